@@ -1,0 +1,19 @@
+"""CloseRun: the proof of the sum, result files, report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from jobferry.steps.close_run import close_run
+from jobferry.wiring import build_deps, deadline
+
+deps = build_deps()
+
+# Completing the uploads and rendering the report of a long run takes this long at the most.
+MARGIN_SECONDS = 90.0
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return close_run(event["run_id"], deps, deadline(context, MARGIN_SECONDS))

@@ -1,0 +1,22 @@
+"""SubmitJobs: one lap's submissions of a lane."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from jobferry.steps.lane import LaneState
+from jobferry.steps.submit_jobs import submit_jobs
+from jobferry.vendors.http_limits import REQUEST_SECONDS
+from jobferry.wiring import build_deps, deadline
+
+deps = build_deps()
+
+# A request begun at the last moment may take its full time-out, and its job must be noted.
+MARGIN_SECONDS = REQUEST_SECONDS + 15.0
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    state = LaneState.from_payload(event)
+    return submit_jobs(state, deps, deadline(context, MARGIN_SECONDS)).to_payload()

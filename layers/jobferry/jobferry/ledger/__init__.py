@@ -1,0 +1,45 @@
+"""The DynamoDB table: who may do what next, and what became of every row.
+
+`Ledger` gathers the parts; each names its access patterns as methods.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from jobferry.ledger.chunks import Chunks
+from jobferry.ledger.config import Config
+from jobferry.ledger.limits import LimitsOf
+from jobferry.ledger.rows import Rows
+from jobferry.ledger.runs import Runs
+from jobferry.ledger.table import Table
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+class Ledger:
+    """One table, seen as runs, chunks, rows, limits and configuration.
+
+    Args:
+        client: a boto3 DynamoDB client.
+        table_name: the table.
+        retention_days: how long runs, chunks and rows are kept.
+    """
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table_name: str,
+        retention_days: int,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        table = Table(client, table_name, sleep)
+        self.retention = retention_days * 86_400
+        self.runs = Runs(table, self.retention)
+        self.chunks = Chunks(table)
+        self.rows = Rows(table)
+        self.limits = LimitsOf(table)
+        self.config = Config(table)

@@ -1,0 +1,72 @@
+"""Keys of the table (docs/data-model.md). Numbers are padded so that they sort as numbers."""
+
+from __future__ import annotations
+
+ROWS_PER_BLOCK = 5_000
+"""Rows in one partition: a run is never held to the write speed of a single one."""
+
+RUNS_BY_TIME = ("by_time", "time_pk", "time_sk")
+ROWS_BY_PERSON = ("by_person", "person_pk", "sk")
+ALL_RUNS = "RUNS"
+
+META = "META"
+POOL = "POOL"
+LIMITS = "LIMITS"
+CONFIG = "CONFIG"
+
+
+def run(run_id: str) -> str:
+    return f"RUN#{run_id}"
+
+
+def page(first_chunk: int) -> str:
+    return f"PLAN#{first_chunk:010d}"
+
+
+def chunk(number: int) -> str:
+    return f"CHUNK#{number:010d}"
+
+
+def lane(number: int) -> str:
+    return f"LANE#{number:04d}"
+
+
+def block_of(row: int) -> int:
+    """The block that a row (from 1) lies in."""
+    return (row - 1) // ROWS_PER_BLOCK
+
+
+def rows(run_id: str, block: int) -> str:
+    return f"ROWS#{run_id}#{block:06d}"
+
+
+def row(number: int) -> str:
+    return f"ROW#{number:010d}"
+
+
+def rows_for_a_person(run_id: str, block: int) -> str:
+    return f"PERSON#{run_id}#{block:06d}"
+
+
+def connection(name: str) -> str:
+    return f"CONN#{name}"
+
+
+def job(run_id: str, lane_number: int, chunk_number: int) -> str:
+    return f"{jobs_of_lane(run_id, lane_number)}{chunk_number:010d}"
+
+
+def jobs_of_lane(run_id: str, lane_number: int) -> str:
+    return f"{jobs_of_run(run_id)}{lane_number:04d}#"
+
+
+def jobs_of_run(run_id: str) -> str:
+    return f"JOB#{run_id}#"
+
+
+def profile(name: str) -> str:
+    return f"PROFILE#{name}"
+
+
+def revision(number: int) -> str:
+    return f"REV#{number:08d}"

@@ -1,0 +1,169 @@
+"""S3: versions of source files read by range or as a stream, and the archive written once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from botocore.exceptions import ClientError
+
+from jobferry.ledger.runs import Source
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PART_BYTES = 8 * 1024 * 1024
+"""Size of an uploaded part; S3 takes at least 5 MiB for all but the last."""
+
+
+class ObjectMissingError(Exception):
+    """There is no such object or version, or we may not know of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    source: Source
+    options: dict[str, str]
+    """User metadata of the object, names in lower case."""
+
+
+class Objects:
+    """Source files (any bucket the role may read) and the stack's archive bucket."""
+
+    def __init__(self, client: S3Client, archive_bucket: str) -> None:
+        self._client = client
+        self.archive_bucket = archive_bucket
+
+    def head(self, bucket: str, key: str, version_id: str | None) -> Head:
+        """Pin an object: its current version, or the one asked for.
+
+        Raises:
+            ObjectMissingError
+        """
+        request: Any = {"Bucket": bucket, "Key": key}
+        if version_id is not None:
+            request["VersionId"] = version_id
+        try:
+            answer = self._client.head_object(**request)
+        except ClientError as error:
+            if _status(error) in (400, 403, 404):
+                raise ObjectMissingError(f"s3://{bucket}/{key}") from None
+            raise
+        return Head(
+            Source(bucket, key, answer.get("VersionId", "null"), answer["ContentLength"]),
+            {name.lower(): value for name, value in answer.get("Metadata", {}).items()},
+        )
+
+    def read_range(self, source: Source, offset: int, length: int) -> bytes:
+        """`length` bytes from `offset` of a pinned version."""
+        if length == 0:
+            return b""
+        with self._open(source, f"bytes={offset}-{offset + length - 1}", offset) as body:
+            return body.read(length)
+
+    def stream(self, source: Source, offset: int = 0) -> BinaryIO:
+        """A pinned version from `offset` on, to be read in blocks."""
+        return self._open(source, f"bytes={offset}-" if offset else None, offset)
+
+    def _open(self, source: Source, wanted: str | None, offset: int) -> BinaryIO:
+        request: Any = {
+            "Bucket": source.bucket,
+            "Key": source.key,
+            "VersionId": source.version_id,
+        }
+        if wanted is not None:
+            request["Range"] = wanted
+        answer = self._client.get_object(**request)
+        body = cast("BinaryIO", answer["Body"])
+        if wanted is not None and "ContentRange" not in answer:
+            # A server may answer a range request with the whole object (RFC 9110, 14.2); AWS
+            # never does, but an emulator that reads a version by its id may.
+            _skip(body, offset)
+        return body
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        """Write an object of the archive; the same key again replaces it."""
+        self._client.put_object(
+            Bucket=self.archive_bucket, Key=key, Body=body, ContentType=content_type
+        )
+
+    def put_json(self, key: str, document: Any) -> None:
+        body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        self.put(key, body, "application/json")
+
+    def get(self, key: str) -> bytes:
+        """An object of the archive.
+
+        Raises:
+            ObjectMissingError
+        """
+        try:
+            return self._client.get_object(Bucket=self.archive_bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if _status(error) in (403, 404):
+                raise ObjectMissingError(key) from None
+            raise
+
+    def get_json(self, key: str) -> Any:
+        return json.loads(self.get(key))
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Write a file of up to 5 GB to the archive."""
+        with path.open("rb") as file:
+            self._client.put_object(Bucket=self.archive_bucket, Key=key, Body=file)
+
+    def get_file(self, key: str, path: Path) -> None:
+        """Fetch an object of the archive into a file."""
+        body = self._client.get_object(Bucket=self.archive_bucket, Key=key)["Body"]
+        with path.open("wb") as file:
+            shutil.copyfileobj(cast("BinaryIO", body), file, 1024 * 1024)
+
+    def delete(self, key: str) -> None:
+        self._client.delete_object(Bucket=self.archive_bucket, Key=key)
+
+    def begin_upload(self, key: str, content_type: str) -> str:
+        """Start an upload in parts; returns its id."""
+        answer = self._client.create_multipart_upload(
+            Bucket=self.archive_bucket, Key=key, ContentType=content_type
+        )
+        return answer["UploadId"]
+
+    def put_part(self, key: str, upload_id: str, number: int, body: bytes) -> str:
+        """Upload part `number` (from 1); returns its tag. The same number again replaces it."""
+        answer = self._client.upload_part(
+            Bucket=self.archive_bucket,
+            Key=key,
+            UploadId=upload_id,
+            PartNumber=number,
+            Body=body,
+        )
+        return answer["ETag"]
+
+    def end_upload(self, key: str, upload_id: str, tags: list[str]) -> None:
+        """Make one object of the parts, whose tags are given in order."""
+        self._client.complete_multipart_upload(
+            Bucket=self.archive_bucket,
+            Key=key,
+            UploadId=upload_id,
+            MultipartUpload={
+                "Parts": [{"PartNumber": i, "ETag": tag} for i, tag in enumerate(tags, 1)]
+            },
+        )
+
+    def drop_upload(self, key: str, upload_id: str) -> None:
+        self._client.abort_multipart_upload(Bucket=self.archive_bucket, Key=key, UploadId=upload_id)
+
+
+def _skip(body: BinaryIO, count: int) -> None:
+    while count > 0:
+        block = body.read(min(count, 1024 * 1024))
+        if not block:
+            return
+        count -= len(block)
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

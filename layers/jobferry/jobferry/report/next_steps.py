@@ -1,0 +1,76 @@
+"""What the operator does now, with the commands to type."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from jobferry.model import OutcomeStatus, RunStatus
+from jobferry.report.markup import Html, command, tag
+from jobferry.report.model import RunReport
+
+
+def next_steps(report: RunReport) -> list[tuple[str, ...]]:
+    """What a person does now, in order; each step is prose and commands."""
+    folder = f"results/{report.run_id}"
+
+    def send(name: str) -> Html:
+        return command("jobferry", "run", f"{folder}/{name}", "--profile", report.profile)
+
+    if report.status is RunStatus.FAILED and not report.jobs.get("submitted"):
+        # "./" keeps a name that starts with a dash from being read as an option.
+        name = "./" + (PurePosixPath(report.source).name or "FILE.csv")
+        plan = command("jobferry", "plan", name, "--profile", report.profile)
+        return [
+            ("Mend what the reason above names, then look at the plan, which sends nothing:", plan)
+        ]
+
+    steps: list[tuple[str, ...]] = []
+    if report.count(OutcomeStatus.FAILED):
+        steps.append(
+            (
+                "Mend the cells of ",
+                tag("code", "failed.csv"),
+                " that the errors below name, and send the file as it then is:",
+                send("failed.csv"),
+                "If the rows are right and the vendor was in trouble, send them again unchanged:",
+                command("jobferry", "retry", report.run_id),
+            )
+        )
+    if report.count(OutcomeStatus.REJECTED):
+        steps.append(
+            (
+                "Mend the cells of ",
+                tag("code", "rejected.csv"),
+                " and send the file as it then is:",
+                send("rejected.csv"),
+            )
+        )
+    if report.count(OutcomeStatus.UNKNOWN):
+        steps.append(
+            (
+                "Look the rows of ",
+                tag("code", "unknown.csv"),
+                " up at the vendor. Send only those that are not there, or they may be doubled:",
+                command("jobferry", "rows", report.run_id, "--status", "unknown"),
+            )
+        )
+    # Without an abort or an error, what was skipped are duplicates, and they need nobody.
+    stopped = report.status is RunStatus.ABORTED or report.error is not None
+    if stopped and report.count(OutcomeStatus.SKIPPED):
+        steps.append(
+            (
+                "Rows that were never sent are in ",
+                tag("code", "skipped.csv"),
+                ". To send them now:",
+                send("skipped.csv"),
+            )
+        )
+    if steps:
+        fetch = command("jobferry", "results", report.run_id, "--out", folder)
+        steps.insert(0, ("Fetch the result files:", fetch))
+    if steps and report.error is not None:
+        test = command("jobferry", "connection", "test", report.connection)
+        steps.insert(
+            0, ("Once the reason above is out of the way, see that the vendor welcomes us:", test)
+        )
+    return steps

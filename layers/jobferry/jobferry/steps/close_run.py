@@ -1,0 +1,182 @@
+"""Close: prove that every row has exactly one outcome, write the result files and the report.
+
+The proof is not the counters alone: the source is streamed once more beside the outcomes, row
+by row, and a run in which any is missing is never called complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jobferry import pacing
+from jobferry.csvfile.dialect import Dialect
+from jobferry.csvfile.reader import RawRow, read_rows
+from jobferry.ledger.runs import Run
+from jobferry.model import Outcome, OutcomeStatus, RunStatus
+from jobferry.results import BOM, ResultFiles, result_key
+from jobferry.steps.deps import Deps
+from jobferry.steps.lane import timestamp
+from jobferry.steps.summary import ErrorTally, build_report
+
+CLOSED = "closed"
+CLOSING = "closing"
+LANES = "lanes"
+UNBALANCED = "unbalanced"
+
+RELAUNCHES = 8
+"""Starts of lanes without a single row settled in between before the run is left to a person."""
+
+ROWS_BETWEEN_LOOKS = 1_000
+"""Rows written between two looks at the clock."""
+
+
+class LanesStuckError(Exception):
+    """Lanes were started again and again and nothing was settled."""
+
+
+def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
+    """Close the run, or go on closing it, or say that lanes must carry on.
+
+    Args:
+        deadline: epoch seconds at which to put the work aside.
+
+    Returns:
+        run_id and state (`closed`, `closing`, `lanes`, `unbalanced`), and with `closed` the
+        run's status and totals.
+    """
+    run = deps.ledger.runs.must_get(run_id)
+    if run.status.closed and run.closed_at is not None:
+        return _closed(run)
+    if run.status is RunStatus.FAILED:
+        return _finish(run, ErrorTally(), [], run.outcomes, deps)
+    in_flight = list(deps.ledger.chunks.in_flight(run.connection, run_id))
+    if in_flight or deps.ledger.chunks.pool(run_id).left:
+        return _relaunch(run, deps)
+    dialect = Dialect.from_json(dict(run.plan.dialect or {}))
+    saved = run.close or {}
+    files = ResultFiles(
+        run_id,
+        dialect,
+        deps.objects,
+        marked=dialect.encoding != "utf-8" or deps.objects.read_range(run.source, 0, 3) == BOM,
+        state=saved.get("files"),
+    )
+    tally = ErrorTally.from_json(saved.get("errors", []))
+    at, row = saved.get("offset", dialect.data_offset), saved.get("row", 0)
+    for raw, outcome in _rows_with_outcomes(run, dialect, deps, at, row):
+        if outcome is None:
+            deps.warn("row without outcome", run_id=run_id, row=raw.number)
+            return {"run_id": run_id, "state": UNBALANCED}
+        files.add(raw.cells, outcome)
+        tally.add(outcome, dialect.header, raw.cells)
+        if raw.number % ROWS_BETWEEN_LOOKS == 0 and deps.now() >= deadline:
+            state = {
+                "row": raw.number,
+                "offset": raw.offset + raw.length,
+                "files": files.pause(),
+                "errors": tally.to_json(),
+            }
+            deps.ledger.runs.save_close(run_id, state)
+            return {"run_id": run_id, "state": CLOSING}
+    counts = files.counts
+    if counts != dict(run.outcomes) or sum(counts.values()) != run.plan.row:
+        deps.warn(
+            "run does not add up",
+            run_id=run_id,
+            rows=run.plan.row,
+            counted={s.value: n for s, n in run.outcomes.items()},
+            written={s.value: n for s, n in counts.items()},
+        )
+        return {"run_id": run_id, "state": UNBALANCED}
+    return _finish(run, tally, files.finish(), counts, deps)
+
+
+def _rows_with_outcomes(
+    run: Run, dialect: Dialect, deps: Deps, offset: int, row: int
+) -> Iterator[tuple[RawRow, Outcome | None]]:
+    """Rows of the file after `row` with their outcomes; None for a row that has none."""
+    if run.source.size <= offset:
+        return
+    outcomes = deps.ledger.rows.between(run.run_id, row + 1, run.plan.row)
+    outcome = next(outcomes, None)
+    with deps.objects.stream(run.source, offset) as stream:
+        for raw in read_rows(stream, dialect, offset=offset, row=row):
+            if outcome is not None and outcome.row == raw.number:
+                yield raw, outcome
+                outcome = next(outcomes, None)
+            else:
+                yield raw, None
+
+
+def _relaunch(run: Run, deps: Deps) -> dict[str, Any]:
+    """Work is left: lanes asked to be renewed, or died. Start them again, patiently."""
+    progress = run.settled_rows > run.settled_at_relaunch
+    relaunches = 0 if progress else run.relaunches + 1
+    if relaunches > RELAUNCHES:
+        raise LanesStuckError(f"the lanes of {run.run_id} settle nothing any more")
+    deps.ledger.runs.relaunch(run.run_id, relaunches, run.settled_rows)
+    deps.log("lanes relaunched", run_id=run.run_id, relaunches=relaunches)
+    return {
+        "run_id": run.run_id,
+        "state": LANES,
+        "lanes": list(range(max(1, run.lanes))),
+        "wait_until": timestamp(pacing.relaunch_at(deps.now(), relaunches)),
+    }
+
+
+def final_status(run: Run, outcomes: Mapping[OutcomeStatus, int]) -> RunStatus:
+    """What a balanced run is called."""
+    if run.status is RunStatus.FAILED:
+        return RunStatus.FAILED
+    if outcomes.get(OutcomeStatus.UNKNOWN):
+        return RunStatus.UNRESOLVED
+    if run.halt is not None:
+        return RunStatus.ABORTED
+    if outcomes.get(OutcomeStatus.FAILED) or outcomes.get(OutcomeStatus.REJECTED):
+        return RunStatus.COMPLETED_WITH_FAILURES
+    return RunStatus.COMPLETED
+
+
+def _finish(
+    run: Run,
+    tally: ErrorTally,
+    files: list[str],
+    outcomes: Mapping[OutcomeStatus, int],
+    deps: Deps,
+) -> dict[str, Any]:
+    """Write the report and give the run its final status."""
+    status = final_status(run, outcomes)
+    error = run.error or (run.halt.reason if run.halt else None)
+    requests = deps.ledger.runs.requests(run.run_id)
+    now = deps.now()
+    chunks = list(deps.ledger.chunks.all(run.run_id))
+    page = build_report(run, status, error, now, outcomes, requests, chunks, tally, files)
+    deps.objects.put(
+        result_key(run.run_id, "report.html"), page.encode(), "text/html; charset=utf-8"
+    )
+    if deps.ledger.runs.close(run.run_id, status, now, requests, error):
+        deps.log(
+            "run closed",
+            run_id=run.run_id,
+            status=status.value,
+            rows=run.rows,
+            outcomes={s.value: n for s, n in outcomes.items()},
+        )
+        deps.emit(
+            RunsClosed=1,
+            RunSeconds=now - run.started_at,
+            **{f"Rows{s.value.title()}": n for s, n in outcomes.items()},
+        )
+    return _closed(deps.ledger.runs.must_get(run.run_id))
+
+
+def _closed(run: Run) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "state": CLOSED,
+        "profile": run.profile,
+        "status": run.status.value,
+        "rows": run.rows,
+        "outcomes": {status.value: run.outcomes.get(status, 0) for status in OutcomeStatus},
+    }

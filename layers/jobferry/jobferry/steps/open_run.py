@@ -1,0 +1,150 @@
+"""Open: claim a run once, pin the version of its file, check profile and connection.
+
+The identity of a run is the file version it carries: S3 and EventBridge deliver events more
+than once, people drop files while a schedule fires, and the CLI starts what its own upload has
+started already. All of these make one run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jobferry.connections import max_jobs
+from jobferry.ledger.runs import Run, Source
+from jobferry.model import Profile, RunStatus
+from jobferry.objects import Head, ObjectMissingError
+from jobferry.profiles import ProfileError, check_against, validate
+from jobferry.steps.deps import Deps
+from jobferry.vendors import vendor_named
+
+OPEN = "open"
+DUPLICATE = "duplicate"
+UNUSABLE = "unusable"
+
+PRIORITIES = ("lowest", "low", "medium", "high", "highest", "immediate")
+
+# User metadata of an uploaded object that sets options of its run.
+PRIORITY_OPTION = "jobferry-priority"
+ORIGIN_OPTION = "jobferry-origin"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What every trigger asks for.
+
+    version_id  None: the current version
+    firing      tells two firings of a schedule apart, so that each is a run of its own even if
+                the file has not changed
+    """
+
+    profile: str
+    bucket: str
+    key: str
+    version_id: str | None = None
+    firing: str | None = None
+
+
+def run_id_of(request: RunRequest, version_id: str) -> str:
+    """The run's name: the profile, and a digest of all that makes the run this one."""
+    identity = "\n".join(
+        (request.profile, request.bucket, request.key, version_id, request.firing or "")
+    )
+    return f"{request.profile}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+
+
+def open_run(request: RunRequest, execution: str, deps: Deps) -> dict[str, Any]:
+    """Claim the run for this execution.
+
+    Args:
+        execution: ARN of the execution that asks.
+
+    Returns:
+        run_id and state: `open`; `duplicate` (another execution carries it); or `unusable` (it
+        exists, is failed, and says why).
+    """
+    try:
+        head = deps.objects.head(request.bucket, request.key, request.version_id)
+    except ObjectMissingError:
+        missing = Source(request.bucket, request.key, request.version_id or "null")
+        run = _new_run(request, Head(missing, {}), execution, deps.now())
+        return _claim(
+            run,
+            deps,
+            f"There is no file s3://{request.bucket}/{request.key} that Jobferry may read. "
+            "Files are read from the stack's inbox bucket.",
+        )
+    run = _new_run(request, head, execution, deps.now())
+    found = deps.ledger.config.profile(request.profile)
+    if found is None:
+        return _claim(
+            run,
+            deps,
+            f"There is no profile {request.profile!r}. Make it with: jobferry profile put FILE.yaml",
+        )
+    revision, document = found
+    profile = Profile.from_document(document, revision)
+    connection = deps.ledger.config.connection(profile.connection)
+    if connection is None:
+        return _claim(
+            run,
+            deps,
+            f"Profile {profile.name!r} names the connection {profile.connection!r}, which is not "
+            f"there. Make it with: jobferry connection put {profile.connection} …",
+        )
+    vendor = vendor_named(connection.vendor)
+    try:
+        validate(document)
+        check_against(profile, vendor)
+    except ProfileError as error:
+        return _claim(run, deps, f"Profile {profile.name!r} cannot be used. {error}")
+    deps.ledger.limits.ensure(connection.name, max_jobs(connection, vendor))
+    planned = replace(
+        run,
+        status=RunStatus.PLANNING,
+        revision=revision,
+        connection=connection.name,
+        operation=profile.operation,
+    )
+    return _claim(planned, deps, None)
+
+
+def resume_run(run_id: str, previous: str, execution: str, deps: Deps) -> dict[str, Any]:
+    """Carry on a run whose execution died; `previous` is the execution that carried it."""
+    run = deps.ledger.runs.must_get(run_id)
+    mine = run.execution == execution or deps.ledger.runs.take_over(run_id, execution, previous)
+    if run.closed_at is not None or not mine:
+        return {"run_id": run_id, "state": DUPLICATE}
+    return {"run_id": run_id, "state": OPEN if run.status is RunStatus.PLANNING else UNUSABLE}
+
+
+def _new_run(request: RunRequest, head: Head, execution: str, now: float) -> Run:
+    priority = head.options.get(PRIORITY_OPTION, "medium")
+    return Run(
+        run_id=run_id_of(request, head.source.version_id),
+        status=RunStatus.FAILED,
+        profile=request.profile,
+        revision=0,
+        connection="",
+        operation="",
+        source=head.source,
+        started_at=now,
+        priority=priority if priority in PRIORITIES else "medium",
+        execution=execution,
+        origin=head.options.get(ORIGIN_OPTION),
+    )
+
+
+def _claim(run: Run, deps: Deps, unusable: str | None) -> dict[str, Any]:
+    if unusable is not None:
+        run = replace(run, error=unusable)
+    state = OPEN if unusable is None else UNUSABLE
+    if not deps.ledger.runs.create(run):
+        existing = deps.ledger.runs.must_get(run.run_id)
+        if existing.execution != run.execution:
+            deps.log("run exists", run_id=run.run_id, execution=existing.execution)
+            return {"run_id": run.run_id, "state": DUPLICATE}
+        state = UNUSABLE if existing.status is RunStatus.FAILED else OPEN
+    deps.log("run opened", run_id=run.run_id, state=state, size=run.source.size)
+    return {"run_id": run.run_id, "state": state}

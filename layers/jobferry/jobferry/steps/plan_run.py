@@ -1,0 +1,268 @@
+"""Plan: stream the file once, reject bad rows with a reason, cut the rest into chunks.
+
+Planning may stop at any boundary and go on from its byte offset, in another invocation or after
+a crash: chunks, pages and outcomes are the same again, and the checkpoint that counts rows is
+conditioned on the one before it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from jobferry import pacing
+from jobferry.csvfile.dialect import SAMPLE_BYTES, Dialect, detect
+from jobferry.csvfile.mapping import compile_mapping
+from jobferry.csvfile.planner import Boundary, ChunkLimits, ChunkSpec, PlanItem, plan
+from jobferry.csvfile.problems import FileRefused
+from jobferry.csvfile.reader import read_rows
+from jobferry.csvfile.seen import SeenKeys
+from jobferry.ledger.runs import CHUNKS_PER_PAGE, PlannedChunk, PlanState, Run, page_start
+from jobferry.model import Outcome, OutcomeStatus, Profile, Reject, RunStatus
+from jobferry.steps.context import RunContext, load_context
+from jobferry.steps.deps import Deps
+
+PLANNING = "planning"
+PLANNED = "planned"
+NOTHING_TO_SEND = "nothing_to_send"
+UNUSABLE = "unusable"
+
+REJECTS_AT_ONCE = 500
+"""Outcomes of bad rows written together."""
+CHUNKS_AT_ONCE = 10 * CHUNKS_PER_PAGE
+"""Chunks between two writes of the plan: their spans are all that planning holds in memory."""
+
+
+def plan_run(run_id: str, deps: Deps, deadline: float, scratch: Path) -> dict[str, Any]:
+    """Plan the run, or as much of it as the time allows.
+
+    Args:
+        deadline: epoch seconds at which to stop at the next boundary.
+        scratch: a folder for the keys seen so far.
+
+    Returns:
+        run_id, state, and for a finished plan the numbers of the lanes to start.
+    """
+    run = deps.ledger.runs.must_get(run_id)
+    if run.status is RunStatus.FAILED:
+        return {"run_id": run_id, "state": UNUSABLE}
+    if not run.plan.done:
+        try:
+            state = _plan_on(run, deps, deadline, scratch)
+        except FileRefused as refusal:
+            deps.ledger.runs.fail(run_id, refusal.message)
+            deps.log("file refused", run_id=run_id, code=refusal.code)
+            return {"run_id": run_id, "state": UNUSABLE}
+        if not state.done:
+            return {"run_id": run_id, "state": PLANNING}
+        run = replace(run, plan=state)
+    return _offer(run, deps)
+
+
+def _offer(run: Run, deps: Deps) -> dict[str, Any]:
+    """Open the pool of a planned run; repeating it changes nothing."""
+    max_jobs = deps.ledger.limits.get(run.connection).max_jobs
+    lanes = pacing.lanes_for(max_jobs, run.plan.chunks)
+    deps.ledger.chunks.open_pool(run.run_id, run.plan.chunks, _expires_at(run, deps))
+    deps.ledger.runs.begin(run.run_id, lanes)
+    deps.log(
+        "run planned", run_id=run.run_id, rows=run.plan.row, chunks=run.plan.chunks, lanes=lanes
+    )
+    state = PLANNED if lanes else NOTHING_TO_SEND
+    return {"run_id": run.run_id, "state": state, "lanes": list(range(lanes))}
+
+
+def _plan_on(run: Run, deps: Deps, deadline: float, scratch: Path) -> PlanState:
+    """Go on from the run's checkpoint until the end or the deadline; returns where it stopped."""
+    context = load_context(run, deps)
+    dialect = _dialect(run, deps, context.profile)
+    mapping = compile_mapping(context.profile, dialect.header, folded=context.operation.folded)
+    start = run.plan if run.plan.dialect else PlanState(offset=dialect.data_offset)
+    with ExitStack() as stack:
+        seen = None
+        if context.profile.row_key is not None:
+            seen = stack.enter_context(_seen_keys(run, deps, scratch))
+        stream = (
+            deps.objects.stream(run.source, start.offset)
+            if run.source.size > start.offset
+            else None
+        )
+        writer = _PlanWriter(run, deps, replace(start, dialect=dialect.to_json()), seen, scratch)
+        if stream is None:
+            return writer.finish()
+        stack.callback(stream.close)
+        items = plan(
+            read_rows(stream, dialect, offset=start.offset, row=start.row),
+            mapping,
+            _limits(context),
+            seen,
+            next_chunk=start.chunks + 1,
+        )
+        return writer.write(items, deadline)
+
+
+def _limits(context: RunContext) -> ChunkLimits:
+    operation = context.operation
+    records = operation.max_records
+    if context.profile.batch_size is not None:
+        records = min(records, context.profile.batch_size)
+    return ChunkLimits(
+        max_records=records,
+        max_bytes=operation.max_bytes,
+        body_overhead=len(context.vendor.encode(operation, [])),
+    )
+
+
+def _dialect(run: Run, deps: Deps, profile: Profile) -> Dialect:
+    if run.plan.dialect is not None:
+        return Dialect.from_json(dict(run.plan.dialect))
+    size = min(run.source.size, SAMPLE_BYTES)
+    return detect(
+        deps.objects.read_range(run.source, 0, size),
+        whole=size == run.source.size,
+        encoding=profile.encoding,
+        delimiter=profile.delimiter,
+    )
+
+
+def _seen_key(run_id: str) -> str:
+    return f"plans/{run_id}/seen.sqlite"
+
+
+def _seen_keys(run: Run, deps: Deps, scratch: Path) -> SeenKeys:
+    """The keys of the rows before the checkpoint: none at the start, else from the archive."""
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    path = scratch / "seen.sqlite"
+    if run.plan.row > 0:
+        deps.objects.get_file(_seen_key(run.run_id), path)
+    return SeenKeys(path, complete_to=run.plan.row)
+
+
+@dataclass
+class _PlanWriter:
+    """Writes what planning yields: pages of chunks, outcomes of rows that are not sent."""
+
+    run: Run
+    deps: Deps
+    reached: PlanState
+    seen: SeenKeys | None
+    scratch: Path
+    noted: PlanState = field(init=False)
+    page: list[PlannedChunk] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    unsent: Counter[OutcomeStatus] = field(default_factory=Counter)
+    last_reject: int = 0
+
+    def __post_init__(self) -> None:
+        self.noted = self.run.plan
+        cut = self.reached.chunks
+        if cut % CHUNKS_PER_PAGE:
+            first = page_start(cut)
+            runs = self.deps.ledger.runs
+            self.page = runs.planned_chunks(self.run.run_id, first, cut - first + 1)
+
+    def write(self, items: Iterator[PlanItem], deadline: float) -> PlanState:
+        """Take items until they end or the deadline has passed.
+
+        Raises:
+            FileRefused: the file turned out to be unusable; no outcome of it is left.
+        """
+        try:
+            return self._write(items, deadline)
+        except FileRefused:
+            self.deps.ledger.rows.purge(self.run.run_id, max(self.noted.row, self.last_reject))
+            raise
+
+    def _write(self, items: Iterator[PlanItem], deadline: float) -> PlanState:
+        for item in items:
+            match item:
+                case Reject():
+                    self.rejects.append(item)
+                    self.unsent[item.status] += 1
+                    self.last_reject = item.row
+                    if len(self.rejects) >= REJECTS_AT_ONCE:
+                        self._flush_rejects()
+                    continue
+                case ChunkSpec():
+                    self.page.append(PlannedChunk(item.number, item.spans))
+                    self.reached = replace(
+                        self.reached,
+                        offset=item.end_offset,
+                        row=item.end_row,
+                        chunks=item.number,
+                    )
+                case Boundary():
+                    self.reached = replace(self.reached, offset=item.end_offset, row=item.end_row)
+            if len(self.page) >= CHUNKS_AT_ONCE:
+                self._flush_pages()
+                if self.seen is None:
+                    self._checkpoint()
+            if self.deps.now() >= deadline:
+                return self._pause()
+        return self.finish()
+
+    def finish(self) -> PlanState:
+        """The file is at its end."""
+        self.reached = replace(self.reached, done=True)
+        self._flush_rejects()
+        self._flush_pages()
+        self._checkpoint()
+        return self.reached
+
+    def _pause(self) -> PlanState:
+        self._flush_rejects()
+        self._flush_pages()
+        if self.seen is not None:
+            self.seen.save(self.reached.row)
+            self.deps.objects.put_file(_seen_key(self.run.run_id), self.scratch / "seen.sqlite")
+        self._checkpoint()
+        return self.reached
+
+    def _flush_rejects(self) -> None:
+        self.deps.ledger.rows.put(
+            self.run.run_id,
+            (
+                Outcome(reject.row, reject.status, error_code=reject.code, error=reject.reason)
+                for reject in self.rejects
+            ),
+            _expires_at(self.run, self.deps),
+        )
+        self.rejects = []
+
+    def _flush_pages(self) -> None:
+        """Write all pages; the last one stays, as it may not be full yet."""
+        while self.page:
+            size = CHUNKS_PER_PAGE - (self.page[0].number - page_start(self.page[0].number))
+            self.deps.ledger.runs.put_page(
+                self.run.run_id, self.page[:size], _expires_at(self.run, self.deps)
+            )
+            if len(self.page) <= size:
+                if len(self.page) == size:
+                    self.page = []
+                return
+            self.page = self.page[size:]
+
+    def _checkpoint(self) -> None:
+        """Note how far the plan is, with the rows that will not be sent counted once."""
+        self._flush_rejects()
+        moved = self.deps.ledger.runs.checkpoint(
+            self.run.run_id, self.noted, self.reached, self.unsent, self.deps.now()
+        )
+        if not moved:
+            raise PlanMovedError(f"another planner has moved the plan of {self.run.run_id}")
+        self.noted = self.reached
+        self.unsent = Counter()
+
+
+class PlanMovedError(Exception):
+    """Two invocations planned at once; repeating the step goes on from the newer checkpoint."""
+
+
+def _expires_at(run: Run, deps: Deps) -> int:
+    return int(run.started_at) + deps.ledger.retention

@@ -1,0 +1,103 @@
+"""What to do with a submission whose answer was lost: ask the vendor, never guess.
+
+Repeatable operations simply go again. For the others the adapter looks for the job: found, it
+is adopted; proven absent, the chunk goes back to the pool; neither, and its rows are `unknown`.
+"""
+
+from __future__ import annotations
+
+from jobferry.connections import Linked
+from jobferry.ledger.chunks import Chunk, Ending
+from jobferry.ledger.runs import Run
+from jobferry.model import OutcomeStatus
+from jobferry.steps.context import RunContext
+from jobferry.steps.deps import Deps
+from jobferry.vendors.base import FoundState, LostSubmission
+from jobferry.vendors.http_limits import REQUEST_SECONDS
+
+SEND_WINDOW = REQUEST_SECONDS + 10.0
+"""Seconds after the intent during which its request may still be under way somewhere."""
+
+PATIENCE = 3_600.0
+"""Seconds after which a submission that the vendor still cannot decide becomes `unknown`."""
+
+_RUNS_SEARCHED = 200
+
+
+def resolve_lost(chunk: Chunk, context: RunContext, linked: Linked, deps: Deps) -> int:
+    """Resolve one claimed chunk that was sent and has no job; returns the requests it took.
+
+    Does nothing while the request may still be under way.
+    """
+    run, now = context.run, deps.now()
+    if chunk.sending_at is None or now < lost_from(chunk):
+        return 0
+    chunks = deps.ledger.chunks
+    if context.operation.repeatable:
+        _again(chunk, context, deps, "the vendor gave no clear answer")
+        return 0
+    found = linked.client.find(
+        context.operation,
+        LostSubmission(
+            token=chunk.token,
+            sent_at=chunk.sending_at,
+            records=context.records(chunk),
+            known_jobs=_known_jobs(run, deps),
+        ),
+        now,
+    )
+    deps.warn(
+        "lost submission",
+        run_id=run.run_id,
+        chunk=chunk.number,
+        found=found.state.value,
+        job_id=found.job_id,
+        reason=found.reason,
+    )
+    match found.state:
+        case FoundState.FOUND if found.job_id is not None:
+            chunks.note_submitted(chunk, found.job_id, now)
+        case FoundState.ABSENT:
+            _again(chunk, context, deps, "the vendor did not take it")
+        case FoundState.PENDING if now < chunk.sending_at + PATIENCE:
+            pass
+        case _:
+            text = (
+                "It is not known whether these rows were carried out: the answer was lost, and "
+                f"{found.reason or 'the vendor cannot say'}. Look them up at the vendor."
+            )
+            verdict = (OutcomeStatus.UNKNOWN, "submission_lost", text)
+            chunks.finish(run.connection, [chunk], [Ending(chunk.number, verdict=verdict)], now)
+    return found.requests
+
+
+def lost_from(chunk: Chunk) -> float:
+    """The moment from which a sent chunk without a job counts as lost."""
+    if chunk.sending_at is None:
+        return float("inf")
+    return chunk.lost_at if chunk.lost_at is not None else chunk.sending_at + SEND_WINDOW
+
+
+def _again(chunk: Chunk, context: RunContext, deps: Deps, reason: str) -> None:
+    """Back to the pool, as often as the profile allows."""
+    run = context.run
+    if chunk.attempt < context.profile.max_attempts:
+        deps.ledger.chunks.give_back(run.connection, chunk)
+        return
+    status = OutcomeStatus.UNKNOWN if context.operation.repeatable else OutcomeStatus.FAILED
+    verdict = (status, "vendor_unavailable", f"Sent {chunk.attempt} times; {reason}.")
+    deps.ledger.chunks.finish(
+        run.connection, [chunk], [Ending(chunk.number, verdict=verdict)], deps.now()
+    )
+
+
+def _known_jobs(run: Run, deps: Deps) -> frozenset[str]:
+    """Job ids of recent runs of the connection: these belong to other chunks."""
+    known: set[str] = set()
+    for _, other in deps.ledger.runs.newest(limit=_RUNS_SEARCHED):
+        recent = other.closed_at is None or other.closed_at > run.started_at - 86_400
+        if other.connection == run.connection and recent:
+            known |= {c.job_id for c in deps.ledger.chunks.all(other.run_id) if c.job_id}
+    # The index of runs by time lags a little; this run must not be missing.
+    known |= {c.job_id for c in deps.ledger.chunks.all(run.run_id) if c.job_id}
+    return frozenset(known)

@@ -1,0 +1,72 @@
+"""What people and scripts see of a run: the status document of every surface."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobferry.ledger.runs import Run
+from jobferry.model import Outcome, OutcomeStatus
+from jobferry.steps.deps import Deps
+from jobferry.steps.lane import timestamp
+from jobferry.steps.summary import job_counts
+
+
+def run_document(run: Run, deps: Deps) -> dict[str, Any]:
+    """The status document of a run, live while it goes on."""
+    chunks = deps.ledger.chunks
+    if run.closed_at is not None:
+        jobs = job_counts(run, chunks.all(run.run_id)) if run.plan.chunks else _no_jobs()
+        requests = {**_no_requests(), **run.requests}
+        seconds = run.closed_at - run.started_at
+    else:
+        flying = job_counts(run, chunks.in_flight(run.connection, run.run_id))
+        jobs = {
+            "planned": run.plan.chunks,
+            "submitted": run.jobs_settled + flying["submitted"],
+            "finished": run.jobs_settled + flying["finished"],
+        }
+        requests = deps.ledger.runs.requests(run.run_id)
+        seconds = deps.now() - run.started_at
+    return {
+        "run_id": run.run_id,
+        "status": run.status.value,
+        "profile": run.profile,
+        "operation": run.operation,
+        "connection": run.connection,
+        "priority": run.priority,
+        "rows": run.rows,
+        "outcomes": {s.value: run.outcomes.get(s, 0) for s in OutcomeStatus},
+        "jobs": jobs,
+        "requests": requests,
+        "started_at": timestamp(run.started_at),
+        "closed_at": None if run.closed_at is None else timestamp(run.closed_at),
+        "seconds": round(max(0.0, seconds), 1),
+        "source": {
+            "bucket": run.source.bucket,
+            "key": run.source.key,
+            "version_id": run.source.version_id,
+        },
+        "origin": run.origin,
+        "error": run.error or (run.halt.reason if run.halt else None),
+    }
+
+
+def row_document(outcome: Outcome) -> dict[str, Any]:
+    """One row's outcome as scripts read it."""
+    return {
+        "row": outcome.row,
+        "status": outcome.status.value,
+        "vendor_id": outcome.vendor_id,
+        "error_code": outcome.error_code,
+        "error": outcome.error,
+        "job_id": outcome.job_id,
+        "attempts": outcome.attempts,
+    }
+
+
+def _no_jobs() -> dict[str, int]:
+    return {"planned": 0, "submitted": 0, "finished": 0}
+
+
+def _no_requests() -> dict[str, int]:
+    return {"submit": 0, "poll": 0, "other": 0}

@@ -1,0 +1,149 @@
+"""What a closed run says of itself: errors grouped, a timeline, requests and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from jobferry import prices
+from jobferry.ledger.chunks import Chunk
+from jobferry.ledger.runs import Run
+from jobferry.model import Outcome, OutcomeStatus, RunStatus
+from jobferry.report import ErrorGroup, RunReport, Sample, TimelinePoint, render_report
+
+GROUPS = 200
+"""Kinds of errors that are told apart; in a run with more, the rest is one group."""
+
+SAMPLES = 3
+SAMPLE_CELLS = 6
+SAMPLE_CHARACTERS = 80
+
+_OTHER = ("other", "Many different errors; see the result files.")
+
+
+@dataclass
+class _Group:
+    count: int = 0
+    samples: list[list[Any]] = field(default_factory=list)
+
+
+class ErrorTally:
+    """Outcomes that are not successes, grouped by status, code and text, with sample rows."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[str, str, str], _Group] = {}
+
+    def add(self, outcome: Outcome, header: Sequence[str], cells: Sequence[str]) -> None:
+        if outcome.status is OutcomeStatus.SUCCEEDED:
+            return
+        key = (outcome.status.value, outcome.error_code or "", outcome.error or "")
+        if key not in self._groups and len(self._groups) >= GROUPS:
+            key = (outcome.status.value, *_OTHER)
+        group = self._groups.setdefault(key, _Group())
+        group.count += 1
+        if len(group.samples) < SAMPLES:
+            shown = {
+                name: cell[:SAMPLE_CHARACTERS]
+                for name, cell in zip(header[:SAMPLE_CELLS], cells, strict=False)
+            }
+            group.samples.append([outcome.row, shown, outcome.error or ""])
+
+    def groups(self) -> list[ErrorGroup]:
+        """The largest first."""
+        found = sorted(self._groups.items(), key=lambda entry: -entry[1].count)
+        return [
+            ErrorGroup(
+                status=OutcomeStatus(status),
+                code=code,
+                text=text,
+                count=group.count,
+                samples=[Sample(row, cells, said) for row, cells, said in group.samples],
+            )
+            for (status, code, text), group in found
+        ]
+
+    def to_json(self) -> list[Any]:
+        return [[*key, group.count, group.samples] for key, group in self._groups.items()]
+
+    @classmethod
+    def from_json(cls, saved: Iterable[Any]) -> ErrorTally:
+        tally = cls()
+        for status, code, text, count, samples in saved:
+            tally._groups[status, code, text] = _Group(count, samples)
+        return tally
+
+
+def job_counts(run: Run, chunks: Iterable[Chunk]) -> dict[str, int]:
+    """Jobs planned, submitted and finished, from the chunks that were claimed."""
+    submitted = finished = 0
+    for chunk in chunks:
+        submitted += chunk.job_id is not None
+        finished += chunk.job_id is not None and chunk.finished_at is not None
+    return {"planned": run.plan.chunks, "submitted": submitted, "finished": finished}
+
+
+def timeline(run: Run, chunks: Sequence[Chunk], unsent: int) -> list[TimelinePoint]:
+    """Rows settled and jobs in flight over the run's time, a point per change.
+
+    unsent: rows that had their outcome when planning was done.
+    """
+    changes: list[tuple[float, int, int]] = []
+    if run.planned_at is not None:
+        changes.append((run.planned_at, unsent, 0))
+    for chunk in chunks:
+        if chunk.submitted_at is not None:
+            changes.append((chunk.submitted_at, 0, 1))
+            if chunk.finished_at is not None:
+                changes.append((chunk.finished_at, 0, -1))
+        if chunk.settled_at is not None:
+            changes.append((chunk.settled_at, chunk.rows, 0))
+    points = [TimelinePoint(0.0, 0, 0)]
+    rows = jobs = 0
+    for moment, more_rows, more_jobs in sorted(changes):
+        rows += more_rows
+        jobs += more_jobs
+        points.append(TimelinePoint(max(0.0, moment - run.started_at), rows, jobs))
+    return points
+
+
+def build_report(
+    run: Run,
+    status: RunStatus,
+    error: str | None,
+    closed_at: float,
+    outcomes: Mapping[OutcomeStatus, int],
+    requests: Mapping[str, int],
+    chunks: Sequence[Chunk],
+    tally: ErrorTally,
+    files: Sequence[str],
+) -> str:
+    """The HTML page of a run that is about to close."""
+    sent = sum(chunk.rows for chunk in chunks)
+    return render_report(
+        RunReport(
+            run_id=run.run_id,
+            profile=run.profile,
+            operation=run.operation,
+            connection=run.connection,
+            status=status,
+            error=error,
+            source=f"s3://{run.source.bucket}/{run.source.key}",
+            started_at=datetime.fromtimestamp(run.started_at, UTC),
+            closed_at=datetime.fromtimestamp(closed_at, UTC),
+            rows=run.rows,
+            outcomes={s.value: outcomes.get(s, 0) for s in OutcomeStatus},
+            jobs=job_counts(run, chunks),
+            requests=requests,
+            error_groups=tally.groups(),
+            timeline=timeline(run, chunks, run.rows - sent),
+            cost=prices.estimate(
+                rows=run.rows,
+                chunks=len(chunks),
+                polls=requests.get("poll", 0),
+                lanes=run.lanes,
+            ),
+            files=files,
+        )
+    )

@@ -1,0 +1,256 @@
+"""The one small protocol that every vendor module implements.
+
+A vendor is two halves. Its *client* talks HTTP and answers with data, never by raising for
+anything a vendor may do: the four answers to a submission are `Accepted`, `Refused`,
+`Throttled` and `Ambiguous`. Its *reading* of a job's results is a pure function of the stored
+answer, so settling needs neither network nor secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from jobferry.model import JsonObject, RecordResult
+
+
+class JobPhase(StrEnum):
+    """A vendor's status word, reduced to what decides the next step."""
+
+    ACTIVE = "active"
+    """Accepted, not ended. Unknown words count as active: a deadline ends them, not a guess."""
+    ENDED = "ended"
+    """Terminal, whatever the word; the rows are decided by the results alone."""
+    GONE = "gone"
+    """The vendor does not know the job (yet, or any more)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One bulk operation: what may be sent and how safe it is to send it again.
+
+    max_records  records in one request, the vendor's own limit
+    max_bytes    encoded bytes of one request body
+    repeatable   sending the same records twice leaves the same state (upsert, update, delete)
+    required     vendor fields without which the vendor refuses every record; each entry lists
+                 alternatives, any of which will do
+    match_on     record fields that a result can be matched by when it carries no index, in order
+    folded       fields that the vendor compares without regard to case
+    fields       documented fields, for people (`jobferry operations`); others pass unchecked
+    """
+
+    name: str
+    summary: str
+    max_records: int
+    max_bytes: int
+    repeatable: bool
+    required: tuple[tuple[str, ...], ...] = ()
+    match_on: tuple[str, ...] = ()
+    folded: frozenset[str] = frozenset()
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a vendor can do, as data that steps and the CLI read; never `if vendor == …`."""
+
+    poll_batch: int = 1
+    """Jobs in one status request."""
+    max_jobs: int = 1
+    """Jobs that one account may have in flight, as documented."""
+    retention_seconds: int = 86_400
+    """How long results can be read after the job was created, at the least."""
+    token_search: bool = False
+    """A job can be found by the token that its submission carried."""
+    job_list: bool = False
+    """Recent jobs can be listed."""
+    record_lookup: bool = False
+    """Records can be looked up by external id."""
+    abort: bool = False
+    priority: bool = False
+    push: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The vendor took the job."""
+
+    job_id: str
+
+
+class RefusalScope(StrEnum):
+    CHUNK = "chunk"
+    """This request only: its rows fail, the run goes on."""
+    RUN = "run"
+    """The account or the operation: nothing of this run can be accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A clear no: nothing was done and sending the same again cannot help."""
+
+    code: str
+    message: str
+    scope: RefusalScope = RefusalScope.CHUNK
+    http_status: int | None = None
+
+
+class ThrottleReason(StrEnum):
+    RATE = "rate"
+    """Too many requests, or the service asks for patience: every lane waits."""
+    SLOTS = "slots"
+    """Too many jobs in flight: a slot must come free first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """Nothing was done; the same may be sent later. `retry_after` in seconds, None if unsaid."""
+
+    reason: ThrottleReason
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """The request may have been carried out: time-out, reset, 5xx, an unreadable success."""
+
+    reason: str
+
+
+SubmitAnswer = Accepted | Refused | Throttled | Ambiguous
+
+
+@dataclass(frozen=True, slots=True)
+class JobReading:
+    """One job as one poll saw it.
+
+    raw  the vendor's own object, kept as evidence and handed to `read_results`; None when GONE
+    """
+
+    job_id: str
+    phase: JobPhase
+    status: str
+    progress: int | None = None
+    total: int | None = None
+    raw: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PollAnswer:
+    """What a round of polling learned. Jobs missing from `readings` were not seen this time."""
+
+    readings: Mapping[str, JobReading] = field(default_factory=dict)
+    throttled: Throttled | None = None
+    refused: Refused | None = None
+    requests: int = 1
+    problem: str | None = None
+    """Why nothing was learned (gateway error, time-out), in words for the log."""
+
+
+class FoundState(StrEnum):
+    FOUND = "found"
+    """The submission was carried out as this job."""
+    ABSENT = "absent"
+    """Proven not carried out: it may be sent again."""
+    PENDING = "pending"
+    """Not decidable yet: ask again later."""
+    UNDECIDABLE = "undecidable"
+    """The vendor cannot say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What became of a submission whose answer was lost."""
+
+    state: FoundState
+    job_id: str | None = None
+    reason: str = ""
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LostSubmission:
+    """What we know about a submission without an answer.
+
+    token        the token the submission carried, if the vendor can carry one
+    sent_at      epoch seconds, just before the request left
+    known_jobs   ids of jobs of this connection that belong to other chunks
+    """
+
+    token: str
+    sent_at: float
+    records: Sequence[JsonObject]
+    known_jobs: frozenset[str]
+
+
+class VendorClient(Protocol):
+    """The half that talks to the vendor. One instance per connection and warm Lambda."""
+
+    @property
+    def requests_made(self) -> int:
+        """Requests sent so far, of every kind."""
+        ...
+
+    def wake(self) -> None:
+        """Called once before each use: connections that idled too long are dropped."""
+        ...
+
+    def test(self) -> Refused | Throttled | Ambiguous | None:
+        """One harmless authenticated request; None when the vendor welcomed us."""
+        ...
+
+    def submit(
+        self, operation: Operation, records: Sequence[JsonObject], token: str
+    ) -> SubmitAnswer:
+        """Send one job, once. Never repeats a request by itself."""
+        ...
+
+    def poll(self, job_ids: Sequence[str]) -> PollAnswer:
+        """Read many jobs in as few requests as the vendor allows, with its second reader."""
+        ...
+
+    def find(self, operation: Operation, lost: LostSubmission, now: float) -> Found:
+        """Look for the job of a submission whose answer was lost."""
+        ...
+
+
+ReadResults = Callable[
+    [Operation, JsonObject, int, Callable[[], Sequence[JsonObject]]], list[RecordResult]
+]
+"""(operation, raw job, number of records sent, the records if matching needs them) → one result
+per record, in the order sent. Always as many as were sent; what the vendor did not say is UNKNOWN."""
+
+BuildClient = Callable[..., VendorClient]
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """A registry entry: declared data, the pure reading, and how to make the client."""
+
+    name: str
+    title: str
+    operations: Mapping[str, Operation]
+    capabilities: Capabilities
+    read_results: ReadResults
+    client: BuildClient
+    encode: Callable[[Operation, Sequence[JsonObject]], bytes]
+    """The request body as it is sent, so that planning can weigh it."""
+    credential_forms: tuple[frozenset[str], ...]
+    """Sets of keys that a credentials document may have."""
+    find_operation: Callable[[str], Operation | None] | None = None
+    """For operation names with a part that only the account knows (`custom_objects.<key>.create`)."""
+
+    def operation(self, name: str) -> Operation | None:
+        found = self.operations.get(name)
+        if found is None and self.find_operation is not None:
+            found = self.find_operation(name)
+        return found
+
+
+def compact_json(value: Any) -> bytes:
+    """JSON as it is sent: UTF-8, no blanks."""
+    import json
+
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

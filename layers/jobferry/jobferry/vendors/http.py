@@ -1,0 +1,209 @@
+"""HTTP towards vendors: bounded in time and size, no foreign hosts, and never a secret in an error.
+
+Answers are data. An exception of the HTTP library ends here, sorted by the one question that
+matters for a write: can the request have been carried out?
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from jobferry.vendors.http_limits import (
+    CONNECT_SECONDS,
+    IDLE_SECONDS,
+    MAX_ANSWER_BYTES,
+    POOL_SIZE,
+    READ_SECONDS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete HTTP answer. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The decoded body, or None when it is not JSON (plain text, HTML, cut off)."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the vendor asks us to wait, from `Retry-After` in either form."""
+        return parse_retry_after(self.headers.get("retry-after"), self.headers.get("date"))
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """No complete answer came.
+
+    sent    the request may have reached the vendor
+    reason  in words, without address or credentials
+    """
+
+    sent: bool
+    reason: str
+
+
+def parse_retry_after(value: str | None, date: str | None = None) -> float | None:
+    """Seconds of a `Retry-After` header: a number, or an HTTP date relative to the answer's own."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        pass
+    else:
+        return max(0.0, seconds) if math.isfinite(seconds) else None
+    try:
+        until = email.utils.parsedate_to_datetime(value)
+        now = email.utils.parsedate_to_datetime(date) if date else None
+    except ValueError:
+        return None
+    if now is None:
+        return None
+    return max(0.0, (until - now).total_seconds())
+
+
+class BaseUrlError(ValueError):
+    """The address of a connection cannot be used."""
+
+
+def check_base_url(url: str, *, allow_loopback_http: bool) -> str:
+    """The site's root without a trailing slash.
+
+    Raises:
+        BaseUrlError: not https (http is for a simulator on this machine only), or not a root.
+    """
+    parts = urlsplit(url)
+    loopback = parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    if parts.scheme == "http":
+        if not (loopback and allow_loopback_http):
+            raise BaseUrlError(
+                "The base URL must begin with https://. "
+                "http:// is accepted only for a simulator on the loopback address of a local stack."
+            )
+    elif parts.scheme != "https":
+        raise BaseUrlError("The base URL must begin with https://, as in https://acme.zendesk.com")
+    if not parts.hostname or parts.username or parts.password or parts.query or parts.fragment:
+        raise BaseUrlError("The base URL must be the site's root, as in https://acme.zendesk.com")
+    return url.rstrip("/")
+
+
+class HttpClient:
+    """One session to one host.
+
+    Args:
+        base_url: the site's root, checked by `check_base_url`.
+        authorize: called with `refresh`; returns the value of the `Authorization` header. After
+            a 401 it is called once more with refresh, and the request is repeated once: a
+            request without accepted credentials has done nothing.
+    """
+
+    def __init__(self, base_url: str, authorize: Callable[[bool], str]) -> None:
+        self._base_url = base_url
+        self._authorize = authorize
+        self._session = requests.Session()
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=POOL_SIZE, max_retries=0)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+        self._session.trust_env = False
+        self._counting = threading.Lock()
+        self._used_at = time.monotonic()
+        self.requests_made = 0
+
+    def wake(self) -> None:
+        """Drop connections that have been idle: the far side may have closed them unseen."""
+        if time.monotonic() - self._used_at > IDLE_SECONDS:
+            self._session.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer | NoAnswer:
+        """Send one request (twice after a 401). Redirects are answers, never followed."""
+        answer = self._send(method, path, params, body, refresh=False)
+        if isinstance(answer, Answer) and answer.status == 401:
+            answer = self._send(method, path, params, body, refresh=True)
+        return answer
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        body: bytes | None,
+        *,
+        refresh: bool,
+    ) -> Answer | NoAnswer:
+        headers = {"Accept": "application/json", "Authorization": self._authorize(refresh)}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        with self._counting:
+            self.requests_made += 1
+            self._used_at = time.monotonic()
+        try:
+            with self._session.request(
+                method,
+                self._base_url + path,
+                params=params,
+                data=body,
+                headers=headers,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                content = _read(response)
+                if content is None:
+                    return NoAnswer(sent=True, reason="the answer was larger than expected")
+                lower = {name.lower(): value for name, value in response.headers.items()}
+                return Answer(response.status_code, lower, content)
+        except requests.ConnectTimeout:
+            return NoAnswer(sent=False, reason="the vendor could not be reached in time")
+        except requests.ConnectionError as error:
+            sent = not _never_connected(error)
+            reason = "the connection broke" if sent else "the vendor could not be reached"
+            return NoAnswer(sent=sent, reason=reason)
+        except requests.Timeout:
+            return NoAnswer(sent=True, reason="no answer came in time")
+        except requests.RequestException as error:
+            return NoAnswer(sent=True, reason=f"the answer was broken off ({type(error).__name__})")
+
+
+def _read(response: requests.Response) -> bytes | None:
+    content = bytearray()
+    for block in response.iter_content(64 * 1024):
+        content += block
+        if len(content) > MAX_ANSWER_BYTES:
+            return None
+    return bytes(content)
+
+
+def _never_connected(error: requests.ConnectionError) -> bool:
+    """True when no connection was made, so that nothing can have been sent."""
+    from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
+
+    cause = error.args[0] if error.args else None
+    if isinstance(cause, MaxRetryError):
+        cause = cause.reason
+    return isinstance(cause, NewConnectionError | NameResolutionError)

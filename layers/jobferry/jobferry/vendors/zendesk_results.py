@@ -1,0 +1,160 @@
+"""Reading the results of a Zendesk Support job: one verdict per record, in the order sent.
+
+The forms of `results` and the verdict rule are those of recorded traffic, not only of the
+documentation: https://developer.zendesk.com/api-reference/ticketing/ticket-management/job_statuses/
+The job's own status never decides a row: a "completed" job may hold failures only, and a
+"failed" one still lists what happened to each record.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from jobferry.model import JsonObject, OutcomeStatus, RecordResult
+from jobferry.vendors.base import Operation
+
+_NOT_LISTED = RecordResult(
+    OutcomeStatus.UNKNOWN,
+    code="result_missing",
+    text="The job ended without a result for this row.",
+)
+
+
+def read_results(
+    operation: Operation,
+    raw: JsonObject,
+    count: int,
+    records: Callable[[], Sequence[JsonObject]],
+) -> list[RecordResult]:
+    """One result per record, in the order sent; what the vendor did not say is `unknown`.
+
+    Args:
+        raw: the job status object.
+        count: how many records the job carried.
+        records: gives these records, when results must be matched by id or external id.
+    """
+    results = raw.get("results")
+    if isinstance(results, dict):
+        # Permanent deletion answers with one object for the whole job.
+        return [_verdict(results, raw)] * count
+    if not isinstance(results, list):
+        return [_without_results(raw)] * count
+    items = [item if isinstance(item, dict) else {} for item in results]
+    placed = _place(operation, items, count, records)
+    return [_verdict(placed[i], raw) if i in placed else _NOT_LISTED for i in range(count)]
+
+
+def _place(
+    operation: Operation,
+    items: Sequence[JsonObject],
+    count: int,
+    records: Callable[[], Sequence[JsonObject]],
+) -> dict[int, JsonObject]:
+    """Position in the request → its result: by index, by key, and only at the last by order."""
+    placed: dict[int, JsonObject] = {}
+    unplaced: list[JsonObject] = []
+    for item in items:
+        index = item.get("index")
+        if isinstance(index, int) and 0 <= index < count and index not in placed:
+            placed[index] = item
+        else:
+            unplaced.append(item)
+    if unplaced and operation.match_on:
+        unplaced = _place_by_key(operation, unplaced, records(), placed)
+    if unplaced and not placed and len(items) == count:
+        # No index, no key: recorded jobs list their results in the order of the request.
+        return dict(enumerate(items))
+    return placed
+
+
+def _place_by_key(
+    operation: Operation,
+    items: Sequence[JsonObject],
+    records: Sequence[JsonObject],
+    placed: dict[int, JsonObject],
+) -> list[JsonObject]:
+    """Place what names its record; returns what names none."""
+    free: dict[tuple[str, str], deque[int]] = defaultdict(deque)
+    for position, record in enumerate(records):
+        for name in operation.match_on:
+            if (key := _key(operation, record, name)) is not None:
+                free[name, key].append(position)
+    left: list[JsonObject] = []
+    for item in items:
+        for name in operation.match_on:
+            positions = free.get((name, _key(operation, item, name) or ""), deque())
+            while positions and positions[0] in placed:
+                positions.popleft()
+            if positions:
+                placed[positions.popleft()] = item
+                break
+        else:
+            left.append(item)
+    return left
+
+
+def _key(operation: Operation, record: Mapping[str, Any], name: str) -> str | None:
+    value = record.get(name)
+    if value is None or value == "":
+        return None
+    return str(value).casefold() if name in operation.folded else str(value)
+
+
+def _verdict(item: JsonObject, raw: JsonObject) -> RecordResult:
+    """What one result says about its record; see the verdict rule in docs/vendors.md."""
+    status = item.get("status")
+    word = status if isinstance(status, str) else ""
+    said_failed = any(part in word.casefold() for part in ("fail", "error"))
+    identity = item.get("id")
+    vendor_id = None if identity is None else str(identity)
+    if item.get("success") is False or item.get("error") or item.get("errors") or said_failed:
+        return RecordResult(
+            OutcomeStatus.FAILED,
+            vendor_id=vendor_id,
+            code=_error_code(item, word),
+            text=_error_text(item, raw),
+        )
+    if vendor_id is not None or item.get("success") is True:
+        return RecordResult(OutcomeStatus.SUCCEEDED, vendor_id=vendor_id)
+    return RecordResult(
+        OutcomeStatus.UNKNOWN,
+        code="result_says_nothing",
+        text="The vendor's result for this row says neither success nor failure.",
+    )
+
+
+def _error_code(item: JsonObject, word: str) -> str:
+    error = item.get("error")
+    if isinstance(error, dict):
+        error = error.get("title") or error.get("code")
+    return error if isinstance(error, str) and error else word or "failed"
+
+
+def _error_text(item: JsonObject, raw: JsonObject) -> str:
+    for name in ("details", "errors", "description", "message", "title", "error"):
+        text = _words(item.get(name))
+        if text:
+            return text
+    return _words(raw.get("message")) or "The vendor gave no reason."
+
+
+def _words(value: Any) -> str:
+    """Whatever form an error takes, as one line of text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return "; ".join(filter(None, (_words(inner) for inner in value.values())))
+    if isinstance(value, list):
+        return "; ".join(filter(None, map(_words, value)))
+    return ""
+
+
+def _without_results(raw: JsonObject) -> RecordResult:
+    status = raw.get("status")
+    return RecordResult(
+        OutcomeStatus.UNKNOWN,
+        code="job_without_results",
+        text=f"The job ended as {status!r} and lists no results; look the record up at the vendor.",
+    )

@@ -1,0 +1,232 @@
+"""Tickets: what a job does to one of them, and how one is shown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from vendorsim.values import JsonObject, iso_time
+from vendorsim.zendesk_support.operations import (
+    ACCOUNT_ID,
+    CANONICAL_HOST,
+    Operation,
+    Row,
+    RowRefused,
+)
+from vendorsim.zendesk_support.records import Record, Store, Table
+
+BLANK_DESCRIPTION = "cannot be blank"
+_OUTDATED = "Safe Update prevented the update due to outdated ticket data."
+_NOT_STORED = {
+    "additional_tags",
+    "comment",
+    "comments",
+    "id",
+    "remove_tags",
+    "safe_update",
+    "updated_stamp",
+}
+_DEFAULTS: JsonObject = {
+    "external_id": None,
+    "type": None,
+    "subject": None,
+    "description": None,
+    "priority": None,
+    "status": "new",
+    "requester_id": None,
+    "submitter_id": None,
+    "assignee_id": None,
+    "organization_id": None,
+    "group_id": None,
+    "tags": [],
+    "custom_fields": [],
+}
+
+
+def present(record: Record) -> JsonObject:
+    """A ticket as a read shows it."""
+    return {
+        "id": record.id,
+        "url": f"{CANONICAL_HOST}/api/v2/tickets/{record.id}.json",
+        "created_at": iso_time(record.created_at),
+        "updated_at": iso_time(record.updated_at),
+        **_DEFAULTS,
+        **record.fields,
+    }
+
+
+def description_of(ticket: JsonObject) -> str:
+    """The text of a new ticket, blank if it has none."""
+    comments = ticket.get("comments")
+    first = comments[0] if isinstance(comments, list) and comments else {}
+    for comment in (ticket.get("comment"), first):
+        given = comment if isinstance(comment, dict) else {"body": comment}
+        text = given.get("body") or given.get("html_body") or given.get("value")
+        if text and str(text).strip():
+            return str(text)
+    return str(ticket.get("description") or "").strip()
+
+
+def stored(ticket: JsonObject) -> JsonObject:
+    """The fields that stay with a ticket."""
+    return {name: value for name, value in ticket.items() if name not in _NOT_STORED}
+
+
+def _create(row: Row) -> JsonObject:
+    description = description_of(row.record)
+    if not description:
+        raise RowRefused("Description", BLANK_DESCRIPTION)
+    tickets = row.store.tickets
+    fields = stored(row.record) | {"description": description}
+    row.note("created", tickets, tickets.insert(row.new_id, fields, row.at))
+    return {"index": row.index, "id": row.new_id, "account_id": ACCOUNT_ID}
+
+
+def _update(row: Row) -> JsonObject:
+    ticket = _existing(row, row.record.get("id"))
+    _refuse_outdated(row, ticket)
+    changes = stored(row.record)
+    if row.bulk:
+        tags = _words(changes if "tags" in changes else ticket.fields, "tags")
+        added, removed = _words(row.record, "additional_tags"), _words(row.record, "remove_tags")
+        changes["tags"] = [tag for tag in dict.fromkeys([*tags, *added]) if tag not in removed]
+    row.store.tickets.update(ticket, changes, row.at)
+    row.note("updated", row.store.tickets, ticket)
+    return {"action": "update", "id": ticket.id, "status": "Updated", "success": True}
+
+
+def _delete(row: Row) -> JsonObject:
+    ticket = _existing(row, row.record.get("id"))
+    row.store.tickets.remove(ticket, row.at)
+    row.note("deleted", row.store.tickets, ticket)
+    return {"action": "delete", "id": ticket.id, "status": "Deleted", "success": True}
+
+
+def _mark_as_spam(row: Row) -> JsonObject:
+    """Deletes the ticket and suspends its requester; the result's form is assumed."""
+    ticket = _existing(row, row.record.get("id"))
+    row.store.tickets.remove(ticket, row.at)
+    row.note("deleted", row.store.tickets, ticket, {**row.record, "spam": True})
+    requester = row.store.users.get(ticket.fields.get("requester_id") or 0)
+    if requester:
+        row.store.users.update(requester, {"suspended": True}, row.at)
+        row.note("updated", row.store.users, requester, {"suspended": True})
+    return {"action": "update", "id": ticket.id, "status": "Updated", "success": True}
+
+
+def _delete_permanently(row: Row) -> JsonObject:
+    ticket = row.store.tickets.get_deleted(row.record.get("id") or 0)
+    if ticket is None:
+        raise RowRefused("Ticket", "not found")
+    row.store.tickets.purge(ticket)
+    row.note("deleted", row.store.tickets, ticket, {**row.record, "permanent": True})
+    return {"success": True}
+
+
+def _merge(row: Row) -> JsonObject:
+    """One source ticket into the target of the path; the result's form is assumed."""
+    target = _existing(row, int(row.target))
+    source = _existing(row, row.record.get("id"))
+    tickets = row.store.tickets
+    tickets.update(source, {"status": "closed"}, row.at)
+    row.note("updated", tickets, source, {**row.record, "merged_into": target.id})
+    if row.index == 0:
+        tickets.update(target, {}, row.at)
+        row.note("updated", tickets, target, {**row.record, "merged_from": source.id})
+    return {"action": "update", "id": source.id, "status": "Updated", "success": True}
+
+
+def _existing(row: Row, ticket_id: int | None) -> Record:
+    ticket = row.store.tickets.get(ticket_id or 0)
+    if ticket is None:
+        raise RowRefused("Ticket", "not found")
+    return ticket
+
+
+def _words(record: JsonObject, field: str) -> list[str]:
+    value = record.get(field) or []
+    return value.split() if isinstance(value, str) else [str(word) for word in value]
+
+
+def _refuse_outdated(row: Row, ticket: Record) -> None:
+    """Collision protection: with the stamp of the queueing where a bulk change brings none."""
+    stamp = row.record.get("updated_stamp")
+    if row.record.get("safe_update") and not stamp and not row.bulk:
+        raise RowRefused("updated_stamp", "cannot be blank")
+    if stamp:
+        seen = datetime.fromisoformat(stamp).replace(tzinfo=UTC).timestamp()
+        outdated = int(ticket.updated_at) > seen
+    else:
+        outdated = row.bulk and ticket.updated_at > row.queued_at
+    if outdated:
+        raise RowRefused(None, _OUTDATED, error="UpdateConflict")
+
+
+def _table(store: Store, _target: str) -> Table:
+    return store.tickets
+
+
+CREATE = Operation(
+    name="tickets.create",
+    job_type="Bulk Create Ticket",
+    worker="TicketBulkCreateJob",
+    doing="Creating ticket #{n}",
+    failure="TicketCreateFailed",
+    apply=_create,
+    mints=_table,
+    scattered=True,
+)
+IMPORT = Operation(
+    name="tickets.import",
+    job_type="Bulk Import Ticket",
+    worker="TicketBulkImportJob",
+    doing="Creating ticket #{n}",
+    failure="TicketCreateFailed",
+    apply=_create,
+    mints=_table,
+    scattered=True,
+)
+UPDATE = Operation(
+    name="tickets.update",
+    job_type="Bulk Update Ticket",
+    worker="TicketBulkUpdateJobV3",
+    doing="Updating ticket #{n}",
+    failure="TicketUpdateFailed",
+    apply=_update,
+    failure_id=True,
+)
+DELETE = Operation(
+    name="tickets.delete",
+    job_type="Bulk Update Ticket",
+    worker="TicketBulkUpdateJobV3",
+    doing="Deleting ticket #{n}",
+    failure="TicketDeleteFailed",
+    apply=_delete,
+    failure_id=True,
+)
+MARK_AS_SPAM = Operation(
+    name="tickets.mark_as_spam",
+    job_type="Bulk Update Ticket",
+    worker="TicketBulkUpdateJobV3",
+    doing="Updating ticket #{n}",
+    failure="TicketUpdateFailed",
+    apply=_mark_as_spam,
+    failure_id=True,
+)
+DELETE_PERMANENTLY = Operation(
+    name="tickets.delete_permanently",
+    job_type="Bulk Delete Ticket",
+    worker="TicketDeletionJob",
+    doing="Deleting ticket #{n}",
+    failure="TicketDeleteFailed",
+    apply=_delete_permanently,
+    summarised=True,
+)
+MERGE = Operation(
+    name="tickets.merge",
+    job_type="Merge Ticket",
+    worker="TicketMergeJob",
+    doing="Merging ticket #{n}",
+    failure="TicketMergeFailed",
+    apply=_merge,
+    failure_id=True,
+)

@@ -1,0 +1,70 @@
+"""The template as CloudFormation gets it: translated by SAM's own translator, without AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+
+ROOT = Path(__file__).resolve().parents[2]
+
+LOCAL_PATHS = ("CodeUri", "ContentUri", "DefinitionUri")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A CloudFormation template with its resources by logical id."""
+
+    body: Mapping[str, Any]
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.body["Parameters"]
+        return found
+
+    @property
+    def resources(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.body["Resources"]
+        return found
+
+    def of_type(self, kind: str) -> dict[str, Any]:
+        """Resources of one type, never none: a test over nothing would prove nothing."""
+        found = {name: item for name, item in self.resources.items() if item["Type"] == kind}
+        assert found, f"the template has no {kind}"
+        return found
+
+    def properties(self, kind: str) -> dict[str, Any]:
+        return {name: item["Properties"] for name, item in self.of_type(kind).items()}
+
+
+class ManagedPolicies:
+    """Stands in for the list that SAM asks IAM for: only what tracing and logging attach."""
+
+    def load(self) -> dict[str, str]:
+        names = ("service-role/AWSLambdaBasicExecutionRole", "AWSXRayDaemonWriteAccess")
+        return {name.rpartition("/")[2]: f"arn:aws:iam::aws:policy/{name}" for name in names}
+
+
+@pytest.fixture(scope="session")
+def source() -> dict[str, Any]:
+    """The template as it is written, with every intrinsic function in its long form."""
+    parsed: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    return parsed
+
+
+@pytest.fixture(scope="session")
+def template() -> Template:
+    body = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    for resource in body["Resources"].values():
+        for key in LOCAL_PATHS:
+            if isinstance(resource.get("Properties", {}).get(key), str):
+                # `sam package` would have put the files there.
+                resource["Properties"][key] = "s3://packaged/artifact"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+        return Template(transform(body, {}, ManagedPolicies()))

@@ -1,0 +1,404 @@
+"""What the template promises, asserted on its translation to CloudFormation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.template.conftest import ROOT, Template
+from tools.check_asl import find_problems
+
+FUNCTION = "AWS::Lambda::Function"
+MACHINE = "AWS::StepFunctions::StateMachine"
+BUCKET = "AWS::S3::Bucket"
+TABLE = "AWS::DynamoDB::Table"
+ROLE = "AWS::IAM::Role"
+RULE = "AWS::Events::Rule"
+SCHEDULE = "AWS::Scheduler::Schedule"
+ALARM = "AWS::CloudWatch::Alarm"
+LOG_GROUP = "AWS::Logs::LogGroup"
+
+ACTIONS_ON_EVERYTHING = {
+    # Log delivery by Step Functions: IAM knows no resources for these.
+    "logs:CreateLogDelivery",
+    "logs:GetLogDelivery",
+    "logs:UpdateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:DescribeResourcePolicies",
+    "logs:DescribeLogGroups",
+}
+
+RESOURCE_PATTERNS = (
+    # Objects of this stack's own buckets.
+    "${InboxBucket.Arn}/",
+    "${ArchiveBucket.Arn}/",
+    # Secrets of this stage's connections: the operator adds them after the deployment.
+    ":secret:jobferry/${Stage}/connections/",
+    # Executions of this stack's own machine, and the children of its Distributed Map.
+    ":execution:${RunStateMachine.Name}:",
+    ":execution:${RunStateMachine.Name}/",
+)
+
+# What SAM itself attaches for logs and traces.
+MANAGED_POLICIES = {
+    "AWSLambdaBasicExecutionRole",
+    "AWSXrayWriteOnlyAccess",
+    "AWSXRayDaemonWriteAccess",
+}
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def spelled(resource: Any) -> str:
+    """A policy's resource as text, with what CloudFormation fills in left as it is written."""
+    if isinstance(resource, dict):
+        return str(resource.get("Fn::Sub", json.dumps(resource)))
+    return str(resource)
+
+
+def statements(template: Template) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every statement that allows a role of this stack something."""
+    for name, role in template.properties(ROLE).items():
+        for policy in role.get("Policies", []):
+            yield from ((name, item) for item in policy["PolicyDocument"]["Statement"])
+    for name, resource in template.resources.items():
+        if resource["Type"] in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+            document = resource["Properties"]["PolicyDocument"]
+            yield from ((name, item) for item in document["Statement"])
+
+
+# Parameters
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Stage", "Runtime", "Architecture", "LogRetention", "RowRetentionDays", "AlarmEmail"],
+)
+def test_parameter_exists_and_explains_itself(template: Template, name: str) -> None:
+    assert template.parameters[name]["Description"]
+
+
+@pytest.mark.parametrize(
+    ("name", "default"), [("Runtime", "python3.13"), ("Architecture", "arm64")]
+)
+def test_parameter_has_its_default(template: Template, name: str, default: str) -> None:
+    assert template.parameters[name]["Default"] == default
+
+
+def test_every_parameter_can_be_left_out(template: Template) -> None:
+    assert [name for name, item in template.parameters.items() if "Default" not in item] == []
+
+
+# Functions
+
+
+@pytest.mark.parametrize("key", ["Timeout", "MemorySize", "Runtime", "Architectures", "Role"])
+def test_every_function_has(template: Template, key: str) -> None:
+    functions = template.properties(FUNCTION)
+
+    assert [name for name, function in functions.items() if key not in function] == []
+
+
+def test_runtime_and_architecture_are_the_parameters(template: Template) -> None:
+    for name, function in template.properties(FUNCTION).items():
+        assert function["Runtime"] == {"Ref": "Runtime"}, name
+        assert function["Architectures"] == [{"Ref": "Architecture"}], name
+
+
+def test_every_function_and_machine_has_a_role_of_its_own(template: Template) -> None:
+    users = [item["Role"] for item in template.properties(FUNCTION).values()]
+    users += [item["RoleArn"] for item in template.properties(MACHINE).values()]
+    roles = [role["Fn::GetAtt"][0] if isinstance(role, dict) else role for role in users]
+
+    assert set(roles) <= set(template.of_type(ROLE))
+    assert len(set(roles)) == len(roles)
+
+
+def test_every_function_logs_json_into_a_group_with_retention(template: Template) -> None:
+    groups = template.properties(LOG_GROUP)
+    for name, function in template.properties(FUNCTION).items():
+        logging = function["LoggingConfig"]
+        assert logging["LogFormat"] == "JSON", name
+        assert groups[logging["LogGroup"]["Ref"]]["RetentionInDays"] == {"Ref": "LogRetention"}
+
+
+def test_every_log_group_has_retention(template: Template) -> None:
+    groups = template.properties(LOG_GROUP)
+
+    assert [name for name, group in groups.items() if "RetentionInDays" not in group] == []
+
+
+def test_every_function_is_traced(template: Template) -> None:
+    functions = template.properties(FUNCTION)
+
+    assert {function["TracingConfig"]["Mode"] for function in functions.values()} == {"Active"}
+
+
+def test_every_function_has_its_folder(source: dict[str, Any]) -> None:
+    folders = {
+        item["Properties"]["CodeUri"]
+        for item in source["Resources"].values()
+        if item["Type"] == "AWS::Serverless::Function"
+    }
+
+    assert {folder for folder in folders if not (ROOT / folder / "app.py").is_file()} == set()
+    written = {f"functions/{path.parent.name}" for path in ROOT.glob("functions/*/app.py")}
+    assert written == folders
+
+
+# Permissions
+
+
+def test_no_action_is_a_pattern(template: Template) -> None:
+    patterns = {
+        (name, action)
+        for name, statement in statements(template)
+        for action in as_list(statement["Action"])
+        if "*" in action
+    }
+
+    assert patterns == set()
+
+
+def test_only_actions_without_resources_are_allowed_on_everything(template: Template) -> None:
+    too_much = {
+        (name, action)
+        for name, statement in statements(template)
+        if "*" in as_list(statement["Resource"])
+        for action in as_list(statement["Action"])
+        if action not in ACTIONS_ON_EVERYTHING
+    }
+
+    assert too_much == set()
+
+
+def test_resources_are_named_or_lie_below_something_of_this_stack(template: Template) -> None:
+    texts = {
+        (name, spelled(resource))
+        for name, statement in statements(template)
+        for resource in as_list(statement["Resource"])
+        if resource != "*"
+    }
+    loose = {
+        (name, text)
+        for name, text in texts
+        if "*" in text
+        and not (
+            text.index("*") == len(text) - 1
+            and any(pattern in text for pattern in RESOURCE_PATTERNS)
+        )
+    }
+
+    assert loose == set()
+
+
+def test_roles_have_no_managed_policies_but_for_logs_and_traces(template: Template) -> None:
+    attached = {
+        spelled(arn).rstrip('"}').rpartition("/")[2]
+        for role in template.properties(ROLE).values()
+        for arn in role.get("ManagedPolicyArns", [])
+    }
+
+    assert attached <= MANAGED_POLICIES
+
+
+def test_only_functions_that_talk_to_vendors_read_secrets(template: Template) -> None:
+    readers = {
+        name.removesuffix("FunctionRole")
+        for name, statement in statements(template)
+        if "secretsmanager:GetSecretValue" in as_list(statement["Action"])
+    }
+
+    assert readers <= {"SubmitJobs", "PollJobs", "Sweep", "Api"}
+
+
+# Buckets
+
+
+def test_every_bucket_blocks_public_access(template: Template) -> None:
+    for name, bucket in template.properties(BUCKET).items():
+        blocked = bucket["PublicAccessBlockConfiguration"]
+        assert len(blocked) == 4, name
+        assert all(blocked.values()), name
+
+
+def test_every_bucket_is_encrypted_and_versioned(template: Template) -> None:
+    for name, bucket in template.properties(BUCKET).items():
+        assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"], name
+        assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}, name
+
+
+def test_every_bucket_refuses_what_does_not_come_by_tls(template: Template) -> None:
+    protected = set()
+    for policy in template.properties("AWS::S3::BucketPolicy").values():
+        bucket = policy["Bucket"]["Ref"]
+        for statement in policy["PolicyDocument"]["Statement"]:
+            insecure = {"Bool": {"aws:SecureTransport": "false"}}
+            if statement["Effect"] == "Deny" and statement["Condition"] == insecure:
+                assert statement["Principal"] == "*"
+                assert as_list(statement["Action"]) == ["s3:*"]
+                assert statement["Resource"] == [
+                    {"Fn::GetAtt": [bucket, "Arn"]},
+                    {"Fn::Sub": f"${{{bucket}.Arn}}/*"},
+                ]
+                protected.add(bucket)
+
+    assert protected == set(template.of_type(BUCKET))
+
+
+def test_the_inbox_tells_eventbridge(template: Template) -> None:
+    notified = [
+        bucket["NotificationConfiguration"]["EventBridgeConfiguration"]["EventBridgeEnabled"]
+        for bucket in template.properties(BUCKET).values()
+        if "NotificationConfiguration" in bucket
+    ]
+
+    assert notified == [True]
+
+
+@pytest.mark.parametrize("kind", [BUCKET, TABLE])
+def test_what_holds_data_outlives_the_stack(template: Template, kind: str) -> None:
+    for name, resource in template.of_type(kind).items():
+        assert resource["DeletionPolicy"] == "Retain", name
+        assert resource["UpdateReplacePolicy"] == "Retain", name
+
+
+# Table
+
+
+def test_the_table_is_on_demand_encrypted_and_recoverable(template: Template) -> None:
+    (table,) = template.properties(TABLE).values()
+
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["SSESpecification"]["SSEEnabled"] is True
+    assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+
+
+def test_the_table_forgets(template: Template) -> None:
+    (table,) = template.properties(TABLE).values()
+
+    assert table["TimeToLiveSpecification"]["Enabled"] is True
+    assert table["TimeToLiveSpecification"]["AttributeName"]
+
+
+# Triggers
+
+
+def test_the_upload_rule_starts_the_machine(template: Template) -> None:
+    (machine,) = template.of_type(MACHINE)
+    (rule,) = template.properties(RULE).values()
+
+    assert [target["Arn"] for target in rule["Targets"]] == [{"Ref": machine}]
+    assert rule["EventPattern"]["detail-type"] == ["Object Created"]
+
+
+def triggers(template: Template) -> dict[str, Any]:
+    """Every way in which something starts by itself, with its target."""
+    rules = template.properties(RULE).items()
+    found = {
+        f"{name}: {target['Id']}": target for name, rule in rules for target in rule["Targets"]
+    }
+    schedules = template.properties(SCHEDULE).items()
+    return found | {name: schedule["Target"] for name, schedule in schedules}
+
+
+def test_every_trigger_repeats_and_then_parks_its_event(template: Template) -> None:
+    queues = template.of_type("AWS::SQS::Queue")
+    for name, target in triggers(template).items():
+        assert target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0] in queues, name
+        assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0, name
+        assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] > 0, name
+
+
+def test_eventbridge_may_write_to_the_queue_of_the_upload_rule(template: Template) -> None:
+    (rule,) = template.of_type(RULE)
+    allowed = [
+        statement["Condition"]["ArnEquals"]["aws:SourceArn"]
+        for policy in template.properties("AWS::SQS::QueuePolicy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    ]
+
+    assert {"Fn::GetAtt": [rule, "Arn"]} in allowed
+
+
+# State machine
+
+
+def test_the_machine_logs_without_execution_data(template: Template) -> None:
+    (machine,) = template.properties(MACHINE).values()
+    logging = machine["LoggingConfiguration"]
+
+    assert logging["Level"] in ("ALL", "ERROR")
+    assert logging["IncludeExecutionData"] is False
+    assert logging["Destinations"]
+
+
+def test_the_machine_is_standard_and_traced(template: Template) -> None:
+    (machine,) = template.properties(MACHINE).values()
+
+    assert machine.get("StateMachineType", "STANDARD") == "STANDARD"
+    assert machine["TracingConfiguration"]["Enabled"] is True
+
+
+def test_the_definition_passes_its_static_check() -> None:
+    assert find_problems(ROOT / "statemachines/run.asl.json", ROOT / "template.yaml") == []
+
+
+def test_tasks_wait_longer_than_their_functions_run(
+    template: Template, source: dict[str, Any]
+) -> None:
+    """A task that gives up first would repeat a step that is still at work."""
+    functions = template.properties(FUNCTION)
+    substitutions = next(
+        item["Properties"]["DefinitionSubstitutions"]
+        for item in source["Resources"].values()
+        if item["Type"] == "AWS::Serverless::StateMachine"
+    )
+    tasks = list(lambda_tasks(json.loads((ROOT / "statemachines/run.asl.json").read_text())))
+
+    assert tasks
+    for task in tasks:
+        name = substitutions[task["Arguments"]["FunctionName"].strip("${}")]["Fn::GetAtt"][0]
+        assert task["TimeoutSeconds"] > functions[name]["Timeout"], name
+
+
+def lambda_tasks(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        if value.get("Resource") == "arn:aws:states:::lambda:invoke":
+            yield value
+        for child in value.values():
+            yield from lambda_tasks(child)
+
+
+# Alarms
+
+
+@pytest.mark.parametrize(
+    "metric",
+    ["ExecutionsFailed", "ExecutionsTimedOut", "ApproximateNumberOfMessagesVisible", "RowsUnknown"],
+)
+def test_alarm_exists(template: Template, metric: str) -> None:
+    assert metric in {alarm["MetricName"] for alarm in template.properties(ALARM).values()}
+
+
+def test_every_alarm_tells_someone_and_says_what_to_read(template: Template) -> None:
+    (topic,) = template.of_type("AWS::SNS::Topic")
+    for name, alarm in template.properties(ALARM).items():
+        assert alarm["AlarmActions"] == [{"Ref": topic}], name
+        assert "docs/runbook.md" in alarm["AlarmDescription"], name
+        assert alarm["TreatMissingData"] == "notBreaching", name
+
+
+def test_the_subscription_is_made_only_with_an_address(template: Template) -> None:
+    (subscription,) = template.of_type("AWS::SNS::Subscription").values()
+
+    assert subscription["Condition"] in template.body["Conditions"]
+    assert subscription["Properties"]["Endpoint"] == {"Ref": "AlarmEmail"}

@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobferry.csvfile.planner import Boundary, ChunkLimits, ChunkSpec, PlanItem, json_size
+from jobferry.csvfile.reader import read_rows
+from jobferry.csvfile.records import SourceChanged, read_records
+from jobferry.csvfile.seen import SeenKeys
+from jobferry.model import Column, OutcomeStatus, Reject, Span
+from tests.unit.csvfile.samples import (
+    csv_text,
+    mapping_for,
+    messy_files,
+    planned,
+    read,
+    small_limits,
+    tables,
+)
+
+COLUMNS = {"A": Column("a"), "B": Column("b.c", optional=True)}
+limits = st.builds(
+    ChunkLimits,
+    max_records=st.integers(1, 6),
+    max_bytes=st.integers(40, 200),
+    max_rows_spanned=st.integers(1, 8),
+    body_overhead=st.just(10),
+)
+
+
+def chunks_of(items: list[PlanItem]) -> list[ChunkSpec]:
+    return [item for item in items if isinstance(item, ChunkSpec)]
+
+
+def rejects_of(items: list[PlanItem]) -> list[Reject]:
+    return [item for item in items if isinstance(item, Reject)]
+
+
+def rows_of(chunk: ChunkSpec) -> list[int]:
+    return [
+        row
+        for span in chunk.spans
+        for row in range(span.first_row, span.first_row + span.rows)
+    ]  # fmt: skip
+
+
+@given(messy_files, limits)
+def test_every_row_is_in_one_chunk_or_rejected(data: bytes, limits: ChunkLimits) -> None:
+    dialect, rows = read(data)
+    items = planned(data, mapping_for(dialect, columns=COLUMNS), dialect, limits=limits)
+    places = [reject.row for reject in rejects_of(items)]
+    for number, chunk in enumerate(chunks_of(items)):
+        assert chunk.number == number
+        assert 0 < chunk.rows <= limits.max_records
+        assert len(rows_of(chunk)) == chunk.rows
+        places += rows_of(chunk)
+    assert sorted(places) == [row.number for row in rows]
+    if rows:
+        last = items[-1]
+        assert not isinstance(last, Reject)
+        assert last.end_row == len(rows)
+        assert not data[last.end_offset :].strip()
+
+
+@given(messy_files, limits)
+def test_spans_and_gaps_are_the_file(data: bytes, limits: ChunkLimits) -> None:
+    dialect, rows = read(data)
+    items = planned(data, mapping_for(dialect, columns=COLUMNS), dialect, limits=limits)
+    bad = {reject.row for reject in rejects_of(items)}
+    covered = bytearray(len(data))
+    for chunk in chunks_of(items):
+        for span in chunk.spans:
+            assert not any(covered[span.offset : span.offset + span.length])
+            covered[span.offset : span.offset + span.length] = b"x" * span.length
+            assert span.offset + span.length <= chunk.end_offset
+    for row in rows:
+        used = covered[row.offset : row.offset + row.length]
+        assert bytes(used) == (b"\0" if row.number in bad else b"x") * row.length
+
+
+@given(messy_files, limits)
+def test_spans_read_back_as_the_same_records(data: bytes, limits: ChunkLimits) -> None:
+    dialect, rows = read(data)
+    mapping = mapping_for(dialect, columns=COLUMNS)
+    cells = {row.number: row.cells for row in rows}
+    for chunk in chunks_of(planned(data, mapping, dialect, limits=limits)):
+        start = chunk.spans[0].offset
+        end = chunk.spans[-1].offset + chunk.spans[-1].length
+        records = read_records(data[start:end], start, chunk.spans, dialect, mapping)
+        assert records == [(row, mapping.record(cells[row])) for row in rows_of(chunk)]
+        body = sum(json_size(record) + 1 for _, record in records) + limits.body_overhead
+        assert body <= limits.max_bytes
+
+
+@given(messy_files, limits)
+def test_resuming_at_any_boundary_gives_the_same_plan(data: bytes, limits: ChunkLimits) -> None:
+    dialect, _ = read(data)
+    mapping = mapping_for(dialect, columns=COLUMNS)
+    items = planned(data, mapping, dialect, limits=limits)
+    next_chunk = 0
+    for index, item in enumerate(items):
+        if isinstance(item, Reject):
+            continue
+        next_chunk += isinstance(item, ChunkSpec)
+        rest = planned(
+            data,
+            mapping,
+            dialect,
+            limits=limits,
+            offset=item.end_offset,
+            row=item.end_row,
+            next_chunk=next_chunk,
+        )
+        assert rest == items[index + 1 :]
+
+
+@given(table=tables(), keys=st.lists(st.sampled_from("abc"), max_size=12), limits=limits)
+def test_resuming_with_seen_keys_gives_the_same_plan(
+    tmp_path_factory: pytest.TempPathFactory,
+    table: list[list[str]],
+    keys: list[str],
+    limits: ChunkLimits,
+) -> None:
+    data = csv_text([["A", "B"], *([key, str(n)] for n, key in enumerate(keys))]).encode()
+    dialect, _ = read(data)
+    mapping = mapping_for(dialect, columns=COLUMNS, row_key="A")
+    path = tmp_path_factory.mktemp("seen") / "seen.sqlite"
+    with SeenKeys(path) as seen:
+        items = planned(data, mapping, dialect, limits=limits, seen=seen)
+        seen.save(len(keys))
+    next_chunk = sum(isinstance(item, ChunkSpec) for item in items)
+    for index in reversed(range(len(items))):
+        item = items[index]
+        if isinstance(item, Reject):
+            continue
+        with SeenKeys(path, complete_to=item.end_row) as seen:
+            rest = planned(
+                data,
+                mapping,
+                dialect,
+                limits=limits,
+                seen=seen,
+                offset=item.end_offset,
+                row=item.end_row,
+                next_chunk=next_chunk,
+            )
+            seen.save(len(keys))
+        assert rest == items[index + 1 :]
+        next_chunk -= isinstance(item, ChunkSpec)
+    assert sum(chunk.rows for chunk in chunks_of(items)) == len(set(keys))
+
+
+@given(st.lists(st.sampled_from(["1,2", "x", ",2", '3,"4', "5,6"]), max_size=20), st.data())
+def test_bad_rows_do_not_renumber_others(rows: list[str], data: st.DataObject) -> None:
+    _, before = read("\n".join(["A,B", *rows]).encode())
+    # Rows with an open quote may pair up with each other; alone they cost one row as any other.
+    if not rows or '3,"4' in rows:
+        return
+    place = data.draw(st.integers(0, len(rows) - 1))
+    changed = [*rows[:place], '9,"open', *rows[place + 1 :]]
+    _, after = read("\n".join(["A,B", *changed]).encode())
+    assert [row.number for row in after] == [row.number for row in before]
+    assert [row for row in after if row.number - 1 < place] == before[:place]
+    assert [row.cells for row in after[place + 1 :]] == [row.cells for row in before[place + 1 :]]
+
+
+def test_good_rows_on_both_sides_of_a_bad_one() -> None:
+    data = b"A,B\n1,2\n\n3,4\nbad\n5,6\n"
+    dialect, _ = read(data)
+    items = planned(data, mapping_for(dialect, columns=COLUMNS), dialect)
+    reject, chunk = items
+    assert isinstance(reject, Reject)
+    assert (reject.row, reject.status, reject.code) == (3, "rejected", "wrong_cell_count")
+    assert chunk == ChunkSpec(0, (Span(4, 9, 1, 2), Span(17, 4, 4, 1)), 3, 21, 4)
+
+
+def test_chunks_end_at_the_record_limit() -> None:
+    data = b"A,B\n" + b"1,2\n" * 250
+    dialect, _ = read(data)
+    mapping = mapping_for(dialect, columns=COLUMNS)
+    chunks = chunks_of(planned(data, mapping, dialect))
+    assert [(chunk.number, chunk.rows) for chunk in chunks] == [(0, 100), (1, 100), (2, 50)]
+    assert chunks[0].end_offset == chunks[1].spans[0].offset
+
+
+def test_chunks_are_filled_by_true_weight_and_not_by_the_estimate() -> None:
+    data = b"A,B\n" + b"%s,\n" % (b"x" * 990) * 100
+    dialect, _ = read(data)
+    mapping = mapping_for(dialect, columns=COLUMNS)
+    tight = ChunkLimits(max_records=100, max_bytes=20_000)
+    assert [c.rows for c in chunks_of(planned(data, mapping, dialect, limits=tight))] == [20] * 5
+
+
+def test_a_row_that_no_request_can_carry() -> None:
+    data = b'A,B\n1,2\n"%s",2\n3,4\n' % (b'""' * 50)
+    dialect, _ = read(data)
+    mapping = mapping_for(dialect, columns=COLUMNS)
+    items = planned(data, mapping, dialect, limits=ChunkLimits(10, max_bytes=100))
+    (reject,) = rejects_of(items)
+    assert (reject.row, reject.code) == (2, "row_too_large")
+    assert [rows_of(chunk) for chunk in chunks_of(items)] == [[1, 3]]
+
+
+def test_many_bad_rows_have_boundaries_too() -> None:
+    data = b"A,B\n" + b"bad\n" * 25
+    dialect, _ = read(data)
+    mapping = mapping_for(dialect, columns=COLUMNS)
+    items = planned(data, mapping, dialect, limits=ChunkLimits(5, 1000, max_rows_spanned=10))
+    boundaries = [item for item in items if isinstance(item, Boundary)]
+    assert boundaries == [Boundary(44, 10), Boundary(84, 20), Boundary(104, 25)]
+
+
+def test_a_header_only_file_is_an_empty_plan() -> None:
+    dialect, _ = read(b"A,B\n")
+    assert planned(b"A,B\n", mapping_for(dialect, columns=COLUMNS), dialect) == []
+
+
+def test_repeats_are_skipped_and_only_good_rows_count(tmp_path: Path) -> None:
+    data = b"B,A\n,k\n1,\nx,k\ny,K\nz,k\n"
+    dialect, _ = read(data)
+    columns = {"A": Column("a"), "B": Column("b")}
+    mapping = mapping_for(dialect, columns=columns, row_key="A")
+    with SeenKeys(tmp_path / "seen.sqlite") as seen:
+        items = planned(data, mapping, dialect, seen=seen)
+    assert [(r.row, r.status, r.code) for r in rejects_of(items)] == [
+        (1, OutcomeStatus.REJECTED, "missing_value"),
+        (2, OutcomeStatus.REJECTED, "missing_row_key"),
+        (5, OutcomeStatus.SKIPPED, "duplicate_row_key"),
+    ]
+    assert "row 3" in rejects_of(items)[2].reason
+
+
+def test_repeats_are_found_across_batches(tmp_path: Path) -> None:
+    rows = 5_000
+    data = b"A,B\n" + b"".join(b"%d,x\n" % (n % 4_000) for n in range(rows))
+    dialect, _ = read(data)
+    mapping = mapping_for(dialect, columns=COLUMNS, row_key="A")
+    with SeenKeys(tmp_path / "seen.sqlite") as seen:
+        items = planned(data, mapping, dialect, seen=seen)
+    assert [reject.row for reject in rejects_of(items)] == list(range(4_001, 5_001))
+
+
+def test_rows_that_are_not_as_planned_are_not_sent() -> None:
+    data = b"A,B\n1,2\n3,4\n"
+    dialect, _ = read(data)
+    mapping = mapping_for(dialect, columns=COLUMNS)
+    for changed in (b"1,2\n3;4;5", b"1,2\n\n\n\n\n", b"1,2\n3,", b"1,2\n,44\n"):
+        with pytest.raises(SourceChanged):
+            read_records(changed, 4, [Span(4, 8, 1, 2)], dialect, mapping)
+
+
+def test_planning_reads_no_more_than_it_needs() -> None:
+    data = b"A,B\n" + b"1,2\n" * 100_000
+    dialect, _ = read(data[:4])
+
+    class Counted:
+        taken = 0
+
+        def read(self, size: int, /) -> bytes:
+            start = 4 + self.taken
+            self.taken += size
+            return data[start : start + size]
+
+    source = Counted()
+    with small_limits(block=1024):
+        next(read_rows(source, dialect, offset=4, row=0))
+    assert source.taken == 1024
