@@ -54,7 +54,7 @@ LIMITS = ChunkLimits(max_records=100, max_bytes=1024 * 1024, body_overhead=14)
 
 def write_sample(path: Path, rows: int, keys: str) -> None:
     """A file of `rows` rows, the same every time."""
-    source = random.Random(1)  # noqa: S311
+    source = random.Random(1)
     priorities = ("low", "normal", "high", "urgent")
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -121,7 +121,7 @@ def main() -> int:
             path = Path(folder) / "sample.csv"
             write_sample(path, rows, arguments.keys)
             command = (__file__, "--measure", str(path), "--keys", arguments.keys)
-            run = subprocess.run(  # noqa: S603
+            run = subprocess.run(
                 (sys.executable, *command), check=True, capture_output=True, text=True
             )
         result = json.loads(run.stdout)

@@ -77,7 +77,7 @@ class Call:
         if not self.body.strip():
             return {}
         try:
-            value = json.loads(self.body)
+            value = json.loads(self.body.decode())
         except ValueError as error:
             raise replies.RequestRefused(replies.unparsable()) from error
         if not isinstance(value, dict):

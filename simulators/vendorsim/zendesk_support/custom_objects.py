@@ -18,7 +18,7 @@ def _present(key: str, record: Record) -> JsonObject:
         "custom_object_key": key,
         "name": record.fields.get("name"),
         "external_id": record.external_id,
-        "custom_object_fields": record.fields.get("custom_object_fields", {}),
+        "custom_object_fields": _custom_fields(record.fields),
         "created_at": iso_time(record.created_at),
         "updated_at": iso_time(record.updated_at),
     }
@@ -37,14 +37,19 @@ def _create(row: Row) -> JsonObject:
 def _change(row: Row, record: Record) -> JsonObject:
     table = _table(row.store, row.target)
     given = {name: value for name, value in row.record.items() if name != "id"}
-    fields = record.fields.get("custom_object_fields", {}) | given.get("custom_object_fields", {})
+    fields = _custom_fields(record.fields) | _custom_fields(given)
     table.update(record, given | {"custom_object_fields": fields}, row.at)
     row.note("updated", table, record)
     return _present(row.target, record)
 
 
+def _custom_fields(given: JsonObject) -> JsonObject:
+    fields = given.get("custom_object_fields")
+    return fields if isinstance(fields, dict) else {}
+
+
 def _update(row: Row) -> JsonObject:
-    record = _table(row.store, row.target).get(row.record.get("id") or "")
+    record = _table(row.store, row.target).get(row.record.get("id"))
     if record is None:
         raise RowRefused("Record", "not found")
     return _change(row, record)
@@ -62,7 +67,7 @@ def _upsert_by(field: str) -> Callable[[Row], JsonObject]:
 
 
 def _delete(row: Row) -> JsonObject:
-    return _remove(row, _table(row.store, row.target).get(row.record.get("id") or ""))
+    return _remove(row, _table(row.store, row.target).get(row.record.get("id")))
 
 
 def _delete_by_external_id(row: Row) -> JsonObject:

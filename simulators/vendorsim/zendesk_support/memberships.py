@@ -13,11 +13,12 @@ from vendorsim.zendesk_support.records import Store, Table
 
 def _create(row: Row, memberships: Table, others: Table, other_field: str) -> JsonObject:
     user_id, other_id = row.record.get("user_id"), row.record.get(other_field)
-    if row.store.users.get(user_id or 0) is None:
+    user, other = row.store.users.get(user_id), others.get(other_id)
+    if user is None:
         raise RowRefused("User", "is invalid")
-    if others.get(other_id or 0) is None:
+    if other is None:
         raise RowRefused(others.kind.capitalize(), "is invalid")
-    pair = f"{user_id}/{other_id}"
+    pair = f"{user.id}/{other.id}"
     if memberships.find("pair", pair):
         raise RowRefused("User", "has already been taken")
     fields = row.record | {"pair": pair}
@@ -26,7 +27,7 @@ def _create(row: Row, memberships: Table, others: Table, other_field: str) -> Js
 
 
 def _delete(row: Row, memberships: Table) -> JsonObject:
-    membership = memberships.get(row.record.get("id") or 0)
+    membership = memberships.get(row.record.get("id"))
     if membership is None:
         raise RowRefused("Membership", "not found")
     memberships.remove(membership, row.at)

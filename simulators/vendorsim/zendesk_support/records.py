@@ -83,12 +83,13 @@ class Table:
         """Forget a record for good."""
         del self._records[record.id]
 
-    def get(self, record_id: RecordId) -> Record | None:
-        record = self._records.get(record_id)
+    def get(self, record_id: object) -> Record | None:
+        """The live record; a number may come as text, as the vendor allows it."""
+        record = self._records.get(_as_id(record_id))
         return None if record is None or record.deleted else record
 
-    def get_deleted(self, record_id: RecordId) -> Record | None:
-        record = self._records.get(record_id)
+    def get_deleted(self, record_id: object) -> Record | None:
+        record = self._records.get(_as_id(record_id))
         return record if record is not None and record.deleted else None
 
     def find(self, key: str, value: object) -> list[Record]:
@@ -119,6 +120,13 @@ class Table:
     def _leave(self, record: Record) -> None:
         for ids in self._entries(record):
             ids.pop(record.id, None)
+
+
+def _as_id(value: object) -> RecordId:
+    if isinstance(value, int):
+        return value
+    text = str(value)
+    return int(text) if text.isdecimal() else text
 
 
 def _tickets() -> Table:

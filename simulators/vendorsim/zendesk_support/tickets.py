@@ -106,7 +106,7 @@ def _mark_as_spam(row: Row) -> JsonObject:
     ticket = _existing(row, row.record.get("id"))
     row.store.tickets.remove(ticket, row.at)
     row.note("deleted", row.store.tickets, ticket, {**row.record, "spam": True})
-    requester = row.store.users.get(ticket.fields.get("requester_id") or 0)
+    requester = row.store.users.get(ticket.fields.get("requester_id"))
     if requester:
         row.store.users.update(requester, {"suspended": True}, row.at)
         row.note("updated", row.store.users, requester, {"suspended": True})
@@ -114,7 +114,7 @@ def _mark_as_spam(row: Row) -> JsonObject:
 
 
 def _delete_permanently(row: Row) -> JsonObject:
-    ticket = row.store.tickets.get_deleted(row.record.get("id") or 0)
+    ticket = row.store.tickets.get_deleted(row.record.get("id"))
     if ticket is None:
         raise RowRefused("Ticket", "not found")
     row.store.tickets.purge(ticket)
@@ -136,15 +136,17 @@ def _merge(row: Row) -> JsonObject:
 
 
 def _existing(row: Row, ticket_id: int | None) -> Record:
-    ticket = row.store.tickets.get(ticket_id or 0)
+    ticket = row.store.tickets.get(ticket_id)
     if ticket is None:
         raise RowRefused("Ticket", "not found")
     return ticket
 
 
 def _words(record: JsonObject, field: str) -> list[str]:
-    value = record.get(field) or []
-    return value.split() if isinstance(value, str) else [str(word) for word in value]
+    value = record.get(field)
+    if isinstance(value, str):
+        return value.split()
+    return [str(word) for word in value] if isinstance(value, list) else []
 
 
 def _refuse_outdated(row: Row, ticket: Record) -> None:
@@ -153,12 +155,20 @@ def _refuse_outdated(row: Row, ticket: Record) -> None:
     if row.record.get("safe_update") and not stamp and not row.bulk:
         raise RowRefused("updated_stamp", "cannot be blank")
     if stamp:
-        seen = datetime.fromisoformat(stamp).replace(tzinfo=UTC).timestamp()
-        outdated = int(ticket.updated_at) > seen
+        outdated = int(ticket.updated_at) > _stamp_time(stamp)
     else:
         outdated = row.bulk and ticket.updated_at > row.queued_at
     if outdated:
         raise RowRefused(None, _OUTDATED, error="UpdateConflict")
+
+
+def _stamp_time(stamp: object) -> float:
+    """Epoch seconds of an `updated_stamp`; UTC where it names no zone."""
+    try:
+        time = datetime.fromisoformat(str(stamp))
+    except ValueError as error:
+        raise RowRefused("updated_stamp", "is invalid") from error
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def _table(store: Store, _target: str) -> Table:

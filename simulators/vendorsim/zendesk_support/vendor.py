@@ -47,8 +47,6 @@ _TABLES: dict[str, Callable[[Store], Table]] = {
     "users": _users,
     "organizations": _organizations,
     "groups": lambda store: store.groups,
-    "organization_memberships": lambda store: store.organization_memberships,
-    "group_memberships": lambda store: store.group_memberships,
 }
 """What a scenario may bring along."""
 

@@ -164,7 +164,13 @@ def test_a_very_long_url_is_not_answered_in_json(sim: RunningSimulator) -> None:
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [(b"{", 422), (b'{"tickets": "\xff"}', 422), (b"{}", 400), (b'{"tickets": []}', 400)],
+    [
+        (b"{", 422),
+        (b'{"tickets": "\xff"}', 422),
+        (b"\xef\xbb\xbf{}", 422),
+        (b"{}", 400),
+        (b'{"tickets": []}', 400),
+    ],
 )
 def test_unusable_bodies_are_refused(sim: RunningSimulator, body: bytes, status: int) -> None:
     answer = requests.post(

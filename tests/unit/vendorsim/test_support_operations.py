@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from vendorsim import ManualClock, RunningSimulator
 
@@ -549,3 +551,84 @@ def test_merging_needs_a_target_and_sources(sim: RunningSimulator, ticket_ids: l
     words = sim.request("POST", f"/api/v2/tickets/{ticket_ids[0]}/merge", json={"ids": ["a"]})
 
     assert [answer.status_code for answer in (absent, nothing, words)] == [404, 400, 400]
+
+
+def test_number_ids_may_come_as_text(run_job: RunJob, ticket_ids: list[int]) -> None:
+    changes = {"tickets": [{"id": str(ticket_ids[0]), "subject": "new"}]}
+
+    shown = run_job("PUT", "tickets/update_many", changes)
+
+    assert shown["results"][0]["id"] == ticket_ids[0]
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=3,
+)
+FIELDS = [
+    "comment",
+    "comments",
+    "custom_object_fields",
+    "description",
+    "email",
+    "external_id",
+    "name",
+    "safe_update",
+    "tags",
+    "updated_stamp",
+    "user_id",
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "plural"),
+    [
+        ("POST", "tickets/create_many", "tickets"),
+        ("PUT", "tickets/update_many", "tickets"),
+        ("POST", "imports/tickets/create_many", "tickets"),
+        ("POST", "users/create_or_update_many", "users"),
+        ("PUT", "users/update_many", "users"),
+        ("POST", "organizations/create_many", "organizations"),
+        ("PUT", "organizations/update_many", "organizations"),
+        ("POST", "organization_memberships/create_many", "organization_memberships"),
+        ("POST", "custom_objects/car/jobs", "create_or_update_by_name"),
+    ],
+)
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(records=st.lists(st.dictionaries(st.sampled_from(FIELDS), VALUES), min_size=1, max_size=3))
+def test_whatever_is_sent_every_row_has_a_result(
+    sim: RunningSimulator,
+    clock: ManualClock,
+    method: str,
+    path: str,
+    plural: str,
+    records: list[dict[str, Any]],
+) -> None:
+    sim.reset(requests_per_minute=0)
+    known = {"id": 7, "name": "known", "email": "k@example.org"}
+    for each in ("users", "organizations"):
+        sim.request("POST", f"/api/v2/{each}/create_many", json={each: [known]})
+    sim.request("POST", "/api/v2/tickets/create_many", json={"tickets": [ticket(0)]})
+    clock.advance(2)
+    ids = {effect["kind"]: effect["id"] for effect in sim.effects()["effects"]}
+    target = {"id": ids[plural.removesuffix("s")]} if method == "PUT" else {}
+    sent = [{**record, **target} for record in records]
+    job = {"job": {"action": plural, "items": sent}}
+
+    answer = sim.request(
+        method, f"/api/v2/{path}", json=job if path.endswith("jobs") else {plural: sent}
+    )
+    assert answer.status_code in (200, 201), answer.text
+    clock.advance(2)
+    shown = sim.request("GET", f"/api/v2/job_statuses/{answer.json()['job_status']['id']}")
+
+    results = shown.json()["job_status"]["results"]
+    assert len(results) == len(sent)
+    good = [row for row in results if "error" not in row and row.keys() != {"id"}]
+    done = [effect for effect in sim.effects()["effects"] if effect["index"] < len(sent)]
+    assert len([e for e in done if e["request_id"] == answer.headers["X-Request-Id"]]) == len(good)

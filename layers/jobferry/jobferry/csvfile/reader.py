@@ -118,18 +118,18 @@ class _RowReader:
             )
             failure: csv.Error | None = None
             try:
-                for cells in records:
+                for found in records:
                     after = origin + records.line_num
                     length = starts[after] - starts[first]
-                    if plain and length <= small and len(cells) == columns:
-                        problem = None
+                    if plain and length <= small and len(found) == columns:
+                        cells, problem = found, None
                     elif length > ROW_LIMIT:
                         break
-                    elif len(cells) < 2 and (not cells or texts[first].isspace()):
+                    elif len(found) < 2 and (not found or texts[first].isspace()):
                         first = after
                         continue
                     else:
-                        cells, problem = _fitted(cells, self._dialect)
+                        cells, problem = _fitted(found, self._dialect)
                     self.number += 1
                     yield RawRow(self.number, starts[first], length, cells, problem)
                     first = after

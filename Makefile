@@ -1,0 +1,56 @@
+# `make help` lists the targets. Two of them are all that a newcomer needs: demo and test.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+DEMO := build/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types unit e2e bench deploy validate clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## the environment in .venv, with the command jobferry
+
+$(STAMP): requirements/lock.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/lock.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: setup ## a sample CSV through the whole system, on this machine
+	$(BIN)/python tools/demo.py --out $(DEMO)
+
+test: lint types unit e2e ## everything that needs no cloud
+
+lint: setup ## style, template, state machine
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python tools/check_asl.py statemachines/run.asl.json --template template.yaml
+	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
+
+types: setup ## mypy, strict
+	$(BIN)/mypy
+
+unit: setup ## all tests but those on the emulator, with coverage
+	$(BIN)/pytest tests --ignore=tests/e2e -n 2 --cov --cov-report=term:skip-covered
+
+e2e: setup ## the deployed stack on the emulator, IAM enforced
+	$(BIN)/pytest tests/e2e
+
+bench: setup ## measured against bounds
+	$(BIN)/python benchmarks/plan_speed.py
+
+lock: setup ## pin what pyproject.toml asks for
+	$(BIN)/uv pip compile --quiet --universal --all-extras --python-version 3.11 --no-annotate \
+	  --no-header --no-emit-index-url -o requirements/lock.txt pyproject.toml
+
+validate: lint
+
+deploy: setup ## to AWS, asking for stack name and region
+	$(BIN)/sam build
+	$(BIN)/sam deploy --guided
+
+clean: ## what was built, not the environment
+	rm -rf build .aws-sam .jobferry

@@ -1,0 +1,225 @@
+"""The commands `local up`, `local down` and `local status`."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from jobferry_cli.local import deployment, processes, samples
+from jobferry_cli.local.processes import LocalError
+from jobferry_cli.local.state import (
+    STACK,
+    LocalState,
+    ProcessHandle,
+    forget_state,
+    load_state,
+    state_folder,
+)
+
+EMULATOR = "emulator"
+SIMULATOR = "simulator"
+STAGE = "local"
+
+
+@click.group()
+def local() -> None:
+    """The whole stack on this machine, on an embedded AWS emulator."""
+
+
+@local.command()
+@click.option("--port", default=4566, show_default=True, help="The emulator's; 0 for a free one.")
+@click.option(
+    "--simulator-port", default=8900, show_default=True, help="The simulators'; 0 for a free one."
+)
+@click.option("--no-simulators", is_flag=True, help="Start no vendor simulators.")
+@click.option(
+    "--simulator-latency", default="2", show_default=True, help="Seconds a simulated job takes."
+)
+@click.option(
+    "--wait-scale",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0.0, 100.0),
+    help="Stretches the state machine's waits and retry intervals.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def up(
+    port: int,
+    simulator_port: int,
+    no_simulators: bool,
+    simulator_latency: str,
+    wait_scale: float,
+    as_json: bool,
+) -> None:
+    """Start emulator and simulators, build, deploy, and seed samples."""
+    with _for_people():
+        state = start_local(
+            port=port,
+            simulator_port=None if no_simulators else simulator_port,
+            simulator_latency=simulator_latency,
+            wait_scale=wait_scale,
+        )
+    if as_json:
+        click.echo(json.dumps(_document(state, state_folder())))
+        return
+    click.echo(f"The stack {state.stack} is up at {state.endpoint_url}.")
+    if state.simulator_url:
+        click.echo(f"Vendor simulators: {state.simulator_url}")
+    click.echo("Try: jobferry run events/new-tickets.csv --profile new-tickets --wait")
+
+
+@local.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def down(as_json: bool) -> None:
+    """Stop what `local up` started."""
+    with _for_people():
+        stopped = stop_local(state_folder())
+    if as_json:
+        click.echo(json.dumps({"stopped": stopped}))
+    else:
+        click.echo(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
+
+
+@local.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def status(as_json: bool) -> None:
+    """What runs, and where."""
+    folder = state_folder()
+    state = load_state(folder)
+    document = {"running": False} if state is None else _document(state, folder)
+    if as_json:
+        click.echo(json.dumps(document))
+    elif state is None:
+        click.echo("No local stack is up. Start one with: jobferry local up")
+    else:
+        for name, running in document["processes"].items():
+            click.echo(f"{name}: {'running' if running else 'gone'}")
+        click.echo(f"{state.stack} at {state.endpoint_url}; logs in {folder}")
+
+
+def start_local(
+    *, port: int, simulator_port: int | None, simulator_latency: str, wait_scale: float
+) -> LocalState:
+    """Bring a local stack up; what was started is stopped again when anything fails.
+
+    Raises:
+        LocalError: with what to do about it.
+    """
+    folder = state_folder()
+    before = load_state(folder)
+    if before is not None and any(map(processes.find, before.processes.values())):
+        raise LocalError("A local stack is up already. Stop it with: jobferry local down")
+    root = deployment.project_root()
+    started: dict[str, ProcessHandle] = {}
+    try:
+        _say("building functions and layer")
+        deployment.build(root, folder)
+        endpoint = _start_emulator(folder, port, wait_scale, started)
+        simulator = None
+        if simulator_port is not None:
+            simulator = _start_simulators(folder, simulator_port, simulator_latency, started)
+        state = LocalState(endpoint, simulator, started)
+        _say("deploying the template")
+        deployment.deploy(root, folder, STACK, STAGE, state.environment())
+        state.save(folder)
+        if simulator is not None:
+            _say("seeding sample connection and profiles")
+            samples.seed(state, root)
+    except BaseException:
+        for handle in started.values():
+            processes.stop(handle)
+        forget_state(folder)
+        raise
+    return state
+
+
+def stop_local(folder: Path) -> list[str]:
+    """Stop the processes that the state names; returns the names of those that still ran."""
+    state = load_state(folder)
+    if state is None:
+        return []
+    stopped = [name for name, handle in state.processes.items() if processes.stop(handle)]
+    forget_state(folder)
+    return stopped
+
+
+def _start_emulator(
+    folder: Path, port: int, wait_scale: float, started: dict[str, ProcessHandle]
+) -> str:
+    port = _usable(port, "--port")
+    endpoint = f"http://127.0.0.1:{port}"
+    log = folder / "emulator.log"
+    # Sockets and function bundles; the path must stay short for a socket on macOS.
+    scratch = tempfile.mkdtemp(prefix="jobferry-")
+    _say(f"starting the emulator on port {port}")
+    started[EMULATOR] = processes.start(
+        [processes.tool("ministack")],
+        log,
+        {
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "AUTH": "true",
+            "IOT_MTLS_ENABLED": "0",
+            "SFN_WAIT_SCALE": str(wait_scale),
+            "MINISTACK_HOST": "127.0.0.1",
+            "TMPDIR": scratch,
+            "STATE_DIR": str(Path(scratch) / "state"),
+            "S3_DATA_DIR": str(Path(scratch) / "s3"),
+            "NO_PROXY": "127.0.0.1,localhost",
+        },
+    )
+    processes.wait_for(endpoint, started[EMULATOR], log)
+    return endpoint
+
+
+def _start_simulators(
+    folder: Path, port: int, latency: str, started: dict[str, ProcessHandle]
+) -> str:
+    port = _usable(port, "--simulator-port")
+    url = f"http://127.0.0.1:{port}"
+    log = folder / "simulator.log"
+    _say(f"starting the vendor simulators on port {port}")
+    command = [processes.tool("vendorsim"), "serve", "--port", str(port), "--latency", latency]
+    started[SIMULATOR] = processes.start(command, log, {})
+    processes.wait_for(f"{url}/_sim/effects", started[SIMULATOR], log)
+    return url
+
+
+def _usable(port: int, option: str) -> int:
+    if port == 0:
+        return processes.free_port()
+    if processes.is_taken(port):
+        raise LocalError(f"Port {port} is taken. Choose another with {option}, or 0 for a free one.")
+    return port
+
+
+def _document(state: LocalState, folder: Path) -> dict[str, object]:
+    running = {
+        name: processes.find(handle) is not None for name, handle in state.processes.items()
+    }
+    return {
+        "running": all(running.values()),
+        "stack": state.stack,
+        "endpoint_url": state.endpoint_url,
+        "simulator_url": state.simulator_url,
+        "region": state.region,
+        "processes": running,
+        "logs": str(folder),
+    }
+
+
+def _say(what: str) -> None:
+    click.echo(f"· {what}", err=True)
+
+
+@contextmanager
+def _for_people() -> Iterator[None]:
+    try:
+        yield
+    except LocalError as error:
+        raise click.ClickException(str(error)) from None

@@ -1,0 +1,64 @@
+"""Writes the sample CSVs of `events/`: small, made-up, with the mistakes that people make.
+
+python tools/make_samples.py
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+from pathlib import Path
+
+EVENTS = Path(__file__).parent.parent / "events"
+ROWS = 300
+SEED = 20_261_122
+
+TOPICS = ("Invoice", "Login", "Delivery", "Refund", "Password", "Camera", "Contract", "Street")
+PRIORITIES = ("low", "normal", "high", "urgent")
+
+
+def ticket_rows(count: int, seed: int) -> list[list[str]]:
+    """Rows of the profile new-tickets: good ones, and eleven that are not."""
+    chance = random.Random(seed)
+    rows = []
+    for number in range(1, count + 1):
+        topic = chance.choice(TOPICS)
+        person = f"person{chance.randrange(60)}"
+        rows.append(
+            [
+                f"{topic} question {number}",
+                f"Hello,\nI have a question about my {topic.lower()}.\nThank you, {person}",
+                f"ref-{number:05d}",
+                f"{person}@example.com",
+                person.title(),
+                chance.choice(PRIORITIES),
+                "|".join(chance.sample(["web", "vip", "de", "imported"], 2)),
+                "2027-01-15T09:00:00Z" if number % 4 == 0 else "",
+            ]
+        )
+    rows[16][5] = "asap"  # no such priority
+    rows[41][5] = ""
+    rows[63][1] = ""  # a ticket needs a text
+    rows[87][7] = "15.01.2027"  # not ISO 8601
+    rows[120][2] = rows[119][2]  # the same reference twice
+    rows[150][2] = rows[10][2]
+    rows[171] = rows[171][:3]  # cells are missing
+    rows[203][0] = '=HYPERLINK("http://example.com","click")'  # good, and not to be run
+    rows[222][1] = "   "
+    rows[240][7] = "2027-02-30T10:00:00Z"  # no such day
+    rows[266][5] = "Urgent"  # values are exact
+    rows[281][0] = "Größe, 尺寸 & \U0001f4e6"  # good: any character is
+    return rows
+
+
+def main() -> None:
+    header = ["Subject", "Body", "Ref", "Requester", "Name", "Priority", "Tags", "Due"]
+    with (EVENTS / "new-tickets.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(ticket_rows(ROWS, SEED))
+    print(f"{EVENTS / 'new-tickets.csv'}: {ROWS} rows")
+
+
+if __name__ == "__main__":
+    main()
