@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from jobferry_cli.local import deployment, processes, samples
+from jobferry_cli.local import deployment, processes
 from jobferry_cli.local.processes import LocalError
 from jobferry_cli.local.state import (
     STACK,
@@ -128,6 +128,8 @@ def start_local(
         deployment.deploy(root, folder, STACK, STAGE, state.environment())
         state.save(folder)
         if simulator is not None:
+            from jobferry_cli.local import samples
+
             _say("seeding sample connection and profiles")
             samples.seed(state, root)
     except BaseException:
@@ -194,14 +196,12 @@ def _usable(port: int, option: str) -> int:
     if port == 0:
         return processes.free_port()
     if processes.is_taken(port):
-        raise LocalError(f"Port {port} is taken. Choose another with {option}, or 0 for a free one.")
+        raise LocalError(f"Port {port} is taken. Choose one with {option}; 0 takes a free one.")
     return port
 
 
 def _document(state: LocalState, folder: Path) -> dict[str, object]:
-    running = {
-        name: processes.find(handle) is not None for name, handle in state.processes.items()
-    }
+    running = {name: processes.find(handle) is not None for name, handle in state.processes.items()}
     return {
         "running": all(running.values()),
         "stack": state.stack,

@@ -43,7 +43,7 @@ def build_deps(settings: Settings | None = None, session: boto3.Session | None =
         objects=Objects(session.client("s3", config=_BOTO), settings.archive_bucket),
         connections=Connections(
             ledger.config,
-            lambda name, refresh: reader()(name, refresh),
+            lambda name, refresh: reader()(name, refresh),  # noqa: PLW0108 - made on first use
             allow_loopback_http=settings.allow_loopback_http,
         ),
         log=log,

@@ -81,7 +81,8 @@ def open_run(request: RunRequest, execution: str, deps: Deps) -> dict[str, Any]:
         return _claim(
             run,
             deps,
-            f"There is no profile {request.profile!r}. Make it with: jobferry profile put FILE.yaml",
+            f"There is no profile {request.profile!r}. "
+            "Make it with: jobferry profile put FILE.yaml",
         )
     revision, document = found
     profile = Profile.from_document(document, revision)

@@ -38,6 +38,7 @@ class Operation:
                  alternatives, any of which will do
     match_on     record fields that a result can be matched by when it carries no index, in order
     folded       fields that the vendor compares without regard to case
+    says_status  a success of this operation always names a status; an id alone proves nothing
     fields       documented fields, for people (`jobferry operations`); others pass unchecked
     """
 
@@ -49,6 +50,7 @@ class Operation:
     required: tuple[tuple[str, ...], ...] = ()
     match_on: tuple[str, ...] = ()
     folded: frozenset[str] = frozenset()
+    says_status: bool = False
     fields: tuple[str, ...] = ()
 
 
@@ -219,8 +221,8 @@ class VendorClient(Protocol):
 ReadResults = Callable[
     [Operation, JsonObject, int, Callable[[], Sequence[JsonObject]]], list[RecordResult]
 ]
-"""(operation, raw job, number of records sent, the records if matching needs them) → one result
-per record, in the order sent. Always as many as were sent; what the vendor did not say is UNKNOWN."""
+"""(operation, raw job, number of records, the records if matching needs them) → one result per
+record, in the order sent; what the vendor did not say is UNKNOWN."""
 
 BuildClient = Callable[..., VendorClient]
 
@@ -240,7 +242,7 @@ class Vendor:
     credential_forms: tuple[frozenset[str], ...]
     """Sets of keys that a credentials document may have."""
     find_operation: Callable[[str], Operation | None] | None = None
-    """For operation names with a part that only the account knows (`custom_objects.<key>.create`)."""
+    """For names with a part that only the account knows (`custom_objects.<key>.create`)."""
 
     def operation(self, name: str) -> Operation | None:
         found = self.operations.get(name)

@@ -38,12 +38,14 @@ def read_results(
     results = raw.get("results")
     if isinstance(results, dict):
         # Permanent deletion answers with one object for the whole job.
-        return [_verdict(results, raw)] * count
+        return [_verdict(operation, results, raw)] * count
     if not isinstance(results, list):
         return [_without_results(raw)] * count
     items = [item if isinstance(item, dict) else {} for item in results]
     placed = _place(operation, items, count, records)
-    return [_verdict(placed[i], raw) if i in placed else _NOT_LISTED for i in range(count)]
+    return [
+        _verdict(operation, placed[i], raw) if i in placed else _NOT_LISTED for i in range(count)
+    ]
 
 
 def _place(
@@ -102,7 +104,7 @@ def _key(operation: Operation, record: Mapping[str, Any], name: str) -> str | No
     return str(value).casefold() if name in operation.folded else str(value)
 
 
-def _verdict(item: JsonObject, raw: JsonObject) -> RecordResult:
+def _verdict(operation: Operation, item: JsonObject, raw: JsonObject) -> RecordResult:
     """What one result says about its record; see the verdict rule in docs/vendors.md."""
     status = item.get("status")
     word = status if isinstance(status, str) else ""
@@ -116,7 +118,8 @@ def _verdict(item: JsonObject, raw: JsonObject) -> RecordResult:
             code=_error_code(item, word),
             text=_error_text(item, raw),
         )
-    if vendor_id is not None or item.get("success") is True:
+    proven = vendor_id is not None and (word or not operation.says_status)
+    if proven or item.get("success") is True:
         return RecordResult(OutcomeStatus.SUCCEEDED, vendor_id=vendor_id)
     return RecordResult(
         OutcomeStatus.UNKNOWN,

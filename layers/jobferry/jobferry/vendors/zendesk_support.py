@@ -155,6 +155,9 @@ OPERATIONS = {
             required=(("name", "id", "external_id", "email"),),
             match_on=("external_id", "email"),
             folded=frozenset({"external_id", "email"}),
+            # A user that Zendesk could not take comes back as little more than a number
+            # (cloudbees-oss/zendesk-java-client, issue 325).
+            says_status=True,
             fields=_USER_FIELDS,
         ),
     )
@@ -198,7 +201,10 @@ class ZendeskSupportClient:
         return None
 
     def submit(
-        self, operation: Operation, records: Sequence[JsonObject], token: str
+        self,
+        operation: Operation,
+        records: Sequence[JsonObject],
+        token: str,  # noqa: ARG002 - Zendesk's bulk requests can carry none
     ) -> SubmitAnswer:
         endpoint = _ENDPOINTS[operation.name]
         by_query = endpoint.body_key is None
@@ -268,15 +274,17 @@ class ZendeskSupportClient:
             if not isinstance(page, list):
                 return readings, False, page
             for reading in _readings(page, wanted).values():
-                if reading.phase is JobPhase.ENDED and "results" not in (reading.raw or {}):
-                    # The list may show id and status only; the results need a look by id.
-                    reading = self._show(reading.job_id) or JobReading(
-                        reading.job_id, JobPhase.ACTIVE, reading.status
-                    )
-                readings[reading.job_id] = reading
+                readings[reading.job_id] = self._with_results(reading)
             if len(readings) == len(wanted) or not more:
                 return readings, True, None
         return readings, False, None
+
+    def _with_results(self, reading: JobReading) -> JobReading:
+        """The list may show id and status only; then the results need a look by id."""
+        if reading.phase is not JobPhase.ENDED or "results" in (reading.raw or {}):
+            return reading
+        shown = self._show(reading.job_id)
+        return shown or JobReading(reading.job_id, JobPhase.ACTIVE, reading.status)
 
     def _job_pages(self) -> Iterable[tuple[list[Any] | Throttled | None, bool]]:
         """(jobs of a page, or why it could not be read; whether more follow)."""

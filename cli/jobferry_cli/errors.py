@@ -1,0 +1,102 @@
+"""Exit codes, and failures as people read them: what happened, and the command to type next."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import IO, Any
+
+import click
+from botocore import exceptions as aws
+
+from jobferry.ledger.table import BusyTableError
+
+UNEXPECTED_BY_COMMANDS = (aws.BotoCoreError, aws.ClientError, BusyTableError)
+"""What may come out of any AWS call; `explain` says it in words."""
+
+
+class ExitCode(IntEnum):
+    """Stable: scripts branch on them (docs/cli.md)."""
+
+    OK = 0
+    INPUT = 1
+    """Wrong usage, or an input that cannot be used."""
+    SERVICE = 2
+    """AWS, the stack or the vendor cannot be reached or refuses us."""
+    ROWS_FAILED = 3
+    """Some rows failed or were rejected, or the run was aborted."""
+    ROWS_UNKNOWN = 4
+    INTERRUPTED = 130
+    """Ctrl-C, as shells number it."""
+
+
+class CommandError(click.ClickException):
+    """An expected failure.
+
+    message       what happened, and to what
+    next_command  what to type now, ids filled in
+    """
+
+    def __init__(
+        self, message: str, *, next_command: str, code: ExitCode = ExitCode.INPUT
+    ) -> None:
+        super().__init__(message)
+        self.next_command = next_command
+        self.exit_code = code
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"Error: {self.message}", file=file, err=file is None)
+        click.echo(f"Next:  {self.next_command}", file=file, err=file is None)
+
+
+_REFUSED = frozenset(
+    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403"}
+)
+_BAD_CREDENTIALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+_WHO_AM_I = "aws sts get-caller-identity"
+
+
+def explain(error: Exception) -> CommandError:
+    """An error of the AWS SDK as a failure of the service, with what to try first."""
+    message, next_command = _in_words(error)
+    return CommandError(message, next_command=next_command, code=ExitCode.SERVICE)
+
+
+def _in_words(error: Exception) -> tuple[str, str]:
+    match error:
+        case aws.ClientError():
+            return _refusal(error)
+        case aws.NoCredentialsError() | aws.PartialCredentialsError():
+            return f"There are no AWS credentials: {error}.", "aws configure"
+        case aws.TokenRetrievalError() | aws.SSOError():
+            return f"The AWS sign-in has ended: {error}", "aws sso login"
+        case aws.NoRegionError():
+            return "No AWS region is set.", "export AWS_REGION=us-east-1"
+        case aws.ProfileNotFound():
+            return f"{error}.", "aws configure list-profiles"
+        case aws.HTTPClientError():
+            return f"AWS cannot be reached: {error}", "jobferry local status"
+        case BusyTableError():
+            return f"The stack's table is too busy: {error}. Try again soon.", "jobferry runs"
+        case _:
+            return f"AWS cannot be used: {error}", _WHO_AM_I
+
+
+def _refusal(error: aws.ClientError) -> tuple[str, str]:
+    details = error.response.get("Error", {})
+    code, said = details.get("Code", ""), details.get("Message", "")
+    call = f"{error.operation_name}: {said or code}"
+    if code in _REFUSED:
+        return f"AWS does not allow this to you. {call}", _WHO_AM_I
+    if code in _BAD_CREDENTIALS:
+        return f"AWS does not accept your credentials. {call}", _WHO_AM_I
+    return f"AWS refused a request ({code}). {call}", _WHO_AM_I

@@ -1,0 +1,175 @@
+"""What only the operator's command does with AWS: upload files, keep secrets, start executions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from botocore.exceptions import ClientError
+
+from jobferry.steps.open_run import PRIORITY_OPTION, RunRequest
+from jobferry.triggers import INBOX
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+PART_BYTES = 16 * 1024 * 1024
+"""Size of an uploaded part. S3 takes 10,000 of them, which makes files of up to 160 GB."""
+
+SECRET_RECOVERY_DAYS = 7
+"""How long a deleted secret can be brought back; the least that Secrets Manager offers."""
+
+_CSV = ".csv"
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """The bucket whose uploads start runs."""
+
+    client: S3Client
+    bucket: str
+
+    def upload(
+        self,
+        file: BinaryIO,
+        profile: str,
+        name: str,
+        *,
+        priority: str | None = None,
+        sent: Callable[[int], None] = lambda _: None,
+    ) -> RunRequest:
+        """Upload a file for a profile; returns the request for just this version of it.
+
+        S3 answers an upload with the version that it made, whatever else is uploaded under the
+        same name at the same time.
+
+        Args:
+            name: of the file; the key ends in `.csv` whatever it is, as the stack's rule asks.
+            sent: told the number of bytes of each part that has arrived.
+        """
+        target: Any = {"Bucket": self.bucket, "Key": f"{INBOX}{profile}/{csv_name(name)}"}
+        options: Any = {
+            "ContentType": "text/csv",
+            "Metadata": {} if priority is None else {PRIORITY_OPTION: priority},
+        }
+        first = file.read(PART_BYTES)
+        if len(first) < PART_BYTES:
+            answer: Mapping[str, Any] = self.client.put_object(**target, **options, Body=first)
+            sent(len(first))
+        else:
+            answer = self._upload_parts(file, first, target, options, sent)
+        return RunRequest(profile, self.bucket, target["Key"], answer.get("VersionId", "null"))
+
+    def _upload_parts(
+        self,
+        file: BinaryIO,
+        first: bytes,
+        target: Any,
+        options: Any,
+        sent: Callable[[int], None],
+    ) -> Mapping[str, Any]:
+        upload: Any = {
+            **target,
+            "UploadId": self.client.create_multipart_upload(**target, **options)["UploadId"],
+        }
+        parts: list[Any] = []
+        try:
+            body = first
+            while body:
+                number = len(parts) + 1
+                answer = self.client.upload_part(**upload, PartNumber=number, Body=body)
+                parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+                sent(len(body))
+                body = file.read(PART_BYTES)
+            done = self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+        except BaseException:
+            # Parts of an unfinished upload cost money until somebody drops them; Ctrl-C counts.
+            self.client.abort_multipart_upload(**upload)
+            raise
+        return dict(done)
+
+
+def csv_name(name: str) -> str:
+    """The name under which a file is uploaded: it ends in `.csv`, as the upload rule asks."""
+    if name.endswith(_CSV):
+        return name
+    return name[: -len(_CSV)] + _CSV if name.lower().endswith(_CSV) else name + _CSV
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Credentials of connections in Secrets Manager. Values go in and never come out here."""
+
+    client: SecretsManagerClient
+    prefix: str
+
+    def put(self, connection: str, credentials: Mapping[str, str]) -> None:
+        """Keep the credentials of a connection, be they new or changed."""
+        name, value = self.prefix + connection, json.dumps(credentials)
+        try:
+            self.client.create_secret(
+                Name=name,
+                SecretString=value,
+                Description=f"Credentials of the Jobferry connection {connection}",
+            )
+        except ClientError as error:
+            # A deleted secret keeps its name until its recovery time is over.
+            if _code(error) not in ("ResourceExistsException", "InvalidRequestException"):
+                raise
+            self.client.restore_secret(SecretId=name)
+            self.client.put_secret_value(SecretId=name, SecretString=value)
+
+    def delete(self, connection: str) -> None:
+        """Give up the credentials of a connection; there may be none."""
+        try:
+            self.client.delete_secret(
+                SecretId=self.prefix + connection, RecoveryWindowInDays=SECRET_RECOVERY_DAYS
+            )
+        except ClientError as error:
+            if _code(error) not in ("ResourceNotFoundException", "InvalidRequestException"):
+                raise
+
+
+@dataclass(frozen=True, slots=True)
+class Executions:
+    """Executions of the run state machine, named by the run that they carry."""
+
+    client: SFNClient
+    state_machine_arn: str
+
+    def start(self, run_id: str, request: RunRequest) -> None:
+        """Start a run. The name makes it happen once, however often it is asked for."""
+        document = {
+            "profile": request.profile,
+            "source": f"s3://{request.bucket}/{request.key}",
+            "version_id": request.version_id,
+        }
+        try:
+            self.client.start_execution(
+                stateMachineArn=self.state_machine_arn, name=run_id, input=json.dumps(document)
+            )
+        except ClientError as error:
+            if _code(error) != "ExecutionAlreadyExists":
+                raise
+
+    def state(self, run_id: str) -> str | None:
+        """The state of the execution that `start` began for a run; None when there is none.
+
+        A run that was started by an upload alone has an execution of another name.
+        """
+        arn = self.state_machine_arn.replace(":stateMachine:", ":execution:")
+        try:
+            return self.client.describe_execution(executionArn=f"{arn}:{run_id}")["status"]
+        except ClientError as error:
+            # A text that cannot be a name is an invalid ARN.
+            if _code(error) in ("ExecutionDoesNotExist", "InvalidArn", "ValidationException"):
+                return None
+            raise

@@ -1,0 +1,180 @@
+"""Which stack is meant, and the way in: its CloudFormation outputs, and clients for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from jobferry.settings import Settings
+from jobferry_cli.errors import CommandError, ExitCode
+from jobferry_cli.resources import Executions, Inbox, Secrets
+
+if TYPE_CHECKING:
+    from jobferry.steps.deps import Deps
+
+DEFAULT_STACK = "jobferry"
+STACK_VARIABLE = "JOBFERRY_STACK"
+ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL"
+LOCAL_STATE = Path(".jobferry") / "local.json"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAccess:
+    """How to reach the emulator that `jobferry local up` started."""
+
+    endpoint_url: str
+    region: str
+    access_key_id: str
+    secret_access_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class StackChoice:
+    """The stack that is meant. Without `local`, AWS settings are those of every AWS tool."""
+
+    name: str
+    local: LocalAccess | None = None
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A deployed stack, ready to work with."""
+
+    name: str
+    settings: Settings
+    deps: Deps
+    inbox: Inbox
+    secrets: Secrets
+    executions: Executions
+
+
+def choose_stack(option: str | None, environ: Mapping[str, str], folder: Path) -> StackChoice:
+    """The stack that is meant: `--stack`, the environment, the local one, or the default.
+
+    The local stack is that of `folder` or the nearest folder above it, and is meant only when
+    nobody has named a stack or an endpoint.
+
+    Raises:
+        CommandError: the state of the local stack cannot be read.
+    """
+    named = option or environ.get(STACK_VARIABLE)
+    if named:
+        return StackChoice(named)
+    if not environ.get(ENDPOINT_VARIABLE):
+        for place in (folder, *folder.parents):
+            state = place / LOCAL_STATE
+            if state.is_file():
+                return _local_choice(state)
+    return StackChoice(DEFAULT_STACK)
+
+
+def _local_choice(state: Path) -> StackChoice:
+    try:
+        document = json.loads(state.read_text(encoding="utf-8"))
+        access = LocalAccess(
+            endpoint_url=document["endpoint_url"],
+            region=document["region"],
+            access_key_id=document["access_key_id"],
+            secret_access_key=document["secret_access_key"],
+        )
+        return StackChoice(document["stack"], access)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CommandError(
+            f"{state} cannot be read ({type(error).__name__}: {error}).",
+            next_command="jobferry local up",
+        ) from None
+
+
+class _LocalSession(boto3.Session):
+    """A session whose clients talk to the emulator. boto3 has no endpoint of a whole session."""
+
+    def __init__(self, access: LocalAccess) -> None:
+        super().__init__(
+            aws_access_key_id=access.access_key_id,
+            aws_secret_access_key=access.secret_access_key,
+            region_name=access.region,
+        )
+        self._endpoint_url = access.endpoint_url
+
+    def client(self, *args: Any, **kwargs: Any) -> Any:
+        return super().client(*args, **{"endpoint_url": self._endpoint_url, **kwargs})
+
+
+def open_stack(choice: StackChoice) -> Stack:
+    """Look the stack's outputs up and build what the commands work with.
+
+    Raises:
+        CommandError: there is no such stack, or it is not deployed whole.
+    """
+    from jobferry.steps.deps import Deps
+    from jobferry.wiring import build_deps
+
+    session = boto3.Session() if choice.local is None else _LocalSession(choice.local)
+    settings = settings_of(choice, _outputs(choice, session))
+    built = build_deps(settings, session)
+    return Stack(
+        name=choice.name,
+        settings=settings,
+        # Without the functions' log, which goes to stdout and would stand between the data.
+        deps=Deps(settings, built.ledger, built.objects, built.connections),
+        inbox=Inbox(session.client("s3"), settings.inbox_bucket),
+        secrets=Secrets(session.client("secretsmanager"), settings.secret_prefix),
+        executions=Executions(
+            session.client("stepfunctions"), settings.run_state_machine_arn or ""
+        ),
+    )
+
+
+def _outputs(choice: StackChoice, session: boto3.Session) -> dict[str, str]:
+    try:
+        answer = session.client("cloudformation").describe_stacks(StackName=choice.name)
+    except ClientError as error:
+        # CloudFormation says "does not exist" with the code of any malformed request.
+        if "does not exist" not in error.response["Error"].get("Message", ""):
+            raise
+        raise CommandError(
+            f"There is no stack {choice.name!r} in {session.region_name} for these AWS settings. "
+            f"Deploy it, or name another with --stack or {STACK_VARIABLE}.",
+            next_command=_deploy(choice),
+            code=ExitCode.SERVICE,
+        ) from None
+    return {
+        output["OutputKey"]: output["OutputValue"]
+        for stack in answer["Stacks"]
+        for output in stack.get("Outputs", [])
+    }
+
+
+def settings_of(choice: StackChoice, outputs: Mapping[str, str]) -> Settings:
+    """The stack's settings from its outputs (template.yaml, Outputs).
+
+    Raises:
+        CommandError: an output is missing: another kind of stack, or one not deployed whole.
+    """
+    try:
+        return Settings(
+            table_name=outputs["TableName"],
+            inbox_bucket=outputs["InboxBucketName"],
+            archive_bucket=outputs["ArchiveBucketName"],
+            secret_prefix=outputs["SecretPrefix"],
+            retention_days=int(outputs["RowRetentionDays"]),
+            allow_loopback_http=outputs["AllowLoopbackHttp"] == "true",
+            run_state_machine_arn=outputs["RunStateMachineArn"],
+        )
+    except KeyError as missing:
+        raise CommandError(
+            f"The stack {choice.name!r} has no output {missing}: it is not Jobferry, or it is not "
+            "deployed whole.",
+            next_command=_deploy(choice),
+            code=ExitCode.SERVICE,
+        ) from None
+
+
+def _deploy(choice: StackChoice) -> str:
+    return "jobferry local up" if choice.local else f"sam deploy --stack-name {choice.name}"

@@ -1,0 +1,214 @@
+"""The real template, deployed by the real `sam deploy` on the emulator, IAM enforced.
+
+One stack for all tests; each test has a vendor simulator, a connection and a profile of its own,
+so that tests do not meet each other's limits or records.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+import pytest
+import vendorsim
+from jobferry.connections import max_jobs
+from jobferry.ledger.config import Connection
+from jobferry.ledger.runs import Run
+from jobferry.model import Outcome
+from jobferry.profiles import validate
+from jobferry.settings import Settings
+from jobferry.steps.deps import Deps
+from jobferry.steps.open_run import RunRequest, run_id_of
+from jobferry.steps.show_run import run_document
+from jobferry.vendors import VENDORS
+from jobferry.wiring import build_deps
+from jobferry_cli.local import processes
+from jobferry_cli.local.commands import EMULATOR, start_local, stop_local
+from jobferry_cli.local.state import HOME_VARIABLE, LocalState, state_folder
+
+CREDENTIALS = {"email": "agent@example.com", "token": "sim-token"}
+TICKET_COLUMNS = {
+    "Subject": "subject",
+    "Body": "comment.body",
+    "Ref": "external_id",
+    "Priority": {"field": "priority", "enum": ["low", "normal", "high", "urgent"]},
+}
+SECONDS = 150.0
+
+
+@dataclass
+class Stack:
+    """The deployed stack as tests see it."""
+
+    state: LocalState
+    session: boto3.Session
+    outputs: dict[str, str]
+    deps: Deps
+
+    def client(self, service: str) -> Any:
+        return self.session.client(service, endpoint_url=self.state.endpoint_url)
+
+    def function(self, logical_id: str) -> dict[str, Any]:
+        """Configuration of a deployed function."""
+        resource = self.client("cloudformation").describe_stack_resource(
+            StackName=self.state.stack, LogicalResourceId=logical_id
+        )
+        name = resource["StackResourceDetail"]["PhysicalResourceId"]
+        configuration: dict[str, Any] = self.client("lambda").get_function_configuration(
+            FunctionName=name
+        )
+        return configuration
+
+    def workers(self, logical_id: str) -> list[psutil.Process]:
+        """The processes that run a function right now."""
+        name = self.function(logical_id)["FunctionName"]
+        emulator = processes.find(self.state.processes[EMULATOR])
+        assert emulator is not None
+        found = []
+        for child in emulator.children(recursive=True):
+            try:
+                if any(name in part for part in [*child.cmdline(), child.cwd()]):
+                    found.append(child)
+            except psutil.Error:
+                continue
+        return found
+
+    def executions(self) -> list[dict[str, Any]]:
+        pages = self.client("stepfunctions").get_paginator("list_executions")
+        arn = self.outputs["RunStateMachineArn"]
+        return [e for page in pages.paginate(stateMachineArn=arn) for e in page["executions"]]
+
+
+@dataclass
+class Desk:
+    """One vendor account with one profile, and what a person does with them."""
+
+    stack: Stack
+    simulator: vendorsim.RunningSimulator
+    name: str
+    profile: str
+    sent: dict[str, str] = field(default_factory=dict)
+
+    def upload(self, body: bytes, name: str = "rows.csv") -> str:
+        """Drop a file into the inbox; returns the id of the run that this must start."""
+        bucket, key = self.stack.outputs["InboxBucketName"], f"inbox/{self.profile}/{name}"
+        answer = self.stack.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+        return run_id_of(RunRequest(self.profile, bucket, key), answer["VersionId"])
+
+    def wait(self, run_id: str, seconds: float = SECONDS) -> dict[str, Any]:
+        """Follow a run to its end; returns the status document."""
+        return run_document(self.wait_until(run_id, lambda run: run.closed_at is not None, seconds), self.stack.deps)
+
+    def wait_until(self, run_id: str, is_so: Any, seconds: float = SECONDS) -> Run:
+        """Follow a run until a condition on it holds."""
+        deadline = time.monotonic() + seconds
+        run = None
+        while time.monotonic() < deadline:
+            run = self.stack.deps.ledger.runs.get(run_id)
+            if run is not None and is_so(run):
+                return run
+            time.sleep(0.1)
+        pytest.fail(f"the run did not get there in {seconds} s: {run}")
+
+    def outcomes(self, run_id: str) -> list[Outcome]:
+        run = self.stack.deps.ledger.runs.must_get(run_id)
+        return list(self.stack.deps.ledger.rows.between(run_id, 1, run.plan.row))
+
+    def effects(self, **query: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.simulator.effects(**query)["effects"]
+        return found
+
+    def result_file(self, run_id: str, name: str) -> list[dict[str, str]]:
+        text = self.stack.deps.objects.get(f"results/{run_id}/{name}").decode("utf-8-sig")
+        return list(csv.DictReader(io.StringIO(text)))
+
+    def put_profile(self, **changes: Any) -> None:
+        document = {
+            "name": self.profile,
+            "connection": self.name,
+            "operation": "tickets.create",
+            "columns": TICKET_COLUMNS,
+            "row_key": "Ref",
+            **changes,
+        }
+        self.stack.deps.ledger.config.put_profile(self.profile, validate(document))
+
+
+def ticket_csv(rows: Sequence[Sequence[str]]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(list(TICKET_COLUMNS))
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def good_tickets(count: int) -> list[list[str]]:
+    return [[f"Subject {n}", f"Body {n}", f"ref-{n}", "normal"] for n in range(1, count + 1)]
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    home = tmp_path_factory.mktemp("stack")
+    before = os.environ.get(HOME_VARIABLE)
+    os.environ[HOME_VARIABLE] = str(home)
+    try:
+        state = start_local(port=0, simulator_port=None, simulator_latency="1", wait_scale=1.0)
+        try:
+            yield _connect(state)
+        finally:
+            stop_local(state_folder())
+    finally:
+        os.environ.pop(HOME_VARIABLE)
+        if before is not None:
+            os.environ[HOME_VARIABLE] = before
+
+
+def _connect(state: LocalState) -> Stack:
+    os.environ.update(state.environment())
+    session = boto3.Session(
+        aws_access_key_id=state.access_key_id,
+        aws_secret_access_key=state.secret_access_key,
+        region_name=state.region,
+    )
+    stacks = session.client("cloudformation").describe_stacks(StackName=state.stack)
+    outputs = {o["OutputKey"]: o["OutputValue"] for o in stacks["Stacks"][0]["Outputs"]}
+    settings = Settings(
+        table_name=outputs["TableName"],
+        inbox_bucket=outputs["InboxBucketName"],
+        archive_bucket=outputs["ArchiveBucketName"],
+        secret_prefix=outputs["SecretPrefix"],
+        retention_days=int(outputs["RowRetentionDays"]),
+        allow_loopback_http=True,
+        run_state_machine_arn=outputs["RunStateMachineArn"],
+    )
+    return Stack(state, session, outputs, build_deps(settings, session))
+
+
+@pytest.fixture
+def desk(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Desk]:
+    name = "".join(c if c.isalnum() else "-" for c in request.node.name)[:40].strip("-")
+    with vendorsim.start(port=0, latency="0.6", requests_per_minute=0) as simulator:
+        desk = Desk(stack, simulator, name, name)
+        connection = Connection(name, "zendesk_support", simulator.url)
+        config = stack.deps.ledger.config
+        config.put_connection(connection)
+        stack.deps.ledger.limits.ensure(name, max_jobs(connection, VENDORS[connection.vendor]))
+        stack.client("secretsmanager").create_secret(
+            Name=stack.outputs["SecretPrefix"] + name, SecretString=json.dumps(CREDENTIALS)
+        )
+        desk.put_profile()
+        yield desk
+
+
+@pytest.fixture
+def project() -> Path:
+    return Path(__file__).parent.parent.parent

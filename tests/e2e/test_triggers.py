@@ -1,0 +1,117 @@
+"""One run per trigger: an upload, a schedule, the command; and one run per file version."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from jobferry.steps.open_run import RunRequest, run_id_of
+
+from tests.e2e.conftest import Desk, good_tickets, ticket_csv
+
+
+def test_upload_carries_good_rows_once_and_bad_rows_never(desk: Desk) -> None:
+    rows = good_tickets(250)
+    rows[9][3] = "asap"
+    rows[19][1] = ""
+    rows[29][2] = rows[28][2]
+    status = desk.wait(run_id := desk.upload(ticket_csv(rows)))
+
+    assert status["status"] == "completed_with_failures"
+    assert status["rows"] == 250
+    assert status["outcomes"] == {
+        "succeeded": 247,
+        "failed": 0,
+        "rejected": 2,
+        "skipped": 1,
+        "unknown": 0,
+    }
+    assert status["jobs"] == {"planned": 3, "submitted": 3, "finished": 3}
+    created = Counter(e["external_id"] for e in desk.effects(kind="ticket", action="created"))
+    good = {row[2] for i, row in enumerate(rows) if i not in (9, 19, 29)}
+    assert created == Counter(good)
+    assert [row["jobferry_row"] for row in desk.result_file(run_id, "rejected.csv")] == ["10", "20"]
+    assert [row["jobferry_row"] for row in desk.result_file(run_id, "skipped.csv")] == ["30"]
+
+
+def test_schedule_starts_a_run_of_the_named_source(desk: Desk) -> None:
+    outputs = desk.stack.outputs
+    bucket, key = outputs["InboxBucketName"], f"scheduled/{desk.name}.csv"
+    version = desk.stack.client("s3").put_object(
+        Bucket=bucket, Key=key, Body=ticket_csv(good_tickets(12))
+    )["VersionId"]
+    scheduler = desk.stack.client("scheduler")
+    moment = datetime.now(UTC) + timedelta(seconds=3)
+    scheduler.create_schedule(
+        Name=desk.name,
+        ScheduleExpression=f"at({moment:%Y-%m-%dT%H:%M:%S})",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={
+            "Arn": outputs["RunStateMachineArn"],
+            "RoleArn": outputs["ScheduleRoleArn"],
+            "DeadLetterConfig": {"Arn": outputs["TriggerDlqArn"]},
+            "Input": json.dumps({"profile": desk.profile, "source": f"s3://{bucket}/{key}"}),
+        },
+    )
+    status = desk.wait(run_id_of(RunRequest(desk.profile, bucket, key), version))
+
+    assert status["status"] == "completed"
+    assert status["outcomes"]["succeeded"] == 12
+    assert len(desk.effects(action="created")) == 12
+
+
+def test_command_uploads_starts_and_waits(desk: Desk, tmp_path: Path) -> None:
+    rows = good_tickets(15)
+    rows[4][3] = "asap"
+    file = tmp_path / "tickets.csv"
+    file.write_bytes(ticket_csv(rows))
+    command = [str(Path(sys.executable).parent / "jobferry"), "run", str(file)]
+    done = subprocess.run(
+        [*command, "--profile", desk.profile, "--wait", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+        env={**os.environ, "JOBFERRY_STACK": desk.stack.state.stack},
+    )
+
+    assert done.returncode == 3, done.stderr
+    status = json.loads(done.stdout)
+    assert status["outcomes"]["succeeded"] == 14
+    assert status["outcomes"]["rejected"] == 1
+    # The upload's own event must not have made a second run of the same version.
+    time.sleep(2)
+    assert len(desk.effects(action="created")) == 14
+
+
+def test_event_delivered_five_times_makes_one_run(desk: Desk) -> None:
+    outputs = desk.stack.outputs
+    bucket, key = outputs["InboxBucketName"], f"inbox/{desk.profile}/again.csv"
+    run_id = desk.upload(ticket_csv(good_tickets(20)), "again.csv")
+    version = desk.stack.client("s3").head_object(Bucket=bucket, Key=key)["VersionId"]
+    event = {
+        "source": "aws.s3",
+        "detail-type": "Object Created",
+        "detail": {"bucket": {"name": bucket}, "object": {"key": key, "version-id": version}},
+    }
+    states = desk.stack.client("stepfunctions")
+    started = [
+        states.start_execution(
+            stateMachineArn=outputs["RunStateMachineArn"], input=json.dumps(event)
+        )["executionArn"]
+        for _ in range(4)
+    ]
+    assert desk.wait(run_id)["outcomes"]["succeeded"] == 20
+    for arn in started:
+        while (answer := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
+            time.sleep(0.2)
+        assert answer["status"] == "SUCCEEDED"
+    assert Counter(e["external_id"] for e in desk.effects(action="created")) == Counter(
+        f"ref-{n}" for n in range(1, 21)
+    )
