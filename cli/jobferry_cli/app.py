@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -18,7 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _connect(name: str | None) -> Stack:
-    return open_stack(choose_stack(name, os.environ, Path.cwd()))
+    return open_stack(choose_stack(name, os.environ))
 
 
 @dataclass

@@ -10,7 +10,7 @@ from botocore import exceptions as aws
 
 from jobferry.ledger.table import BusyTableError
 
-UNEXPECTED_BY_COMMANDS = (aws.BotoCoreError, aws.ClientError, BusyTableError)
+AWS_ERRORS = (aws.BotoCoreError, aws.ClientError, BusyTableError)
 """What may come out of any AWS call; `explain` says it in words."""
 
 
@@ -36,9 +36,7 @@ class CommandError(click.ClickException):
     next_command  what to type now, ids filled in
     """
 
-    def __init__(
-        self, message: str, *, next_command: str, code: ExitCode = ExitCode.INPUT
-    ) -> None:
+    def __init__(self, message: str, *, next_command: str, code: ExitCode = ExitCode.INPUT) -> None:
         super().__init__(message)
         self.next_command = next_command
         self.exit_code = code
@@ -83,7 +81,7 @@ def _in_words(error: Exception) -> tuple[str, str]:
             return "No AWS region is set.", "export AWS_REGION=us-east-1"
         case aws.ProfileNotFound():
             return f"{error}.", "aws configure list-profiles"
-        case aws.HTTPClientError():
+        case aws.HTTPClientError() | aws.ConnectionError():
             return f"AWS cannot be reached: {error}", "jobferry local status"
         case BusyTableError():
             return f"The stack's table is too busy: {error}. Try again soon.", "jobferry runs"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -13,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from jobferry.settings import Settings
 from jobferry_cli.errors import CommandError, ExitCode
+from jobferry_cli.local.state import LocalState, load_state, state_folder
 from jobferry_cli.resources import Executions, Inbox, Secrets
 
 if TYPE_CHECKING:
@@ -21,17 +20,6 @@ if TYPE_CHECKING:
 DEFAULT_STACK = "jobferry"
 STACK_VARIABLE = "JOBFERRY_STACK"
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL"
-LOCAL_STATE = Path(".jobferry") / "local.json"
-
-
-@dataclass(frozen=True, slots=True)
-class LocalAccess:
-    """How to reach the emulator that `jobferry local up` started."""
-
-    endpoint_url: str
-    region: str
-    access_key_id: str
-    secret_access_key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +27,7 @@ class StackChoice:
     """The stack that is meant. Without `local`, AWS settings are those of every AWS tool."""
 
     name: str
-    local: LocalAccess | None = None
+    local: LocalState | None = None
 
 
 @dataclass(frozen=True)
@@ -54,11 +42,14 @@ class Stack:
     executions: Executions
 
 
-def choose_stack(option: str | None, environ: Mapping[str, str], folder: Path) -> StackChoice:
+def choose_stack(
+    option: str | None,
+    environ: Mapping[str, str],
+    local: Callable[[], LocalState | None] = lambda: load_state(state_folder()),
+) -> StackChoice:
     """The stack that is meant: `--stack`, the environment, the local one, or the default.
 
-    The local stack is that of `folder` or the nearest folder above it, and is meant only when
-    nobody has named a stack or an endpoint.
+    The local stack is meant only when nobody has named a stack or an endpoint.
 
     Raises:
         CommandError: the state of the local stack cannot be read.
@@ -66,41 +57,28 @@ def choose_stack(option: str | None, environ: Mapping[str, str], folder: Path) -
     named = option or environ.get(STACK_VARIABLE)
     if named:
         return StackChoice(named)
-    if not environ.get(ENDPOINT_VARIABLE):
-        for place in (folder, *folder.parents):
-            state = place / LOCAL_STATE
-            if state.is_file():
-                return _local_choice(state)
-    return StackChoice(DEFAULT_STACK)
-
-
-def _local_choice(state: Path) -> StackChoice:
+    if environ.get(ENDPOINT_VARIABLE):
+        return StackChoice(DEFAULT_STACK)
     try:
-        document = json.loads(state.read_text(encoding="utf-8"))
-        access = LocalAccess(
-            endpoint_url=document["endpoint_url"],
-            region=document["region"],
-            access_key_id=document["access_key_id"],
-            secret_access_key=document["secret_access_key"],
-        )
-        return StackChoice(document["stack"], access)
+        state = local()
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CommandError(
-            f"{state} cannot be read ({type(error).__name__}: {error}).",
+            f"The state of the local stack cannot be read ({type(error).__name__}: {error}).",
             next_command="jobferry local up",
         ) from None
+    return StackChoice(DEFAULT_STACK) if state is None else StackChoice(state.stack, state)
 
 
 class _LocalSession(boto3.Session):
     """A session whose clients talk to the emulator. boto3 has no endpoint of a whole session."""
 
-    def __init__(self, access: LocalAccess) -> None:
+    def __init__(self, state: LocalState) -> None:
         super().__init__(
-            aws_access_key_id=access.access_key_id,
-            aws_secret_access_key=access.secret_access_key,
-            region_name=access.region,
+            aws_access_key_id=state.access_key_id,
+            aws_secret_access_key=state.secret_access_key,
+            region_name=state.region,
         )
-        self._endpoint_url = access.endpoint_url
+        self._endpoint_url = state.endpoint_url
 
     def client(self, *args: Any, **kwargs: Any) -> Any:
         return super().client(*args, **{"endpoint_url": self._endpoint_url, **kwargs})

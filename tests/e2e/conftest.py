@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import os
+import secrets
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from typing import Any
 import boto3
 import psutil
 import pytest
+
 import vendorsim
 from jobferry.connections import max_jobs
 from jobferry.ledger.config import Connection
@@ -68,24 +70,28 @@ class Stack:
         )
         return configuration
 
-    def workers(self, logical_id: str) -> list[psutil.Process]:
-        """The processes that run a function right now."""
-        name = self.function(logical_id)["FunctionName"]
-        emulator = processes.find(self.state.processes[EMULATOR])
-        assert emulator is not None
-        found = []
-        for child in emulator.children(recursive=True):
-            try:
-                if any(name in part for part in [*child.cmdline(), child.cwd()]):
-                    found.append(child)
-            except psutil.Error:
-                continue
-        return found
+    def emulator(self) -> psutil.Process:
+        """The emulator's process; the functions run in its children."""
+        process = processes.find(self.state.processes[EMULATOR])
+        assert process is not None
+        return process
 
-    def executions(self) -> list[dict[str, Any]]:
-        pages = self.client("stepfunctions").get_paginator("list_executions")
-        arn = self.outputs["RunStateMachineArn"]
-        return [e for page in pages.paginate(stateMachineArn=arn) for e in page["executions"]]
+    def invoke(self, logical_id: str, event: dict[str, Any]) -> dict[str, Any]:
+        """Call a function and wait for its answer."""
+        answer = self.client("lambda").invoke(
+            FunctionName=self.function(logical_id)["FunctionName"], Payload=json.dumps(event)
+        )
+        document: dict[str, Any] = json.loads(answer["Payload"].read())
+        return document
+
+    def age(self, run_id: str, seconds: float) -> None:
+        """Make a run look as if it had been started earlier."""
+        self.client("dynamodb").update_item(
+            TableName=self.outputs["TableName"],
+            Key={"pk": {"S": f"RUN#{run_id}"}, "sk": {"S": "META"}},
+            UpdateExpression="SET started_at = started_at - :s",
+            ExpressionAttributeValues={":s": {"N": str(seconds)}},
+        )
 
 
 @dataclass
@@ -106,7 +112,9 @@ class Desk:
 
     def wait(self, run_id: str, seconds: float = SECONDS) -> dict[str, Any]:
         """Follow a run to its end; returns the status document."""
-        return run_document(self.wait_until(run_id, lambda run: run.closed_at is not None, seconds), self.stack.deps)
+        return run_document(
+            self.wait_until(run_id, lambda run: run.closed_at is not None, seconds), self.stack.deps
+        )
 
     def wait_until(self, run_id: str, is_so: Any, seconds: float = SECONDS) -> Run:
         """Follow a run until a condition on it holds."""
@@ -195,7 +203,8 @@ def _connect(state: LocalState) -> Stack:
 
 @pytest.fixture
 def desk(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Desk]:
-    name = "".join(c if c.isalnum() else "-" for c in request.node.name)[:40].strip("-")
+    words = "".join(c if c.isalnum() else "-" for c in request.node.originalname)
+    name = f"{words[:32].strip('-')}-{secrets.token_hex(3)}"
     with vendorsim.start(port=0, latency="0.6", requests_per_minute=0) as simulator:
         desk = Desk(stack, simulator, name, name)
         connection = Connection(name, "zendesk_support", simulator.url)

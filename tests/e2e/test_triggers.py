@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from jobferry.steps.open_run import RunRequest, run_id_of
-
 from tests.e2e.conftest import Desk, good_tickets, ticket_csv
 
 

@@ -1,0 +1,90 @@
+"""Finding a run that may have been started a moment ago, and following it to its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobferry.ledger.runs import Run
+from jobferry.model import RunStatus
+from jobferry.steps.show_run import run_document
+from jobferry_cli.app import App
+from jobferry_cli.errors import CommandError, ExitCode
+from jobferry_cli.progress import shown_progress
+
+PATIENCE_SECONDS = 60.0
+"""How long a started run may take to begin: a cold start takes a few seconds."""
+
+LOOK_SECONDS = 1.0
+SLOWEST_LOOK_SECONDS = 10.0
+
+
+def found_run(app: App, run_id: str, *, started: bool = False) -> Run:
+    """The run, waited for if it has been started and has not begun yet.
+
+    Args:
+        started: this command started it, whatever AWS says a moment later.
+
+    Raises:
+        CommandError: there is no such run, or it does not begin.
+    """
+    runs = app.stack.deps.ledger.runs
+    run = runs.get(run_id)
+    if run is not None:
+        return run
+    if not started and app.stack.executions.state(run_id) is None:
+        raise CommandError(f"There is no run {run_id!r}.", next_command="jobferry runs")
+    give_up = app.monotonic() + PATIENCE_SECONDS
+    while app.monotonic() < give_up:
+        app.sleep(LOOK_SECONDS)
+        run = runs.get(run_id)
+        if run is not None:
+            return run
+    state = app.stack.executions.state(run_id) or "not there"
+    raise CommandError(
+        f"Run {run_id} was started, but has not begun within {PATIENCE_SECONDS:.0f} seconds. "
+        f"Its execution is {state}.",
+        next_command=f"jobferry watch {run_id}",
+        code=ExitCode.SERVICE,
+    )
+
+
+def follow(app: App, run_id: str, *, started: bool = False) -> dict[str, Any]:
+    """Show the run's progress until it is closed; returns its last status document.
+
+    Raises:
+        CommandError: as `found_run`; or Ctrl-C, which ends the looking on and not the run.
+    """
+    deps = app.stack.deps
+    try:
+        with shown_progress() as show:
+            run = found_run(app, run_id, started=started)
+            while True:
+                document = run_document(run, deps)
+                show(document)
+                if run.closed_at is not None:
+                    return document
+                app.sleep(_pause(document["seconds"]))
+                run = deps.ledger.runs.must_get(run_id)
+    except KeyboardInterrupt:
+        raise CommandError(
+            f"You have stopped watching; the run {run_id} goes on.",
+            next_command=f"jobferry watch {run_id}",
+            code=ExitCode.INTERRUPTED,
+        ) from None
+
+
+def _pause(run_seconds: float) -> float:
+    """Seconds until the next look: long runs are looked at less often."""
+    return min(SLOWEST_LOOK_SECONDS, LOOK_SECONDS + run_seconds / 60)
+
+
+def exit_code_of(document: dict[str, Any]) -> ExitCode:
+    """What a closed run means for a script."""
+    outcomes = document["outcomes"]
+    if outcomes["unknown"]:
+        return ExitCode.ROWS_UNKNOWN
+    if document["status"] == RunStatus.FAILED:
+        return ExitCode.INPUT
+    if document["status"] == RunStatus.ABORTED or outcomes["failed"] or outcomes["rejected"]:
+        return ExitCode.ROWS_FAILED
+    return ExitCode.OK

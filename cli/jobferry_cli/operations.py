@@ -1,0 +1,63 @@
+"""`jobferry operations`: what can be done, with fields and limits. Needs no stack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from jobferry.report.figures import number
+from jobferry.vendors import VENDORS
+from jobferry.vendors.base import Operation, Vendor
+from jobferry_cli.app import App, global_options, pass_app
+from jobferry_cli.errors import CommandError
+from jobferry_cli.output import put_json, put_text
+
+
+def operation_document(vendor: Vendor, operation: Operation) -> dict[str, Any]:
+    """One operation as scripts read it. `required` lists alternatives, any of which will do."""
+    return {
+        "vendor": vendor.name,
+        "operation": operation.name,
+        "summary": operation.summary,
+        "required": [list(alternatives) for alternatives in operation.required],
+        "fields": list(operation.fields),
+        "max_records": operation.max_records,
+        "max_bytes": operation.max_bytes,
+        "max_jobs": vendor.capabilities.max_jobs,
+        "repeatable": operation.repeatable,
+    }
+
+
+@click.command()
+@click.argument("vendor", required=False)
+@global_options
+@pass_app
+def operations(app: App, vendor: str | None) -> None:
+    """What can be done with each vendor: operations, fields, limits."""
+    if vendor is not None and vendor not in VENDORS:
+        raise CommandError(
+            f"There is no vendor {vendor!r}. Known: {', '.join(VENDORS)}.",
+            next_command="jobferry operations",
+        )
+    for each in [VENDORS[vendor]] if vendor else VENDORS.values():
+        if not app.as_json:
+            jobs = number(each.capabilities.max_jobs)
+            put_text(f"{each.title} ({each.name}), at most {jobs} jobs in flight")
+        for operation in each.operations.values():
+            if app.as_json:
+                put_json(operation_document(each, operation))
+            else:
+                put_text(_described(operation))
+
+
+def _described(operation: Operation) -> str:
+    needed = ", ".join(" or ".join(alternatives) for alternatives in operation.required)
+    again = "may be sent again" if operation.repeatable else "is never sent twice"
+    return (
+        f"\n  {operation.name}: {operation.summary}\n"
+        f"    up to {number(operation.max_records)} records and {number(operation.max_bytes)} "
+        f"bytes a job; a record {again}\n"
+        f"    needs   {needed or 'nothing'}\n"
+        f"    fields  {', '.join(operation.fields)}"
+    )

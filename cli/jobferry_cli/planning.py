@@ -1,0 +1,202 @@
+"""`jobferry plan`: what would be sent, and every row that would not; sends nothing."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jobferry.connections import max_jobs
+from jobferry.csvfile.dialect import Dialect
+from jobferry.csvfile.mapping import RowMapping
+from jobferry.csvfile.planner import Boundary, ChunkLimits, ChunkSpec, PlanItem
+from jobferry.csvfile.planner import plan as plan_rows
+from jobferry.csvfile.problems import FileRefused
+from jobferry.csvfile.reader import read_rows
+from jobferry.csvfile.records import read_records
+from jobferry.csvfile.seen import SeenKeys
+from jobferry.model import JsonObject, OutcomeStatus, Reject, RunStatus
+from jobferry.report.figures import counted, dollars, duration, number
+from jobferry_cli.app import App, global_options, pass_app
+from jobferry_cli.forecast import Experience, Forecast, forecast
+from jobferry_cli.output import printable, put_json, put_text
+from jobferry_cli.profiles import UsableProfile, usable_profile
+from jobferry_cli.source_file import bind, refused
+from jobferry_cli.stack import Stack
+
+BAD_ROWS_FOR_PEOPLE = 50
+"""Bad rows printed for people; scripts are given all of them."""
+
+RUNS_REMEMBERED = 100
+"""Runs, newest first, among which one is looked for that tells how long this will take."""
+
+
+@dataclass
+class PlannedFile:
+    """A file as it would be cut up."""
+
+    rows: int = 0
+    jobs: int = 0
+    unsent: Counter[OutcomeStatus] = field(default_factory=Counter)
+    bad_rows: list[Reject] = field(default_factory=list)
+    first_record: JsonObject | None = None
+
+    @property
+    def to_send(self) -> int:
+        return self.rows - self.unsent.total()
+
+
+def plan_file(file: Path, usable: UsableProfile) -> PlannedFile:
+    """Plan a whole file as a run would.
+
+    Raises:
+        CommandError: the file cannot be used, or not be read.
+    """
+    dialect, mapping = bind(file, usable)
+    planned = PlannedFile()
+    try:
+        with ExitStack() as stack:
+            for item in _items(stack, file, usable, dialect, mapping):
+                match item:
+                    case Reject():
+                        planned.bad_rows.append(item)
+                        planned.unsent[item.status] += 1
+                    case ChunkSpec():
+                        if not planned.jobs:
+                            planned.first_record = _first_record(file, item, dialect, mapping)
+                        planned.jobs += 1
+                        planned.rows = item.end_row
+                    case Boundary():
+                        planned.rows = item.end_row
+    except FileRefused as refusal:
+        raise refused(file, usable.profile.name, refusal) from None
+    return planned
+
+
+def _items(
+    stack: ExitStack, file: Path, usable: UsableProfile, dialect: Dialect, mapping: RowMapping
+) -> Iterator[PlanItem]:
+    seen = None
+    if usable.profile.row_key is not None:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jobferry-")))
+        seen = stack.enter_context(SeenKeys(scratch / "seen.sqlite"))
+    stream = stack.enter_context(file.open("rb"))
+    stream.seek(dialect.data_offset)
+    rows = read_rows(stream, dialect, offset=dialect.data_offset, row=0)
+    return plan_rows(rows, mapping, _limits(usable), seen)
+
+
+def _limits(usable: UsableProfile) -> ChunkLimits:
+    operation, batch_size = usable.operation, usable.profile.batch_size
+    return ChunkLimits(
+        max_records=min(operation.max_records, batch_size or operation.max_records),
+        max_bytes=operation.max_bytes,
+        body_overhead=len(usable.vendor.encode(operation, [])),
+    )
+
+
+def _first_record(
+    file: Path, chunk: ChunkSpec, dialect: Dialect, mapping: RowMapping
+) -> JsonObject:
+    span = chunk.spans[0]
+    with file.open("rb") as stream:
+        stream.seek(span.offset)
+        data = stream.read(span.length)
+    return read_records(data, span.offset, [span], dialect, mapping)[0][1]
+
+
+def plan_document(
+    file: Path, usable: UsableProfile, planned: PlannedFile, expected: Forecast
+) -> dict[str, Any]:
+    """A plan as scripts read it."""
+    return {
+        "file": str(file),
+        "profile": usable.profile.name,
+        "operation": usable.operation.name,
+        "connection": usable.connection.name,
+        "rows": planned.rows,
+        "to_send": planned.to_send,
+        "rejected": planned.unsent[OutcomeStatus.REJECTED],
+        "skipped": planned.unsent[OutcomeStatus.SKIPPED],
+        "first_record": planned.first_record,
+        "bad_rows": [
+            {
+                "row": bad.row,
+                "status": bad.status.value,
+                "error_code": bad.code,
+                "error": bad.reason,
+            }
+            for bad in planned.bad_rows
+        ],
+        "forecast": asdict(expected),
+    }
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--profile", "profile_name", required=True, metavar="P")
+@global_options
+@pass_app
+def plan(app: App, file: Path, profile_name: str) -> None:
+    """Dry run: what would be sent, every bad row with its reason, and a forecast."""
+    usable = usable_profile(app.stack, profile_name)
+    planned = plan_file(file, usable)
+    expected = forecast(
+        rows=planned.rows,
+        jobs=planned.jobs,
+        max_jobs=max_jobs(usable.connection, usable.vendor),
+        poll_batch=usable.vendor.capabilities.poll_batch,
+        experience=_experience(app.stack, usable),
+    )
+    document = plan_document(file, usable, planned, expected)
+    if app.as_json:
+        put_json(document)
+        return
+    put_text(_text(document, usable, expected))
+
+
+def _experience(stack: Stack, usable: UsableProfile) -> Experience | None:
+    """The last whole run of the profile on the same connection."""
+    whole = (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_FAILURES)
+    for _, run in islice(stack.deps.ledger.runs.newest(), RUNS_REMEMBERED):
+        same = (run.profile, run.connection) == (usable.profile.name, usable.connection.name)
+        if same and run.status in whole and run.closed_at is not None and run.plan.chunks:
+            return Experience(run.closed_at - run.started_at, run.plan.chunks)
+    return None
+
+
+def _text(document: dict[str, Any], usable: UsableProfile, expected: Forecast) -> str:
+    bad_rows = document["bad_rows"]
+    time = (
+        "unknown; the first run of the profile will tell"
+        if expected.seconds is None
+        else f"about {duration(expected.seconds)}, going by the last run"
+    )
+    lines = [
+        f"File      {printable(document['file'])}",
+        f"Sends     {number(document['to_send'])} of {counted(document['rows'], 'row')} to "
+        f"{usable.operation.name} at {usable.connection.base_url}",
+        f"Jobs      {number(expected.jobs)}, in at least {counted(expected.requests, 'request')}",
+        f"Time      {time}",
+        f"Cost      about {dollars(expected.cost)} of AWS at list prices",
+    ]
+    if document["first_record"] is not None:
+        record = json.dumps(document["first_record"], ensure_ascii=False)
+        lines.append(f"First     {printable(record)}")
+    if bad_rows:
+        lines.append(f"\n{counted(len(bad_rows), 'row')} would not be sent:")
+    for bad in bad_rows[:BAD_ROWS_FOR_PEOPLE]:
+        lines.append(printable(f"  row {bad['row']:>8}  {bad['status']:<8}  {bad['error']}"))
+    if len(bad_rows) > BAD_ROWS_FOR_PEOPLE:
+        rest = number(len(bad_rows) - BAD_ROWS_FOR_PEOPLE)
+        lines.append(f"  and {rest} more; --json tells all of them")
+    lines.append("\nNothing was sent.")
+    return "\n".join(lines)

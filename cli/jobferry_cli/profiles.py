@@ -1,0 +1,179 @@
+"""`jobferry profile`: connection + operation + column mapping + policies, under one name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from jobferry.csvfile.mapping import compile_mapping
+from jobferry.csvfile.problems import FileRefused
+from jobferry.ledger.config import Connection
+from jobferry.model import Profile
+from jobferry.profiles import ProfileError, check_against, validate
+from jobferry.vendors import vendor_named
+from jobferry.vendors.base import Operation, Vendor
+from jobferry_cli.app import App, global_options, pass_app
+from jobferry_cli.errors import CommandError
+from jobferry_cli.output import put_json, put_table, put_text
+from jobferry_cli.stack import Stack
+
+
+@click.group()
+def profile() -> None:
+    """What an upload folder or a schedule names: connection, operation, mapping, policies."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsableProfile:
+    """A profile with all that it names."""
+
+    profile: Profile
+    connection: Connection
+    vendor: Vendor
+    operation: Operation
+
+
+def profile_document(revision: int, document: dict[str, Any]) -> dict[str, Any]:
+    """A profile as scripts read it."""
+    return {**document, "revision": revision}
+
+
+def known_profile(stack: Stack, name: str) -> tuple[int, dict[str, Any]]:
+    """(revision, document) of the profile of this name.
+
+    Raises:
+        CommandError: there is none.
+    """
+    found = stack.deps.ledger.config.profile(name)
+    if found is None:
+        raise CommandError(f"There is no profile {name!r}.", next_command="jobferry profile list")
+    return found
+
+
+def usable_profile(stack: Stack, name: str) -> UsableProfile:
+    """The profile of this name with its connection, vendor and operation.
+
+    Raises:
+        CommandError: it is not there, or something that it names is not.
+    """
+    revision, document = known_profile(stack, name)
+    return _bound(stack, Profile.from_document(document, revision))
+
+
+def _bound(stack: Stack, of: Profile) -> UsableProfile:
+    connection = stack.deps.ledger.config.connection(of.connection)
+    if connection is None:
+        raise CommandError(
+            f"The profile {of.name} names the connection {of.connection!r}, which is not there.",
+            next_command=f"jobferry connection put {of.connection} --help",
+        )
+    try:
+        vendor = vendor_named(connection.vendor)
+        operation = check_against(of, vendor)
+        if of.columns is not None:
+            # A header that fits is the kindest there can be: what is wrong now always is.
+            compile_mapping(of, tuple(of.columns), folded=operation.folded)
+    except ProfileError as error:
+        raise _unusable(of.name, error.problems) from None
+    except (FileRefused, LookupError) as error:
+        raise _unusable(of.name, [str(error.args[0])]) from None
+    return UsableProfile(of, connection, vendor, operation)
+
+
+def _unusable(name: str, problems: list[str]) -> CommandError:
+    lines = "".join(f"\n  {problem}" for problem in problems)
+    return CommandError(
+        f"The profile {name} cannot be used:{lines}", next_command="jobferry operations"
+    )
+
+
+def _read(file: Path) -> Any:
+    try:
+        return yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = f"it is no readable text file ({type(error).__name__})"
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        reason = f"line {line}: {error.problem or 'it is no YAML'}"
+    except yaml.YAMLError as error:
+        reason = str(error)
+    raise CommandError(f"{file} cannot be read: {reason}.", next_command="jobferry profile --help")
+
+
+@profile.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@global_options
+@pass_app
+def put(app: App, file: Path) -> None:
+    """Check a profile (YAML or JSON) and keep it. Changes make a new revision."""
+    stack = app.stack
+    try:
+        document = validate(_read(file))
+    except ProfileError as error:
+        raise _unusable(str(file), error.problems) from None
+    name = document["name"]
+    _bound(stack, Profile.from_document(document, 0))
+    latest = stack.deps.ledger.config.profile(name)
+    if latest is not None and latest[1] == document:
+        revision = latest[0]
+    else:
+        revision = stack.deps.ledger.config.put_profile(name, document)
+    if app.as_json:
+        put_json(profile_document(revision, document))
+        return
+    put_text(
+        f"Profile {name} is ready, revision {revision}.\n"
+        f"Try it without sending: jobferry plan FILE.csv --profile {name}"
+    )
+
+
+@profile.command(name="list")
+@global_options
+@pass_app
+def list_profiles(app: App) -> None:
+    """All profiles."""
+    config = app.stack.deps.ledger.config
+    found = [each for name in config.profile_names() if (each := config.profile(name))]
+    if app.as_json:
+        for revision, document in found:
+            put_json(profile_document(revision, document))
+        return
+    if not found:
+        put_text("There are no profiles.\nMake one: jobferry profile put --help")
+        return
+    put_table(
+        ("NAME", "OPERATION", "CONNECTION", "REVISION"),
+        [(d["name"], d["operation"], d["connection"], revision) for revision, d in found],
+    )
+
+
+@profile.command()
+@click.argument("name")
+@global_options
+@pass_app
+def show(app: App, name: str) -> None:
+    """One profile, its latest revision."""
+    revision, document = known_profile(app.stack, name)
+    if app.as_json:
+        put_json(profile_document(revision, document))
+        return
+    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+    put_text(f"# revision {revision}\n{text.rstrip()}")
+
+
+@profile.command()
+@click.argument("name")
+@global_options
+@pass_app
+def delete(app: App, name: str) -> None:
+    """Take a profile off the list. Runs in progress go on with their revision."""
+    known_profile(app.stack, name)
+    app.stack.deps.ledger.config.delete_profile(name)
+    if app.as_json:
+        put_json({"name": name, "deleted": True})
+        return
+    put_text(f"Profile {name} is deleted.")

@@ -1,0 +1,160 @@
+"""`jobferry runs`, `status`, `watch`, `abort`: runs and how far they are."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import click
+
+from jobferry.ledger.runs import Halt, Run
+from jobferry.model import OutcomeStatus, RunStatus
+from jobferry.report.figures import duration, number
+from jobferry.steps.lane import timestamp
+from jobferry.steps.show_run import run_document
+from jobferry_cli.app import App, global_options, pass_app
+from jobferry_cli.errors import CommandError, ExitCode
+from jobferry_cli.following import exit_code_of, follow, found_run
+from jobferry_cli.output import note, put_json, put_table, put_text
+from jobferry_cli.status_text import next_commands, status_text
+
+DEFAULT_RUNS = 20
+ABORTED = "aborted"
+REASON_CHARACTERS = 300
+
+
+def listed_document(cursor: str, run: Run) -> dict[str, Any]:
+    """A run in a list: what its own item says. Jobs and requests take `jobferry status`."""
+    return {
+        "run_id": run.run_id,
+        "status": run.status.value,
+        "profile": run.profile,
+        "operation": run.operation,
+        "connection": run.connection,
+        "priority": run.priority,
+        "rows": run.rows,
+        "outcomes": {s.value: run.outcomes.get(s, 0) for s in OutcomeStatus},
+        "started_at": timestamp(run.started_at),
+        "closed_at": None if run.closed_at is None else timestamp(run.closed_at),
+        "seconds": None if run.closed_at is None else round(run.closed_at - run.started_at, 1),
+        "source": {
+            "bucket": run.source.bucket,
+            "key": run.source.key,
+            "version_id": run.source.version_id,
+        },
+        "origin": run.origin,
+        "error": run.error or (run.halt.reason if run.halt else None),
+        "cursor": cursor,
+    }
+
+
+@click.command()
+@click.option("--status", "wanted", type=click.Choice([s.value for s in RunStatus]))
+@click.option("--profile", metavar="P")
+@click.option("--limit", type=click.IntRange(min=1), default=DEFAULT_RUNS, show_default=True)
+@click.option(
+    "--after", metavar="CURSOR", help="Go on after this run, as an earlier list named it."
+)
+@global_options
+@pass_app
+def runs(app: App, wanted: str | None, profile: str | None, limit: int, after: str | None) -> None:
+    """Runs, newest first."""
+    filtered = wanted is not None or profile is not None
+    newest = app.stack.deps.ledger.runs.newest(before=after, limit=None if filtered else limit + 1)
+    found = list(islice(_matching(newest, wanted, profile), limit + 1))
+    more, found = len(found) > limit, found[:limit]
+    if app.as_json:
+        for cursor, run in found:
+            put_json(listed_document(cursor, run))
+        return
+    if not found:
+        put_text("There are no such runs.\nStart one: jobferry run FILE.csv --profile P")
+        return
+    put_table(
+        ("RUN", "STATUS", "ROWS", "NOT WELL", "STARTED", "TOOK"), map(_line, (r for _, r in found))
+    )
+    if more:
+        note(f"Next:  jobferry runs --limit {limit} --after {shlex.quote(found[-1][0])}")
+
+
+def _matching(
+    newest: Iterator[tuple[str, Run]], status: str | None, profile: str | None
+) -> Iterator[tuple[str, Run]]:
+    for cursor, run in newest:
+        if status in (None, run.status.value) and profile in (None, run.profile):
+            yield cursor, run
+
+
+def _line(run: Run) -> tuple[str, ...]:
+    not_well = (OutcomeStatus.FAILED, OutcomeStatus.REJECTED, OutcomeStatus.UNKNOWN)
+    return (
+        run.run_id,
+        run.status.value,
+        number(run.rows),
+        number(sum(run.outcomes.get(status, 0) for status in not_well)),
+        timestamp(run.started_at),
+        "" if run.closed_at is None else duration(run.closed_at - run.started_at),
+    )
+
+
+@click.command()
+@click.argument("run_ids", metavar="RUN...", nargs=-1, required=True)
+@global_options
+@pass_app
+def status(app: App, run_ids: tuple[str, ...]) -> None:
+    """How far runs are, and what became of their rows."""
+    for position, run_id in enumerate(run_ids):
+        document = run_document(found_run(app, run_id), app.stack.deps)
+        if app.as_json:
+            put_json(document)
+        else:
+            put_text(("\n" if position else "") + status_text(document))
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@global_options
+@pass_app
+def watch(app: App, run_id: str) -> ExitCode:
+    """Follow a run to its end. Exit code 3 when rows failed, 4 when some are unknown."""
+    return put_ending(app, follow(app, run_id))
+
+
+def put_ending(app: App, document: dict[str, Any]) -> ExitCode:
+    """Print what became of a closed run; returns the exit code that says the same."""
+    if app.as_json:
+        put_json(document)
+        for command in next_commands(document):
+            note(f"Next:  {command}")
+    else:
+        put_text(status_text(document))
+    return exit_code_of(document)
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@click.option("--reason", default="Stopped by an operator.", show_default=True)
+@global_options
+@pass_app
+def abort(app: App, run_id: str, reason: str) -> None:
+    """Send nothing more of a run. Jobs that the vendor has already are seen through."""
+    run = found_run(app, run_id)
+    if run.closed_at is not None and run.status is not RunStatus.ABORTED:
+        raise CommandError(
+            f"Run {run_id} is over ({run.status.value}); there is nothing left to stop.",
+            next_command=f"jobferry status {run_id}",
+        )
+    ledger = app.stack.deps.ledger
+    if run.closed_at is None:
+        ledger.runs.halt(run_id, Halt(ABORTED, reason[:REASON_CHARACTERS]))
+        run = ledger.runs.must_get(run_id)
+    document = run_document(run, app.stack.deps)
+    if app.as_json:
+        put_json(document)
+        return
+    put_text(
+        f"Run {run_id} sends nothing more; what the vendor has already is seen through.\n"
+        f"Next:  {next_commands(document)[0]}"
+    )

@@ -1,0 +1,54 @@
+"""`jobferry run`: carry a file, from here to the vendor."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from jobferry.steps.open_run import PRIORITIES, run_id_of
+from jobferry_cli.app import App, global_options, pass_app
+from jobferry_cli.errors import CommandError, ExitCode
+from jobferry_cli.following import follow
+from jobferry_cli.output import note, put_json, put_text
+from jobferry_cli.profiles import usable_profile
+from jobferry_cli.progress import shown_upload
+from jobferry_cli.runs import put_ending
+from jobferry_cli.source_file import bind
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--profile", "profile_name", required=True, metavar="P")
+@click.option("--wait", is_flag=True, help="Follow the run to its end.")
+@click.option("--priority", type=click.Choice(PRIORITIES))
+@global_options
+@pass_app
+def run(app: App, file: Path, profile_name: str, wait: bool, priority: str | None) -> ExitCode:
+    """Upload a CSV and carry its rows. Prints the run's id, or with --wait how it ended."""
+    stack = app.stack
+    bind(file, usable_profile(stack, profile_name))
+    try:
+        with file.open("rb") as body, shown_upload(file.stat().st_size) as sent:
+            request = stack.inbox.upload(
+                body, profile_name, file.name, priority=priority, sent=sent
+            )
+    except OSError as error:
+        raise CommandError(
+            f"{file} cannot be uploaded: {error}.",
+            next_command=f"jobferry run {shlex.quote(str(file))} --profile {profile_name}",
+            code=ExitCode.SERVICE,
+        ) from None
+    run_id = run_id_of(request, request.version_id or "null")
+    # The upload alone starts the run too; whichever comes second finds that it exists.
+    stack.executions.start(run_id, request)
+    if wait:
+        note(f"Run {run_id}")
+        return put_ending(app, follow(app, run_id, started=True))
+    if app.as_json:
+        put_json({"run_id": run_id})
+    else:
+        put_text(run_id)
+        note(f"Next:  jobferry watch {run_id}")
+    return ExitCode.OK

@@ -1,0 +1,24 @@
+"""The Zendesk Support adapter before a simulator without a past; no secret may show."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contract.zendesk_support.bench import ZendeskBench
+from vendorsim import ManualClock, RunningSimulator
+
+
+@pytest.fixture
+def bench(
+    sim: RunningSimulator, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> ZendeskBench:
+    sim.change_settings(requests_per_minute=0)
+    return ZendeskBench(sim, clock)
+
+
+@pytest.fixture(autouse=True)
+def no_secret_in_any_log(caplog: pytest.LogCaptureFixture) -> object:
+    """Every library may log what it likes: the credentials are not in it."""
+    caplog.set_level("DEBUG")
+    yield
+    assert not [secret for secret in ZendeskBench.secrets if secret in caplog.text]

@@ -1,0 +1,154 @@
+"""What breaks in the middle of a run, and what the run makes of it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+
+import psutil
+import pytest
+
+from tests.e2e.conftest import Desk, good_tickets, ticket_csv
+
+FUNCTIONS = (
+    "OpenRunFunction",
+    "PlanRunFunction",
+    "SubmitJobsFunction",
+    "PollJobsFunction",
+    "SettleJobFunction",
+    "CloseRunFunction",
+)
+
+
+class Assassin(threading.Thread):
+    """Kills the process of each function once, as soon as it works on something."""
+
+    def __init__(self, desk: Desk, functions: tuple[str, ...]) -> None:
+        super().__init__(daemon=True)
+        self._desk = desk
+        self._names = {f: desk.stack.function(f)["FunctionName"] for f in functions}
+        self._over = threading.Event()
+        self.killed: list[str] = []
+
+    def run(self) -> None:
+        emulator = self._desk.stack.emulator()
+        busy: dict[int, float] = {}
+        while not self._over.wait(0.01) and len(self.killed) < len(self._names):
+            for child in emulator.children(recursive=True):
+                try:
+                    # A worker that uses the processor is at work, not waiting for an event.
+                    spent = sum(child.cpu_times()[:2])
+                    works = spent > busy.get(child.pid, spent)
+                    busy[child.pid] = spent
+                    said = " ".join([*child.cmdline(), child.cwd()])
+                    for function, name in self._names.items():
+                        if works and name in said and function not in self.killed:
+                            child.kill()
+                            self.killed.append(function)
+                except psutil.Error:
+                    continue
+
+    def stop(self) -> None:
+        self._over.set()
+        self.join(timeout=10)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_function_killed_once(desk: Desk, function: str) -> None:
+    desk.put_profile(batch_size=10)
+    assassin = Assassin(desk, (function,))
+    assassin.start()
+    try:
+        status = desk.wait(desk.upload(ticket_csv(good_tickets(60))))
+    finally:
+        assassin.stop()
+
+    assert assassin.killed == [function]
+    assert status["status"] == "completed"
+    assert status["outcomes"]["succeeded"] == 60
+    created = Counter(e["external_id"] for e in desk.effects(action="created"))
+    assert created == Counter(f"ref-{n}" for n in range(1, 61))
+    assert desk.stack.deps.ledger.limits.get(desk.name).in_flight == 0
+
+
+def test_submission_whose_answer_is_lost_is_adopted(desk: Desk) -> None:
+    """The vendor takes the job, the answer never comes, and nothing is created twice."""
+    desk.put_profile(batch_size=20)
+    desk.simulator.set_faults(
+        {
+            "match": {"path": "create_many", "nth": [2]},
+            "effect": {"reset": True, "after": True},
+        }
+    )
+    status = desk.wait(desk.upload(ticket_csv(good_tickets(60))))
+
+    assert status["status"] == "completed"
+    assert status["requests"]["submit"] == 3
+    created = Counter(e["external_id"] for e in desk.effects(action="created"))
+    assert created == Counter(f"ref-{n}" for n in range(1, 61))
+
+
+def test_execution_stopped_in_mid_run_is_carried_on_by_the_sweep(desk: Desk) -> None:
+    desk.put_profile(batch_size=10)
+    desk.simulator.change_settings(latency="3")
+    run_id = desk.upload(ticket_csv(good_tickets(400)))
+    run = desk.wait_until(run_id, lambda run: run.jobs_settled > 0)
+    desk.stack.client("stepfunctions").stop_execution(executionArn=run.execution)
+    # The sweep leaves a run alone whose execution may just be starting.
+    desk.stack.age(run_id, seconds=120)
+    swept = desk.stack.invoke("SweepFunction", {})
+    assert swept["restarted"] == 1
+    status = desk.wait(run_id)
+
+    assert status["status"] == "completed"
+    assert status["outcomes"]["succeeded"] == 400
+    created = Counter(e["external_id"] for e in desk.effects(action="created"))
+    assert created == Counter(f"ref-{n}" for n in range(1, 401))
+    assert desk.stack.deps.ledger.runs.must_get(run_id).execution != run.execution
+
+
+def test_refused_account_stops_the_run_after_one_try(desk: Desk) -> None:
+    desk.put_profile(batch_size=10)
+    secret = desk.stack.outputs["SecretPrefix"] + desk.name
+    wrong = {"email": "agent@example.com", "token": "no-such-token"}
+    desk.stack.client("secretsmanager").put_secret_value(
+        SecretId=secret, SecretString=json.dumps(wrong)
+    )
+    status = desk.wait(desk.upload(ticket_csv(good_tickets(100))))
+
+    assert status["status"] == "aborted"
+    assert "credentials" in status["error"]
+    assert status["outcomes"]["failed"] == 10
+    assert status["outcomes"]["skipped"] == 90
+    assert desk.effects() == []
+    assert desk.simulator.effects(limit=0)["requests"]["submit"] <= 2
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"", "empty"),
+        (b"PK\x03\x04xl/workbook", "CSV"),
+        (b"Subject,Body,Ref\r\na,b,c\r\n", "Priority"),
+        ("Subject,Body,Ref,Priority\r\nGr\u00f6\u00dfe,b,c,low\r\n".encode("cp1252"), "UTF-8"),
+    ],
+    ids=["empty", "workbook", "missing-column", "wrong-encoding"],
+)
+def test_unusable_file_fails_with_one_sentence_and_sends_nothing(
+    desk: Desk, body: bytes, says: str
+) -> None:
+    status = desk.wait(desk.upload(body))
+
+    assert status["status"] == "failed"
+    assert says in status["error"]
+    assert status["rows"] == sum(status["outcomes"].values()) == 0
+    assert desk.simulator.effects(limit=0)["requests"]["submit"] == 0
+
+
+def test_profile_that_is_not_there_fails_with_the_command_to_type(desk: Desk) -> None:
+    desk.profile = "nobody-made-this"
+    status = desk.wait(desk.upload(ticket_csv(good_tickets(1))))
+
+    assert status["status"] == "failed"
+    assert "jobferry profile put" in status["error"]

@@ -1,0 +1,197 @@
+"""`objects.Objects` in memory: versions, metadata, ranges, uploads in parts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from itertools import count
+from pathlib import Path
+from threading import RLock
+from typing import BinaryIO
+
+from botocore.exceptions import ClientError
+
+from jobferry.ledger.runs import Source
+from jobferry.objects import Head, ObjectMissingError, Objects
+from tests.fakes.effects import Effects
+
+SMALLEST_PART = 5 * 1024 * 1024
+"""S3 refuses to complete an upload in which a part, other than the last, is smaller."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    version_id: str
+    body: bytes
+    options: Mapping[str, str]
+    content_type: str
+
+
+@dataclass
+class _Upload:
+    key: str
+    content_type: str
+    parts: dict[int, tuple[str, bytes]] = field(default_factory=dict)
+
+
+class FakeObjects(Objects):
+    """Buckets that live as long as the object. All of them keep versions.
+
+    Args:
+        effects: told before and after every request that changes something.
+        smallest_part: lower it to see uploads in parts without megabytes.
+    """
+
+    def __init__(
+        self,
+        archive_bucket: str = "archive",
+        effects: Effects | None = None,
+        smallest_part: int = SMALLEST_PART,
+    ) -> None:
+        # The client of the real one is left out on purpose.
+        self.archive_bucket = archive_bucket
+        self.effects = effects or Effects()
+        self._smallest_part = smallest_part
+        self._versions: dict[tuple[str, str], list[_Version]] = {}
+        self._uploads: dict[str, _Upload] = {}
+        self._numbers = count(1)
+        self._lock = RLock()
+
+    def upload(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes,
+        options: Mapping[str, str] | None = None,
+        content_type: str = "text/csv",
+    ) -> str:
+        """What a person does with a file; returns the version's id."""
+        with self._lock:
+            version = _Version(f"v{next(self._numbers)}", body, dict(options or {}), content_type)
+            self._versions.setdefault((bucket, key), []).append(version)
+            return version.version_id
+
+    def keys(self, prefix: str = "") -> list[str]:
+        """Keys of the archive."""
+        with self._lock:
+            found = (key for bucket, key in self._versions if bucket == self.archive_bucket)
+            return sorted(key for key in found if key.startswith(prefix))
+
+    def content_type(self, key: str) -> str:
+        return self._current(self.archive_bucket, key).content_type
+
+    @property
+    def open_uploads(self) -> int:
+        """Uploads in parts that were begun and neither completed nor dropped."""
+        return len(self._uploads)
+
+    def head(self, bucket: str, key: str, version_id: str | None) -> Head:
+        try:
+            version = self._current(bucket, key, version_id)
+        except ClientError:
+            raise ObjectMissingError(f"s3://{bucket}/{key}") from None
+        return Head(
+            Source(bucket, key, version.version_id, len(version.body)),
+            {name.lower(): value for name, value in version.options.items()},
+        )
+
+    def read_range(self, source: Source, offset: int, length: int) -> bytes:
+        if length == 0:
+            return b""
+        return self._from(source, offset)[:length]
+
+    def stream(self, source: Source, offset: int = 0) -> BinaryIO:
+        return BytesIO(self._from(source, offset) if offset else self._body(source))
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        with self.effects.around("objects.put"):
+            self.upload(self.archive_bucket, key, bytes(body), content_type=content_type)
+
+    def get(self, key: str) -> bytes:
+        try:
+            return self._current(self.archive_bucket, key).body
+        except ClientError:
+            raise ObjectMissingError(key) from None
+
+    def put_file(self, key: str, path: Path) -> None:
+        self.put(key, path.read_bytes(), "binary/octet-stream")
+
+    def get_file(self, key: str, path: Path) -> None:
+        path.write_bytes(self._current(self.archive_bucket, key).body)
+
+    def delete(self, key: str) -> None:
+        with self.effects.around("objects.delete"), self._lock:
+            self._versions.pop((self.archive_bucket, key), None)
+
+    def begin_upload(self, key: str, content_type: str) -> str:
+        with self.effects.around("objects.begin_upload"), self._lock:
+            upload_id = f"u{next(self._numbers)}"
+            self._uploads[upload_id] = _Upload(key, content_type)
+        return upload_id
+
+    def put_part(self, key: str, upload_id: str, number: int, body: bytes) -> str:
+        with self.effects.around("objects.put_part"), self._lock:
+            tag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+            self._upload(key, upload_id).parts[number] = (tag, bytes(body))
+        return tag
+
+    def end_upload(self, key: str, upload_id: str, tags: list[str]) -> None:
+        with self.effects.around("objects.end_upload"), self._lock:
+            upload = self._upload(key, upload_id)
+            bodies = []
+            for number, tag in enumerate(tags, 1):
+                stored, body = upload.parts.get(number, ("", b""))
+                if stored != tag:
+                    raise _error("InvalidPart", 400)
+                bodies.append(body)
+            if not bodies or any(len(body) < self._smallest_part for body in bodies[:-1]):
+                raise _error("EntityTooSmall", 400)
+            del self._uploads[upload_id]
+            self.upload(
+                self.archive_bucket, key, b"".join(bodies), content_type=upload.content_type
+            )
+
+    def drop_upload(self, key: str, upload_id: str) -> None:
+        with self.effects.around("objects.drop_upload"), self._lock:
+            self._upload(key, upload_id)
+            del self._uploads[upload_id]
+
+    def _body(self, source: Source) -> bytes:
+        return self._current(source.bucket, source.key, source.version_id).body
+
+    def _from(self, source: Source, offset: int) -> bytes:
+        body = self._body(source)
+        if offset >= len(body):
+            raise _error("InvalidRange", 416)
+        return body[offset:]
+
+    def _current(self, bucket: str, key: str, version_id: str | None = None) -> _Version:
+        with self._lock:
+            for version in reversed(self._versions.get((bucket, key), ())):
+                if version_id in (None, version.version_id):
+                    return version
+        raise _error("NoSuchKey" if version_id is None else "NoSuchVersion", 404)
+
+    def _upload(self, key: str, upload_id: str) -> _Upload:
+        upload = self._uploads.get(upload_id)
+        if upload is None or upload.key != key:
+            raise _error("NoSuchUpload", 404)
+        return upload
+
+
+def _error(code: str, status: int) -> ClientError:
+    return ClientError(
+        {
+            "Error": {"Code": code, "Message": code},
+            "ResponseMetadata": {
+                "HTTPStatusCode": status,
+                "RequestId": "",
+                "HostId": "",
+                "HTTPHeaders": {},
+                "RetryAttempts": 0,
+            },
+        },
+        "FakeObjects",
+    )

@@ -1,0 +1,345 @@
+"""A vendor that does as it is told, and remembers what really happened.
+
+`Account` is the far side: it takes jobs, works on them in virtual time and keeps a record of
+every record that was carried out. `FakeClient` is the near side of it, a `VendorClient`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from threading import RLock
+from typing import Any
+
+from jobferry.model import JsonObject, OutcomeStatus, RecordResult
+from jobferry.vendors.base import (
+    Accepted,
+    Ambiguous,
+    Capabilities,
+    Found,
+    FoundState,
+    JobPhase,
+    JobReading,
+    LostSubmission,
+    Operation,
+    PollAnswer,
+    RefusalScope,
+    Refused,
+    SubmitAnswer,
+    Throttled,
+    ThrottleReason,
+    Vendor,
+    compact_json,
+)
+from jobferry.vendors.credentials import BEARER
+from tests.fakes.clock import Clock
+from tests.fakes.effects import Effects
+
+VENDOR = "fake"
+CREATE = "things.create"
+UPSERT = "things.upsert"
+KEY_FIELD = "ref"
+"""The field that tells records apart in the account's memory."""
+
+POLL_BATCH = 100
+
+
+class Act(StrEnum):
+    """What the account makes of one submission."""
+
+    ACCEPT = "accept"
+    REFUSE = "refuse"
+    REFUSE_RUN = "refuse_run"
+    THROTTLE = "throttle"
+    FULL = "full"
+    DONE_UNHEARD = "done_unheard"
+    """The job is taken, and the answer is lost."""
+    LOST = "lost"
+    """The request never arrives; the client cannot tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    act: Act = Act.ACCEPT
+    retry_after: float | None = None
+    code: str = "refused"
+    message: str = "The vendor says no."
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One request that reached the account, or should have.
+
+    job_id  None when no job came of it
+    """
+
+    token: str
+    at: float
+    operation: str
+    records: tuple[JsonObject, ...]
+    reply: Reply
+    job_id: str | None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(str(record.get(KEY_FIELD)) for record in self.records)
+
+
+@dataclass
+class Job:
+    job_id: str
+    token: str
+    records: tuple[JsonObject, ...]
+    created_at: float
+    ends_at: float
+    visible_from: float = 0.0
+    forgotten: bool = False
+
+
+ResultOf = Callable[[JsonObject], RecordResult | None]
+"""What becomes of a record; None: the vendor's answer does not say."""
+
+
+def _succeed(record: JsonObject) -> RecordResult:
+    return RecordResult(OutcomeStatus.SUCCEEDED, vendor_id=f"id-{record.get(KEY_FIELD)}")
+
+
+@dataclass
+class Account:
+    """The vendor's account.
+
+    max_jobs   jobs in flight; one more is refused with "too many"
+    latency    seconds from acceptance to the end of a job, by the number of the job (from 1)
+    result_of  what becomes of each record
+    """
+
+    clock: Clock
+    effects: Effects = field(default_factory=Effects)
+    max_jobs: int = 30
+    latency: Callable[[int], float] = lambda _number: 20.0
+    result_of: ResultOf = _succeed
+    request_seconds: float = 0.0
+    blocked_until: float = 0.0
+    """Requests before this moment break the vendor's limit, and are counted as `trespasses`."""
+    trespasses: int = 0
+    during_submit: Callable[[Submission], None] | None = None
+    """Called when the request has arrived and the answer is under way: what others do meanwhile."""
+    during_find: Callable[[LostSubmission], None] | None = None
+    submissions: list[Submission] = field(default_factory=list)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    polls: list[tuple[float, tuple[str, ...]]] = field(default_factory=list)
+    finds: list[tuple[float, LostSubmission]] = field(default_factory=list)
+    most_in_flight: int = 0
+    _replies: deque[Reply] = field(default_factory=deque)
+    _poll_answers: deque[PollAnswer | None] = field(default_factory=deque)
+    _find_answers: deque[Found | None] = field(default_factory=deque)
+    _lock: RLock = field(default_factory=RLock)
+
+    def will_reply(self, *replies: Reply | Act) -> None:
+        """What it makes of the next submissions; afterwards it accepts."""
+        self._replies.extend(Reply(r) if isinstance(r, Act) else r for r in replies)
+
+    def will_answer_polls(self, *answers: PollAnswer | None) -> None:
+        """The next polls get these answers; None stands for the truth."""
+        self._poll_answers.extend(answers)
+
+    def will_find(self, *answers: Found | None) -> None:
+        """The next searches get these answers; None stands for the truth."""
+        self._find_answers.extend(answers)
+
+    @property
+    def in_flight(self) -> int:
+        return sum(job.ends_at > self.clock.now() for job in self.jobs.values())
+
+    @property
+    def carried_out(self) -> Counter[str]:
+        """How often each record, by its key, was carried out."""
+        return Counter(str(r.get(KEY_FIELD)) for job in self.jobs.values() for r in job.records)
+
+    @property
+    def received(self) -> Counter[str]:
+        """How often each record was in a request, whatever came of it."""
+        return Counter(key for submission in self.submissions for key in submission.keys)
+
+    def submit(
+        self, operation: Operation, records: Sequence[JsonObject], token: str
+    ) -> SubmitAnswer:
+        with self._lock:
+            reply = self._replies.popleft() if self._replies else Reply()
+            self._note_request()
+            now = self.clock.now()
+            if reply.act is Act.ACCEPT and self.in_flight >= self.max_jobs:
+                reply = Reply(Act.FULL)
+            job_id = None
+            if reply.act in (Act.ACCEPT, Act.DONE_UNHEARD):
+                number = len(self.jobs) + 1
+                job_id = f"job-{number}"
+                ends_at = now + self.latency(number)
+                self.jobs[job_id] = Job(job_id, token, tuple(records), now, ends_at)
+                self.most_in_flight = max(self.most_in_flight, self.in_flight)
+            if reply.retry_after is not None:
+                self.blocked_until = max(self.blocked_until, now + reply.retry_after)
+            submission = Submission(token, now, operation.name, tuple(records), reply, job_id)
+            self.submissions.append(submission)
+        if self.during_submit is not None:
+            self.during_submit(submission)
+        return self._answer(reply, job_id)
+
+    @staticmethod
+    def _answer(reply: Reply, job_id: str | None) -> SubmitAnswer:
+        match reply.act:
+            case Act.ACCEPT:
+                return Accepted(str(job_id))
+            case Act.REFUSE:
+                return Refused(reply.code, reply.message)
+            case Act.REFUSE_RUN:
+                return Refused(reply.code, reply.message, RefusalScope.RUN)
+            case Act.THROTTLE:
+                return Throttled(ThrottleReason.RATE, reply.retry_after)
+            case Act.FULL:
+                return Throttled(ThrottleReason.SLOTS, reply.retry_after)
+            case Act.DONE_UNHEARD | Act.LOST:
+                return Ambiguous("connection reset")
+
+    def poll(self, job_ids: Sequence[str]) -> PollAnswer:
+        with self._lock:
+            self._note_request()
+            now = self.clock.now()
+            self.polls.append((now, tuple(job_ids)))
+            requests = -(-len(job_ids) // POLL_BATCH)
+            scripted = self._poll_answers.popleft() if self._poll_answers else None
+            if scripted is not None:
+                if scripted.throttled is not None and scripted.throttled.retry_after is not None:
+                    self.blocked_until = max(
+                        self.blocked_until, now + scripted.throttled.retry_after
+                    )
+                return scripted
+            return PollAnswer({i: self._reading(i, now) for i in job_ids}, requests=requests)
+
+    def _reading(self, job_id: str, now: float) -> JobReading:
+        job = self.jobs.get(job_id)
+        if job is None or job.forgotten or now < job.visible_from:
+            return JobReading(job_id, JobPhase.GONE, "not found")
+        if now < job.ends_at:
+            return JobReading(job_id, JobPhase.ACTIVE, "working")
+        return JobReading(job_id, JobPhase.ENDED, "completed", raw=self.raw(job))
+
+    def raw(self, job: Job) -> JsonObject:
+        """The vendor's own object of an ended job."""
+        results = [self.result_of(record) for record in job.records]
+        return {
+            "id": job.job_id,
+            "status": "completed",
+            "results": [
+                None if r is None else [r.status.value, r.vendor_id, r.code, r.text]
+                for r in results
+            ],
+        }
+
+    def find(self, operation: Operation, lost: LostSubmission, now: float) -> Found:
+        with self._lock:
+            self._note_request()
+            self.finds.append((now, lost))
+            scripted = self._find_answers.popleft() if self._find_answers else None
+            answer = scripted or self._truth(lost)
+        if self.during_find is not None:
+            self.during_find(lost)
+        return answer
+
+    def _truth(self, lost: LostSubmission) -> Found:
+        for job in self.jobs.values():
+            if job.token == lost.token and job.job_id not in lost.known_jobs:
+                return Found(FoundState.FOUND, job.job_id, requests=1)
+        return Found(FoundState.ABSENT, requests=1)
+
+    def _note_request(self) -> None:
+        self.clock.advance(self.request_seconds)
+        if self.clock.now() < self.blocked_until:
+            self.trespasses += 1
+
+
+class FakeClient:
+    """One connection's client of an account."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self.requests_made = 0
+        self.woken = 0
+
+    def wake(self) -> None:
+        self.woken += 1
+
+    def test(self) -> None:
+        self.requests_made += 1
+
+    def submit(
+        self, operation: Operation, records: Sequence[JsonObject], token: str
+    ) -> SubmitAnswer:
+        self.requests_made += 1
+        with self._account.effects.around("vendor.submit"):
+            return self._account.submit(operation, records, token)
+
+    def poll(self, job_ids: Sequence[str]) -> PollAnswer:
+        with self._account.effects.around("vendor.poll"):
+            answer = self._account.poll(job_ids)
+        self.requests_made += answer.requests
+        return answer
+
+    def find(self, operation: Operation, lost: LostSubmission, now: float) -> Found:
+        with self._account.effects.around("vendor.find"):
+            answer = self._account.find(operation, lost, now)
+        self.requests_made += answer.requests
+        return answer
+
+
+def read_results(
+    _operation: Operation,
+    raw: JsonObject,
+    sent: int,
+    _records: Callable[[], Sequence[JsonObject]],
+) -> list[RecordResult]:
+    """The results of a job as `Account.raw` wrote them."""
+    said: list[Any] = [*raw["results"], *[None] * sent][:sent]
+    return [
+        RecordResult(OutcomeStatus.UNKNOWN, code="unsaid", text="The vendor did not say.")
+        if result is None
+        else RecordResult(OutcomeStatus(result[0]), *result[1:])
+        for result in said
+    ]
+
+
+def encode(_operation: Operation, records: Sequence[JsonObject]) -> bytes:
+    return compact_json({"things": list(records)})
+
+
+def _operations(max_records: int, max_bytes: int) -> Iterable[Operation]:
+    for name, repeatable in ((CREATE, False), (UPSERT, True)):
+        yield Operation(
+            name=name,
+            summary="things",
+            max_records=max_records,
+            max_bytes=max_bytes,
+            repeatable=repeatable,
+            required=(("name",),),
+            match_on=(KEY_FIELD,),
+        )
+
+
+def fake_vendor(account: Account, *, max_records: int = 100, max_bytes: int = 1_000_000) -> Vendor:
+    """The registry entry that leads to this account, whatever the connection's URL."""
+
+    def client(_base_url: str, _credentials: object, **_options: object) -> FakeClient:
+        return FakeClient(account)
+
+    return Vendor(
+        name=VENDOR,
+        title="Fake",
+        operations={o.name: o for o in _operations(max_records, max_bytes)},
+        capabilities=Capabilities(poll_batch=POLL_BATCH, max_jobs=30, token_search=True),
+        read_results=read_results,
+        client=client,
+        encode=encode,
+        credential_forms=(BEARER,),
+    )

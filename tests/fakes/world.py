@@ -1,0 +1,379 @@
+"""A whole deployment in memory and in virtual time: what `run.asl.json` does, without AWS.
+
+`World` puts the real steps together with fakes, and `Execution` carries a run as the state
+machine does: the same states, the same payloads (through JSON), the same retries, lanes side by
+side on one clock, and a lane that dies is no failure of the run.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from unittest import mock
+
+from jobferry import vendors
+from jobferry.connections import Connections
+from jobferry.ledger import Ledger
+from jobferry.ledger.config import Connection
+from jobferry.ledger.runs import Run
+from jobferry.model import Outcome, OutcomeStatus
+from jobferry.profiles import validate
+from jobferry.settings import Settings
+from jobferry.steps import submit_jobs as submit_module
+from jobferry.steps.close_run import close_run
+from jobferry.steps.deps import Deps
+from jobferry.steps.lane import LaneState
+from jobferry.steps.open_run import RunRequest, open_run, resume_run
+from jobferry.steps.plan_run import plan_run
+from jobferry.steps.poll_jobs import poll_jobs
+from jobferry.steps.settle_job import settle_job
+from jobferry.steps.submit_jobs import submit_jobs
+from jobferry.steps.sweep import sweep
+from jobferry.vendors.base import Vendor
+from tests.fakes.clock import Clock
+from tests.fakes.effects import Effects
+from tests.fakes.objects import FakeObjects
+from tests.fakes.table import FakeTable, fake_ledger
+from tests.fakes.vendor import CREATE, KEY_FIELD, VENDOR, Account, fake_vendor
+
+INBOX = "inbox-bucket"
+CONNECTION = "acme"
+PROFILE = "things"
+
+RETRIES = 6
+"""Of every task, as in the state machine; the waits between them double from two seconds on."""
+
+MOST_PAYLOAD = 256 * 1024
+"""Bytes that Step Functions hands from state to state."""
+
+PLAIN_PROFILE: Mapping[str, Any] = {
+    "name": PROFILE,
+    "connection": CONNECTION,
+    "operation": CREATE,
+    "columns": {"Name": "name", "Ref": KEY_FIELD},
+}
+
+
+class ExecutionFailedError(Exception):
+    """The state machine's execution ended in failure; the run may still be open."""
+
+
+@dataclass(frozen=True)
+class LogLine:
+    level: str
+    message: str
+    keys: Mapping[str, Any]
+
+
+class World:
+    """Steps, ledger, objects and one vendor account, on one clock.
+
+    Args:
+        max_records: of the vendor's operations.
+        max_jobs: that the operator allows on the connection.
+        senders: requests under way at once; one, so that every run is the same again.
+        smallest_part: bytes that the archive takes as a part of an upload.
+
+    `seconds` is the time that each step may take before its deadline.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_records: int = 100,
+        max_jobs: int | None = None,
+        senders: int = 1,
+        smallest_part: int = 1,
+    ) -> None:
+        self.clock = Clock()
+        self.effects = Effects()
+        self.table = FakeTable(self.effects)
+        self.ledger: Ledger = fake_ledger(self.table)
+        self.objects = FakeObjects(effects=self.effects, smallest_part=smallest_part)
+        self.account = Account(self.clock, self.effects)
+        self.vendor: Vendor = fake_vendor(self.account, max_records=max_records)
+        self.log: list[LogLine] = []
+        self.metrics: list[Mapping[str, float]] = []
+        self.restarts: list[tuple[str, str]] = []
+        self.running: set[str] = set()
+        self.seconds = {"submit": 70.0, "plan": 810.0, "close": 810.0}
+        self._senders = senders
+        self._executions = count(1)
+        self._cleanup = ExitStack()
+        self.deps = self.fresh_deps()
+        self.ledger.config.put_connection(
+            Connection(CONNECTION, VENDOR, "https://acme.example", max_jobs=max_jobs)
+        )
+        self.put_profile(PLAIN_PROFILE)
+
+    def __enter__(self) -> Self:
+        patched = mock.patch.dict(vendors.VENDORS, {VENDOR: self.vendor})
+        self._cleanup.enter_context(patched)
+        self._cleanup.enter_context(mock.patch.object(submit_module, "SENDERS", self._senders))
+        self._scratch = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory()))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._cleanup.close()
+
+    def fresh_deps(self) -> Deps:
+        """What a cold function builds: nothing remembered, the same world outside."""
+
+        def line(level: str) -> Callable[..., None]:
+            return lambda message, **keys: self.log.append(LogLine(level, message, keys))
+
+        return Deps(
+            settings=Settings("table", INBOX, "archive", "secrets/", 30, False),
+            ledger=self.ledger,
+            objects=self.objects,
+            connections=Connections(
+                self.ledger.config,
+                lambda _name, _afresh: '{"bearer": "secret"}',
+                allow_loopback_http=False,
+                monotonic=self.clock.now,
+            ),
+            now=self.clock.now,
+            log=line("info"),
+            warn=line("warning"),
+            emit=lambda **counts: self.metrics.append(counts),
+        )
+
+    def put_profile(self, changes: Mapping[str, Any]) -> int:
+        """The plain profile with these changes; returns its revision."""
+        document = validate({**PLAIN_PROFILE, **changes})
+        return self.ledger.config.put_profile(document["name"], document)
+
+    def drop(
+        self, body: bytes | str, *, profile: str = PROFILE, options: Mapping[str, str] | None = None
+    ) -> RunRequest:
+        """Put a file into the inbox; the request is what its event asks for."""
+        key = f"inbox/{profile}/file.csv"
+        data = body.encode() if isinstance(body, str) else body
+        version = self.objects.upload(INBOX, key, data, options)
+        return RunRequest(profile, INBOX, key, version)
+
+    def execute(self, request: RunRequest) -> Run:
+        """Carry a file to the end; returns the closed run."""
+        execution = self.execution()
+        execution.carry(lambda: open_run(request, execution.arn, self.deps))
+        return self.run(execution.run_id)
+
+    def carried(self, body: bytes | str, *, profile: str = PROFILE) -> Run:
+        """Drop a file and carry it to the end."""
+        return self.execute(self.drop(body, profile=profile))
+
+    def execution(self) -> Execution:
+        return Execution(self, f"arn:execution:{next(self._executions)}")
+
+    def planned(self, body: bytes | str, *, profile: str = PROFILE) -> Run:
+        """Drop a file, open and plan its run; lanes may start."""
+        request = self.drop(body, profile=profile)
+        opened = open_run(request, "arn:execution:0", self.deps)
+        self.plan(opened["run_id"])
+        return self.run(opened["run_id"])
+
+    def plan(self, run_id: str) -> dict[str, Any]:
+        deadline = self.clock.now() + self.seconds["plan"]
+        return plan_run(run_id, self.deps, deadline, self._scratch / run_id)
+
+    def submit(self, state: LaneState) -> LaneState:
+        return submit_jobs(state, self.deps, self.clock.now() + self.seconds["submit"])
+
+    def settle(self, state: LaneState) -> None:
+        for group in state.settle:
+            settle_job(state.run_id, group, self.deps)
+
+    def poll(self, state: LaneState) -> LaneState:
+        return poll_jobs(state, self.deps)
+
+    def close(self, run_id: str) -> dict[str, Any]:
+        return close_run(run_id, self.deps, self.clock.now() + self.seconds["close"])
+
+    def sweep(self) -> dict[str, Any]:
+        """One sweep; the executions that it asks for are in `restarts`."""
+        return sweep(
+            self.deps,
+            lambda arn: arn in self.running,
+            lambda run_id, previous: self.restarts.append((run_id, previous)),
+        )
+
+    def carry_restarts(self) -> None:
+        """Carry the runs on that the sweep wants carried on."""
+        restarts, self.restarts = self.restarts, []
+        for run_id, previous in restarts:
+            execution = self.execution()
+            execution.carry(partial(resume_run, run_id, previous, execution.arn, self.deps))
+
+    def run(self, run_id: str) -> Run:
+        return self.ledger.runs.must_get(run_id)
+
+    def outcomes(self, run_id: str) -> dict[int, Outcome]:
+        """Every outcome that is left of a run, by row, whatever its run says about rows."""
+        found = {
+            item["row"]: self.ledger.rows.get(run_id, item["row"])
+            for item in self.table.items()
+            if item["pk"].startswith(f"ROWS#{run_id}#")
+        }
+        return {row: outcome for row, outcome in found.items() if outcome is not None}
+
+    def statuses(self, run_id: str) -> list[OutcomeStatus]:
+        """The statuses of rows 1, 2, 3 …"""
+        return [outcome.status for _, outcome in sorted(self.outcomes(run_id).items())]
+
+    def warnings(self) -> list[str]:
+        return [line.message for line in self.log if line.level == "warning"]
+
+    def problems(self, run_id: str) -> list[str]:
+        """What a closed run breaks of the promises; empty when it keeps them all."""
+        run = self.run(run_id)
+        outcomes = self.outcomes(run_id)
+        counted = dict.fromkeys(OutcomeStatus, 0)
+        for outcome in outcomes.values():
+            counted[outcome.status] += 1
+        connection = run.connection or CONNECTION
+        checks = {
+            "the run is not closed": run.closed_at is not None and run.status.closed,
+            "rows without an outcome, or too many": sorted(outcomes)
+            == list(range(1, run.rows + 1)),
+            "the counters are not the outcomes": dict(run.outcomes) == counted,
+            "slots are still taken": self.ledger.limits.get(connection).in_flight == 0,
+            "chunks are still in flight": not list(self.ledger.chunks.pointers(connection)),
+            "chunks are left in the pool": not self.ledger.chunks.pool(run_id).left,
+            "uploads in parts are left open": self.objects.open_uploads == 0,
+            "the vendor had asked for patience": not self.account.trespasses,
+        }
+        return [problem for problem, kept in checks.items() if not kept]
+
+
+@dataclass
+class Execution:
+    """One execution of the state machine, from its first state to its last."""
+
+    world: World
+    arn: str
+    run_id: str = ""
+    laps: int = 0
+    lanes_died: int = 0
+    ended: str = ""
+    history: list[str] = field(default_factory=list)
+    _at: float = 0.0
+
+    def carry(self, opening: Callable[[], dict[str, Any]]) -> None:
+        """OpenRun and all that follows.
+
+        Raises:
+            ExecutionFailedError: a task failed for good, or the run does not add up.
+        """
+        self.world.running.add(self.arn)
+        try:
+            self._carry(opening)
+        finally:
+            self.world.running.discard(self.arn)
+
+    def _carry(self, opening: Callable[[], dict[str, Any]]) -> None:
+        world = self.world
+        answer = self._task("OpenRun", opening)
+        self.run_id = answer["run_id"]
+        self.ended = answer["state"]
+        if answer["state"] == "open":
+            while True:
+                answer = self._task("PlanRun", lambda: world.plan(self.run_id))
+                if answer["state"] != "planning":
+                    break
+            if answer["state"] == "planned":
+                self._lanes(answer["lanes"])
+        elif answer["state"] != "unusable":
+            return
+        while True:
+            answer = self._task("CloseRun", lambda: world.close(self.run_id))
+            self.ended = answer["state"]
+            match answer["state"]:
+                case "closed":
+                    return
+                case "lanes":
+                    world.clock.until(_moment(answer["wait_until"]))
+                    self._lanes(answer["lanes"])
+                case "unbalanced":
+                    raise ExecutionFailedError("RunDoesNotAddUp")
+
+    def _lanes(self, lanes: Sequence[int]) -> None:
+        """All lanes side by side: the one that wakes first goes on, for one lap."""
+        world = self.world
+        order = count()
+        waiting: list[tuple[float, int, dict[str, Any]]] = []
+        for lane in lanes:
+            payload = {"run_id": self.run_id, "lane": lane}
+            heapq.heappush(waiting, (world.clock.now(), next(order), payload))
+        while waiting:
+            moment, _, payload = heapq.heappop(waiting)
+            world.clock.until(moment)
+            try:
+                after = self._lap(payload)
+            except ExecutionFailedError:
+                self.lanes_died += 1
+                continue
+            if after["state"] == "working":
+                heapq.heappush(waiting, (_moment(after["wait_until"]), next(order), after))
+
+    def _lap(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """Poll (but for a new lane), Submit, Settle."""
+        world = self.world
+        self.laps += 1
+        if "lap" in payload:
+            payload = self._task(
+                "PollJobs", lambda: world.poll(LaneState.from_payload(payload)).to_payload()
+            )
+        submitted = self._task(
+            "SubmitJobs", lambda: world.submit(LaneState.from_payload(payload)).to_payload()
+        )
+        for group in submitted["settle"]:
+            self._task("SettleJob", partial(self._settle, group))
+        return submitted
+
+    def _settle(self, group: Sequence[int]) -> dict[str, Any]:
+        return settle_job(self.run_id, group, self.world.deps)
+
+    def _task(self, name: str, invoke: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """One state: the payload goes through JSON, and a failure is tried again on a cold
+        function."""
+        world = self.world
+        for attempt in range(RETRIES + 1):
+            self.history.append(name)
+            try:
+                text = json.dumps(invoke())
+            except Exception as error:  # States.ALL
+                if attempt == RETRIES:
+                    raise ExecutionFailedError(f"{name}: {error}") from error
+                world.clock.advance(min(60.0, 2.0 * 2.0**attempt))
+                world.deps = world.fresh_deps()
+            else:
+                if len(text) > MOST_PAYLOAD:
+                    raise ExecutionFailedError(f"{name}: States.DataLimitExceeded")
+                payload: dict[str, Any] = json.loads(text)
+                return payload
+        raise AssertionError("not reached")
+
+
+def _moment(timestamp: str) -> float:
+    return datetime.fromisoformat(timestamp).timestamp()
+
+
+def things(rows: int, *, start: int = 1) -> str:
+    """A file of the plain profile: `Name` and `Ref` of things r1, r2 …"""
+    lines = ["Name,Ref", *(f"thing {i},r{i}" for i in range(start, start + rows))]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,73 @@
+"""Runs and chunks for the tests of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jobferry.ledger import Ledger
+from jobferry.ledger.chunks import Chunk
+from jobferry.ledger.runs import PlannedChunk, Run, Source
+from jobferry.model import RunStatus, Span
+
+NOW = 1_767_225_600.25
+EXPIRES = 1_800_000_000
+CONNECTION = "acme"
+RUN = "things-0123456789ab"
+
+
+def a_run(run_id: str = RUN, **changes: Any) -> Run:
+    plain: dict[str, Any] = {
+        "run_id": run_id,
+        "status": RunStatus.PLANNING,
+        "profile": "things",
+        "revision": 3,
+        "connection": CONNECTION,
+        "operation": "things.create",
+        "source": Source("inbox", "inbox/things/a.csv", "v1", 4711),
+        "started_at": NOW,
+        "execution": "arn:execution:1",
+    }
+    return Run(**{**plain, **changes})
+
+
+def planned(number: int, rows: int = 10) -> PlannedChunk:
+    return PlannedChunk(number, (Span(100 * number, 100, rows * (number - 1) + 1, rows),))
+
+
+def opened(ledger: Ledger, chunks: int, *, max_jobs: int = 30, run_id: str = RUN) -> None:
+    """A planned run with this many chunks to claim."""
+    ledger.runs.create(a_run(run_id))
+    ledger.limits.ensure(CONNECTION, max_jobs)
+    ledger.runs.put_page(run_id, [planned(n) for n in range(1, chunks + 1)], EXPIRES)
+    ledger.chunks.open_pool(run_id, chunks, EXPIRES)
+
+
+def claim(
+    ledger: Ledger,
+    numbers: Sequence[int],
+    *,
+    lane: int = 0,
+    now: float = NOW,
+    max_jobs: int | None = 30,
+    run_id: str = RUN,
+) -> list[Chunk]:
+    """Claim chunks of the pool as it is; fails the test when they are not to be had."""
+    claimed = ledger.chunks.claim(
+        CONNECTION,
+        run_id,
+        lane,
+        [planned(n) for n in numbers],
+        ledger.chunks.pool(run_id),
+        now,
+        max_jobs=max_jobs,
+        expires_at=EXPIRES,
+    )
+    assert claimed is not None
+    return claimed
+
+
+def only(ledger: Ledger, number: int, run_id: str = RUN) -> Chunk:
+    """A chunk as it is kept."""
+    (chunk,) = ledger.chunks.get(run_id, [number])
+    return chunk

@@ -1,0 +1,68 @@
+"""Connections, and profiles with their revisions."""
+
+from __future__ import annotations
+
+from jobferry.ledger import Ledger
+from jobferry.ledger.config import Connection
+from jobferry.ledger.table import Table
+
+ACME = Connection("acme", "fake", "https://acme.example", 7, 300, 0.5)
+
+
+class TestConnections:
+    def test_a_connection_comes_back_as_it_was_put(self, ledger: Ledger) -> None:
+        ledger.config.put_connection(ACME)
+        assert ledger.config.connection("acme") == ACME
+
+    def test_connections_are_listed_and_deleted(self, ledger: Ledger) -> None:
+        for name in ("b", "a"):
+            ledger.config.put_connection(Connection(name, "fake", "https://x.example"))
+        assert ledger.config.connection_names() == ["a", "b"]
+        ledger.config.delete_connection("a")
+        assert ledger.config.connection_names() == ["b"]
+        assert ledger.config.connection("a") is None
+
+    def test_limits_outlive_their_connection(self, ledger: Ledger) -> None:
+        ledger.config.put_connection(ACME)
+        ledger.limits.ensure("acme", 5)
+        ledger.config.delete_connection("acme")
+        assert ledger.limits.get("acme").max_jobs == 5
+
+
+class TestProfiles:
+    def test_the_latest_revision_counts(self, ledger: Ledger) -> None:
+        assert ledger.config.put_profile("p", {"text": "ä"}) == 1
+        assert ledger.config.put_profile("p", {"text": "ö"}) == 2
+        assert ledger.config.profile("p") == (2, {"text": "ö"})
+        assert ledger.config.profile("p", 1) == (1, {"text": "ä"})
+
+    def test_what_is_not_there_is_none(self, ledger: Ledger) -> None:
+        assert ledger.config.profile("p") is None
+        ledger.config.put_profile("p", {})
+        assert ledger.config.profile("p", 9) is None
+
+    def test_a_deleted_profile_keeps_its_revisions(self, ledger: Ledger) -> None:
+        ledger.config.put_profile("p", {"n": 1})
+        ledger.config.delete_profile("p")
+        assert ledger.config.profile_names() == []
+        assert ledger.config.profile("p") is None
+        assert ledger.config.profile("p", 1) == (1, {"n": 1})
+        assert ledger.config.put_profile("p", {"n": 2}) == 2
+        assert ledger.config.profile_names() == ["p"]
+
+    def test_two_people_at_once_make_two_revisions(self, ledger: Ledger, table: Table) -> None:
+        ledger.config.put_profile("p", {"n": 1})
+        # Somebody has taken revision 2, between our look and our write.
+        seen_before = list(table.query("PROFILE#p"))
+        ledger.config.put_profile("p", {"n": 2})
+        looks = iter([seen_before])
+        query = table.query
+
+        def stale_once(*args: object, **kwargs: object) -> object:
+            stale = next(looks, None)
+            return iter(stale) if stale is not None else query(*args, **kwargs)  # type: ignore[arg-type]
+
+        table.query = stale_once  # type: ignore[method-assign, assignment]
+        assert ledger.config.put_profile("p", {"n": 3}) == 3
+        assert ledger.config.profile("p", 2) == (2, {"n": 2})
+        assert ledger.config.profile("p") == (3, {"n": 3})
