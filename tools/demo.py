@@ -49,6 +49,7 @@ def _carry(stack: dict[str, Any], out: Path, began: float) -> int:
     """Upload the sample, follow its run, keep what came out; returns the exit code."""
     run_id = _upload(stack)
     print(f"Uploaded {SAMPLE.name}; its run is {run_id}.", file=sys.stderr)
+    _wait_for_event(run_id)
     watched = subprocess.run(
         [_command(), "watch", run_id, "--json"], stdout=subprocess.PIPE, check=False
     )
@@ -64,6 +65,19 @@ def _carry(stack: dict[str, Any], out: Path, began: float) -> int:
     )
     _tell(summary, out, time.monotonic() - began, adds_up=adds_up)
     return 0 if adds_up else 1
+
+
+def _wait_for_event(run_id: str) -> None:
+    """Wait until the upload's event has started the run."""
+    deadline = time.monotonic() + OPEN_SECONDS
+    while time.monotonic() < deadline:
+        known = subprocess.run(
+            [_command(), "status", run_id, "--json"], capture_output=True, check=False
+        )
+        if known.returncode == 0:
+            return
+        time.sleep(0.5)
+    raise SystemExit(f"The upload started no run within {OPEN_SECONDS:.0f} s.")
 
 
 def _upload(stack: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ PRIORITIES = ("low", "normal", "high", "urgent")
 
 
 def ticket_rows(count: int, seed: int) -> list[list[str]]:
-    """Rows of the profile new-tickets: good ones, and eleven that are not."""
+    """Rows of the profile new-tickets: good ones, some that are rejected, some that fail."""
     chance = random.Random(seed)
     rows = []
     for number in range(1, count + 1):
@@ -38,6 +38,8 @@ def ticket_rows(count: int, seed: int) -> list[list[str]]:
         )
     rows[16][5] = "asap"  # no such priority
     rows[41][5] = ""
+    rows[52][3] = "person7 at example.com"  # only the vendor knows that this is no address
+    rows[133][3] = "nobody@"
     rows[63][1] = ""  # a ticket needs a text
     rows[87][7] = "15.01.2027"  # not ISO 8601
     rows[120][2] = rows[119][2]  # the same reference twice

@@ -84,6 +84,11 @@ class _LocalSession(boto3.Session):
         return super().client(*args, **{"endpoint_url": self._endpoint_url, **kwargs})
 
 
+def session_for(choice: StackChoice) -> boto3.Session:
+    """A session whose clients reach the stack."""
+    return boto3.Session() if choice.local is None else _LocalSession(choice.local)
+
+
 def open_stack(choice: StackChoice) -> Stack:
     """Look the stack's outputs up and build what the commands work with.
 
@@ -93,7 +98,7 @@ def open_stack(choice: StackChoice) -> Stack:
     from jobferry.steps.deps import Deps
     from jobferry.wiring import build_deps
 
-    session = boto3.Session() if choice.local is None else _LocalSession(choice.local)
+    session = session_for(choice)
     settings = settings_of(choice, _outputs(choice, session))
     built = build_deps(settings, session)
     return Stack(

@@ -32,3 +32,27 @@ class Effects:
         self.on_effect(kind, Phase.BEFORE)
         yield
         self.on_effect(kind, Phase.AFTER)
+
+
+class Crash(Exception):
+    """The process is gone."""
+
+
+class CrashOnce:
+    """Ends the process at one effect, once.
+
+    number  which effect, counting from 1; 0 to count only
+    kinds   the kinds that are counted; all by default
+    """
+
+    def __init__(self, number: int, phase: Phase, kinds: frozenset[str] | None = None) -> None:
+        self._number = number
+        self._phase = phase
+        self._kinds = kinds
+        self.seen: list[str] = []
+
+    def __call__(self, kind: str, phase: Phase) -> None:
+        if phase is self._phase and (self._kinds is None or kind in self._kinds):
+            self.seen.append(kind)
+            if len(self.seen) == self._number:
+                raise Crash(f"{phase} {kind}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -116,14 +118,16 @@ def start_local(
         raise LocalError("A local stack is up already. Stop it with: jobferry local down")
     root = deployment.project_root()
     started: dict[str, ProcessHandle] = {}
+    # Function bundles and sockets; the path must be short enough for a socket on macOS.
+    scratch = tempfile.mkdtemp(prefix="jobferry-")
     try:
         _say("building functions and layer")
         deployment.build(root, folder)
-        endpoint = _start_emulator(folder, port, wait_scale, started)
+        endpoint = _start_emulator(folder, port, wait_scale, scratch, started)
         simulator = None
         if simulator_port is not None:
             simulator = _start_simulators(folder, simulator_port, simulator_latency, started)
-        state = LocalState(endpoint, simulator, started)
+        state = LocalState(endpoint, simulator, scratch, started)
         _say("deploying the template")
         deployment.deploy(root, folder, STACK, STAGE, state.environment())
         state.save(folder)
@@ -135,6 +139,7 @@ def start_local(
     except BaseException:
         for handle in started.values():
             processes.stop(handle)
+        shutil.rmtree(scratch, ignore_errors=True)
         forget_state(folder)
         raise
     return state
@@ -146,18 +151,17 @@ def stop_local(folder: Path) -> list[str]:
     if state is None:
         return []
     stopped = [name for name, handle in state.processes.items() if processes.stop(handle)]
+    shutil.rmtree(state.scratch, ignore_errors=True)
     forget_state(folder)
     return stopped
 
 
 def _start_emulator(
-    folder: Path, port: int, wait_scale: float, started: dict[str, ProcessHandle]
+    folder: Path, port: int, wait_scale: float, scratch: str, started: dict[str, ProcessHandle]
 ) -> str:
     port = _usable(port, "--port")
     endpoint = f"http://127.0.0.1:{port}"
     log = folder / "emulator.log"
-    # Sockets and function bundles; the path must stay short for a socket on macOS.
-    scratch = tempfile.mkdtemp(prefix="jobferry-")
     _say(f"starting the emulator on port {port}")
     started[EMULATOR] = processes.start(
         [processes.tool("ministack")],
@@ -200,7 +204,7 @@ def _usable(port: int, option: str) -> int:
     return port
 
 
-def _document(state: LocalState, folder: Path) -> dict[str, object]:
+def _document(state: LocalState, folder: Path) -> dict[str, Any]:
     running = {name: processes.find(handle) is not None for name, handle in state.processes.items()}
     return {
         "running": all(running.values()),

@@ -28,10 +28,11 @@ class ProcessHandle:
 
 @dataclass(frozen=True, slots=True)
 class LocalState:
-    """A local stack that is up."""
+    """A local stack that is up. `scratch` is the emulator's own folder, removed with it."""
 
     endpoint_url: str
     simulator_url: str | None
+    scratch: str
     processes: dict[str, ProcessHandle] = field(default_factory=dict)
     stack: str = STACK
     region: str = REGION

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from vendorsim.values import JsonObject, iso_time
+from vendorsim.values import EMAIL, JsonObject, iso_time
 from vendorsim.zendesk_support.operations import (
     ACCOUNT_ID,
     CANONICAL_HOST,
@@ -75,10 +75,18 @@ def _create(row: Row) -> JsonObject:
     description = description_of(row.record)
     if not description:
         raise RowRefused("Description", BLANK_DESCRIPTION)
+    _refuse_bad_requester(row.record.get("requester"))
     tickets = row.store.tickets
     fields = stored(row.record) | {"description": description}
     row.note("created", tickets, tickets.insert(row.new_id, fields, row.at))
     return {"index": row.index, "id": row.new_id, "account_id": ACCOUNT_ID}
+
+
+def _refuse_bad_requester(requester: object) -> None:
+    """A requester whose address is none fails the ticket; the words are assumed."""
+    email = requester.get("email") if isinstance(requester, dict) else None
+    if email not in (None, "") and not EMAIL.fullmatch(str(email)):
+        raise RowRefused("Requester", f"Email: {email} is not properly formatted")
 
 
 def _update(row: Row) -> JsonObject:

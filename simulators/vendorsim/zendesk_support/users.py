@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
-from vendorsim.values import JsonObject, iso_time
+from vendorsim.values import EMAIL, JsonObject, iso_time
 from vendorsim.zendesk_support.operations import CANONICAL_HOST, Operation, Row, RowRefused
 from vendorsim.zendesk_support.records import Record, Store, Table
 
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _DEFAULTS: JsonObject = {
     "name": None,
     "email": None,
@@ -105,7 +102,7 @@ def _refuse_bad_email(row: Row) -> None:
     is assumed.
     """
     email = row.record.get("email")
-    if email not in (None, "") and not _EMAIL.fullmatch(str(email)):
+    if email not in (None, "") and not EMAIL.fullmatch(str(email)):
         raise RowRefused("Email", "is not valid", result={"id": row.index})
 
 

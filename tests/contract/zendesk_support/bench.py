@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from jobferry.model import JsonObject
-from jobferry.vendors import ZENDESK_SUPPORT
-from jobferry.vendors.base import Accepted, Operation, Vendor, VendorClient
+from jobferry.model import JsonObject, OutcomeStatus
+from jobferry.model import RecordResult as Result
+from jobferry.vendors.zendesk_support import ZENDESK_SUPPORT
+from jobferry.vendors.base import Accepted, JobPhase, Operation, Vendor, VendorClient
 from vendorsim import ManualClock, RunningSimulator
 
 JOB_SECONDS = 2.0
@@ -132,6 +134,30 @@ class ZendeskBench:
         """What a job really did: position in the request → effect."""
         done = self.sim.effects()["effects"]
         return {effect["index"]: effect for effect in done if effect["job_id"] == job_id}
+
+    def results(self, operation: Operation, job_id: str, sent: list[JsonObject]) -> list[Result]:
+        """The outcomes of a job that has ended, checked against what it really did.
+
+        A success was done, under the id it names; a failure was not done.
+        """
+        reading = self.client.poll([job_id]).readings[job_id]
+        assert reading.phase is JobPhase.ENDED
+        stored = json.loads(json.dumps(reading.raw))
+        results = self.vendor.read_results(operation, stored, len(sent), lambda: sent)
+        done = self.effects_of(job_id)
+        for position, result in enumerate(results):
+            if result.status is OutcomeStatus.SUCCEEDED:
+                assert result.vendor_id == str(done[position]["id"])
+            elif result.status is OutcomeStatus.FAILED:
+                assert position not in done
+                assert result.code
+                assert result.text
+        return results
+
+    def show_no_secret(self, *seen: object) -> None:
+        """Fail if what an answer, the client or an error shows of itself holds a secret."""
+        shown = " ".join(repr(each) for each in (*seen, self.client, vars(self.client)))
+        assert not [secret for secret in self.secrets if secret in shown]
 
     def jobs(self) -> list[JsonObject]:
         """Every job that the vendor took."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.contract.zendesk_support.bench import ZendeskBench
@@ -9,15 +11,13 @@ from vendorsim import ManualClock, RunningSimulator
 
 
 @pytest.fixture
-def bench(
-    sim: RunningSimulator, clock: ManualClock, caplog: pytest.LogCaptureFixture
-) -> ZendeskBench:
+def bench(sim: RunningSimulator, clock: ManualClock) -> ZendeskBench:
     sim.change_settings(requests_per_minute=0)
     return ZendeskBench(sim, clock)
 
 
 @pytest.fixture(autouse=True)
-def no_secret_in_any_log(caplog: pytest.LogCaptureFixture) -> object:
+def no_secret_in_any_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Every library may log what it likes: the credentials are not in it."""
     caplog.set_level("DEBUG")
     yield

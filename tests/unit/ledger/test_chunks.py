@@ -11,7 +11,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from jobferry.ledger import Ledger
 from jobferry.ledger.chunks import CLAIM_BATCH, Chunk, Ending, Pool
-from jobferry.ledger.table import Table
 from jobferry.model import ChunkState, OutcomeStatus
 from tests.fakes.table import fake_ledger
 from tests.unit.ledger.samples import CONNECTION, EXPIRES, NOW, RUN, claim, only, opened, planned
@@ -312,7 +311,6 @@ class Slots(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self.now = NOW
-        self.table: Table | None = None
         self.ledger = fake_ledger()
         self.held: list[Chunk] = []
         opened(self.ledger, self.CHUNKS, max_jobs=4)

@@ -1,0 +1,342 @@
+"""Looking for a submission whose answer was lost: never a wrong find, never a false absence.
+
+Found is adopted and absent is sent again, so either one said wrongly loses rows or makes
+duplicates. Where the vendor cannot say, `undecidable` ends the search and `pending` repeats it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+
+import pytest
+
+from jobferry.model import JsonObject
+from jobferry.vendors.base import Ambiguous, Found, FoundState, LostSubmission, Operation
+from tests.contract.zendesk_support.bench import ZendeskBench
+
+LONG_AFTER = 120.0
+"""Seconds after which a job that was taken is visible for certain."""
+
+LOST = {"reset": True, "after": True}
+NEVER_TAKEN = {"reset": True}
+
+
+class Search:
+    """One submission whose answer is lost, and the search for it."""
+
+    def __init__(self, bench: ZendeskBench, operation: Operation | None = None) -> None:
+        self.bench = bench
+        self.operation = operation or bench.create
+        self.records: list[JsonObject] = []
+        self.sent_at = 0.0
+
+    def submit(self, records: list[JsonObject], **effect: object) -> str | None:
+        """Lose the answer of a submission; the id of the job that the vendor took, if it did."""
+        before = len(self.bench.jobs())
+        self.records, self.sent_at = records, self.bench.now()
+        match = {"method": "POST", "path": "create_"}
+        self.bench.befall(match, 1, **(effect or LOST))
+        answer = self.bench.client.submit(self.operation, records, "token")
+        assert isinstance(answer, Ambiguous)
+        taken = self.bench.jobs()[before:]
+        return taken[0]["job_id"] if taken else None
+
+    def find(self, known: Iterable[str] = (), *, after: float = LONG_AFTER) -> Found:
+        """What the adapter says, asked `after` seconds."""
+        self.bench.pass_time(after)
+        lost = LostSubmission("token", self.sent_at, self.records, frozenset(known))
+        return self.bench.client.find(self.operation, lost, self.bench.now())
+
+
+@pytest.fixture
+def search(bench: ZendeskBench) -> Search:
+    return Search(bench)
+
+
+def without(records: list[JsonObject], *names: str) -> list[JsonObject]:
+    return [{k: v for k, v in record.items() if k not in names} for record in records]
+
+
+def test_found_by_external_ids(bench: ZendeskBench, search: Search) -> None:
+    job_id = search.submit(bench.records(3))
+    before = bench.client.requests_made
+
+    found = search.find()
+
+    assert (found.state, found.job_id) == (FoundState.FOUND, job_id)
+    assert found.requests == bench.client.requests_made - before == 3
+
+
+def test_found_by_subjects_where_there_are_no_external_ids(
+    bench: ZendeskBench, search: Search
+) -> None:
+    job_id = search.submit(without(bench.records(3), "external_id"))
+
+    found = search.find()
+
+    assert (found.state, found.job_id) == (FoundState.FOUND, job_id)
+
+
+def test_users_are_found_by_address(bench: ZendeskBench) -> None:
+    search = Search(bench, bench.vendor.operations["users.create_or_update"])
+    users = [{"name": f"n{n}", "email": f"Ada{n}@Example.org"} for n in range(3)]
+    job_id = search.submit(users)
+
+    found = search.find()
+
+    assert (found.state, found.job_id) == (FoundState.FOUND, job_id)
+
+
+def test_found_though_some_rows_were_refused(bench: ZendeskBench, search: Search) -> None:
+    records = bench.records(4)
+    records[1]["comment"] = {"body": ""}
+    job_id = search.submit(records)
+
+    assert search.find().job_id == job_id
+
+
+def test_found_where_the_list_shows_id_and_status_only(bench: ZendeskBench, search: Search) -> None:
+    bench.sim.change_settings(job_items="id_and_status")
+    job_id = search.submit(bench.records(3))
+
+    assert search.find().job_id == job_id
+
+
+def test_two_lost_ones_of_the_same_size_are_told_apart(bench: ZendeskBench, search: Search) -> None:
+    other = Search(bench)
+    first, second = search.submit(bench.records(3, prefix="A")), other.submit(bench.records(3))
+
+    assert search.find().job_id == first
+    assert other.find().job_id == second
+
+
+def test_found_behind_several_pages_of_other_jobs(bench: ZendeskBench, search: Search) -> None:
+    bench.sim.change_settings(max_jobs=0)
+    job_id = search.submit(bench.records(2))
+    bench.pass_time()
+    others = [bench.submitted(bench.records(1, prefix=f"O{n}")) for n in range(120)]
+
+    found = search.find(known=others[1:])
+
+    assert (found.state, found.job_id) == (FoundState.FOUND, job_id)
+    assert bench.sim.effects()["requests"]["by_path"]["GET /api/v2/job_statuses"] == 2
+
+
+def test_absent_once_a_job_would_be_visible(bench: ZendeskBench, search: Search) -> None:
+    assert search.submit(bench.records(3), **NEVER_TAKEN) is None
+
+    assert search.find(after=1).state is FoundState.PENDING
+    assert search.find().state is FoundState.ABSENT
+    assert bench.jobs() == []
+
+
+@pytest.mark.parametrize(
+    ("count", "prefix"), [(2, "E"), (3, "other")], ids=["other size", "other rows"]
+)
+def test_absent_where_only_strangers_ran(
+    bench: ZendeskBench, search: Search, count: int, prefix: str
+) -> None:
+    search.submit(bench.records(3), **NEVER_TAKEN)
+    bench.submitted(bench.records(count, prefix=prefix))
+
+    assert search.find().state is FoundState.ABSENT
+
+
+def test_jobs_that_belong_to_other_chunks_are_not_ours(bench: ZendeskBench, search: Search) -> None:
+    search.submit(bench.records(3), **NEVER_TAKEN)
+    twin = bench.submitted(bench.records(3))
+
+    assert search.find(known=[twin]).state is FoundState.ABSENT
+
+
+def test_pending_while_a_job_of_the_size_runs(bench: ZendeskBench, search: Search) -> None:
+    job_id = search.submit(bench.records(3))
+
+    assert search.find(after=1).state is FoundState.PENDING
+    assert search.find(after=1).job_id == job_id
+
+
+def test_pending_while_a_stuck_job_may_be_ours(bench: ZendeskBench, search: Search) -> None:
+    search.submit(bench.records(3), **LOST, stuck=True)
+
+    assert search.find().state is FoundState.PENDING
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [{"status": 502}, {"status": 401}, {"rate_limited": "edge"}, {"html": True, "status": 200}],
+    ids=["gateway", "unauthorized", "throttled", "unreadable"],
+)
+def test_pending_while_the_list_cannot_be_read(
+    bench: ZendeskBench, search: Search, effect: JsonObject
+) -> None:
+    search.submit(bench.records(3))
+    bench.befall(bench.listing, **effect)
+
+    assert search.find().state is FoundState.PENDING
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [{"fail_job": {"after_rows": 1}}, {"results": "null"}, {"fail_rows": {"probability": 1}}],
+    ids=["died", "no results", "all rows refused"],
+)
+def test_undecidable_where_a_job_of_the_size_names_no_record(
+    bench: ZendeskBench, search: Search, effect: JsonObject
+) -> None:
+    search.submit(bench.records(3), **LOST, **effect)
+
+    found = search.find()
+
+    assert found.state is FoundState.UNDECIDABLE
+    assert found.reason
+
+
+def test_undecidable_without_anything_to_compare(bench: ZendeskBench, search: Search) -> None:
+    search.submit(without(bench.records(3), "external_id", "subject"))
+
+    assert search.find().state is FoundState.UNDECIDABLE
+
+
+def test_undecidable_where_the_records_are_gone(bench: ZendeskBench, search: Search) -> None:
+    job_id = search.submit(bench.records(2))
+    bench.pass_time()
+    ids = [{"id": effect["id"]} for effect in bench.effects_of(str(job_id)).values()]
+    deletion = bench.submitted(ids, bench.vendor.operations["tickets.delete"])
+
+    assert search.find(known=[deletion]).state is FoundState.UNDECIDABLE
+
+
+def test_undecidable_where_the_list_is_too_long(
+    bench: ZendeskBench, search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobferry.vendors.zendesk_support.LIST_PAGES", 1)
+    bench.sim.change_settings(max_jobs=0)
+    search.submit(bench.records(2), **NEVER_TAKEN)
+    others = [bench.submitted(bench.records(1, prefix=f"O{n}")) for n in range(101)]
+
+    assert search.find(known=others).state is FoundState.UNDECIDABLE
+
+
+# Defects: each makes duplicates, loses rows, or gives up too early
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="defect: a candidate that cannot be shown is passed over as not ours",
+)
+@pytest.mark.parametrize(
+    "effect",
+    [{"status": 502}, {"rate_limited": "json", "retry_after": 5}, {"reset": True}],
+    ids=["gateway", "throttled", "reset"],
+)
+def test_pending_while_a_candidate_cannot_be_read(
+    bench: ZendeskBench, search: Search, effect: JsonObject
+) -> None:
+    job_id = search.submit(bench.records(3))
+    bench.befall({"method": "GET", "path": f"job_statuses/{job_id}$"}, **effect)
+
+    assert search.find().state is FoundState.PENDING
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="defect: a job that only the list still shows is passed over as not ours",
+)
+def test_found_though_unknown_by_id(bench: ZendeskBench, search: Search) -> None:
+    job_id = search.submit(bench.records(3), **LOST, vanish=True)
+
+    found = search.find()
+
+    assert (found.state, found.job_id) == (FoundState.FOUND, job_id)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="defect: results without index are compared with records by position",
+)
+def test_found_though_results_are_reordered_and_without_index(
+    bench: ZendeskBench, search: Search
+) -> None:
+    job_id = search.submit(bench.records(4), **LOST, results=["reordered", "no_index"])
+
+    assert search.find().job_id == job_id
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="defect: one record that was changed since makes the whole job not ours",
+)
+def test_a_record_that_was_changed_since_is_no_proof_of_absence(
+    bench: ZendeskBench, search: Search
+) -> None:
+    job_id = search.submit(without(bench.records(3), "external_id"))
+    bench.pass_time()
+    ticket = bench.effects_of(str(job_id))[0]["id"]
+    change = [{"id": ticket, "subject": "somebody was quicker"}]
+    update = bench.submitted(change, bench.vendor.operations["tickets.update"])
+
+    assert search.find(known=[update]).state is not FoundState.ABSENT
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="defect: the time of the records is not compared with the time of sending",
+)
+def test_records_that_were_there_before_are_not_ours(bench: ZendeskBench, search: Search) -> None:
+    bench.submitted(bench.records(3))
+    bench.pass_time(3_600)
+    search.submit(bench.records(3), **NEVER_TAKEN)
+
+    assert search.find().state is not FoundState.FOUND
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="defect: a list that has forgotten the job is taken as a proof of absence",
+)
+def test_undecidable_once_the_vendor_may_have_forgotten(
+    bench: ZendeskBench, search: Search
+) -> None:
+    search.submit(bench.records(3))
+
+    found = search.find(after=bench.vendor.capabilities.retention_seconds + 60)
+
+    assert found.state is FoundState.UNDECIDABLE
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="defect: records that cannot be read just now end the search for good",
+)
+@pytest.mark.parametrize(
+    "effect", [{"status": 502}, {"rate_limited": "json"}], ids=["gateway", "throttled"]
+)
+def test_pending_while_the_records_cannot_be_read(
+    bench: ZendeskBench, search: Search, effect: JsonObject
+) -> None:
+    search.submit(bench.records(3))
+    bench.befall(bench.look_up, **effect)
+
+    assert search.find().state is FoundState.PENDING
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="defect: sizes that the list shows are not used; every job is shown by id",
+)
+def test_jobs_of_another_size_cost_no_request(bench: ZendeskBench, search: Search) -> None:
+    search.submit(bench.records(3), **NEVER_TAKEN)
+    for n, size in zip(range(10), itertools.cycle((1, 2))):
+        bench.submitted(bench.records(size, prefix=f"O{n}"))
+
+    assert search.find().requests == 1

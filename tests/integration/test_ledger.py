@@ -1,0 +1,64 @@
+"""The tests of the ledger once more, against a DynamoDB API: what the table in memory promises is
+what the real one does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jobferry.ledger import Ledger
+from tests.unit.ledger.samples import a_run
+from tests.unit.ledger.test_chunks import (
+    TestClaim,
+    TestFinish,
+    TestGiveBack,
+    TestPool,
+    TestSending,
+    TestSettle,
+)
+from tests.unit.ledger.test_config import TestConnections, TestProfiles
+from tests.unit.ledger.test_limits import TestLimits
+from tests.unit.ledger.test_rows import TestRows
+from tests.unit.ledger.test_runs import TestClose, TestNewest, TestPlan, TestRuns
+from tests.unit.ledger.test_table import (
+    TestItems,
+    TestQueries,
+    TestTransactions,
+    TestUpdates,
+    test_conditions,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = [
+    "TestClaim",
+    "TestClose",
+    "TestConnections",
+    "TestFinish",
+    "TestGiveBack",
+    "TestItems",
+    "TestLimits",
+    "TestNewest",
+    "TestPlan",
+    "TestPool",
+    "TestProfiles",
+    "TestQueries",
+    "TestRows",
+    "TestRuns",
+    "TestSending",
+    "TestSettle",
+    "TestTransactions",
+    "TestUpdates",
+    "test_conditions",
+]
+
+
+def test_a_ledger_is_built_from_a_client_and_a_name(
+    dynamodb: DynamoDBClient, ledger: Ledger
+) -> None:
+    name = next(name for name in reversed(dynamodb.list_tables()["TableNames"]))
+    Ledger(dynamodb, name, 7).runs.create(a_run("built"))
+    item = dynamodb.get_item(
+        TableName=name, Key={"pk": {"S": "RUN#built"}, "sk": {"S": "META"}}
+    )["Item"]
+    assert int(item["expires_at"]["N"]) - int(float(item["started_at"]["N"])) == 7 * 86_400

@@ -1,0 +1,185 @@
+"""The command `jobferry` against a whole deployment in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from botocore.exceptions import ClientError
+from click.testing import CliRunner
+
+from jobferry.steps.open_run import RunRequest, open_run
+from jobferry.triggers import read_trigger
+from jobferry_cli.app import App
+from jobferry_cli.main import cli
+from jobferry_cli.resources import Executions, Inbox, Secrets
+from jobferry_cli.stack import Stack
+from tests.fakes.world import INBOX, World
+
+MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:Run"
+SECRETS = "secrets/"
+
+
+def client_error(code: str, message: str = "no", operation: str = "Call") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, operation)
+
+
+@dataclass
+class FakeS3:
+    """As much of S3 as uploading takes."""
+
+    world: World
+    parts: list[bytes] = field(default_factory=list)
+    options: dict[str, str] = field(default_factory=dict)
+    open_uploads: int = 0
+    fail_at_part: int | None = None
+
+    def put_object(
+        self, *, Bucket: str, Key: str, Body: bytes, ContentType: str, Metadata: dict[str, str]
+    ) -> dict[str, Any]:
+        return {"VersionId": self.world.objects.upload(Bucket, Key, Body, Metadata, ContentType)}
+
+    def create_multipart_upload(self, *, Metadata: dict[str, str], **_: Any) -> dict[str, Any]:
+        self.options, self.parts = Metadata, []
+        self.open_uploads += 1
+        return {"UploadId": "u1"}
+
+    def upload_part(self, *, PartNumber: int, Body: bytes, **_: Any) -> dict[str, Any]:
+        if PartNumber == self.fail_at_part:
+            raise client_error("SlowDown")
+        self.parts.append(Body)
+        return {"ETag": f"tag-{PartNumber}"}
+
+    def complete_multipart_upload(
+        self, *, Bucket: str, Key: str, UploadId: str, MultipartUpload: dict[str, Any]
+    ) -> dict[str, Any]:
+        numbers = [part["PartNumber"] for part in MultipartUpload["Parts"]]
+        assert numbers == list(range(1, len(self.parts) + 1))
+        self.open_uploads -= 1
+        body = b"".join(self.parts)
+        return {"VersionId": self.world.objects.upload(Bucket, Key, body, self.options)}
+
+    def abort_multipart_upload(self, **_: Any) -> None:
+        self.open_uploads -= 1
+
+
+@dataclass
+class FakeSecrets:
+    """As much of Secrets Manager as connections take."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
+
+    def create_secret(self, *, Name: str, SecretString: str, Description: str) -> None:
+        if Name in self.deleted:
+            raise client_error("InvalidRequestException", "scheduled for deletion")
+        if Name in self.values:
+            raise client_error("ResourceExistsException")
+        self.values[Name] = SecretString
+
+    def restore_secret(self, *, SecretId: str) -> None:
+        self.deleted.discard(SecretId)
+
+    def put_secret_value(self, *, SecretId: str, SecretString: str) -> None:
+        assert SecretId in self.values
+        assert SecretId not in self.deleted
+        self.values[SecretId] = SecretString
+
+    def delete_secret(self, *, SecretId: str, RecoveryWindowInDays: int) -> None:
+        if SecretId not in self.values:
+            raise client_error("ResourceNotFoundException")
+        self.deleted.add(SecretId)
+
+
+@dataclass
+class FakeStates:
+    """Executions that begin when time passes, as they do with AWS."""
+
+    world: World
+    waiting: list[RunRequest] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+
+    def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> None:  # noqa: A002
+        assert stateMachineArn == MACHINE
+        if name in self.names:
+            raise client_error("ExecutionAlreadyExists")
+        self.names.add(name)
+        request = read_trigger(json.loads(input), INBOX)
+        assert isinstance(request, RunRequest)
+        self.waiting.append(request)
+
+    def describe_execution(self, *, executionArn: str) -> dict[str, str]:
+        prefix, _, name = executionArn.rpartition(":")
+        assert prefix == MACHINE.replace("stateMachine", "execution")
+        if name not in self.names:
+            raise client_error("ExecutionDoesNotExist")
+        return {"status": "RUNNING"}
+
+    def go_on(self) -> None:
+        """Carry to the end what was started."""
+        for request in self.waiting:
+            execution = self.world.execution()
+            execution.carry(partial(open_run, request, execution.arn, self.world.deps))
+        self.waiting = []
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one invocation of the command said."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def documents(self) -> list[dict[str, Any]]:
+        """The lines of stdout; each must be JSON."""
+        return [json.loads(line) for line in self.stdout.splitlines()]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        (only,) = self.documents
+        return only
+
+
+class Shell:
+    """A terminal of an operator. Call it with the words of a command.
+
+    `while_sleeping` is what happens when the command waits; executions go on, if nothing else is
+    said.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.s3 = FakeS3(world)
+        self.secrets = FakeSecrets()
+        self.states = FakeStates(world)
+        self.while_sleeping: Callable[[], None] = self.states.go_on
+        self.time = 0.0
+        self.stack_names: list[str | None] = []
+
+    def __call__(self, *words: object) -> Answer:
+        app = App(connect=self._connect, sleep=self._sleep, monotonic=lambda: self.time)
+        result = CliRunner(mix_stderr=False).invoke(cli, [str(word) for word in words], obj=app)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Answer(result.exit_code, result.stdout, result.stderr)
+
+    def _connect(self, name: str | None) -> Stack:
+        self.stack_names.append(name)
+        clients: Any = (self.s3, self.secrets, self.states)
+        return Stack(
+            name=name or "jobferry",
+            settings=self.world.deps.settings,
+            deps=self.world.deps,
+            inbox=Inbox(clients[0], INBOX),
+            secrets=Secrets(clients[1], SECRETS),
+            executions=Executions(clients[2], MACHINE),
+        )
+
+    def _sleep(self, seconds: float) -> None:
+        self.time += seconds
+        self.while_sleeping()

@@ -1,0 +1,191 @@
+"""`jobferry connection`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from jobferry.vendors.base import Ambiguous, Refused, Throttled, ThrottleReason
+from tests.fakes.vendor import FakeClient
+from tests.fakes.world import CONNECTION, things
+from tests.unit.cli.shell import SECRETS, Answer, Shell
+
+SECRET = "very-secret-token"
+
+
+@pytest.fixture
+def credentials(tmp_path: Path) -> Path:
+    path = tmp_path / "credentials.json"
+    path.write_text(json.dumps({"bearer": SECRET}))
+    return path
+
+
+def put(shell: Shell, credentials: Path, *more: object, url: str = "https://x.example/") -> Answer:
+    return shell(
+        *("connection", "put", "new", "--vendor", "fake", "--base-url", url),
+        *("--credentials", credentials, *more),
+    )
+
+
+def test_put_keeps_configuration_limits_and_secret(shell: Shell, credentials: Path) -> None:
+    limits = ("--max-jobs", 7, "--requests-per-minute", 400, "--share", 0.5)
+    answer = put(shell, credentials, *limits, "--json")
+
+    assert answer.code == 0
+    assert answer.document == {
+        "name": "new",
+        "vendor": "fake",
+        "base_url": "https://x.example",
+        "max_jobs": 7,
+        "requests_per_minute": 400,
+        "share": 0.5,
+    }
+    assert shell("connection", "show", "new", "--json").document == answer.document
+    assert shell.world.ledger.limits.get("new").max_jobs == 7
+    assert json.loads(shell.secrets.values[SECRETS + "new"]) == {"bearer": SECRET}
+
+
+def test_no_command_ever_shows_a_credential(shell: Shell, credentials: Path) -> None:
+    answers = [put(shell, credentials), put(shell, credentials, "--json")]
+    answers += [shell("connection", word, "new") for word in ("show", "test", "delete")]
+    answers.append(shell("connection", "list"))
+
+    assert all(SECRET not in answer.stdout + answer.stderr for answer in answers)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("--max-jobs", 0),
+        ("--requests-per-minute", 0),
+        ("--share", 0),
+        ("--share", 1.1),
+        ("--share", "nan"),
+        ("--vendor", "nobody"),
+        ("--base-url", "ftp://x.example"),
+        ("--base-url", "http://x.example"),
+        ("--base-url", "http://127.0.0.1:8900"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_nothing_is_kept(
+    shell: Shell, credentials: Path, more: tuple[object, ...]
+) -> None:
+    answer = put(shell, credentials, *more, "--json")
+
+    assert answer.code == 1
+    assert answer.stdout == ""
+    assert shell.secrets.values == {}
+    assert shell.world.ledger.config.connection("new") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no json", '{"bearer": ""}', '{"user": "x"}', '["very-secret-token"]', "\xff"]
+)
+def test_credentials_of_the_wrong_form_are_refused(shell: Shell, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "wrong.json"
+    path.write_bytes(text.encode("latin-1"))
+    answer = put(shell, path)
+
+    assert answer.code == 1
+    assert SECRET not in answer.stderr
+    assert answer.stderr.splitlines()[-1] == "Next:  jobferry connection put --help"
+
+
+@pytest.mark.parametrize("name", ["", "-x", "a b", "a/b", "x" * 49, "new\n"])
+def test_names_are_plain(shell: Shell, credentials: Path, name: str) -> None:
+    words = ("--vendor", "fake", "--base-url", "https://x.example", "--credentials", credentials)
+
+    assert shell("connection", "put", *words, "--", name).code == 1
+
+
+def test_http_to_loopback_is_for_local_stacks(
+    shell: Shell, credentials: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    settings = replace(shell.world.deps.settings, allow_loopback_http=True)
+    shell.world.deps = replace(shell.world.deps, settings=settings)
+
+    assert put(shell, credentials, url="http://127.0.0.1:8900").code == 0
+
+
+def test_put_again_changes_it(shell: Shell, credentials: Path) -> None:
+    put(shell, credentials, "--max-jobs", 7)
+    credentials.write_text('{"bearer": "changed"}')
+    put(shell, credentials)
+
+    assert json.loads(shell.secrets.values[SECRETS + "new"]) == {"bearer": "changed"}
+    assert shell("connection", "show", "new", "--json").document["max_jobs"] is None
+    assert shell.world.ledger.limits.get("new").max_jobs == 30
+
+
+def test_a_deleted_connection_can_be_made_again(shell: Shell, credentials: Path) -> None:
+    put(shell, credentials)
+    assert shell("connection", "delete", "new", "--json").document["deleted"] is True
+    assert shell.secrets.deleted == {SECRETS + "new"}
+    assert shell("connection", "show", "new").code == 1
+
+    assert put(shell, credentials).code == 0
+    assert shell.secrets.deleted == set()
+
+
+def test_list(shell: Shell, credentials: Path) -> None:
+    put(shell, credentials)
+
+    names = [document["name"] for document in shell("connection", "list", "--json").documents]
+    assert names == [CONNECTION, "new"]
+    assert "https://x.example" in shell("connection", "list").stdout
+
+
+def test_a_connection_in_use_is_not_deleted(shell: Shell) -> None:
+    answer = shell("connection", "delete", CONNECTION)
+    assert answer.code == 1
+    assert answer.stderr.splitlines()[-1] == "Next:  jobferry profile delete things"
+
+    shell.world.ledger.config.delete_profile("things")
+    assert shell("connection", "delete", CONNECTION).code == 0
+
+
+def test_a_connection_with_jobs_in_flight_is_not_deleted(shell: Shell) -> None:
+    from jobferry.steps.lane import LaneState
+
+    run = shell.world.planned(things(3))
+    shell.world.submit(LaneState(run.run_id, 0))
+    shell.world.ledger.config.delete_profile("things")
+    answer = shell("connection", "delete", CONNECTION)
+
+    assert answer.code == 1
+    assert answer.stderr.splitlines()[-1] == f"Next:  jobferry watch {run.run_id}"
+
+
+def test_test_says_that_it_works(shell: Shell) -> None:
+    answer = shell("connection", "test", CONNECTION, "--json")
+
+    assert answer.code == 0
+    assert answer.document == {"name": CONNECTION, "ok": True, "reason": None}
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (Refused("vendor_unauthorized", "The key is wrong."), "The key is wrong."),
+        (Throttled(ThrottleReason.RATE), "cannot be reached"),
+        (Throttled(ThrottleReason.RATE, 30.0), "30 seconds"),
+        (Ambiguous("the vendor answered with HTTP 502"), "HTTP 502"),
+    ],
+)
+def test_test_says_why_it_does_not_work(
+    shell: Shell,
+    monkeypatch: pytest.MonkeyPatch,
+    said: Refused | Throttled | Ambiguous,
+    reason: str,
+) -> None:
+    monkeypatch.setattr(FakeClient, "test", lambda _: said)
+    answer = shell("connection", "test", CONNECTION, "--json")
+
+    assert answer.code == 2
+    assert answer.document["ok"] is False
+    assert reason in answer.document["reason"]
+    assert answer.stderr.splitlines()[-1] == f"Next:  jobferry connection show {CONNECTION}"

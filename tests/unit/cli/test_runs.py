@@ -1,0 +1,183 @@
+"""`jobferry runs`, `status`, `watch`, `abort`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from jobferry.model import JsonObject, OutcomeStatus, RecordResult
+from tests.fakes.world import things
+from tests.unit.cli.shell import Shell
+
+
+def fail_all(_: JsonObject) -> RecordResult:
+    return RecordResult(OutcomeStatus.FAILED, code="Invalid", text="Name: is wrong")
+
+
+def test_status_is_the_status_document(shell: Shell) -> None:
+    run = shell.world.carried(things(3))
+    answer = shell("status", run.run_id, "--json")
+
+    assert answer.code == 0
+    assert answer.document["run_id"] == run.run_id
+    assert answer.document["status"] == "completed"
+    assert answer.document["closed_at"] is not None
+
+
+def test_status_of_failed_rows_is_still_a_success_of_the_command(shell: Shell) -> None:
+    shell.world.account.result_of = fail_all
+    run = shell.world.carried(things(3))
+    answer = shell("status", run.run_id)
+
+    assert answer.code == 0
+    assert "3 failed" in answer.stdout
+    assert f"jobferry rows {run.run_id} --status failed" in answer.stdout
+    assert f"jobferry results {run.run_id} --out results/{run.run_id}" in answer.stdout
+
+
+def test_status_of_several_runs_is_json_lines(shell: Shell) -> None:
+    ids = [shell.world.carried(things(n)).run_id for n in (1, 2)]
+    answer = shell("status", *ids, "--json")
+
+    assert [d["run_id"] for d in answer.documents] == ids
+    assert [d["rows"] for d in answer.documents] == [1, 2]
+
+
+def test_status_of_an_open_run_says_how_to_follow_it(shell: Shell) -> None:
+    run = shell.world.planned(things(5))
+    answer = shell("status", run.run_id)
+
+    assert answer.stdout.splitlines()[-1] == f"Next:     jobferry watch {run.run_id}"
+    assert "0 of 5 rows settled" in answer.stdout
+    assert shell("status", run.run_id, "--json").document["closed_at"] is None
+
+
+def test_status_of_an_unusable_file_says_why_and_what_to_try(shell: Shell) -> None:
+    run = shell.world.carried("Title\nx\n")
+    answer = shell("status", run.run_id)
+
+    assert "Reason    " in answer.stdout
+    assert answer.stdout.splitlines()[-1].endswith("jobferry plan ./file.csv --profile things")
+
+
+@pytest.mark.parametrize("command", ["status", "watch", "rows", "abort"])
+def test_an_unknown_run_is_exit_code_1(shell: Shell, command: str) -> None:
+    answer = shell(command, "things-000000000000", "--json")
+
+    assert answer.code == 1
+    assert answer.stdout == ""
+    assert "There is no run 'things-000000000000'" in answer.stderr
+    assert answer.stderr.splitlines()[-1] == "Next:  jobferry runs"
+    assert shell.world.table.items() == [
+        item for item in shell.world.table.items() if not item["pk"].startswith("RUN#")
+    ]
+
+
+def test_a_run_that_was_started_a_moment_ago_is_waited_for(shell: Shell) -> None:
+    request = shell.world.drop(things(3))
+    shell.states.start_execution(
+        stateMachineArn="arn:aws:states:us-east-1:123456789012:stateMachine:Run",
+        name="things-early",
+        input=json.dumps(
+            {
+                "profile": "things",
+                "source": f"s3://{request.bucket}/{request.key}",
+                "version_id": request.version_id,
+            }
+        ),
+    )
+    answer = shell("watch", "things-early")
+
+    # The execution runs under another run's name, so the run itself never comes.
+    assert answer.code == 2
+    assert "Its execution is RUNNING" in answer.stderr
+
+
+def test_watch_follows_to_the_end(shell: Shell) -> None:
+    shell.world.account.result_of = fail_all
+    run = shell.world.planned(things(3))
+    shell.while_sleeping = lambda: carry_on(shell, run.run_id)
+    answer = shell("watch", run.run_id, "--json")
+
+    assert answer.code == 3
+    assert answer.document["status"] == "completed_with_failures"
+    assert "running: 0 of 3 rows settled, 0 jobs in flight" in answer.stderr
+    assert "3 of 3 rows settled" in answer.stderr
+
+
+def carry_on(shell: Shell, run_id: str) -> None:
+    run = shell.world.run(run_id)
+    if run.closed_at is None:
+        shell.world.restarts.append((run_id, run.execution))
+        shell.world.carry_restarts()
+
+
+def test_abort_halts_with_the_reason(shell: Shell) -> None:
+    run = shell.world.planned(things(3))
+    answer = shell("abort", run.run_id, "--reason", "Wrong file.", "--json")
+
+    assert answer.code == 0
+    assert answer.document["error"] == "Wrong file."
+    halt = shell.world.run(run.run_id).halt
+    assert halt is not None
+    assert (halt.code, halt.reason) == ("aborted", "Wrong file.")
+
+
+def test_an_aborted_run_is_exit_code_3(shell: Shell) -> None:
+    run = shell.world.planned(things(3))
+    shell("abort", run.run_id)
+    shell.while_sleeping = lambda: carry_on(shell, run.run_id)
+    answer = shell("watch", run.run_id, "--json")
+
+    assert answer.code == 3
+    assert answer.document["status"] == "aborted"
+    assert answer.document["outcomes"]["skipped"] == 3
+    assert shell("abort", run.run_id).code == 0
+
+
+def test_a_finished_run_cannot_be_aborted(shell: Shell) -> None:
+    run = shell.world.carried(things(1))
+    answer = shell("abort", run.run_id)
+
+    assert answer.code == 1
+    assert shell.world.run(run.run_id).halt is None
+
+
+def test_runs_are_listed_newest_first_and_paged(shell: Shell) -> None:
+    ids = [shell.world.carried(things(n)).run_id for n in (1, 2, 3, 4, 5)]
+    seen: list[str] = []
+    words: list[str] = []
+    for _ in range(3):
+        page = shell("runs", "--limit", 2, "--json", *words).documents
+        seen += [document["run_id"] for document in page]
+        words = ["--after", page[-1]["cursor"]]
+
+    assert seen == ids[::-1]
+
+
+def test_runs_can_be_filtered(shell: Shell) -> None:
+    shell.world.put_profile({"name": "others"})
+    good = shell.world.carried(things(1)).run_id
+    other = shell.world.carried(things(1), profile="others").run_id
+    shell.world.account.result_of = fail_all
+    bad = shell.world.carried(things(2)).run_id
+
+    def listed(*words: str) -> list[str]:
+        return [document["run_id"] for document in shell("runs", "--json", *words).documents]
+
+    assert listed("--status", "completed_with_failures") == [bad]
+    assert listed("--profile", "things") == [bad, good]
+    assert listed("--profile", "things", "--limit", "1") == [bad]
+    assert listed("--profile", "others", "--status", "completed") == [other]
+    assert listed("--status", "failed") == []
+
+
+def test_a_list_for_people_says_how_to_go_on(shell: Shell) -> None:
+    for rows in (1, 2, 3):
+        shell.world.carried(things(rows))
+    answer = shell("runs", "--limit", 2)
+
+    assert len(answer.stdout.splitlines()) == 3
+    assert "jobferry runs --limit 2 --after" in answer.stderr
+    assert shell("runs", "--limit", 3).stderr == ""

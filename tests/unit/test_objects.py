@@ -1,0 +1,132 @@
+"""Objects: pinned versions, ranges, the archive, uploads in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from jobferry.ledger.runs import Source
+from jobferry.objects import ObjectMissingError, Objects
+from tests.fakes.objects import SMALLEST_PART, FakeObjects
+
+INBOX = "inbox-bucket"
+KEY = "inbox/things/a.csv"
+BODY = bytes(range(256)) * 40
+
+Upload = Callable[[str, bytes, dict[str, str]], None]
+"""(key, body, user metadata): what a person does in the inbox."""
+
+
+@pytest.fixture
+def objects() -> Objects:
+    return FakeObjects()
+
+
+@pytest.fixture
+def upload(objects: FakeObjects) -> Upload:
+    def put(key: str, body: bytes, options: dict[str, str]) -> None:
+        objects.upload(INBOX, key, body, options)
+
+    return put
+
+
+class TestSources:
+    def test_a_head_pins_the_version_of_now(self, objects: Objects, upload: Upload) -> None:
+        upload(KEY, b"old", {})
+        pinned = objects.head(INBOX, KEY, None).source
+        upload(KEY, b"newer", {})
+        assert pinned.size == 3
+        assert objects.read_range(pinned, 0, 3) == b"old"
+        assert objects.head(INBOX, KEY, None).source.size == 5
+        assert objects.head(INBOX, KEY, pinned.version_id).source == pinned
+
+    def test_options_come_with_names_in_lower_case(self, objects: Objects, upload: Upload) -> None:
+        upload(KEY, b"x", {"Jobferry-Priority": "high"})
+        assert objects.head(INBOX, KEY, None).options == {"jobferry-priority": "high"}
+
+    def test_what_is_not_there_is_said_to_be_missing(
+        self, objects: Objects, upload: Upload
+    ) -> None:
+        with pytest.raises(ObjectMissingError, match="a.csv"):
+            objects.head(INBOX, KEY, None)
+        upload(KEY, b"x", {})
+        with pytest.raises(ObjectMissingError):
+            objects.head(INBOX, KEY, "00000000-0000-4000-8000-000000000000")
+
+    @pytest.mark.parametrize(
+        ("offset", "length"), [(0, 10), (100, 1), (9_000, 1_240), (10_000, 999), (7, 0)]
+    )
+    def test_ranges(self, objects: Objects, upload: Upload, offset: int, length: int) -> None:
+        upload(KEY, BODY, {})
+        source = objects.head(INBOX, KEY, None).source
+        assert objects.read_range(source, offset, length) == BODY[offset : offset + length]
+
+    @pytest.mark.parametrize("offset", [0, 1, 10_239])
+    def test_streams(self, objects: Objects, upload: Upload, offset: int) -> None:
+        upload(KEY, BODY, {})
+        with objects.stream(objects.head(INBOX, KEY, None).source, offset) as stream:
+            assert stream.read(5) == BODY[offset : offset + 5]
+            assert stream.read() == BODY[offset + 5 :]
+
+
+class TestArchive:
+    def test_what_is_put_can_be_got(self, objects: Objects) -> None:
+        objects.put("a/b", b"one", "text/plain")
+        objects.put("a/b", b"two", "text/plain")
+        assert objects.get("a/b") == b"two"
+
+    def test_json(self, objects: Objects) -> None:
+        objects.put_json("a.json", {"text": "ä€", "list": [1, None]})
+        assert objects.get("a.json") == '{"text":"ä€","list":[1,null]}'.encode()
+        assert objects.get_json("a.json") == {"text": "ä€", "list": [1, None]}
+
+    def test_what_is_missing_or_deleted(self, objects: Objects) -> None:
+        with pytest.raises(ObjectMissingError):
+            objects.get("a")
+        objects.put("a", b"x", "text/plain")
+        objects.delete("a")
+        objects.delete("a")
+        with pytest.raises(ObjectMissingError):
+            objects.get("a")
+
+    def test_files(self, objects: Objects, tmp_path: Path) -> None:
+        (tmp_path / "out").write_bytes(BODY)
+        objects.put_file("f", tmp_path / "out")
+        objects.get_file("f", tmp_path / "in")
+        assert (tmp_path / "in").read_bytes() == BODY
+
+    def test_an_upload_in_parts(self, objects: Objects) -> None:
+        upload_id = objects.begin_upload("big.csv", "text/csv")
+        objects.put_part("big.csv", upload_id, 1, b"never seen")
+        tags = [
+            objects.put_part("big.csv", upload_id, 1, b"a" * SMALLEST_PART),
+            objects.put_part("big.csv", upload_id, 2, b"end"),
+        ]
+        with pytest.raises(ObjectMissingError):
+            objects.get("big.csv")
+        objects.end_upload("big.csv", upload_id, tags)
+        assert objects.get("big.csv") == b"a" * SMALLEST_PART + b"end"
+
+    def test_a_dropped_upload_leaves_nothing(self, objects: Objects) -> None:
+        upload_id = objects.begin_upload("big.csv", "text/csv")
+        objects.put_part("big.csv", upload_id, 1, b"x")
+        objects.drop_upload("big.csv", upload_id)
+        with pytest.raises(ObjectMissingError):
+            objects.get("big.csv")
+
+
+class TestServerThatIgnoresRanges:
+    """RFC 9110 lets a server answer a range with the whole object."""
+
+    class Client:
+        def get_object(self, **_request: object) -> dict[str, object]:
+            return {"Body": BytesIO(BODY)}
+
+    @pytest.mark.parametrize("offset", [1, 5_000, 10_240, 20_000])
+    def test_the_range_is_cut_out_here(self, offset: int) -> None:
+        objects = Objects(self.Client(), "archive")  # type: ignore[arg-type]
+        source = Source(INBOX, KEY, "v1", len(BODY))
+        assert objects.read_range(source, offset, 7) == BODY[offset : offset + 7]

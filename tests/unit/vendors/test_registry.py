@@ -1,0 +1,78 @@
+"""What the registry says of every vendor: declared data that steps and people rely on."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobferry.vendors import VENDORS, vendor_named
+from jobferry.vendors.base import Operation, Vendor, compact_json
+from jobferry.vendors.zendesk_support import ZENDESK_SUPPORT
+
+OPERATIONS = [
+    pytest.param(vendor, operation, id=f"{vendor.name} {operation.name}")
+    for vendor in VENDORS.values()
+    for operation in vendor.operations.values()
+]
+
+
+def test_vendors_are_known_by_their_names() -> None:
+    assert {name: vendor.name for name, vendor in VENDORS.items()} == {name: name for name in VENDORS}
+    assert vendor_named("zendesk_support") is ZENDESK_SUPPORT
+
+
+def test_an_unknown_vendor_is_told_which_there_are() -> None:
+    with pytest.raises(LookupError, match=r"'zendesk'.*zendesk_support"):
+        vendor_named("zendesk")
+
+
+@pytest.mark.parametrize(("vendor", "operation"), OPERATIONS)
+def test_an_operation_is_declared_in_full(vendor: Vendor, operation: Operation) -> None:
+    assert vendor.operation(operation.name) is operation
+    assert operation.summary.endswith(".")
+    assert 1 <= operation.max_records
+    assert 1 <= operation.max_bytes
+    assert all(operation.required)
+    assert operation.folded <= set(operation.match_on)
+    assert operation.fields
+    assert set(operation.match_on) <= set(operation.fields)
+
+
+@pytest.mark.parametrize("vendor", VENDORS.values(), ids=VENDORS)
+def test_capabilities_are_such_that_a_run_can_work(vendor: Vendor) -> None:
+    capabilities = vendor.capabilities
+
+    assert capabilities.poll_batch >= 1
+    assert capabilities.max_jobs >= 1
+    assert capabilities.retention_seconds > 0
+    assert vendor.credential_forms
+
+
+def test_an_unknown_operation_is_none() -> None:
+    assert ZENDESK_SUPPORT.operation("tickets.explode") is None
+
+
+def test_zendesk_is_held_to_what_it_publishes() -> None:
+    assert ZENDESK_SUPPORT.capabilities.max_jobs == 30
+    assert ZENDESK_SUPPORT.capabilities.retention_seconds == 86_400
+    assert {operation.max_records for operation in ZENDESK_SUPPORT.operations.values()} == {100}
+    not_repeatable = {name for name, each in ZENDESK_SUPPORT.operations.items() if not each.repeatable}
+    assert "tickets.create" in not_repeatable
+    assert not_repeatable & {"tickets.update", "tickets.delete", "users.create_or_update"} == set()
+
+
+@given(st.lists(st.dictionaries(st.text(), st.text(st.characters(exclude_categories=["Cs"])))))
+def test_a_body_is_compact_json_of_the_records(records: list[dict[str, str]]) -> None:
+    body = ZENDESK_SUPPORT.encode(ZENDESK_SUPPORT.operations["tickets.create"], records)
+
+    assert json.loads(body) == {"tickets": records}
+    assert body == compact_json({"tickets": records})
+
+
+def test_ids_in_the_query_weigh_as_they_are_sent() -> None:
+    deletion = ZENDESK_SUPPORT.operations["tickets.delete"]
+
+    assert ZENDESK_SUPPORT.encode(deletion, [{"id": 1}, {"id": "22"}]) == b"1,22"
