@@ -93,10 +93,10 @@ def status(as_json: bool) -> None:
     """What runs, and where."""
     folder = state_folder()
     state = load_state(folder)
-    document = {"running": False} if state is None else _document(state, folder)
+    document = None if state is None else _document(state, folder)
     if as_json:
-        click.echo(json.dumps(document))
-    elif state is None:
+        click.echo(json.dumps(document or {"running": False}))
+    elif state is None or document is None:
         click.echo("No local stack is up. Start one with: jobferry local up")
     else:
         for name, running in document["processes"].items():
