@@ -57,7 +57,7 @@ def rows(app: App, run_id: str, wanted: str | None, row: int | None, limit: int 
     elif next(found, None) is not None:
         asked = "" if wanted is None else f" --status {wanted}"
         note(
-            f"These are the first {number(shown)}.\n"
+            "There are more.\n"
             f"Next:  jobferry rows {run_id}{asked} --limit {limit * 10}"
         )
 

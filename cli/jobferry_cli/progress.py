@@ -48,6 +48,9 @@ def seconds_left(document: Document) -> float | None:
 
 def progress_line(document: Document) -> str:
     """A run's progress in words: rows settled, jobs in flight, time gone and left."""
+    if document["status"] == "planning":
+        found = counted(document["rows"], "row")
+        return f"planning: {found} so far, {duration(document['seconds'])}"
     parts = [
         f"{number(settled(document))} of {counted(document['rows'], 'row')} settled",
         f"{counted(jobs_in_flight(document), 'job')} in flight",
@@ -97,11 +100,15 @@ def shown_upload(total: int) -> Iterator[Callable[[int], None]]:
 
 
 def _plain_lines() -> Show:
-    last: tuple[str, int, float] | None = None
+    last: tuple[str, tuple[int, int], float] | None = None
 
     def show(document: Document) -> None:
         nonlocal last
-        now = (document["status"], settled(document), float(document["seconds"]))
+        now = (
+            str(document["status"]),
+            (settled(document), jobs_in_flight(document)),
+            float(document["seconds"]),
+        )
         status_changed = last is None or now[0] != last[0]
         if status_changed or (last and now[1] != last[1] and now[2] - last[2] >= LINE_SECONDS):
             note(progress_line(document))

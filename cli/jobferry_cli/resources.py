@@ -115,17 +115,21 @@ class Secrets:
         """Keep the credentials of a connection, be they new or changed."""
         name, value = self.prefix + connection, json.dumps(credentials)
         try:
-            self.client.create_secret(
-                Name=name,
-                SecretString=value,
-                Description=f"Credentials of the Jobferry connection {connection}",
-            )
-        except ClientError as error:
-            # A deleted secret keeps its name until its recovery time is over.
-            if _code(error) not in ("ResourceExistsException", "InvalidRequestException"):
-                raise
-            self.client.restore_secret(SecretId=name)
             self.client.put_secret_value(SecretId=name, SecretString=value)
+        except ClientError as error:
+            match _code(error):
+                case "ResourceNotFoundException":
+                    self.client.create_secret(
+                        Name=name,
+                        SecretString=value,
+                        Description=f"Credentials of the Jobferry connection {connection}",
+                    )
+                case "InvalidRequestException":
+                    # A deleted secret stands in the way until its recovery time is over.
+                    self.client.restore_secret(SecretId=name)
+                    self.client.put_secret_value(SecretId=name, SecretString=value)
+                case _:
+                    raise
 
     def delete(self, connection: str) -> None:
         """Give up the credentials of a connection; there may be none."""

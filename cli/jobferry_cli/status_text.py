@@ -52,7 +52,8 @@ def next_commands(document: Mapping[str, Any]) -> list[str]:
         for status in ("unknown", "failed", "rejected")
         if outcomes[status]
     ]
-    if document["error"] and document["connection"]:
+    if document["error"] and outcomes["failed"]:
+        # The account refused us: its rows failed, where those of an operator's stop are skipped.
         commands.insert(0, f"jobferry connection test {document['connection']}")
     return [*commands, f"jobferry results {run_id} --out results/{run_id}"]
 

@@ -256,7 +256,6 @@ def test_commands_are_complete() -> None:
     assert parse(mixed_run()).commands == [
         ["jobferry", "results", RUN_ID, "--out", folder],
         ["jobferry", "run", f"{folder}/failed.csv", "--profile", "new-tickets"],
-        ["jobferry", "retry", RUN_ID],
         ["jobferry", "run", f"{folder}/rejected.csv", "--profile", "new-tickets"],
     ]
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from jobferry import pacing
 from jobferry.ledger.config import Config, Connection
 from jobferry.vendors import vendor_named
 from jobferry.vendors.base import Vendor, VendorClient
@@ -40,6 +41,11 @@ class Linked:
     def max_jobs(self) -> int:
         """Jobs that may be in flight: what the operator allows, never above the vendor's limit."""
         return max_jobs(self.connection, self.vendor)
+
+    @property
+    def request_budget(self) -> int | None:
+        """Requests a minute that Jobferry may send, all runs together; None: as the vendor lets."""
+        return pacing.request_budget(self.connection.requests_per_minute, self.connection.share)
 
 
 def max_jobs(connection: Connection, vendor: Vendor) -> int:

@@ -19,9 +19,18 @@ MAX_LANES = 40
 SETTLE_GROUP = 5
 """Jobs settled by one invocation: few transitions, and still parallel."""
 
-MAX_LAPS = 400
-"""Laps of one lane execution. A lap of Submit, Settle (with up to 10 groups), Wait and Poll
-takes at most some 60 events, so that 400 laps stay below the 25,000 events of a history."""
+MAX_EVENTS = 20_000
+"""Events of one lane execution before a fresh one goes on: a history holds 25,000, and what the
+count below does not know (retries) needs room."""
+
+_EVENTS_PER_LAP = 18
+_EVENTS_PER_GROUP = 7
+
+POLLING_SHARE = 0.2
+"""Part of a minute's requests that submissions leave to polling, without which none would end."""
+
+WINDOW = 60.0
+"""Seconds over which vendors count requests."""
 
 FLOOR = 0.5
 """The shortest wait between two looks."""
@@ -114,6 +123,36 @@ def full_until(now: float, retry_after: float | None) -> float:
 def settle_groups(chunks: Sequence[int]) -> list[list[int]]:
     """Chunks as the Settle map takes them: groups of at most `SETTLE_GROUP`."""
     return [list(chunks[i : i + SETTLE_GROUP]) for i in range(0, len(chunks), SETTLE_GROUP)]
+
+
+def events_of_lap(groups: int) -> int:
+    """History events of one lap of a lane that settles this many groups.
+
+    Submit and Poll take 5 each, Map 4, Choice and Wait 2 each; a group's iteration 7.
+    """
+    return _EVENTS_PER_LAP + _EVENTS_PER_GROUP * groups
+
+
+def request_budget(requests_per_minute: int | None, share: float) -> int | None:
+    """Requests that may be sent in a minute, polls included; None for no limit of ours."""
+    if requests_per_minute is None:
+        return None
+    return max(2, int(requests_per_minute * share))
+
+
+def submission_budget(budget: int) -> int:
+    """How many of them submissions may take."""
+    return max(1, int(budget * (1 - POLLING_SHARE)))
+
+
+def window_of(now: float) -> int:
+    """The number of the minute that requests are counted in."""
+    return int(now // WINDOW)
+
+
+def next_window(now: float) -> float:
+    """When requests are counted anew."""
+    return (window_of(now) + 1) * WINDOW
 
 
 def relaunch_at(now: float, relaunches: int) -> float:

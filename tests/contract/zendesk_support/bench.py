@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from jobferry.model import JsonObject, OutcomeStatus
 from jobferry.model import RecordResult as Result
-from jobferry.vendors.zendesk_support import ZENDESK_SUPPORT
 from jobferry.vendors.base import Accepted, JobPhase, Operation, Vendor, VendorClient
+from jobferry.vendors.zendesk_support import ZENDESK_SUPPORT
 from vendorsim import ManualClock, RunningSimulator
 
 JOB_SECONDS = 2.0

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from jobferry.model import JsonObject
+from jobferry.vendors.base import Accepted, RefusalScope, Refused, Throttled, ThrottleReason
 from jobferry.vendors.zendesk_support import ZENDESK_SUPPORT
-from jobferry.vendors.base import Accepted, RefusalScope, Refused
 from tests.contract.zendesk_support.bench import ZendeskBench
 
 MISSING = 999_999_999
@@ -209,3 +209,17 @@ def test_one_cell_never_deletes_two_tickets(bench: ZendeskBench, ticket_ids: lis
     bench.pass_time()
 
     assert len(bench.sim.effects(action="deleted")["effects"]) < 2
+
+
+@pytest.mark.parametrize("status", [429, 400, 422])
+def test_one_job_too_many_waits_for_a_slot(bench: ZendeskBench, status: int) -> None:
+    bench.sim.change_settings(max_jobs=1, too_many_jobs_status=status)
+    bench.submitted(bench.records(1))
+
+    one_more = bench.client.submit(bench.create, bench.records(1), "token")
+    bench.pass_time()
+    again = bench.client.submit(bench.create, bench.records(1), "token")
+
+    assert one_more == Throttled(ThrottleReason.SLOTS)
+    assert isinstance(again, Accepted)
+    assert len(bench.jobs()) == 2

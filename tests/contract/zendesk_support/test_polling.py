@@ -157,6 +157,20 @@ def test_a_list_that_cannot_be_read_is_told(bench: ZendeskBench, effect: Any) ->
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
+    reason="defect: Retry-After is heard with a 429 alone, not with a 503",
+)
+def test_a_read_that_is_asked_to_wait_says_how_long(bench: ZendeskBench) -> None:
+    bench.befall(bench.readers, status=503, retry_after=9)
+
+    answer = bench.client.poll(["V3-1"])
+
+    assert answer.throttled
+    assert answer.throttled.retry_after == 9.0
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
     reason="defect: a reader whose success cannot be read counts as having looked",
 )
 def test_an_unreadable_reader_proves_nothing(bench: ZendeskBench) -> None:
@@ -224,14 +238,3 @@ def test_the_address_in_a_job_is_never_followed(
     assert reading.raw
     assert reading.raw["url"].startswith("https://sim-account.zendesk.com/")
     assert asked == {"127.0.0.1"}
-
-
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="defect of the simulator: it divides by a latency of 0",
-)
-def test_a_job_may_take_no_time_at_all(bench: ZendeskBench) -> None:
-    bench.sim.change_settings(latency=0)
-
-    assert bench.submitted(bench.records(1))

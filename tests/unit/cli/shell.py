@@ -1,5 +1,7 @@
 """The command `jobferry` against a whole deployment in memory."""
 
+# ruff: noqa: N803  (the fakes take the arguments of the AWS SDK, which are named so)
+
 from __future__ import annotations
 
 import json
@@ -74,18 +76,20 @@ class FakeSecrets:
     deleted: set[str] = field(default_factory=set)
 
     def create_secret(self, *, Name: str, SecretString: str, Description: str) -> None:
-        if Name in self.deleted:
-            raise client_error("InvalidRequestException", "scheduled for deletion")
         if Name in self.values:
             raise client_error("ResourceExistsException")
         self.values[Name] = SecretString
 
     def restore_secret(self, *, SecretId: str) -> None:
+        if SecretId not in self.deleted:
+            raise client_error("InvalidRequestException", "not scheduled for deletion")
         self.deleted.discard(SecretId)
 
     def put_secret_value(self, *, SecretId: str, SecretString: str) -> None:
-        assert SecretId in self.values
-        assert SecretId not in self.deleted
+        if SecretId not in self.values:
+            raise client_error("ResourceNotFoundException")
+        if SecretId in self.deleted:
+            raise client_error("InvalidRequestException", "scheduled for deletion")
         self.values[SecretId] = SecretString
 
     def delete_secret(self, *, SecretId: str, RecoveryWindowInDays: int) -> None:

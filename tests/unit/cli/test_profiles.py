@@ -25,9 +25,7 @@ def put(shell: Shell, folder: Path, text: str, *more: object) -> Answer:
     return shell("profile", "put", path, *more)
 
 
-def test_put_answers_with_the_canonical_form_and_its_revision(
-    shell: Shell, tmp_path: Path
-) -> None:
+def test_put_answers_with_the_canonical_form_and_its_revision(shell: Shell, tmp_path: Path) -> None:
     answer = put(shell, tmp_path, GOOD, "--json")
 
     assert answer.code == 0

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobferry.model import JsonObject, OutcomeStatus, RecordResult
+from jobferry.objects import ObjectMissingError
 from jobferry_cli import resources
 from tests.fakes.vendor import Act
 from tests.fakes.world import INBOX, things
@@ -126,7 +127,7 @@ def test_a_file_that_cannot_be_used_is_not_uploaded(shell: Shell, csv_file: CsvF
     assert answer.code == 1
     assert '"Name"' in answer.stderr
     assert answer.stdout == ""
-    with pytest.raises(Exception, match="inbox/things/file.csv"):
+    with pytest.raises(ObjectMissingError):
         shell.world.objects.head(INBOX, "inbox/things/file.csv", None)
 
 

@@ -175,27 +175,27 @@ LATE = b"Name,Ref\n,r0\n" + b"".join(b"thing,r%06d\n" % i for i in range(24_000)
 """Bytes that are not UTF-8, beyond what is looked at first, after a bad row."""
 
 
-def test_a_file_refused_late_leaves_no_outcome(world: World) -> None:
-    with mock.patch.object(module, "REJECTS_AT_ONCE", 1):
+def test_a_file_refused_late_leaves_no_outcome() -> None:
+    with World() as world, mock.patch.object(module, "REJECTS_AT_ONCE", 1):
         run = world.carried(LATE)
-    assert run.status is RunStatus.FAILED
-    assert "UTF-8" in (run.error or "")
-    assert world.outcomes(run.run_id) == {}
-    assert world.account.submissions == []
-    assert world.problems(run.run_id) == []
+        assert run.status is RunStatus.FAILED
+        assert "UTF-8" in (run.error or "")
+        assert world.outcomes(run.run_id) == {}
+        assert world.account.submissions == []
+        assert world.problems(run.run_id) == []
 
 
 @pytest.mark.xfail(
     strict=True,
-    reason="rows counted by checkpoints stay counted when the file is refused after a pause",
+    reason="rows that a checkpoint has counted stay counted when the file is refused after it; "
+    "the report divides them by no rows, and the run never closes",
 )
-def test_a_file_refused_after_a_pause_counts_no_row(world: World) -> None:
-    world.put_profile({"batch_size": 1})
-    with mock.patch.object(module, "CHUNKS_AT_ONCE", 2_000):
+def test_a_file_refused_after_a_checkpoint_counts_no_row() -> None:
+    with World() as world, mock.patch.object(module, "CHUNKS_AT_ONCE", 100):
         run = world.carried(LATE)
-    assert run.status is RunStatus.FAILED
-    assert world.outcomes(run.run_id) == {}
-    assert world.problems(run.run_id) == []
+        assert run.status is RunStatus.FAILED
+        assert world.outcomes(run.run_id) == {}
+        assert world.problems(run.run_id) == []
 
 
 def test_two_planners_at_once_do_not_count_twice(world: World) -> None:

@@ -21,10 +21,13 @@ class RawServer:
 
 
 @contextmanager
-def serving(*answers: bytes, drip_seconds: float = 0.0) -> Iterator[RawServer]:
+def serving(
+    *answers: bytes, drip_seconds: float = 0.0, hold_seconds: float = 0.0
+) -> Iterator[RawServer]:
     """Answer one connection after the other with the given bytes, the last one for ever.
 
     drip_seconds  pause after every byte; 0 = all at once
+    hold_seconds  silence before the connection is closed
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = RawServer(f"http://127.0.0.1:{listener.getsockname()[1]}")
@@ -39,6 +42,7 @@ def serving(*answers: bytes, drip_seconds: float = 0.0) -> Iterator[RawServer]:
                     answer = answers[min(len(server.requests), len(answers) - 1)]
                     server.requests.append(_request(connection))
                     _answer(connection, answer, drip_seconds, stopped)
+                    stopped.wait(hold_seconds)
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()

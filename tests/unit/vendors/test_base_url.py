@@ -81,7 +81,5 @@ def test_everything_else_is_refused_without_showing_it(url: str) -> None:
     ],
 )
 def test_nothing_but_a_root_is_accepted(url: str) -> None:
-    with pytest.raises(ValueError, match=".") as refusal:
+    with pytest.raises(BaseUrlError):
         check_base_url(url, allow_loopback_http=True)
-
-    assert isinstance(refusal.value, BaseUrlError)

@@ -16,16 +16,23 @@ class Limits:
     max_jobs       the ceiling for it
     blocked_until  epoch seconds before which no request may be sent (Retry-After)
     full_until     epoch seconds before which no job may be submitted (the vendor said: too many)
+    window         the minute in which `used` requests were taken
     """
 
     in_flight: int
     max_jobs: int
     blocked_until: float = 0.0
     full_until: float = 0.0
+    window: int = 0
+    used: int = 0
 
     @property
     def free(self) -> int:
         return max(0, self.max_jobs - self.in_flight)
+
+
+# Lanes that take requests at the same moment meet here; each try lets one of them pass.
+_TRIES = 50
 
 
 class LimitsOf:
@@ -52,7 +59,36 @@ class LimitsOf:
             max_jobs=item.get("max_jobs", 1),
             blocked_until=item.get("blocked_until", 0.0),
             full_until=item.get("full_until", 0.0),
+            window=item.get("window", 0),
+            used=item.get("used", 0),
         )
+
+    def take_requests(self, connection: str, wanted: int, budget: int, minute: int) -> int:
+        """Take up to `wanted` of the `budget` of requests of one minute; returns how many.
+
+        Requests taken and not sent are lost: the minute is over soon.
+        """
+        for _ in range(_TRIES):
+            limits = self.get(connection)
+            used = limits.used if limits.window == minute else 0
+            granted = max(0, min(wanted, budget - used))
+            if granted == 0:
+                return 0
+            try:
+                self._table.write(
+                    Update(
+                        keys.connection(connection),
+                        keys.LIMITS,
+                        assign={"window": minute, "used": used + granted},
+                        condition="attribute_not_exists(#w) OR (#w = :was AND #u = :used)",
+                        names={"#w": "window", "#u": "used"},
+                        values={":was": limits.window, ":used": limits.used},
+                    )
+                )
+            except ConditionFailedError:
+                continue  # another lane took some in between
+            return granted
+        return 0
 
     def block(self, connection: str, until: float) -> None:
         """No request before `until`, for every lane of every run."""

@@ -32,8 +32,6 @@ def next_steps(report: RunReport) -> list[tuple[str, ...]]:
                 tag("code", "failed.csv"),
                 " that the errors below name, and send the file as it then is:",
                 send("failed.csv"),
-                "If the rows are right and the vendor was in trouble, send them again unchanged:",
-                command("jobferry", "retry", report.run_id),
             )
         )
     if report.count(OutcomeStatus.REJECTED):

@@ -17,6 +17,7 @@ class LaneState:
     """One lane between two of its steps.
 
     lap         laps done by this execution
+    events      history events that these took, about
     settle      groups of chunk numbers whose jobs are finished, for the Settle map
     latency     seconds that this lane's jobs take, as learned; None before the first
     troubles    polls in a row that the vendor refused or did not answer
@@ -27,6 +28,7 @@ class LaneState:
     run_id: str
     lane: int
     lap: int = 0
+    events: int = 0
     settle: tuple[tuple[int, ...], ...] = ()
     latency: float | None = None
     troubles: int = 0

@@ -7,6 +7,7 @@ and none is lost when the vendor forgets it.
 from __future__ import annotations
 
 from jobferry import pacing
+from jobferry.connections import Linked
 from jobferry.ledger.chunks import Chunk, Ending
 from jobferry.ledger.runs import Halt, Run
 from jobferry.model import ChunkState, OutcomeStatus
@@ -35,7 +36,7 @@ def poll_jobs(state: LaneState, deps: Deps) -> LaneState:
     mine = deps.ledger.chunks.in_flight(run.connection, run.run_id, state.lane)
     jobs = {c.job_id: c for c in mine if c.state is ChunkState.SUBMITTED and c.job_id}
     limits = deps.ledger.limits.get(run.connection)
-    if not jobs or deps.now() < limits.blocked_until:
+    if not jobs or deps.now() < limits.blocked_until or not _may_ask(run, linked, len(jobs), deps):
         return state.then(settle=())
     answer = linked.client.poll(list(jobs))
     now = deps.now()
@@ -66,6 +67,19 @@ def poll_jobs(state: LaneState, deps: Deps) -> LaneState:
         latency=pacing.learned(state.latency, observed),
         troubles=troubles,
     )
+
+
+def _may_ask(run: Run, linked: Linked, jobs: int, deps: Deps) -> bool:
+    """Take the requests of one look from the connection's budget, if it has one."""
+    if linked.request_budget is None:
+        return True
+    now = deps.now()
+    wanted = -(-jobs // linked.vendor.capabilities.poll_batch)
+    minute = pacing.window_of(now)
+    if deps.ledger.limits.take_requests(run.connection, wanted, linked.request_budget, minute):
+        return True
+    deps.ledger.limits.block(run.connection, pacing.next_window(now))
+    return False
 
 
 def _troubles(run: Run, state: LaneState, answer: PollAnswer, deps: Deps, now: float) -> int:

@@ -113,17 +113,18 @@ def _next(lap: _Lap, state: LaneState) -> LaneState:
     settle = (*state.settle, *map(tuple, pacing.settle_groups(finished)))
     flying = [c for c in mine if c.state in (ChunkState.CLAIMED, ChunkState.SUBMITTED)]
     left = deps.ledger.chunks.pool(run.run_id).left
-    lap_number = state.lap + 1
+    events = state.events + pacing.events_of_lap(len(settle))
     if not flying and not left:
         going = DONE
-    elif lap_number >= pacing.MAX_LAPS:
+    elif events >= pacing.MAX_EVENTS:
         going = RENEW
     else:
         going = WORKING
     now = deps.now()
     limits = deps.ledger.limits.get(run.connection)
     return state.then(
-        lap=lap_number,
+        lap=state.lap + 1,
+        events=events,
         settle=settle,
         state=going,
         wait_until=timestamp(_wait_until(now, flying, state.latency, limits, left, lap)),
@@ -159,6 +160,7 @@ def _claim(lap: _Lap, lane: int, busy: int) -> list[Chunk]:
     """Claim as many chunks as the lane, the connection and the pool allow."""
     run, deps = lap.run, lap.deps
     claimed: list[Chunk] = []
+    paid = 0
     window = pacing.window_for(lap.linked.max_jobs, run.lanes)
     for _ in range(CLAIM_TRIES):
         limits = deps.ledger.limits.get(run.connection)
@@ -167,20 +169,38 @@ def _claim(lap: _Lap, lane: int, busy: int) -> list[Chunk]:
         if now < max(limits.blocked_until, limits.full_until) or now >= lap.deadline:
             break
         count = pacing.to_claim(window, busy + len(claimed), limits.free, pool.left)
+        count = min(count, CLAIM_BATCH)
+        if paid < count:
+            paid += _take_requests(lap, count - paid, now)
+        count = min(count, paid)
         if count == 0:
             break
         got = deps.ledger.chunks.claim(
             run.connection,
             run.run_id,
             lane,
-            _offered(lap, pool, min(count, CLAIM_BATCH)),
+            _offered(lap, pool, count),
             pool,
             now,
             max_jobs=limits.max_jobs,
             expires_at=_expires_at(lap),
         )
         claimed += got or ()
+        paid -= len(got or ())
     return claimed
+
+
+def _take_requests(lap: _Lap, wanted: int, now: float) -> int:
+    """Requests that the connection's budget grants this minute; all of them without a budget."""
+    budget = lap.linked.request_budget
+    if budget is None:
+        return wanted
+    limits, name = lap.deps.ledger.limits, lap.run.connection
+    minute = pacing.window_of(now)
+    granted = limits.take_requests(name, wanted, pacing.submission_budget(budget), minute)
+    if granted == 0:
+        limits.full(name, pacing.next_window(now))
+    return granted
 
 
 def _offered(lap: _Lap, pool: Pool, count: int) -> list[PlannedChunk]:

@@ -1,0 +1,99 @@
+"""Failures of any command: sentences, exit codes, and what stands on which stream."""
+
+from __future__ import annotations
+
+import pytest
+from botocore import exceptions as aws
+
+from jobferry.ledger.table import BusyTableError
+from jobferry_cli.errors import explain
+from tests.fakes.world import things
+from tests.unit.cli.shell import Shell, client_error
+
+FAILURES = [
+    (client_error("AccessDeniedException", "not you"), "does not allow", "aws sts"),
+    (client_error("ExpiredToken"), "does not accept your credentials", "aws sts"),
+    (client_error("InternalError", "oh"), "InternalError", "aws sts"),
+    (aws.NoCredentialsError(), "no AWS credentials", "aws configure"),
+    (aws.NoRegionError(), "No AWS region", "export AWS_REGION"),
+    (aws.ProfileNotFound(profile="p"), "(p)", "aws configure list-profiles"),
+    (aws.EndpointConnectionError(endpoint_url="http://e"), "cannot be reached", "jobferry local"),
+    (aws.ReadTimeoutError(endpoint_url="http://e"), "cannot be reached", "jobferry local"),
+    (aws.UnauthorizedSSOTokenError(), "sign-in", "aws sso login"),
+    (aws.UnknownServiceError(service_name="x", known_service_names=[]), "cannot be used", "aws"),
+    (BusyTableError("throttled"), "too busy", "jobferry runs"),
+]
+
+
+@pytest.mark.parametrize(("error", "said", "next_command"), FAILURES)
+def test_failures_of_aws_are_sentences_with_a_command(
+    shell: Shell,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    said: str,
+    next_command: str,
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(shell.world.ledger.runs, "get", fail)
+    answer = shell("status", "things-1", "--json")
+
+    assert answer.code == 2
+    assert answer.stdout == ""
+    assert said in answer.stderr
+    assert answer.stderr.splitlines()[-1].startswith(f"Next:  {next_command}")
+
+
+def test_what_is_not_expected_is_not_hidden(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(shell.world.ledger.runs, "get", fail)
+    with pytest.raises(ZeroDivisionError):
+        shell("status", "things-1")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("nonsense",),
+        ("status",),
+        ("rows", "things-1", "--row", "0"),
+        ("rows", "things-1", "--status", "odd"),
+        ("runs", "--limit", "none"),
+        ("results", "things-1"),
+        ("run", "none.csv"),
+        ("connection", "put", "x"),
+    ],
+)
+def test_wrong_usage_is_exit_code_1(shell: Shell, words: tuple[str, ...]) -> None:
+    answer = shell(*words)
+
+    assert answer.code == 1
+    assert answer.stdout == ""
+    assert "Error: " in answer.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(), ("connection",), ("profile",), ("run",), ("plan",), ("rows",), ("watch",), ("local",)],
+)
+def test_help_needs_no_stack(shell: Shell, words: tuple[str, ...]) -> None:
+    answer = shell(*words, "--help")
+
+    assert answer.code == 0
+    assert answer.stdout.startswith("Usage: ")
+    assert shell.stack_names == []
+
+
+def test_json_may_stand_before_the_command(shell: Shell) -> None:
+    run = shell.world.carried(things(1))
+
+    assert shell("--json", "status", run.run_id).document["run_id"] == run.run_id
+
+
+def test_an_explanation_keeps_the_name_of_the_call() -> None:
+    error = client_error("AccessDenied", "User: x is not authorized", "DescribeStacks")
+
+    assert "DescribeStacks: User: x is not authorized" in explain(error).message

@@ -1,0 +1,51 @@
+"""JSON that every script and terminal can take, and text that steers none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobferry_cli.output import printable, put_json
+from tests.unit.cli.shell import Shell
+
+
+@given(text=st.text())
+def test_printable_text_is_one_line_without_control_characters(text: str) -> None:
+    shown = printable(text)
+
+    assert len(shown) == len(text)
+    assert shown.isprintable()
+    assert all(a == b for a, b in zip(text, shown, strict=True) if a.isprintable())
+
+
+def test_json_is_one_ascii_line_and_loses_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    document = {"error": "Größe\n\x9b31m \U0001f600", "rows": [1, None]}
+    put_json(document)
+
+    line = capsys.readouterr().out
+    assert line.isascii()
+    assert line.count("\n") == 1
+    assert json.loads(line) == document
+
+
+def test_operations_need_no_stack(shell: Shell) -> None:
+    answer = shell("operations", "zendesk_support", "--json")
+
+    names = [document["operation"] for document in answer.documents]
+    assert "tickets.create" in names
+    assert all(
+        set(document) >= {"fields", "required", "max_records", "max_bytes", "max_jobs"}
+        for document in answer.documents
+    )
+    assert shell.stack_names == []
+    assert "tickets.create" in shell("operations").stdout
+
+
+def test_an_unknown_vendor_names_the_known_ones(shell: Shell) -> None:
+    answer = shell("operations", "nobody")
+
+    assert answer.code == 1
+    assert "zendesk_support" in answer.stderr

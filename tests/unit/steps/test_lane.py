@@ -1,0 +1,37 @@
+"""The state of a lane: small, plain, and the same after a trip through JSON."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobferry.steps.lane import LaneState, timestamp
+
+GROUPS = st.lists(st.lists(st.integers(1, 100_000), min_size=1, max_size=5).map(tuple), max_size=10)
+
+
+@given(
+    lap=st.integers(0, 400),
+    settle=GROUPS.map(tuple),
+    latency=st.none() | st.floats(0, 1e5),
+    troubles=st.integers(0, 5),
+)
+def test_a_state_survives_json(
+    lap: int,
+    settle: tuple[tuple[int, ...], ...],
+    latency: float | None,
+    troubles: int,
+) -> None:
+    state = LaneState("run", 3, lap, settle, latency, troubles, "2026-01-01T00:00:00.000Z")
+    assert LaneState.from_payload(json.loads(json.dumps(state.to_payload()))) == state
+
+
+def test_a_new_lane_is_its_run_and_number() -> None:
+    assert LaneState.from_payload({"run_id": "run", "lane": 1}) == LaneState("run", 1)
+
+
+def test_a_timestamp_is_utc_to_the_millisecond() -> None:
+    assert timestamp(1_767_225_600.0) == "2026-01-01T00:00:00.000Z"
+    assert timestamp(1_767_225_600.5) == "2026-01-01T00:00:00.500Z"

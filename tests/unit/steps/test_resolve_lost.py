@@ -1,0 +1,234 @@
+"""Lost answers: the vendor is asked, nothing is guessed, nothing is carried out twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jobferry.ledger.chunks import Chunk
+from jobferry.ledger.runs import Halt
+from jobferry.model import ChunkState, Outcome, OutcomeStatus, RunStatus
+from jobferry.steps.lane import LaneState, timestamp
+from jobferry.steps.resolve_lost import PATIENCE, SEND_WINDOW, lost_from
+from jobferry.vendors.base import Found, FoundState, LostSubmission
+from tests.fakes.effects import Crash, CrashOnce, Phase
+from tests.fakes.vendor import UPSERT, Act
+from tests.fakes.world import CONNECTION, World, things
+
+SUCCEEDED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.UNKNOWN
+
+
+def everything(world: World, run_id: str) -> set[tuple[Any, ...]]:
+    """What all rows have in common."""
+    outcomes = world.outcomes(run_id).values()
+    return {(o.status, o.error_code, o.attempts) for o in outcomes}
+
+
+def lost_chunk(world: World, *acts: Act) -> LaneState:
+    """A lane whose only chunk was sent, without a clear answer."""
+    world.account.will_reply(*acts)
+    run = world.planned(things(2))
+    return world.submit(LaneState(run.run_id, 0))
+
+
+def chunk_of(world: World, state: LaneState) -> Chunk:
+    (chunk,) = world.ledger.chunks.get(state.run_id, [1])
+    return chunk
+
+
+def only_outcomes(world: World, state: LaneState) -> list[Outcome]:
+    world.settle(state)
+    return list(world.outcomes(state.run_id).values())
+
+
+class TestCreate:
+    def test_a_job_that_is_found_is_adopted(self, world: World) -> None:
+        world.account.will_reply(Act.DONE_UNHEARD)
+        run = world.carried(things(6))
+        assert run.status is RunStatus.COMPLETED
+        assert set(world.account.carried_out.values()) == {1}
+        assert world.outcomes(run.run_id)[1] == Outcome(
+            1, SUCCEEDED, vendor_id="id-r1", job_id="job-1", attempts=1
+        )
+        assert world.ledger.runs.requests(run.run_id)["other"] == 1
+        assert world.problems(run.run_id) == []
+
+    def test_what_never_arrived_is_sent_again(self, world: World) -> None:
+        world.account.will_reply(Act.LOST)
+        run = world.carried(things(6))
+        assert run.status is RunStatus.COMPLETED
+        assert set(world.account.carried_out.values()) == {1}
+        assert [world.outcomes(run.run_id)[row].attempts for row in (1, 3)] == [2, 1]
+        assert world.problems(run.run_id) == []
+
+    def test_each_attempt_has_a_token_of_its_own(self, world: World) -> None:
+        world.account.will_reply(Act.LOST)
+        run = world.carried(things(2))
+        tokens = [s.token for s in world.account.submissions]
+        assert tokens == [f"{run.run_id}.1.1", f"{run.run_id}.1.2"]
+
+    def test_what_never_arrives_fails_in_the_end(self, world: World) -> None:
+        world.account.will_reply(*[Act.LOST] * 9)
+        run = world.carried(things(2))
+        assert run.status is RunStatus.COMPLETED_WITH_FAILURES
+        assert everything(world, run.run_id) == {
+            (OutcomeStatus.FAILED, "vendor_unavailable", 3)
+        }
+        assert len(world.account.submissions) == 3
+
+    def test_a_vendor_that_cannot_decide_yet_is_asked_again(self, world: World) -> None:
+        pending = Found(FoundState.PENDING, requests=2)
+        world.account.will_reply(Act.DONE_UNHEARD)
+        world.account.will_find(pending, pending, pending, None)
+        run = world.carried(things(2))
+        assert run.status is RunStatus.COMPLETED
+        assert world.account.carried_out == {"r1": 1, "r2": 1}
+        assert world.ledger.runs.requests(run.run_id)["other"] == 7
+
+    def test_a_vendor_that_never_decides_leaves_the_rows_unknown(self, world: World) -> None:
+        world.account.will_reply(Act.DONE_UNHEARD)
+        world.account.will_find(*[Found(FoundState.PENDING, requests=1)] * 5_000)
+        start = world.clock.now()
+        run = world.carried(things(2))
+        assert run.status is RunStatus.UNRESOLVED
+        assert everything(world, run.run_id) == {(UNKNOWN, "submission_lost", 1)}
+        assert PATIENCE <= world.clock.now() - start <= PATIENCE + 60
+        assert len(world.account.submissions) == 1
+
+    def test_a_vendor_that_cannot_say_leaves_the_rows_unknown(self, world: World) -> None:
+        world.account.will_reply(Act.DONE_UNHEARD)
+        world.account.will_find(Found(FoundState.UNDECIDABLE, reason="it keeps no list"))
+        run = world.carried(things(2))
+        assert run.status is RunStatus.UNRESOLVED
+        assert "it keeps no list" in (world.outcomes(run.run_id)[1].error or "")
+        assert everything(world, run.run_id) == {(UNKNOWN, "submission_lost", 1)}
+
+    def test_a_job_found_without_its_id_is_unknown(self, world: World) -> None:
+        state = lost_chunk(world, Act.DONE_UNHEARD)
+        world.account.will_find(Found(FoundState.FOUND))
+        state = world.submit(state)
+        assert {o.status for o in only_outcomes(world, state)} == {UNKNOWN}
+
+    def test_jobs_of_other_chunks_are_named(self, world: World) -> None:
+        other = world.carried(things(2, start=50))
+        state = lost_chunk(world, Act.DONE_UNHEARD)
+        world.submit(state)
+        ((_, lost),) = world.account.finds
+        assert lost.known_jobs == {
+            c.job_id for c in world.ledger.chunks.all(other.run_id)
+        }
+        assert [dict(record) for record in lost.records] == [
+            {"name": "thing 1", "ref": "r1"},
+            {"name": "thing 2", "ref": "r2"},
+        ]
+
+    def test_jobs_of_this_run_are_named_even_while_the_index_lags(self, world: World) -> None:
+        world.table.hold_indexes()
+        world.account.will_reply(Act.ACCEPT, Act.DONE_UNHEARD)
+        run = world.planned(things(4))
+        world.submit(world.submit(LaneState(run.run_id, 0)))
+        ((_, lost),) = world.account.finds
+        assert lost.known_jobs == {"job-1"}
+
+    @pytest.mark.xfail(
+        strict=True,
+        reason="two lanes may adopt the same job: nothing in the ledger makes a job id unique",
+    )
+    def test_one_job_is_adopted_by_one_chunk(self) -> None:
+        with World(max_records=1, max_jobs=20) as world:
+            run = world.planned(things(20))
+            assert run.lanes == 2
+            world.account.will_reply(Act.DONE_UNHEARD, *[Act.ACCEPT] * 9, Act.LOST)
+            lanes = [world.submit(LaneState(run.run_id, lane)) for lane in (0, 1)]
+            # A vendor without tokens: both submissions look like the one job that nobody knows.
+            lone = Found(FoundState.FOUND, "job-1", requests=1)
+            world.account.will_find(lone, lone)
+            others = iter([lanes[1]])
+
+            def meanwhile(_lost: LostSubmission) -> None:
+                for state in others:
+                    world.submit(state)
+
+            world.account.during_find = meanwhile
+            world.submit(lanes[0])
+            adopted = [c.number for c in world.ledger.chunks.all(run.run_id) if c.job_id == "job-1"]
+            assert len(adopted) == 1
+
+
+class TestRepeatable:
+    def test_it_simply_goes_again(self, world: World) -> None:
+        world.put_profile({"operation": UPSERT})
+        world.account.will_reply(Act.DONE_UNHEARD, Act.LOST)
+        run = world.carried(things(6))
+        assert run.status is RunStatus.COMPLETED
+        assert world.account.finds == []
+        assert [world.outcomes(run.run_id)[row].attempts for row in (1, 3, 5)] == [2, 2, 1]
+        assert world.problems(run.run_id) == []
+
+    def test_without_a_clear_answer_in_the_end_it_is_unknown(self, world: World) -> None:
+        world.put_profile({"operation": UPSERT, "max_attempts": 2})
+        world.account.will_reply(*[Act.DONE_UNHEARD] * 9)
+        run = world.carried(things(2))
+        assert everything(world, run.run_id) == {(UNKNOWN, "vendor_unavailable", 2)}
+        assert len(world.account.submissions) == 2
+
+    @pytest.mark.xfail(
+        strict=True,
+        reason="a lost upsert goes back to the pool, and a stopped run skips it as never sent",
+    )
+    def test_a_stopped_run_does_not_say_that_it_was_never_sent(self, world: World) -> None:
+        world.put_profile({"operation": UPSERT})
+        state = lost_chunk(world, Act.DONE_UNHEARD)
+        world.ledger.runs.halt(state.run_id, Halt("aborted", "Stopped by ops."))
+        world.close(state.run_id)
+        for _ in range(4):
+            state = world.submit(state)
+            world.settle(state)
+        assert world.account.carried_out == {"r1": 1, "r2": 1}
+        assert everything(world, state.run_id) & {(OutcomeStatus.SKIPPED, "aborted", 1)} == set()
+
+    @pytest.mark.xfail(
+        strict=True,
+        reason="a refusal of the second attempt is taken for the fate of the first, lost one",
+    )
+    def test_a_later_refusal_does_not_say_what_became_of_the_first(self, world: World) -> None:
+        world.put_profile({"operation": UPSERT})
+        world.account.will_reply(Act.DONE_UNHEARD, Act.REFUSE)
+        run = world.carried(things(2))
+        assert world.account.carried_out == {"r1": 1, "r2": 1}
+        assert world.statuses(run.run_id) == [UNKNOWN, UNKNOWN]
+
+
+class TestCrashes:
+    def test_nobody_is_asked_while_the_request_may_be_under_way(self, world: World) -> None:
+        run = world.planned(things(2))
+        world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"vendor.submit"}))
+        with pytest.raises(Crash):
+            world.submit(LaneState(run.run_id, 0))
+        sending_at = world.clock.now()
+        state = world.submit(LaneState(run.run_id, 0))
+        assert (world.account.finds, len(world.account.submissions)) == ([], 1)
+        assert state.wait_until == timestamp(sending_at + SEND_WINDOW)
+        world.clock.until(sending_at + SEND_WINDOW)
+        world.submit(state)
+        assert chunk_of(world, state).state is ChunkState.SUBMITTED
+        assert chunk_of(world, state).job_id == "job-1"
+
+    @pytest.mark.parametrize("phase", Phase)
+    def test_sent_or_not_the_vendor_knows(self, world: World, phase: Phase) -> None:
+        request = world.drop(things(6))
+        world.effects.on_effect = CrashOnce(2, phase, frozenset({"vendor.submit"}))
+        run = world.execute(request)
+        assert run.status is RunStatus.COMPLETED
+        assert set(world.account.carried_out.values()) == {1}
+        assert world.problems(run.run_id) == []
+
+
+def test_what_was_never_sent_is_never_lost(world: World) -> None:
+    run = world.planned(things(2))
+    world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"table.transact"}))
+    with pytest.raises(Crash):
+        world.submit(LaneState(run.run_id, 0))
+    (chunk,) = world.ledger.chunks.in_flight(CONNECTION, run.run_id)
+    assert lost_from(chunk) == float("inf")

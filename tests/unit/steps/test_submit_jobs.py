@@ -1,0 +1,340 @@
+"""Submit: the window is filled, each chunk is sent once, and whatever the vendor says is obeyed."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import pytest
+
+from jobferry import pacing
+from jobferry.ledger.runs import Halt
+from jobferry.model import ChunkState, OutcomeStatus, RunStatus
+from jobferry.steps.lane import DONE, RENEW, WORKING, LaneState, timestamp
+from jobferry.steps.submit_jobs import submit_jobs
+from tests.fakes.effects import Crash, CrashOnce, Phase
+from tests.fakes.vendor import Act, Reply, Submission
+from tests.fakes.world import CONNECTION, Execution, World, things
+
+SKIPPED, FAILED = OutcomeStatus.SKIPPED, OutcomeStatus.FAILED
+
+
+def lane(run_id: str, number: int = 0) -> LaneState:
+    return LaneState(run_id, number)
+
+
+def sent(world: World) -> list[tuple[str, ...]]:
+    return [submission.keys for submission in world.account.submissions]
+
+
+def states(world: World, run_id: str) -> list[ChunkState]:
+    return [chunk.state for chunk in world.ledger.chunks.all(run_id)]
+
+
+def carry_on(world: World, run_id: str) -> Execution:
+    """Close, which starts lanes for what is left, until the run is closed."""
+    execution = world.execution()
+    execution.carry(lambda: {"run_id": run_id, "state": "unusable"})
+    return execution
+
+
+class TestWindow:
+    def test_free_slots_are_filled_in_file_order(self, world: World) -> None:
+        run = world.planned(things(10))
+        state = world.submit(lane(run.run_id))
+        assert sent(world) == [("r1", "r2"), ("r3", "r4"), ("r5", "r6")]
+        assert states(world, run.run_id) == [ChunkState.SUBMITTED] * 3
+        assert world.ledger.limits.get(CONNECTION).in_flight == 3
+        assert (state.state, state.lap, state.settle) == (WORKING, 1, ())
+        assert state.wait_until > timestamp(world.clock.now())
+
+    def test_a_full_window_sends_nothing_more(self, world: World) -> None:
+        run = world.planned(things(10))
+        state = world.submit(lane(run.run_id))
+        world.submit(state)
+        assert len(sent(world)) == 3
+
+    def test_the_same_step_twice_sends_once(self, world: World) -> None:
+        run = world.planned(things(4))
+        first = world.submit(lane(run.run_id))
+        before = world.table.items()
+        assert world.submit(lane(run.run_id)).to_payload() == first.to_payload()
+        assert world.table.items() == before
+
+    def test_lanes_share_pool_and_slots(self) -> None:
+        with World(max_records=1, max_jobs=20) as world:
+            run = world.planned(things(50))
+            assert run.lanes == 2
+            world.submit(lane(run.run_id, 0))
+            world.submit(lane(run.run_id, 1))
+            assert len(sent(world)) == len(set(sent(world))) == 20
+            by_lane = [
+                len(world.ledger.chunks.in_flight(CONNECTION, run.run_id, n)) for n in (0, 1)
+            ]
+            assert by_lane == [10, 10]
+
+    def test_the_claim_of_another_lane_in_between_is_no_harm(self, world: World) -> None:
+        run = world.planned(things(4))
+        stale = world.ledger.chunks.pool(run.run_id)
+        world.ledger.chunks.claim(
+            CONNECTION,
+            run.run_id,
+            1,
+            world.ledger.runs.planned_chunks(run.run_id, 1, 1),
+            stale,
+            world.clock.now(),
+            max_jobs=3,
+            expires_at=0,
+        )
+        current = world.ledger.chunks.pool
+        looks = iter([stale])
+        with mock.patch.object(
+            world.ledger.chunks, "pool", lambda run_id: next(looks, None) or current(run_id)
+        ):
+            world.submit(lane(run.run_id))
+        assert sent(world) == [("r3", "r4")]
+
+    def test_slots_of_other_runs_count(self, world: World) -> None:
+        first = world.planned(things(10))
+        world.submit(lane(first.run_id))
+        second = world.planned(things(4, start=100))
+        state = world.submit(lane(second.run_id))
+        assert len(sent(world)) == 3
+        assert (state.state, state.wait_until) == (
+            WORKING,
+            timestamp(world.clock.now() + pacing.NO_SLOT),
+        )
+
+    def test_requests_are_counted(self, world: World) -> None:
+        run = world.planned(things(10))
+        world.submit(lane(run.run_id))
+        assert world.ledger.runs.requests(run.run_id) == {"submit": 3, "poll": 0, "other": 0}
+
+
+class TestLane:
+    def test_a_lane_ends_when_nothing_is_left(self, world: World) -> None:
+        run = world.planned(things(2))
+        state = world.submit(lane(run.run_id))
+        world.clock.advance(30)
+        state = world.submit(world.poll(state))
+        assert (state.state, state.settle) == (DONE, ((1,),))
+
+    def test_a_long_history_is_renewed(self, world: World) -> None:
+        run = world.planned(things(2))
+        state = world.submit(lane(run.run_id).then(lap=pacing.MAX_LAPS - 1))
+        assert state.state == RENEW
+
+    def test_a_closed_run_needs_no_lane(self, world: World) -> None:
+        run = world.carried(things(2))
+        state = world.submit(lane(run.run_id).then(settle=((1,),)))
+        assert (state.state, state.settle) == (DONE, ())
+        assert len(sent(world)) == 1
+
+    def test_what_a_dead_step_finished_is_settled(self, world: World) -> None:
+        run = world.planned(things(6))
+        state = world.submit(lane(run.run_id))
+        world.clock.advance(30)
+        world.poll(state)  # and its answer is lost
+        after = world.submit(state)
+        assert sorted(n for group in after.settle for n in group) == [1, 2, 3]
+
+    def test_what_a_dead_step_claimed_is_sent(self, world: World) -> None:
+        run = world.planned(things(6))
+        world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"table.transact"}))
+        with pytest.raises(Crash):
+            world.submit(lane(run.run_id))
+        assert (sent(world), states(world, run.run_id)) == ([], [ChunkState.CLAIMED] * 3)
+        world.submit(lane(run.run_id))
+        assert sent(world) == [("r1", "r2"), ("r3", "r4"), ("r5", "r6")]
+        assert world.account.carried_out.most_common(1)[0][1] == 1
+
+
+class TestDeadline:
+    def test_after_it_no_request_is_begun(self, world: World) -> None:
+        run = world.planned(things(10))
+        world.account.request_seconds = 40.0
+        world.submit(lane(run.run_id))
+        assert len(sent(world)) == 2
+        assert world.ledger.limits.get(CONNECTION).in_flight == 2
+        pool = world.ledger.chunks.pool(run.run_id)
+        assert (pool.left, pool.returned) == (3, frozenset({3}))
+
+    def test_what_went_back_is_sent_by_the_next_lap(self, world: World) -> None:
+        world.account.request_seconds = 40.0
+        run = world.carried(things(10))
+        assert (run.status, run.outcomes[OutcomeStatus.SUCCEEDED]) == (RunStatus.COMPLETED, 10)
+        assert world.account.received.most_common(1)[0][1] == 1
+
+
+class TestRefused:
+    def test_a_refused_chunk_fails_and_the_others_go_on(self, world: World) -> None:
+        world.account.will_reply(Act.ACCEPT, Reply(Act.REFUSE, code="BadBody", message="No."))
+        run = world.carried(things(10))
+        assert run.status is RunStatus.COMPLETED_WITH_FAILURES
+        failed = {r: o for r, o in world.outcomes(run.run_id).items() if o.status is FAILED}
+        assert sorted(failed) == [3, 4]
+        assert {(o.error_code, o.error, o.job_id, o.attempts) for o in failed.values()} == {
+            ("BadBody", "No.", None, 1)
+        }
+        assert run.outcomes[OutcomeStatus.SUCCEEDED] == 8
+        assert world.problems(run.run_id) == []
+
+    def test_an_account_that_is_refused_stops_the_run(self, world: World) -> None:
+        world.account.will_reply(*[Reply(Act.REFUSE_RUN, code="401", message="Log in.")] * 50)
+        run = world.carried(things(40))
+        assert run.status is RunStatus.ABORTED
+        assert (run.halt, run.error) == (Halt("401", "Log in."), "Log in.")
+        assert len(sent(world)) == 1
+        assert (run.outcomes[FAILED], run.outcomes[SKIPPED]) == (2, 38)
+        skipped = world.outcomes(run.run_id)[40]
+        assert (skipped.status, skipped.error_code, skipped.error, skipped.attempts) == (
+            SKIPPED,
+            "401",
+            "Log in.",
+            0,
+        )
+        assert world.problems(run.run_id) == []
+
+    def test_a_refusal_in_the_middle_lets_jobs_under_way_end(self, world: World) -> None:
+        world.account.will_reply(*[Act.ACCEPT] * 4, Act.REFUSE_RUN)
+        run = world.carried(things(20))
+        assert run.status is RunStatus.ABORTED
+        counts = {status: n for status, n in run.outcomes.items() if n}
+        assert counts == {OutcomeStatus.SUCCEEDED: 8, FAILED: 2, SKIPPED: 10}
+        assert world.problems(run.run_id) == []
+
+    def test_a_large_run_that_is_stopped_skips_many_chunks_a_lap(self) -> None:
+        with World(max_records=1, max_jobs=3) as world:
+            world.account.will_reply(Act.REFUSE_RUN)
+            run = world.carried(things(700))
+            assert run.outcomes[SKIPPED] == 699
+            assert len(sent(world)) == 1
+            assert world.problems(run.run_id) == []
+
+    def test_an_operator_can_stop_a_run(self, world: World) -> None:
+        run = world.planned(things(10))
+        world.submit(lane(run.run_id))
+        world.ledger.runs.halt(run.run_id, Halt("aborted", "Stopped by ops."))
+        carry_on(world, run.run_id)
+        run = world.run(run.run_id)
+        assert run.status is RunStatus.ABORTED
+        assert (run.outcomes[OutcomeStatus.SUCCEEDED], run.outcomes[SKIPPED]) == (6, 4)
+        assert world.problems(run.run_id) == []
+
+
+class TestThrottled:
+    @pytest.mark.parametrize("retry_after", [None, 0.0, 90.0, 7_200.0])
+    def test_nothing_is_sent_before_the_vendor_allows_it(
+        self, world: World, retry_after: float | None
+    ) -> None:
+        world.account.will_reply(Act.ACCEPT, Reply(Act.THROTTLE, retry_after))
+        run = world.planned(things(10))
+        now = world.clock.now()
+        world.submit(lane(run.run_id))
+        until = now + (pacing.THROTTLED if retry_after is None else retry_after)
+        assert world.ledger.limits.get(CONNECTION).blocked_until == until
+        carry_on(world, run.run_id)
+        run = world.run(run.run_id)
+        assert run.status is RunStatus.COMPLETED
+        assert all(s.at >= until for s in world.account.submissions[2:])
+        assert {o.attempts for o in world.outcomes(run.run_id).values()} == {1}
+        assert world.problems(run.run_id) == []
+
+    def test_the_lane_waits_as_long_as_the_vendor_asks(self, world: World) -> None:
+        world.account.will_reply(Reply(Act.THROTTLE, 500.0))
+        run = world.planned(things(10))
+        state = world.submit(lane(run.run_id))
+        assert len(sent(world)) == 1
+        assert state.wait_until == timestamp(world.clock.now() + 500.0)
+        assert world.ledger.limits.get(CONNECTION).in_flight == 0
+
+    def test_too_many_jobs_lets_polls_go_on(self, world: World) -> None:
+        world.account.will_reply(Act.ACCEPT, Reply(Act.FULL, 120.0))
+        run = world.planned(things(10))
+        start = world.clock.now()
+        state = world.submit(lane(run.run_id))
+        limits = world.ledger.limits.get(CONNECTION)
+        assert (limits.full_until, limits.blocked_until) == (start + 120.0, 0)
+        assert state.wait_until < timestamp(start + 61)
+        carry_on(world, run.run_id)
+        assert all(s.at >= start + 120.0 for s in world.account.submissions[2:])
+        assert world.run(run.run_id).status is RunStatus.COMPLETED
+        assert {o.attempts for o in world.outcomes(run.run_id).values()} == {1}
+
+    def test_an_account_with_fewer_slots_than_we_think_is_no_harm(self, world: World) -> None:
+        world.account.max_jobs = 1
+        run = world.carried(things(12))
+        assert run.status is RunStatus.COMPLETED
+        assert world.account.most_in_flight == 1
+        assert {o.attempts for o in world.outcomes(run.run_id).values()} == {1}
+        assert world.problems(run.run_id) == []
+
+    @pytest.mark.xfail(
+        strict=True, reason="chunks that were claimed before are sent without asking blocked_until"
+    )
+    def test_a_chunk_left_claimed_waits_too(self, world: World) -> None:
+        run = world.planned(things(6))
+        world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"table.transact"}))
+        with pytest.raises(Crash):
+            world.submit(lane(run.run_id))
+        world.ledger.limits.block(CONNECTION, world.clock.now() + 60)
+        world.submit(lane(run.run_id))
+        assert sent(world) == []
+
+    @pytest.mark.xfail(
+        strict=True, reason="the vendor is asked about lost submissions before blocked_until"
+    )
+    def test_questions_about_lost_submissions_wait_too(self, world: World) -> None:
+        world.account.will_reply(Act.DONE_UNHEARD)
+        run = world.planned(things(2))
+        state = world.submit(lane(run.run_id))
+        world.ledger.limits.block(CONNECTION, world.clock.now() + 60)
+        world.submit(state)
+        assert world.account.finds == []
+
+
+class TestTwins:
+    """The same step twice at the same time: one was taken for dead, and was only slow."""
+
+    def test_a_twin_sends_nothing_twice(self, world: World) -> None:
+        run = world.planned(things(6))
+        twins = iter([lane(run.run_id)])
+
+        def meanwhile(_submission: Submission) -> None:
+            for state in twins:
+                world.submit(state)
+
+        world.account.during_submit = meanwhile
+        state = world.submit(lane(run.run_id))
+        assert world.account.received.most_common(1)[0][1] == 1
+        assert states(world, run.run_id) == [ChunkState.SUBMITTED] * 3
+        assert state.state == WORKING
+
+    @pytest.mark.xfail(
+        strict=True,
+        reason="give_back does not ask whether a twin has begun to send the chunk meanwhile",
+    )
+    def test_a_twin_without_time_gives_nothing_back_that_is_being_sent(
+        self, world: World
+    ) -> None:
+        run = world.planned(things(6))
+        world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"table.transact"}))
+        with pytest.raises(Crash):
+            world.submit(lane(run.run_id))
+        in_flight = world.ledger.chunks.in_flight
+        looks = iter([in_flight(CONNECTION, run.run_id, 0)])
+        twins = iter([lane(run.run_id)])
+
+        def meanwhile(_submission: Submission) -> None:
+            """The twin has looked before this request left, and acts now, out of time."""
+            for state in twins:
+                with mock.patch.object(
+                    world.ledger.chunks,
+                    "in_flight",
+                    lambda *args: next(looks, None) or in_flight(*args),
+                ):
+                    submit_jobs(state, world.deps, world.clock.now())
+
+        world.account.during_submit = meanwhile
+        world.submit(lane(run.run_id))
+        carry_on(world, run.run_id)
+        assert world.account.carried_out.most_common(1)[0][1] == 1

@@ -1,0 +1,221 @@
+"""Whole runs in virtual time: crashes at every effect, random faults, and a full window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jobferry.model import JsonObject, OutcomeStatus, RecordResult, RunStatus
+from jobferry.vendors.base import Found, FoundState, PollAnswer, Refused, Throttled, ThrottleReason
+from tests.fakes.effects import CrashOnce, Phase
+from tests.fakes.vendor import CREATE, UPSERT, Act, Reply
+from tests.fakes.world import CONNECTION, ExecutionFailedError, World, things
+
+SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
+
+SMALL = things(7) + ",bad\nagain,r1\n"
+"""Seven rows to send, one that is rejected, one that is a repeat."""
+
+SCRIPT = (Act.ACCEPT, Act.DONE_UNHEARD, Act.LOST, Reply(Act.THROTTLE, 30.0))
+
+
+def carried(operation: str, crash: CrashOnce) -> tuple[World, list[str]]:
+    """A small run with troubles of every kind, in a world where the process dies once."""
+    with World(max_records=2, max_jobs=3) as world:
+        world.put_profile({"row_key": "Ref", "operation": operation})
+        world.account.will_reply(*SCRIPT)
+        request = world.drop(SMALL)
+        world.effects.on_effect = crash
+        run = world.execute(request)
+        assert dict(run.outcomes) == {
+            SUCCEEDED: 7,
+            FAILED: 0,
+            OutcomeStatus.REJECTED: 1,
+            OutcomeStatus.SKIPPED: 1,
+            UNKNOWN: 0,
+        }
+        return world, world.problems(run.run_id)
+
+
+def effects_of(operation: str) -> int:
+    count = CrashOnce(0, Phase.BEFORE)
+    carried(operation, count)
+    return len(count.seen)
+
+
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("operation", [CREATE, UPSERT])
+def test_a_crash_at_any_effect_loses_and_doubles_nothing(operation: str, phase: Phase) -> None:
+    total = effects_of(operation)
+    assert total > 60
+    for number in range(1, total + 1):
+        crash = CrashOnce(number, phase)
+        world, problems = carried(operation, crash)
+        at = f"{phase} effect {number}, {crash.seen[number - 1]}"
+        # A lost request may be repeated only when nothing came of it; an upsert may always.
+        assert problems == [], at
+        assert set(world.account.carried_out) == {f"r{n}" for n in range(1, 8)}, at
+        if operation == CREATE:
+            assert max(world.account.carried_out.values()) == 1, at
+
+
+def test_a_full_window_is_never_exceeded() -> None:
+    with World() as world:
+        world.account.latency = lambda number: 10.0 + number % 7
+        run = world.carried(things(3_000) * 1)
+        assert run.status is RunStatus.COMPLETED
+        assert run.outcomes[SUCCEEDED] == 3_000
+        assert (len(world.account.submissions), world.account.most_in_flight) == (30, 30)
+        assert world.ledger.limits.get(CONNECTION).in_flight == 0
+        assert world.problems(run.run_id) == []
+
+
+def test_many_small_jobs_keep_thirty_in_flight_and_no_more() -> None:
+    with World(max_records=10) as world:
+        world.account.latency = lambda number: 10.0 + number % 7
+        start = world.clock.now()
+        run = world.carried(things(3_000))
+        assert run.status is RunStatus.COMPLETED
+        assert (len(world.account.submissions), world.account.most_in_flight) == (300, 30)
+        assert all(s.reply.act is Act.ACCEPT for s in world.account.submissions)
+        assert world.clock.now() - start < 1.5 * 300 * 13 / 30
+        assert world.problems(run.run_id) == []
+
+
+def test_threads_send_as_one_does() -> None:
+    with World(max_records=5, senders=8) as world:
+        run = world.carried(things(600))
+        assert run.outcomes[SUCCEEDED] == 600
+        assert set(world.account.carried_out.values()) == {1}
+        assert world.problems(run.run_id) == []
+
+
+def test_two_runs_share_a_connection() -> None:
+    with World(max_records=1, max_jobs=4) as world:
+        requests = [world.drop(things(10)), world.drop(things(10, start=100))]
+        runs = [world.execute(request) for request in requests]
+        assert {run.status for run in runs} == {RunStatus.COMPLETED}
+        assert len({run.run_id for run in runs}) == 2
+        assert world.account.most_in_flight == 4
+
+
+def test_events_that_come_again_change_nothing() -> None:
+    with World(max_records=2) as world:
+        request = world.drop(things(9))
+        run = world.execute(request)
+        before = world.table.items()
+        assert world.execute(request) == run
+        assert world.table.items() == before
+        assert len(world.account.submissions) == 5
+
+
+def test_no_cell_appears_in_a_log_or_a_payload() -> None:
+    with World(max_records=2) as world:
+        world.account.will_reply(Act.LOST, Reply(Act.REFUSE), Act.DONE_UNHEARD)
+        world.carried("Name,Ref\n" + "".join(f"private-{n},secret-{n}\n" for n in range(9)))
+        text = repr([(line.message, line.keys) for line in world.log])
+        assert "private" not in text
+        assert "secret" not in text
+
+
+def fate(record: JsonObject) -> RecordResult | None:
+    """By the record's number: mostly good, some fail, of some the vendor does not speak."""
+    number = int(record["ref"].removeprefix("r"))
+    if number % 11 == 0:
+        return None
+    if number % 5 == 0:
+        return RecordResult(FAILED, code="Invalid", text="Name: is taken")
+    return RecordResult(SUCCEEDED, vendor_id=f"id-{number}")
+
+
+REPLIES = st.builds(
+    Reply,
+    st.sampled_from([Act.ACCEPT, Act.ACCEPT, *Act]),
+    st.none() | st.floats(0, 400, allow_subnormal=False),
+)
+POLLS = st.one_of(
+    st.none(),
+    st.builds(
+        lambda seconds: PollAnswer(throttled=Throttled(ThrottleReason.RATE, seconds)),
+        st.none() | st.floats(0, 400, allow_subnormal=False),
+    ),
+    st.just(PollAnswer(refused=Refused("403", "No."))),
+    st.just(PollAnswer(problem="502")),
+)
+FINDS = st.one_of(
+    st.none(),
+    st.just(Found(FoundState.PENDING, requests=1)),
+    st.just(Found(FoundState.UNDECIDABLE, requests=1)),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_whatever_goes_wrong_every_row_has_one_true_outcome(data: st.DataObject) -> None:
+    operation = data.draw(st.sampled_from([CREATE, UPSERT]))
+    rows = data.draw(st.integers(0, 40))
+    with World(max_records=data.draw(st.integers(1, 5)), max_jobs=4) as world:
+        world.put_profile({"operation": operation})
+        account = world.account
+        account.result_of = fate
+        latencies = data.draw(st.lists(st.floats(0, 200), min_size=1, max_size=5))
+        account.latency = lambda number: latencies[number % len(latencies)]
+        account.max_jobs = data.draw(st.integers(1, 5))
+        account.will_reply(*data.draw(st.lists(REPLIES, max_size=8)))
+        account.will_answer_polls(*data.draw(st.lists(POLLS, max_size=8)))
+        account.will_find(*data.draw(st.lists(FINDS, max_size=4)))
+        request = world.drop(things(rows))
+        world.effects.on_effect = CrashOnce(
+            data.draw(st.integers(0, 120)), data.draw(st.sampled_from(Phase))
+        )
+        run = world.execute(request)
+        assert [p for p in world.problems(run.run_id) if "patience" not in p] == []
+        assert run.rows == rows
+        check_against_effects(world, run.run_id, operation)
+
+
+def check_against_effects(world: World, run_id: str, operation: str) -> None:
+    """No outcome says what the vendor knows to be otherwise."""
+    done: Any = world.account.carried_out
+    for row, outcome in world.outcomes(run_id).items():
+        key = f"r{row}"
+        told = fate({"ref": key})
+        if operation == CREATE:
+            assert done[key] <= 1, f"row {row} was carried out {done[key]} times"
+        match outcome.status:
+            case OutcomeStatus.SUCCEEDED:
+                assert done[key] >= 1
+                assert told == RecordResult(SUCCEEDED, vendor_id=outcome.vendor_id)
+            case OutcomeStatus.SKIPPED:
+                # Lost upserts of stopped runs are a known fault of their own.
+                assert done[key] == 0 or operation == UPSERT
+                assert world.account.received[key] == 0 or outcome.attempts
+            case OutcomeStatus.FAILED if outcome.error_code == "Invalid":
+                assert told is not None
+                assert told.status is FAILED
+            case OutcomeStatus.FAILED:
+                assert done[key] == 0 or operation == UPSERT
+            case OutcomeStatus.REJECTED:
+                raise AssertionError("no row of this file is bad")
+
+
+def test_a_function_that_never_works_fails_the_execution_and_loses_nothing() -> None:
+    with World(max_records=2) as world:
+        request = world.drop(things(4))
+
+        def broken(kind: str, phase: Phase) -> None:
+            if kind == "objects.put":
+                raise OSError("the archive is away")
+
+        world.effects.on_effect = broken
+        with pytest.raises(ExecutionFailedError):
+            world.execute(request)
+        world.effects.on_effect = CrashOnce(0, Phase.BEFORE)
+        world.clock.advance(7_200)
+        world.sweep()
+        with pytest.raises(ExecutionFailedError, match="settle nothing"):
+            world.carry_restarts()
+        assert set(world.account.carried_out.values()) == {1}

@@ -1,0 +1,274 @@
+"""The Zendesk Support client before any answer at all: it answers with data and never raises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobferry.model import JsonObject
+from jobferry.vendors.base import (
+    Accepted,
+    Ambiguous,
+    Found,
+    FoundState,
+    JobPhase,
+    LostSubmission,
+    PollAnswer,
+    Refused,
+    Throttled,
+    ThrottleReason,
+    compact_json,
+)
+from jobferry.vendors.http import Answer, HttpClient, NoAnswer
+from jobferry.vendors.zendesk_support import OPERATIONS, ZendeskSupportClient
+
+CREATE = OPERATIONS["tickets.create"]
+RECORDS: list[JsonObject] = [{"subject": "s", "comment": {"body": "b"}}]
+
+
+class Script(HttpClient):
+    """Gives out answers in turn, the last one for ever."""
+
+    def __init__(self, *answers: Answer | NoAnswer) -> None:
+        self.requests_made = 0
+        self._answers = answers
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer | NoAnswer:
+        self.requests_made += 1
+        return self._answers[min(self.requests_made, len(self._answers)) - 1]
+
+
+def client(*answers: Answer | NoAnswer) -> ZendeskSupportClient:
+    return ZendeskSupportClient(Script(*answers))
+
+
+def answer(status: int = 200, document: Any = None) -> Answer:
+    return Answer(status, {}, compact_json(document))
+
+
+def job(**fields: Any) -> JsonObject:
+    return {"id": "V3-1", "status": "completed", "results": [], **fields}
+
+
+# Which answers mean what
+
+
+@pytest.mark.parametrize(
+    "document", [{"job_status": {"id": "V3-a"}}, {"id": "V3-a"}], ids=["wrapped", "bare"]
+)
+def test_a_job_is_named_in_either_form(document: JsonObject) -> None:
+    assert client(answer(202, document)).submit(CREATE, RECORDS, "t") == Accepted("V3-a")
+
+
+@pytest.mark.parametrize(
+    "job_id", [None, 7, "", "a/b", "a?b", "a,b", "../x", "a b", "a\n", "x" * 81, ["V3-1"], {}]
+)
+def test_a_job_id_that_could_lead_elsewhere_is_none(job_id: Any) -> None:
+    submitted = client(answer(200, {"job_status": {"id": job_id}})).submit(CREATE, RECORDS, "t")
+
+    assert isinstance(submitted, Ambiguous)
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"), [(False, Throttled(ThrottleReason.RATE)), (True, Ambiguous("why"))]
+)
+def test_no_answer_counts_by_what_was_sent(sent: bool, expected: object) -> None:
+    assert client(NoAnswer(sent, "why")).submit(CREATE, RECORDS, "t") == expected
+
+
+@pytest.mark.parametrize(
+    ("document", "code", "message"),
+    [
+        ({"error": "E", "description": "d"}, "E", "d"),
+        ({"error": "E", "message": "m"}, "E", "m"),
+        ({"error": {"title": "T", "message": "m"}}, "T", "m"),
+        ({"error": "E", "details": {"a": [{"description": "d"}, {}, 7], "b": "x"}}, "E", "a: d"),
+        ({"error": ["x"]}, "http_422", "Zendesk refused the request with HTTP 422."),
+        ([], "http_422", "Zendesk refused the request with HTTP 422."),
+        (None, "http_422", "Zendesk refused the request with HTTP 422."),
+    ],
+)
+def test_the_words_of_a_refusal(document: Any, code: str, message: str) -> None:
+    refused = client(answer(422, document)).submit(CREATE, RECORDS, "t")
+
+    assert isinstance(refused, Refused)
+    assert (refused.code, refused.message) == (code, message)
+
+
+@pytest.mark.parametrize("document", [{}, {"user": None}, {"user": {"id": None}}, [], "x"])
+def test_an_anonymous_welcome_is_none(document: Any) -> None:
+    welcome = client(answer(200, document)).test()
+
+    assert isinstance(welcome, Refused)
+    assert welcome.code == "vendor_unauthorized"
+
+
+@pytest.mark.parametrize(
+    ("status", "phase"),
+    [
+        ("queued", JobPhase.ACTIVE),
+        ("working", JobPhase.ACTIVE),
+        ("active", JobPhase.ACTIVE),
+        ("Completed?", JobPhase.ACTIVE),
+        (None, JobPhase.ACTIVE),
+        ("completed", JobPhase.ENDED),
+        ("failed", JobPhase.ENDED),
+        ("killed", JobPhase.ENDED),
+    ],
+)
+def test_the_phase_of_each_word(status: Any, phase: JobPhase) -> None:
+    shown = answer(200, {"job_statuses": [job(status=status)]})
+
+    assert client(shown).poll(["V3-1"]).readings["V3-1"].phase is phase
+
+
+@pytest.mark.parametrize("value", [None, "3", 1.5, [], {}])
+def test_a_count_that_is_none_is_left_out(value: Any) -> None:
+    shown = answer(200, {"job_statuses": [job(progress=value, total=value)]})
+    reading = client(shown).poll(["V3-1"]).readings["V3-1"]
+
+    assert (reading.progress, reading.total) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "meta", [None, [], {}, {"has_more": True}, {"has_more": True, "after_cursor": ""}]
+)
+def test_a_list_ends_where_it_names_no_next_page(meta: Any) -> None:
+    empty = answer(200, {"job_statuses": [], "meta": meta})
+    polled = client(empty).poll(["V3-1"])
+
+    assert polled.readings["V3-1"].phase is JobPhase.GONE
+    assert polled.requests == 2
+
+
+def test_a_list_without_end_is_left_at_last() -> None:
+    page = answer(200, {"job_statuses": [], "meta": {"has_more": True, "after_cursor": "c"}})
+    polled = client(page).poll(["V3-1"])
+
+    assert polled.readings == {}
+    assert polled.requests == 21
+
+
+def test_waking_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    woken: list[bool] = []
+    monkeypatch.setattr(Script, "wake", lambda _: woken.append(True))
+
+    client().wake()
+
+    assert woken == [True]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        [{"id": 9, "subject": "other"}],
+        [{"id": 9, "subject": "s"}, "x", {"id": 8}, {}],
+        [{"id": 8, "subject": "s"}],
+        [7],
+        [],
+        {},
+    ],
+)
+@pytest.mark.parametrize("index", [0, 5, "0", None])
+def test_found_only_by_a_record_that_is_ours(stored: Any, index: Any) -> None:
+    shown = job(total=1, results=[{"id": 9, "index": index}, 7, {"id": None}])
+    found = client(
+        answer(200, {"job_statuses": [shown, 7]}),
+        answer(200, {"job_status": shown}),
+        answer(200, {"tickets": stored}),
+    ).find(CREATE, LostSubmission("t", 0.0, RECORDS, frozenset()), 120.0)
+
+    ours = index == 0 and {"id": 9, "subject": "s"} in list(stored)
+    assert (found.state is FoundState.FOUND) == ours
+
+
+def test_a_job_with_an_odd_id_in_the_list_is_passed_over() -> None:
+    found = client(answer(200, {"job_statuses": [job(id="../users/me")]})).find(
+        CREATE, LostSubmission("t", 0.0, RECORDS, frozenset()), 120.0
+    )
+
+    assert (found.state, found.requests) == (FoundState.ABSENT, 1)
+
+
+# Any answer at all
+
+SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-2, 9), st.text(max_size=6))
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+NAMES = st.one_of(st.just("V3-1"), SCALARS)
+STATUS_WORDS = st.one_of(st.sampled_from(["completed", "working", "failed"]), JSON)
+ROWS = st.fixed_dictionaries({}, optional={"id": SCALARS, "index": JSON, "error": JSON})
+JOBS = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": NAMES,
+        "status": STATUS_WORDS,
+        "total": JSON,
+        "results": st.one_of(st.lists(ROWS, max_size=3), JSON),
+    },
+)
+DOCUMENTS = st.one_of(
+    JSON,
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "job_status": st.one_of(JOBS, JSON),
+            "job_statuses": st.one_of(st.lists(st.one_of(JOBS, JSON), max_size=3), JSON),
+            "meta": st.one_of(
+                st.fixed_dictionaries({"has_more": st.booleans(), "after_cursor": JSON}), JSON
+            ),
+            "tickets": st.one_of(st.lists(st.one_of(ROWS, JSON), max_size=3), JSON),
+            "user": JSON,
+            "error": st.one_of(st.just("TooManyJobs"), JSON),
+            "description": JSON,
+            "details": JSON,
+        },
+    ),
+)
+ANSWERS = st.one_of(
+    st.builds(
+        answer, st.sampled_from([200, 201, 302, 400, 401, 404, 409, 422, 429, 502]), DOCUMENTS
+    ),
+    st.builds(Answer, st.integers(200, 599), st.just({}), st.binary(max_size=20)),
+    st.builds(NoAnswer, st.booleans(), st.just("why")),
+)
+
+
+@given(st.lists(ANSWERS, min_size=1, max_size=4))
+def test_whatever_is_answered_the_client_answers(answers: list[Answer | NoAnswer]) -> None:
+    lost = LostSubmission("t", 0.0, RECORDS, frozenset())
+
+    assert isinstance(
+        client(*answers).submit(CREATE, RECORDS, "t"), Accepted | Refused | Throttled | Ambiguous
+    )
+    assert isinstance(client(*answers).test(), Refused | Throttled | Ambiguous | None)
+    polled = client(*answers).poll(["V3-1", "V3-2"])
+    assert isinstance(polled, PollAnswer)
+    assert set(polled.readings) <= {"V3-1", "V3-2"}
+    assert isinstance(client(*answers).find(CREATE, lost, 120.0), Found)
+
+
+@pytest.mark.xfail(
+    strict=True, raises=TypeError, reason="defect: a job whose id is a list or an object raises"
+)
+@pytest.mark.parametrize("job_id", [[], {}])
+def test_a_job_whose_id_is_no_text_is_passed_over(job_id: Any) -> None:
+    listed = answer(200, {"job_statuses": [job(id=job_id)]})
+
+    assert client(listed).poll(["V3-1"]).readings["V3-1"].phase is JobPhase.GONE
