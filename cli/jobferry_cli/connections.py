@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from jobferry.connections import ConnectionMissingError, max_jobs
+from jobferry.connections import ConnectionMissingError
+from jobferry.connections import max_jobs as jobs_allowed
 from jobferry.ledger.config import Connection
 from jobferry.profiles import NAME
 from jobferry.vendors import vendor_named
@@ -61,7 +62,7 @@ def _vendor(name: str) -> Vendor:
 
 
 def _checked_name(_: click.Context, __: click.Parameter, value: str) -> str:
-    if not re.fullmatch(NAME.removeprefix("^").removesuffix("$"), value):
+    if not re.fullmatch(NAME, value):
         raise click.BadParameter(
             "use up to 48 letters, digits, - and _, beginning with a letter or a digit"
         )
@@ -135,15 +136,11 @@ def put(
     # The secret first: a connection that is listed has its credentials.
     stack.secrets.put(name, credentials)
     stack.deps.ledger.config.put_connection(made)
-    stack.deps.ledger.limits.ensure(name, _jobs_allowed(made, chosen))
+    stack.deps.ledger.limits.ensure(name, jobs_allowed(made, chosen))
     if app.as_json:
         put_json(connection_document(made))
         return
     put_text(f"Connection {name} is ready.\nTest it: jobferry connection test {name}")
-
-
-def _jobs_allowed(of: Connection, vendor: Vendor) -> int:
-    return max_jobs(of, vendor)
 
 
 @connection.command(name="list")
@@ -180,7 +177,7 @@ def show(app: App, name: str) -> None:
     rate = found.requests_per_minute
     put_text(
         f"{found.name}: {vendor.title} at {found.base_url}\n"
-        f"Jobs      {limits.in_flight} in flight, at most {_jobs_allowed(found, vendor)}\n"
+        f"Jobs      {limits.in_flight} in flight, at most {jobs_allowed(found, vendor)}\n"
         f"Requests  {'as many as the vendor takes' if rate is None else f'{rate} a minute'}"
         f", of which Jobferry may use {found.share:.0%}"
     )

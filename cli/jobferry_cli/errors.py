@@ -78,7 +78,10 @@ def _in_words(error: Exception) -> tuple[str, str]:
         case aws.TokenRetrievalError() | aws.SSOError():
             return f"The AWS sign-in has ended: {error}", "aws sso login"
         case aws.NoRegionError():
-            return "No AWS region is set.", "export AWS_REGION=us-east-1"
+            return (
+                "No AWS region is set. (To work without AWS: jobferry local up.)",
+                "export AWS_REGION=us-east-1",
+            )
         case aws.ProfileNotFound():
             return f"{error}.", "aws configure list-profiles"
         case aws.HTTPClientError() | aws.ConnectionError():

@@ -56,10 +56,7 @@ def rows(app: App, run_id: str, wanted: str | None, row: int | None, limit: int 
         put_text(f"Run {run_id} has no such rows.\nNext:  jobferry status {run_id}")
     elif next(found, None) is not None:
         asked = "" if wanted is None else f" --status {wanted}"
-        note(
-            "There are more.\n"
-            f"Next:  jobferry rows {run_id}{asked} --limit {limit * 10}"
-        )
+        note(f"There are more.\nNext:  jobferry rows {run_id}{asked} --limit {limit * 10}")
 
 
 def _outcomes(stack: Stack, run: Run, status: OutcomeStatus | None) -> Iterator[Outcome]:

@@ -17,7 +17,7 @@ import click
 from jobferry.connections import max_jobs
 from jobferry.csvfile.dialect import Dialect
 from jobferry.csvfile.mapping import RowMapping
-from jobferry.csvfile.planner import Boundary, ChunkLimits, ChunkSpec, PlanItem
+from jobferry.csvfile.planner import Boundary, ChunkSpec, PlanItem
 from jobferry.csvfile.planner import plan as plan_rows
 from jobferry.csvfile.problems import FileRefused
 from jobferry.csvfile.reader import read_rows
@@ -25,6 +25,7 @@ from jobferry.csvfile.records import read_records
 from jobferry.csvfile.seen import SeenKeys
 from jobferry.model import JsonObject, OutcomeStatus, Reject, RunStatus
 from jobferry.report.figures import counted, dollars, duration, number
+from jobferry.steps.binding import chunk_limits
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.forecast import Experience, Forecast, forecast
 from jobferry_cli.output import printable, put_json, put_text
@@ -91,16 +92,8 @@ def _items(
     stream = stack.enter_context(file.open("rb"))
     stream.seek(dialect.data_offset)
     rows = read_rows(stream, dialect, offset=dialect.data_offset, row=0)
-    return plan_rows(rows, mapping, _limits(usable), seen)
-
-
-def _limits(usable: UsableProfile) -> ChunkLimits:
-    operation, batch_size = usable.operation, usable.profile.batch_size
-    return ChunkLimits(
-        max_records=min(operation.max_records, batch_size or operation.max_records),
-        max_bytes=operation.max_bytes,
-        body_overhead=len(usable.vendor.encode(operation, [])),
-    )
+    limits = chunk_limits(usable.profile, usable.operation, usable.vendor)
+    return plan_rows(rows, mapping, limits, seen)
 
 
 def _first_record(

@@ -9,11 +9,11 @@ from typing import Any
 import click
 import yaml
 
-from jobferry.csvfile.mapping import compile_mapping
 from jobferry.csvfile.problems import FileRefused
 from jobferry.ledger.config import Connection
 from jobferry.model import Profile
 from jobferry.profiles import ProfileError, check_against, validate
+from jobferry.steps.binding import bind_columns
 from jobferry.vendors import vendor_named
 from jobferry.vendors.base import Operation, Vendor
 from jobferry_cli.app import App, global_options, pass_app
@@ -76,7 +76,7 @@ def _bound(stack: Stack, of: Profile) -> UsableProfile:
         operation = check_against(of, vendor)
         if of.columns is not None:
             # A header that fits is the kindest there can be: what is wrong now always is.
-            compile_mapping(of, tuple(of.columns), folded=operation.folded)
+            bind_columns(of, operation, tuple(of.columns))
     except ProfileError as error:
         raise _unusable(of.name, error.problems) from None
     except (FileRefused, LookupError) as error:

@@ -6,8 +6,9 @@ import shlex
 from pathlib import Path
 
 from jobferry.csvfile.dialect import SAMPLE_BYTES, Dialect, detect
-from jobferry.csvfile.mapping import RowMapping, compile_mapping
+from jobferry.csvfile.mapping import RowMapping
 from jobferry.csvfile.problems import FileRefused
+from jobferry.steps.binding import bind_columns
 from jobferry_cli.errors import CommandError
 from jobferry_cli.profiles import UsableProfile
 
@@ -28,8 +29,7 @@ def bind(file: Path, usable: UsableProfile) -> tuple[Dialect, RowMapping]:
             encoding=profile.encoding,
             delimiter=profile.delimiter,
         )
-        folded = usable.operation.folded
-        return dialect, compile_mapping(profile, dialect.header, folded=folded)
+        return dialect, bind_columns(profile, usable.operation, dialect.header)
     except FileRefused as refusal:
         raise refused(file, profile.name, refusal) from None
     except OSError as error:

@@ -20,21 +20,26 @@ if TYPE_CHECKING:
 DEFAULT_STACK = "jobferry"
 STACK_VARIABLE = "JOBFERRY_STACK"
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL"
+REGION_VARIABLE = "AWS_REGION"
+"""What every AWS tool but Python's SDK reads; that one knows AWS_DEFAULT_REGION only."""
 
 
 @dataclass(frozen=True, slots=True)
 class StackChoice:
-    """The stack that is meant. Without `local`, AWS settings are those of every AWS tool."""
+    """The stack that is meant. Without `local`, AWS settings are those of every AWS tool.
+
+    region  None: what the AWS SDK finds
+    """
 
     name: str
     local: LocalState | None = None
+    region: str | None = None
 
 
 @dataclass(frozen=True)
 class Stack:
     """A deployed stack, ready to work with."""
 
-    name: str
     settings: Settings
     deps: Deps
     inbox: Inbox
@@ -55,10 +60,9 @@ def choose_stack(
         CommandError: the state of the local stack cannot be read.
     """
     named = option or environ.get(STACK_VARIABLE)
-    if named:
-        return StackChoice(named)
-    if environ.get(ENDPOINT_VARIABLE):
-        return StackChoice(DEFAULT_STACK)
+    on_aws = StackChoice(named or DEFAULT_STACK, region=environ.get(REGION_VARIABLE) or None)
+    if named or environ.get(ENDPOINT_VARIABLE):
+        return on_aws
     try:
         state = local()
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -66,7 +70,7 @@ def choose_stack(
             f"The state of the local stack cannot be read ({type(error).__name__}: {error}).",
             next_command="jobferry local up",
         ) from None
-    return StackChoice(DEFAULT_STACK) if state is None else StackChoice(state.stack, state)
+    return on_aws if state is None else StackChoice(state.stack, state)
 
 
 class _LocalSession(boto3.Session):
@@ -86,7 +90,9 @@ class _LocalSession(boto3.Session):
 
 def session_for(choice: StackChoice) -> boto3.Session:
     """A session whose clients reach the stack."""
-    return boto3.Session() if choice.local is None else _LocalSession(choice.local)
+    if choice.local is None:
+        return boto3.Session(region_name=choice.region)
+    return _LocalSession(choice.local)
 
 
 def open_stack(choice: StackChoice) -> Stack:
@@ -102,7 +108,6 @@ def open_stack(choice: StackChoice) -> Stack:
     settings = settings_of(choice, _outputs(choice, session))
     built = build_deps(settings, session)
     return Stack(
-        name=choice.name,
         settings=settings,
         # Without the functions' log, which goes to stdout and would stand between the data.
         deps=Deps(settings, built.ledger, built.objects, built.connections),

@@ -14,7 +14,7 @@ from vendorsim.simulator import Simulator
 from vendorsim.values import Reply, json_reply
 from vendorsim.world import Exchange, Vendor
 
-_IDS = re.compile(r"/(\d+|V3-[0-9a-f]{32}|[A-Z]{2,}-\d+)(?=/|$)")
+_IDS = re.compile(r"/(\d+|V3-[0-9a-f]{32}|[A-Z]{2,}-\d+|[0-9a-f-]{36})(?=/|$)")
 
 
 class App:

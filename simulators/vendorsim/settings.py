@@ -10,6 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from vendorsim.faults import Fault
 from vendorsim.values import JsonObject
+from vendorsim.vidispine.settings import VidispineSettings
+from vendorsim.zendesk_sunshine.settings import SunshineSettings
 from vendorsim.zendesk_support.throttle import ENDPOINTS
 
 
@@ -30,8 +32,8 @@ def parse_latency(value: Any) -> Any:
     return value
 
 
-class Settings(BaseModel):
-    """What the simulated accounts are like.
+class Settings(SunshineSettings, VidispineSettings):
+    """What the simulated accounts are like; two vendors keep theirs in classes of their own.
 
     seed                  decides every id and every choice
     latency               seconds per job; the first half queued, the second working

@@ -8,7 +8,9 @@ from vendorsim.clock import Clock, RealClock
 from vendorsim.faults import FaultBook
 from vendorsim.settings import Scenario
 from vendorsim.values import JsonObject
+from vendorsim.vidispine.vendor import Vidispine
 from vendorsim.world import Vendor, World
+from vendorsim.zendesk_sunshine.vendor import ZendeskSunshine
 from vendorsim.zendesk_support.vendor import ZendeskSupport
 
 
@@ -27,7 +29,9 @@ class Simulator:
         self.generation += 1
         self.world = World(settings, self._clock)
         self.faults = FaultBook(settings.seed, self._scenario.faults)
-        self.vendors: list[Vendor] = [ZendeskSupport(self.world)]
+        support = ZendeskSupport(self.world)
+        sunshine = ZendeskSunshine(self.world, support.gate)
+        self.vendors: list[Vendor] = [support, sunshine, Vidispine(self.world)]
         self._request_numbers = count(1)
         for vendor in self.vendors:
             vendor.load(self._scenario.records)

@@ -275,11 +275,6 @@ def test_a_redirect_to_another_host_is_never_followed(bench: ZendeskBench, code:
     assert visits == {}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=(ValueError, UnicodeDecodeError),
-    reason="defect: the HTTP library looks at Location even where nothing is followed, and raises",
-)
 @pytest.mark.parametrize("location", ["http://[", "https://[::1/api"])
 def test_a_redirect_to_no_address_is_an_answer(bench: ZendeskBench, location: str) -> None:
     bench.befall(bench.write, status=302, headers={"Location": location})
@@ -305,13 +300,10 @@ class Read:
     reply: str | None = None
     throttled: Throttled | None = None
     refused: RefusalScope | None = None
-    defect: str | None = None
 
     def __str__(self) -> str:
         return self.name
 
-
-_UNREADABLE = "defect: a success that cannot be read leaves `problem` empty"
 
 READS = (
     Read(
@@ -336,22 +328,13 @@ READS = (
     Read("time-out", does=HANG),
     Read("truncated", does={"truncated": True}),
     Read("answer too large", does=LARGE),
-    Read("malformed success", does={"malformed": True}, defect=_UNREADABLE),
-    Read("HTML success", does=HTML_SUCCESS, defect=_UNREADABLE),
-    Read("success that is a list", does={"body": []}, defect=_UNREADABLE),
+    Read("malformed success", does={"malformed": True}),
+    Read("HTML success", does=HTML_SUCCESS),
+    Read("success that is a list", does={"body": []}),
 )
 
 
-def _marked(case: Read) -> Any:
-    marks = (
-        [pytest.mark.xfail(strict=True, raises=AssertionError, reason=case.defect)]
-        if case.defect
-        else []
-    )
-    return pytest.param(case, id=case.name, marks=marks)
-
-
-@pytest.mark.parametrize("case", [_marked(case) for case in READS])
+@pytest.mark.parametrize("case", READS, ids=str)
 def test_a_poll_that_learns_nothing_says_why_and_loses_nothing(
     case: Read,
     prompt_bench: ZendeskBench,
@@ -377,7 +360,7 @@ def test_a_poll_that_learns_nothing_says_why_and_loses_nothing(
     bench.show_no_secret(answer)
 
 
-@pytest.mark.parametrize("case", [case for case in READS if not case.defect], ids=str)
+@pytest.mark.parametrize("case", READS, ids=str)
 def test_the_harmless_request_is_judged_like_any_other(
     case: Read, prompt_bench: ZendeskBench, little_patience: Callable[[JsonObject], None]
 ) -> None:

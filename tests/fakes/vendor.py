@@ -201,7 +201,7 @@ class Account:
             case Act.FULL:
                 return Throttled(ThrottleReason.SLOTS, reply.retry_after)
             case Act.DONE_UNHEARD | Act.LOST:
-                return Ambiguous("connection reset")
+                return Ambiguous("connection reset", reply.retry_after)
 
     def poll(self, job_ids: Sequence[str]) -> PollAnswer:
         with self._lock:

@@ -153,9 +153,7 @@ def objects(s3: S3Client) -> Objects:
     archive = f"archive-{next(_names)}"
     for bucket in (archive, INBOX):
         s3.create_bucket(Bucket=bucket)
-        s3.put_bucket_versioning(
-            Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
-        )
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     for version in s3.list_object_versions(Bucket=INBOX).get("Versions", []):
         s3.delete_object(Bucket=INBOX, Key=version["Key"], VersionId=version["VersionId"])
     return Objects(s3, archive)

@@ -58,7 +58,7 @@ def test_a_ledger_is_built_from_a_client_and_a_name(
 ) -> None:
     name = next(name for name in reversed(dynamodb.list_tables()["TableNames"]))
     Ledger(dynamodb, name, 7).runs.create(a_run("built"))
-    item = dynamodb.get_item(
-        TableName=name, Key={"pk": {"S": "RUN#built"}, "sk": {"S": "META"}}
-    )["Item"]
+    item = dynamodb.get_item(TableName=name, Key={"pk": {"S": "RUN#built"}, "sk": {"S": "META"}})[
+        "Item"
+    ]
     assert int(item["expires_at"]["N"]) - int(float(item["started_at"]["N"])) == 7 * 86_400

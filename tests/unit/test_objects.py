@@ -50,7 +50,7 @@ class TestSources:
     def test_what_is_not_there_is_said_to_be_missing(
         self, objects: Objects, upload: Upload
     ) -> None:
-        with pytest.raises(ObjectMissingError, match="a.csv"):
+        with pytest.raises(ObjectMissingError, match=r"a\.csv"):
             objects.head(INBOX, KEY, None)
         upload(KEY, b"x", {})
         with pytest.raises(ObjectMissingError):

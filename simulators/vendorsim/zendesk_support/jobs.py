@@ -183,7 +183,7 @@ class JobBook:
         return "queued" if self._world.clock.now() < job.works_at else "working"
 
     def _rows_done(self, job: Job) -> int:
-        if math.isinf(job.ends_at):
+        if math.isinf(job.ends_at) or job.ends_at <= job.works_at:
             return 0
         share = (self._world.clock.now() - job.works_at) / (job.ends_at - job.works_at)
         return int(job.total * share)

@@ -22,6 +22,7 @@ from vendorsim.zendesk_support import (
     users,
 )
 from vendorsim.zendesk_support.account import Account, Call
+from vendorsim.zendesk_support.auth import Gate
 from vendorsim.zendesk_support.records import Store, Table
 from vendorsim.zendesk_support.single_ticket import create_ticket
 from vendorsim.zendesk_support.submissions import Endpoint
@@ -161,6 +162,11 @@ class ZendeskSupport:
             for method, path, endpoint in _SERVED
         ]
         self.routes.append(Route(_TOKENS, self._grant_token, methods=["POST"]))
+
+    @property
+    def gate(self) -> Gate:
+        """Who may ask: the same callers in every API of the account."""
+        return self._account.gate
 
     def load(self, records: dict[str, list[JsonObject]]) -> None:
         """Add records that are there already; each may bring its own `id`."""

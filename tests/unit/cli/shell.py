@@ -176,7 +176,6 @@ class Shell:
         self.stack_names.append(name)
         clients: Any = (self.s3, self.secrets, self.states)
         return Stack(
-            name=name or "jobferry",
             settings=self.world.deps.settings,
             deps=self.world.deps,
             inbox=Inbox(clients[0], INBOX),

@@ -49,7 +49,10 @@ OUTPUTS = {
         (None, {"JOBFERRY_STACK": "other"}, LOCAL, StackChoice("other")),
         (None, {"AWS_ENDPOINT_URL": "http://x"}, LOCAL, StackChoice("jobferry")),
         (None, {}, LOCAL, StackChoice("jobferry-local", LOCAL)),
+        (None, {"AWS_REGION": "eu-west-1"}, LOCAL, StackChoice("jobferry-local", LOCAL)),
         (None, {}, None, StackChoice("jobferry")),
+        (None, {"AWS_REGION": "eu-west-1"}, None, StackChoice("jobferry", region="eu-west-1")),
+        ("mine", {"AWS_REGION": "eu-west-1"}, None, StackChoice("mine", region="eu-west-1")),
     ],
 )
 def test_who_names_the_stack(
@@ -78,6 +81,13 @@ def test_clients_of_a_local_stack_reach_the_emulator(monkeypatch: pytest.MonkeyP
     credentials = session.get_credentials()
     assert credentials is not None
     assert (credentials.access_key, credentials.token) == (LOCAL.access_key_id, None)
+
+
+def test_the_region_of_other_aws_tools_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-2")
+
+    assert session_for(StackChoice("s", region="eu-west-1")).region_name == "eu-west-1"
+    assert session_for(StackChoice("s")).region_name == "us-east-2"
 
 
 def test_settings_come_from_the_outputs() -> None:

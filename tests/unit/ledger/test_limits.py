@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 from jobferry.ledger import Ledger
 from jobferry.ledger.limits import Limits
 from tests.unit.ledger.samples import CONNECTION, claim, opened
@@ -30,3 +32,22 @@ class TestLimits:
         ledger.limits.ensure("one", 5)
         ledger.limits.block("one", 100.0)
         assert ledger.limits.get("two").blocked_until == 0
+
+    def test_requests_of_a_minute_are_shared_out_once(self, ledger: Ledger) -> None:
+        ledger.limits.ensure(CONNECTION, 5)
+        taken = [ledger.limits.take_requests(CONNECTION, 4, 10, minute=7) for _ in range(4)]
+        assert taken == [4, 4, 2, 0]
+        assert ledger.limits.take_requests(CONNECTION, 4, 10, minute=8) == 4
+
+    def test_lanes_that_take_at_once_share_what_is_left(self, ledger: Ledger) -> None:
+        ledger.limits.ensure(CONNECTION, 5)
+        ledger.limits.take_requests(CONNECTION, 3, 10, minute=7)
+        now = ledger.limits.get
+        looks = iter([now(CONNECTION)])
+        ledger.limits.take_requests(CONNECTION, 3, 10, minute=7)
+        with mock.patch.object(ledger.limits, "get", lambda name: next(looks, None) or now(name)):
+            assert ledger.limits.take_requests(CONNECTION, 9, 10, minute=7) == 4
+
+    def test_more_than_the_budget_is_never_granted(self, ledger: Ledger) -> None:
+        assert ledger.limits.take_requests(CONNECTION, 99, 10, minute=7) == 10
+        assert ledger.limits.take_requests(CONNECTION, 0, 10, minute=8) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
@@ -137,7 +138,7 @@ class TestPlan:
 
 
 class TestClose:
-    REQUESTS = {"submit": 1, "poll": 2, "other": 0}
+    REQUESTS: ClassVar = {"submit": 1, "poll": 2, "other": 0}
 
     @pytest.fixture(autouse=True)
     def _run(self, ledger: Ledger) -> None:

@@ -24,7 +24,9 @@ def test_a_state_survives_json(
     latency: float | None,
     troubles: int,
 ) -> None:
-    state = LaneState("run", 3, lap, settle, latency, troubles, "2026-01-01T00:00:00.000Z")
+    state = LaneState(
+        "run", 3, lap, 50 * lap, settle, latency, troubles, "2026-01-01T00:00:00.000Z"
+    )
     assert LaneState.from_payload(json.loads(json.dumps(state.to_payload()))) == state
 
 

@@ -10,6 +10,7 @@ from jobferry.steps.lane import LaneState
 from jobferry.steps.poll_jobs import JOB_DEADLINE, REFUSALS, VISIBLE_WITHIN
 from jobferry.vendors.base import PollAnswer, Refused, Throttled, ThrottleReason
 from tests.fakes.effects import Crash, CrashOnce, Phase
+from tests.fakes.vendor import Submission
 from tests.fakes.world import CONNECTION, World, things
 
 UNKNOWN = OutcomeStatus.UNKNOWN
@@ -91,11 +92,12 @@ class TestGone:
     def test_a_job_that_is_forgotten_leaves_its_rows_unknown(self, world: World) -> None:
         world.account.latency = lambda number: 1e9 if number == 2 else 20.0
         request = world.drop(things(10))
-        world.account.during_submit = lambda _s: [
-            setattr(job, "forgotten", True)
-            for job in world.account.jobs.values()
-            if job.job_id == "job-2"
-        ]
+
+        def forget(_submission: Submission) -> None:
+            if "job-2" in world.account.jobs:
+                world.account.jobs["job-2"].forgotten = True
+
+        world.account.during_submit = forget
         run = world.execute(request)
         assert run.status is RunStatus.UNRESOLVED
         unknown = {r: o for r, o in world.outcomes(run.run_id).items() if o.status is UNKNOWN}

@@ -72,9 +72,7 @@ class TestCreate:
         world.account.will_reply(*[Act.LOST] * 9)
         run = world.carried(things(2))
         assert run.status is RunStatus.COMPLETED_WITH_FAILURES
-        assert everything(world, run.run_id) == {
-            (OutcomeStatus.FAILED, "vendor_unavailable", 3)
-        }
+        assert everything(world, run.run_id) == {(OutcomeStatus.FAILED, "vendor_unavailable", 3)}
         assert len(world.account.submissions) == 3
 
     def test_a_vendor_that_cannot_decide_yet_is_asked_again(self, world: World) -> None:
@@ -115,9 +113,7 @@ class TestCreate:
         state = lost_chunk(world, Act.DONE_UNHEARD)
         world.submit(state)
         ((_, lost),) = world.account.finds
-        assert lost.known_jobs == {
-            c.job_id for c in world.ledger.chunks.all(other.run_id)
-        }
+        assert lost.known_jobs == {c.job_id for c in world.ledger.chunks.all(other.run_id)}
         assert [dict(record) for record in lost.records] == [
             {"name": "thing 1", "ref": "r1"},
             {"name": "thing 2", "ref": "r2"},

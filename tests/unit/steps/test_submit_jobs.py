@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from unittest import mock
 
 import pytest
 
 from jobferry import pacing
+from jobferry.ledger.config import Connection
 from jobferry.ledger.runs import Halt
 from jobferry.model import ChunkState, OutcomeStatus, RunStatus
 from jobferry.steps.lane import DONE, RENEW, WORKING, LaneState, timestamp
 from jobferry.steps.submit_jobs import submit_jobs
 from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.vendor import Act, Reply, Submission
+from tests.fakes.vendor import VENDOR, Act, Reply, Submission
 from tests.fakes.world import CONNECTION, Execution, World, things
 
 SKIPPED, FAILED = OutcomeStatus.SKIPPED, OutcomeStatus.FAILED
@@ -120,7 +122,7 @@ class TestLane:
 
     def test_a_long_history_is_renewed(self, world: World) -> None:
         run = world.planned(things(2))
-        state = world.submit(lane(run.run_id).then(lap=pacing.MAX_LAPS - 1))
+        state = world.submit(lane(run.run_id).then(events=pacing.MAX_EVENTS - 1))
         assert state.state == RENEW
 
     def test_a_closed_run_needs_no_lane(self, world: World) -> None:
@@ -268,6 +270,18 @@ class TestThrottled:
         assert {o.attempts for o in world.outcomes(run.run_id).values()} == {1}
         assert world.problems(run.run_id) == []
 
+    def test_patience_asked_for_without_a_clear_answer_is_given(self, world: World) -> None:
+        world.account.will_reply(Reply(Act.LOST, 90.0))
+        run = world.planned(things(10))
+        state = world.submit(lane(run.run_id))
+        assert len(sent(world)) == 1
+        until = world.clock.now() + 90.0
+        assert world.ledger.limits.get(CONNECTION).blocked_until == until
+        assert state.wait_until == timestamp(until)
+        carry_on(world, run.run_id)
+        assert all(s.at >= until for s in world.account.submissions[1:])
+        assert world.run(run.run_id).status is RunStatus.COMPLETED
+
     @pytest.mark.xfail(
         strict=True, reason="chunks that were claimed before are sent without asking blocked_until"
     )
@@ -292,6 +306,34 @@ class TestThrottled:
         assert world.account.finds == []
 
 
+class TestBudget:
+    """Requests a minute, of all runs of a connection together."""
+
+    @pytest.mark.parametrize(("share", "most"), [(1.0, 12), (0.5, 6)])
+    def test_no_minute_sees_more_requests(self, share: float, most: int) -> None:
+        with World(max_records=1) as world:
+            world.ledger.config.put_connection(
+                Connection(CONNECTION, VENDOR, "https://x", 10, 12, share)
+            )
+            run = world.carried(things(60))
+            assert run.status is RunStatus.COMPLETED
+            moments = [s.at for s in world.account.submissions]
+            moments += [at for at, _ in world.account.polls]
+            minutes = Counter(int(at // 60) for at in moments)
+            assert max(minutes.values()) <= most
+            assert world.problems(run.run_id) == []
+
+    def test_polls_get_their_turn_while_there_is_much_to_send(self) -> None:
+        with World(max_records=1, max_jobs=30) as world:
+            world.ledger.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", 30, 10))
+            world.account.latency = lambda _number: 5.0
+            start = world.clock.now()
+            run = world.carried(things(80))
+            assert run.status is RunStatus.COMPLETED
+            # Eight of ten requests a minute may be submissions.
+            assert world.clock.now() - start <= 60 * (80 / 8 + 3)
+
+
 class TestTwins:
     """The same step twice at the same time: one was taken for dead, and was only slow."""
 
@@ -313,9 +355,7 @@ class TestTwins:
         strict=True,
         reason="give_back does not ask whether a twin has begun to send the chunk meanwhile",
     )
-    def test_a_twin_without_time_gives_nothing_back_that_is_being_sent(
-        self, world: World
-    ) -> None:
+    def test_a_twin_without_time_gives_nothing_back_that_is_being_sent(self, world: World) -> None:
         run = world.planned(things(6))
         world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"table.transact"}))
         with pytest.raises(Crash):

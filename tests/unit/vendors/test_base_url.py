@@ -65,7 +65,6 @@ def test_everything_else_is_refused_without_showing_it(url: str) -> None:
     assert "https://" in str(refusal.value)
 
 
-@pytest.mark.xfail(strict=True, reason="defect: more than a root is accepted, or another error")
 @pytest.mark.parametrize(
     "url",
     [

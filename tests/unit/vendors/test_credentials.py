@@ -24,7 +24,10 @@ from jobferry.vendors.credentials import (
 ALL = (EMAIL_TOKEN, BEARER, CLIENT, PASSWORD)
 
 
-@given(st.sampled_from(ALL), st.text(min_size=1))
+@given(
+    st.sampled_from(ALL),
+    st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1),
+)
 def test_each_form_is_read_as_it_is(form: frozenset[str], value: str) -> None:
     document = dict.fromkeys(form, value)
 

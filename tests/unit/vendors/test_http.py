@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import socket
-import time
 
 import pytest
 
@@ -42,9 +41,6 @@ def test_a_body_that_is_not_json_is_none(body: bytes) -> None:
     assert Answer(200, {}, body).json() is None
 
 
-@pytest.mark.xfail(
-    strict=True, raises=RecursionError, reason="defect: a body of many brackets raises"
-)
 def test_a_body_that_is_too_deep_is_none() -> None:
     assert Answer(200, {}, b"[" * 100_000).json() is None
 
@@ -145,6 +141,7 @@ def test_a_broken_answer_may_have_been_sent(answer: bytes) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobferry.vendors.http.CONNECT_SECONDS", 0.1)
     monkeypatch.setattr("jobferry.vendors.http.READ_SECONDS", 0.1)
 
 
@@ -159,18 +156,11 @@ def test_silence_may_have_been_sent(start: bytes) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="defect: the bound is for each read, so an answer that drips is waited for without end",
-)
 def test_an_answer_that_drips_is_bounded_too() -> None:
-    with serving(head("Content-Length: 30") + b"x" * 30, drip_seconds=0.006) as server:
-        began = time.monotonic()
-        client(server.url).request("GET", "/")
-        elapsed = time.monotonic() - began
+    with serving(head("Content-Length: 900") + b"x" * 900, drip_seconds=0.01) as server:
+        answer = client(server.url).request("GET", "/")
 
-    assert elapsed < 0.3
+    assert answer == NoAnswer(sent=True, reason="the answer was too large or too slow")
 
 
 @pytest.mark.parametrize(
@@ -185,7 +175,7 @@ def test_an_answer_that_drips_is_bounded_too() -> None:
 def test_the_size_is_bounded(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobferry.vendors.http.MAX_ANSWER_BYTES", 1_000)
 
-    assert ask(answer) == NoAnswer(sent=True, reason="the answer was larger than expected")
+    assert ask(answer) == NoAnswer(sent=True, reason="the answer was too large or too slow")
 
 
 # Hosts and secrets
@@ -200,11 +190,6 @@ def test_a_redirect_is_an_answer() -> None:
     assert elsewhere.requests == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=UnicodeDecodeError,
-    reason="defect: the HTTP library looks at Location even where nothing is followed, and raises",
-)
 def test_a_redirect_in_no_encoding_is_an_answer() -> None:
     redirect = b"HTTP/1.1 302 Found\r\nLocation: http://\xff\xfe\r\nContent-Length: 0\r\n\r\n"
 
@@ -266,10 +251,6 @@ def test_no_answer_shows_address_or_secret(caplog: pytest.LogCaptureFixture) -> 
     assert "tell-nobody" not in shown + caplog.text
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="defect: a secret that fits no header raises with the secret, or counts as sent",
-)
 @pytest.mark.parametrize("value", ["Bearer line\n", "Bearer tell-nobody-\u20ac"])
 def test_a_secret_that_fits_no_header_was_not_sent(value: str) -> None:
     with serving(OK) as server:

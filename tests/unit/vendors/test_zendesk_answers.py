@@ -106,7 +106,7 @@ def test_the_words_of_a_refusal(document: Any, code: str, message: str) -> None:
     assert (refused.code, refused.message) == (code, message)
 
 
-@pytest.mark.parametrize("document", [{}, {"user": None}, {"user": {"id": None}}, [], "x"])
+@pytest.mark.parametrize("document", [{}, {"user": None}, {"user": {"id": None}}])
 def test_an_anonymous_welcome_is_none(document: Any) -> None:
     welcome = client(answer(200, document)).test()
 
@@ -185,20 +185,19 @@ def test_found_only_by_a_record_that_is_ours(stored: Any, index: Any) -> None:
     shown = job(total=1, results=[{"id": 9, "index": index}, 7, {"id": None}])
     found = client(
         answer(200, {"job_statuses": [shown, 7]}),
-        answer(200, {"job_status": shown}),
         answer(200, {"tickets": stored}),
     ).find(CREATE, LostSubmission("t", 0.0, RECORDS, frozenset()), 120.0)
 
-    ours = index == 0 and {"id": 9, "subject": "s"} in list(stored)
+    ours = {"id": 9, "subject": "s"} in list(stored)
     assert (found.state is FoundState.FOUND) == ours
 
 
-def test_a_job_with_an_odd_id_in_the_list_is_passed_over() -> None:
-    found = client(answer(200, {"job_statuses": [job(id="../users/me")]})).find(
+def test_a_job_with_an_odd_id_is_never_asked_for_and_leaves_doubt() -> None:
+    found = client(answer(200, {"job_statuses": [job(id="../users/me", results=None)]})).find(
         CREATE, LostSubmission("t", 0.0, RECORDS, frozenset()), 120.0
     )
 
-    assert (found.state, found.requests) == (FoundState.ABSENT, 1)
+    assert (found.state, found.requests) == (FoundState.UNDECIDABLE, 1)
 
 
 # Any answer at all
@@ -264,9 +263,6 @@ def test_whatever_is_answered_the_client_answers(answers: list[Answer | NoAnswer
     assert isinstance(client(*answers).find(CREATE, lost, 120.0), Found)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=TypeError, reason="defect: a job whose id is a list or an object raises"
-)
 @pytest.mark.parametrize("job_id", [[], {}])
 def test_a_job_whose_id_is_no_text_is_passed_over(job_id: Any) -> None:
     listed = answer(200, {"job_statuses": [job(id=job_id)]})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jobferry.csvfile.celltypes import LEFT_OUT, CellError, Parse, cell_parser, missing_value
 from jobferry.csvfile.fieldpath import (
@@ -23,7 +23,7 @@ from jobferry.csvfile.problems import (
     column_letters,
 )
 from jobferry.csvfile.safe import undefuse
-from jobferry.model import Column, JsonObject, Profile
+from jobferry.model import Column, ColumnType, JsonObject, Profile
 
 RESULT_COLUMNS = (
     "jobferry_row",
@@ -168,18 +168,28 @@ class RowMapping:
 
 
 def compile_mapping(
-    profile: Profile, header: Sequence[str], *, folded: frozenset[str] = frozenset()
+    profile: Profile,
+    header: Sequence[str],
+    *,
+    folded: frozenset[str] = frozenset(),
+    types: Mapping[str, ColumnType] | None = None,
 ) -> RowMapping:
     """Bind the profile's columns to a header (`Dialect.header`).
 
     folded  vendor fields that are compared without regard to case
+    types   vendor fields that are no plain text, for columns that the profile says nothing of
 
     Raises FileRefused when a mapped column is missing or there twice, when columns want the same
     place in the record, or, for a profile without columns, when a name cannot be a field.
     """
     defused = any(name in RESULT_COLUMNS for name in header)
     names = [undefuse(name) for name in header] if defused else list(header)
-    columns = profile.columns if profile.columns is not None else _columns_of(names)
+    columns = {
+        name: _typed(column, types or {})
+        for name, column in (
+            profile.columns if profile.columns is not None else _columns_of(names)
+        ).items()
+    }
     wanted = [*columns, *([profile.row_key] if profile.row_key else [])]
     places = _places(names, wanted)
     fields = [
@@ -199,6 +209,12 @@ def compile_mapping(
             folded=column is not None and column.field in folded,
         )
     return RowMapping(fields, constants, row_key, defused=defused)
+
+
+def _typed(column: Column, types: Mapping[str, ColumnType]) -> Column:
+    if column.type is not ColumnType.STRING or column.field not in types:
+        return column
+    return replace(column, type=types[column.field])
 
 
 def _columns_of(names: Sequence[str]) -> dict[str, Column]:

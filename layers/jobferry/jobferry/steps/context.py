@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from jobferry.csvfile.dialect import Dialect
-from jobferry.csvfile.mapping import RowMapping, compile_mapping
+from jobferry.csvfile.mapping import RowMapping
 from jobferry.csvfile.records import read_records
 from jobferry.ledger.chunks import Chunk
 from jobferry.ledger.runs import Run
 from jobferry.model import JsonObject, Profile
+from jobferry.steps.binding import bind_columns
 from jobferry.steps.deps import Deps
 from jobferry.vendors import vendor_named
 from jobferry.vendors.base import Operation, Vendor
@@ -38,7 +39,7 @@ class RunContext:
 
     @cached_property
     def mapping(self) -> RowMapping:
-        return compile_mapping(self.profile, self.dialect.header, folded=self.operation.folded)
+        return bind_columns(self.profile, self.operation, self.dialect.header)
 
     def records(self, chunk: Chunk) -> list[JsonObject]:
         """The records of a chunk in the order sent, read afresh from the source."""

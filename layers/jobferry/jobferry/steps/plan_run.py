@@ -17,14 +17,14 @@ from typing import Any
 
 from jobferry import pacing
 from jobferry.csvfile.dialect import SAMPLE_BYTES, Dialect, detect
-from jobferry.csvfile.mapping import compile_mapping
-from jobferry.csvfile.planner import Boundary, ChunkLimits, ChunkSpec, PlanItem, plan
+from jobferry.csvfile.planner import Boundary, ChunkSpec, PlanItem, plan
 from jobferry.csvfile.problems import FileRefused
 from jobferry.csvfile.reader import read_rows
 from jobferry.csvfile.seen import SeenKeys
 from jobferry.ledger.runs import CHUNKS_PER_PAGE, PlannedChunk, PlanState, Run, page_start
 from jobferry.model import Outcome, OutcomeStatus, Profile, Reject, RunStatus
-from jobferry.steps.context import RunContext, load_context
+from jobferry.steps.binding import bind_columns, chunk_limits
+from jobferry.steps.context import load_context
 from jobferry.steps.deps import Deps
 
 PLANNING = "planning"
@@ -81,7 +81,7 @@ def _plan_on(run: Run, deps: Deps, deadline: float, scratch: Path) -> PlanState:
     """Go on from the run's checkpoint until the end or the deadline; returns where it stopped."""
     context = load_context(run, deps)
     dialect = _dialect(run, deps, context.profile)
-    mapping = compile_mapping(context.profile, dialect.header, folded=context.operation.folded)
+    mapping = bind_columns(context.profile, context.operation, dialect.header)
     start = run.plan if run.plan.dialect else PlanState(offset=dialect.data_offset)
     with ExitStack() as stack:
         seen = None
@@ -99,23 +99,11 @@ def _plan_on(run: Run, deps: Deps, deadline: float, scratch: Path) -> PlanState:
         items = plan(
             read_rows(stream, dialect, offset=start.offset, row=start.row),
             mapping,
-            _limits(context),
+            chunk_limits(context.profile, context.operation, context.vendor),
             seen,
             next_chunk=start.chunks + 1,
         )
         return writer.write(items, deadline)
-
-
-def _limits(context: RunContext) -> ChunkLimits:
-    operation = context.operation
-    records = operation.max_records
-    if context.profile.batch_size is not None:
-        records = min(records, context.profile.batch_size)
-    return ChunkLimits(
-        max_records=records,
-        max_bytes=operation.max_bytes,
-        body_overhead=len(context.vendor.encode(operation, [])),
-    )
 
 
 def _dialect(run: Run, deps: Deps, profile: Profile) -> Dialect:

@@ -256,11 +256,12 @@ def _send(lap: _Lap, chunk: Chunk) -> bool:
                 lap.hold.set()
                 deps.ledger.runs.halt(run.run_id, Halt(code, message))
         case Throttled():
-            lap.hold.set()
             _obey(lap, answer)
             chunks.give_back(run.connection, chunk)
-        case Ambiguous(reason):
+        case Ambiguous(reason, retry_after):
             chunks.note_lost(chunk, deps.now())
+            if retry_after is not None:
+                _obey(lap, Throttled(ThrottleReason.RATE, retry_after))
             deps.warn(
                 "submission without a clear answer",
                 run_id=run.run_id,
@@ -272,6 +273,7 @@ def _send(lap: _Lap, chunk: Chunk) -> bool:
 
 def _obey(lap: _Lap, answer: Throttled) -> None:
     """Make every lane of the connection wait as the vendor asks."""
+    lap.hold.set()
     now = lap.deps.now()
     limits = lap.deps.ledger.limits
     if answer.reason is ThrottleReason.SLOTS:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from jobferry.model import JsonObject, RecordResult
+from jobferry.model import ColumnType, JsonObject, RecordResult
 
 
 class JobPhase(StrEnum):
@@ -38,6 +38,7 @@ class Operation:
                  alternatives, any of which will do
     match_on     record fields that a result can be matched by when it carries no index, in order
     folded       fields that the vendor compares without regard to case
+    types        fields that are no plain text, whatever the profile says of them
     says_status  a success of this operation always names a status; an id alone proves nothing
     fields       documented fields, for people (`jobferry operations`); others pass unchecked
     """
@@ -50,6 +51,7 @@ class Operation:
     required: tuple[tuple[str, ...], ...] = ()
     match_on: tuple[str, ...] = ()
     folded: frozenset[str] = frozenset()
+    types: Mapping[str, ColumnType] = field(default_factory=dict)
     says_status: bool = False
     fields: tuple[str, ...] = ()
 
@@ -72,6 +74,10 @@ class Capabilities:
     """Records can be looked up by external id."""
     abort: bool = False
     priority: bool = False
+    rerun: bool = False
+    delete: bool = False
+    problems: bool = False
+    """These five: the client is a `JobControl`, and this call of it works."""
     push: bool = False
 
 
@@ -116,9 +122,13 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True)
 class Ambiguous:
-    """The request may have been carried out: time-out, reset, 5xx, an unreadable success."""
+    """The request may have been carried out: time-out, reset, 5xx, an unreadable success.
+
+    `retry_after` in seconds, where the vendor asked for patience all the same.
+    """
 
     reason: str
+    retry_after: float | None = None
 
 
 SubmitAnswer = Accepted | Refused | Throttled | Ambiguous
@@ -128,7 +138,9 @@ SubmitAnswer = Accepted | Refused | Throttled | Ambiguous
 class JobReading:
     """One job as one poll saw it.
 
-    raw  the vendor's own object, kept as evidence and handed to `read_results`; None when GONE
+    raw          the vendor's own object, kept as evidence and handed to `read_results`; None when
+                 GONE
+    waiting_for  what the job needs before it goes on, in the vendor's words
     """
 
     job_id: str
@@ -137,6 +149,7 @@ class JobReading:
     progress: int | None = None
     total: int | None = None
     raw: JsonObject | None = None
+    waiting_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +231,52 @@ class VendorClient(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class JobProblem:
+    """A condition at the vendor that jobs wait for; somebody there has to act.
+
+    kind     the vendor's word for it
+    details  what the vendor says of it besides
+    jobs     ids of the jobs that wait
+    """
+
+    problem_id: str
+    kind: str
+    details: Mapping[str, str]
+    jobs: Sequence[str]
+
+
+class JobControl(VendorClient, Protocol):
+    """A client whose vendor lets jobs be changed; `Capabilities` says which calls work.
+
+    None is "done". Nothing here is repeated by itself.
+    """
+
+    def abort(
+        self, job_id: str, *, reason: str | None = None, cleanup: bool = True
+    ) -> Refused | Throttled | Ambiguous | None:
+        """Ask for the end of a job. It may take a while: the next polls tell."""
+        ...
+
+    def set_priority(
+        self, job_id: str, priority: str
+    ) -> Refused | Throttled | Ambiguous | None: ...
+
+    def rerun(self, job_id: str, priority: str | None = None) -> SubmitAnswer:
+        """Start a copy of a job; it is a new job with an id of its own."""
+        ...
+
+    def delete(self, job_ids: Sequence[str]) -> Refused | Throttled | Ambiguous | None:
+        """Remove the vendor's records of jobs."""
+        ...
+
+    def problems(
+        self, job_id: str | None = None
+    ) -> Sequence[JobProblem] | Refused | Throttled | Ambiguous:
+        """What jobs wait for: all of them, or one job."""
+        ...
+
+
 ReadResults = Callable[
     [Operation, JsonObject, int, Callable[[], Sequence[JsonObject]]], list[RecordResult]
 ]
@@ -241,6 +300,8 @@ class Vendor:
     """The request body as it is sent, so that planning can weigh it."""
     credential_forms: tuple[frozenset[str], ...]
     """Sets of keys that a credentials document may have."""
+    base_path: str = ""
+    """A path that people write behind the site's root; the client leaves it off."""
     find_operation: Callable[[str], Operation | None] | None = None
     """For names with a part that only the account knows (`custom_objects.<key>.create`)."""
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
 
 EMAIL_TOKEN = frozenset({"email", "token"})
 BEARER = frozenset({"bearer"})
 CLIENT = frozenset({"client_id", "client_secret"})
 PASSWORD = frozenset({"username", "password"})
+
+
+_VISIBLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
 class CredentialsError(ValueError):
@@ -31,8 +35,10 @@ def parse_credentials(text: str, forms: tuple[frozenset[str], ...]) -> dict[str,
         raise CredentialsError(f"The credentials are not JSON. Needed: {wanted}") from None
     if not isinstance(document, dict) or frozenset(document) not in forms:
         raise CredentialsError(f"The credentials need other keys. Needed: {wanted}")
-    if not all(isinstance(value, str) and value for value in document.values()):
-        raise CredentialsError("Every value of the credentials must be a text that is not empty.")
+    for name, value in document.items():
+        # They become part of a header: visible ASCII, or the request could not even be built.
+        if not isinstance(value, str) or not _VISIBLE.fullmatch(value):
+            raise CredentialsError(f'The value of "{name}" must be a text of visible characters.')
     return document
 
 

@@ -9,15 +9,24 @@ from __future__ import annotations
 import email.utils
 import json
 import math
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import (
+    HTTPError,
+    MaxRetryError,
+    NameResolutionError,
+    NewConnectionError,
+    SSLError,
+)
 
 from jobferry.vendors.http_limits import (
     CONNECT_SECONDS,
@@ -26,6 +35,10 @@ from jobferry.vendors.http_limits import (
     POOL_SIZE,
     READ_SECONDS,
 )
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
+_BLOCK_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +53,7 @@ class Answer:
         """The decoded body, or None when it is not JSON (plain text, HTML, cut off)."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     @property
@@ -71,14 +84,17 @@ def parse_retry_after(value: str | None, date: str | None = None) -> float | Non
         pass
     else:
         return max(0.0, seconds) if math.isfinite(seconds) else None
+    until = _http_date(value)
+    now = _http_date(date)
+    return None if until is None or now is None else max(0.0, (until - now).total_seconds())
+
+
+def _http_date(value: str | None) -> datetime | None:
     try:
-        until = email.utils.parsedate_to_datetime(value)
-        now = email.utils.parsedate_to_datetime(date) if date else None
-    except ValueError:
+        moment = email.utils.parsedate_to_datetime(value or "")
+    except (ValueError, TypeError, OverflowError):
         return None
-    if now is None:
-        return None
-    return max(0.0, (until - now).total_seconds())
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 class BaseUrlError(ValueError):
@@ -91,19 +107,31 @@ def check_base_url(url: str, *, allow_loopback_http: bool) -> str:
     Raises:
         BaseUrlError: not https (http is for a simulator on this machine only), or not a root.
     """
-    parts = urlsplit(url)
-    loopback = parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    root = BaseUrlError("The base URL must be the site's root, as in https://acme.zendesk.com")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise root from None
     if parts.scheme == "http":
-        if not (loopback and allow_loopback_http):
+        if not (host in _LOOPBACK and allow_loopback_http):
             raise BaseUrlError(
                 "The base URL must begin with https://. "
                 "http:// is accepted only for a simulator on the loopback address of a local stack."
             )
     elif parts.scheme != "https":
         raise BaseUrlError("The base URL must begin with https://, as in https://acme.zendesk.com")
-    if not parts.hostname or parts.username or parts.password or parts.query or parts.fragment:
-        raise BaseUrlError("The base URL must be the site's root, as in https://acme.zendesk.com")
-    return url.rstrip("/")
+    if not host or parts.path.strip("/") or set(url) & set("?#@") or not _HOST.fullmatch(host):
+        raise root
+    name = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{name}" + (f":{port}" if port is not None else "")
+
+
+class _Session(requests.Session):
+    """A session that does not even look where a redirect leads: the far side wrote it."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
+        return None
 
 
 class HttpClient:
@@ -119,7 +147,7 @@ class HttpClient:
     def __init__(self, base_url: str, authorize: Callable[[bool], str]) -> None:
         self._base_url = base_url
         self._authorize = authorize
-        self._session = requests.Session()
+        self._session = _Session()
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=POOL_SIZE, max_retries=0)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -161,7 +189,7 @@ class HttpClient:
             headers["Content-Type"] = "application/json"
         with self._counting:
             self.requests_made += 1
-            self._used_at = time.monotonic()
+            self._used_at = began = time.monotonic()
         try:
             with self._session.request(
                 method,
@@ -173,11 +201,13 @@ class HttpClient:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                content = _read(response)
+                content = _read(response, began + CONNECT_SECONDS + READ_SECONDS)
                 if content is None:
-                    return NoAnswer(sent=True, reason="the answer was larger than expected")
+                    return NoAnswer(sent=True, reason="the answer was too large or too slow")
                 lower = {name.lower(): value for name, value in response.headers.items()}
                 return Answer(response.status_code, lower, content)
+        except (requests.exceptions.InvalidHeader, UnicodeEncodeError):
+            return NoAnswer(sent=False, reason="the credentials cannot be part of a request")
         except requests.ConnectTimeout:
             return NoAnswer(sent=False, reason="the vendor could not be reached in time")
         except requests.ConnectionError as error:
@@ -186,24 +216,26 @@ class HttpClient:
             return NoAnswer(sent=sent, reason=reason)
         except requests.Timeout:
             return NoAnswer(sent=True, reason="no answer came in time")
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:
             return NoAnswer(sent=True, reason=f"the answer was broken off ({type(error).__name__})")
 
 
-def _read(response: requests.Response) -> bytes | None:
+def _read(response: requests.Response, deadline: float) -> bytes | None:
+    """The body; None when it is larger or slower than an answer may be."""
     content = bytearray()
-    for block in response.iter_content(64 * 1024):
+    # read1 returns with what has come, so that a dripping answer cannot hold us.
+    while block := response.raw.read1(_BLOCK_BYTES, decode_content=True):
         content += block
-        if len(content) > MAX_ANSWER_BYTES:
+        if len(content) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
             return None
     return bytes(content)
 
 
 def _never_connected(error: requests.ConnectionError) -> bool:
-    """True when no connection was made, so that nothing can have been sent."""
-    from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
-
-    cause = error.args[0] if error.args else None
+    """True when no usable connection was made, so that nothing can have been sent."""
+    cause: object = error.args[0] if error.args else None
     if isinstance(cause, MaxRetryError):
         cause = cause.reason
+    if isinstance(cause, SSLError):
+        return "CERTIFICATE_VERIFY_FAILED" in str(cause)
     return isinstance(cause, NewConnectionError | NameResolutionError)

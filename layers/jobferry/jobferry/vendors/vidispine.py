@@ -1,0 +1,452 @@
+"""Vidispine: one job per row, created, read and controlled through the JobApi.
+
+Facts from the JobApi reference of the official SDK (PyPI `vidispine` 5.0.4), from
+https://apidoc.vidispine.com and from recorded traffic.
+
+Every job carries two metadata keys of ours: the token of its submission, by which a lost one is
+found exactly, and a mark that all jobs of ours share. The list has no filter by id, so a poll
+lists our newest jobs, a page of them in one request, complete with data and log. Only jobs
+that are not on these pages (they have been running for long) are read one by one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from jobferry.model import JsonObject
+from jobferry.vendors.base import (
+    Accepted,
+    Ambiguous,
+    Capabilities,
+    Found,
+    FoundState,
+    JobPhase,
+    JobProblem,
+    JobReading,
+    LostSubmission,
+    Operation,
+    PollAnswer,
+    RefusalScope,
+    Refused,
+    SubmitAnswer,
+    Throttled,
+    Vendor,
+)
+from jobferry.vendors.credentials import PASSWORD, authorizer
+from jobferry.vendors.vidispine_answers import (
+    JOB_ID,
+    NOT_FOUND,
+    Problem,
+    document_of,
+    job_of,
+    objects,
+    pairs,
+    problem_of,
+    whole,
+)
+from jobferry.vendors.vidispine_request import (
+    OURS,
+    OURS_KEY,
+    PRIORITIES,
+    TOKEN_KEY,
+    creation_query,
+    encode,
+    query_of,
+)
+from jobferry.vendors.vidispine_results import ENDED, read_results
+
+if TYPE_CHECKING:
+    from jobferry.vendors.http import Answer, HttpClient, NoAnswer
+
+API = "/API"
+
+MAX_JOBS = 200
+"""Jobs in flight. Vidispine publishes no limit (it queues what its job pools cannot take); this
+one is ours, so that the site's own users are not queued behind a whole file."""
+
+BODY_BYTES = 1024 * 1024
+"""Vidispine publishes no limit for a document; this one is ours."""
+
+RETENTION_SECONDS = 86_400
+"""Jobs are kept until the site's administrator purges them; that this takes a day is ours."""
+
+LIST_PAGE = 200
+"""Jobs asked for in one list call; a site that gives fewer is asked for the rest."""
+
+LIST_PAGES = 5
+"""Pages that one poll reads at the most."""
+
+READERS = 8
+"""Jobs read one by one at the same time."""
+
+DELETE_BATCH = 100
+"""Ids in one deletion, so that the address stays short."""
+
+_VISIBLE_AFTER_SECONDS = 60.0
+"""A request that timed out may still be worked on; only after this is "not listed" a proof."""
+
+_NUMBER = re.compile(r"\d+$")
+
+_UNREADABLE = Ambiguous("the answer is none of Vidispine's; check the base URL of the connection")
+
+OPERATIONS = {
+    "jobs.create": Operation(
+        name="jobs.create",
+        summary="Start a job per row; fields without a parameter of their own become metadata.",
+        max_records=1,
+        max_bytes=BODY_BYTES,
+        repeatable=False,
+        required=(("type",),),
+        fields=(
+            "type",
+            "priority",
+            "jobmetadata.<key>",
+            "notification",
+            "notificationData",
+            "<any other key>",
+        ),
+    )
+}
+
+
+class VidispineClient:
+    """Talks to one Vidispine site."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+
+    @property
+    def requests_made(self) -> int:
+        return self._http.requests_made
+
+    def wake(self) -> None:
+        self._http.wake()
+
+    def test(self) -> Problem | None:
+        answer = self._send("GET", "/jobtype")
+        problem = problem_of(answer)
+        if problem is not None:
+            return problem
+        return None if "uri" in (document_of(answer) or {}) else _UNREADABLE
+
+    def submit(
+        self, operation: Operation, records: Sequence[JsonObject], token: str
+    ) -> SubmitAnswer:
+        if len(records) != operation.max_records:
+            return Refused("too_many_records", "A Vidispine job carries one row.")
+        query = creation_query(records[0], token)
+        if isinstance(query, Refused):
+            return query
+        return _created(self._send("POST", f"/job?{query}", encode(operation, records)))
+
+    def poll(self, job_ids: Sequence[str]) -> PollAnswer:
+        """List our newest jobs, then read by id what the list did not show.
+
+        A job is GONE only when both readers answered and neither knew it.
+        """
+        before = self.requests_made
+        readings, trouble = self._list_ours(frozenset(job_ids))
+        problems = [trouble] if trouble is not None else []
+        doubtful = [
+            job_id for job_id in job_ids if job_id not in readings or _is_thin(readings[job_id])
+        ]
+        if doubtful and not isinstance(trouble, Throttled):
+            for job_id, shown in self._show_each(doubtful).items():
+                if isinstance(shown, JobReading):
+                    readings[job_id] = shown
+                elif shown is not None:
+                    # The list's few words would do, but the next look may tell the reasons.
+                    readings.pop(job_id, None)
+                    problems.append(shown)
+                elif trouble is None:
+                    readings.setdefault(job_id, JobReading(job_id, JobPhase.GONE, "gone"))
+        unresolved = any(job_id not in readings for job_id in job_ids)
+        throttled = next((p for p in problems if isinstance(p, Throttled)), None)
+        refused = next((p for p in problems if _concerns_all(p)), None) if unresolved else None
+        return PollAnswer(
+            readings=readings,
+            throttled=throttled,
+            refused=refused if isinstance(refused, Refused) else None,
+            requests=self.requests_made - before,
+            problem=_in_words(problems) if unresolved and not (throttled or refused) else None,
+        )
+
+    def _list_ours(self, wanted: frozenset[str]) -> tuple[dict[str, JobReading], Problem | None]:
+        """Readings of the wanted jobs that the newest pages show, and why they end too early.
+
+        No more pages than there are jobs to find: reading these one by one costs less.
+        """
+        readings: dict[str, JobReading] = {}
+        first = 1
+        for number in range(LIST_PAGES):
+            if number and number >= len(wanted) - len(readings):
+                break
+            page, hits, problem = self._list(
+                ("jobmetadata", f"{OURS_KEY}={OURS}"),
+                ("sort", "startTime desc"),
+                ("first", str(first)),
+                ("number", str(LIST_PAGE)),
+                ("step", "true"),
+            )
+            if problem is not None:
+                return readings, problem
+            for job in page:
+                if job.get("jobId") in wanted:
+                    reading = _reading(job)
+                    readings[reading.job_id] = reading
+            first += len(page)
+            if not page or first > hits or len(readings) == len(wanted):
+                break
+        return readings, None
+
+    def _list(self, *conditions: tuple[str, str]) -> tuple[list[JsonObject], int, Problem | None]:
+        """(jobs of a page, jobs there are in all, what went wrong).
+
+        `user=false`, because by default a list hides the jobs of other users, and credentials
+        may be changed to another user's.
+        """
+        query = query_of([("user", "false"), ("metadata", "true"), *conditions])
+        answer = self._send("GET", f"/job?{query}")
+        problem = problem_of(answer)
+        document = document_of(answer) if problem is None else None
+        if problem is None and not {"hits", "job"} & set(document or {}):
+            problem = _UNREADABLE
+        jobs = objects((document or {}).get("job"))
+        hits = whole((document or {}).get("hits"))
+        return jobs, len(jobs) if hits is None else hits, problem
+
+    def _show_each(self, job_ids: Sequence[str]) -> dict[str, JobReading | Problem | None]:
+        """Jobs by id, None for one that is unknown. Ends early where the first cannot be read."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        first, rest = job_ids[0], job_ids[1:]
+        shown = {first: self._show(first)}
+        if not rest or isinstance(shown[first], Refused | Throttled | Ambiguous):
+            return shown
+        with ThreadPoolExecutor(max_workers=READERS) as pool:
+            return shown | dict(zip(rest, pool.map(self._show, rest), strict=True))
+
+    def _show(self, job_id: str) -> JobReading | Problem | None:
+        """One job by id; None when the site does not know it."""
+        if not JOB_ID.fullmatch(job_id):
+            return None
+        answer = self._send("GET", f"/job/{job_id}?metadata=true")
+        problem = problem_of(answer)
+        if isinstance(problem, Refused) and problem.code == NOT_FOUND:
+            return None
+        if problem is not None:
+            return problem
+        job = job_of(answer, job_id)
+        return _UNREADABLE if job is None else _reading(job)
+
+    def find(
+        self,
+        operation: Operation,  # noqa: ARG002  one kind of job, found by its token
+        lost: LostSubmission,
+        now: float,
+    ) -> Found:
+        """Look for the job that carries the token of a lost submission.
+
+        A copy that somebody started of it carries the same token: the oldest one is ours.
+        """
+        before = self.requests_made
+
+        def found(state: FoundState, job_id: str | None = None, reason: str = "") -> Found:
+            return Found(state, job_id, reason, self.requests_made - before)
+
+        jobs, _, problem = self._list(("jobmetadata", f"{TOKEN_KEY}={lost.token}"))
+        if problem is not None:
+            return found(FoundState.PENDING, reason=_in_words([problem]))
+        ours = [job for job in jobs if pairs(job.get("data")).get(TOKEN_KEY) == lost.token]
+        free = [job for job in ours if job.get("jobId") not in lost.known_jobs]
+        if free:
+            return found(FoundState.FOUND, str(min(free, key=_age)["jobId"]))
+        if len(ours) < len(jobs):
+            return found(
+                FoundState.UNDECIDABLE,
+                reason="the site does not search its jobs by metadata",
+            )
+        if now - lost.sent_at < _VISIBLE_AFTER_SECONDS:
+            return found(FoundState.PENDING, reason="a job may take a moment to become visible")
+        if now - lost.sent_at > RETENTION_SECONDS:
+            return found(FoundState.UNDECIDABLE, reason="the site may have purged the job")
+        return found(FoundState.ABSENT)
+
+    def abort(
+        self, job_id: str, *, reason: str | None = None, cleanup: bool = True
+    ) -> Problem | None:
+        """Ask for the end of a job; without cleanup, one that has not begun ends at once."""
+        query = [("cleanup", "true" if cleanup else "false")]
+        if reason:
+            query.append(("reason", reason))
+        return self._change("DELETE", job_id, query)
+
+    def set_priority(self, job_id: str, priority: str) -> Problem | None:
+        """Change a job's priority, one of `PRIORITIES` in either case."""
+        level = priority.upper()
+        if level not in PRIORITIES:
+            return Refused("bad_priority", f"Vidispine knows the priorities {_LEVELS}.")
+        return self._change("PUT", job_id, [("priority", level)])
+
+    def rerun(self, job_id: str, priority: str | None = None) -> SubmitAnswer:
+        """Start a copy of a job, with its priority unless another is given."""
+        if not JOB_ID.fullmatch(job_id):
+            return _no_such_job(job_id)
+        query = f"?{query_of([('priority', priority.upper())])}" if priority else ""
+        return _created(self._send("POST", f"/job/{job_id}/re-run{query}"))
+
+    def delete(self, job_ids: Sequence[str]) -> Problem | None:
+        """Remove the site's records of jobs; stops at the first problem."""
+        for start in range(0, len(job_ids), DELETE_BATCH):
+            ids = ",".join(job_ids[start : start + DELETE_BATCH])
+            problem = problem_of(self._send("DELETE", f"/job?{query_of([('id', ids)])}"))
+            if problem is not None:
+                return problem
+        return None
+
+    def problems(self, job_id: str | None = None) -> list[JobProblem] | Problem:
+        """What jobs wait for until somebody at the site acts."""
+        if job_id is not None and not JOB_ID.fullmatch(job_id):
+            return _no_such_job(job_id)
+        path = "/job/problem" if job_id is None else f"/job/{job_id}/problem"
+        answer = self._send("GET", path)
+        problem = problem_of(answer)
+        if problem is not None:
+            return problem
+        document = document_of(answer)
+        if document is None:
+            return _UNREADABLE
+        return [_job_problem(entry) for entry in objects(document.get("problem"))]
+
+    def _change(self, method: str, job_id: str, query: Iterable[tuple[str, str]]) -> Problem | None:
+        if not JOB_ID.fullmatch(job_id):
+            return _no_such_job(job_id)
+        return problem_of(self._send(method, f"/job/{job_id}?{query_of(query)}"))
+
+    def _send(self, method: str, path: str, body: bytes | None = None) -> Answer | NoAnswer:
+        return self._http.request(method, API + path, body=body)
+
+
+_LEVELS = ", ".join(PRIORITIES)
+
+
+def _no_such_job(job_id: str) -> Refused:
+    return Refused(NOT_FOUND, f"{job_id!r} is not the id of a Vidispine job.")
+
+
+def _created(answer: Answer | NoAnswer) -> SubmitAnswer:
+    """What the answer to a request for a new job says of it."""
+    problem = problem_of(answer)
+    if problem is not None:
+        return problem
+    job_id = (document_of(answer) or {}).get("jobId")
+    if isinstance(job_id, str) and JOB_ID.fullmatch(job_id):
+        return Accepted(job_id)
+    return Ambiguous("the vendor accepted the request but its answer names no job")
+
+
+def _reading(job: JsonObject) -> JobReading:
+    """A job document as a reading. Words that nobody documented count as active."""
+    status = str(job.get("status", ""))
+    ended = status in ENDED
+    step = job.get("currentStep")
+    at = whole(step.get("number")) if isinstance(step, dict) else None
+    total = whole(job.get("totalSteps"))
+    waiting = job.get("waiting")
+    return JobReading(
+        job_id=str(job["jobId"]),
+        phase=JobPhase.ENDED if ended else JobPhase.ACTIVE,
+        status=status,
+        progress=total if ended else (at - 1 if at else None),
+        total=total,
+        raw=job,
+        waiting_for=_requirement(waiting) if isinstance(waiting, dict) and not ended else None,
+    )
+
+
+def _requirement(waiting: JsonObject) -> str:
+    """`room (storage VX-1)`: what is needed, and of what."""
+    resource = " ".join(
+        str(part) for part in (waiting.get("resourceType"), waiting.get("resourceId")) if part
+    )
+    needed = str(waiting.get("requirement") or "something")
+    return f"{needed} ({resource})" if resource else needed
+
+
+def _is_thin(reading: JobReading) -> bool:
+    """Whether an ended job came without the parts that name its product and its reasons."""
+    return reading.phase is JobPhase.ENDED and not {"data", "log"} & set(reading.raw or {})
+
+
+def _concerns_all(problem: Problem) -> bool:
+    return isinstance(problem, Refused) and problem.scope is RefusalScope.RUN
+
+
+def _in_words(problems: Iterable[Problem]) -> str:
+    """Problems as one line for the log."""
+    words = (
+        problem.reason
+        if isinstance(problem, Ambiguous)
+        else problem.message
+        if isinstance(problem, Refused)
+        else "the vendor asks for patience"
+        for problem in problems
+    )
+    return "; ".join(dict.fromkeys(words)) or "not all jobs could be read"
+
+
+def _age(job: JsonObject) -> tuple[str, int]:
+    """Sorts the oldest first; a site writes all its times in one form."""
+    number = _NUMBER.search(str(job.get("jobId", "")))
+    return str(job.get("started", "")), int(number[0]) if number else 0
+
+
+def _job_problem(entry: JsonObject) -> JobProblem:
+    jobs = entry.get("job")
+    return JobProblem(
+        problem_id=str(entry.get("id", "")),
+        kind=str(entry.get("type", "")),
+        details=pairs(entry.get("data")),
+        jobs=[str(job) for job in jobs] if isinstance(jobs, list) else [str(jobs)] if jobs else [],
+    )
+
+
+def build_client(
+    base_url: str,
+    read_secret: Callable[[bool], Mapping[str, str]],
+    *,
+    allow_loopback_http: bool,
+) -> VidispineClient:
+    """A client for the site at `base_url`, with or without `/API` at its end."""
+    from jobferry.vendors.http import HttpClient, check_base_url
+
+    root = check_base_url(
+        base_url.rstrip("/").removesuffix(API), allow_loopback_http=allow_loopback_http
+    )
+    return VidispineClient(HttpClient(root, authorizer(read_secret)))
+
+
+VIDISPINE = Vendor(
+    name="vidispine",
+    title="Vidispine",
+    operations=OPERATIONS,
+    capabilities=Capabilities(
+        poll_batch=LIST_PAGE,
+        max_jobs=MAX_JOBS,
+        retention_seconds=RETENTION_SECONDS,
+        token_search=True,
+        job_list=True,
+        abort=True,
+        priority=True,
+        rerun=True,
+        delete=True,
+        problems=True,
+    ),
+    read_results=read_results,
+    client=build_client,
+    encode=encode,
+    credential_forms=(PASSWORD,),
+    base_path=API,
+)

@@ -1,0 +1,82 @@
+"""Reading what became of a Vidispine job, which is what became of its row.
+
+A job carries one row, so there is no list of results: the outcome is the job's state, the
+product stands in `data`, and the reasons stand in `data` and in the tasks of `log`
+(https://apidoc.vidispine.com, job reference). FINISHED_WARNING is a success with a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from jobferry.model import JsonObject, OutcomeStatus, RecordResult
+from jobferry.vendors.base import Operation
+from jobferry.vendors.vidispine_answers import objects, pairs
+
+FINISHED = "FINISHED"
+FINISHED_WARNING = "FINISHED_WARNING"
+FAILED_TOTAL = "FAILED_TOTAL"
+ABORTED = "ABORTED"
+
+ENDED = frozenset({FINISHED, FINISHED_WARNING, FAILED_TOTAL, ABORTED})
+
+_ITEM_KEYS = ("item", "itemId")
+_LONGEST_TEXT = 2_000
+
+
+def read_results(
+    operation: Operation,  # noqa: ARG001
+    raw: JsonObject,
+    count: int,
+    records: Callable[[], Sequence[JsonObject]],  # noqa: ARG001
+) -> list[RecordResult]:
+    """The result of the job's row.
+
+    `vendor_id` is the item that the job made or worked on, as that is what people look up;
+    the job's own id where it names no item. The error code is the job's state.
+
+    Args:
+        raw: the job document.
+        count: how many records the job carried; Vidispine's jobs carry one.
+    """
+    return [_verdict(raw)] * count
+
+
+def _verdict(raw: JsonObject) -> RecordResult:
+    status = str(raw.get("status", ""))
+    data = pairs(raw.get("data"))
+    item = next((data[key] for key in _ITEM_KEYS if data.get(key)), None)
+    job_id = raw.get("jobId")
+    vendor_id = item or (str(job_id) if job_id else None)
+    if status == FINISHED:
+        return RecordResult(OutcomeStatus.SUCCEEDED, vendor_id=vendor_id)
+    told = _reasons(raw, data)
+    if status == FINISHED_WARNING:
+        text = told or "Vidispine finished the job with a warning and gave no reason."
+        return RecordResult(OutcomeStatus.SUCCEEDED, vendor_id, status, text)
+    if status in ENDED:
+        text = told or f"The job ended as {status}; Vidispine gave no reason."
+        return RecordResult(OutcomeStatus.FAILED, vendor_id, status, text)
+    return RecordResult(
+        OutcomeStatus.UNKNOWN,
+        vendor_id,
+        "job_state_unknown",
+        f"The job ended as {status!r}, which says neither success nor failure.",
+    )
+
+
+def _reasons(raw: JsonObject, data: dict[str, str]) -> str:
+    """Every error message that the job holds, once each: its own, then those of its tasks."""
+    log = raw.get("log")
+    found = [data.get("errorMessage", "")]
+    found += _messages(log.get("task") if isinstance(log, dict) else None)
+    return "; ".join(dict.fromkeys(filter(None, map(str.strip, found))))[:_LONGEST_TEXT]
+
+
+def _messages(tasks: Any) -> Iterator[str]:
+    for task in objects(tasks):
+        message = task.get("errorMessage")
+        if isinstance(message, str):
+            yield message
+        yield from _messages(task.get("subTask"))

@@ -1,0 +1,197 @@
+"""Reading Zendesk Support's job statuses: many by id, one by id, or the list of recent ones.
+
+Two readers, because each is known to fail where the other works: reading by id has lost jobs
+under load that the list still showed (facetoe/zenpy, issue 291), and items of the list may hold
+no more than id and status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jobferry.model import JsonObject
+from jobferry.vendors.base import (
+    Ambiguous,
+    JobPhase,
+    JobReading,
+    PollAnswer,
+    Refused,
+    Throttled,
+    ThrottleReason,
+)
+from jobferry.vendors.zendesk_answers import JOB_ID, Problem, json_object, problem_of
+
+if TYPE_CHECKING:
+    from jobferry.vendors.http import Answer, HttpClient, NoAnswer
+
+API = "/api/v2"
+
+POLL_BATCH = 100
+"""Ids in one `show_many`: the cap of Zendesk's other show_many calls."""
+
+LIST_PAGES = 20
+"""Pages of 100 job statuses that are searched, newest first."""
+
+# queued and working are active; every other documented word is an end (killed: older accounts).
+_ENDED = frozenset({"completed", "failed", "killed"})
+
+_NO_LIST = Ambiguous("the answer holds no job statuses")
+
+
+class JobReader:
+    """Job statuses of one account."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+
+    def poll(self, job_ids: Sequence[str]) -> PollAnswer:
+        """Look at jobs with as few requests as may be; `requests` is left to the caller.
+
+        A job is GONE only when both readers answered and neither knew it.
+        """
+        readings: dict[str, JobReading] = {}
+        problems: list[Problem] = []
+        for start in range(0, len(job_ids), POLL_BATCH):
+            seen = self._show_many(job_ids[start : start + POLL_BATCH])
+            if isinstance(seen, dict):
+                readings |= seen
+            else:
+                problems.append(seen)
+                if not isinstance(seen, Ambiguous):
+                    break  # throttled or refused: the next request would be, too
+        missing = {job_id for job_id in job_ids if job_id not in readings}
+        if missing and all(isinstance(problem, Ambiguous) for problem in problems):
+            found, complete, problem = self._search(missing)
+            readings |= found
+            problems += [problem] if problem is not None else []
+            if complete and not problems:
+                readings |= {
+                    job_id: JobReading(job_id, JobPhase.GONE, "gone")
+                    for job_id in missing - found.keys()
+                }
+        return _answer(readings, problems)
+
+    def show(self, job_id: str) -> JobReading | Problem | None:
+        """One job by its id; None when this reader does not know it (404)."""
+        if not JOB_ID.fullmatch(job_id):
+            return None
+        answer = self._get(f"/job_statuses/{job_id}")
+        problem = problem_of(answer)
+        if isinstance(problem, Refused) and problem.http_status == 404:
+            return None
+        if problem is not None:
+            return problem
+        return readings_of([job_of(json_object(answer))], [job_id]).get(job_id) or _NO_LIST
+
+    def pages(self) -> Iterator[tuple[list[JsonObject], bool] | Problem]:
+        """Pages of the list, newest first: (jobs, whether more follow); or why one is missing."""
+        params = {"page[size]": "100"}
+        for _ in range(LIST_PAGES):
+            answer = self._get("/job_statuses", **params)
+            problem = problem_of(answer)
+            document = json_object(answer)
+            jobs = document.get("job_statuses")
+            if problem is not None or not isinstance(jobs, list):
+                yield problem or _NO_LIST
+                return
+            meta = document.get("meta")
+            meta = meta if isinstance(meta, dict) else {}
+            cursor = meta.get("after_cursor")
+            more = bool(meta.get("has_more")) and isinstance(cursor, str) and cursor != ""
+            yield [job for job in jobs if isinstance(job, dict)], more
+            if not more:
+                return
+            params["page[after]"] = str(cursor)
+
+    def _show_many(self, job_ids: Sequence[str]) -> dict[str, JobReading] | Problem:
+        answer = self._get("/job_statuses/show_many", ids=",".join(job_ids))
+        problem = problem_of(answer)
+        if isinstance(problem, Refused) and problem.http_status == 404:
+            return {}  # this reader knows none of them
+        if problem is not None:
+            return problem
+        jobs = json_object(answer).get("job_statuses")
+        if not isinstance(jobs, list):
+            return _NO_LIST
+        return self._with_results(readings_of(jobs, job_ids))
+
+    def _search(self, wanted: set[str]) -> tuple[dict[str, JobReading], bool, Problem | None]:
+        """Jobs in the list: what was found, whether all of the list was seen, what went wrong."""
+        readings: dict[str, JobReading] = {}
+        for page in self.pages():
+            if not isinstance(page, tuple):
+                return readings, False, page
+            jobs, more = page
+            readings |= self._with_results(readings_of(jobs, wanted))
+            if len(readings) == len(wanted) or not more:
+                return readings, True, None
+        return readings, False, None
+
+    def _with_results(self, readings: dict[str, JobReading]) -> dict[str, JobReading]:
+        """Look at ended jobs by id where an item holds no results, as documented items may."""
+        for job_id, reading in readings.items():
+            if reading.phase is JobPhase.ENDED and "results" not in (reading.raw or {}):
+                shown = self.show(job_id)
+                readings[job_id] = (
+                    shown
+                    if isinstance(shown, JobReading)
+                    else JobReading(job_id, JobPhase.ACTIVE, reading.status)
+                )
+        return readings
+
+    def _get(self, path: str, **params: str) -> Answer | NoAnswer:
+        return self._http.request("GET", API + path, params=params or None)
+
+
+def job_of(document: JsonObject) -> JsonObject:
+    """Newer answers wrap the job status, older ones are the bare object."""
+    inner = document.get("job_status", document)
+    return inner if isinstance(inner, dict) else {}
+
+
+def readings_of(jobs: Iterable[Any], wanted: Iterable[str]) -> dict[str, JobReading]:
+    """Readings of those jobs of a list that were asked for."""
+    ids = set(wanted)
+    readings: dict[str, JobReading] = {}
+    for job in jobs:
+        job_id = job.get("id") if isinstance(job, dict) else None
+        if not isinstance(job_id, str) or job_id not in ids:
+            continue
+        status = str(job.get("status", ""))
+        readings[job_id] = JobReading(
+            job_id=job_id,
+            phase=JobPhase.ENDED if status in _ENDED else JobPhase.ACTIVE,
+            status=status,
+            progress=_whole(job.get("progress")),
+            total=_whole(job.get("total")),
+            raw=job,
+        )
+    return readings
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _answer(readings: dict[str, JobReading], problems: Sequence[Problem]) -> PollAnswer:
+    throttled: Throttled | None = None
+    refused: Refused | None = None
+    reasons: list[str] = []
+    for problem in problems:
+        match problem:
+            case Throttled():
+                throttled = problem
+            case Refused():
+                refused = problem
+            case Ambiguous(reason, retry_after):
+                reasons.append(reason)
+                if retry_after is not None:
+                    # A read may simply be repeated, when the vendor says it may.
+                    throttled = Throttled(ThrottleReason.RATE, retry_after)
+    return PollAnswer(
+        readings=readings,
+        throttled=throttled,
+        refused=refused,
+        problem="; ".join(dict.fromkeys(reasons)) or None,
+    )

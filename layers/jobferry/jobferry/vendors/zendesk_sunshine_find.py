@@ -1,0 +1,205 @@
+"""Looking for a Sunshine job whose submission was not answered, and proving that it is ours.
+
+The list shows when a job was made but neither its size nor its action; those come out of its
+results. A job that made records is recognised by reading some of them back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import Enum, auto
+
+from jobferry.model import JsonObject
+from jobferry.vendors.base import Found, FoundState, LostSubmission, Operation, Refused
+from jobferry.vendors.http_limits import REQUEST_SECONDS
+from jobferry.vendors.zendesk_sunshine_jobs import SunshineReader, is_missing, reading_of
+from jobferry.vendors.zendesk_sunshine_results import ABORTED, FAILED, id_of
+
+VISIBLE_AFTER_SECONDS = 60.0
+"""A request that timed out may still be worked on; only after this is "not listed" a proof."""
+
+CLOCK_SKEW_SECONDS = 300.0
+"""How far the vendor's clock may be from ours."""
+
+CANDIDATES = 200
+"""Jobs of the time in question that are looked at, each for one request and more."""
+
+READ_BACK = 3
+"""Records of a job that are read back at the most; mostly the first one decides."""
+
+EXTERNAL_IDS_PER_REQUEST = 50
+
+
+class _Match(Enum):
+    OURS = auto()
+    NOT_OURS = auto()
+    DOUBTFUL = auto()
+    UNREAD = auto()
+
+
+def find_job(
+    reader: SunshineReader,
+    operation: Operation,
+    kind: str,
+    lost: LostSubmission,
+    now: float,
+    retention: float,
+) -> Found:
+    """What became of a lost submission; `requests` is left to the caller.
+
+    Args:
+        kind: where the records of the operation are read, `objects` or `relationships`.
+        now: epoch seconds.
+        retention: seconds for which the vendor lists a job.
+    """
+    listing = reader.listed()
+    if listing.problem is not None:
+        return Found(FoundState.PENDING, reason="the list of jobs could not be read")
+    candidates = [job for job in listing.jobs if _may_be_ours(job, lost)]
+    if len(candidates) > CANDIDATES:
+        return Found(FoundState.UNDECIDABLE, reason="too many jobs were begun at that time")
+    seen = {_Match.DOUBTFUL: 0, _Match.UNREAD: 0, _Match.NOT_OURS: 0}
+    for job in candidates:
+        match = _examine(reader, job, kind, lost.records)
+        if match is _Match.OURS:
+            return Found(FoundState.FOUND, str(job["id"]))
+        seen[match] += 1
+    if seen[_Match.UNREAD]:
+        return Found(
+            FoundState.PENDING, reason="a job of that time is still running or cannot be read yet"
+        )
+    if seen[_Match.DOUBTFUL]:
+        return Found(
+            FoundState.UNDECIDABLE,
+            reason="a job ran at that time and its records cannot be told apart",
+        )
+    if not listing.complete:
+        return Found(FoundState.UNDECIDABLE, reason="the list of recent jobs is too long")
+    if now - lost.sent_at > retention:
+        return Found(FoundState.UNDECIDABLE, reason="the vendor has forgotten jobs of that time")
+    if now - lost.sent_at < VISIBLE_AFTER_SECONDS:
+        return Found(FoundState.PENDING, reason="a job may take a moment to become visible")
+    return _absent_unless_records_say_otherwise(reader, operation, lost)
+
+
+def _may_be_ours(job: JsonObject, lost: LostSubmission) -> bool:
+    if job.get("id") in lost.known_jobs:
+        return False
+    created = _moment(job.get("created_at"))
+    if created is None:
+        return True
+    latest = lost.sent_at + REQUEST_SECONDS + CLOCK_SKEW_SECONDS
+    return lost.sent_at - CLOCK_SKEW_SECONDS <= created <= latest
+
+
+def _examine(
+    reader: SunshineReader, job: JsonObject, kind: str, records: Sequence[JsonObject]
+) -> _Match:
+    """Whether a job of the list is the lost one."""
+    status = job.get("job_status")
+    if status == ABORTED:
+        # It did nothing: whether it was ours or not, the rows may be sent.
+        return _Match.NOT_OURS
+    if status not in ("completed", FAILED):
+        return _Match.UNREAD
+    shown = reader.show(str(job.get("id")))
+    if not isinstance(shown, dict):
+        return _Match.DOUBTFUL if is_missing(shown) else _Match.UNREAD
+    results = shown.get("results")
+    items = results if isinstance(results, list) else []
+    items = [item for item in items if isinstance(item, dict)]
+    partial = reading_of(shown).status == FAILED
+    if len(items) > len(records) or (items and len(items) < len(records) and not partial):
+        return _Match.NOT_OURS
+    made = [
+        (ours, identity)
+        for ours, item in zip(records, items, strict=False)
+        if item.get("success") is True and (identity := id_of(item))
+    ]
+    if not made:
+        # Every row was refused: again, nothing was done. Without results nobody can say.
+        refused = items and not partial and all(item.get("success") is False for item in items)
+        return _Match.NOT_OURS if refused else _Match.DOUBTFUL
+    return _compare(reader, kind, made)
+
+
+def _compare(reader: SunshineReader, kind: str, made: Sequence[tuple[JsonObject, str]]) -> _Match:
+    """Read records back until one decides."""
+    for ours, identity in made[:READ_BACK]:
+        stored = reader.record(kind, identity)
+        if not isinstance(stored, dict):
+            if is_missing(stored):
+                continue
+            return _Match.UNREAD
+        match = _same_record(kind, ours, stored)
+        if match is not _Match.DOUBTFUL:
+            return match
+    return _Match.DOUBTFUL
+
+
+def _same_record(kind: str, ours: JsonObject, stored: JsonObject) -> _Match:
+    """Whether a record of the vendor is the one we sent. Its keys never change, attributes may."""
+    if kind == "relationships":
+        keys = ("relationship_type", "source", "target")
+        same = all(str(ours.get(key)) == str(stored.get(key)) for key in keys)
+        return _Match.OURS if same else _Match.NOT_OURS
+    if str(ours.get("type")) != str(stored.get("type")):
+        return _Match.NOT_OURS
+    if ours.get("external_id"):
+        same = str(ours["external_id"]) == str(stored.get("external_id"))
+        return _Match.OURS if same else _Match.NOT_OURS
+    sent, kept = ours.get("attributes"), stored.get("attributes")
+    if not isinstance(sent, Mapping) or not isinstance(kept, Mapping) or not sent:
+        return _Match.DOUBTFUL
+    equal = sum(name in kept and kept[name] == value for name, value in sent.items())
+    if equal == len(sent):
+        return _Match.OURS
+    untouched = stored.get("created_at") == stored.get("updated_at")
+    return _Match.NOT_OURS if untouched and not equal else _Match.DOUBTFUL
+
+
+def _absent_unless_records_say_otherwise(
+    reader: SunshineReader, operation: Operation, lost: LostSubmission
+) -> Found:
+    """The last proof: no record with one of our external ids was made since we sent them."""
+    if "external_id" not in operation.fields:
+        return Found(FoundState.ABSENT)
+    for type_key, external_ids in _external_ids(lost.records).items():
+        for start in range(0, len(external_ids), EXTERNAL_IDS_PER_REQUEST):
+            batch = external_ids[start : start + EXTERNAL_IDS_PER_REQUEST]
+            listing = reader.records_by_external_id(type_key, batch)
+            if isinstance(listing.problem, Refused):
+                # An account without this look-up leaves the list of jobs as the proof.
+                return Found(FoundState.ABSENT)
+            if listing.problem is not None:
+                return Found(FoundState.PENDING, reason="the records could not be read")
+            if any(_made_since(record, lost.sent_at) for record in listing.jobs):
+                return Found(
+                    FoundState.UNDECIDABLE,
+                    reason="records with these external ids were made at that time, by no job seen",
+                )
+    return Found(FoundState.ABSENT)
+
+
+def _external_ids(records: Sequence[JsonObject]) -> dict[str, list[str]]:
+    """Type → external ids that can be asked for in a comma-separated list."""
+    by_type: dict[str, list[str]] = {}
+    for record in records:
+        external_id = str(record.get("external_id") or "")
+        if external_id and "," not in external_id:
+            by_type.setdefault(str(record.get("type")), []).append(external_id)
+    return by_type
+
+
+def _made_since(record: JsonObject, sent_at: float) -> bool:
+    created = _moment(record.get("created_at"))
+    return created is None or created >= sent_at - CLOCK_SKEW_SECONDS
+
+
+def _moment(value: object) -> float | None:
+    """Epoch seconds of a time as the vendor writes it."""
+    try:
+        return datetime.fromisoformat(str(value)).timestamp()
+    except ValueError:
+        return None

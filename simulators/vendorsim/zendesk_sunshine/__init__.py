@@ -1,0 +1,1 @@
+"""Zendesk Sunshine: jobs on the records of legacy custom objects."""

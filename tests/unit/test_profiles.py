@@ -1,0 +1,118 @@
+"""Profiles: what people write, made canonical, or every problem said at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jobferry.model import Column, ColumnType, Profile
+from jobferry.profiles import ProfileError, check_against, validate
+from tests.fakes.clock import Clock
+from tests.fakes.vendor import Account, fake_vendor
+
+SMALLEST = {"name": "p", "connection": "acme", "operation": "things.create"}
+FULL = {
+    **SMALLEST,
+    "columns": {
+        "Name": "name",
+        "Level": {"field": "custom.level", "type": "integer", "enum": [1, 2], "optional": True},
+        "Tags": {"field": "tags", "type": "list", "separator": "|"},
+    },
+    "constants": {"brand_id": 360000123},
+    "row_key": "Name",
+    "batch_size": 50,
+    "max_attempts": 5,
+    "encoding": "cp1252",
+    "delimiter": ";",
+}
+
+
+def profile(**changes: Any) -> Profile:
+    return Profile.from_document(validate({**SMALLEST, **changes}), 1)
+
+
+def test_what_is_left_out_has_a_default() -> None:
+    assert profile() == Profile(name="p", connection="acme", operation="things.create", revision=1)
+
+
+def test_all_of_it() -> None:
+    assert Profile.from_document(validate(FULL), 7) == Profile(
+        name="p",
+        connection="acme",
+        operation="things.create",
+        columns={
+            "Name": Column("name"),
+            "Level": Column("custom.level", ColumnType.INTEGER, True, ("1", "2")),
+            "Tags": Column("tags", ColumnType.LIST, separator="|"),
+        },
+        constants={"brand_id": 360000123},
+        row_key="Name",
+        batch_size=50,
+        max_attempts=5,
+        encoding="cp1252",
+        delimiter=";",
+        revision=7,
+    )
+
+
+def test_a_canonical_document_stays_as_it_is() -> None:
+    once = validate(FULL)
+    assert validate(once) == once
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"name": "with space"}, "name"),
+        ({"name": "../up"}, "name"),
+        ({"name": "x" * 49}, "name"),
+        ({"connection": ""}, "connection"),
+        ({"operation": None}, "operation"),
+        ({"colums": {}}, "colums: there is no such setting"),
+        ({"columns": {"A": {"type": "string"}}}, "columns.A.field: is missing"),
+        ({"columns": {"A": {"field": "a", "type": "money"}}}, "columns.A.type"),
+        ({"columns": {"A": ""}}, "columns.A.field"),
+        ({"columns": {"A": "a"}, "row_key": "B"}, "row_key 'B' is not one of the columns"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"max_attempts": 0}, "max_attempts"),
+        ({"encoding": "latin-9"}, "utf-8, utf-16, cp1252"),
+        ({"delimiter": ";;"}, "delimiter"),
+    ],
+)
+def test_a_problem_names_its_place(changes: dict[str, Any], place: str) -> None:
+    with pytest.raises(ProfileError) as caught:
+        validate({**SMALLEST, **changes})
+    (problem,) = caught.value.problems
+    assert place in problem
+
+
+def test_every_problem_is_said() -> None:
+    with pytest.raises(ProfileError) as caught:
+        validate({"connection": "-", "batch_size": -1})
+    assert len(caught.value.problems) == 4
+
+
+@pytest.mark.parametrize("document", [None, "text", [SMALLEST], 7])
+def test_what_is_no_mapping_is_no_profile(document: Any) -> None:
+    with pytest.raises(ProfileError, match="mapping"):
+        validate(document)
+
+
+class TestAgainstTheVendor:
+    VENDOR = fake_vendor(Account(Clock()))
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{}, {"columns": {"N": "name"}}, {"columns": {"R": "ref"}, "constants": {"name": "n"}}],
+    )
+    def test_a_profile_that_works(self, changes: dict[str, Any]) -> None:
+        assert check_against(profile(**changes), self.VENDOR).name == "things.create"
+
+    def test_a_field_that_is_needed(self) -> None:
+        with pytest.raises(ProfileError, match="needs the field name"):
+            check_against(profile(columns={"R": "ref"}), self.VENDOR)
+
+    def test_an_operation_that_is_not_there(self) -> None:
+        with pytest.raises(ProfileError, match=r"Fake has no operation .*things\.upsert"):
+            check_against(profile(operation="things.dance"), self.VENDOR)

@@ -1,0 +1,38 @@
+"""Settings: the environment of a function, or the name of what is missing in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobferry.settings import Settings, from_env
+
+ENVIRONMENT = {
+    "TABLE_NAME": "table",
+    "INBOX_BUCKET_NAME": "inbox",
+    "ARCHIVE_BUCKET_NAME": "archive",
+    "SECRET_PREFIX": "stack/connections/",
+    "ROW_RETENTION_DAYS": "90",
+    "ALLOW_LOOPBACK_HTTP": "false",
+}
+
+
+def test_all_of_it() -> None:
+    expected = Settings("table", "inbox", "archive", "stack/connections/", 90, False)
+    assert from_env(ENVIRONMENT) == expected
+
+
+@pytest.mark.parametrize(("text", "allowed"), [("true", True), ("false", False), ("1", False)])
+def test_plain_http_is_allowed_by_one_word_only(text: str, allowed: bool) -> None:
+    settings = from_env({**ENVIRONMENT, "ALLOW_LOOPBACK_HTTP": text})
+    assert settings.allow_loopback_http is allowed
+
+
+def test_some_functions_know_the_state_machine() -> None:
+    settings = from_env({**ENVIRONMENT, "RUN_STATE_MACHINE_ARN": "arn:run"})
+    assert settings.run_state_machine_arn == "arn:run"
+
+
+@pytest.mark.parametrize("name", ENVIRONMENT)
+def test_what_is_missing_is_named(name: str) -> None:
+    with pytest.raises(KeyError, match=name):
+        from_env({key: value for key, value in ENVIRONMENT.items() if key != name})
