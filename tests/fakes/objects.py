@@ -153,11 +153,6 @@ class FakeObjects(Objects):
                 self.archive_bucket, key, b"".join(bodies), content_type=upload.content_type
             )
 
-    def drop_upload(self, key: str, upload_id: str) -> None:
-        with self.effects.around("objects.drop_upload"), self._lock:
-            self._upload(key, upload_id)
-            del self._uploads[upload_id]
-
     def _body(self, source: Source) -> bytes:
         return self._current(source.bucket, source.key, source.version_id).body
 

@@ -195,7 +195,7 @@ class FakeLedger(Ledger):
 
     def __init__(self, table: Table, retention_days: int = 30) -> None:
         self.retention = retention_days * 86_400
-        self.runs = Runs(table, self.retention)
+        self.runs = Runs(table)
         self.chunks = Chunks(table)
         self.rows = Rows(table)
         self.limits = LimitsOf(table)

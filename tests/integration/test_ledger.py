@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jobferry.ledger import Ledger
-from tests.unit.ledger.samples import a_run
+from tests.unit.ledger.samples import EXPIRES, a_run
 from tests.unit.ledger.test_chunks import (
     TestClaim,
     TestFinish,
@@ -57,8 +57,10 @@ def test_a_ledger_is_built_from_a_client_and_a_name(
     dynamodb: DynamoDBClient, ledger: Ledger
 ) -> None:
     name = next(name for name in reversed(dynamodb.list_tables()["TableNames"]))
-    Ledger(dynamodb, name, 7).runs.create(a_run("built"))
+    built = Ledger(dynamodb, name, 7)
+    built.runs.create(a_run("built"))
+    assert built.retention == 7 * 86_400
     item = dynamodb.get_item(TableName=name, Key={"pk": {"S": "RUN#built"}, "sk": {"S": "META"}})[
         "Item"
     ]
-    assert int(item["expires_at"]["N"]) - int(float(item["started_at"]["N"])) == 7 * 86_400
+    assert item["expires_at"]["N"] == str(EXPIRES)

@@ -323,7 +323,7 @@ def test_eventbridge_may_write_to_the_queue_of_the_upload_rule(template: Templat
         statement["Condition"]["ArnEquals"]["aws:SourceArn"]
         for policy in template.properties("AWS::SQS::QueuePolicy").values()
         for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Effect"] == "Allow"
+        if statement.get("Effect") == "Allow"
     ]
 
     assert {"Fn::GetAtt": [rule, "Arn"]} in allowed

@@ -121,9 +121,6 @@ class Objects:
         with path.open("wb") as file:
             shutil.copyfileobj(cast("BinaryIO", body), file, 1024 * 1024)
 
-    def delete(self, key: str) -> None:
-        self._client.delete_object(Bucket=self.archive_bucket, Key=key)
-
     def begin_upload(self, key: str, content_type: str) -> str:
         """Start an upload in parts; returns its id."""
         answer = self._client.create_multipart_upload(
@@ -152,9 +149,6 @@ class Objects:
                 "Parts": [{"PartNumber": i, "ETag": tag} for i, tag in enumerate(tags, 1)]
             },
         )
-
-    def drop_upload(self, key: str, upload_id: str) -> None:
-        self._client.abort_multipart_upload(Bucket=self.archive_bucket, Key=key, UploadId=upload_id)
 
 
 def _skip(body: BinaryIO, count: int) -> None:

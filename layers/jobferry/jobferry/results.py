@@ -27,6 +27,11 @@ def result_key(run_id: str, name: str) -> str:
     return f"results/{run_id}/{name}"
 
 
+def partial_key(run_id: str, name: str) -> str:
+    """Archive key of something that is kept only until the run is closed (days, by lifecycle)."""
+    return f"partial/{run_id}/{name}"
+
+
 @dataclass
 class _File:
     """One result file being written: parts already in the archive, and a buffer."""
@@ -63,11 +68,10 @@ class ResultFiles:
     ) -> None:
         self._run_id = run_id
         self._objects = objects
-        self._resumed = state is not None
         self._kept = [i for i, name in enumerate(dialect.header) if name not in RESULT_COLUMNS]
         self._resent = len(self._kept) < len(dialect.header)
         self._files = {
-            status: _File() if state is None else self._restored(status, state[status.value])
+            status: _File() if state is None else self._restored(state[status.value])
             for status in OutcomeStatus
         }
         self._writers = {
@@ -102,15 +106,20 @@ class ResultFiles:
         if file.buffer.tell() >= PART_BYTES:
             self._put_part(outcome.status, file)
 
-    def pause(self) -> dict[str, Any]:
-        """Put what is written into the archive; returns the state to go on from."""
+    def pause(self, row: int) -> dict[str, Any]:
+        """Put what is written up to `row` into the archive; returns the state to go on from.
+
+        Under keys of their own, so that an earlier state stays good until this one is noted.
+        """
         state: dict[str, Any] = {}
         for status, file in self._files.items():
-            self._objects.put(self._partial_key(status), file.buffer.getvalue(), CONTENT_TYPE)
+            key = partial_key(self._run_id, f"{row:010d}.{status.value}")
+            self._objects.put(key, file.buffer.getvalue(), CONTENT_TYPE)
             state[status.value] = {
                 "rows": file.rows,
                 "upload_id": file.upload_id,
                 "tags": file.tags,
+                "buffer": key,
             }
         return state
 
@@ -126,8 +135,6 @@ class ResultFiles:
                 if file.buffer.tell():
                     self._put_part(status, file)
                 self._objects.end_upload(key, file.upload_id, file.tags)
-            if self._resumed:
-                self._objects.delete(self._partial_key(status))
             names.append(name)
         return names
 
@@ -135,13 +142,10 @@ class ResultFiles:
         """Cells that no spreadsheet runs. In a file of ours they are defused already."""
         return cells if self._resent else [defuse(cell) for cell in cells]
 
-    def _restored(self, status: OutcomeStatus, saved: Mapping[str, Any]) -> _File:
+    def _restored(self, saved: Mapping[str, Any]) -> _File:
         file = _File(saved["rows"], saved["upload_id"], list(saved["tags"]))
-        file.buffer.write(self._objects.get(self._partial_key(status)))
+        file.buffer.write(self._objects.get(saved["buffer"]))
         return file
-
-    def _partial_key(self, status: OutcomeStatus) -> str:
-        return result_key(self._run_id, f"partial/{status.value}")
 
     def _put_part(self, status: OutcomeStatus, file: _File) -> None:
         key = result_key(self._run_id, f"{status.value}.csv")

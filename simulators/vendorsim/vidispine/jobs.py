@@ -160,12 +160,14 @@ class JobBook:
 
     def delete(self, jobs: list[Job], exchange: Exchange) -> None:
         """Remove them; work on them stops (assumed)."""
+        now = self._world.clock.now()
         for job in jobs:
             del self._jobs[job.id]
             self._waiting.pop(job.id, None)
             if not job.ended:
-                self._end(job, "DELETED", self._world.clock.now())
+                self._end(job, "DELETED", now)
             self._note("deleted", job, exchange, {})
+        self._start_what_may(now)
 
     def problems(self, only: Job | None = None) -> list[JsonObject]:
         """What jobs wait for, and which jobs."""

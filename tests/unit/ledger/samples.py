@@ -7,7 +7,7 @@ from typing import Any
 
 from jobferry.ledger import Ledger
 from jobferry.ledger.chunks import Chunk
-from jobferry.ledger.runs import PlannedChunk, Run, Source
+from jobferry.ledger.runs import PlannedChunk, PlanState, Run, Source
 from jobferry.model import RunStatus, Span
 
 NOW = 1_767_225_600.25
@@ -27,6 +27,7 @@ def a_run(run_id: str = RUN, **changes: Any) -> Run:
         "source": Source("inbox", "inbox/things/a.csv", "v1", 4711),
         "started_at": NOW,
         "execution": "arn:execution:1",
+        "expires_at": EXPIRES,
     }
     return Run(**{**plain, **changes})
 
@@ -37,10 +38,11 @@ def planned(number: int, rows: int = 10) -> PlannedChunk:
 
 def opened(ledger: Ledger, chunks: int, *, max_jobs: int = 30, run_id: str = RUN) -> None:
     """A planned run with this many chunks to claim."""
-    ledger.runs.create(a_run(run_id))
+    run = a_run(run_id, plan=PlanState(chunks=chunks))
+    ledger.runs.create(run)
     ledger.limits.ensure(CONNECTION, max_jobs)
-    ledger.runs.put_page(run_id, [planned(n) for n in range(1, chunks + 1)], EXPIRES)
-    ledger.chunks.open_pool(run_id, chunks, EXPIRES)
+    ledger.runs.put_page(run, [planned(n) for n in range(1, chunks + 1)])
+    ledger.chunks.open_pool(run)
 
 
 def claim(
@@ -54,14 +56,12 @@ def claim(
 ) -> list[Chunk]:
     """Claim chunks of the pool as it is; fails the test when they are not to be had."""
     claimed = ledger.chunks.claim(
-        CONNECTION,
-        run_id,
+        a_run(run_id),
         lane,
         [planned(n) for n in numbers],
         ledger.chunks.pool(run_id),
         now,
         max_jobs=max_jobs,
-        expires_at=EXPIRES,
     )
     assert claimed is not None
     return claimed

@@ -127,10 +127,6 @@ class TestCreate:
         ((_, lost),) = world.account.finds
         assert lost.known_jobs == {"job-1"}
 
-    @pytest.mark.xfail(
-        strict=True,
-        reason="two lanes may adopt the same job: nothing in the ledger makes a job id unique",
-    )
     def test_one_job_is_adopted_by_one_chunk(self) -> None:
         with World(max_records=1, max_jobs=20) as world:
             run = world.planned(things(20))
@@ -169,10 +165,6 @@ class TestRepeatable:
         assert everything(world, run.run_id) == {(UNKNOWN, "vendor_unavailable", 2)}
         assert len(world.account.submissions) == 2
 
-    @pytest.mark.xfail(
-        strict=True,
-        reason="a lost upsert goes back to the pool, and a stopped run skips it as never sent",
-    )
     def test_a_stopped_run_does_not_say_that_it_was_never_sent(self, world: World) -> None:
         world.put_profile({"operation": UPSERT})
         state = lost_chunk(world, Act.DONE_UNHEARD)
@@ -184,10 +176,6 @@ class TestRepeatable:
         assert world.account.carried_out == {"r1": 1, "r2": 1}
         assert everything(world, state.run_id) & {(OutcomeStatus.SKIPPED, "aborted", 1)} == set()
 
-    @pytest.mark.xfail(
-        strict=True,
-        reason="a refusal of the second attempt is taken for the fate of the first, lost one",
-    )
     def test_a_later_refusal_does_not_say_what_became_of_the_first(self, world: World) -> None:
         world.put_profile({"operation": UPSERT})
         world.account.will_reply(Act.DONE_UNHEARD, Act.REFUSE)

@@ -78,14 +78,12 @@ class TestWindow:
         run = world.planned(things(4))
         stale = world.ledger.chunks.pool(run.run_id)
         world.ledger.chunks.claim(
-            CONNECTION,
-            run.run_id,
+            run,
             1,
             world.ledger.runs.planned_chunks(run.run_id, 1, 1),
             stale,
             world.clock.now(),
             max_jobs=3,
-            expires_at=0,
         )
         current = world.ledger.chunks.pool
         looks = iter([stale])
@@ -282,9 +280,6 @@ class TestThrottled:
         assert all(s.at >= until for s in world.account.submissions[1:])
         assert world.run(run.run_id).status is RunStatus.COMPLETED
 
-    @pytest.mark.xfail(
-        strict=True, reason="chunks that were claimed before are sent without asking blocked_until"
-    )
     def test_a_chunk_left_claimed_waits_too(self, world: World) -> None:
         run = world.planned(things(6))
         world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"table.transact"}))
@@ -294,9 +289,6 @@ class TestThrottled:
         world.submit(lane(run.run_id))
         assert sent(world) == []
 
-    @pytest.mark.xfail(
-        strict=True, reason="the vendor is asked about lost submissions before blocked_until"
-    )
     def test_questions_about_lost_submissions_wait_too(self, world: World) -> None:
         world.account.will_reply(Act.DONE_UNHEARD)
         run = world.planned(things(2))
@@ -351,10 +343,6 @@ class TestTwins:
         assert states(world, run.run_id) == [ChunkState.SUBMITTED] * 3
         assert state.state == WORKING
 
-    @pytest.mark.xfail(
-        strict=True,
-        reason="give_back does not ask whether a twin has begun to send the chunk meanwhile",
-    )
     def test_a_twin_without_time_gives_nothing_back_that_is_being_sent(self, world: World) -> None:
         run = world.planned(things(6))
         world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"table.transact"}))

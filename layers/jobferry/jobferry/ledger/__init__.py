@@ -38,7 +38,7 @@ class Ledger:
     ) -> None:
         table = Table(client, table_name, sleep)
         self.retention = retention_days * 86_400
-        self.runs = Runs(table, self.retention)
+        self.runs = Runs(table)
         self.chunks = Chunks(table)
         self.rows = Rows(table)
         self.limits = LimitsOf(table)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jobferry.ledger import keys
-from jobferry.ledger.runs import PlannedChunk
+from jobferry.ledger.runs import PlannedChunk, Run
 from jobferry.ledger.table import (
     TRANSACTION_ITEMS,
     ConditionFailedError,
@@ -40,6 +40,8 @@ class Chunk:
     lost_at      when it was clear that no clear answer would come
     evidence     archive key of the vendor's raw answer that ended the job
     verdict      (status, code, text) for all rows, when no results decide them one by one
+    in_doubt     an earlier attempt may have been carried out (and may be repeated)
+    holds_slot   a slot of the connection is taken for it
     """
 
     run_id: str
@@ -58,6 +60,7 @@ class Chunk:
     job_id: str | None = None
     evidence: str | None = None
     verdict: tuple[OutcomeStatus, str, str] | None = None
+    in_doubt: bool = False
     holds_slot: bool = True
     expires_at: int = 0
 
@@ -98,13 +101,14 @@ class Chunks:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def open_pool(self, run_id: str, chunks: int, expires_at: int) -> None:
-        """Offer chunks 1 … `chunks`. Repeating it changes nothing."""
+    def open_pool(self, run: Run) -> None:
+        """Offer all chunks of a planned run. Repeating it changes nothing."""
+        end = run.plan.chunks + 1
         self._table.write(
             Update(
-                keys.run(run_id),
+                keys.run(run.run_id),
                 keys.POOL,
-                assign_once={"cursor": 1, "end": chunks + 1, "expires_at": expires_at},
+                assign_once={"cursor": 1, "end": end, "expires_at": run.expires_at},
             )
         )
 
@@ -136,15 +140,13 @@ class Chunks:
 
     def claim(
         self,
-        connection: str,
-        run_id: str,
+        run: Run,
         lane: int,
         planned: Sequence[PlannedChunk],
         pool: Pool,
         now: float,
         *,
         max_jobs: int | None,
-        expires_at: int,
     ) -> list[Chunk] | None:
         """Claim chunks of `pool`, all or none: pool, slots, chunks and pointers in one transaction.
 
@@ -157,26 +159,27 @@ class Chunks:
             The claimed chunks; None when another lane was faster or the slots ran out.
         """
         again = {c.number for c in planned if c.number < pool.cursor}
-        attempts = {c.number: c.attempt for c in self.get(run_id, sorted(again))}
+        before = {c.number: c for c in self.get(run.run_id, sorted(again))}
         claimed = [
             Chunk(
-                run_id=run_id,
+                run_id=run.run_id,
                 number=plan.number,
                 lane=lane,
                 state=ChunkState.CLAIMED,
                 spans=plan.spans,
-                attempt=attempts.get(plan.number, 0),
+                attempt=before[plan.number].attempt if plan.number in before else 0,
+                in_doubt=plan.number in before and before[plan.number].in_doubt,
                 claimed_at=now,
                 holds_slot=max_jobs is not None,
-                expires_at=expires_at,
+                expires_at=run.expires_at,
             )
             for plan in planned
         ]
-        writes: list[Operation] = [_pool_update(run_id, pool, len(planned) - len(again), again)]
+        writes: list[Operation] = [_pool_update(run.run_id, pool, len(planned) - len(again), again)]
         if max_jobs is not None:
             writes.append(
                 Update(
-                    keys.connection(connection),
+                    keys.connection(run.connection),
                     keys.LIMITS,
                     add={"in_flight": len(claimed)},
                     condition="in_flight <= :room",
@@ -192,68 +195,79 @@ class Chunks:
                     values={":planned": ChunkState.PLANNED.value},
                 )
             )
-            writes.append(Put(_pointer(connection, chunk)))
+            writes.append(Put(_pointer(run.connection, chunk)))
         try:
             self._table.transact(writes)
         except ConditionFailedError:
             return None
         return claimed
 
-    def begin_sending(self, chunk: Chunk, token: str, digest: str, now: float) -> bool:
-        """Write the intent, just before the request leaves. False: somebody else owns the chunk.
+    def begin_sending(self, chunk: Chunk, token: str, digest: str, now: float) -> Chunk | None:
+        """Write the intent, just before the request leaves. None: somebody else owns the chunk.
 
-        Whoever gets True may send, once: the condition lets nobody else through until the
-        chunk has gone back to the pool or was found by asking the vendor.
+        Whoever gets the chunk back may send, once: nobody else comes through until it has gone
+        back to the pool or was found by asking the vendor.
         """
-        return self._move(
-            chunk,
-            from_states=(ChunkState.CLAIMED,),
-            assign={
-                "sending_at": now,
-                "token": token,
-                "digest": digest,
-                "attempt": chunk.attempt + 1,
-            },
-            condition="attribute_not_exists(sending_at) AND claimed_at = :claimed_at",
-            values={":claimed_at": chunk.claimed_at},
+        sent = replace(chunk, attempt=chunk.attempt + 1, token=token, sending_at=now)
+        moved = self._all_or_none(
+            [
+                _move(
+                    chunk,
+                    (ChunkState.CLAIMED,),
+                    sending_at=now,
+                    token=token,
+                    digest=digest,
+                    attempt=sent.attempt,
+                )
+            ]
         )
+        return sent if moved else None
 
     def note_submitted(self, chunk: Chunk, job_id: str, now: float) -> bool:
         """The vendor accepted the chunk as this job."""
-        return self._move(
-            chunk,
-            from_states=(ChunkState.CLAIMED,),
-            assign={"state": ChunkState.SUBMITTED.value, "job_id": job_id, "submitted_at": now},
-            condition="claimed_at = :claimed_at",
-            values={":claimed_at": chunk.claimed_at},
+        return self._all_or_none([_submitted(chunk, job_id, now)])
+
+    def adopt(self, connection: str, chunk: Chunk, job_id: str, now: float) -> bool:
+        """The lost submission of a chunk turned out to be this job, which no other chunk has.
+
+        Two searches that run at once may find the same job; only one chunk can have it.
+        """
+        mark = {
+            "pk": keys.connection(connection),
+            "sk": keys.adopted(job_id),
+            "run_id": chunk.run_id,
+            "chunk": chunk.number,
+            "expires_at": chunk.expires_at,
+        }
+        return self._all_or_none(
+            [
+                _submitted(chunk, job_id, now),
+                Put(mark, condition="attribute_not_exists(pk)"),
+            ]
         )
 
     def note_lost(self, chunk: Chunk, now: float) -> bool:
         """The request is over and its answer was not clear: the vendor must be asked."""
-        return self._move(
-            chunk,
-            from_states=(ChunkState.CLAIMED,),
-            assign={"lost_at": now},
-            condition="claimed_at = :claimed_at",
-            values={":claimed_at": chunk.claimed_at},
-        )
+        return self._all_or_none([_move(chunk, (ChunkState.CLAIMED,), lost_at=now)])
 
-    def give_back(self, connection: str, chunk: Chunk) -> bool:
+    def give_back(
+        self, connection: str, chunk: Chunk, *, attempt: int | None = None, in_doubt: bool = False
+    ) -> bool:
         """Return a chunk to the pool, with its slot: nothing was done, or it may be repeated.
 
-        The chunk keeps the attempts of the value passed in: as it was claimed, when the send did
-        not count; as it was read after the send, when it did.
+        Args:
+            attempt: the attempts to remember, where the last one did not count.
+            in_doubt: the last one may have been carried out.
         """
+        move = _move(
+            chunk,
+            (ChunkState.CLAIMED,),
+            state=ChunkState.PLANNED.value,
+            attempt=chunk.attempt if attempt is None else attempt,
+            in_doubt=chunk.in_doubt or in_doubt,
+        )
         writes: list[Operation] = [
-            Update(
-                keys.run(chunk.run_id),
-                keys.chunk(chunk.number),
-                assign={"state": ChunkState.PLANNED.value, "attempt": chunk.attempt},
-                remove=("sending_at", "lost_at", "token", "digest", "lane"),
-                condition="#state = :claimed AND claimed_at = :claimed_at",
-                names={"#state": "state"},
-                values={":claimed": ChunkState.CLAIMED.value, ":claimed_at": chunk.claimed_at},
-            ),
+            replace(move, remove=("sending_at", "lost_at", "token", "digest", "lane")),
             Delete(keys.connection(connection), keys.job(chunk.run_id, chunk.lane, chunk.number)),
             Update(keys.run(chunk.run_id), keys.POOL, add={"returned": {chunk.number}}),
         ]
@@ -330,35 +344,41 @@ class Chunks:
 
     def _all_or_none(self, writes: Sequence[Operation]) -> bool:
         try:
-            self._table.transact(writes)
+            if len(writes) == 1:
+                self._table.write(writes[0])
+            else:
+                self._table.transact(writes)
         except ConditionFailedError:
             return False
         return True
 
-    def _move(
-        self,
-        chunk: Chunk,
-        *,
-        from_states: Sequence[ChunkState],
-        assign: Mapping[str, Any],
-        condition: str,
-        values: Mapping[str, Any],
-    ) -> bool:
-        states = {f":state{i}": state.value for i, state in enumerate(from_states)}
-        try:
-            self._table.write(
-                Update(
-                    keys.run(chunk.run_id),
-                    keys.chunk(chunk.number),
-                    assign=assign,
-                    condition=f"#state IN ({', '.join(states)}) AND {condition}",
-                    names={"#state": "state"},
-                    values={**states, **values},
-                )
-            )
-        except ConditionFailedError:
-            return False
-        return True
+
+def _move(chunk: Chunk, states: Sequence[ChunkState], **changes: Any) -> Update:
+    """A change of a chunk, if it still is as it was read: claimed and sent by nobody else."""
+    values: dict[str, Any] = {f":state{i}": state.value for i, state in enumerate(states)}
+    sent = "attribute_not_exists(sending_at)"
+    if chunk.sending_at is not None:
+        sent = "sending_at = :sending_at"
+        values[":sending_at"] = chunk.sending_at
+    condition = f"#state IN ({', '.join(values.keys() - {':sending_at'})})"
+    return Update(
+        keys.run(chunk.run_id),
+        keys.chunk(chunk.number),
+        assign=changes,
+        condition=f"{condition} AND claimed_at = :claimed_at AND {sent}",
+        names={"#state": "state"},
+        values={**values, ":claimed_at": chunk.claimed_at},
+    )
+
+
+def _submitted(chunk: Chunk, job_id: str, now: float) -> Update:
+    return _move(
+        chunk,
+        (ChunkState.CLAIMED,),
+        state=ChunkState.SUBMITTED.value,
+        job_id=job_id,
+        submitted_at=now,
+    )
 
 
 def _pool_update(run_id: str, pool: Pool, fresh: int, again: set[int]) -> Update:
@@ -390,18 +410,8 @@ def _ending_update(chunk: Chunk, ending: Ending, now: float) -> Operation:
     if ending.verdict is not None:
         status, code, text = ending.verdict
         change["verdict"] = [status.value, code, text]
-    return Update(
-        keys.run(chunk.run_id),
-        keys.chunk(chunk.number),
-        assign=change,
-        condition="#state IN (:claimed, :submitted) AND claimed_at = :claimed_at",
-        names={"#state": "state"},
-        values={
-            ":claimed": ChunkState.CLAIMED.value,
-            ":submitted": ChunkState.SUBMITTED.value,
-            ":claimed_at": chunk.claimed_at,
-        },
-    )
+    # A chunk is ended in the state in which it was read: what is submitted is no longer skipped.
+    return _move(chunk, (chunk.state,), **change)
 
 
 def _pointer(connection: str, chunk: Chunk) -> Item:
@@ -425,6 +435,7 @@ def _item(chunk: Chunk) -> Item:
         "spans": json.dumps(chunk.spans, separators=(",", ":")),
         "attempt": chunk.attempt,
         "claimed_at": chunk.claimed_at,
+        "in_doubt": chunk.in_doubt,
         "holds_slot": chunk.holds_slot,
         "expires_at": chunk.expires_at,
     }
@@ -449,6 +460,7 @@ def _chunk(item: Item) -> Chunk:
         job_id=item.get("job_id"),
         evidence=item.get("evidence"),
         verdict=(OutcomeStatus(verdict[0]), verdict[1], verdict[2]) if verdict else None,
+        in_doubt=item.get("in_doubt", False),
         holds_slot=item.get("holds_slot", True),
         expires_at=item.get("expires_at", 0),
     )

@@ -64,6 +64,10 @@ def jobs_of_run(run_id: str) -> str:
     return f"JOB#{run_id}#"
 
 
+def adopted(job_id: str) -> str:
+    return f"ADOPTED#{job_id}"
+
+
 def profile(name: str) -> str:
     return f"PROFILE#{name}"
 

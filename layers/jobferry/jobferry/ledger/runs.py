@@ -75,8 +75,10 @@ class Run:
     lanes: int = 0
     relaunches: int = 0
     settled_at_relaunch: int = -1
-    close: Mapping[str, Any] | None = None
+    close: str | None = None
     requests: Mapping[str, int] = field(default_factory=dict)
+    expires_at: int = 0
+    """When the table forgets the run, its chunks and its rows (epoch seconds)."""
 
     @property
     def rows(self) -> int:
@@ -101,11 +103,10 @@ class PlannedChunk:
 
 
 class Runs:
-    """Access to `RUN#<run>`. `retention` is how long a run and its rows are kept, in seconds."""
+    """Access to `RUN#<run>`."""
 
-    def __init__(self, table: Table, retention: int) -> None:
+    def __init__(self, table: Table) -> None:
         self._table = table
-        self._retention = retention
 
     def create(self, run: Run) -> bool:
         """Claim a run; false when it exists already."""
@@ -129,7 +130,7 @@ class Runs:
             "started_at": run.started_at,
             "priority": run.priority,
             "execution": run.execution,
-            "expires_at": int(run.started_at) + self._retention,
+            "expires_at": run.expires_at,
         }
         if run.origin is not None:
             item["origin"] = run.origin
@@ -159,7 +160,8 @@ class Runs:
             keys.ALL_RUNS,
             until=before,
             newest_first=True,
-            limit=None if limit is None else limit + 1,
+            # The cursor's own run comes first.
+            limit=limit if limit is None or before is None else limit + 1,
             index=keys.RUNS_BY_TIME,
         )
         for item in pages:
@@ -170,8 +172,8 @@ class Runs:
         """Make `execution` the one that carries the run, if `previous` still is."""
         return self._change(
             run_id,
-            assign={"execution": execution},
-            condition="execution = :previous",
+            assign={"execution": execution, "relaunches": 0, "settled_at_relaunch": -1},
+            condition="execution = :previous AND attribute_not_exists(closed_at)",
             values={":previous": previous},
         )
 
@@ -208,7 +210,7 @@ class Runs:
             values=values,
         )
 
-    def put_page(self, run_id: str, chunks: Sequence[PlannedChunk], expires_at: int) -> None:
+    def put_page(self, run: Run, chunks: Sequence[PlannedChunk]) -> None:
         """Store a page of the plan, whole or as far as it is cut.
 
         chunks  from the first chunk of the page on; the same plan writes the same page again
@@ -216,10 +218,10 @@ class Runs:
         self._table.put_many(
             [
                 {
-                    "pk": keys.run(run_id),
+                    "pk": keys.run(run.run_id),
                     "sk": keys.page(page_start(chunks[0].number)),
                     "chunks": encode_chunks(chunks),
-                    "expires_at": expires_at,
+                    "expires_at": run.expires_at,
                 }
             ]
         )
@@ -248,16 +250,26 @@ class Runs:
         )
 
     def relaunch(self, run_id: str, relaunches: int, settled: int) -> None:
-        """Note that lanes start once more, and how far the run was."""
+        """Note that lanes start once more, and how far the run was.
+
+        A lane that asks to be renewed notes (0, -1): it is alive, whatever it waits for.
+        """
         self._change(run_id, assign={"relaunches": relaunches, "settled_at_relaunch": settled})
 
     def halt(self, run_id: str, halt: Halt) -> None:
         """Stop sending. The first reason stays."""
         self._change(run_id, assign_once={"halt": {"code": halt.code, "reason": halt.reason}})
 
-    def save_close(self, run_id: str, state: Mapping[str, Any]) -> None:
-        """Keep how far closing has come, so that the next invocation goes on from there."""
-        self._change(run_id, assign={"close": json.dumps(state), "status": RunStatus.CLOSING.value})
+    def save_close(self, run_id: str, key: str | None) -> None:
+        """Keep where the state of closing lies, for the next invocation to go on from there.
+
+        None: the files are about to be completed; from here on closing begins anew.
+        """
+        self._change(
+            run_id,
+            assign={"close": key, "status": RunStatus.CLOSING.value},
+            condition="attribute_not_exists(closed_at)",
+        )
 
     def close(
         self,
@@ -268,7 +280,6 @@ class Runs:
         error: str | None = None,
     ) -> bool:
         """Give the run its final status; false when it has one already."""
-        values = {f":{s.value}": s.value for s in RunStatus if s.closed}
         fields: dict[str, Any] = {
             "status": status.value,
             "closed_at": now,
@@ -280,20 +291,29 @@ class Runs:
             run_id,
             assign=fields,
             remove=("close",),
-            condition=f"NOT #status IN ({', '.join(values)}) OR attribute_not_exists(closed_at)",
-            names={"#status": "status"},
-            values=values,
+            condition="attribute_not_exists(closed_at)",
         )
 
     def fail(self, run_id: str, reason: str) -> None:
-        """The file or the profile cannot be used at all; CloseRun gives the closing time."""
-        self._change(run_id, assign={"status": RunStatus.FAILED.value, "error": reason})
+        """The file or the profile cannot be used at all; CloseRun gives the closing time.
 
-    def count_requests(self, run_id: str, lane: int, counts: Mapping[str, int]) -> None:
+        Rows that were counted before this was known count no more.
+        """
+        nothing = {f"n_{status.value}": 0 for status in OutcomeStatus}
+        self._change(run_id, assign={"status": RunStatus.FAILED.value, "error": reason, **nothing})
+
+    def count_requests(self, run: Run, lane: int, counts: Mapping[str, int]) -> None:
         """Add requests of one lane; lanes have items of their own so that none waits."""
         added = {kind: n for kind, n in counts.items() if n}
         if added:
-            self._table.write(Update(keys.run(run_id), keys.lane(lane), add=added))
+            self._table.write(
+                Update(
+                    keys.run(run.run_id),
+                    keys.lane(lane),
+                    add=added,
+                    assign_once={"expires_at": run.expires_at},
+                )
+            )
 
     def requests(self, run_id: str) -> dict[str, int]:
         """Requests of all lanes by kind: submit, poll, other."""
@@ -359,6 +379,7 @@ def _run(item: Item) -> Run:
         lanes=item.get("lanes", 0),
         relaunches=item.get("relaunches", 0),
         settled_at_relaunch=item.get("settled_at_relaunch", -1),
-        close=json.loads(item["close"]) if "close" in item else None,
+        close=item.get("close"),
         requests=item.get("requests", {}),
+        expires_at=item["expires_at"],
     )

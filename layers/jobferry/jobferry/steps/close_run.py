@@ -14,7 +14,7 @@ from jobferry.csvfile.dialect import Dialect
 from jobferry.csvfile.reader import RawRow, read_rows
 from jobferry.ledger.runs import Run
 from jobferry.model import Outcome, OutcomeStatus, RunStatus
-from jobferry.results import BOM, ResultFiles, result_key
+from jobferry.results import BOM, ResultFiles, partial_key, result_key
 from jobferry.steps.deps import Deps
 from jobferry.steps.lane import timestamp
 from jobferry.steps.summary import ErrorTally, build_report
@@ -54,7 +54,7 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
     if in_flight or deps.ledger.chunks.pool(run_id).left:
         return _relaunch(run, deps)
     dialect = Dialect.from_json(dict(run.plan.dialect or {}))
-    saved = run.close or {}
+    saved = deps.objects.get_json(run.close) if run.close else {}
     files = ResultFiles(
         run_id,
         dialect,
@@ -74,10 +74,12 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
             state = {
                 "row": raw.number,
                 "offset": raw.offset + raw.length,
-                "files": files.pause(),
+                "files": files.pause(raw.number),
                 "errors": tally.to_json(),
             }
-            deps.ledger.runs.save_close(run_id, state)
+            key = partial_key(run_id, f"{raw.number:010d}.json")
+            deps.objects.put_json(key, state)
+            deps.ledger.runs.save_close(run_id, key)
             return {"run_id": run_id, "state": CLOSING}
     counts = files.counts
     if counts != dict(run.outcomes) or sum(counts.values()) != run.plan.row:
@@ -89,6 +91,9 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
             written={s.value: n for s, n in counts.items()},
         )
         return {"run_id": run_id, "state": UNBALANCED}
+    if run.close:
+        # Uploads can be completed once: whoever comes after a crash from here on begins anew.
+        deps.ledger.runs.save_close(run_id, None)
     return _finish(run, tally, files.finish(), counts, deps)
 
 

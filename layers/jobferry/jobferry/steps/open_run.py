@@ -68,14 +68,14 @@ def open_run(request: RunRequest, execution: str, deps: Deps) -> dict[str, Any]:
         head = deps.objects.head(request.bucket, request.key, request.version_id)
     except ObjectMissingError:
         missing = Source(request.bucket, request.key, request.version_id or "null")
-        run = _new_run(request, Head(missing, {}), execution, deps.now())
+        run = _new_run(request, Head(missing, {}), execution, deps)
         return _claim(
             run,
             deps,
             f"There is no file s3://{request.bucket}/{request.key} that Jobferry may read. "
             "Files are read from the stack's inbox bucket.",
         )
-    run = _new_run(request, head, execution, deps.now())
+    run = _new_run(request, head, execution, deps)
     found = deps.ledger.config.profile(request.profile)
     if found is None:
         return _claim(
@@ -115,12 +115,13 @@ def resume_run(run_id: str, previous: str, execution: str, deps: Deps) -> dict[s
     """Carry on a run whose execution died; `previous` is the execution that carried it."""
     run = deps.ledger.runs.must_get(run_id)
     mine = run.execution == execution or deps.ledger.runs.take_over(run_id, execution, previous)
-    if run.closed_at is not None or not mine:
+    if not mine or run.closed_at is not None:
         return {"run_id": run_id, "state": DUPLICATE}
     return {"run_id": run_id, "state": OPEN if run.status is RunStatus.PLANNING else UNUSABLE}
 
 
-def _new_run(request: RunRequest, head: Head, execution: str, now: float) -> Run:
+def _new_run(request: RunRequest, head: Head, execution: str, deps: Deps) -> Run:
+    now = deps.now()
     priority = head.options.get(PRIORITY_OPTION, "medium")
     return Run(
         run_id=run_id_of(request, head.source.version_id),
@@ -134,6 +135,7 @@ def _new_run(request: RunRequest, head: Head, execution: str, now: float) -> Run
         priority=priority if priority in PRIORITIES else "medium",
         execution=execution,
         origin=head.options.get(ORIGIN_OPTION),
+        expires_at=int(now) + deps.ledger.retention,
     )
 
 

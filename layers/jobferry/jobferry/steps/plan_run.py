@@ -68,7 +68,7 @@ def _offer(run: Run, deps: Deps) -> dict[str, Any]:
     """Open the pool of a planned run; repeating it changes nothing."""
     max_jobs = deps.ledger.limits.get(run.connection).max_jobs
     lanes = pacing.lanes_for(max_jobs, run.plan.chunks)
-    deps.ledger.chunks.open_pool(run.run_id, run.plan.chunks, _expires_at(run, deps))
+    deps.ledger.chunks.open_pool(run)
     deps.ledger.runs.begin(run.run_id, lanes)
     deps.log(
         "run planned", run_id=run.run_id, rows=run.plan.row, chunks=run.plan.chunks, lanes=lanes
@@ -118,8 +118,9 @@ def _dialect(run: Run, deps: Deps, profile: Profile) -> Dialect:
     )
 
 
-def _seen_key(run_id: str) -> str:
-    return f"plans/{run_id}/seen.sqlite"
+def _seen_key(run_id: str, row: int) -> str:
+    """Where the keys seen up to a row lie: a late planner cannot replace a later file."""
+    return f"plans/{run_id}/seen-{row:010d}.sqlite"
 
 
 def _seen_keys(run: Run, deps: Deps, scratch: Path) -> SeenKeys:
@@ -128,7 +129,7 @@ def _seen_keys(run: Run, deps: Deps, scratch: Path) -> SeenKeys:
     scratch.mkdir(parents=True)
     path = scratch / "seen.sqlite"
     if run.plan.row > 0:
-        deps.objects.get_file(_seen_key(run.run_id), path)
+        deps.objects.get_file(_seen_key(run.run_id, run.plan.row), path)
     return SeenKeys(path, complete_to=run.plan.row)
 
 
@@ -208,7 +209,9 @@ class _PlanWriter:
         self._flush_pages()
         if self.seen is not None:
             self.seen.save(self.reached.row)
-            self.deps.objects.put_file(_seen_key(self.run.run_id), self.scratch / "seen.sqlite")
+            self.deps.objects.put_file(
+                _seen_key(self.run.run_id, self.reached.row), self.scratch / "seen.sqlite"
+            )
         self._checkpoint()
         return self.reached
 
@@ -219,7 +222,7 @@ class _PlanWriter:
                 Outcome(reject.row, reject.status, error_code=reject.code, error=reject.reason)
                 for reject in self.rejects
             ),
-            _expires_at(self.run, self.deps),
+            self.run.expires_at,
         )
         self.rejects = []
 
@@ -227,9 +230,7 @@ class _PlanWriter:
         """Write all pages; the last one stays, as it may not be full yet."""
         while self.page:
             size = CHUNKS_PER_PAGE - (self.page[0].number - page_start(self.page[0].number))
-            self.deps.ledger.runs.put_page(
-                self.run.run_id, self.page[:size], _expires_at(self.run, self.deps)
-            )
+            self.deps.ledger.runs.put_page(self.run, self.page[:size])
             if len(self.page) <= size:
                 if len(self.page) == size:
                     self.page = []
@@ -250,7 +251,3 @@ class _PlanWriter:
 
 class PlanMovedError(Exception):
     """Two invocations planned at once; repeating the step goes on from the newer checkpoint."""
-
-
-def _expires_at(run: Run, deps: Deps) -> int:
-    return int(run.started_at) + deps.ledger.retention

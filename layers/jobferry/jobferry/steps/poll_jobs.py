@@ -40,7 +40,7 @@ def poll_jobs(state: LaneState, deps: Deps) -> LaneState:
         return state.then(settle=())
     answer = linked.client.poll(list(jobs))
     now = deps.now()
-    deps.ledger.runs.count_requests(run.run_id, state.lane, {"poll": answer.requests})
+    deps.ledger.runs.count_requests(run, state.lane, {"poll": answer.requests})
     troubles = _troubles(run, state, answer, deps, now)
     evidence = _keep(run, state, answer, deps, now)
     endings = [

@@ -6,6 +6,8 @@ is adopted; proven absent, the chunk goes back to the pool; neither, and its row
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from jobferry.connections import Linked
 from jobferry.ledger.chunks import Chunk, Ending
 from jobferry.ledger.runs import Run
@@ -24,10 +26,19 @@ PATIENCE = 3_600.0
 _RUNS_SEARCHED = 200
 
 
-def resolve_lost(chunk: Chunk, context: RunContext, linked: Linked, deps: Deps) -> int:
+def resolve_lost(
+    chunk: Chunk,
+    context: RunContext,
+    linked: Linked,
+    deps: Deps,
+    known: Callable[[], frozenset[str]],
+) -> int:
     """Resolve one claimed chunk that was sent and has no job; returns the requests it took.
 
     Does nothing while the request may still be under way.
+
+    Args:
+        known: gives `known_jobs`; asked only when the vendor must be searched.
     """
     run, now = context.run, deps.now()
     if chunk.sending_at is None or now < lost_from(chunk):
@@ -42,7 +53,7 @@ def resolve_lost(chunk: Chunk, context: RunContext, linked: Linked, deps: Deps) 
             token=chunk.token,
             sent_at=chunk.sending_at,
             records=context.records(chunk),
-            known_jobs=_known_jobs(run, deps),
+            known_jobs=known(),
         ),
         now,
     )
@@ -56,7 +67,7 @@ def resolve_lost(chunk: Chunk, context: RunContext, linked: Linked, deps: Deps) 
     )
     match found.state:
         case FoundState.FOUND if found.job_id is not None:
-            chunks.note_submitted(chunk, found.job_id, now)
+            chunks.adopt(run.connection, chunk, found.job_id, now)
         case FoundState.ABSENT:
             _again(chunk, context, deps, "the vendor did not take it")
         case FoundState.PENDING if now < chunk.sending_at + PATIENCE:
@@ -82,7 +93,8 @@ def _again(chunk: Chunk, context: RunContext, deps: Deps, reason: str) -> None:
     """Back to the pool, as often as the profile allows."""
     run = context.run
     if chunk.attempt < context.profile.max_attempts:
-        deps.ledger.chunks.give_back(run.connection, chunk)
+        doubtful = context.operation.repeatable
+        deps.ledger.chunks.give_back(run.connection, chunk, in_doubt=doubtful)
         return
     status = OutcomeStatus.UNKNOWN if context.operation.repeatable else OutcomeStatus.FAILED
     verdict = (status, "vendor_unavailable", f"Sent {chunk.attempt} times; {reason}.")
@@ -91,7 +103,7 @@ def _again(chunk: Chunk, context: RunContext, deps: Deps, reason: str) -> None:
     )
 
 
-def _known_jobs(run: Run, deps: Deps) -> frozenset[str]:
+def known_jobs(run: Run, deps: Deps) -> frozenset[str]:
     """Job ids of recent runs of the connection: these belong to other chunks."""
     known: set[str] = set()
     for _, other in deps.ledger.runs.newest(limit=_RUNS_SEARCHED):

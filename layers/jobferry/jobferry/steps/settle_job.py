@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 
 from jobferry.ledger.chunks import Chunk
-from jobferry.ledger.runs import Run
 from jobferry.model import ChunkState, Outcome, OutcomeStatus, RecordResult
 from jobferry.objects import ObjectMissingError
 from jobferry.steps.context import RunContext, load_context
@@ -38,7 +37,7 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
             _outcome(row, result, chunk)
             for row, result in zip(chunk.row_numbers(), results, strict=True)
         ]
-        deps.ledger.rows.put(run_id, outcomes, _expires_at(run, deps))
+        deps.ledger.rows.put(run_id, outcomes, run.expires_at)
         counts = Counter(outcome.status for outcome in outcomes)
         if deps.ledger.chunks.settle(
             run.connection, chunk, counts, deps.now(), was_job=chunk.job_id is not None
@@ -84,7 +83,3 @@ def _outcome(row: int, result: RecordResult, chunk: Chunk) -> Outcome:
         job_id=chunk.job_id,
         attempts=chunk.attempt,
     )
-
-
-def _expires_at(run: Run, deps: Deps) -> int:
-    return int(run.started_at) + deps.ledger.retention

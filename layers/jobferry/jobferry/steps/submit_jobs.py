@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from threading import Event
 
 from jobferry import pacing
@@ -22,7 +23,7 @@ from jobferry.model import ChunkState, OutcomeStatus
 from jobferry.steps.context import RunContext, load_context
 from jobferry.steps.deps import Deps
 from jobferry.steps.lane import DONE, RENEW, WORKING, LaneState, timestamp
-from jobferry.steps.resolve_lost import lost_from, resolve_lost
+from jobferry.steps.resolve_lost import known_jobs, lost_from, resolve_lost
 from jobferry.vendors.base import (
     Accepted,
     Ambiguous,
@@ -78,17 +79,20 @@ def submit_jobs(state: LaneState, deps: Deps, deadline: float) -> LaneState:
     mine = chunks.in_flight(run.connection, run.run_id, state.lane)
 
     to_send = [c for c in mine if c.state is ChunkState.CLAIMED and c.sending_at is None]
-    other = _resolve(lap, mine)
+    limits = deps.ledger.limits.get(run.connection)
+    other = _resolve(lap, mine) if deps.now() >= limits.blocked_until else 0
     halt = run.halt
     if halt is None:
         busy = sum(c.state in (ChunkState.CLAIMED, ChunkState.SUBMITTED) for c in mine)
+        if deps.now() < max(limits.blocked_until, limits.full_until):
+            to_send = []  # they stay claimed until the vendor has patience again
         to_send += _claim(lap, state.lane, busy)
         submitted = _send_all(lap, to_send, careful=state.lap == 0 and run.jobs_settled == 0)
     else:
         submitted = 0
         _skip(lap, state.lane, to_send, halt)
     deps.ledger.runs.count_requests(
-        run.run_id,
+        run,
         state.lane,
         {"submit": linked.client.requests_made - before - other, "other": other},
     )
@@ -118,6 +122,7 @@ def _next(lap: _Lap, state: LaneState) -> LaneState:
         going = DONE
     elif events >= pacing.MAX_EVENTS:
         going = RENEW
+        deps.ledger.runs.relaunch(run.run_id, 0, -1)
     else:
         going = WORKING
     now = deps.now()
@@ -176,14 +181,12 @@ def _claim(lap: _Lap, lane: int, busy: int) -> list[Chunk]:
         if count == 0:
             break
         got = deps.ledger.chunks.claim(
-            run.connection,
-            run.run_id,
+            run,
             lane,
             _offered(lap, pool, count),
             pool,
             now,
             max_jobs=limits.max_jobs,
-            expires_at=_expires_at(lap),
         )
         claimed += got or ()
         paid -= len(got or ())
@@ -214,10 +217,6 @@ def _offered(lap: _Lap, pool: Pool, count: int) -> list[PlannedChunk]:
     return offered
 
 
-def _expires_at(lap: _Lap) -> int:
-    return int(lap.run.started_at) + lap.deps.ledger.retention
-
-
 def _send_all(lap: _Lap, chunks: Sequence[Chunk], *, careful: bool) -> int:
     """Send chunks side by side; returns how many the vendor accepted.
 
@@ -242,24 +241,25 @@ def _send(lap: _Lap, chunk: Chunk) -> bool:
     records = lap.context.records(chunk)
     body = lap.context.vendor.encode(lap.context.operation, records)
     token = f"{run.run_id}.{chunk.number}.{chunk.attempt + 1}"
-    if not chunks.begin_sending(chunk, token, hashlib.sha256(body).hexdigest(), deps.now()):
+    sent = chunks.begin_sending(chunk, token, hashlib.sha256(body).hexdigest(), deps.now())
+    if sent is None:
         return False
     answer = lap.linked.client.submit(lap.context.operation, records, token)
     match answer:
         case Accepted(job_id):
-            chunks.note_submitted(chunk, job_id, deps.now())
+            chunks.note_submitted(sent, job_id, deps.now())
             return True
         case Refused(code, message, scope):
-            ending = Ending(chunk.number, verdict=(OutcomeStatus.FAILED, code, message))
-            lap.finished += chunks.finish(run.connection, [chunk], [ending], deps.now())
+            ending = Ending(chunk.number, verdict=_refused(chunk, code, message))
+            lap.finished += chunks.finish(run.connection, [sent], [ending], deps.now())
             if scope is RefusalScope.RUN:
                 lap.hold.set()
                 deps.ledger.runs.halt(run.run_id, Halt(code, message))
         case Throttled():
             _obey(lap, answer)
-            chunks.give_back(run.connection, chunk)
+            chunks.give_back(run.connection, sent, attempt=chunk.attempt)
         case Ambiguous(reason, retry_after):
-            chunks.note_lost(chunk, deps.now())
+            chunks.note_lost(sent, deps.now())
             if retry_after is not None:
                 _obey(lap, Throttled(ThrottleReason.RATE, retry_after))
             deps.warn(
@@ -269,6 +269,22 @@ def _send(lap: _Lap, chunk: Chunk) -> bool:
                 reason=reason,
             )
     return False
+
+
+def _refused(chunk: Chunk, code: str, message: str) -> tuple[OutcomeStatus, str, str]:
+    """A refusal decides the rows, unless an earlier attempt may have been carried out."""
+    if not chunk.in_doubt:
+        return OutcomeStatus.FAILED, code, message
+    text = f"Sent before without a clear answer, then refused: {message}"
+    return OutcomeStatus.UNKNOWN, code, text
+
+
+def _stopped(chunk: Chunk, halt: Halt) -> tuple[OutcomeStatus, str, str]:
+    """What a chunk that a stopped run sends no more is: never sent, or not known."""
+    if not chunk.in_doubt:
+        return OutcomeStatus.SKIPPED, halt.code, halt.reason
+    text = f"Sent before without a clear answer, then the run was stopped: {halt.reason}"
+    return OutcomeStatus.UNKNOWN, halt.code, text
 
 
 def _obey(lap: _Lap, answer: Throttled) -> None:
@@ -284,11 +300,12 @@ def _obey(lap: _Lap, answer: Throttled) -> None:
 
 def _resolve(lap: _Lap, mine: Sequence[Chunk]) -> int:
     """Ask about submissions whose answer was lost; returns the requests it took."""
-    requests = 0
-    for chunk in mine:
-        if chunk.state is ChunkState.CLAIMED and chunk.sending_at is not None and lap.may_send():
-            requests += resolve_lost(chunk, lap.context, lap.linked, lap.deps)
-    return requests
+    known = cache(lambda: known_jobs(lap.run, lap.deps))
+    return sum(
+        resolve_lost(chunk, lap.context, lap.linked, lap.deps, known)
+        for chunk in mine
+        if chunk.state is ChunkState.CLAIMED and chunk.sending_at is not None and lap.may_send()
+    )
 
 
 def _skip(lap: _Lap, lane: int, unsent: Sequence[Chunk], halt: Halt) -> None:
@@ -301,19 +318,14 @@ def _skip(lap: _Lap, lane: int, unsent: Sequence[Chunk], halt: Halt) -> None:
             break
         stopped += (
             deps.ledger.chunks.claim(
-                run.connection,
-                run.run_id,
+                run,
                 lane,
                 _offered(lap, pool, min(pool.left, CLAIM_BATCH)),
                 pool,
                 deps.now(),
                 max_jobs=None,
-                expires_at=_expires_at(lap),
             )
             or ()
         )
-    endings = [
-        Ending(chunk.number, verdict=(OutcomeStatus.SKIPPED, halt.code, halt.reason))
-        for chunk in stopped
-    ]
+    endings = [Ending(chunk.number, verdict=_stopped(chunk, halt)) for chunk in stopped]
     lap.finished += deps.ledger.chunks.finish(run.connection, stopped, endings, deps.now())

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from jobferry.vendors.base import Vendor
+from jobferry.vendors.vidispine import VIDISPINE
 from jobferry.vendors.zendesk_sunshine import ZENDESK_SUNSHINE
 from jobferry.vendors.zendesk_support import ZENDESK_SUPPORT
 
-VENDORS: dict[str, Vendor] = {vendor.name: vendor for vendor in (ZENDESK_SUPPORT, ZENDESK_SUNSHINE)}
+VENDORS: dict[str, Vendor] = {
+    vendor.name: vendor for vendor in (ZENDESK_SUPPORT, ZENDESK_SUNSHINE, VIDISPINE)
+}
 
 
 def vendor_named(name: str) -> Vendor:

@@ -146,13 +146,15 @@ class VidispineClient:
 
         A job is GONE only when both readers answered and neither knew it.
         """
+        if not job_ids:
+            return PollAnswer(requests=0)
         before = self.requests_made
         readings, trouble = self._list_ours(frozenset(job_ids))
         problems = [trouble] if trouble is not None else []
         doubtful = [
             job_id for job_id in job_ids if job_id not in readings or _is_thin(readings[job_id])
         ]
-        if doubtful and not isinstance(trouble, Throttled):
+        if doubtful and not _stops(trouble):
             for job_id, shown in self._show_each(doubtful).items():
                 if isinstance(shown, JobReading):
                     readings[job_id] = shown
@@ -164,11 +166,13 @@ class VidispineClient:
                     readings.setdefault(job_id, JobReading(job_id, JobPhase.GONE, "gone"))
         unresolved = any(job_id not in readings for job_id in job_ids)
         throttled = next((p for p in problems if isinstance(p, Throttled)), None)
-        refused = next((p for p in problems if _concerns_all(p)), None) if unresolved else None
+        refused = next(
+            (p for p in problems if isinstance(p, Refused) and p.scope is RefusalScope.RUN), None
+        )
         return PollAnswer(
             readings=readings,
             throttled=throttled,
-            refused=refused if isinstance(refused, Refused) else None,
+            refused=refused if unresolved else None,
             requests=self.requests_made - before,
             problem=_in_words(problems) if unresolved and not (throttled or refused) else None,
         )
@@ -176,7 +180,7 @@ class VidispineClient:
     def _list_ours(self, wanted: frozenset[str]) -> tuple[dict[str, JobReading], Problem | None]:
         """Readings of the wanted jobs that the newest pages show, and why they end too early.
 
-        No more pages than there are jobs to find: reading these one by one costs less.
+        No more pages than there are jobs left to find, as these can be read one by one.
         """
         readings: dict[str, JobReading] = {}
         first = 1
@@ -185,7 +189,7 @@ class VidispineClient:
                 break
             page, hits, problem = self._list(
                 ("jobmetadata", f"{OURS_KEY}={OURS}"),
-                ("sort", "startTime desc"),
+                ("sort", "startTime desc,jobId desc"),
                 ("first", str(first)),
                 ("number", str(LIST_PAGE)),
                 ("step", "true"),
@@ -260,9 +264,8 @@ class VidispineClient:
         if problem is not None:
             return found(FoundState.PENDING, reason=_in_words([problem]))
         ours = [job for job in jobs if pairs(job.get("data")).get(TOKEN_KEY) == lost.token]
-        free = [job for job in ours if job.get("jobId") not in lost.known_jobs]
-        if free:
-            return found(FoundState.FOUND, str(min(free, key=_age)["jobId"]))
+        if ours:
+            return found(FoundState.FOUND, str(min(ours, key=_age).get("jobId")))
         if len(ours) < len(jobs):
             return found(
                 FoundState.UNDECIDABLE,
@@ -380,8 +383,11 @@ def _is_thin(reading: JobReading) -> bool:
     return reading.phase is JobPhase.ENDED and not {"data", "log"} & set(reading.raw or {})
 
 
-def _concerns_all(problem: Problem) -> bool:
-    return isinstance(problem, Refused) and problem.scope is RefusalScope.RUN
+def _stops(trouble: Problem | None) -> bool:
+    """Whether the other reader would meet the same. A user may lack the right to list alone."""
+    if isinstance(trouble, Refused):
+        return trouble.scope is RefusalScope.RUN and trouble.http_status != 403
+    return isinstance(trouble, Throttled)
 
 
 def _in_words(problems: Iterable[Problem]) -> str:

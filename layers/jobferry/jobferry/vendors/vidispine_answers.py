@@ -119,12 +119,12 @@ def problem_of(answer: Answer | NoAnswer) -> Problem | None:
 
 def _of_the_account(status: int, key: str) -> tuple[str, str]:
     """(code, text) of a refusal that every request would meet; empty for any other."""
+    if key == "licenseFault":
+        return key, "The licence of the Vidispine site does not allow this."
     if status == 401 or key == "notAuthorized":
         return "vendor_unauthorized", "Vidispine does not accept the credentials."
     if status == 403 or key == "forbidden":
         return "vendor_forbidden", "Vidispine does not allow this to the user."
-    if key == "licenseFault":
-        return key, "The licence of the Vidispine site does not allow this."
     if key == "notYetImplemented":
         return key, "This Vidispine site cannot do this."
     if 300 <= status < 400:
@@ -165,10 +165,10 @@ def _xml_document(body: bytes) -> JsonObject | None:
 
     try:
         text = body.decode("utf-8-sig").strip()
-        if "<!" in text.replace("<!--", ""):
-            # Vidispine declares neither types nor entities, and entities could explode.
+        if "<!DOCTYPE" in text:
+            # Vidispine's documents have none, and the entities of one could explode.
             return None
-        value = _value_of(ET.fromstring(text))  # noqa: S314  declarations are refused above
+        value = _value_of(ET.fromstring(text))  # noqa: S314  no DOCTYPE, no entities
     except (UnicodeDecodeError, ET.ParseError, RecursionError):
         return None
     return value if isinstance(value, dict) else {}

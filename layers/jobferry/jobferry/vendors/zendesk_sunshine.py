@@ -243,7 +243,13 @@ class ZendeskSunshineClient:
         missing: set[str] = set()
 
         def look(job_id: str) -> JsonObject | Problem | None:
-            return None if gathered.over.is_set() else self._reader.show(job_id)
+            if gathered.over.is_set():
+                return None
+            shown = self._reader.show(job_id)
+            if not isinstance(shown, dict) and not is_missing(shown):
+                # Noted at once, before the other readers send their next requests.
+                gathered.note(shown)
+            return shown
 
         with ThreadPoolExecutor(max_workers=READERS) as pool:
             for job_id, shown in zip(job_ids, pool.map(look, job_ids), strict=True):
@@ -251,8 +257,6 @@ class ZendeskSunshineClient:
                     gathered.read([replace(reading_of(shown), job_id=job_id)])
                 elif is_missing(shown):
                     missing.add(job_id)
-                elif shown is not None:
-                    gathered.note(shown)
         return missing
 
     def _look_for(self, missing: set[str], gathered: _Round) -> None:

@@ -201,5 +201,5 @@ def _moment(value: object) -> float | None:
     """Epoch seconds of a time as the vendor writes it."""
     try:
         return datetime.fromisoformat(str(value)).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

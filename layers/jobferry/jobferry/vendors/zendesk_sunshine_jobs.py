@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from jobferry.model import JsonObject
 from jobferry.vendors.base import (
@@ -101,14 +101,14 @@ class SunshineReader:
             "/objects/records", {"type": type_key, "external_ids": ",".join(external_ids)}
         )
 
-    def listed(self, status: str | None = None, *, pages: int = LIST_PAGES) -> Listing:
-        """The jobs of the last day, or those with a status."""
+    def listed(self, status: str | None = None, *, pages: int | None = None) -> Listing:
+        """The jobs of the last day, or those with a status; so many pages at the most."""
         return self._pages("/jobs", {"status": status} if status else {}, pages)
 
-    def _pages(self, path: str, query: Mapping[str, str], pages: int = LIST_PAGES) -> Listing:
+    def _pages(self, path: str, query: Mapping[str, str], pages: int | None = None) -> Listing:
         listing = Listing()
         params = {**query, "per_page": str(PER_PAGE)}
-        for _ in range(pages):
+        for _ in range(pages or LIST_PAGES):
             answer = self._get(path, params)
             problem = sunshine_problem(answer)
             document = json_object(answer) if problem is None else {}
@@ -168,4 +168,6 @@ def _next_query(document: JsonObject) -> dict[str, str]:
     """The query of the next page, empty on the last one. The address before it is not used."""
     links = document.get("links")
     following = links.get("next") if isinstance(links, dict) else None
-    return dict(parse_qsl(urlsplit(following).query)) if isinstance(following, str) else {}
+    if not isinstance(following, str):
+        return {}
+    return dict(parse_qsl(following.partition("?")[2].partition("#")[0]))

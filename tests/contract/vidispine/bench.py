@@ -1,0 +1,96 @@
+"""How to make the simulated Vidispine behave as a scenario of the adapter kit wants."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from jobferry.model import JsonObject
+from jobferry.vendors.base import Operation, Vendor
+from jobferry.vendors.vidispine import VIDISPINE, VidispineClient
+from tests.contract.zendesk_support.bench import ZendeskBench
+
+ERROR_KEYS = (
+    "notFound",
+    "internalServer",
+    "forbidden",
+    "notYetImplemented",
+    "conflict",
+    "invalidInput",
+    "licenseFault",
+    "fileAlreadyExists",
+    "notAuthorized",
+)
+
+
+def error(status: int, key: str, explanation: str, value: str | None = None) -> JsonObject:
+    """A refusal in the vendor's own form: nine keys, one of which says something."""
+    details = {"context": "job", "id": None, "explanation": explanation, "value": value}
+    body = {name: details if name == key else None for name in ERROR_KEYS}
+    return {"status": status, "body": body}
+
+
+class VidispineBench(ZendeskBench):
+    """A client of the adapter and the simulator that it talks to."""
+
+    vendor: ClassVar[Vendor] = VIDISPINE
+    credentials: ClassVar[Mapping[str, str]] = {"username": "admin", "password": "admin"}
+    wrong_credentials: ClassVar[Mapping[str, str]] = {"username": "admin", "password": "not-it"}
+    secrets: ClassVar[tuple[str, ...]] = (
+        "not-it",
+        base64.b64encode(b"admin:admin").decode(),
+        base64.b64encode(b"admin:not-it").decode(),
+    )
+
+    create: ClassVar[Operation] = VIDISPINE.operations["jobs.create"]
+    client: VidispineClient
+
+    write: ClassVar[JsonObject] = {"method": "POST", "path": "API/job$"}
+    readers: ClassVar[JsonObject] = {"method": "GET", "path": "API/job(/|$)"}
+    by_id: ClassVar[JsonObject] = {"method": "GET", "path": "API/job/"}
+    listing: ClassVar[JsonObject] = {"method": "GET", "path": "API/job$"}
+    harmless: ClassVar[JsonObject] = {"method": "GET", "path": "API/jobtype$"}
+
+    replies: ClassVar[Mapping[str, JsonObject]] = {
+        "invalid record": error(422, "invalidInput", "cannot be blank", "type"),
+        "malformed request": error(400, "invalidInput", "this is not so"),
+        "too many records": error(400, "invalidInput", "No more of that type is accepted"),
+        "body too large": {"status": 413, "html": True},
+        "address too long": {"status": 414, "html": True},
+        "unauthorized": {"status": 401, "html": True},
+        "forbidden": error(403, "forbidden", "Bulk import is off"),
+    }
+
+    def records(self, count: int, *, prefix: str = "E") -> list[JsonObject]:
+        """Good records for one job, which carries no more than one."""
+        return self.rows(min(count, self.create.max_records), prefix=prefix)
+
+    def rows(self, count: int, *, prefix: str = "E", **fields: object) -> list[JsonObject]:
+        """Good records for as many jobs, each with an external id of its own."""
+        return [
+            {"type": "IMPORT", "external_id": f"{prefix}-{n}", "title": f"{prefix} title {n}"}
+            | fields
+            for n in range(count)
+        ]
+
+    def effects_of(self, job_id: str) -> dict[int, JsonObject]:
+        """What a job did to items; what was done to the job itself is not its work."""
+        done = self.sim.effects(kind="item")["effects"]
+        return {effect["index"]: effect for effect in done if effect["job_id"] == job_id}
+
+    def started(self, record: JsonObject | None = None) -> str:
+        """The id of a job that was accepted."""
+        return self.submitted([record or self.rows(1)[0]])
+
+    def send(self, method: str, path: str, **headers: str) -> Any:
+        """A request past the adapter, as somebody else at the site might make it."""
+        basic = base64.b64encode(b"admin:admin").decode()
+        known = {"Authorization": f"Basic {basic}", "Accept": "application/json"}
+        answer = self.sim.request(method, f"/API{path}", headers=known | headers)
+        assert answer.ok, answer.text
+        return answer.json() if answer.content else None
+
+    def requests_by_path(self) -> dict[str, int]:
+        by_path: dict[str, int] = self.sim.effects()["requests"]["by_path"]
+        return by_path

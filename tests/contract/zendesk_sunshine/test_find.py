@@ -1,0 +1,364 @@
+"""Looking for a submission whose answer was lost: never a wrong find, never a false absence.
+
+Found is adopted and absent is sent again, so either one said wrongly loses rows or makes
+duplicates. Where the vendor cannot say, `undecidable` ends the search and `pending` repeats it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from jobferry.model import JsonObject
+from jobferry.vendors.base import Ambiguous, Found, FoundState, LostSubmission
+from tests.contract.zendesk_sunshine.bench import SunshineBench
+
+LONG_AFTER = 120.0
+"""Seconds after which a job that was taken is visible for certain."""
+
+LOST = {"reset": True, "after": True}
+NEVER_TAKEN = {"reset": True}
+
+
+class Search:
+    """One submission whose answer is lost, and the search for it."""
+
+    def __init__(self, bench: SunshineBench, operation: str = "resources.post") -> None:
+        self.bench = bench
+        self.operation = bench.operation(operation)
+        self.records: list[JsonObject] = []
+        self.sent_at = 0.0
+
+    def submit(self, records: list[JsonObject], **effect: object) -> str | None:
+        """Lose the answer of a submission; the id of the job that the vendor took, if it did."""
+        before = len(self.bench.jobs())
+        self.records, self.sent_at = records, self.bench.now()
+        self.bench.befall(self.bench.write, 1, **(effect or LOST))
+        answer = self.bench.client.submit(self.operation, records, "token")
+        assert isinstance(answer, Ambiguous)
+        taken = self.bench.jobs()[before:]
+        return taken[0]["job_id"] if taken else None
+
+    def find(self, known: Iterable[str] = (), *, after: float = LONG_AFTER) -> Found:
+        """What the adapter says, asked `after` seconds."""
+        self.bench.pass_time(after)
+        lost = LostSubmission("token", self.sent_at, self.records, frozenset(known))
+        return self.bench.client.find(self.operation, lost, self.bench.now())
+
+
+@pytest.fixture
+def search(bench: SunshineBench) -> Search:
+    return Search(bench)
+
+
+def anonymous(records: list[JsonObject]) -> list[JsonObject]:
+    return [{k: v for k, v in record.items() if k != "external_id"} for record in records]
+
+
+def links(ids: list[str]) -> list[JsonObject]:
+    return [
+        {"relationship_type": "next_to", "source": each, "target": "zen:ticket:1"} for each in ids
+    ]
+
+
+# Found
+
+
+def test_found_by_external_ids(bench: SunshineBench, search: Search) -> None:
+    job_id = search.submit(bench.records(3))
+    before = bench.client.requests_made
+
+    found = search.find()
+
+    assert (found.state, found.job_id) == (FoundState.FOUND, job_id)
+    assert found.requests == bench.client.requests_made - before == 3
+
+
+def test_found_by_attributes_where_there_are_no_external_ids(
+    bench: SunshineBench, search: Search
+) -> None:
+    job_id = search.submit(anonymous(bench.records(3)))
+
+    assert search.find().job_id == job_id
+
+
+def test_links_are_found_by_their_ends(bench: SunshineBench) -> None:
+    search = Search(bench, "relationships.post")
+    ids = bench.made(bench.records(4))
+    others = bench.submitted(links(ids[:2]), search.operation)
+    job_id = search.submit(links(ids[2:]))
+
+    found = search.find()
+
+    assert (found.state, found.job_id) == (FoundState.FOUND, job_id)
+    assert job_id != others
+
+
+def test_found_though_some_rows_were_refused(bench: SunshineBench, search: Search) -> None:
+    records = bench.records(4)
+    records[0] = {"type": ""}
+    job_id = search.submit(records)
+
+    assert search.find().job_id == job_id
+
+
+def test_found_though_the_job_failed_half_way(bench: SunshineBench, search: Search) -> None:
+    job_id = search.submit(bench.records(4), **LOST, fail_job={"after_rows": 2})
+
+    assert search.find().job_id == job_id
+
+
+def test_found_though_a_record_is_gone_since(bench: SunshineBench, search: Search) -> None:
+    job_id = search.submit(bench.records(3))
+    bench.pass_time()
+    gone = [{"id": bench.effects_of(str(job_id))[0]["id"]}]
+    deletion = bench.submitted(gone, bench.operation("resources.delete"))
+
+    assert search.find(known=[deletion]).job_id == job_id
+
+
+def test_two_lost_ones_of_the_same_size_are_told_apart(
+    bench: SunshineBench, search: Search
+) -> None:
+    other = Search(bench)
+    first, second = search.submit(bench.records(3, prefix="A")), other.submit(bench.records(3))
+
+    assert search.find().job_id == first
+    assert other.find().job_id == second
+
+
+def test_found_among_many_jobs_of_other_times(bench: SunshineBench, search: Search) -> None:
+    for n in range(20):
+        bench.submitted(bench.records(3, prefix=f"before{n}"))
+    bench.pass_time(3_600)
+    job_id = search.submit(bench.records(3))
+    bench.pass_time(3_600)
+    for n in range(20):
+        bench.submitted(bench.records(3, prefix=f"after{n}"))
+
+    found = search.find()
+
+    assert found.job_id == job_id
+    assert found.requests == 3
+
+
+# Absent
+
+
+def test_absent_once_a_job_would_be_visible(bench: SunshineBench, search: Search) -> None:
+    assert search.submit(bench.records(3), **NEVER_TAKEN) is None
+
+    assert search.find(after=1).state is FoundState.PENDING
+    assert search.find().state is FoundState.ABSENT
+    assert bench.jobs() == []
+
+
+@pytest.mark.parametrize(
+    ("count", "prefix"), [(2, "E"), (3, "other"), (4, "other")], ids=["fewer", "other", "more"]
+)
+def test_absent_where_only_strangers_ran(
+    bench: SunshineBench, search: Search, count: int, prefix: str
+) -> None:
+    records = bench.records(3, prefix="ours")
+    search.submit(records, **NEVER_TAKEN)
+    bench.submitted(bench.records(count, prefix=prefix))
+
+    assert search.find().state is FoundState.ABSENT
+
+
+def test_absent_where_strangers_made_other_things(bench: SunshineBench, search: Search) -> None:
+    search.submit(anonymous(bench.records(2)), **NEVER_TAKEN)
+    cars = [{**record, "type": "car"} for record in anonymous(bench.records(2))]
+    bench.submitted(cars)
+    bench.submitted(anonymous([{**r, "attributes": {"name": "else"}} for r in bench.records(2)]))
+
+    assert search.find().state is FoundState.ABSENT
+
+
+@pytest.mark.parametrize(
+    "effect", [{"status_word": "aborted"}, {"fail_rows": {"probability": 1}}], ids=str
+)
+def test_a_job_that_did_nothing_is_as_good_as_none(
+    bench: SunshineBench, search: Search, effect: JsonObject
+) -> None:
+    search.submit(bench.records(3), **LOST, **effect)
+
+    assert search.find().state is FoundState.ABSENT
+    assert bench.sim.effects()["effects"] == []
+
+
+def test_jobs_that_belong_to_other_chunks_are_not_ours(
+    bench: SunshineBench, search: Search
+) -> None:
+    twin = bench.submitted(anonymous(bench.records(3)))
+    search.submit(anonymous(bench.records(3)), **NEVER_TAKEN)
+
+    assert search.find(known=[twin]).state is FoundState.ABSENT
+
+
+def test_records_that_were_there_before_are_not_ours(bench: SunshineBench, search: Search) -> None:
+    bench.submitted(bench.records(3))
+    bench.pass_time(3_600)
+    search.submit(bench.records(3), **NEVER_TAKEN)
+
+    assert search.find().state is FoundState.ABSENT
+
+
+def test_absent_without_a_look_up_that_the_account_lacks(
+    bench: SunshineBench, search: Search
+) -> None:
+    search.submit(bench.records(3), **NEVER_TAKEN)
+    bench.befall(bench.look_up, status=404)
+
+    assert search.find().state is FoundState.ABSENT
+
+
+def test_many_external_ids_are_asked_for_in_parts(bench: SunshineBench, search: Search) -> None:
+    search.submit(bench.records(100), **NEVER_TAKEN)
+
+    found = search.find()
+
+    assert found.state is FoundState.ABSENT
+    assert found.requests == 1 + 2
+
+
+# Pending
+
+
+def test_pending_while_a_job_of_that_time_runs(bench: SunshineBench, search: Search) -> None:
+    job_id = search.submit(bench.records(3))
+
+    assert search.find(after=1).state is FoundState.PENDING
+    assert search.find(after=1).job_id == job_id
+
+
+def test_pending_while_a_stuck_job_may_be_ours(bench: SunshineBench, search: Search) -> None:
+    search.submit(bench.records(3), **LOST, stuck=True)
+
+    assert search.find().state is FoundState.PENDING
+
+
+UNREADABLE = pytest.mark.parametrize(
+    "effect",
+    [{"status": 502}, {"rate_limited": "edge"}, {"html": True, "status": 200}, {"reset": True}],
+    ids=["gateway", "throttled", "unreadable", "reset"],
+)
+
+
+@UNREADABLE
+@pytest.mark.parametrize("reader", ["listing", "by_id", "look_up"])
+def test_pending_while_something_cannot_be_read(
+    bench: SunshineBench, search: Search, effect: JsonObject, reader: str
+) -> None:
+    search.submit(bench.records(3))
+    bench.befall(getattr(bench, reader), **effect)
+
+    assert search.find().state is FoundState.PENDING
+    bench.heal()
+    assert search.find().state is FoundState.FOUND
+
+
+@UNREADABLE
+def test_pending_while_absence_cannot_be_proven(
+    bench: SunshineBench, search: Search, effect: JsonObject
+) -> None:
+    search.submit(bench.records(3), **NEVER_TAKEN)
+    bench.befall(bench.look_up, **effect)
+
+    assert search.find().state is FoundState.PENDING
+
+
+# Undecidable
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        {"fail_job": True},
+        {"fail_job": {"after_rows": 1}, "results": "null"},
+        {"results": "null"},
+        {"list_only": True},
+    ],
+    ids=["failed at once", "failed half-way without results", "no results", "only listed"],
+)
+def test_undecidable_where_a_job_of_that_time_names_no_record(
+    bench: SunshineBench, search: Search, effect: JsonObject
+) -> None:
+    search.submit(bench.records(3), **LOST, **effect)
+
+    found = search.find()
+
+    assert found.state is FoundState.UNDECIDABLE
+    assert found.reason
+
+
+def test_undecidable_where_the_job_is_hidden_and_the_records_are_not(
+    bench: SunshineBench, search: Search
+) -> None:
+    search.submit(bench.records(3), **LOST, gone=True)
+
+    assert search.find().state is FoundState.UNDECIDABLE
+
+
+def test_undecidable_where_the_records_are_gone(bench: SunshineBench, search: Search) -> None:
+    job_id = search.submit(bench.records(2))
+    bench.pass_time()
+    ids = [{"id": effect["id"]} for effect in bench.effects_of(str(job_id)).values()]
+    deletion = bench.submitted(ids, bench.operation("resources.delete"))
+
+    assert search.find(known=[deletion]).state is FoundState.UNDECIDABLE
+
+
+def test_a_record_that_was_changed_since_is_no_proof_of_absence(
+    bench: SunshineBench, search: Search
+) -> None:
+    records = anonymous(bench.records(1))
+    job_id = search.submit(records)
+    bench.pass_time()
+    made = bench.effects_of(str(job_id))[0]["id"]
+    attributes = {"name": "somebody was quicker", "price": 9}
+    update = bench.submitted(
+        [{"id": made, "attributes": attributes}], bench.operation("resources.update")
+    )
+
+    assert search.find(known=[update]).state is FoundState.UNDECIDABLE
+
+
+def test_undecidable_without_anything_to_compare(bench: SunshineBench, search: Search) -> None:
+    search.submit([{"type": "product"}])
+
+    assert search.find().state is FoundState.UNDECIDABLE
+
+
+def test_undecidable_once_the_vendor_has_forgotten(bench: SunshineBench, search: Search) -> None:
+    search.submit(bench.records(3))
+
+    found = search.find(after=bench.vendor.capabilities.retention_seconds + 60)
+
+    assert found.state is FoundState.UNDECIDABLE
+
+
+def test_undecidable_where_the_list_is_too_long(
+    bench: SunshineBench, search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobferry.vendors.zendesk_sunshine_jobs.PER_PAGE", 1)
+    monkeypatch.setattr("jobferry.vendors.zendesk_sunshine_jobs.LIST_PAGES", 2)
+    others = [bench.submitted(bench.records(1, prefix=f"O{n}")) for n in range(3)]
+    search.submit(bench.records(2), **NEVER_TAKEN)
+
+    assert search.find(known=others).state is FoundState.UNDECIDABLE
+
+
+def test_undecidable_where_too_many_jobs_ran_at_that_time(
+    bench: SunshineBench, search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobferry.vendors.zendesk_sunshine_find.CANDIDATES", 3)
+    search.submit(bench.records(2), **NEVER_TAKEN)
+    for n in range(4):
+        bench.submitted(bench.records(1, prefix=f"O{n}"))
+
+    found = search.find()
+
+    assert found.state is FoundState.UNDECIDABLE
+    assert found.requests == 1
