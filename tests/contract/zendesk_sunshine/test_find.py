@@ -143,6 +143,16 @@ def test_found_among_many_jobs_of_other_times(bench: SunshineBench, search: Sear
     assert found.requests == 3
 
 
+def test_found_though_the_list_does_not_say_when(bench: SunshineBench, search: Search) -> None:
+    job_id = search.submit(bench.records(2))
+    bench.befall(
+        bench.listing,
+        body={"data": [{"id": job_id, "job_status": "completed", "created_at": "lately"}]},
+    )
+
+    assert search.find().job_id == job_id
+
+
 # Absent
 
 
@@ -221,6 +231,15 @@ def test_many_external_ids_are_asked_for_in_parts(bench: SunshineBench, search: 
 
     assert found.state is FoundState.ABSENT
     assert found.requests == 1 + 2
+
+
+def test_links_are_absent_without_a_look_up(bench: SunshineBench) -> None:
+    search = Search(bench, "relationships.post")
+    search.submit(links(["zen:user:1"]), **NEVER_TAKEN)
+
+    found = search.find()
+
+    assert (found.state, found.requests) == (FoundState.ABSENT, 1)
 
 
 # Pending
@@ -323,6 +342,15 @@ def test_a_record_that_was_changed_since_is_no_proof_of_absence(
     )
 
     assert search.find(known=[update]).state is FoundState.UNDECIDABLE
+
+
+def test_an_id_of_a_record_never_leads_elsewhere(bench: SunshineBench, search: Search) -> None:
+    search.submit(bench.records(1))
+    results = [{"success": True, "data": {"id": "../../v2/users/me"}}]
+    bench.befall(bench.by_id, body={"data": {"job_status": "completed", "results": results}})
+
+    assert search.find().state is FoundState.UNDECIDABLE
+    assert not [path for path in bench.requests_by_path() if "v2" in path or "records" in path]
 
 
 def test_undecidable_without_anything_to_compare(bench: SunshineBench, search: Search) -> None:

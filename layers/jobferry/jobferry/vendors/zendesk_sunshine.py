@@ -63,8 +63,8 @@ FEW = len(UNFINISHED)
 READERS = 8
 """Requests under way at once."""
 
-READS_PER_POLL = 400
-"""Jobs that one poll reads by id: at 0.3 s a request some 15 s. The next poll reads on."""
+READS_PER_POLL = 200
+"""Jobs that one poll reads by id: at 2 s a request some 50 s. The next poll reads on."""
 
 MAX_HICCUPS = 3
 """Requests of a poll that may go wrong before it ends: the vendor is in trouble."""

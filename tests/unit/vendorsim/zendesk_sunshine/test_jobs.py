@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import requests
 
 from tests.unit.vendorsim.zendesk_sunshine.conftest import JOBS, Run, Submit
 from vendorsim import ManualClock, RunningSimulator
@@ -136,6 +137,19 @@ def test_what_is_no_job_is_refused(sim: RunningSimulator, body: Any) -> None:
     (error,) = answer.json()["errors"]
     assert (error["code"], error["status"], error["title"]) == ("BadRequest", "400", "Bad Request")
     assert sim.effects()["jobs"] == []
+
+
+def test_a_body_that_is_no_json_is_refused(sim: RunningSimulator) -> None:
+    headers = {"Authorization": "Bearer sim-token"}
+
+    answer = requests.post(sim.url + JOBS, data=b"{", headers=headers, timeout=10)
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["detail"] == "The body is not valid JSON"
+
+
+def test_an_address_that_is_too_long_is_refused(sim: RunningSimulator) -> None:
+    assert sim.request("GET", f"{JOBS}?x={'y' * 8_000}").status_code == 414
 
 
 def test_only_known_callers_are_served(sim: RunningSimulator) -> None:

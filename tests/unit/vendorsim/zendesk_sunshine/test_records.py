@@ -142,6 +142,11 @@ def test_an_account_that_fills_up_fails_the_rows_beyond(sim: RunningSimulator, r
 
     results = run("resources.post", [product("a"), product("b")])
 
+    link = {"relationship_type": "t", "source": "zen:user:1", "target": "zen:user:2"}
+    assert [result["success"] for result in run("relationships.post", [link, link])] == [
+        True,
+        False,
+    ]
     assert [result["success"] for result in results] == [True, False]
     assert results[1]["errors"][0]["message"].startswith("You have exceeded the maximum number of")
 
