@@ -149,8 +149,8 @@ WRITES = (
     ),
     throttled(
         "throttled until a date",
-        does={"rate_limited": "json", "retry_after": _date_in(600)},
-        fields=RATE | {"retry_after": pytest.approx(600, abs=60)},
+        does={"rate_limited": "json", "retry_after": _date_in(7_200)},
+        fields=RATE | {"retry_after": pytest.approx(7_200, abs=3_600)},
     ),
     throttled(
         "throttled in plain text",

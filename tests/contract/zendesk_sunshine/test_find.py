@@ -143,6 +143,25 @@ def test_found_among_many_jobs_of_other_times(bench: SunshineBench, search: Sear
     assert found.requests == 3
 
 
+@pytest.mark.parametrize("name", ["resources.post", "relationships.post"])
+def test_found_though_results_are_reordered(bench: SunshineBench, name: str) -> None:
+    search = Search(bench, name)
+    rows = (
+        bench.records(4) if name == "resources.post" else links([f"zen:user:{n}" for n in "1234"])
+    )
+    job_id = search.submit(rows, **LOST, results="reordered")
+
+    assert search.find().job_id == job_id
+
+
+def test_one_record_alike_does_not_make_a_job_ours(bench: SunshineBench, search: Search) -> None:
+    ours, theirs = anonymous(bench.records(3)), anonymous(bench.records(3, prefix="other"))
+    search.submit(ours, **NEVER_TAKEN)
+    bench.submitted([ours[0], *theirs[1:]])
+
+    assert search.find().state is FoundState.UNDECIDABLE
+
+
 def test_found_though_the_list_does_not_say_when(bench: SunshineBench, search: Search) -> None:
     job_id = search.submit(bench.records(2))
     bench.befall(

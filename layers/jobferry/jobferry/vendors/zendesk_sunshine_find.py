@@ -107,8 +107,10 @@ def _examine(
     if not isinstance(shown, dict):
         return _Match.DOUBTFUL if is_missing(shown) else _Match.UNREAD
     results = shown.get("results")
-    items = results if isinstance(results, list) else []
-    items = [item for item in items if isinstance(item, dict)]
+    items = [
+        item if isinstance(item, dict) else {}
+        for item in (results if isinstance(results, list) else [])
+    ]
     partial = reading_of(shown).status == FAILED
     if len(items) > len(records) or (items and len(items) < len(records) and not partial):
         return _Match.NOT_OURS
@@ -121,34 +123,42 @@ def _examine(
         # Every row was refused: again, nothing was done. Without results nobody can say.
         refused = items and not partial and all(item.get("success") is False for item in items)
         return _Match.NOT_OURS if refused else _Match.DOUBTFUL
-    return _compare(reader, kind, made)
+    return _compare(reader, kind, records, made)
 
 
-def _compare(reader: SunshineReader, kind: str, made: Sequence[tuple[JsonObject, str]]) -> _Match:
-    """Read records back until one decides."""
+def _compare(
+    reader: SunshineReader,
+    kind: str,
+    records: Sequence[JsonObject],
+    made: Sequence[tuple[JsonObject, str]],
+) -> _Match:
+    """Read records back: one that has a key of ours decides, others must agree."""
+    keys = {key for record in records if (key := _key(kind, record))}
+    matches: set[_Match] = set()
     for ours, identity in made[:READ_BACK]:
         stored = reader.record(kind, identity)
         if not isinstance(stored, dict):
             if is_missing(stored):
                 continue
             return _Match.UNREAD
-        match = _same_record(kind, ours, stored)
-        if match is not _Match.DOUBTFUL:
-            return match
-    return _Match.DOUBTFUL
+        if _key(kind, ours):
+            return _Match.OURS if _key(kind, stored) in keys else _Match.NOT_OURS
+        matches.add(_resemblance(ours, stored))
+    return matches.pop() if len(matches) == 1 else _Match.DOUBTFUL
 
 
-def _same_record(kind: str, ours: JsonObject, stored: JsonObject) -> _Match:
-    """Whether a record of the vendor is the one we sent. Its keys never change, attributes may."""
+def _key(kind: str, record: JsonObject) -> tuple[str, ...] | None:
+    """What a record is known by, wherever it stands; None for one without external id."""
     if kind == "relationships":
-        keys = ("relationship_type", "source", "target")
-        same = all(str(ours.get(key)) == str(stored.get(key)) for key in keys)
-        return _Match.OURS if same else _Match.NOT_OURS
+        return tuple(str(record.get(name)) for name in ("relationship_type", "source", "target"))
+    external_id = record.get("external_id")
+    return (str(record.get("type")), str(external_id)) if external_id else None
+
+
+def _resemblance(ours: JsonObject, stored: JsonObject) -> _Match:
+    """Compare an object record without external id. Its type never changes, attributes may."""
     if str(ours.get("type")) != str(stored.get("type")):
         return _Match.NOT_OURS
-    if ours.get("external_id"):
-        same = str(ours["external_id"]) == str(stored.get("external_id"))
-        return _Match.OURS if same else _Match.NOT_OURS
     sent, kept = ours.get("attributes"), stored.get("attributes")
     if not isinstance(sent, Mapping) or not isinstance(kept, Mapping) or not sent:
         return _Match.DOUBTFUL
