@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DEMO := build/demo
+VENDOR ?= zendesk_support
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint types unit e2e bench deploy validate clean
@@ -20,7 +21,7 @@ $(STAMP): requirements/lock.txt pyproject.toml
 	touch $@
 
 demo: setup ## a sample CSV through the whole system, on this machine
-	$(BIN)/python tools/demo.py --out $(DEMO)
+	$(BIN)/python tools/demo.py --out $(DEMO) --vendor $(VENDOR)
 
 test: lint types unit e2e ## everything that needs no cloud
 

@@ -1,10 +1,10 @@
 """`make demo`: a sample CSV through the whole system, on this machine and nothing else.
 
-Builds and deploys the real template onto the embedded emulator, drops `events/new-tickets.csv`
-into the inbox bucket as anybody would, follows the run that the upload starts, and keeps its
+Builds and deploys the real template onto the embedded emulator, drops a sample of `events/` into
+the inbox bucket as anybody would, follows the run that the upload starts, and keeps its
 results. What it starts, it stops.
 
-    python tools/demo.py --out build/demo
+    python tools/demo.py --out build/demo --vendor zendesk_support
 """
 
 from __future__ import annotations
@@ -24,15 +24,22 @@ import boto3
 from jobferry.steps.open_run import RunRequest, run_id_of
 
 ROOT = Path(__file__).parent.parent
-PROFILE = "new-tickets"
-SAMPLE = ROOT / "events" / "new-tickets.csv"
+# Vendor → profile and sample file of the same name.
+SAMPLES = {
+    "zendesk_support": "new-tickets",
+    "zendesk_sunshine": "sunshine-products",
+    "vidispine": "vidispine-imports",
+}
 OPEN_SECONDS = 120.0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="A sample CSV through the whole system.")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "demo")
-    out: Path = parser.parse_args().out.absolute()
+    parser.add_argument("--vendor", choices=SAMPLES, default="zendesk_support")
+    arguments = parser.parse_args()
+    out: Path = arguments.out.absolute()
+    profile = SAMPLES[arguments.vendor]
     shutil.rmtree(out / "results", ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
     # The demo keeps out of the way of a stack that somebody works with.
@@ -40,15 +47,15 @@ def main() -> int:
     began = time.monotonic()
     up = _jobferry("local", "up", "--port", "0", "--simulator-port", "0", "--json")
     try:
-        return _carry(json.loads(up.stdout), out, began)
+        return _carry(json.loads(up.stdout), profile, out, began)
     finally:
         _jobferry("local", "down", "--json")
 
 
-def _carry(stack: dict[str, Any], out: Path, began: float) -> int:
+def _carry(stack: dict[str, Any], profile: str, out: Path, began: float) -> int:
     """Upload the sample, follow its run, keep what came out; returns the exit code."""
-    run_id = _upload(stack)
-    print(f"Uploaded {SAMPLE.name}; its run is {run_id}.", file=sys.stderr)
+    run_id = _upload(stack, profile)
+    print(f"Uploaded {profile}.csv; its run is {run_id}.", file=sys.stderr)
     _wait_for_event(run_id)
     watched = subprocess.run(
         [_command(), "watch", run_id, "--json"], stdout=subprocess.PIPE, check=False
@@ -80,7 +87,7 @@ def _wait_for_event(run_id: str) -> None:
     raise SystemExit(f"The upload started no run within {OPEN_SECONDS:.0f} s.")
 
 
-def _upload(stack: dict[str, Any]) -> str:
+def _upload(stack: dict[str, Any], profile: str) -> str:
     """Drop the sample into the inbox; returns the run id that this version of it will have."""
     session = boto3.Session(
         aws_access_key_id="test", aws_secret_access_key="test", region_name=stack["region"]
@@ -90,11 +97,12 @@ def _upload(stack: dict[str, Any]) -> str:
         StackName=stack["stack"]
     )
     outputs = {o["OutputKey"]: o["OutputValue"] for o in stacks["Stacks"][0]["Outputs"]}
-    bucket, key = outputs["InboxBucketName"], f"inbox/{PROFILE}/{SAMPLE.name}"
+    sample = ROOT / "events" / f"{profile}.csv"
+    bucket, key = outputs["InboxBucketName"], f"inbox/{profile}/{sample.name}"
     answer = session.client("s3", endpoint_url=endpoint).put_object(
-        Bucket=bucket, Key=key, Body=SAMPLE.read_bytes()
+        Bucket=bucket, Key=key, Body=sample.read_bytes()
     )
-    return run_id_of(RunRequest(PROFILE, bucket, key), answer["VersionId"])
+    return run_id_of(RunRequest(profile, bucket, key), answer["VersionId"])
 
 
 def _tell(summary: dict[str, Any], out: Path, seconds: float, *, adds_up: bool) -> None:

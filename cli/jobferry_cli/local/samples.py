@@ -1,8 +1,10 @@
-"""What a fresh local stack is given: a connection to the simulator and the sample profiles."""
+"""What a fresh local stack is given: connections to the simulators and the sample profiles."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -13,21 +15,32 @@ from jobferry.vendors import VENDORS
 from jobferry_cli.local.state import LocalState
 from jobferry_cli.stack import StackChoice, open_stack
 
-CONNECTION = "acme"
-VENDOR = "zendesk_support"
 
-# Made-up credentials that the simulator takes.
-_CREDENTIALS = {"email": "agent@example.com", "token": "sim-token"}
+class Sample(NamedTuple):
+    """A made-up account at a simulator, whose credentials the simulator takes."""
+
+    connection: str
+    vendor: str
+    credentials: Mapping[str, str]
+
+
+_AGENT = {"email": "agent@example.com", "token": "sim-token"}
+SAMPLES = (
+    Sample("acme", "zendesk_support", _AGENT),
+    Sample("acme-sunshine", "zendesk_sunshine", _AGENT),
+    Sample("acme-media", "vidispine", {"username": "admin", "password": "admin"}),
+)
 
 
 def seed(state: LocalState, root: Path) -> None:
-    """Put the sample connection and every profile of `profiles/`."""
+    """Put a connection per vendor, and every profile of `profiles/`."""
     stack = open_stack(StackChoice(state.stack, state))
     ledger = stack.deps.ledger
-    connection = Connection(CONNECTION, VENDOR, str(state.simulator_url))
-    stack.secrets.put(CONNECTION, _CREDENTIALS)
-    ledger.config.put_connection(connection)
-    ledger.limits.ensure(CONNECTION, max_jobs(connection, VENDORS[VENDOR]))
+    for sample in SAMPLES:
+        connection = Connection(sample.connection, sample.vendor, str(state.simulator_url))
+        stack.secrets.put(sample.connection, sample.credentials)
+        ledger.config.put_connection(connection)
+        ledger.limits.ensure(sample.connection, max_jobs(connection, VENDORS[sample.vendor]))
     for path in sorted((root / "profiles").glob("*.yaml")):
         profile = validate(yaml.safe_load(path.read_text()))
         ledger.config.put_profile(profile["name"], profile)

@@ -164,6 +164,26 @@ def test_undecidable_where_the_list_names_no_metadata(
     assert search.find().state is FoundState.UNDECIDABLE
 
 
+@pytest.mark.parametrize("job_id", [None, "", "../item/1", ["VX-1"]], ids=str)
+def test_undecidable_where_the_job_has_no_usable_id(
+    bench: VidispineBench, search: Search, job_id: object
+) -> None:
+    search.submit()
+    data = [{"key": "jobferry", "value": TOKEN}]
+    bench.befall(bench.listing, body={"hits": 1, "job": [{"jobId": job_id, "data": data}]})
+
+    assert search.find().state is FoundState.UNDECIDABLE
+
+
+def test_undecidable_where_the_list_counts_what_it_does_not_show(
+    bench: VidispineBench, search: Search
+) -> None:
+    search.submit()
+    bench.befall(bench.listing, body={"hits": 1})
+
+    assert search.find().state is FoundState.UNDECIDABLE
+
+
 def test_undecidable_once_the_job_may_have_been_purged(
     bench: VidispineBench, search: Search
 ) -> None:

@@ -404,6 +404,48 @@ def test_an_ended_job_that_is_listed_without_its_reasons_is_read_for_them(
     assert job_id not in bench.client.poll([job_id]).readings
 
 
+STRANGE_JOBS = [
+    {},
+    {"jobId": None, "status": "FINISHED"},
+    {"jobId": ["VX-1"], "status": "FINISHED"},
+    {"jobId": {"a": 1}},
+    {"status": "FINISHED"},
+    "VX-1",
+    None,
+    7,
+]
+
+
+@pytest.mark.parametrize("hits", [8, "8", None, -1, 10**9, [8], "many"])
+def test_a_strange_list_harms_nothing(bench: VidispineBench, hits: object) -> None:
+    job_id = bench.started()
+    bench.pass_time()
+    bench.befall(bench.listing, body={"hits": hits, "job": STRANGE_JOBS})
+
+    assert bench.client.poll([job_id]).readings[job_id].phase is JobPhase.ENDED
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"currentStep": []},
+        {"currentStep": {"number": "two"}, "totalSteps": "3"},
+        {"waiting": "for ever"},
+        {"waiting": {}},
+        {"status": None},
+        {"status": {"a": "FINISHED"}},
+        {"data": "text", "log": 7},
+    ],
+    ids=str,
+)
+def test_a_strange_job_is_no_end(bench: VidispineBench, part: JsonObject) -> None:
+    job_id = bench.started()
+    job = {"jobId": job_id, "status": "STARTED"} | part
+    bench.befall(bench.readers, body={"hits": 1, "job": [job]})
+
+    assert bench.client.poll([job_id]).readings[job_id].phase is JobPhase.ACTIVE
+
+
 # Forms
 
 

@@ -188,16 +188,12 @@ class VidispineClient:
             if number and number >= len(wanted) - len(readings):
                 break
             page, hits, problem = self._list(
-                ("jobmetadata", f"{OURS_KEY}={OURS}"),
-                ("sort", "startTime desc,jobId desc"),
-                ("first", str(first)),
-                ("number", str(LIST_PAGE)),
-                ("step", "true"),
+                ("jobmetadata", f"{OURS_KEY}={OURS}"), ("first", str(first)), ("step", "true")
             )
             if problem is not None:
                 return readings, problem
             for job in page:
-                if job.get("jobId") in wanted:
+                if str(job.get("jobId")) in wanted:
                     reading = _reading(job)
                     readings[reading.job_id] = reading
             first += len(page)
@@ -206,12 +202,19 @@ class VidispineClient:
         return readings, None
 
     def _list(self, *conditions: tuple[str, str]) -> tuple[list[JsonObject], int, Problem | None]:
-        """(jobs of a page, jobs there are in all, what went wrong).
+        """(jobs of a page, newest first; jobs there are in all; what went wrong).
 
         `user=false`, because by default a list hides the jobs of other users, and credentials
-        may be changed to another user's.
+        may be changed to another user's. Jobs of the same moment are told apart by their id, so
+        that pages neither overlap nor leave one out.
         """
-        query = query_of([("user", "false"), ("metadata", "true"), *conditions])
+        common = {
+            "user": "false",
+            "metadata": "true",
+            "sort": "startTime desc,jobId desc",
+            "number": str(LIST_PAGE),
+        }
+        query = query_of([*common.items(), *conditions])
         answer = self._send("GET", f"/job?{query}")
         problem = problem_of(answer)
         document = document_of(answer) if problem is None else None
@@ -260,13 +263,14 @@ class VidispineClient:
         def found(state: FoundState, job_id: str | None = None, reason: str = "") -> Found:
             return Found(state, job_id, reason, self.requests_made - before)
 
-        jobs, _, problem = self._list(("jobmetadata", f"{TOKEN_KEY}={lost.token}"))
+        jobs, hits, problem = self._list(("jobmetadata", f"{TOKEN_KEY}={lost.token}"))
         if problem is not None:
             return found(FoundState.PENDING, reason=_in_words([problem]))
         ours = [job for job in jobs if pairs(job.get("data")).get(TOKEN_KEY) == lost.token]
-        if ours:
-            return found(FoundState.FOUND, str(min(ours, key=_age).get("jobId")))
-        if len(ours) < len(jobs):
+        job_id = min(ours, key=_age, default={}).get("jobId")
+        if isinstance(job_id, str) and JOB_ID.fullmatch(job_id):
+            return found(FoundState.FOUND, job_id)
+        if jobs or hits:
             return found(
                 FoundState.UNDECIDABLE,
                 reason="the site does not search its jobs by metadata",

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import requests
 
+from jobferry.model import JsonObject
 from tests.unit.vendorsim.vidispine.conftest import BASIC, Site
 from vendorsim import ManualClock, RunningSimulator, Scenario, start
 
@@ -310,7 +311,10 @@ def test_a_marker_is_looked_for_in_type_and_metadata(
 
 
 def test_jobs_may_be_there_already() -> None:
-    jobs = [{"user": "ada", "type": "EXPORT", "metadata": {"a": "1"}}, {"status": "ABORTED"}]
+    jobs: list[JsonObject] = [
+        {"user": "ada", "type": "EXPORT", "metadata": {"a": "1"}},
+        {"status": "ABORTED"},
+    ]
     with start(scenario=Scenario(records={"jobs": jobs})) as sim:
         site = Site(sim)
 
