@@ -117,7 +117,10 @@ def put(
     try:
         text = credentials_file.read_text(encoding="utf-8")
         credentials = parse_credentials(text, chosen.credential_forms)
-        root = check_base_url(base_url, allow_loopback_http=stack.settings.allow_loopback_http)
+        root = check_base_url(
+            base_url.rstrip("/").removesuffix(chosen.base_path),
+            allow_loopback_http=stack.settings.allow_loopback_http,
+        )
     except (CredentialsError, BaseUrlError) as error:
         raise CommandError(str(error), next_command="jobferry connection put --help") from None
     except (OSError, UnicodeDecodeError):

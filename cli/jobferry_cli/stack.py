@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from jobferry.settings import Settings
 from jobferry_cli.errors import CommandError, ExitCode
+from jobferry_cli.local.state import STACK as LOCAL_STACK
 from jobferry_cli.local.state import LocalState, load_state, state_folder
 from jobferry_cli.resources import Executions, Inbox, Secrets
 
@@ -54,14 +55,14 @@ def choose_stack(
 ) -> StackChoice:
     """The stack that is meant: `--stack`, the environment, the local one, or the default.
 
-    The local stack is meant only when nobody has named a stack or an endpoint.
+    The local stack is meant when nobody has named another stack, or an endpoint.
 
     Raises:
         CommandError: the state of the local stack cannot be read.
     """
     named = option or environ.get(STACK_VARIABLE)
     on_aws = StackChoice(named or DEFAULT_STACK, region=environ.get(REGION_VARIABLE) or None)
-    if named or environ.get(ENDPOINT_VARIABLE):
+    if named not in (None, "", LOCAL_STACK) or environ.get(ENDPOINT_VARIABLE):
         return on_aws
     try:
         state = local()

@@ -207,12 +207,15 @@ def desk(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Desk]:
     name = f"{words[:32].strip('-')}-{secrets.token_hex(3)}"
     with vendorsim.start(port=0, latency="0.6", requests_per_minute=0) as simulator:
         desk = Desk(stack, simulator, name, name)
-        connection = Connection(name, "zendesk_support", simulator.url)
+        marker = request.node.get_closest_marker("vendor")
+        vendor = marker.args[0] if marker else "zendesk_support"
+        credentials = marker.kwargs.get("credentials", CREDENTIALS) if marker else CREDENTIALS
+        connection = Connection(name, vendor, simulator.url)
         config = stack.deps.ledger.config
         config.put_connection(connection)
         stack.deps.ledger.limits.ensure(name, max_jobs(connection, VENDORS[connection.vendor]))
         stack.client("secretsmanager").create_secret(
-            Name=stack.outputs["SecretPrefix"] + name, SecretString=json.dumps(CREDENTIALS)
+            Name=stack.outputs["SecretPrefix"] + name, SecretString=json.dumps(credentials)
         )
         desk.put_profile()
         yield desk

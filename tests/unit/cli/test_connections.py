@@ -47,6 +47,18 @@ def test_put_keeps_configuration_limits_and_secret(shell: Shell, credentials: Pa
     assert json.loads(shell.secrets.values[SECRETS + "new"]) == {"bearer": SECRET}
 
 
+def test_the_path_of_an_api_may_stand_behind_the_root(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "media.json"
+    file.write_text('{"username": "admin", "password": "hush"}')
+    url = ("--base-url", "https://media.example/API/")
+    answer = shell(
+        *("connection", "put", "media", "--vendor", "vidispine", *url),
+        *("--credentials", file, "--json"),
+    )
+
+    assert answer.document["base_url"] == "https://media.example"
+
+
 def test_no_command_ever_shows_a_credential(shell: Shell, credentials: Path) -> None:
     answers = [put(shell, credentials), put(shell, credentials, "--json")]
     answers += [shell("connection", word, "new") for word in ("show", "test", "delete")]

@@ -49,6 +49,8 @@ OUTPUTS = {
         (None, {"JOBFERRY_STACK": "other"}, LOCAL, StackChoice("other")),
         (None, {"AWS_ENDPOINT_URL": "http://x"}, LOCAL, StackChoice("jobferry")),
         (None, {}, LOCAL, StackChoice("jobferry-local", LOCAL)),
+        ("jobferry-local", {}, LOCAL, StackChoice("jobferry-local", LOCAL)),
+        ("jobferry-local", {}, None, StackChoice("jobferry-local")),
         (None, {"AWS_REGION": "eu-west-1"}, LOCAL, StackChoice("jobferry-local", LOCAL)),
         (None, {}, None, StackChoice("jobferry")),
         (None, {"AWS_REGION": "eu-west-1"}, None, StackChoice("jobferry", region="eu-west-1")),
