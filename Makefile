@@ -35,7 +35,7 @@ types: setup ## mypy, strict
 	$(BIN)/mypy
 
 unit: setup ## all tests but those on the emulator, with coverage
-	$(BIN)/pytest tests --ignore=tests/e2e -n 2 --cov --cov-report=term:skip-covered
+	$(BIN)/pytest tests --ignore=tests/e2e -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 e2e: setup ## the deployed stack on the emulator, IAM enforced
 	$(BIN)/pytest tests/e2e

@@ -13,7 +13,7 @@ from jobferry.ledger.runs import Halt, Run
 from jobferry.model import OutcomeStatus, RunStatus
 from jobferry.report.figures import duration, number
 from jobferry.steps.lane import timestamp
-from jobferry.steps.show_run import run_document
+from jobferry.steps.show_run import run_document, run_summary
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import exit_code_of, follow, found_run
@@ -27,27 +27,7 @@ REASON_CHARACTERS = 300
 
 def listed_document(cursor: str, run: Run) -> dict[str, Any]:
     """A run in a list: what its own item says. Jobs and requests take `jobferry status`."""
-    return {
-        "run_id": run.run_id,
-        "status": run.status.value,
-        "profile": run.profile,
-        "operation": run.operation,
-        "connection": run.connection,
-        "priority": run.priority,
-        "rows": run.rows,
-        "outcomes": {s.value: run.outcomes.get(s, 0) for s in OutcomeStatus},
-        "started_at": timestamp(run.started_at),
-        "closed_at": None if run.closed_at is None else timestamp(run.closed_at),
-        "seconds": None if run.closed_at is None else round(run.closed_at - run.started_at, 1),
-        "source": {
-            "bucket": run.source.bucket,
-            "key": run.source.key,
-            "version_id": run.source.version_id,
-        },
-        "origin": run.origin,
-        "error": run.error or (run.halt.reason if run.halt else None),
-        "cursor": cursor,
-    }
+    return {**run_summary(run), "cursor": cursor}
 
 
 @click.command()

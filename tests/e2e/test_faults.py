@@ -89,7 +89,8 @@ def test_submission_whose_answer_is_lost_is_adopted(desk: Desk) -> None:
     assert created == Counter(f"ref-{n}" for n in range(1, 61))
 
 
-def test_execution_stopped_in_mid_run_is_carried_on_by_the_sweep(desk: Desk) -> None:
+@pytest.mark.parametrize("killed", [False, True], ids=["sweep", "sweep-killed-once"])
+def test_execution_stopped_in_mid_run_is_carried_on_by_the_sweep(desk: Desk, killed: bool) -> None:
     desk.put_profile(batch_size=10)
     desk.simulator.change_settings(latency="3")
     run_id = desk.upload(ticket_csv(good_tickets(400)))
@@ -97,8 +98,14 @@ def test_execution_stopped_in_mid_run_is_carried_on_by_the_sweep(desk: Desk) -> 
     desk.stack.client("stepfunctions").stop_execution(executionArn=run.execution)
     # The sweep leaves a run alone whose execution may just be starting.
     desk.stack.age(run_id, seconds=120)
-    swept = desk.stack.invoke("SweepFunction", {})
-    assert swept["restarted"] == 1
+    if killed:
+        assassin = Assassin(desk, ("SweepFunction",))
+        assassin.start()
+        desk.stack.invoke("SweepFunction", {})
+        assassin.stop()
+        assert assassin.killed == ["SweepFunction"]
+    # The scheduler comes again, whatever became of the time before.
+    desk.stack.invoke("SweepFunction", {})
     status = desk.wait(run_id)
 
     assert status["status"] == "completed"

@@ -11,22 +11,11 @@ from jobferry.steps.lane import timestamp
 from jobferry.steps.summary import job_counts
 
 
-def run_document(run: Run, deps: Deps) -> dict[str, Any]:
-    """The status document of a run, live while it goes on."""
-    chunks = deps.ledger.chunks
-    if run.closed_at is not None:
-        jobs = job_counts(run, chunks.all(run.run_id)) if run.plan.chunks else _no_jobs()
-        requests = {**_no_requests(), **run.requests}
-        seconds = run.closed_at - run.started_at
-    else:
-        flying = job_counts(run, chunks.in_flight(run.connection, run.run_id))
-        jobs = {
-            "planned": run.plan.chunks,
-            "submitted": run.jobs_settled + flying["submitted"],
-            "finished": run.jobs_settled + flying["finished"],
-        }
-        requests = deps.ledger.runs.requests(run.run_id)
-        seconds = deps.now() - run.started_at
+def run_summary(run: Run) -> dict[str, Any]:
+    """What a run's own item says: all of the status document but `jobs` and `requests`.
+
+    `seconds` is null until the run is closed.
+    """
     return {
         "run_id": run.run_id,
         "status": run.status.value,
@@ -36,11 +25,9 @@ def run_document(run: Run, deps: Deps) -> dict[str, Any]:
         "priority": run.priority,
         "rows": run.rows,
         "outcomes": {s.value: run.outcomes.get(s, 0) for s in OutcomeStatus},
-        "jobs": jobs,
-        "requests": requests,
         "started_at": timestamp(run.started_at),
         "closed_at": None if run.closed_at is None else timestamp(run.closed_at),
-        "seconds": round(max(0.0, seconds), 1),
+        "seconds": None if run.closed_at is None else _seconds(run, run.closed_at),
         "source": {
             "bucket": run.source.bucket,
             "key": run.source.key,
@@ -49,6 +36,31 @@ def run_document(run: Run, deps: Deps) -> dict[str, Any]:
         "origin": run.origin,
         "error": run.error or (run.halt.reason if run.halt else None),
     }
+
+
+def run_document(run: Run, deps: Deps) -> dict[str, Any]:
+    """The status document of a run, live while it goes on."""
+    chunks = deps.ledger.chunks
+    if run.closed_at is not None:
+        jobs = job_counts(run, chunks.all(run.run_id)) if run.plan.chunks else _no_jobs()
+        return {**run_summary(run), "jobs": jobs, "requests": {**_no_requests(), **run.requests}}
+    flying = job_counts(run, chunks.in_flight(run.connection, run.run_id))
+    # Read again after what is in flight: a job that is settled in between must not be missing.
+    run = deps.ledger.runs.must_get(run.run_id)
+    return {
+        **run_summary(run),
+        "seconds": _seconds(run, run.closed_at or deps.now()),
+        "jobs": {
+            "planned": run.plan.chunks,
+            "submitted": min(run.plan.chunks, run.jobs_settled + flying["submitted"]),
+            "finished": min(run.plan.chunks, run.jobs_settled + flying["finished"]),
+        },
+        "requests": deps.ledger.runs.requests(run.run_id),
+    }
+
+
+def _seconds(run: Run, until: float) -> float:
+    return round(max(0.0, until - run.started_at), 1)
 
 
 def row_document(outcome: Outcome) -> dict[str, Any]:

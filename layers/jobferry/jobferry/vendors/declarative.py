@@ -1,0 +1,474 @@
+"""A vendor from a document alone: no code of its own, the same protocol as the others.
+
+For job APIs that take a list of records in one request, show a job with a status word, and list
+one result per record. What a document cannot describe (a search for lost jobs, control of
+jobs, an exchange of credentials) needs a module. `docs/add-a-vendor.md` goes through a document.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Event
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from jobferry.model import JsonObject, OutcomeStatus, RecordResult
+from jobferry.vendors.base import (
+    Accepted,
+    Ambiguous,
+    Capabilities,
+    Found,
+    FoundState,
+    JobPhase,
+    JobReading,
+    LostSubmission,
+    Operation,
+    PollAnswer,
+    RefusalScope,
+    Refused,
+    SubmitAnswer,
+    Throttled,
+    ThrottleReason,
+    Vendor,
+    compact_json,
+)
+from jobferry.vendors.credentials import authorizer
+from jobferry.vendors.declarative_document import (
+    RECORD,
+    RECORDS,
+    Document,
+    Errors,
+    JobList,
+    Look,
+    Results,
+    read_document,
+)
+
+if TYPE_CHECKING:
+    from jobferry.vendors.http import Answer, HttpClient, NoAnswer
+
+Problem = Refused | Throttled | Ambiguous
+
+JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+"""A job id that is safe in a path; anything else is not one."""
+
+READERS = 8
+"""Requests of a poll under way at once."""
+
+REQUESTS_PER_POLL = 200
+"""Status requests of one poll; jobs beyond are not seen this time."""
+
+LIST_PAGES = 20
+"""Pages of the list that one poll reads at the most."""
+
+MAX_HICCUPS = 3
+"""Requests of a poll that may go wrong before it ends: the vendor is in trouble."""
+
+_UNREADABLE = Ambiguous("the vendor's answer cannot be read")
+_NOTHING_DONE = RecordResult(
+    OutcomeStatus.FAILED,
+    code="job_aborted",
+    text="The job ended before it began. Nothing was done; the row can be sent again.",
+)
+_NOT_LISTED = RecordResult(
+    OutcomeStatus.UNKNOWN,
+    code="result_missing",
+    text="The job ended without a result for this row; look the record up at the vendor.",
+)
+_SAYS_NOTHING = RecordResult(
+    OutcomeStatus.UNKNOWN,
+    code="result_says_nothing",
+    text="The vendor's result for this row says neither success nor failure.",
+)
+
+
+def vendor_from(document: Mapping[str, Any]) -> Vendor:
+    """The vendor that a document describes, ready for the registry.
+
+    Args:
+        document: what YAML or JSON holds, parsed by the caller.
+
+    Raises:
+        DocumentError: with every fault of the document, one a line.
+    """
+    read = read_document(document)
+
+    def read_results(
+        operation: Operation,
+        raw: JsonObject,
+        count: int,
+        records: Callable[[], Sequence[JsonObject]],
+    ) -> list[RecordResult]:
+        return _results_of(read, operation, raw, count, records)
+
+    def client(
+        base_url: str,
+        read_secret: Callable[[bool], Mapping[str, str]],
+        *,
+        allow_loopback_http: bool,
+    ) -> DeclaredClient:
+        from jobferry.vendors.http import HttpClient, check_base_url
+
+        site = base_url.rstrip("/").removesuffix(read.base_path)
+        root = check_base_url(site, allow_loopback_http=allow_loopback_http)
+        return DeclaredClient(HttpClient(root, authorizer(read_secret)), read)
+
+    return Vendor(
+        name=read.name,
+        title=read.title,
+        operations=read.operations,
+        capabilities=Capabilities(
+            poll_batch=read.polling.batch,
+            max_jobs=read.max_jobs,
+            retention_seconds=read.retention_seconds,
+            job_list=read.polling.listing is not None,
+        ),
+        read_results=read_results,
+        client=client,
+        encode=lambda operation, records: _body(read, operation, records),
+        credential_forms=read.credentials,
+        base_path=read.base_path,
+    )
+
+
+def _body(document: Document, operation: Operation, records: Sequence[JsonObject]) -> bytes:
+    """The request body: the operation's template with the records in their place."""
+    submission = document.submissions[operation.name]
+    look = submission.record
+    items = list(records) if look is None else [look(record) for record in records]
+
+    def filled(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {key: filled(value) for key, value in part.items()}
+        if isinstance(part, list):
+            return [filled(value) for value in part]
+        return items if part == RECORDS else items[0] if part == RECORD else part
+
+    return compact_json(filled(submission.body))
+
+
+@dataclass
+class _Round:
+    """What one poll gathers. `over` is set when the vendor wants no more requests."""
+
+    readings: dict[str, JobReading] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    throttled: Throttled | None = None
+    refused: Refused | None = None
+    hiccups: list[str] = field(default_factory=list)
+    over: Event = field(default_factory=Event)
+
+    def note(self, problem: Problem) -> None:
+        """Sort a problem in; a hiccup ends the round only when it is one of several."""
+        if isinstance(problem, Throttled):
+            self.throttled = problem
+        elif isinstance(problem, Refused):
+            self.refused = problem
+        else:
+            self.hiccups.append(problem.reason)
+            if problem.retry_after is not None:
+                # A read may simply be repeated, when the vendor says when.
+                self.throttled = Throttled(ThrottleReason.RATE, problem.retry_after)
+            elif len(self.hiccups) < MAX_HICCUPS:
+                return
+        self.over.set()
+
+
+class DeclaredClient:
+    """Talks to one account of a vendor that a document describes."""
+
+    def __init__(self, http: HttpClient, document: Document) -> None:
+        self._http = http
+        self._document = document
+
+    @property
+    def requests_made(self) -> int:
+        return self._http.requests_made
+
+    def wake(self) -> None:
+        self._http.wake()
+
+    def test(self) -> Problem | None:
+        answer = self._send("GET", self._document.test_path)
+        problem = _problem_of(answer, self._document.errors)
+        if problem is not None:
+            return problem
+        return _UNREADABLE if self._document.test_shows(_json(answer)) is None else None
+
+    def submit(
+        self,
+        operation: Operation,
+        records: Sequence[JsonObject],
+        token: str,  # noqa: ARG002  no document says where a token would go
+    ) -> SubmitAnswer:
+        if not 0 < len(records) <= operation.max_records:
+            return Refused("too_many_records", f"A job carries 1 to {operation.max_records} rows.")
+        submission = self._document.submissions[operation.name]
+        body = _body(self._document, operation, records)
+        answer = self._send(submission.method, submission.path, body)
+        problem = _problem_of(answer, self._document.errors)
+        if problem is not None:
+            return problem
+        job_id = _job_id(self._document.job_id(_json(answer)))
+        if job_id is None:
+            return Ambiguous("the vendor accepted the request but its answer names no job")
+        return Accepted(job_id)
+
+    def poll(self, job_ids: Sequence[str]) -> PollAnswer:
+        """Read jobs as the document says; what is missing is looked for in its list, if any.
+
+        A job is GONE only when every reader answered and none knew it.
+        """
+        before = self.requests_made
+        gathered = _Round()
+        usable = [job_id for job_id in job_ids if JOB_ID.fullmatch(job_id)]
+        gathered.missing += [job_id for job_id in job_ids if not JOB_ID.fullmatch(job_id)]
+        size = self._document.polling.batch
+        starts = range(0, len(usable), size)[:REQUESTS_PER_POLL]
+        if starts:
+            with ThreadPoolExecutor(max_workers=min(READERS, len(starts))) as pool:
+                batches = [usable[start : start + size] for start in starts]
+                list(pool.map(lambda batch: self._look_at(batch, gathered), batches))
+        if gathered.missing and not gathered.over.is_set():
+            self._look_for(gathered)
+        return PollAnswer(
+            readings=gathered.readings,
+            throttled=gathered.throttled,
+            refused=gathered.refused,
+            requests=self.requests_made - before,
+            problem="; ".join(dict.fromkeys(gathered.hiccups)) or None,
+        )
+
+    def _look_at(self, job_ids: Sequence[str], gathered: _Round) -> None:
+        """One status request: readings of the jobs that it shows."""
+        if gathered.over.is_set():
+            return
+        polling = self._document.polling
+        ids = ",".join(quote(job_id, safe="") for job_id in job_ids)
+        answer = self._send("GET", polling.path.replace("{ids}", ids).replace("{id}", ids))
+        problem = _problem_of(answer, self._document.errors)
+        if isinstance(problem, Refused) and problem.http_status == 404 and len(job_ids) == 1:
+            gathered.missing += job_ids
+            return
+        jobs = _objects(polling.jobs(_json(answer))) if problem is None else None
+        if jobs is None:
+            gathered.note(problem or _UNREADABLE)
+            return
+        shown = {_job_id(polling.id(job)): job for job in jobs}
+        for job_id in job_ids:
+            if job_id in shown:
+                gathered.readings[job_id] = self._reading(job_id, shown[job_id])
+            else:
+                gathered.missing.append(job_id)
+
+    def _look_for(self, gathered: _Round) -> None:
+        """The second reader, for jobs that the first does not know."""
+        listing = self._document.polling.listing
+        wanted = set(gathered.missing)
+        complete = True
+        if listing is not None:
+            jobs, complete = self._listed(listing, gathered)
+            for job in jobs:
+                job_id = _job_id(self._document.polling.id(job))
+                if job_id is not None and job_id in wanted:
+                    reading = self._reading(job_id, job)
+                    ended = reading.status in listing.ends
+                    gathered.readings[job_id] = (
+                        reading if ended else JobReading(job_id, JobPhase.ACTIVE, reading.status)
+                    )
+        if complete:
+            # No reader knows them: not visible yet, or forgotten. Age tells which.
+            for job_id in wanted - set(gathered.readings):
+                gathered.readings[job_id] = JobReading(job_id, JobPhase.GONE, "gone")
+
+    def _listed(self, listing: JobList, gathered: _Round) -> tuple[list[JsonObject], bool]:
+        """(the jobs of the pages that could be read, whether no page is missing)."""
+        found: list[JsonObject] = []
+        path = listing.path
+        for _ in range(LIST_PAGES):
+            answer = self._send("GET", path)
+            problem = _problem_of(answer, self._document.errors)
+            jobs = _objects(listing.jobs(_json(answer))) if problem is None else None
+            if jobs is None:
+                gathered.note(problem or _UNREADABLE)
+                return found, False
+            found += jobs
+            following = listing.next(_json(answer)) if listing.next else None
+            if not isinstance(following, str) or not following:
+                return found, True
+            # The address before the query is the document's: an answer leads to no other place.
+            path = f"{listing.path.partition('?')[0]}?{following.partition('?')[2]}"
+        return found, False
+
+    def _reading(self, job_id: str, job: JsonObject) -> JobReading:
+        polling = self._document.polling
+        status = str(polling.status(job) or "")
+        return JobReading(
+            job_id=job_id,
+            phase=JobPhase.ENDED if status in polling.ended else JobPhase.ACTIVE,
+            status=status,
+            progress=_whole(polling.progress(job)) if polling.progress else None,
+            total=_whole(polling.total(job)) if polling.total else None,
+            raw=job,
+        )
+
+    def find(
+        self,
+        operation: Operation,  # noqa: ARG002
+        lost: LostSubmission,  # noqa: ARG002
+        now: float,  # noqa: ARG002
+    ) -> Found:
+        """Nothing that a document says could prove whose a job is."""
+        return Found(FoundState.UNDECIDABLE, reason="this vendor's jobs cannot be searched")
+
+    def _send(self, method: str, path: str, body: bytes | None = None) -> Answer | NoAnswer:
+        return self._http.request(method, self._document.base_path + path, body=body)
+
+
+def _problem_of(answer: Answer | NoAnswer, errors: Errors) -> Problem | None:
+    """What is wrong with an answer; None for a success (2xx)."""
+    from jobferry.vendors.http import NoAnswer
+
+    if isinstance(answer, NoAnswer):
+        return Ambiguous(answer.reason) if answer.sent else Throttled(ThrottleReason.RATE)
+    status = answer.status
+    if 200 <= status < 300:
+        return None
+    code, message = _said(errors.code, answer), _said(errors.message, answer)
+    if status == 408 or status >= 500:
+        return Ambiguous(f"the vendor answered with HTTP {status}", answer.retry_after)
+
+    def says(pattern: re.Pattern[str] | None) -> bool:
+        return pattern is not None and bool(pattern.search(f"{code} {message}"))
+
+    if says(errors.slots):
+        return Throttled(ThrottleReason.SLOTS, answer.retry_after)
+    of_run = says(errors.run)
+    if not of_run and (status == 429 or says(errors.retry)):
+        return Throttled(ThrottleReason.RATE, answer.retry_after)
+    return Refused(
+        code or f"http_{status}",
+        message or f"The vendor refused the request with HTTP {status}.",
+        RefusalScope.RUN if of_run or status in (401, 403) or status < 400 else RefusalScope.CHUNK,
+        status,
+    )
+
+
+def _results_of(
+    document: Document,
+    operation: Operation,
+    raw: JsonObject,
+    count: int,
+    records: Callable[[], Sequence[JsonObject]],
+) -> list[RecordResult]:
+    """One result per record, in the order sent."""
+    results = document.results
+    listed = results.rows(raw)
+    items = listed if isinstance(listed, list) else []
+    status = str(document.polling.status(raw) or "")
+    if not items and status in results.nothing_done:
+        return [_NOTHING_DONE] * count
+    complete = len(items) == count or (status in results.partial and len(items) < count)
+    if results.index is not None:
+        placed = _by_index(items, results.index, count)
+    elif results.key is not None and operation.match_on:
+        placed = _by_key(items, results.key, operation, records(), complete=complete)
+    else:
+        placed = dict(enumerate(items)) if complete else {}
+    return [_verdict(placed[at], results) if at in placed else _NOT_LISTED for at in range(count)]
+
+
+def _by_index(items: Sequence[Any], index: Look, count: int) -> dict[int, Any]:
+    """Position in the request → its result. A place that two results claim is left empty."""
+    places = [(_whole(index(item)), item) for item in items]
+    claims = Counter(place for place, _ in places)
+    return {
+        place: item
+        for place, item in places
+        if place is not None and place < count and claims[place] == 1
+    }
+
+
+def _by_key(
+    items: Sequence[Any],
+    key: Look,
+    operation: Operation,
+    records: Sequence[JsonObject],
+    *,
+    complete: bool,
+) -> dict[int, Any]:
+    """By order while no result names another record; otherwise by what they name."""
+    sent = [_folded(operation, record.get(operation.match_on[0])) for record in records]
+    named = [_folded(operation, key(item)) for item in items]
+    if complete and all(name in ("", ours) for name, ours in zip(named, sent, strict=False)):
+        return dict(enumerate(items))
+    places = {name: at for at, name in enumerate(sent) if name and sent.count(name) == 1}
+    claims = Counter(named)
+    return {
+        places[name]: item
+        for name, item in zip(named, items, strict=True)
+        if name in places and claims[name] == 1
+    }
+
+
+def _folded(operation: Operation, value: Any) -> str:
+    text = "" if value is None else str(value)
+    return text.casefold() if operation.match_on[0] in operation.folded else text
+
+
+def _verdict(item: Any, results: Results) -> RecordResult:
+    """What one result says of its record; failure outweighs success."""
+    succeeded = results.succeeded(item)
+    identity = results.id(item) if results.id else None
+    vendor_id = None if identity is None else str(identity)
+    if results.failed(item) if results.failed else succeeded is False:
+        return RecordResult(
+            OutcomeStatus.FAILED,
+            vendor_id,
+            _text(results.code, item) or "failed",
+            _text(results.text, item) or "The vendor gave no reason.",
+        )
+    if succeeded:
+        return RecordResult(OutcomeStatus.SUCCEEDED, vendor_id)
+    return _SAYS_NOTHING
+
+
+def _said(look: Look | None, answer: Answer) -> str:
+    return _text(look, answer.json())
+
+
+def _text(look: Look | None, value: Any) -> str:
+    """What is found, as one line of text."""
+    found = look(value) if look else None
+    parts: Iterable[Any] = found if isinstance(found, list) else [found]
+    return "; ".join(str(part) for part in parts if part not in (None, ""))
+
+
+def _json(answer: Answer | NoAnswer) -> Any:
+    from jobferry.vendors.http import Answer
+
+    return answer.json() if isinstance(answer, Answer) else None
+
+
+def _objects(found: Any) -> list[JsonObject] | None:
+    """The jobs that an answer shows; None where it shows neither one nor a list."""
+    if isinstance(found, dict):
+        return [found]
+    if isinstance(found, list):
+        return [each for each in found if isinstance(each, dict)]
+    return None
+
+
+def _job_id(found: Any) -> str | None:
+    """A job id as text; APIs write numbers, too."""
+    text = str(found) if isinstance(found, int) and not isinstance(found, bool) else found
+    return text if isinstance(text, str) and JOB_ID.fullmatch(text) else None
+
+
+def _whole(found: Any) -> int | None:
+    is_whole = isinstance(found, int) and not isinstance(found, bool) and found >= 0
+    return found if is_whole else None
