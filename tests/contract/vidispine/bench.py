@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from jobferry.model import JsonObject
 from jobferry.vendors.base import Operation, Vendor
 from jobferry.vendors.vidispine import VIDISPINE, VidispineClient
-from tests.contract.zendesk_support.bench import ZendeskBench
+from tests.contract.conformance.bench import Bench
 
 ERROR_KEYS = (
     "notFound",
@@ -31,9 +31,10 @@ def error(status: int, key: str, explanation: str, value: str | None = None) -> 
     return {"status": status, "body": body}
 
 
-class VidispineBench(ZendeskBench):
+class VidispineBench(Bench):
     """A client of the adapter and the simulator that it talks to."""
 
+    title: ClassVar[str] = "Vidispine"
     vendor: ClassVar[Vendor] = VIDISPINE
     credentials: ClassVar[Mapping[str, str]] = {"username": "admin", "password": "admin"}
     wrong_credentials: ClassVar[Mapping[str, str]] = {"username": "admin", "password": "not-it"}
@@ -60,6 +61,45 @@ class VidispineBench(ZendeskBench):
         "address too long": {"status": 414, "html": True},
         "unauthorized": {"status": 401, "html": True},
         "forbidden": error(403, "forbidden", "Bulk import is off"),
+        "job id that is a path": {"body": {"jobId": "../item/VX-1"}, "after": True},
+    }
+    fates: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "all rows failed": {"status": "FAILED_TOTAL"},
+        "the job died at once": {"rows": "-", "status": "FAILED_TOTAL"},
+        "the job was called off": {
+            "does": {"status_word": "ABORTED", "fail_job": True},
+            "rows": "-",
+            "status": "ABORTED",
+        },
+    }
+    words: ClassVar[tuple[str, str, str]] = ("STARTED", "READY", "FINISHED")
+    lacks: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("too many jobs", "too many jobs as 400", "too many jobs as 422"),
+            "jobs are queued without limit",
+        ),
+        **dict.fromkeys(
+            ("database conflict", "deadlock", "update conflict"), "no such answer is documented"
+        ),
+        **dict.fromkeys(
+            (
+                "some rows failed",
+                "results short",
+                "results re-ordered",
+                "results without index",
+                "results short, without index",
+                "failures short, re-ordered",
+                "the job died half-way",
+                "an empty row is unknown and no other",
+            ),
+            "one record a job: nothing to cut short or to re-order",
+        ),
+        "results null": "no list of results: the state of the job is that of its record",
+        **dict.fromkeys(
+            ("killed with results", "killed without results"),
+            "no job is killed on its way; it fails or is called off",
+        ),
+        "a job is forgotten when its time is up": "the site keeps jobs until somebody purges them",
     }
 
     def records(self, count: int, *, prefix: str = "E") -> list[JsonObject]:

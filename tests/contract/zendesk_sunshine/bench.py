@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jobferry.model import JsonObject
-from jobferry.vendors.base import Operation, Vendor
+from jobferry.vendors.base import JobPhase, Operation, Vendor
 from jobferry.vendors.zendesk_sunshine import ZENDESK_SUNSHINE
 from tests.contract.zendesk_support.bench import ZendeskBench
 from vendorsim import ManualClock, RunningSimulator
@@ -18,9 +18,14 @@ def error(status: int, text: str, code: str = "Simulated") -> JsonObject:
     return {"status": status, "body": {"errors": [entry]}}
 
 
+_LISTED = {"phase": JobPhase.ACTIVE, "rows": None, "status": "completed"}
+_NO_CONFLICTS = "no such answer is documented"
+
+
 class SunshineBench(ZendeskBench):
     """A client of the adapter and the simulator that it talks to."""
 
+    title: ClassVar[str] = "Zendesk Sunshine"
     vendor: ClassVar[Vendor] = ZENDESK_SUNSHINE
     create: ClassVar[Operation] = ZENDESK_SUNSHINE.operations["resources.post"]
 
@@ -43,6 +48,33 @@ class SunshineBench(ZendeskBench):
         "too many jobs": {"too_many_jobs": True},
         "too many jobs as 400": error(400, "Too many concurrent jobs"),
         "too many jobs as 422": error(422, "The limit of 1000 concurrent jobs is reached"),
+        "job id that is a path": {"body": {"data": {"id": "../objects/records/1"}}, "after": True},
+    }
+    fates: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "all rows failed": {"status": "completed"},
+        "results short": {"rows": "????"},
+        "the job died half-way": {"rows": "++??"},
+        "the job was called off": {"rows": "----", "status": "aborted"},
+        # The list has no results: the job has not ended until they can be read.
+        "unknown by id, still listed": _LISTED,
+        "only ever listed": _LISTED,
+    }
+    words: ClassVar[tuple[str, str, str]] = ("processing", "queued", "completed")
+    lacks: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("database conflict", "deadlock", "update conflict"), _NO_CONFLICTS),
+        **dict.fromkeys(
+            (
+                "results re-ordered",
+                "results without index",
+                "results short, without index",
+                "failures short, re-ordered",
+            ),
+            "results never carry an index: their order is all there is",
+        ),
+        **dict.fromkeys(
+            ("killed with results", "killed without results"),
+            "no job is killed on its way; it fails or is called off",
+        ),
     }
 
     def __init__(self, sim: RunningSimulator, clock: ManualClock | None = None) -> None:

@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from jobferry.model import JsonObject
 from tests.contract.zendesk_sunshine.bench import SunshineBench
-from vendorsim import ManualClock, RunningSimulator, start
-
-READ_SECONDS = 0.1
-MAX_ANSWER_BYTES = 20_000
+from vendorsim import ManualClock, RunningSimulator
 
 
 @pytest.fixture
 def bench(sim: RunningSimulator, clock: ManualClock) -> SunshineBench:
     """A vendor whose clock the test moves."""
     return SunshineBench(sim, clock)
-
-
-@pytest.fixture(scope="session")
-def _timed() -> Iterator[RunningSimulator]:
-    with start(latency=0.001) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def prompt_bench(_timed: RunningSimulator) -> SunshineBench:
-    """A vendor on the machine's clock, so that it can hang; its jobs end at once."""
-    _timed.reset()
-    return SunshineBench(_timed)
-
-
-@pytest.fixture
-def little_patience(monkeypatch: pytest.MonkeyPatch) -> Callable[[JsonObject], None]:
-    """Bounds that a behaviour is meant to break, and no others are likely to."""
-
-    def set_bounds(does: JsonObject) -> None:
-        monkeypatch.setattr("jobferry.vendors.http.MAX_ANSWER_BYTES", MAX_ANSWER_BYTES)
-        if "hang" in does:
-            monkeypatch.setattr("jobferry.vendors.http.READ_SECONDS", READ_SECONDS)
-
-    return set_bounds
 
 
 @pytest.fixture(autouse=True)

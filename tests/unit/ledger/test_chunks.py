@@ -329,7 +329,8 @@ class Slots(RuleBasedStateMachine):
     @rule(data=st.data())
     def send(self, data: st.DataObject) -> None:
         if chunk := self.some(data):
-            self.ledger.chunks.begin_sending(chunk, "t", "d", self.now)
+            sent = self.ledger.chunks.begin_sending(chunk, "t", "d", self.now)
+            self.held += [sent] if sent is not None else []
 
     @rule(data=st.data())
     def accept(self, data: st.DataObject) -> None:

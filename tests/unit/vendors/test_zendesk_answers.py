@@ -24,7 +24,8 @@ from jobferry.vendors.base import (
     compact_json,
 )
 from jobferry.vendors.http import Answer, HttpClient, NoAnswer
-from jobferry.vendors.zendesk_support import OPERATIONS, ZendeskSupportClient
+from jobferry.vendors.zendesk_operations import OPERATIONS
+from jobferry.vendors.zendesk_support import ZendeskSupportClient
 
 CREATE = OPERATIONS["tickets.create"]
 RECORDS: list[JsonObject] = [{"subject": "s", "comment": {"body": "b"}}]

@@ -13,13 +13,18 @@ from hypothesis import strategies as st
 
 from jobferry.model import JsonObject, OutcomeStatus, RecordResult
 from jobferry.vendors.base import Operation
+from jobferry.vendors.zendesk_operations import OPERATIONS
 from jobferry.vendors.zendesk_results import read_results
-from jobferry.vendors.zendesk_support import OPERATIONS
 
 CREATE = OPERATIONS["tickets.create"]
 UPDATE = OPERATIONS["tickets.update"]
 DELETE = OPERATIONS["tickets.delete"]
+PURGE = OPERATIONS["tickets.delete_permanently"]
 UPSERT = OPERATIONS["users.create_or_update"]
+NEW_USERS = OPERATIONS["users.create"]
+USER_CHANGES = OPERATIONS["users.update"]
+MEMBERS = OPERATIONS["organization_memberships.create"]
+RECORDS_BY_KEY = OPERATIONS["custom_objects.<key>.delete_by_external_id"]
 
 SUCCEEDED, FAILED, UNKNOWN = "succeeded", "failed", "unknown"
 
@@ -215,10 +220,63 @@ FORMS = (
         [UNKNOWN, UNKNOWN],
         [{"external_id": ""}, {"external_id": ""}],
     ),
+    # Order, where something else confirms it
+    Form(
+        "new users, only the refused one with an index",
+        NEW_USERS,
+        [
+            {"id": 7, "status": "Created"},
+            {"index": 1, "error": "UserCreateFailed", "details": "d"},
+            {"id": 9, "status": "Created"},
+        ],
+        ["succeeded:7", FAILED, "succeeded:9"],
+    ),
+    Form(
+        "an index that speaks against the order",
+        NEW_USERS,
+        [{"id": 7, "status": "Created"}, {"index": 0, "error": "E", "details": "d"}],
+        [FAILED, UNKNOWN],
+    ),
+    Form(
+        "changes by external id, told by the vendor's id",
+        USER_CHANGES,
+        [updated(7), {"index": 1, "id": None, "error": "E", "details": "d"}, updated(9)],
+        ["succeeded:7", FAILED, "succeeded:9"],
+        keys("a", "b", "c"),
+    ),
+    Form("a record nobody sent, in the place of ours", UPDATE, [updated(9)], [UNKNOWN], ids(1)),
+    Form(
+        "a change that could not be read",
+        USER_CHANGES,
+        [updated(7), {"id": 1}],
+        ["succeeded:7", UNKNOWN],
+        keys("a", "b"),
+    ),
+    Form(
+        "memberships",
+        MEMBERS,
+        [{"id": 5, "index": 1}, {"id": 4, "index": 0}],
+        ["succeeded:4", "succeeded:5"],
+    ),
+    Form(
+        "custom object records, by external id",
+        RECORDS_BY_KEY,
+        [{"id": "01B", "external_id": "b"}, {"id": "01A", "external_id": "a"}],
+        ["succeeded:01A", "succeeded:01B"],
+        keys("a", "b"),
+    ),
     # One word for all
-    Form("an object that says yes", DELETE, {"success": True}, [SUCCEEDED] * 2, ids(1, 2)),
-    Form("an object that says no", DELETE, {"success": False}, [FAILED] * 2, ids(1, 2)),
-    Form("an object that says nothing", DELETE, {}, [UNKNOWN] * 2, ids(1, 2)),
+    Form(
+        "an object that says yes",
+        PURGE,
+        {"success": True},
+        ["succeeded:1", "succeeded:2"],
+        ids(1, 2),
+    ),
+    Form("an object that says yes, of rows without id", CREATE, {"success": True}, [SUCCEEDED] * 2),
+    Form("an object that says no", PURGE, {"success": False}, [UNKNOWN] * 2, ids(1, 2)),
+    Form("an object that says no, of one row", PURGE, {"success": False}, [FAILED], ids(1)),
+    Form("an object that says nothing", PURGE, {}, [UNKNOWN] * 2, ids(1, 2)),
     # Nothing
     Form("null", CREATE, None, [UNKNOWN] * 2),
     Form("empty", CREATE, [], [UNKNOWN] * 2),

@@ -325,17 +325,12 @@ class Chunks:
         if was_job:
             added["jobs_settled"] = 1
         writes: list[Operation] = [
-            Update(
-                keys.run(chunk.run_id),
-                keys.chunk(chunk.number),
-                assign={
-                    "state": ChunkState.SETTLED.value,
-                    "settled_at": now,
-                    "counts": {status.value: n for status, n in counts.items() if n},
-                },
-                condition="#state = :finished",
-                names={"#state": "state"},
-                values={":finished": ChunkState.FINISHED.value},
+            _move(
+                chunk,
+                (ChunkState.FINISHED,),
+                state=ChunkState.SETTLED.value,
+                settled_at=now,
+                counts={status.value: n for status, n in counts.items() if n},
             ),
             Update(keys.run(chunk.run_id), keys.META, add=added),
             Delete(keys.connection(connection), keys.job(chunk.run_id, chunk.lane, chunk.number)),

@@ -37,9 +37,14 @@ def parse_credentials(text: str, forms: tuple[frozenset[str], ...]) -> dict[str,
         raise CredentialsError(f"The credentials need other keys. Needed: {wanted}")
     for name, value in document.items():
         # They become part of a header: visible ASCII, or the request could not even be built.
-        if not isinstance(value, str) or not _VISIBLE.fullmatch(value):
+        if not isinstance(value, str) or not is_header_text(value):
             raise CredentialsError(f'The value of "{name}" must be a text of visible characters.')
     return document
+
+
+def is_header_text(value: str) -> bool:
+    """Whether a text can be part of a header: visible ASCII, with blanks only inside."""
+    return _VISIBLE.fullmatch(value) is not None
 
 
 def authorization(credentials: Mapping[str, str]) -> str:

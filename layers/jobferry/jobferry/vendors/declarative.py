@@ -406,8 +406,8 @@ def _by_key(
     named = [_folded(operation, key(item)) for item in items]
     if complete and all(name in ("", ours) for name, ours in zip(named, sent, strict=False)):
         return dict(enumerate(items))
-    places = {name: at for at, name in enumerate(sent) if name and sent.count(name) == 1}
-    claims = Counter(named)
+    asked, claims = Counter(sent), Counter(named)
+    places = {name: at for at, name in enumerate(sent) if name and asked[name] == 1}
     return {
         places[name]: item
         for name, item in zip(named, items, strict=True)

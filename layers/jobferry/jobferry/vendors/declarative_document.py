@@ -395,8 +395,8 @@ def _nothing(_value: Any) -> None:
 
 def _compiled(section: _Section, key: str, text: str) -> Look:
     """An expression ready for use. What it cannot be applied to holds nothing."""
-    import jmespath
-    from jmespath.exceptions import JMESPathError
+    import jmespath  # type: ignore[import-untyped]
+    from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
 
     if not text:
         return _nothing

@@ -139,12 +139,13 @@ class HttpClient:
 
     Args:
         base_url: the site's root, checked by `check_base_url`.
-        authorize: called with `refresh`; returns the value of the `Authorization` header. After
-            a 401 it is called once more with refresh, and the request is repeated once: a
-            request without accepted credentials has done nothing.
+        authorize: called with `refresh`; returns the value of the `Authorization` header, or,
+            where there is none to be had, the answer to give in its stead. After a 401 it is
+            called once more with refresh, and the request is repeated once: a request without
+            accepted credentials has done nothing.
     """
 
-    def __init__(self, base_url: str, authorize: Callable[[bool], str]) -> None:
+    def __init__(self, base_url: str, authorize: Callable[[bool], str | Answer | NoAnswer]) -> None:
         self._base_url = base_url
         self._authorize = authorize
         self._session = _Session()
@@ -170,12 +171,16 @@ class HttpClient:
         body: bytes | None = None,
     ) -> Answer | NoAnswer:
         """Send one request (twice after a 401). Redirects are answers, never followed."""
-        answer = self._send(method, path, params, body, refresh=False)
+        answer = self._authorized(method, path, params, body, refresh=False)
         if isinstance(answer, Answer) and answer.status == 401:
-            answer = self._send(method, path, params, body, refresh=True)
+            answer = self._authorized(method, path, params, body, refresh=True)
         return answer
 
-    def _send(
+    def post_unauthorized(self, path: str, body: bytes) -> Answer | NoAnswer:
+        """Send one request without `Authorization`: one whose body holds the credentials."""
+        return self._send("POST", path, None, body, {})
+
+    def _authorized(
         self,
         method: str,
         path: str,
@@ -184,7 +189,20 @@ class HttpClient:
         *,
         refresh: bool,
     ) -> Answer | NoAnswer:
-        headers = {"Accept": "application/json", "Authorization": self._authorize(refresh)}
+        authorization = self._authorize(refresh)
+        if not isinstance(authorization, str):
+            return authorization
+        return self._send(method, path, params, body, {"Authorization": authorization})
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        body: bytes | None,
+        more_headers: Mapping[str, str],
+    ) -> Answer | NoAnswer:
+        headers = {"Accept": "application/json", **more_headers}
         if body is not None:
             headers["Content-Type"] = "application/json"
         with self._counting:

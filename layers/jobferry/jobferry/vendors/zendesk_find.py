@@ -1,8 +1,8 @@
 """Finding the job of a submission whose answer was lost, among Zendesk Support's recent jobs.
 
 A job is ours if it is of our size, no other chunk's, and the records that it made are new and
-carry our external ids (or our subjects, where there are none). Only a search that saw everything
-and understood everything it saw may say "absent", because then the rows are sent again.
+carry our external ids (or our names or subjects, where there are none). Only a search that saw
+everything and understood everything it saw may say "absent", because then the rows are sent again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ CLOCK_TOLERANCE = 120.0
 
 # What a record shows of what we sent, best first. Only external ids tell records apart for sure.
 _EXTERNAL_ID = "external_id"
-_RESEMBLING = ("email", "subject")
+_RESEMBLING = ("email", "subject", "name")
+
+
+_CHANGES = frozenset({"update", "delete"})
+"""What `action` says in the results of jobs that made nothing."""
 
 
 class _Verdict(Enum):
@@ -45,12 +49,13 @@ class _Verdict(Enum):
 
 
 def find_job(
-    http: HttpClient, jobs: JobReader, kind: str, lost: LostSubmission, now: float
+    http: HttpClient, jobs: JobReader, kind: str | None, lost: LostSubmission, now: float
 ) -> Found:
     """Look for a lost submission.
 
     Args:
-        kind: the records that its job makes, as their path says: `tickets`, `users`.
+        kind: the records that its job makes, as their path says: `tickets`, `users`; None where
+            they cannot be read back, so that no job of our size can be told from ours.
     """
     search = _Search(http, jobs, kind, lost)
     candidates: list[JsonObject] = []
@@ -94,7 +99,7 @@ def _conclude(verdicts: Counter[_Verdict], *, complete: bool, age: float) -> Fou
 class _Search:
     http: HttpClient
     jobs: JobReader
-    kind: str
+    kind: str | None
     lost: LostSubmission
 
     def judge(self, item: JsonObject) -> tuple[_Verdict, str]:
@@ -124,6 +129,8 @@ class _Search:
 
     def _compare(self, raw: JsonObject) -> _Verdict:
         """Whether the records of an ended job are ours."""
+        if self.kind is None:
+            return _Verdict.DOUBTFUL
         results = raw.get("results")
         items = results if isinstance(results, list) else []
         ids = [str(r["id"]) for r in items if isinstance(r, dict) and r.get("id") is not None]
@@ -142,9 +149,18 @@ class _Search:
         ]
         if not records:
             return _Verdict.DOUBTFUL
-        if any(self._older(record) for record in records):
+        if self._backdated:
+            # An import says itself when its tickets were made, so their age says nothing, and
+            # a job that changed older tickets is told by what its results say that it did.
+            if any(isinstance(r, dict) and r.get("action") in _CHANGES for r in items):
+                return _Verdict.NOT_OURS
+        elif any(self._older(record) for record in records):
             return _Verdict.NOT_OURS
         return _resemblance(records, self.lost.records)
+
+    @property
+    def _backdated(self) -> bool:
+        return any(record.get("created_at") for record in self.lost.records)
 
     def _older(self, record: JsonObject) -> bool:
         """Whether a record was there before our request left."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from jobferry.model import JsonObject, OutcomeStatus, RecordResult
@@ -19,6 +20,13 @@ _NOT_LISTED = RecordResult(
     OutcomeStatus.UNKNOWN,
     code="result_missing",
     text="The job ended without a result for this row.",
+)
+
+_PARTLY_FAILED = RecordResult(
+    OutcomeStatus.UNKNOWN,
+    code="job_partly_failed",
+    text="The vendor says only that not every row of this job was carried out. Look the record "
+    "up there; with batch_size: 1 in the profile each row has its own answer.",
 )
 
 
@@ -37,8 +45,7 @@ def read_results(
     """
     results = raw.get("results")
     if isinstance(results, dict):
-        # Permanent deletion answers with one object for the whole job.
-        return [_verdict(operation, results, raw)] * count
+        return _shared(operation, results, raw, count, records)
     if not isinstance(results, list):
         return [_without_results(raw)] * count
     items = [item if isinstance(item, dict) else {} for item in results]
@@ -63,12 +70,35 @@ def _place(
             placed[index] = item
         else:
             unplaced.append(item)
+    sent: Sequence[JsonObject] = ()
     if unplaced and operation.match_on:
-        unplaced = _place_by_key(operation, unplaced, records(), placed)
-    if unplaced and not placed and len(items) == count:
+        sent = records()
+        unplaced = _place_by_key(operation, unplaced, sent, placed)
+    if unplaced and len(items) == count and _in_order(operation, items, sent, placed, unplaced):
         # No index, no key: recorded jobs list their results in the order of the request.
         return dict(enumerate(items))
     return placed
+
+
+def _in_order(
+    operation: Operation,
+    items: Sequence[JsonObject],
+    sent: Sequence[JsonObject],
+    placed: Mapping[int, JsonObject],
+    unplaced: Sequence[JsonObject],
+) -> bool:
+    """Whether nothing speaks against the order: no index, no placed row, no key of another."""
+    if any("index" in item for item in unplaced):
+        return False
+    if any(items[position] is not item for position, item in placed.items()):
+        return False
+    return not any(
+        (ours := _key(operation, record, name)) is not None
+        and (theirs := _key(operation, item, name)) is not None
+        and ours != theirs
+        for record, item in zip(sent, items, strict=False)
+        for name in operation.match_on
+    )
 
 
 def _place_by_key(
@@ -102,6 +132,25 @@ def _key(operation: Operation, record: Mapping[str, Any], name: str) -> str | No
     if value is None or value == "":
         return None
     return str(value).casefold() if name in operation.folded else str(value)
+
+
+def _shared(
+    operation: Operation,
+    result: JsonObject,
+    raw: JsonObject,
+    count: int,
+    records: Callable[[], Sequence[JsonObject]],
+) -> list[RecordResult]:
+    """The one object that permanent deletion answers with, for the job as a whole.
+
+    The vendor carries on past tickets that fail, so that a "no" leaves open which ones did.
+    """
+    verdict = _verdict(operation, result, raw)
+    if verdict.status is OutcomeStatus.FAILED and count > 1:
+        return [_PARTLY_FAILED] * count
+    if verdict.status is not OutcomeStatus.SUCCEEDED or "id" not in operation.match_on:
+        return [verdict] * count
+    return [replace(verdict, vendor_id=_key(operation, record, "id")) for record in records()]
 
 
 def _verdict(operation: Operation, item: JsonObject, raw: JsonObject) -> RecordResult:

@@ -1,0 +1,112 @@
+"""Access tokens of Zendesk's OAuth client-credentials grant, fetched when they are needed.
+
+Facts from https://developer.zendesk.com/documentation/api-basics/authentication/oauth-migration/:
+`POST /oauth/tokens`, a token lives for 30 minutes unless it says otherwise, and there is no
+refresh token. Neither the client's secret nor a token is ever part of an answer or a log.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jobferry.vendors.base import compact_json
+from jobferry.vendors.credentials import CLIENT, authorization, is_header_text
+from jobferry.vendors.zendesk_answers import json_object
+
+if TYPE_CHECKING:
+    from jobferry.vendors.http import Answer, NoAnswer
+
+TOKEN_PATH = "/oauth/tokens"  # noqa: S105 - an address
+SCOPE = "read write"
+LIFETIME = 1_800.0
+"""Seconds a token lives where the vendor does not say."""
+
+SPARE = 60.0
+"""Seconds before its end at which a token is given up: a request may take that long."""
+
+FetchToken = Callable[[bytes], "Answer | NoAnswer"]
+"""Posts the JSON body of a grant to `TOKEN_PATH`, once."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Token:
+    """A header's value, for whom it was made, and until when it is used."""
+
+    value: str
+    client: Mapping[str, str]
+    until: float
+
+
+class ZendeskAuthorizer:
+    """What `HttpClient` asks for its header, whichever form the credentials have.
+
+    Args:
+        read_secret: reads the credentials, afresh when told to.
+    """
+
+    def __init__(
+        self,
+        read_secret: Callable[[bool], Mapping[str, str]],
+        fetch: FetchToken,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._read_secret = read_secret
+        self._fetch = fetch
+        self._monotonic = monotonic
+        self._fetching = threading.Lock()
+        self._token: _Token | None = None
+
+    def __call__(self, refresh: bool) -> str | Answer | NoAnswer:
+        """The header's value, or why there is none, as an answer to the request itself."""
+        credentials = self._read_secret(refresh)
+        if frozenset(credentials) != CLIENT:
+            return authorization(credentials)
+        refused = self._token if refresh else None
+        with self._fetching:
+            # One thread fetches; those that waited for it use what it brought.
+            kept = self._token
+            if kept is not None and kept is not refused and self._serves(kept, credentials):
+                return kept.value
+            return self._renew(credentials)
+
+    def _serves(self, token: _Token, credentials: Mapping[str, str]) -> bool:
+        return token.client == credentials and self._monotonic() < token.until
+
+    def _renew(self, credentials: Mapping[str, str]) -> str | Answer | NoAnswer:
+        asked_at = self._monotonic()
+        grant = {"grant_type": "client_credentials", "scope": SCOPE, **credentials}
+        answer = self._fetch(compact_json(grant))
+        document = json_object(answer)
+        value = document.get("access_token")
+        if not isinstance(value, str) or not is_header_text(value):
+            self._token = None
+            return _instead_of(answer)
+        header = f"Bearer {value}"
+        lifetime = _seconds(document.get("expires_in"))
+        self._token = _Token(header, dict(credentials), asked_at + lifetime - SPARE)
+        return header
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        return LIFETIME
+    return float(value)
+
+
+def _instead_of(answer: Answer | NoAnswer) -> Answer | NoAnswer:
+    """What a request gets that was not sent for want of a token: nothing was done in any case."""
+    from jobferry.vendors.http import Answer, NoAnswer
+
+    if not isinstance(answer, Answer):
+        return NoAnswer(sent=False, reason="no access token: " + answer.reason)
+    if answer.status == 429 or 300 <= answer.status < 400:
+        return answer
+    if 400 <= answer.status < 500 and answer.status != 408:
+        # A bad request for a token is a bad client, whatever the number: it ends the run.
+        return Answer(401, answer.headers, answer.body)
+    return NoAnswer(sent=False, reason=f"no access token: HTTP {answer.status}")

@@ -1,0 +1,349 @@
+"""Zendesk Support's bulk operations, as declared data: what may be sent, and how safely again.
+
+Facts from the pages of https://developer.zendesk.com/api-reference/ whose requests answer with a
+job status (tickets, ticket import, users, organizations, both memberships, skill-based routing,
+custom object records): 100 records a request in all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from jobferry.model import ColumnType
+from jobferry.vendors.base import Operation
+
+RECORDS_PER_JOB = 100
+BODY_BYTES = 4 * 1024 * 1024
+"""Zendesk publishes no limit for a request body; this is ours, well below what a proxy refuses."""
+
+KEY_PLACEHOLDER = "<key>"
+"""Stands for a custom object's key in the names below; only the account knows its keys."""
+
+_CUSTOM_OBJECT = re.compile(r"custom_objects\.(?P<key>[A-Za-z0-9_-]{1,100})\.(?P<action>[a-z_]+)")
+
+_TICKET_FIELDS = (
+    "subject",
+    "comment.body",
+    "comment.public",
+    "requester_id",
+    "requester.email",
+    "requester.name",
+    "assignee_id",
+    "group_id",
+    "organization_id",
+    "external_id",
+    "priority",
+    "status",
+    "type",
+    "tags",
+    "due_at",
+    "brand_id",
+    "ticket_form_id",
+    "custom_fields[<id>]",
+)
+_USER_FIELDS = (
+    "name",
+    "email",
+    "external_id",
+    "phone",
+    "role",
+    "organization_id",
+    "verified",
+    "skip_verify_email",
+    "tags",
+    "notes",
+    "details",
+    "time_zone",
+    "locale",
+    "user_fields.<key>",
+)
+_ORGANIZATION_FIELDS = (
+    "name",
+    "external_id",
+    "domain_names",
+    "details",
+    "notes",
+    "group_id",
+    "shared_tickets",
+    "shared_comments",
+    "tags",
+    "organization_fields.<key>",
+)
+_RECORD_FIELDS = ("name", "external_id", "custom_object_fields.<key>")
+
+# The ids of a deletion travel in the query, parted by commas: a cell must hold just one.
+_ID_TYPE = {"id": ColumnType.INTEGER}
+
+_BY_ID: dict[str, Any] = {"required": (("id",),), "match_on": ("id",), "types": _ID_TYPE}
+
+# Users and organizations are named by either key; Zendesk folds the case of external ids.
+_BY_EITHER_ID: dict[str, Any] = {
+    "required": (("id", "external_id"),),
+    "match_on": ("id", "external_id"),
+    "folded": frozenset({"external_id"}),
+    "types": _ID_TYPE,
+}
+
+# A user that Zendesk could not take comes back as little more than a number
+# (cloudbees-oss/zendesk-java-client, issue 325).
+_USER_KEYS: dict[str, Any] = {
+    "match_on": ("external_id", "email"),
+    "folded": frozenset({"external_id", "email"}),
+    "says_status": True,
+}
+
+
+def _operation(name: str, summary: str, *, repeatable: bool, **declared: Any) -> Operation:
+    return Operation(
+        name=name,
+        summary=summary,
+        max_records=RECORDS_PER_JOB,
+        max_bytes=BODY_BYTES,
+        repeatable=repeatable,
+        **declared,
+    )
+
+
+def _membership_creation(kind: str, other: str) -> Operation:
+    pair = ("user_id", f"{other}_id")
+    return _operation(
+        f"{kind}.create",
+        f"Add users to {other}s.",
+        # A pair exists once, but a repetition is refused without the id of what is there, so a
+        # row that was done would be told as failed.
+        repeatable=False,
+        required=tuple((name,) for name in pair),
+        types=dict.fromkeys(pair, ColumnType.INTEGER),
+        fields=(*pair, "default"),
+    )
+
+
+def _custom_object(action: str, summary: str, **declared: Any) -> Operation:
+    return _operation(f"custom_objects.{KEY_PLACEHOLDER}.{action}", summary, **declared)
+
+
+_TICKETS = (
+    _operation(
+        "tickets.create",
+        "Create tickets.",
+        repeatable=False,
+        required=(("comment.body", "comment.html_body", "description"),),
+        fields=_TICKET_FIELDS,
+    ),
+    _operation(
+        "tickets.update",
+        "Change tickets, each row its own change. additional_tags and remove_tags reach Zendesk "
+        "only where all rows of a job ask for the same change (or batch_size is 1).",
+        repeatable=True,
+        **_BY_ID,
+        fields=(
+            "id",
+            *_TICKET_FIELDS,
+            "additional_tags",
+            "remove_tags",
+            "safe_update",
+            "updated_stamp",
+        ),
+    ),
+    _operation(
+        "tickets.delete",
+        "Delete tickets (they stay recoverable for 30 days).",
+        repeatable=True,
+        **_BY_ID,
+        fields=("id",),
+    ),
+    _operation(
+        "tickets.mark_as_spam",
+        "Mark tickets as spam: they are deleted and their requesters are suspended.",
+        repeatable=True,
+        **_BY_ID,
+        fields=("id",),
+    ),
+    _operation(
+        "tickets.import",
+        "Import tickets with their history: past times are kept, no trigger fires.",
+        repeatable=False,
+        required=(("comments", "comment.body", "description"),),
+        types={"comments": ColumnType.JSON},
+        fields=(
+            *_TICKET_FIELDS,
+            "comments",
+            "description",
+            "created_at",
+            "updated_at",
+            "solved_at",
+        ),
+    ),
+    _operation(
+        "tickets.delete_permanently",
+        "Delete deleted tickets for good. Zendesk says one word for a whole job: where one of its "
+        "tickets fails, all its rows are unknown. With batch_size 1 each row has its own word.",
+        repeatable=True,
+        **_BY_ID,
+        fields=("id",),
+    ),
+)
+
+_USERS = (
+    _operation(
+        "users.create",
+        "Create users.",
+        repeatable=False,
+        required=(("name",),),
+        **_USER_KEYS,
+        fields=_USER_FIELDS,
+    ),
+    _operation(
+        "users.create_or_update",
+        "Create users, or change those with the same external id or e-mail address.",
+        repeatable=True,
+        required=(("name", "id", "external_id", "email"),),
+        **_USER_KEYS,
+        fields=_USER_FIELDS,
+    ),
+    _operation(
+        "users.update",
+        "Change users, each row its own change, by id or external id.",
+        repeatable=True,
+        **_BY_EITHER_ID,
+        says_status=True,
+        fields=("id", *_USER_FIELDS),
+    ),
+    _operation(
+        "users.delete",
+        "Delete users, by id or external id.",
+        repeatable=True,
+        **_BY_EITHER_ID,
+        fields=("id", "external_id"),
+    ),
+)
+
+_ORGANIZATIONS = (
+    _operation(
+        "organizations.create",
+        "Create organizations; their names are unique.",
+        repeatable=False,
+        required=(("name",),),
+        fields=_ORGANIZATION_FIELDS,
+    ),
+    _operation(
+        "organizations.update",
+        "Change organizations, each row its own change, by id or external id.",
+        repeatable=True,
+        **_BY_EITHER_ID,
+        fields=("id", *_ORGANIZATION_FIELDS),
+    ),
+    _operation(
+        "organizations.delete",
+        "Delete organizations, by id or external id.",
+        repeatable=True,
+        **_BY_EITHER_ID,
+        fields=("id", "external_id"),
+    ),
+)
+
+_MEMBERSHIPS = (
+    _membership_creation("organization_memberships", "organization"),
+    _operation(
+        "organization_memberships.delete",
+        "Take users out of organizations, by the id of the membership.",
+        repeatable=True,
+        **_BY_ID,
+        fields=("id",),
+    ),
+    _membership_creation("group_memberships", "group"),
+    _operation(
+        "group_memberships.delete",
+        "Take agents out of groups, by the id of the membership.",
+        repeatable=True,
+        **_BY_ID,
+        fields=("id",),
+    ),
+)
+
+_AGENTS = (
+    _operation(
+        "agents.set_attributes",
+        "Give routing attribute values to agents (action upsert), make them their only ones "
+        "(update) or take them away (delete). All rows of a job have the same action and values.",
+        repeatable=True,
+        required=(("id",), ("action",), ("attribute_values",)),
+        match_on=("id",),
+        types={**_ID_TYPE, "attribute_values": ColumnType.LIST},
+        fields=("id", "action", "attribute_values"),
+    ),
+)
+
+_CUSTOM_OBJECTS = (
+    _custom_object(
+        "create",
+        "Create records of a custom object, up to 32 KB each.",
+        repeatable=False,
+        match_on=("external_id",),
+        fields=_RECORD_FIELDS,
+    ),
+    _custom_object(
+        "update",
+        "Change records of a custom object, by id.",
+        repeatable=True,
+        required=(("id",),),
+        match_on=("id",),
+        fields=("id", *_RECORD_FIELDS),
+    ),
+    _custom_object(
+        "delete",
+        "Delete records of a custom object, by id.",
+        repeatable=True,
+        required=(("id",),),
+        match_on=("id",),
+        fields=("id",),
+    ),
+    _custom_object(
+        "delete_by_external_id",
+        "Delete records of a custom object, by external id.",
+        repeatable=True,
+        required=(("external_id",),),
+        match_on=("external_id",),
+        fields=("external_id",),
+    ),
+    _custom_object(
+        "create_or_update_by_external_id",
+        "Create records of a custom object, or change those with the same external id.",
+        repeatable=True,
+        required=(("external_id",),),
+        match_on=("external_id",),
+        fields=_RECORD_FIELDS,
+    ),
+    _custom_object(
+        "create_or_update_by_name",
+        "Create records of a custom object, or change those with the same name, where names are "
+        "unique by the object's settings.",
+        repeatable=True,
+        required=(("name",),),
+        match_on=("name",),
+        fields=_RECORD_FIELDS,
+    ),
+)
+
+OPERATIONS: dict[str, Operation] = {
+    operation.name: operation
+    for operation in (
+        *_TICKETS,
+        *_USERS,
+        *_ORGANIZATIONS,
+        *_MEMBERSHIPS,
+        *_AGENTS,
+        *_CUSTOM_OBJECTS,
+    )
+}
+
+
+def find_operation(name: str) -> Operation | None:
+    """The operation on records of one custom object: `custom_objects.car.create`."""
+    named = _CUSTOM_OBJECT.fullmatch(name)
+    if named is None:
+        return None
+    template = OPERATIONS.get(f"custom_objects.{KEY_PLACEHOLDER}.{named['action']}")
+    return None if template is None else replace(template, name=name)

@@ -1,0 +1,187 @@
+"""From an operation and its records to the one request that Zendesk Support takes for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobferry.model import JsonObject
+from jobferry.vendors.base import Operation, RefusalScope, Refused, compact_json
+from jobferry.vendors.zendesk_operations import KEY_PLACEHOLDER
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One submission. `path` stands below the API's root; `body` is what becomes JSON."""
+
+    method: str
+    path: str
+    params: Mapping[str, str] | None = None
+    body: Any = None
+
+    @property
+    def encoded_body(self) -> bytes | None:
+        return None if self.body is None else compact_json(self.body)
+
+
+_Build = Callable[[Sequence[JsonObject]], Request | Refused]
+
+_TAG_CHANGES = frozenset({"additional_tags", "remove_tags"})
+_READABLE = frozenset({"tickets", "users", "organizations"})
+_DELETED_BY = {"delete": "id", "delete_by_external_id": "external_id"}
+"""Actions on custom objects whose items are plain texts, and the field that the text is."""
+
+
+def request_of(operation: Operation, records: Sequence[JsonObject]) -> Request | Refused:
+    """The request for these records, or why no single request can carry them."""
+    build = _BUILDERS.get(operation.name)
+    if build is not None:
+        return build(records)
+    _, key, action = operation.name.split(".")
+    return _custom_object_job(key, action, records)
+
+
+def encode(operation: Operation, records: Sequence[JsonObject]) -> bytes:
+    """What is sent, ids in the query included, so that it can be weighed and told apart."""
+    request = request_of(operation, records)
+    if isinstance(request, Refused):
+        return compact_json(list(records))
+    named = ",".join((request.params or {}).values()).encode()
+    return named + (request.encoded_body or b"")
+
+
+def read_back_kind(operation: Operation) -> str | None:
+    """The records that can be read many at a time to see what a job made: `tickets`, `users`."""
+    kind = operation.name.split(".")[0]
+    return kind if kind in _READABLE else None
+
+
+def _listed(method: str, path: str, plural: str) -> _Build:
+    """Records in the body."""
+    return lambda records: Request(method, path, body={plural: list(records)})
+
+
+def _named(method: str, path: str, *, external: bool = False) -> _Build:
+    """Nothing but ids, in the query; where `external`, either ids or external ids."""
+
+    def build(records: Sequence[JsonObject]) -> Request | Refused:
+        ids = [record.get("id") for record in records]
+        if all(_is_whole(each) for each in ids):
+            return Request(method, path, {"ids": ",".join(map(str, ids))})
+        # A text with a comma would name two records.
+        if not external:
+            return Refused("invalid_id", "An id must be a whole number.")
+        keys = [record.get("external_id") for record in records]
+        if any(each is not None for each in ids) or not all(_is_single(each) for each in keys):
+            return Refused(
+                "invalid_id",
+                "The rows of one job must all have a whole number as id and be named by it, or "
+                "all have an external id without a comma and no id.",
+            )
+        return Request(method, path, {"external_ids": ",".join(map(str, keys))})
+
+    return build
+
+
+def _is_whole(value: object) -> bool:
+    if isinstance(value, str):
+        return value.isascii() and value.isdecimal()
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_single(value: object) -> bool:
+    return isinstance(value, str) and value != "" and "," not in value
+
+
+def _ticket_changes(records: Sequence[JsonObject]) -> Request | Refused:
+    """One change for many ids where all rows ask for the same, else a change per ticket.
+
+    Only the first form knows `additional_tags` and `remove_tags`; the second drops them without
+    a word. https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/
+    """
+    path = "/tickets/update_many"
+    ids = [record.get("id") for record in records]
+    changes = [{k: v for k, v in record.items() if k != "id"} for record in records]
+    # A ticket that is named twice would be changed once, and only one row would have a result.
+    distinct = all(isinstance(each, int) for each in ids) and len(set(ids)) == len(ids)
+    if distinct and any(changes) and len({compact_json(change) for change in changes}) == 1:
+        return Request("PUT", path, {"ids": ",".join(map(str, ids))}, {"ticket": changes[0]})
+    if any(_TAG_CHANGES & change.keys() for change in changes):
+        return Refused(
+            "tags_need_one_change",
+            "additional_tags and remove_tags work only where all rows of a job ask for the same "
+            "change. Set batch_size: 1 in the profile, or map tags, which replaces all tags.",
+        )
+    return Request("PUT", path, body={"tickets": list(records)})
+
+
+def _agent_attributes(records: Sequence[JsonObject]) -> Request | Refused:
+    """One action with the same attribute values for many agents.
+
+    https://developer.zendesk.com/api-reference/ticketing/ticket-management/skill_based_routing/
+    """
+    asked = [(record.get("action"), record.get("attribute_values")) for record in records]
+    if len({compact_json(each) for each in asked}) > 1:
+        return Refused(
+            "attributes_differ",
+            "The rows of one job must have the same action and attribute values. Make them "
+            "constants of the profile, or set batch_size: 1.",
+        )
+    action, values = asked[0] if asked else (None, None)
+    job = {
+        "action": action,
+        "attributes": {
+            "attribute_values": [
+                value if isinstance(value, dict) else {"id": value}
+                for value in (values if isinstance(values, list) else [])
+            ]
+        },
+        "items": [record.get("id") for record in records],
+    }
+    return Request("POST", "/routing/agents/instance_values/job", body={"job": job})
+
+
+def _custom_object_job(key: str, action: str, records: Sequence[JsonObject]) -> Request | Refused:
+    """An action on records of one custom object.
+
+    https://developer.zendesk.com/api-reference/custom-data/custom-objects/custom_object_records/
+    """
+    if key == KEY_PLACEHOLDER:
+        return Refused(
+            "custom_object_not_named",
+            f"Write the key of the custom object for {KEY_PLACEHOLDER} in the profile's operation.",
+            RefusalScope.RUN,
+        )
+    field = _DELETED_BY.get(action)
+    items: list[Any] = list(records)
+    if field is not None:
+        items = [str(record.get(field, "")) for record in records]
+    job = {"action": action, "items": items}
+    return Request("POST", f"/custom_objects/{key}/jobs", body={"job": job})
+
+
+_BUILDERS: dict[str, _Build] = {
+    "tickets.create": _listed("POST", "/tickets/create_many", "tickets"),
+    "tickets.import": _listed("POST", "/imports/tickets/create_many", "tickets"),
+    "tickets.update": _ticket_changes,
+    "tickets.delete": _named("DELETE", "/tickets/destroy_many"),
+    "tickets.mark_as_spam": _named("PUT", "/tickets/mark_many_as_spam"),
+    "tickets.delete_permanently": _named("DELETE", "/deleted_tickets/destroy_many"),
+    "users.create": _listed("POST", "/users/create_many", "users"),
+    "users.create_or_update": _listed("POST", "/users/create_or_update_many", "users"),
+    "users.update": _listed("PUT", "/users/update_many", "users"),
+    "users.delete": _named("DELETE", "/users/destroy_many", external=True),
+    "organizations.create": _listed("POST", "/organizations/create_many", "organizations"),
+    "organizations.update": _listed("PUT", "/organizations/update_many", "organizations"),
+    "organizations.delete": _named("DELETE", "/organizations/destroy_many", external=True),
+    "organization_memberships.create": _listed(
+        "POST", "/organization_memberships/create_many", "organization_memberships"
+    ),
+    "organization_memberships.delete": _named("DELETE", "/organization_memberships/destroy_many"),
+    "group_memberships.create": _listed(
+        "POST", "/group_memberships/create_many", "group_memberships"
+    ),
+    "group_memberships.delete": _named("DELETE", "/group_memberships/destroy_many"),
+    "agents.set_attributes": _agent_attributes,
+}

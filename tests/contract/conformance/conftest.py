@@ -1,0 +1,93 @@
+"""The vendor of a scenario before a simulator without a past; no secret may show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from jobferry.model import JsonObject
+from tests.contract.conformance.bench import Bench
+from tests.contract.conformance.scenarios import MAX_ANSWER_BYTES, READ_SECONDS, Case
+from vendorsim import ManualClock, RunningSimulator, Scenario, Settings
+from vendorsim.settings import Latency
+from vendorsim.simulator import Simulator
+
+Serve = Callable[[type[Simulator]], tuple[RunningSimulator, ManualClock | None]]
+
+_PROMPT = Settings(latency=Latency(0.001, 0.001))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "scenario: which scenario of the kit, with which vendor")
+
+
+@pytest.fixture(scope="session")
+def _served() -> Iterator[dict[tuple[type[Simulator], bool], RunningSimulator]]:
+    """Simulators that run, by their class and whether the test moves their clock."""
+    running: dict[tuple[type[Simulator], bool], RunningSimulator] = {}
+    yield running
+    for simulator in running.values():
+        simulator.stop()
+
+
+@pytest.fixture(scope="session")
+def _clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def case() -> Case:
+    """Replaced by the parameters of every test."""
+    return Case("")
+
+
+@pytest.fixture
+def bench(
+    make_bench: type[Bench],
+    case: Case,
+    _served: dict[tuple[type[Simulator], bool], RunningSimulator],
+    _clock: ManualClock,
+) -> Bench:
+    """A vendor whose clock the test moves."""
+    key = (make_bench.simulator, True)
+    if key not in _served:
+        _served[key] = RunningSimulator(make_bench.simulator(clock=_clock))
+    _served[key].reset(requests_per_minute=0)
+    return make_bench(_served[key], _clock)
+
+
+@pytest.fixture
+def prompt_bench(
+    make_bench: type[Bench],
+    case: Case,
+    _served: dict[tuple[type[Simulator], bool], RunningSimulator],
+) -> Bench:
+    """A vendor on the machine's clock, so that it can hang; its jobs end at once."""
+    key = (make_bench.simulator, False)
+    if key not in _served:
+        _served[key] = RunningSimulator(make_bench.simulator(Scenario(settings=_PROMPT)))
+    _served[key].reset(requests_per_minute=0)
+    return make_bench(_served[key])
+
+
+@pytest.fixture
+def little_patience(monkeypatch: pytest.MonkeyPatch) -> Callable[[JsonObject], None]:
+    """Bounds that a behaviour is meant to break, and no others are likely to."""
+
+    def set_bounds(does: JsonObject) -> None:
+        monkeypatch.setattr("jobferry.vendors.http.MAX_ANSWER_BYTES", MAX_ANSWER_BYTES)
+        if "hang" in does:
+            monkeypatch.setattr("jobferry.vendors.http.READ_SECONDS", READ_SECONDS)
+
+    return set_bounds
+
+
+@pytest.fixture(autouse=True)
+def no_secret_in_any_log(
+    make_bench: type[Bench], caplog: pytest.LogCaptureFixture
+) -> Iterator[None]:
+    """Every library may log what it likes: the credentials are not in it."""
+    caplog.set_level("DEBUG")
+    yield
+    assert not [secret for secret in make_bench.secrets if secret in caplog.text]

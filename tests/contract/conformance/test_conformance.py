@@ -1,0 +1,303 @@
+"""Every vendor plays every scenario that it can; `plays` says which ones a test is for."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from jobferry.model import JsonObject, OutcomeStatus
+from jobferry.vendors.base import (
+    Accepted,
+    Ambiguous,
+    JobPhase,
+    PollAnswer,
+    RefusalScope,
+    Refused,
+    Throttled,
+    ThrottleReason,
+)
+from tests.contract.conformance.bench import Bench
+from tests.contract.conformance.benches import BENCHES
+from tests.contract.conformance.scenarios import SCENARIOS, Job, Read, Redirect, Words, Write
+from vendorsim import start
+
+
+def plays(group: str, name: str | None = None) -> pytest.MarkDecorator:
+    """Runs a test for each vendor and each scenario of a group, or that of a name alone."""
+    chosen = [case for case in SCENARIOS[group] if name in (None, case.name)]
+    assert chosen, name
+    pairs = [(bench, case) for case in chosen for bench in BENCHES if case.why_not(bench) is None]
+    return pytest.mark.parametrize(
+        ("make_bench", "case"),
+        [
+            pytest.param(
+                bench,
+                case,
+                id=f"{bench.title}: {case}",
+                marks=pytest.mark.scenario(vendor=bench.title, group=group, name=case.name),
+            )
+            for bench, case in pairs
+        ],
+    )
+
+
+# Submitting
+
+
+@plays("Submitting")
+def test_a_submission_is_answered_by_what_the_vendor_did(
+    case: Write, prompt_bench: Bench, little_patience: Callable[[JsonObject], None]
+) -> None:
+    bench = prompt_bench
+    effect = _effect(bench, case)
+    little_patience(case.does)
+    if effect:
+        bench.befall(bench.write, case.times, **effect)
+
+    answer = bench.client.submit(bench.create, bench.records(3), "token")
+
+    assert isinstance(answer, case.must), answer
+    assert {name: getattr(answer, name) for name in case.fields} == case.fields
+    assert len(bench.jobs()) == case.done
+    assert bench.client.requests_made == case.sent
+    if "hang" not in case.does:
+        assert bench.writes() == case.sent
+    bench.show_no_secret(answer)
+
+
+def _effect(bench: Bench, case: Write | Read) -> JsonObject:
+    return case.does if case.reply is None else bench.replies[case.reply]
+
+
+@plays("Refusals")
+def test_a_refusal_carries_the_vendors_words(case: Words, bench: Bench) -> None:
+    bench.befall(bench.write, **bench.replies[case.reply])
+
+    answer = bench.client.submit(bench.create, bench.records(1), "token")
+
+    assert isinstance(answer, Refused)
+    assert answer.code
+    assert case.words in answer.message
+
+
+@plays("Conduct", "a vendor that is not there was sent nothing")
+def test_a_vendor_that_is_not_there_was_sent_nothing(
+    bench: Bench,
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    client = bench.vendor.client(f"http://127.0.0.1:{port}", bench.secret, allow_loopback_http=True)
+
+    submitted = client.submit(bench.create, bench.records(1), "token")
+    polled = client.poll(["V3-1"])
+
+    assert submitted == Throttled(ThrottleReason.RATE)
+    assert not polled.readings
+    assert polled.throttled or polled.problem
+    bench.show_no_secret(submitted, polled)
+
+
+@plays("Redirects")
+def test_a_redirect_to_another_host_is_never_followed(case: Redirect, bench: Bench) -> None:
+    with start() as elsewhere:
+        location = {"Location": f"{elsewhere.url}/api/v2/users/me"}
+        bench.befall({}, status=case.code, headers=location)
+
+        answers = (
+            bench.client.test(),
+            bench.client.submit(bench.create, bench.records(1), "token"),
+            bench.client.poll(["V3-1"]).refused,
+        )
+        visits = elsewhere.effects()["requests"]["by_path"]
+
+    assert [getattr(answer, "scope", None) for answer in answers] == [RefusalScope.RUN] * 3
+    assert visits == {}
+
+
+@plays("Conduct", "a redirect to no address is an answer")
+def test_a_redirect_to_no_address_is_an_answer(bench: Bench) -> None:
+    for location in ("http://[", "https://[::1/api"):
+        bench.befall(bench.write, 1, status=302, headers={"Location": location})
+
+        answer = bench.client.submit(bench.create, bench.records(1), "token")
+
+        assert isinstance(answer, Refused), location
+
+
+# Polling
+
+
+@plays("Polling")
+def test_a_poll_that_learns_nothing_says_why_and_loses_nothing(
+    case: Read,
+    prompt_bench: Bench,
+    little_patience: Callable[[JsonObject], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = prompt_bench
+    job_id = bench.submitted(bench.records(2))
+    bench.befall(bench.readers, **_effect(bench, case))
+    little_patience(case.does)
+
+    answer = bench.client.poll([job_id])
+    monkeypatch.undo()
+    bench.heal()
+    healed = bench.client.poll([job_id])
+
+    assert not answer.readings
+    assert answer.throttled == case.throttled
+    assert (answer.refused.scope if answer.refused else None) == case.refused
+    assert (answer.problem is not None) == (not case.throttled and not case.refused)
+    assert healed.readings[job_id].phase is JobPhase.ENDED
+    assert healed.problem is None
+    bench.show_no_secret(answer)
+
+
+@plays("Testing a connection")
+def test_the_harmless_request_is_judged_like_any_other(
+    case: Read, prompt_bench: Bench, little_patience: Callable[[JsonObject], None]
+) -> None:
+    bench = prompt_bench
+    bench.befall(bench.harmless, **_effect(bench, case))
+    little_patience(case.does)
+
+    answer = bench.client.test()
+
+    if case.throttled:
+        assert answer == case.throttled
+    elif case.refused:
+        assert isinstance(answer, Refused)
+        assert answer.scope is case.refused
+    else:
+        assert isinstance(answer, Ambiguous)
+    assert bench.writes() == 0
+
+
+@plays("Conduct", "good credentials are welcomed")
+def test_the_harmless_request_welcomes_good_credentials(bench: Bench) -> None:
+    assert bench.client.test() is None
+    assert bench.client.requests_made == 1
+
+
+# Jobs
+
+
+_OUTCOMES = {
+    "+": OutcomeStatus.SUCCEEDED,
+    "-": OutcomeStatus.FAILED,
+    "?": OutcomeStatus.UNKNOWN,
+}
+
+
+@plays("Jobs")
+def test_a_job_is_read_for_what_became_of_it(case: Job, bench: Bench) -> None:
+    read_for_what_became_of_it(replace(case, **bench.fates.get(case.name, {})), bench)
+
+
+def read_for_what_became_of_it(case: Job, bench: Bench) -> None:
+    """Play one fate of a job; a vendor's own tests play fates that only its jobs have."""
+    records = bench.records(4)
+    bench.befall(bench.write, **case.does)
+    job_id = bench.submitted(records)
+    bench.pass_time()
+
+    reading = bench.client.poll([job_id]).readings[job_id]
+
+    assert reading.phase is case.phase
+    assert case.status in (None, reading.status)
+    if case.rows is None:
+        return
+    results = bench.results(bench.create, job_id, records)
+    assert [result.status for result in results] == [
+        _OUTCOMES[sign] for sign in case.rows[: len(records)]
+    ]
+
+
+@plays("Conduct", "an empty row is unknown and no other")
+def test_an_empty_row_is_unknown_and_no_other(bench: Bench) -> None:
+    records = bench.records(4)
+    bench.befall(bench.write, results="empty_row")
+    job_id = bench.submitted(records)
+    bench.pass_time()
+
+    results = bench.results(bench.create, job_id, records)
+
+    assert sorted(result.status for result in results) == ["succeeded"] * 3 + ["unknown"]
+
+
+@plays("Conduct", "a status may go back")
+def test_a_status_may_go_back(bench: Bench) -> None:
+    working, queued, completed = bench.words
+    bench.befall(bench.write, regress=True)
+    job_id = bench.submitted(bench.records(1))
+
+    def seen() -> tuple[str, JobPhase]:
+        reading = bench.client.poll([job_id]).readings[job_id]
+        return reading.status, reading.phase
+
+    bench.pass_time(1.5)
+    assert [seen(), seen()] == [(working, JobPhase.ACTIVE), (queued, JobPhase.ACTIVE)]
+    bench.pass_time()
+    assert seen() == (completed, JobPhase.ENDED)
+
+
+@plays("Conduct", "a job may take a moment to be seen")
+def test_a_job_may_take_a_moment_to_be_seen(bench: Bench) -> None:
+    bench.befall(bench.write, not_yet_visible=10)
+    job_id = bench.submitted(bench.records(1))
+
+    assert bench.client.poll([job_id]).readings[job_id].phase is JobPhase.GONE
+    bench.pass_time(10)
+    assert bench.client.poll([job_id]).readings[job_id].phase is JobPhase.ENDED
+
+
+@plays("Conduct", "a job is forgotten when its time is up")
+def test_a_job_is_forgotten_when_its_time_is_up(bench: Bench) -> None:
+    job_id = bench.submitted(bench.records(1))
+
+    bench.pass_time(bench.vendor.capabilities.retention_seconds - 1)
+    assert bench.client.poll([job_id]).readings[job_id].phase is JobPhase.ENDED
+    bench.pass_time(2)
+    assert bench.client.poll([job_id]).readings[job_id].phase is JobPhase.GONE
+
+
+@plays("Conduct", "nothing to poll takes no request")
+def test_nothing_to_poll_takes_no_request(bench: Bench) -> None:
+    assert bench.client.poll([]) == PollAnswer(requests=0)
+    assert bench.client.requests_made == 0
+
+
+# Credentials
+
+
+@plays("Conduct", "a changed secret is read afresh once")
+def test_a_secret_that_was_changed_is_read_afresh_once(bench: Bench) -> None:
+    bench.secret.values[:] = [bench.wrong_credentials, bench.credentials]
+
+    answer = bench.client.submit(bench.create, bench.records(2), "token")
+
+    assert isinstance(answer, Accepted)
+    assert bench.secret.asked == [False, True]
+    assert len(bench.jobs()) == 1
+    bench.show_no_secret(answer)
+
+
+@plays("Conduct", "a wrong secret stops the run")
+def test_a_secret_that_stays_wrong_stops_the_run(bench: Bench) -> None:
+    bench.secret.values[:] = [bench.wrong_credentials]
+
+    submitted = bench.client.submit(bench.create, bench.records(2), "token")
+    polled = bench.client.poll(["V3-1"])
+    tested = bench.client.test()
+
+    for answer in (submitted, polled.refused, tested):
+        assert isinstance(answer, Refused)
+        assert (answer.scope, answer.http_status) == (RefusalScope.RUN, 401)
+    assert bench.secret.asked == [False, True] * 3
+    assert not polled.readings
+    assert bench.jobs() == []
+    bench.show_no_secret(submitted, polled, tested)

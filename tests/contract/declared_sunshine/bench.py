@@ -1,0 +1,24 @@
+"""Zendesk Sunshine once more, its adapter made of a document."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import yaml
+
+from jobferry.vendors.base import Operation, Vendor
+from jobferry.vendors.declarative import vendor_from
+from tests.contract.zendesk_sunshine.bench import SunshineBench
+
+DOCUMENT = Path(__file__).parent / "sunshine.yaml"
+
+DECLARED_SUNSHINE = vendor_from(yaml.safe_load(DOCUMENT.read_text()))
+
+
+class DeclaredSunshineBench(SunshineBench):
+    """The words and fates are the vendor's own, whatever its adapter is made of."""
+
+    title: ClassVar[str] = "Sunshine, declared"
+    vendor: ClassVar[Vendor] = DECLARED_SUNSHINE
+    create: ClassVar[Operation] = DECLARED_SUNSHINE.operations["resources.post"]
