@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -42,6 +42,16 @@ def plays(group: str, name: str | None = None) -> pytest.MarkDecorator:
             for bench, case in pairs
         ],
     )
+
+
+@pytest.fixture(autouse=True)
+def no_secret_in_any_log(
+    make_bench: type[Bench], caplog: pytest.LogCaptureFixture
+) -> Iterator[None]:
+    """Every library may log what it likes: the credentials are not in it."""
+    caplog.set_level("DEBUG")
+    yield
+    assert not [secret for secret in make_bench.secrets if secret in caplog.text]
 
 
 # Submitting

@@ -14,6 +14,7 @@ import pytest
 from jobferry.model import JsonObject
 from jobferry.vendors.base import Ambiguous, Found, FoundState, LostSubmission, Operation
 from tests.contract.zendesk_support.bench import ZendeskBench
+from tests.contract.zendesk_support.cases import history, operation_named
 
 LONG_AFTER = 120.0
 """Seconds after which a job that was taken is visible for certain."""
@@ -35,7 +36,7 @@ class Search:
         """Lose the answer of a submission; the id of the job that the vendor took, if it did."""
         before = len(self.bench.jobs())
         self.records, self.sent_at = records, self.bench.now()
-        match = {"method": "POST", "path": "create_"}
+        match = {"method": "POST", "path": "create_|/jobs$"}
         self.bench.befall(match, 1, **(effect or LOST))
         answer = self.bench.client.submit(self.operation, records, "token")
         assert isinstance(answer, Ambiguous)
@@ -87,6 +88,65 @@ def test_users_are_found_by_address(bench: ZendeskBench) -> None:
     found = search.find()
 
     assert (found.state, found.job_id) == (FoundState.FOUND, job_id)
+
+
+def test_organizations_are_found_by_name(bench: ZendeskBench) -> None:
+    search = Search(bench, operation_named(bench, "organizations.create"))
+    job_id = search.submit([{"name": f"Org {n}"} for n in range(3)])
+
+    assert search.find().job_id == job_id
+
+
+def test_new_users_are_found_by_external_id(bench: ZendeskBench) -> None:
+    search = Search(bench, operation_named(bench, "users.create"))
+    job_id = search.submit([{"name": "n", "external_id": f"U{n}"} for n in range(3)])
+
+    assert search.find().job_id == job_id
+
+
+def imported(count: int) -> list[JsonObject]:
+    return [history(f"I-{n}", created_at="2019-05-01T10:00:00Z") for n in range(count)]
+
+
+def test_imported_tickets_are_found_however_old_they_say_they_are(bench: ZendeskBench) -> None:
+    search = Search(bench, operation_named(bench, "tickets.import"))
+    job_id = search.submit(imported(3))
+
+    assert search.find().job_id == job_id
+
+
+def test_a_change_of_imported_tickets_is_no_import(bench: ZendeskBench) -> None:
+    operation = operation_named(bench, "tickets.import")
+    earlier = bench.submitted(imported(2), operation)
+    bench.pass_time()
+    ids = [effect["id"] for effect in bench.effects_of(earlier).values()]
+    search = Search(bench, operation)
+    search.submit(imported(2), **NEVER_TAKEN)
+    bench.submitted(
+        [{"id": each, "status": "open"} for each in ids], operation_named(bench, "tickets.update")
+    )
+
+    assert search.find(known=[earlier]).state is FoundState.ABSENT
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "organization_memberships.create",
+        "group_memberships.create",
+        "custom_objects.<key>.create",
+    ],
+)
+def test_what_cannot_be_read_back_is_not_decided(bench: ZendeskBench, name: str) -> None:
+    rows = [{"user_id": n, "organization_id": 7, "group_id": 7, "name": f"n{n}"} for n in range(3)]
+    operation = operation_named(bench, name)
+    taken, refused = Search(bench, operation), Search(bench, operation)
+    taken.submit(rows)
+
+    assert taken.find(after=1).state is FoundState.PENDING
+    assert taken.find().state is FoundState.UNDECIDABLE
+    refused.submit(rows[:2], **NEVER_TAKEN)
+    assert refused.find().state is FoundState.ABSENT
 
 
 def test_found_though_some_rows_were_refused(bench: ZendeskBench, search: Search) -> None:

@@ -16,6 +16,9 @@ from typing import Any
 from jobferry.model import JsonObject, OutcomeStatus, RecordResult
 from jobferry.vendors.base import Operation
 
+_SAYS = frozenset({"status", "action", "success", "error", "errors"})
+"""Fields of which a result has at least one where it says what became of its record."""
+
 _NOT_LISTED = RecordResult(
     OutcomeStatus.UNKNOWN,
     code="result_missing",
@@ -94,7 +97,7 @@ def _in_order(
         return False
     return not any(
         (ours := _key(operation, record, name)) is not None
-        and (theirs := _key(operation, item, name)) is not None
+        and (theirs := _named_key(operation, item, name)) is not None
         and ours != theirs
         for record, item in zip(sent, items, strict=False)
         for name in operation.match_on
@@ -116,7 +119,7 @@ def _place_by_key(
     left: list[JsonObject] = []
     for item in items:
         for name in operation.match_on:
-            positions = free.get((name, _key(operation, item, name) or ""), deque())
+            positions = free.get((name, _named_key(operation, item, name) or ""), deque())
             while positions and positions[0] in placed:
                 positions.popleft()
             if positions:
@@ -125,6 +128,14 @@ def _place_by_key(
         else:
             left.append(item)
     return left
+
+
+def _named_key(operation: Operation, item: JsonObject, name: str) -> str | None:
+    """What a result names its record by."""
+    if name == "id" and operation.says_status and not _SAYS.intersection(item):
+        # The bare number of a user that could not be taken is its place and no id.
+        return None
+    return _key(operation, item, name)
 
 
 def _key(operation: Operation, record: Mapping[str, Any], name: str) -> str | None:
