@@ -15,7 +15,7 @@ from jobferry_cli.operations import operations
 from jobferry_cli.outcomes import results, rows
 from jobferry_cli.planning import plan
 from jobferry_cli.profiles import profile
-from jobferry_cli.runs import abort, runs, status, watch
+from jobferry_cli.runs import abort, priority, problems, runs, status, watch
 from jobferry_cli.sending import run
 
 _LOCAL = "local"
@@ -66,6 +66,8 @@ for command in (
     connection,
     operations,
     plan,
+    priority,
+    problems,
     profile,
     results,
     rows,

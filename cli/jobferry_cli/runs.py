@@ -9,10 +9,17 @@ from typing import Any
 
 import click
 
-from jobferry.ledger.runs import Halt, Run
+from jobferry.ledger.runs import Run
 from jobferry.model import OutcomeStatus, RunStatus
 from jobferry.report.figures import duration, number
+from jobferry.steps.control_jobs import (
+    VendorUnavailableError,
+    abort_run,
+    change_priority,
+    list_problems,
+)
 from jobferry.steps.lane import timestamp
+from jobferry.steps.open_run import PRIORITIES
 from jobferry.steps.show_run import run_document, run_summary
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
@@ -21,7 +28,6 @@ from jobferry_cli.output import note, put_json, put_table, put_text
 from jobferry_cli.status_text import next_commands, status_text
 
 DEFAULT_RUNS = 20
-ABORTED = "aborted"
 REASON_CHARACTERS = 300
 
 
@@ -116,20 +122,24 @@ def put_ending(app: App, document: dict[str, Any]) -> ExitCode:
 @click.command()
 @click.argument("run_id", metavar="RUN")
 @click.option("--reason", default="Stopped by an operator.", show_default=True)
+@click.option("--no-cleanup", is_flag=True, help="Leave the vendor's jobs alone.")
 @global_options
 @pass_app
-def abort(app: App, run_id: str, reason: str) -> None:
-    """Send nothing more of a run. Jobs that the vendor has already are seen through."""
+def abort(app: App, run_id: str, reason: str, no_cleanup: bool) -> None:
+    """Send nothing more of a run, and end the vendor's jobs where it can be asked to.
+
+    Jobs that cannot be ended are seen through.
+    """
     run = found_run(app, run_id)
     if run.closed_at is not None and run.status is not RunStatus.ABORTED:
         raise CommandError(
             f"Run {run_id} is over ({run.status.value}); there is nothing left to stop.",
             next_command=f"jobferry status {run_id}",
         )
-    ledger = app.stack.deps.ledger
     if run.closed_at is None:
-        ledger.runs.halt(run_id, Halt(ABORTED, reason[:REASON_CHARACTERS]))
-        run = ledger.runs.must_get(run_id)
+        deps = app.stack.deps
+        abort_run(run, reason[:REASON_CHARACTERS], deps, cleanup=not no_cleanup)
+        run = deps.ledger.runs.must_get(run_id)
     document = run_document(run, app.stack.deps)
     if app.as_json:
         put_json(document)
@@ -138,3 +148,51 @@ def abort(app: App, run_id: str, reason: str) -> None:
         f"Run {run_id} sends nothing more; what the vendor has already is seen through.\n"
         f"Next:  {next_commands(document)[0]}"
     )
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@click.argument("level", metavar="LEVEL", type=click.Choice(PRIORITIES))
+@global_options
+@pass_app
+def priority(app: App, run_id: str, level: str) -> None:
+    """Change the priority of a run: lowest, low, medium, high, highest, immediate."""
+    run = found_run(app, run_id)
+    told = change_priority(run, level, app.stack.deps)
+    if app.as_json:
+        put_json({"run_id": run_id, "priority": level, "jobs": told})
+    else:
+        put_text(f"Run {run_id} has priority {level}; {told} jobs at the vendor were told.")
+
+
+@click.command()
+@click.argument("run_id", metavar="[RUN]", required=False)
+@global_options
+@pass_app
+def problems(app: App, run_id: str | None) -> int:
+    """What jobs wait for at the vendor until somebody acts: of one run, or of all."""
+    run = None if run_id is None else found_run(app, run_id)
+    try:
+        found = list(list_problems(run, app.stack.deps))
+    except VendorUnavailableError as error:
+        raise CommandError(
+            f"The vendor did not tell its problems: {error}",
+            next_command="jobferry connection list",
+            code=ExitCode.SERVICE,
+        ) from None
+    for each in found:
+        document = {
+            "connection": each.connection,
+            "problem_id": each.problem.problem_id,
+            "kind": each.problem.kind,
+            "details": dict(each.problem.details),
+            "rows": [{"run_id": r, "row": row, "job_id": job} for r, row, job in each.rows],
+        }
+        if app.as_json:
+            put_json(document)
+        else:
+            rows = ", ".join(f"{r} row {row} ({job})" for r, row, job in each.rows)
+            put_text(f"{each.connection}: {each.problem.kind} ({each.problem.problem_id}): {rows}")
+    if not found and not app.as_json:
+        put_text("No job waits for anybody.")
+    return ExitCode.OK

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
-from jobferry.connections import Connections, max_jobs
-from jobferry.ledger.config import Connection
 from jobferry.ledger.runs import Run
 from jobferry.model import JsonObject, OutcomeStatus, RunStatus
 from jobferry.vendors.vidispine import VIDISPINE
-from tests.contract.zendesk_sunshine.test_runs import SharedClock
+from tests.contract.simulated import simulated_world
 from tests.fakes.world import World
-from vendorsim import RunningSimulator, start
+from vendorsim import RunningSimulator
 
 ROOT = Path(__file__).parents[3]
 CONNECTION = "acme-media"
@@ -49,19 +47,8 @@ class Site:
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    with World() as world, start(clock=SharedClock(world.clock), latency="20-60") as sim:
-        world.deps = replace(
-            world.deps,
-            connections=Connections(
-                world.ledger.config,
-                lambda _name, _afresh: '{"username": "admin", "password": "admin"}',
-                allow_loopback_http=True,
-                monotonic=world.clock.now,
-            ),
-        )
-        connection = Connection(CONNECTION, VIDISPINE.name, f"{sim.url}/API")
-        world.ledger.config.put_connection(connection)
-        world.ledger.limits.ensure(CONNECTION, max_jobs(connection, VIDISPINE))
+    accounts = {CONNECTION: (VIDISPINE.name, {"username": "admin", "password": "admin"})}
+    with simulated_world(accounts, latency="20-60", path="/API") as (world, sim):
         world.put_profile(
             {
                 "name": PROFILE,

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 
-from jobferry.connections import Connections, max_jobs
-from jobferry.ledger.config import Connection
 from jobferry.ledger.runs import Run
 from jobferry.model import JsonObject, OutcomeStatus, RunStatus
 from jobferry.vendors.zendesk_sunshine import ZENDESK_SUNSHINE
-from tests.fakes.clock import Clock
+from tests.contract.simulated import simulated_world
 from tests.fakes.world import World
-from vendorsim import RunningSimulator, start
+from vendorsim import RunningSimulator
 
 CONNECTION = "acme-sunshine"
 PROFILE = "products"
-
-
-@dataclass(frozen=True)
-class SharedClock:
-    """The simulator's time is that of the steps."""
-
-    clock: Clock
-
-    def now(self) -> float:
-        return self.clock.now()
-
-    async def sleep(self, seconds: float) -> None:
-        self.clock.advance(seconds)
 
 
 @dataclass(frozen=True)
@@ -69,19 +54,8 @@ class Account:
 
 @pytest.fixture
 def account() -> Iterator[Account]:
-    with World() as world, start(clock=SharedClock(world.clock), latency="2-6") as sim:
-        world.deps = replace(
-            world.deps,
-            connections=Connections(
-                world.ledger.config,
-                lambda _name, _afresh: '{"bearer": "sim-token"}',
-                allow_loopback_http=True,
-                monotonic=world.clock.now,
-            ),
-        )
-        connection = Connection(CONNECTION, ZENDESK_SUNSHINE.name, sim.url)
-        world.ledger.config.put_connection(connection)
-        world.ledger.limits.ensure(CONNECTION, max_jobs(connection, ZENDESK_SUNSHINE))
+    accounts = {CONNECTION: (ZENDESK_SUNSHINE.name, {"bearer": "sim-token"})}
+    with simulated_world(accounts, latency="2-6") as (world, sim):
         yield Account(world, sim)
 
 

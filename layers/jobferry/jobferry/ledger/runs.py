@@ -256,6 +256,10 @@ class Runs:
         """
         self._change(run_id, assign={"relaunches": relaunches, "settled_at_relaunch": settled})
 
+    def prioritise(self, run_id: str, priority: str) -> None:
+        """Keep another priority of a run."""
+        self._change(run_id, assign={"priority": priority}, condition="attribute_exists(pk)")
+
     def halt(self, run_id: str, halt: Halt) -> None:
         """Stop sending. The first reason stays."""
         self._change(run_id, assign_once={"halt": {"code": halt.code, "reason": halt.reason}})

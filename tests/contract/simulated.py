@@ -1,0 +1,55 @@
+"""Whole runs of the real steps against a simulated vendor, in one virtual time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from jobferry.connections import Connections, max_jobs
+from jobferry.ledger.config import Connection
+from jobferry.vendors import VENDORS
+from tests.fakes.clock import Clock
+from tests.fakes.world import World
+from vendorsim import RunningSimulator, start
+
+
+@dataclass(frozen=True)
+class SharedClock:
+    """The simulator's time is that of the steps."""
+
+    clock: Clock
+
+    def now(self) -> float:
+        return self.clock.now()
+
+    async def sleep(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+
+@contextmanager
+def simulated_world(
+    connections: Mapping[str, tuple[str, Mapping[str, str]]], *, latency: str, path: str = ""
+) -> Iterator[tuple[World, RunningSimulator]]:
+    """A deployment in memory whose connections lead to a simulator.
+
+    Args:
+        connections: name → (vendor, credentials).
+        path: what stands behind the simulator's address.
+    """
+    with World() as world, start(clock=SharedClock(world.clock), latency=latency) as sim:
+        world.deps = replace(
+            world.deps,
+            connections=Connections(
+                world.ledger.config,
+                lambda name, _afresh: json.dumps(connections[name][1]),
+                allow_loopback_http=True,
+                monotonic=world.clock.now,
+            ),
+        )
+        for name, (vendor, _) in connections.items():
+            connection = Connection(name, vendor, sim.url + path)
+            world.ledger.config.put_connection(connection)
+            world.ledger.limits.ensure(name, max_jobs(connection, VENDORS[vendor]))
+        yield world, sim
