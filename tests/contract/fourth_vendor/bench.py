@@ -50,6 +50,10 @@ class ShelfBench(Bench):
         "address too long": {"status": 414, "html": True},
         "unauthorized": error(401, "unknown_key", "The key is not known"),
         "forbidden": error(403, "not_allowed", "Bulk import is off"),
+        **dict.fromkeys(
+            ("database conflict", "deadlock", "update conflict"),
+            error(409, "shelf_busy", "Somebody else is at the shelf"),
+        ),
         "too many jobs": {"too_many_jobs": True},
         "too many jobs as 400": error(400, "imports_full", "Too many imports"),
         "too many jobs as 422": error(422, "imports_full", "Too many imports"),

@@ -40,6 +40,7 @@ class Import:
     ends: float
     state: str = "waiting"
     lines: list[JsonObject] | None = None
+    seen_working: bool = False
     went_back: bool = False
 
 
@@ -104,12 +105,10 @@ class Shelf:
         return effect.not_yet_visible <= age < kept
 
     def _state(self, job: Import) -> str:
-        if job.effect.regress and job.state == "working" and not job.went_back:
-            job.went_back = self._world.clock.now() < job.ends
-            return "working"
-        if job.went_back and job.state == "working":
-            job.effect = job.effect.model_copy(update={"regress": False})
+        if job.effect.regress and job.seen_working and not job.went_back:
+            job.went_back = True
             return "waiting"
+        job.seen_working |= job.state == "working"
         return job.state
 
     def advance(self) -> None:

@@ -204,7 +204,13 @@ def test_a_custom_object_without_its_key_ends_the_run() -> None:
 def test_a_body_can_be_weighed_whatever_the_rows(operation: Operation) -> None:
     named = find_operation(operation.name.replace("<key>", "car")) or operation
 
-    for records in ([], [{}], [{"id": None}], [{"id": "x", "external_id": ["y"]}]):
+    rows: list[list[JsonObject]] = [
+        [],
+        [{}],
+        [{"id": None}],
+        [{"id": "x", "external_id": ["y"]}],
+    ]
+    for records in rows:
         assert isinstance(encode(named, records), bytes)
 
 

@@ -422,17 +422,16 @@ def _folded(operation: Operation, value: Any) -> str:
 
 def _verdict(item: Any, results: Results) -> RecordResult:
     """What one result says of its record; failure outweighs success."""
-    succeeded = results.succeeded(item)
     identity = results.id(item) if results.id else None
     vendor_id = None if identity is None else str(identity)
-    if results.failed(item) if results.failed else succeeded is False:
+    if results.failed(item):
         return RecordResult(
             OutcomeStatus.FAILED,
             vendor_id,
             _text(results.code, item) or "failed",
             _text(results.text, item) or "The vendor gave no reason.",
         )
-    if succeeded:
+    if results.succeeded(item):
         return RecordResult(OutcomeStatus.SUCCEEDED, vendor_id)
     return _SAYS_NOTHING
 

@@ -22,6 +22,8 @@ Look = Callable[[Any], Any]
 RECORDS, RECORD = "$records", "$record"
 """In a body: the records of the job as a list; its only record."""
 
+_METHODS = ("POST", "PUT", "PATCH", "DELETE")
+
 CREDENTIALS = {"email_token": EMAIL_TOKEN, "bearer": BEARER, "password": PASSWORD}
 
 
@@ -76,7 +78,8 @@ class Polling:
 class Results:
     """How an ended job is read; every path but `rows` starts at one row's result.
 
-    failed        what is true of a failure; None: `succeeded` gives `false`
+    succeeded     what holds something of a success alone; an empty result must not have it
+    failed        what holds something of a failure alone; it outweighs a success
     index         the row's place in the request, from 0; None: the place in the list
     key           what `match_on` of the operation is compared with
     partial       status words of jobs whose list breaks off where the work did
@@ -85,7 +88,7 @@ class Results:
 
     rows: Look
     succeeded: Look
-    failed: Look | None
+    failed: Look
     id: Look | None
     code: Look | None
     text: Look | None
@@ -147,7 +150,7 @@ class _Section:
 
     def fault(self, key: str, what: str) -> None:
         place = ".".join(part for part in (self._where, key) if part) or "the document"
-        self._faults.append(f"{place} {what}.")
+        self._faults.append(f"{place} {what}" + ("" if what.endswith("?") else "."))
 
     def take(self, key: str, kind: type, words: str, default: Any = _NEEDED) -> Any:
         """The value of a key; a fault, and an empty value, where it is not of the kind."""
@@ -180,7 +183,7 @@ class _Section:
 
     def texts(self, key: str, default: Any = _NEEDED) -> tuple[str, ...]:
         listed = self.take(key, list, "a list of texts", default)
-        if not all(isinstance(each, str) for each in listed):
+        if not _are_texts(list(listed)):
             self.fault(key, "must be a list of texts")
         return tuple(str(each) for each in listed)
 
@@ -281,11 +284,10 @@ def _credentials(whole: _Section) -> tuple[frozenset[str], ...]:
 
 
 def _operation(name: str, section: _Section, max_records: int, max_bytes: int) -> Operation:
-    required = section.take("required", list, "a list of fields", [])
     types = section.take("types", dict, "a mapping of fields to types", {})
-    known = {kind.value for kind in ColumnType}
+    known = [kind.value for kind in ColumnType]
     if any(kind not in known for kind in types.values()):
-        section.fault("types", f"may be: {', '.join(sorted(known))}")
+        section.fault("types", f"may be: {', '.join(known)}")
         types = {}
     return Operation(
         name=name,
@@ -293,11 +295,25 @@ def _operation(name: str, section: _Section, max_records: int, max_bytes: int) -
         max_records=section.whole("max_records", max_records),
         max_bytes=section.whole("max_bytes", max_bytes),
         repeatable=section.take("repeatable", bool, "true or false"),
-        required=tuple((each,) if isinstance(each, str) else tuple(each) for each in required),
+        required=_required(section),
         match_on=section.texts("match_on", []),
         types={field: ColumnType(kind) for field, kind in types.items()},
         fields=section.texts("fields", []),
     )
+
+
+def _required(section: _Section) -> tuple[tuple[str, ...], ...]:
+    """Fields that must be there; an entry that is a list holds alternatives."""
+    listed = section.take("required", list, "a list of fields", [])
+    choices = [[each] if isinstance(each, str) else each for each in listed]
+    if any(not _are_texts(choice) for choice in choices):
+        section.fault("required", "must be a list of fields, or of lists of alternatives")
+        return ()
+    return tuple(tuple(choice) for choice in choices)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def _submission(section: _Section, shared: _Section) -> Submission:
@@ -311,8 +327,11 @@ def _submission(section: _Section, shared: _Section) -> Submission:
     body = said["body"].take("body", dict, "a mapping")
     if sum(leaf in (RECORD, RECORDS) for leaf in _leaves(body)) != 1:
         said["body"].fault("body", f"must hold {RECORDS!r} or {RECORD!r}, once")
+    method = said["method"].text("method", "POST").upper()
+    if method not in _METHODS:
+        said["method"].fault("method", f"may be: {', '.join(_METHODS)}")
     return Submission(
-        method=said["method"].text("method", "POST").upper(),
+        method=method,
         path=said["path"].path("path"),
         body=body,
         record=section.maybe("record"),
@@ -355,7 +374,7 @@ def _results(section: _Section) -> Results:
     results = Results(
         rows=section.look("rows"),
         succeeded=section.look("succeeded"),
-        failed=section.maybe("failed"),
+        failed=section.look("failed"),
         id=section.maybe("id"),
         code=section.maybe("code"),
         text=section.maybe("text"),

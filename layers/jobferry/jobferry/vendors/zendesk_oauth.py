@@ -18,7 +18,7 @@ from jobferry.vendors.credentials import CLIENT, authorization, is_header_text
 from jobferry.vendors.zendesk_answers import json_object
 
 if TYPE_CHECKING:
-    from jobferry.vendors.http import Answer, NoAnswer
+    from jobferry.vendors.http import Answer, HttpClient, NoAnswer
 
 TOKEN_PATH = "/oauth/tokens"  # noqa: S105 - an address
 SCOPE = "read write"
@@ -110,3 +110,20 @@ def _instead_of(answer: Answer | NoAnswer) -> Answer | NoAnswer:
         # A bad request for a token is a bad client, whatever the number: it ends the run.
         return Answer(401, answer.headers, answer.body)
     return NoAnswer(sent=False, reason=f"no access token: HTTP {answer.status}")
+
+
+def zendesk_http(
+    base_url: str,
+    read_secret: Callable[[bool], Mapping[str, str]],
+    *,
+    allow_loopback_http: bool,
+) -> HttpClient:
+    """HTTP to the account at `base_url`, for either of its APIs, with any form of credentials."""
+    from jobferry.vendors.http import HttpClient, check_base_url
+
+    root = check_base_url(base_url, allow_loopback_http=allow_loopback_http)
+    authorize = ZendeskAuthorizer(
+        read_secret, lambda grant: http.post_unauthorized(TOKEN_PATH, grant)
+    )
+    http = HttpClient(root, authorize)
+    return http

@@ -31,8 +31,9 @@ from jobferry.vendors.base import (
     Vendor,
     compact_json,
 )
-from jobferry.vendors.credentials import BEARER, EMAIL_TOKEN, authorizer
+from jobferry.vendors.credentials import BEARER, CLIENT, EMAIL_TOKEN
 from jobferry.vendors.zendesk_answers import JOB_ID, Problem, json_object
+from jobferry.vendors.zendesk_oauth import zendesk_http
 from jobferry.vendors.zendesk_sunshine_find import find_job
 from jobferry.vendors.zendesk_sunshine_jobs import (
     API,
@@ -300,10 +301,8 @@ def build_client(
     allow_loopback_http: bool,
 ) -> ZendeskSunshineClient:
     """A client for the account at `base_url`, whose credentials `read_secret` gives."""
-    from jobferry.vendors.http import HttpClient, check_base_url
-
-    root = check_base_url(base_url, allow_loopback_http=allow_loopback_http)
-    return ZendeskSunshineClient(HttpClient(root, authorizer(read_secret)))
+    http = zendesk_http(base_url, read_secret, allow_loopback_http=allow_loopback_http)
+    return ZendeskSunshineClient(http)
 
 
 ZENDESK_SUNSHINE = Vendor(
@@ -321,5 +320,5 @@ ZENDESK_SUNSHINE = Vendor(
     read_results=read_results,
     client=build_client,
     encode=encode,
-    credential_forms=(EMAIL_TOKEN, BEARER),
+    credential_forms=(EMAIL_TOKEN, BEARER, CLIENT),
 )

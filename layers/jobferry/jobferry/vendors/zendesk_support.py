@@ -28,7 +28,7 @@ from jobferry.vendors.credentials import BEARER, CLIENT, EMAIL_TOKEN
 from jobferry.vendors.zendesk_answers import JOB_ID, is_json_object, json_object, problem_of
 from jobferry.vendors.zendesk_find import find_job
 from jobferry.vendors.zendesk_jobs import API, POLL_BATCH, JobReader, job_of
-from jobferry.vendors.zendesk_oauth import TOKEN_PATH, ZendeskAuthorizer
+from jobferry.vendors.zendesk_oauth import zendesk_http
 from jobferry.vendors.zendesk_operations import OPERATIONS, find_operation
 from jobferry.vendors.zendesk_requests import encode, read_back_kind, request_of
 from jobferry.vendors.zendesk_results import read_results
@@ -102,13 +102,7 @@ def build_client(
     allow_loopback_http: bool,
 ) -> ZendeskSupportClient:
     """A client for the account at `base_url`, whose credentials `read_secret` gives."""
-    from jobferry.vendors.http import HttpClient, check_base_url
-
-    root = check_base_url(base_url, allow_loopback_http=allow_loopback_http)
-    authorize = ZendeskAuthorizer(
-        read_secret, lambda grant: http.post_unauthorized(TOKEN_PATH, grant)
-    )
-    http = HttpClient(root, authorize)
+    http = zendesk_http(base_url, read_secret, allow_loopback_http=allow_loopback_http)
     return ZendeskSupportClient(http)
 
 

@@ -1,0 +1,93 @@
+"""Whole runs with a vendor that is a document: the real steps in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from jobferry.ledger.runs import Run
+from jobferry.model import OutcomeStatus, RunStatus
+from jobferry.vendors import VENDORS
+from tests.contract import simulated
+from tests.contract.fourth_vendor.bench import SHELF
+from tests.contract.fourth_vendor.simulator import KEY, ShelfSimulator
+from tests.fakes.world import World
+from vendorsim import Clock, RunningSimulator, Scenario, Settings
+from vendorsim.settings import parse_latency
+
+Shelved = tuple[World, RunningSimulator]
+
+PROFILE = {
+    "name": "books",
+    "connection": "library",
+    "operation": "books.add",
+    "columns": {"Code": "external_id", "Title": "title"},
+    "row_key": "Code",
+}
+
+
+def start_shelf(*, clock: Clock, latency: str) -> RunningSimulator:
+    settings = Settings(latency=parse_latency(latency))
+    return RunningSimulator(ShelfSimulator(Scenario(settings=settings), clock))
+
+
+@pytest.fixture
+def shelved(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelved]:
+    monkeypatch.setitem(VENDORS, SHELF.name, SHELF)
+    monkeypatch.setattr(simulated, "start", start_shelf)
+    with simulated.simulated_world({"library": (SHELF.name, {"bearer": KEY})}, latency="2") as pair:
+        pair[0].put_profile(PROFILE)
+        yield pair
+
+
+def carried(world: World, rows: int) -> Run:
+    lines = [f"b-{n},Book {n}" for n in range(1, rows + 1)]
+    run = world.carried("\n".join(["Code,Title", *lines]), profile="books")
+    assert world.problems(run.run_id) == []
+    return run
+
+
+def made(sim: RunningSimulator) -> dict[int, str]:
+    """Row → the book that was made of it."""
+    effects = sim.effects(kind="book")["effects"]
+    rows = [int(effect["external_id"].removeprefix("b-")) for effect in effects]
+    assert len(rows) == len(set(rows)), "a row was made twice"
+    return dict(zip(rows, (effect["id"] for effect in effects), strict=True))
+
+
+def test_every_row_becomes_one_book(shelved: Shelved) -> None:
+    world, sim = shelved
+
+    run = carried(world, 1_005)
+
+    assert run.status is RunStatus.COMPLETED
+    outcomes = world.outcomes(run.run_id)
+    assert {row: outcome.vendor_id for row, outcome in outcomes.items()} == made(sim)
+    assert sim.effects()["requests"]["submit"] == 11
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [{"reset": True, "after": True}, {"status": 502}, {"fail_job": {"after_rows": 40}}],
+    ids=["answers lost", "gateway errors", "jobs died half-way"],
+)
+def test_what_cannot_be_known_is_unknown_and_nothing_is_sent_twice(
+    shelved: Shelved, effect: dict[str, object]
+) -> None:
+    world, sim = shelved
+    match = {"method": "POST", "path": "v1/imports$", "every": 3}
+    sim.set_faults({"match": match, "effect": effect})
+
+    run = carried(world, 600)
+
+    books = made(sim)
+    outcomes = world.outcomes(run.run_id)
+    assert {outcome.status for outcome in outcomes.values()} == {
+        OutcomeStatus.SUCCEEDED,
+        OutcomeStatus.UNKNOWN,
+    }
+    assert run.status is RunStatus.UNRESOLVED
+    for row, outcome in outcomes.items():
+        if outcome.status is OutcomeStatus.SUCCEEDED:
+            assert outcome.vendor_id == books[row]

@@ -1,0 +1,300 @@
+"""A vendor from a document: what is sent, how results are read, and what is said of faults."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from copy import deepcopy
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobferry.model import ColumnType, JsonObject, OutcomeStatus, RecordResult
+from jobferry.vendors.base import Accepted, FoundState, JobPhase, LostSubmission, Refused, Vendor
+from jobferry.vendors.declarative import vendor_from
+from jobferry.vendors.declarative_document import DocumentError
+from jobferry.vendors.zendesk_sunshine import ZENDESK_SUNSHINE
+from jobferry.vendors.zendesk_sunshine_results import read_results as read_sunshine
+from tests.contract.declared_sunshine.bench import DECLARED_SUNSHINE, DeclaredSunshineBench
+from tests.contract.fourth_vendor.bench import DOCUMENT
+from vendorsim import ManualClock, start
+
+SHELF: JsonObject = yaml.safe_load(DOCUMENT.read_text())
+
+
+def changed(path: str, value: Any) -> JsonObject:
+    """Shelf's document with one value changed; None takes it away."""
+    document = deepcopy(SHELF)
+    *parents, last = path.split("/")
+    place = document
+    for parent in parents:
+        place = place[parent]
+    place[last] = value
+    return document
+
+
+def shelf(path: str, value: Any) -> Vendor:
+    return vendor_from(changed(path, value))
+
+
+def read(vendor: Vendor, raw: JsonObject, sent: list[JsonObject]) -> list[RecordResult]:
+    (operation, *_) = vendor.operations.values()
+    return vendor.read_results(operation, raw, len(sent), lambda: sent)
+
+
+# The document
+
+
+def test_it_declares_what_every_vendor_declares() -> None:
+    vendor = vendor_from(changed("operations/books.add/types", {"pages": "integer"}))
+
+    operation = vendor.operations["books.add"]
+    assert (vendor.name, vendor.title, vendor.base_path) == ("shelf", "Shelf", "/v1")
+    assert vendor.credential_forms == (frozenset({"bearer"}),)
+    assert (operation.max_records, operation.max_bytes) == (100, 1_000_000)
+    assert (operation.repeatable, operation.required) == (False, (("title",),))
+    assert operation.types == {"pages": ColumnType.INTEGER}
+    assert (vendor.capabilities.poll_batch, vendor.capabilities.max_jobs) == (50, 20)
+    assert not vendor.capabilities.job_list
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("name", None, "name is missing: it must be a text."),
+        ("title", 7, "title must be a text."),
+        ("base_path", "v1", "base_path must begin with /."),
+        ("credentials", ["password_file"], "credentials may be: email_token, bearer, password."),
+        ("test", None, "test is missing: it must be a mapping."),
+        ("submit/job_id", "import.", "submit.job_id is no JMESPath expression: 'import.'."),
+        ("submit/metod", "PUT", "submit.metod is no known key; is 'method' meant?"),
+        ("operations", {}, "operations must be a mapping that is not empty."),
+        ("operations/books.add/repeatable", None, "operations.books.add.repeatable is missing"),
+        ("operations/books.add/body", {}, "must hold '$records' or '$record', once."),
+        (
+            "operations/books.add/body",
+            {"book": "$record"},
+            "operations.books.add.max_records must be 1, as the body holds '$record'.",
+        ),
+        ("operations/books.add/types", {"pages": "page"}, "operations.books.add.types may be: "),
+        ("submit/method", "GET", "submit.method may be: POST, PUT, PATCH, DELETE."),
+        ("operations/books.add/required", [1], "operations.books.add.required must be a list of"),
+        ("poll/path", "/imports", "poll.path must hold {id}, for one job a request, or {ids}"),
+        ("poll/path", "/imports/{id}", "poll.batch must be left out"),
+        ("poll/ended", "done", "poll.ended must be a list of texts."),
+        ("results/failed", None, "results.failed is missing: it must be a text."),
+        ("errors/slots", "(", "errors.slots is no regular expression"),
+        ("limits/max_jobs", 0, "limits.max_jobs must be a whole number above 0."),
+        ("limits/max_jobs", True, "limits.max_jobs must be a whole number above 0."),
+        ("limits/max_jobs", "20", "limits.max_jobs must be a whole number above 0."),
+        ("shelves", {}, "shelves is no known key."),
+    ],
+)
+def test_a_fault_is_told_in_a_sentence(path: str, value: Any, sentence: str) -> None:
+    with pytest.raises(DocumentError) as caught:
+        shelf(path, value)
+
+    assert sentence in str(caught.value)
+
+
+def test_all_faults_are_told_at_once() -> None:
+    with pytest.raises(DocumentError) as caught:
+        vendor_from({})
+
+    told = str(caught.value).splitlines()
+    assert {"name", "title", "credentials", "test", "submit", "operations", "poll"} <= {
+        line.split()[0] for line in told
+    }
+    assert len(told) == len(set(told))
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=12,
+)
+
+
+def paths(value: Any, start: str = "") -> list[str]:
+    """Every place of a document."""
+    below = value if isinstance(value, dict) else {}
+    return [path for key in below for path in (start + key, *paths(below[key], f"{start}{key}/"))]
+
+
+@given(st.sampled_from(paths(SHELF)), _JSON)
+def test_whatever_stands_in_a_document_it_is_a_vendor_or_a_fault(path: str, value: Any) -> None:
+    with suppress(DocumentError):
+        assert shelf(path, value).operations
+
+
+@given(
+    st.sampled_from(["required", "types", "match_on", "fields", "record", "method", "path"]), _JSON
+)
+def test_so_with_what_an_operation_may_say(key: str, value: Any) -> None:
+    with suppress(DocumentError):
+        assert shelf(f"operations/books.add/{key}", value).operations
+
+
+# What is sent
+
+
+@pytest.mark.parametrize("name", ZENDESK_SUNSHINE.operations)
+def test_a_declared_request_is_that_of_the_module(name: str) -> None:
+    records: list[JsonObject] = [{"id": "a", "type": "product", "external_id": "ü"}, {"id": "b"}]
+    ours, theirs = DECLARED_SUNSHINE.operations[name], ZENDESK_SUNSHINE.operations[name]
+
+    assert DECLARED_SUNSHINE.encode(ours, records) == ZENDESK_SUNSHINE.encode(theirs, records)
+    assert ours == theirs
+
+
+def test_a_job_of_one_record_holds_the_record_itself() -> None:
+    document = changed("operations/books.add/body", {"book": "$record", "kind": ["new", 1]})
+    document["operations"]["books.add"]["max_records"] = 1
+    vendor = vendor_from(document)
+
+    sent = vendor.encode(vendor.operations["books.add"], [{"title": "A"}])
+
+    assert json.loads(sent) == {"book": {"title": "A"}, "kind": ["new", 1]}
+
+
+# What came of it
+
+
+@pytest.mark.parametrize(
+    ("lines", "signs"),
+    [
+        ([{"index": 0, "book": "a"}, {"index": 1, "why": {"kind": "x", "text": "y"}}], "+-"),
+        ([{"index": 1, "book": "a"}, {"index": 0, "why": {"kind": "x"}}], "-+"),
+        ([{"index": 0, "book": "a", "why": {"kind": "x"}}, {"index": 1}], "-?"),
+        ([{"index": 0, "book": "a"}, {"index": 0, "book": "b"}], "??"),
+        ([{"index": 2, "book": "a"}, {"index": -1, "book": "b"}, {"index": True}], "??"),
+        ([{"index": "0", "book": "a"}, "book"], "??"),
+        ("lines", "??"),
+        (None, "??"),
+    ],
+)
+def test_a_result_counts_for_the_record_that_it_names(lines: Any, signs: str) -> None:
+    vendor = vendor_from(SHELF)
+
+    results = read(vendor, {"id": "imp-1", "state": "done", "lines": lines}, [{}, {}])
+
+    wanted = {"+": "succeeded", "-": "failed", "?": "unknown"}
+    assert [result.status for result in results] == [wanted[sign] for sign in signs]
+    assert all(result.code and result.text for result in results if result.status != "succeeded")
+
+
+_ITEM = st.fixed_dictionaries(
+    {},
+    optional={
+        "success": st.sampled_from([True, False, None]),
+        "data": st.sampled_from([{"id": "a"}, {"id": "b"}, {"id": "c"}, {}, None]),
+        "errors": st.lists(
+            st.fixed_dictionaries({"code": st.just("C"), "detail": st.just("no")}), max_size=2
+        ),
+    },
+)
+
+
+@given(
+    st.lists(_ITEM, max_size=4),
+    st.sampled_from(["completed", "failed", "aborted"]),
+    st.sampled_from(["resources.post", "resources.update"]),
+    st.lists(st.sampled_from("abc"), min_size=1, max_size=3, unique=True),
+)
+def test_declared_results_are_read_as_the_module_reads_them(
+    items: list[JsonObject], status: str, name: str, ids: list[str]
+) -> None:
+    raw = {"id": "j", "job_status": status, "results": items}
+    sent: list[JsonObject] = [{"id": each} for each in ids]
+
+    ours = DECLARED_SUNSHINE.read_results(
+        DECLARED_SUNSHINE.operations[name], raw, len(sent), lambda: sent
+    )
+    theirs = read_sunshine(ZENDESK_SUNSHINE.operations[name], raw, len(sent), lambda: sent)
+
+    for declared, coded in zip(ours, theirs, strict=True):
+        # Two results that claim one record are nobody's here; the module takes the first.
+        assert declared.status in (coded.status, OutcomeStatus.UNKNOWN)
+        if declared.status is coded.status:
+            assert declared.vendor_id == coded.vendor_id
+
+
+@given(_JSON, st.integers(0, 4))
+def test_whatever_a_job_holds_there_is_one_result_a_record(rows: Any, count: int) -> None:
+    for vendor, place in ((vendor_from(SHELF), "lines"), (DECLARED_SUNSHINE, "results")):
+        raw = {"id": "j", "state": "done", "job_status": "completed", place: rows}
+
+        assert len(read(vendor, raw, [{"id": str(n)} for n in range(count)])) == count
+
+
+# The client
+
+
+def test_the_second_reader_follows_its_pages_and_no_other_address() -> None:
+    document = yaml.safe_load(
+        (DOCUMENT.parent.parent / "declared_sunshine" / "sunshine.yaml").read_text()
+    )
+    document["poll"]["list"]["path"] = "/jobs?per_page=2"
+    clock = ManualClock()
+    with start(clock=clock, requests_per_minute=0) as sim:
+        bench = DeclaredSunshineBench(sim, clock)
+        client = vendor_from(document).client(sim.url, bench.secret, allow_loopback_http=True)
+        bench.client = client
+        bench.befall(bench.write, list_only=True)
+        jobs = [bench.submitted(bench.records(1, prefix=f"E{n}")) for n in range(5)]
+
+        answer = client.poll([*jobs, "unheard-of", "../users"])
+
+    assert [answer.readings[job].phase for job in jobs] == [JobPhase.ACTIVE] * 5
+    assert answer.readings["unheard-of"].phase is JobPhase.GONE
+    assert answer.readings["../users"].phase is JobPhase.GONE
+    assert answer.requests == 6 + 3
+
+
+@pytest.mark.parametrize("fault", [{"status": 502}, {"body": {"data": "?"}}], ids=str)
+def test_a_job_is_not_gone_while_the_second_reader_cannot_say(fault: JsonObject) -> None:
+    clock = ManualClock()
+    with start(clock=clock, requests_per_minute=0) as sim:
+        bench = DeclaredSunshineBench(sim, clock)
+        bench.befall(bench.listing, **fault)
+
+        answer = bench.client.poll(["unheard-of"])
+
+    assert not answer.readings
+    assert answer.problem
+
+
+def test_a_job_of_no_records_or_too_many_is_not_sent() -> None:
+    clock = ManualClock()
+    with start(clock=clock) as sim:
+        bench = DeclaredSunshineBench(sim, clock)
+
+        answers = [bench.client.submit(bench.create, bench.records(n), "t") for n in (0, 101)]
+
+        assert all(isinstance(answer, Refused) for answer in answers)
+        assert bench.client.requests_made == 0
+
+
+@pytest.mark.parametrize("end", ["", "/", "/api/sunshine", "/api/sunshine/"])
+def test_the_address_may_name_the_base_path(end: str) -> None:
+    clock = ManualClock()
+    with start(clock=clock) as sim:
+        bench = DeclaredSunshineBench(sim, clock)
+        client = bench.vendor.client(sim.url + end, bench.secret, allow_loopback_http=True)
+
+        assert isinstance(client.submit(bench.create, bench.records(1), "t"), Accepted)
+
+
+def test_a_lost_job_is_never_guessed() -> None:
+    clock = ManualClock()
+    with start(clock=clock) as sim:
+        bench = DeclaredSunshineBench(sim, clock)
+        lost = LostSubmission("t", clock.now(), bench.records(1), frozenset())
+
+        found = bench.client.find(bench.create, lost, clock.now() + 60)
+
+    assert (found.state, found.requests) == (FoundState.UNDECIDABLE, 0)
+    assert found.reason

@@ -1,0 +1,51 @@
+"""The sample profiles and their CSVs: every one can be used, and every operation has one."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+import yaml
+
+from jobferry.model import Profile
+from jobferry.profiles import check_against, validate
+from jobferry.steps.binding import bind_columns
+from jobferry.vendors.zendesk_operations import OPERATIONS
+from jobferry.vendors.zendesk_requests import Request, request_of
+from jobferry.vendors.zendesk_support import ZENDESK_SUPPORT
+
+ROOT = Path(__file__).parents[3]
+PROFILES = {
+    path.stem: Profile.from_document(document, 1)
+    for path in sorted((ROOT / "profiles").glob("*.yaml"))
+    if (document := validate(yaml.safe_load(path.read_text())))["connection"] == "acme"
+}
+
+# The form by name needs a setting of the object; it differs from the one by external id in no more.
+WITHOUT_SAMPLE = {"custom_objects.<key>.create_or_update_by_name"}
+
+
+def test_every_operation_has_a_sample() -> None:
+    shown = {profile.operation.replace(".vehicle.", ".<key>.") for profile in PROFILES.values()}
+
+    assert shown == set(OPERATIONS) - WITHOUT_SAMPLE
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_sample_becomes_one_request(name: str) -> None:
+    profile = PROFILES[name]
+    assert profile.name == name
+    operation = check_against(profile, ZENDESK_SUPPORT)
+    text = (ROOT / "events" / f"{name}.csv").read_text()
+    header, *rows = csv.reader(io.StringIO(text, newline=""))
+    mapping = bind_columns(profile, operation, header)
+    good = [
+        mapping.record(cells)
+        for cells in rows
+        if len(cells) == len(header) and mapping.check(cells) is None
+    ]
+
+    assert good
+    assert isinstance(request_of(operation, good), Request)
