@@ -7,7 +7,7 @@ DEMO := build/demo
 VENDOR ?= zendesk_support
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit e2e bench deploy validate clean
+.PHONY: help setup demo test lint types unit e2e bench lock deploy validate clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -44,8 +44,9 @@ bench: setup ## measured against bounds
 	$(BIN)/python benchmarks/plan_speed.py
 
 lock: setup ## pin what pyproject.toml asks for
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile --quiet --universal --all-extras --python-version 3.11 --no-annotate \
-	  --no-header --no-emit-index-url -o requirements/lock.txt pyproject.toml
+	  --no-header -o requirements/lock.txt pyproject.toml
 
 validate: lint
 
