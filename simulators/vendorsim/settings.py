@@ -13,6 +13,7 @@ from vendorsim.values import JsonObject
 from vendorsim.vidispine.settings import VidispineSettings
 from vendorsim.zendesk_sunshine.settings import SunshineSettings
 from vendorsim.zendesk_support.throttle import ENDPOINTS
+from vendorsim.zendesk_support.tickets import Merged
 
 
 class Latency(NamedTuple):
@@ -45,6 +46,8 @@ class Settings(SunshineSettings, VidispineSettings):
     endpoint_limits       further limits per minute, by a name of `zendesk_support.throttle`
     max_url_bytes         longer request targets are answered 414
     token_seconds         life of an access token from `/oauth/tokens`
+    agent_jobs_path       under which end of `/routing/agents/instance_values/…` jobs are taken
+    merge_results         the ticket that a result of a merge names; no source states the real one
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,6 +62,8 @@ class Settings(SunshineSettings, VidispineSettings):
     endpoint_limits: dict[str, int] = Field(default_factory=dict)
     max_url_bytes: int = Field(default=8_000, gt=0)
     token_seconds: float = Field(default=1_800.0, gt=0)
+    agent_jobs_path: Literal["both", "job", "jobs"] = "both"
+    merge_results: Merged = "sources"
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Settings:

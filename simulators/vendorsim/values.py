@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -52,6 +53,26 @@ def json_reply(
 def seeded(seed: int, purpose: str) -> random.Random:
     """Random numbers that depend on the seed and the purpose alone."""
     return random.Random(f"{seed}:{purpose}")  # noqa: S311  repeatable choices, no secrets
+
+
+def distorted(
+    results: list[JsonObject], quirks: Sequence[str], draws: random.Random
+) -> list[JsonObject] | None:
+    """The results of a job as its faults leave them."""
+    shown = [dict(result) for result in results]
+    for quirk in quirks:
+        if quirk == "null":
+            return None
+        if quirk == "short":
+            shown = shown[:-1]
+        elif quirk == "reordered":
+            draws.shuffle(shown)
+        elif quirk == "no_index":
+            for result in shown:
+                result.pop("index", None)
+        elif quirk == "empty_row" and shown:
+            shown[draws.randrange(len(shown))] = {}
+    return shown
 
 
 def iso_time(at: float) -> str:

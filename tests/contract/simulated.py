@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from jobferry.connections import Connections, max_jobs
 from jobferry.ledger.config import Connection
 from jobferry.vendors import VENDORS
-from tests.fakes.clock import Clock
+from tests.fakes.schedule import Schedule
 from tests.fakes.world import World
 from vendorsim import RunningSimulator, start
 
@@ -19,13 +19,13 @@ from vendorsim import RunningSimulator, start
 class SharedClock:
     """The simulator's time is that of the steps."""
 
-    clock: Clock
+    clock: Schedule
 
     def now(self) -> float:
         return self.clock.now()
 
     async def sleep(self, seconds: float) -> None:
-        self.clock.advance(seconds)
+        self.clock.pass_time(seconds)
 
 
 @contextmanager

@@ -15,6 +15,13 @@ from vendorsim.zendesk_support.throttle import jobs_header
 
 Endpoint = Callable[[Call], Reply]
 
+_MERGE_COMMENTS = {
+    "target_comment",
+    "source_comment",
+    "target_comment_is_public",
+    "source_comment_is_public",
+}
+
 
 def submit(
     call: Call,
@@ -95,11 +102,20 @@ def merge_tickets(call: Call) -> Reply:
     ids = [item.get("id") if isinstance(item, dict) else item for item in given]
     if not all(isinstance(each, int) for each in ids):
         raise call.invalid("ids", "an array of integers")
-    return submit(call, tickets.MERGE, [{"id": each} for each in ids], target=call.part("id"))
+    comments = {name: value for name, value in call.document().items() if name in _MERGE_COMMENTS}
+    return submit(
+        call,
+        tickets.MERGES[call.account.world.settings.merge_results],
+        [{"id": each, **comments} for each in ids],
+        target=call.part("id"),
+    )
 
 
 def set_agent_attributes(call: Call) -> Reply:
-    """POST of attribute values for many agents."""
+    """POST of attribute values for many agents, under the path that the account serves."""
+    served = call.account.world.settings.agent_jobs_path
+    if served not in ("both", call.path.rpartition("/")[2]):
+        return replies.no_such_endpoint()
     action, items = _job(call, agents.OPERATIONS)
     attributes = call.document()["job"].get("attributes")
     values = attributes.get("attribute_values") if isinstance(attributes, dict) else None

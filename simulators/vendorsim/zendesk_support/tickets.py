@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Literal, get_args
 
 from vendorsim.values import EMAIL, JsonObject, iso_time
 from vendorsim.zendesk_support.operations import (
@@ -14,8 +16,12 @@ from vendorsim.zendesk_support.operations import (
 )
 from vendorsim.zendesk_support.records import Record, Store, Table
 
+Merged = Literal["sources", "target"]
+"""What the results of a merge name."""
+
 BLANK_DESCRIPTION = "cannot be blank"
 _OUTDATED = "Safe Update prevented the update due to outdated ticket data."
+_CLOSED = "closed"
 _NOT_STORED = {
     "additional_tags",
     "comment",
@@ -130,17 +136,33 @@ def _delete_permanently(row: Row) -> JsonObject:
     return {"success": True}
 
 
-def _merge(row: Row) -> JsonObject:
-    """One source ticket into the target of the path; the result's form is assumed."""
-    target = _existing(row, int(row.target))
-    source = _existing(row, row.record.get("id"))
-    tickets = row.store.tickets
-    tickets.update(source, {"status": "closed"}, row.at)
-    row.note("updated", tickets, source, {**row.record, "merged_into": target.id})
-    if row.index == 0:
+def _merge(named: Merged) -> Callable[[Row], JsonObject]:
+    """One source ticket into the target of the path, with the comments that each side gets.
+
+    That closed tickets cannot be merged is assumed, and so is the form of the result.
+    """
+
+    def apply(row: Row) -> JsonObject:
+        target = _open(row, int(row.target))
+        source = _open(row, row.record.get("id"))
+        if source is target:
+            raise RowRefused("Ticket", "cannot be merged into itself")
+        tickets = row.store.tickets
         tickets.update(target, {}, row.at)
         row.note("updated", tickets, target, {**row.record, "merged_from": source.id})
-    return {"action": "update", "id": source.id, "status": "Updated", "success": True}
+        tickets.update(source, {"status": _CLOSED}, row.at)
+        row.note("updated", tickets, source, {**row.record, "merged_into": target.id})
+        shown = source if named == "sources" else target
+        return {"action": "update", "id": shown.id, "status": "Updated", "success": True}
+
+    return apply
+
+
+def _open(row: Row, ticket_id: int | None) -> Record:
+    ticket = _existing(row, ticket_id)
+    if ticket.fields.get("status") == _CLOSED:
+        raise RowRefused("Status", "closed prevents ticket merge")
+    return ticket
 
 
 def _existing(row: Row, ticket_id: int | None) -> Record:
@@ -239,12 +261,16 @@ DELETE_PERMANENTLY = Operation(
     apply=_delete_permanently,
     summarised=True,
 )
-MERGE = Operation(
-    name="tickets.merge",
-    job_type="Merge Ticket",
-    worker="TicketMergeJob",
-    doing="Merging ticket #{n}",
-    failure="TicketMergeFailed",
-    apply=_merge,
-    failure_id=True,
-)
+MERGES: dict[Merged, Operation] = {
+    named: Operation(
+        name="tickets.merge",
+        job_type="Merge Ticket",
+        worker="TicketMergeJob",
+        doing="Merging ticket #{n}",
+        failure="TicketMergeFailed",
+        apply=_merge(named),
+        failure_id=True,
+    )
+    for named in get_args(Merged)
+}
+"""By the setting `merge_results`."""

@@ -16,9 +16,8 @@ from starlette.routing import Route
 from vendorsim.effects import JobEntry, RecordEffect, RequestKind
 from vendorsim.faults import Effect
 from vendorsim.simulator import Simulator
-from vendorsim.values import JsonObject, Reply, json_reply
+from vendorsim.values import JsonObject, Reply, distorted, json_reply
 from vendorsim.world import Exchange, World
-from vendorsim.zendesk_support.jobs import distorted
 
 KEY = "shelf-key"
 

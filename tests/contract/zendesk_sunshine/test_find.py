@@ -6,45 +6,12 @@ duplicates. Where the vendor cannot say, `undecidable` ends the search and `pend
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pytest
 
 from jobferry.model import JsonObject
-from jobferry.vendors.base import Ambiguous, Found, FoundState, LostSubmission
+from jobferry.vendors.base import FoundState
+from tests.contract.lost import LOST, NEVER_TAKEN, Search
 from tests.contract.zendesk_sunshine.bench import SunshineBench
-
-LONG_AFTER = 120.0
-"""Seconds after which a job that was taken is visible for certain."""
-
-LOST = {"reset": True, "after": True}
-NEVER_TAKEN = {"reset": True}
-
-
-class Search:
-    """One submission whose answer is lost, and the search for it."""
-
-    def __init__(self, bench: SunshineBench, operation: str = "resources.post") -> None:
-        self.bench = bench
-        self.operation = bench.operation(operation)
-        self.records: list[JsonObject] = []
-        self.sent_at = 0.0
-
-    def submit(self, records: list[JsonObject], **effect: object) -> str | None:
-        """Lose the answer of a submission; the id of the job that the vendor took, if it did."""
-        before = len(self.bench.jobs())
-        self.records, self.sent_at = records, self.bench.now()
-        self.bench.befall(self.bench.write, 1, **(effect or LOST))
-        answer = self.bench.client.submit(self.operation, records, "token")
-        assert isinstance(answer, Ambiguous)
-        taken = self.bench.jobs()[before:]
-        return taken[0]["job_id"] if taken else None
-
-    def find(self, known: Iterable[str] = (), *, after: float = LONG_AFTER) -> Found:
-        """What the adapter says, asked `after` seconds."""
-        self.bench.pass_time(after)
-        lost = LostSubmission("token", self.sent_at, self.records, frozenset(known))
-        return self.bench.client.find(self.operation, lost, self.bench.now())
 
 
 @pytest.fixture
@@ -84,7 +51,7 @@ def test_found_by_attributes_where_there_are_no_external_ids(
 
 
 def test_links_are_found_by_their_ends(bench: SunshineBench) -> None:
-    search = Search(bench, "relationships.post")
+    search = Search(bench, bench.operation("relationships.post"))
     ids = bench.made(bench.records(4))
     others = bench.submitted(links(ids[:2]), search.operation)
     job_id = search.submit(links(ids[2:]))
@@ -145,7 +112,7 @@ def test_found_among_many_jobs_of_other_times(bench: SunshineBench, search: Sear
 
 @pytest.mark.parametrize("name", ["resources.post", "relationships.post"])
 def test_found_though_results_are_reordered(bench: SunshineBench, name: str) -> None:
-    search = Search(bench, name)
+    search = Search(bench, bench.operation(name))
     rows = (
         bench.records(4) if name == "resources.post" else links([f"zen:user:{n}" for n in "1234"])
     )
@@ -253,7 +220,7 @@ def test_many_external_ids_are_asked_for_in_parts(bench: SunshineBench, search: 
 
 
 def test_links_are_absent_without_a_look_up(bench: SunshineBench) -> None:
-    search = Search(bench, "relationships.post")
+    search = Search(bench, bench.operation("relationships.post"))
     search.submit(links(["zen:user:1"]), **NEVER_TAKEN)
 
     found = search.find()

@@ -8,7 +8,8 @@ import pytest
 
 from jobferry.model import JsonObject
 from jobferry.vendors.base import JobPhase
-from jobferry.vendors.zendesk_sunshine import MAX_HICCUPS, READERS
+from jobferry.vendors.poll_round import MAX_HICCUPS
+from jobferry.vendors.zendesk_sunshine import READERS
 from tests.contract.zendesk_sunshine.bench import SunshineBench
 from vendorsim import start
 

@@ -39,6 +39,10 @@ def member(user_id: int, **other: int) -> JsonObject:
     return {"user_id": user_id, **other}
 
 
+def merging(source: int, target: int, **comments: object) -> JsonObject:
+    return {"id": source, "target_id": target, **comments}
+
+
 def skilled(agent: int, action: str = "upsert", *values: str) -> JsonObject:
     return {"id": agent, "action": action, "attribute_values": list(values or [SPANISH])}
 
@@ -202,6 +206,8 @@ _TICKETS = (
     ),
     *_by_id("tickets.delete", lambda there: there.tickets),
     *_by_id("tickets.mark_as_spam", lambda there: there.tickets),
+    Case("tickets.merge", "good", lambda there: [merging(there.tickets[0], there.tickets[1])], "+"),
+    Case("tickets.merge", "bad", lambda there: [merging(MISSING, there.tickets[0])], "-"),
     Case("tickets.import", "good", lambda _: [history("a"), ticket("b")], "++"),
     Case("tickets.import", "bad", lambda _: [history("a", comments=[])], "-"),
     Case(

@@ -7,47 +7,14 @@ duplicates. Where the vendor cannot say, `undecidable` ends the search and `pend
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 
 import pytest
 
 from jobferry.model import JsonObject
-from jobferry.vendors.base import Ambiguous, Found, FoundState, LostSubmission, Operation
+from jobferry.vendors.base import FoundState
+from tests.contract.lost import LOST, NEVER_TAKEN, Search
 from tests.contract.zendesk_support.bench import ZendeskBench
 from tests.contract.zendesk_support.cases import history, operation_named
-
-LONG_AFTER = 120.0
-"""Seconds after which a job that was taken is visible for certain."""
-
-LOST = {"reset": True, "after": True}
-NEVER_TAKEN = {"reset": True}
-
-
-class Search:
-    """One submission whose answer is lost, and the search for it."""
-
-    def __init__(self, bench: ZendeskBench, operation: Operation | None = None) -> None:
-        self.bench = bench
-        self.operation = operation or bench.create
-        self.records: list[JsonObject] = []
-        self.sent_at = 0.0
-
-    def submit(self, records: list[JsonObject], **effect: object) -> str | None:
-        """Lose the answer of a submission; the id of the job that the vendor took, if it did."""
-        before = len(self.bench.jobs())
-        self.records, self.sent_at = records, self.bench.now()
-        match = {"method": "POST", "path": "create_|/jobs$"}
-        self.bench.befall(match, 1, **(effect or LOST))
-        answer = self.bench.client.submit(self.operation, records, "token")
-        assert isinstance(answer, Ambiguous)
-        taken = self.bench.jobs()[before:]
-        return taken[0]["job_id"] if taken else None
-
-    def find(self, known: Iterable[str] = (), *, after: float = LONG_AFTER) -> Found:
-        """What the adapter says, asked `after` seconds."""
-        self.bench.pass_time(after)
-        lost = LostSubmission("token", self.sent_at, self.records, frozenset(known))
-        return self.bench.client.find(self.operation, lost, self.bench.now())
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def test_outcomes_carry_the_vendors_reasons(bench: ZendeskBench) -> None:
     assert (succeeded.code, succeeded.text) == (None, None)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "tickets.merge"])
 def test_a_full_job_is_taken_and_one_row_more_is_refused(bench: ZendeskBench, name: str) -> None:
     operation = operation_named(bench, name)
     records = [
@@ -156,6 +156,37 @@ def test_the_actions_on_agents_do_what_they_say(bench: ZendeskBench, there: Acco
         held.append(shown.json()["user"]["attribute_values"])
 
     assert held == [[SPANISH], [SPANISH, FRENCH], [FRENCH]]
+
+
+@pytest.mark.parametrize(("served", "requests_needed"), [("job", 2), ("jobs", 3), ("both", 2)])
+def test_agents_jobs_are_sent_where_they_are_served(
+    bench: ZendeskBench, there: Account, served: str, requests_needed: int
+) -> None:
+    bench.sim.change_settings(agent_jobs_path=served)
+    operation = operation_named(bench, "agents.set_attributes")
+    before = bench.client.requests_made
+
+    for agent in there.agents[:2]:
+        bench.submitted([skilled(agent)], operation)
+
+    # The path that is not served is tried once.
+    assert bench.client.requests_made - before == requests_needed
+    assert [job["operation"] for job in bench.jobs()][-2:] == [operation.name] * 2
+
+
+def test_agents_jobs_that_are_unknown_under_either_path_are_refused(
+    bench: ZendeskBench, there: Account
+) -> None:
+    bench.befall(
+        {"method": "POST", "path": "instance_values/job$"}, status=404, body={"error": "A"}
+    )
+    bench.befall({"method": "POST", "path": "instance_values/jobs$"}, status=404)
+    operation = operation_named(bench, "agents.set_attributes")
+
+    refused = bench.client.submit(operation, [skilled(there.agents[0])], "token")
+
+    assert isinstance(refused, Refused)
+    assert (refused.scope, refused.code) == (RefusalScope.CHUNK, "A")
 
 
 def test_the_key_of_a_custom_object_must_be_written(bench: ZendeskBench) -> None:

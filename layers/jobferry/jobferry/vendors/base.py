@@ -31,16 +31,28 @@ class JobPhase(StrEnum):
 class Operation:
     """One bulk operation: what may be sent and how safe it is to send it again.
 
-    max_records  records in one request, the vendor's own limit
-    max_bytes    encoded bytes of one request body
-    repeatable   sending the same records twice leaves the same state (upsert, update, delete)
-    required     vendor fields without which the vendor refuses every record; each entry lists
-                 alternatives, any of which will do
-    match_on     record fields that a result can be matched by when it carries no index, in order
-    folded       fields that the vendor compares without regard to case
-    types        fields that are no plain text, whatever the profile says of them
-    says_status  a success of this operation always names a status; an id alone proves nothing
-    fields       documented fields, for people (`jobferry operations`); others pass unchecked
+    max_records       records in one request, the vendor's own limit
+    max_bytes         encoded bytes of one request body
+    repeatable        sending the same records twice leaves the same state (upsert, update, delete)
+    required          vendor fields without which the vendor refuses every record; each entry lists
+                      alternatives, any of which will do
+    match_on          record fields that a result can be matched by when it carries no index, in
+                      order
+    folded            fields that the vendor compares without regard to case
+    types             fields that are no plain text, whatever the profile says of them
+    says_status       a success of this operation always names a status; an id alone proves nothing
+    fields            documented fields, for people (`jobferry operations`); others pass unchecked
+    max_record_bytes  encoded bytes of one record, where the vendor bounds each by itself
+    endpoint          the vendor's name of a request limit that these requests have besides the
+                      account's
+    endpoint_per_minute
+                      that limit, as published
+    external_id_field field that the vendor keeps with the record and that may hold an id of ours;
+                      declared for operations that make records (see `steps.external_ids`)
+    undone_by         the operation that takes away what a row of this one made, named by the
+                      row's vendor id; empty: there is none
+    undone_by_field   the field of that operation that takes the vendor id
+    cannot_undo       what stays all the same, or why nothing can be undone, for people
     """
 
     name: str
@@ -54,6 +66,13 @@ class Operation:
     types: Mapping[str, ColumnType] = field(default_factory=dict)
     says_status: bool = False
     fields: tuple[str, ...] = ()
+    max_record_bytes: int | None = None
+    endpoint: str = ""
+    endpoint_per_minute: int | None = None
+    external_id_field: str = ""
+    undone_by: str = ""
+    undone_by_field: str = "id"
+    cannot_undo: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +83,8 @@ class Capabilities:
     """Jobs in one status request."""
     max_jobs: int = 1
     """Jobs that one account may have in flight, as documented."""
+    refuses_excess: bool = False
+    """One job more than that is refused at once, in words of its own, and nothing is done."""
     retention_seconds: int = 86_400
     """How long results can be read after the job was created, at the least."""
     token_search: bool = False
@@ -79,6 +100,35 @@ class Capabilities:
     problems: bool = False
     """These five: the client is a `JobControl`, and this call of it works."""
     push: bool = False
+    priority_field: str = ""
+    """Record field that says a new job's priority; empty: a new job cannot be given one. Its
+    bytes are no part of the request's body, which is weighed when the file is planned."""
+    priority_words: Mapping[str, str] = field(default_factory=dict)
+    """A run's priority → the vendor's word; one that is not here is said as it is."""
+
+    def priority_word(self, priority: str) -> str:
+        """A run's priority (`lowest` … `immediate`) in the vendor's words."""
+        return self.priority_words.get(priority, priority)
+
+
+@dataclass(frozen=True, slots=True)
+class RateReading:
+    """What the headers of one answer told of the account's limits; None for what they left out.
+
+    It comes along with an answer and is no part of its meaning: answers are compared without it.
+
+    requests_limit      requests a minute
+    requests_remaining  of these, how many are left in the running window
+    resets_in           seconds until that window is new
+    jobs_limit          jobs in flight
+    jobs_remaining      of these, how many more may be started now
+    """
+
+    requests_limit: int | None = None
+    requests_remaining: int | None = None
+    resets_in: float | None = None
+    jobs_limit: int | None = None
+    jobs_remaining: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +136,7 @@ class Accepted:
     """The vendor took the job."""
 
     job_id: str
+    limits: RateReading | None = field(default=None, compare=False)
 
 
 class RefusalScope(StrEnum):
@@ -118,6 +169,7 @@ class Throttled:
 
     reason: ThrottleReason
     retry_after: float | None = None
+    limits: RateReading | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +214,8 @@ class PollAnswer:
     requests: int = 1
     problem: str | None = None
     """Why nothing was learned (gateway error, time-out), in words for the log."""
+    limits: RateReading | None = field(default=None, compare=False)
+    """What the last answer of the round told."""
 
 
 class FoundState(StrEnum):
@@ -267,7 +321,7 @@ class JobControl(VendorClient, Protocol):
         ...
 
     def delete(self, job_ids: Sequence[str]) -> Refused | Throttled | Ambiguous | None:
-        """Remove the vendor's records of jobs."""
+        """Remove the vendor's records of jobs; one that is not there counts as removed."""
         ...
 
     def problems(

@@ -11,8 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from threading import Event
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -47,6 +46,8 @@ from jobferry.vendors.declarative_document import (
     Results,
     read_document,
 )
+from jobferry.vendors.poll_round import PollRound
+from jobferry.vendors.verdicts import NO_REASON, NOTHING_DONE, SAYS_NOTHING, one_per_record
 
 if TYPE_CHECKING:
     from jobferry.vendors.http import Answer, HttpClient, NoAnswer
@@ -65,25 +66,7 @@ REQUESTS_PER_POLL = 200
 LIST_PAGES = 20
 """Pages of the list that one poll reads at the most."""
 
-MAX_HICCUPS = 3
-"""Requests of a poll that may go wrong before it ends: the vendor is in trouble."""
-
 _UNREADABLE = Ambiguous("the vendor's answer cannot be read")
-_NOTHING_DONE = RecordResult(
-    OutcomeStatus.FAILED,
-    code="job_aborted",
-    text="The job ended before it began. Nothing was done; the row can be sent again.",
-)
-_NOT_LISTED = RecordResult(
-    OutcomeStatus.UNKNOWN,
-    code="result_missing",
-    text="The job ended without a result for this row; look the record up at the vendor.",
-)
-_SAYS_NOTHING = RecordResult(
-    OutcomeStatus.UNKNOWN,
-    code="result_says_nothing",
-    text="The vendor's result for this row says neither success nor failure.",
-)
 
 
 def vendor_from(document: Mapping[str, Any]) -> Vendor:
@@ -152,30 +135,10 @@ def _body(document: Document, operation: Operation, records: Sequence[JsonObject
 
 
 @dataclass
-class _Round:
-    """What one poll gathers. `over` is set when the vendor wants no more requests."""
+class _Round(PollRound):
+    """A round that notes besides which jobs the first reader does not know."""
 
-    readings: dict[str, JobReading] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
-    throttled: Throttled | None = None
-    refused: Refused | None = None
-    hiccups: list[str] = field(default_factory=list)
-    over: Event = field(default_factory=Event)
-
-    def note(self, problem: Problem) -> None:
-        """Sort a problem in; a hiccup ends the round only when it is one of several."""
-        if isinstance(problem, Throttled):
-            self.throttled = problem
-        elif isinstance(problem, Refused):
-            self.refused = problem
-        else:
-            self.hiccups.append(problem.reason)
-            if problem.retry_after is not None:
-                # A read may simply be repeated, when the vendor says when.
-                self.throttled = Throttled(ThrottleReason.RATE, problem.retry_after)
-            elif len(self.hiccups) < MAX_HICCUPS:
-                return
-        self.over.set()
 
 
 class DeclaredClient:
@@ -235,13 +198,7 @@ class DeclaredClient:
                 list(pool.map(lambda batch: self._look_at(batch, gathered), batches))
         if gathered.missing and not gathered.over.is_set():
             self._look_for(gathered)
-        return PollAnswer(
-            readings=gathered.readings,
-            throttled=gathered.throttled,
-            refused=gathered.refused,
-            requests=self.requests_made - before,
-            problem="; ".join(dict.fromkeys(gathered.hiccups)) or None,
-        )
+        return replace(gathered.answer(), requests=self.requests_made - before)
 
     def _look_at(self, job_ids: Sequence[str], gathered: _Round) -> None:
         """One status request: readings of the jobs that it shows."""
@@ -371,7 +328,7 @@ def _results_of(
     items = listed if isinstance(listed, list) else []
     status = str(document.polling.status(raw) or "")
     if not items and status in results.nothing_done:
-        return [_NOTHING_DONE] * count
+        return [NOTHING_DONE] * count
     complete = len(items) == count or (status in results.partial and len(items) < count)
     if results.index is not None:
         placed = _by_index(items, results.index, count)
@@ -379,7 +336,7 @@ def _results_of(
         placed = _by_key(items, results.key, operation, records(), complete=complete)
     else:
         placed = dict(enumerate(items)) if complete else {}
-    return [_verdict(placed[at], results) if at in placed else _NOT_LISTED for at in range(count)]
+    return one_per_record(count, placed, lambda item: _verdict(item, results))
 
 
 def _by_index(items: Sequence[Any], index: Look, count: int) -> dict[int, Any]:
@@ -429,11 +386,11 @@ def _verdict(item: Any, results: Results) -> RecordResult:
             OutcomeStatus.FAILED,
             vendor_id,
             _text(results.code, item) or "failed",
-            _text(results.text, item) or "The vendor gave no reason.",
+            _text(results.text, item) or NO_REASON,
         )
     if results.succeeded(item):
         return RecordResult(OutcomeStatus.SUCCEEDED, vendor_id)
-    return _SAYS_NOTHING
+    return SAYS_NOTHING
 
 
 def _said(look: Look | None, answer: Answer) -> str:

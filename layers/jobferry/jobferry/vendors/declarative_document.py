@@ -299,6 +299,10 @@ def _operation(name: str, section: _Section, max_records: int, max_bytes: int) -
         match_on=section.texts("match_on", []),
         types={field: ColumnType(kind) for field, kind in types.items()},
         fields=section.texts("fields", []),
+        external_id_field=section.text("external_id_field", ""),
+        undone_by=section.text("undone_by", ""),
+        undone_by_field=section.text("undone_by_field", "id"),
+        cannot_undo=section.text("cannot_undo", ""),
     )
 
 

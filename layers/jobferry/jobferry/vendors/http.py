@@ -29,6 +29,7 @@ from urllib3.exceptions import (
 )
 
 from jobferry.vendors.http_limits import (
+    AUTHORIZE_SECONDS,
     CONNECT_SECONDS,
     IDLE_SECONDS,
     MAX_ANSWER_BYTES,
@@ -189,9 +190,13 @@ class HttpClient:
         *,
         refresh: bool,
     ) -> Answer | NoAnswer:
+        asked_at = time.monotonic()
         authorization = self._authorize(refresh)
         if not isinstance(authorization, str):
             return authorization
+        if time.monotonic() - asked_at > AUTHORIZE_SECONDS:
+            # Whoever noted that a request is about to leave counts on its leaving at once.
+            return NoAnswer(sent=False, reason="the credentials took too long to read")
         return self._send(method, path, params, body, {"Authorization": authorization})
 
     def _send(

@@ -6,6 +6,9 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 REQUEST_SECONDS = CONNECT_SECONDS + READ_SECONDS
 
+AUTHORIZE_SECONDS = 5.0
+"""What reading the credentials may take of a request's time, before nothing is sent at all."""
+
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """A status answer of 100 jobs of 100 rows is about 1 MB; more than this is not one."""
 

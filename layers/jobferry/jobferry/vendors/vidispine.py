@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobferry.model import JsonObject
 from jobferry.vendors.base import (
@@ -87,6 +87,10 @@ DELETE_BATCH = 100
 _VISIBLE_AFTER_SECONDS = 60.0
 """A request that timed out may still be worked on; only after this is "not listed" a proof."""
 
+WAITING = "WAITING"
+"""The state of a job that waits on a problem."""
+
+_UNNAMED = "something"
 _NUMBER = re.compile(r"\d+$")
 
 _UNREADABLE = Ambiguous("the answer is none of Vidispine's; check the base URL of the connection")
@@ -107,6 +111,8 @@ OPERATIONS = {
             "notificationData",
             "<any other key>",
         ),
+        cannot_undo="What a job did to items and storages stays done. The outcome of each row "
+        "names the item: delete there what should not be.",
     )
 }
 
@@ -241,7 +247,7 @@ class VidispineClient:
             return None
         answer = self._send("GET", f"/job/{job_id}?metadata=true")
         problem = problem_of(answer)
-        if isinstance(problem, Refused) and problem.code == NOT_FOUND:
+        if _is_unknown(problem):
             return None
         if problem is not None:
             return problem
@@ -305,13 +311,23 @@ class VidispineClient:
         return _created(self._send("POST", f"/job/{job_id}/re-run{query}"))
 
     def delete(self, job_ids: Sequence[str]) -> Problem | None:
-        """Remove the site's records of jobs; stops at the first problem."""
+        """Remove the site's records of jobs; stops at the first problem.
+
+        A list with an unknown id is refused whole, so its jobs are then removed one by one.
+        """
         for start in range(0, len(job_ids), DELETE_BATCH):
-            ids = ",".join(job_ids[start : start + DELETE_BATCH])
-            problem = problem_of(self._send("DELETE", f"/job?{query_of([('id', ids)])}"))
+            batch = job_ids[start : start + DELETE_BATCH]
+            problem = self._delete(batch)
+            if _is_unknown(problem):
+                each = map(self._delete, ([job_id] for job_id in batch))
+                problem = next((p for p in each if p is not None and not _is_unknown(p)), None)
             if problem is not None:
                 return problem
         return None
+
+    def _delete(self, job_ids: Sequence[str]) -> Problem | None:
+        query = query_of([("id", ",".join(job_ids))])
+        return problem_of(self._send("DELETE", f"/job?{query}"))
 
     def problems(self, job_id: str | None = None) -> list[JobProblem] | Problem:
         """What jobs wait for until somebody at the site acts."""
@@ -343,6 +359,10 @@ def _no_such_job(job_id: str) -> Refused:
     return Refused(NOT_FOUND, f"{job_id!r} is not the id of a Vidispine job.")
 
 
+def _is_unknown(problem: Problem | None) -> bool:
+    return isinstance(problem, Refused) and problem.code == NOT_FOUND
+
+
 def _created(answer: Answer | NoAnswer) -> SubmitAnswer:
     """What the answer to a request for a new job says of it."""
     problem = problem_of(answer)
@@ -361,7 +381,6 @@ def _reading(job: JsonObject) -> JobReading:
     step = job.get("currentStep")
     at = whole(step.get("number")) if isinstance(step, dict) else None
     total = whole(job.get("totalSteps"))
-    waiting = job.get("waiting")
     return JobReading(
         job_id=str(job["jobId"]),
         phase=JobPhase.ENDED if ended else JobPhase.ACTIVE,
@@ -369,16 +388,18 @@ def _reading(job: JsonObject) -> JobReading:
         progress=total if ended else (at - 1 if at else None),
         total=total,
         raw=job,
-        waiting_for=_requirement(waiting) if isinstance(waiting, dict) and not ended else None,
+        waiting_for=None if ended else _waiting_for(status, job.get("waiting")),
     )
 
 
-def _requirement(waiting: JsonObject) -> str:
-    """`room (storage VX-1)`: what is needed, and of what."""
+def _waiting_for(status: str, waiting: Any) -> str | None:
+    """`room (storage VX-1)`: what is needed, and of what. A job may wait and not say for what."""
+    if not isinstance(waiting, dict):
+        return _UNNAMED if status == WAITING else None
     resource = " ".join(
         str(part) for part in (waiting.get("resourceType"), waiting.get("resourceId")) if part
     )
-    needed = str(waiting.get("requirement") or "something")
+    needed = str(waiting.get("requirement") or _UNNAMED)
     return f"{needed} ({resource})" if resource else needed
 
 
@@ -453,6 +474,8 @@ VIDISPINE = Vendor(
         rerun=True,
         delete=True,
         problems=True,
+        priority_field="priority",
+        priority_words={level.lower(): level for level in PRIORITIES},
     ),
     read_results=read_results,
     client=build_client,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobferry.model import JsonObject
 from jobferry.vendors.base import Ambiguous, RefusalScope, Refused, Throttled, ThrottleReason
+from jobferry.vendors.zendesk_limits import limits_of
 
 if TYPE_CHECKING:
     from jobferry.vendors.http import Answer, NoAnswer
@@ -53,9 +54,9 @@ def problem_of(answer: Answer | NoAnswer) -> Problem | None:
     code, message = error_of(json_object(answer))
     if code == "TooManyJobs":
         # Zendesk documents the body, not the status code: 429 by experience.
-        return Throttled(ThrottleReason.SLOTS, answer.retry_after)
+        return Throttled(ThrottleReason.SLOTS, answer.retry_after, limits_of(answer.headers))
     if answer.status == 429 or code in _CONFLICTS:
-        return Throttled(ThrottleReason.RATE, answer.retry_after)
+        return Throttled(ThrottleReason.RATE, answer.retry_after, limits_of(answer.headers))
     if answer.status >= 500 or answer.status == 408:
         return Ambiguous(f"the vendor answered with HTTP {answer.status}", answer.retry_after)
     named = {

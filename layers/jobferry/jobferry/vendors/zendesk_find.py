@@ -8,8 +8,8 @@ everything and understood everything it saw may say "absent", because then the r
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from jobferry.vendors.zendesk_answers import json_object, problem_of
 from jobferry.vendors.zendesk_jobs import API, JobReader, readings_of
 
 if TYPE_CHECKING:
-    from jobferry.vendors.http import HttpClient
+    from jobferry.vendors.zendesk_client import Account
 
 VISIBLE_AFTER = 60.0
 """Seconds: a request that timed out may still be worked on; only then is "not listed" a proof."""
@@ -35,12 +35,13 @@ CLOCK_TOLERANCE = 120.0
 _EXTERNAL_ID = "external_id"
 _RESEMBLING = ("email", "subject", "name")
 
-
 _CHANGES = frozenset({"update", "delete"})
 """What `action` says in the results of jobs that made nothing."""
 
 
-class _Verdict(Enum):
+class Verdict(Enum):
+    """What a search makes of one job."""
+
     OURS = auto()
     NOT_OURS = auto()
     DOUBTFUL = auto()
@@ -48,148 +49,210 @@ class _Verdict(Enum):
     RUNNING = auto()
 
 
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What a look through the list of recent jobs brought.
+
+    job_id      the job that is ours, if one is
+    verdicts    on the others, how many of each
+    complete    every job of the list was seen
+    unreadable  the list could not be read
+    """
+
+    job_id: str | None = None
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    complete: bool = False
+    unreadable: bool = False
+
+    def conclusion(self, age: float) -> Found:
+        """What it means, `age` seconds after the submission."""
+        if self.job_id is not None:
+            return Found(FoundState.FOUND, self.job_id)
+        if self.unreadable:
+            return Found(FoundState.PENDING, reason="the list of jobs could not be read")
+        if self.verdicts[Verdict.RUNNING]:
+            return Found(FoundState.PENDING, reason="a job of this size is still running")
+        if self.verdicts[Verdict.UNREADABLE]:
+            return Found(FoundState.PENDING, reason="a job or its records could not be read")
+        if self.verdicts[Verdict.DOUBTFUL]:
+            return Found(
+                FoundState.UNDECIDABLE,
+                reason="a job of this size ran at that time and its records cannot be told apart",
+            )
+        if not self.complete:
+            return Found(FoundState.UNDECIDABLE, reason="the list of recent jobs is too long")
+        if age > LIST_TRUSTED:
+            return Found(FoundState.UNDECIDABLE, reason="the vendor may have forgotten the job")
+        if age < VISIBLE_AFTER:
+            return Found(FoundState.PENDING, reason="a job may take a moment to become visible")
+        return Found(FoundState.ABSENT)
+
+
 def find_job(
-    http: HttpClient, jobs: JobReader, kind: str | None, lost: LostSubmission, now: float
+    account: Account, jobs: JobReader, kind: str | None, lost: LostSubmission, now: float
 ) -> Found:
     """Look for a lost submission.
 
     Args:
         kind: the records that its job makes, as their path says: `tickets`, `users`; None where
-            they cannot be read back, so that no job of our size can be told from ours.
+            they cannot be read back, so that only what the results show can tell a job of our
+            size from ours.
     """
-    search = _Search(http, jobs, kind, lost)
+
+    def made_ours(raw: JsonObject) -> Verdict:
+        return _shown(lost, raw) if kind is None else _compare(account, kind, lost, raw)
+
+    searched = search(jobs, lost.known_jobs, len(lost.records), made_ours)
+    return searched.conclusion(now - lost.sent_at)
+
+
+def search(
+    jobs: JobReader,
+    known_jobs: frozenset[str],
+    size: int | None,
+    compare: Callable[[JsonObject], Verdict],
+) -> Searched:
+    """Look through the list of recent jobs.
+
+    Args:
+        known_jobs: jobs that belong to others.
+        size: how many records ours shows as its total; None if that cannot be said.
+        compare: whether an ended job is ours.
+    """
     candidates: list[JsonObject] = []
     complete = False
     for page in jobs.pages():
         if not isinstance(page, tuple):
-            return Found(FoundState.PENDING, reason="the list of jobs could not be read")
+            return Searched(unreadable=True)
         items, more = page
-        candidates += [item for item in items if item.get("id") not in lost.known_jobs]
+        candidates += [item for item in items if item.get("id") not in known_jobs]
         complete = not more
-    verdicts: Counter[_Verdict] = Counter()
+    verdicts: Counter[Verdict] = Counter()
     for item in candidates:
-        verdict, job_id = search.judge(item)
-        if verdict is _Verdict.OURS:
-            return Found(FoundState.FOUND, job_id)
+        verdict, job_id = _judge(jobs, item, size, compare)
+        if verdict is Verdict.OURS:
+            return Searched(job_id, verdicts, complete)
         verdicts[verdict] += 1
-    return _conclude(verdicts, complete=complete, age=now - lost.sent_at)
+    return Searched(None, verdicts, complete)
 
 
-def _conclude(verdicts: Counter[_Verdict], *, complete: bool, age: float) -> Found:
-    """What it means that no job was surely ours."""
-    if verdicts[_Verdict.RUNNING]:
-        return Found(FoundState.PENDING, reason="a job of this size is still running")
-    if verdicts[_Verdict.UNREADABLE]:
-        return Found(FoundState.PENDING, reason="a job or its records could not be read")
-    if verdicts[_Verdict.DOUBTFUL]:
-        return Found(
-            FoundState.UNDECIDABLE,
-            reason="a job of this size ran at that time and its records cannot be told apart",
-        )
-    if not complete:
-        return Found(FoundState.UNDECIDABLE, reason="the list of recent jobs is too long")
-    if age > LIST_TRUSTED:
-        return Found(FoundState.UNDECIDABLE, reason="the vendor may have forgotten the job")
-    if age < VISIBLE_AFTER:
-        return Found(FoundState.PENDING, reason="a job may take a moment to become visible")
-    return Found(FoundState.ABSENT)
+def _judge(
+    jobs: JobReader,
+    item: JsonObject,
+    size: int | None,
+    compare: Callable[[JsonObject], Verdict],
+) -> tuple[Verdict, str]:
+    """Whether a listed job is the one, and its id."""
+
+    def of_other_size(reading: JobReading) -> bool:
+        return size is not None and reading.total not in (None, size)
+
+    job_id = item.get("id")
+    if not isinstance(job_id, str):
+        return Verdict.DOUBTFUL, ""
+    listed = readings_of([item], [job_id])[job_id]
+    if of_other_size(listed):
+        return Verdict.NOT_OURS, job_id
+    reading: object = listed
+    if listed.total is None or "results" not in item:
+        reading = jobs.show(job_id)
+    if reading is None:
+        # Reading by id has lost it; the list says too little to decide.
+        return Verdict.DOUBTFUL, job_id
+    if not isinstance(reading, JobReading):
+        return Verdict.UNREADABLE, job_id
+    if of_other_size(reading):
+        return Verdict.NOT_OURS, job_id
+    if reading.phase is not JobPhase.ENDED:
+        return Verdict.RUNNING, job_id
+    return compare(reading.raw or {}), job_id
 
 
-@dataclass(frozen=True, slots=True)
-class _Search:
-    http: HttpClient
-    jobs: JobReader
-    kind: str | None
-    lost: LostSubmission
-
-    def judge(self, item: JsonObject) -> tuple[_Verdict, str]:
-        """Whether a listed job is the one, and its id."""
-        job_id = item.get("id")
-        if not isinstance(job_id, str):
-            return _Verdict.DOUBTFUL, ""
-        listed = readings_of([item], [job_id])[job_id]
-        if self._other_size(listed):
-            return _Verdict.NOT_OURS, job_id
-        reading: object = listed
-        if listed.total is None or "results" not in item:
-            reading = self.jobs.show(job_id)
-        if reading is None:
-            # Reading by id has lost it; the list says too little to decide.
-            return _Verdict.DOUBTFUL, job_id
-        if not isinstance(reading, JobReading):
-            return _Verdict.UNREADABLE, job_id
-        if self._other_size(reading):
-            return _Verdict.NOT_OURS, job_id
-        if reading.phase is not JobPhase.ENDED:
-            return _Verdict.RUNNING, job_id
-        return self._compare(reading.raw or {}), job_id
-
-    def _other_size(self, reading: JobReading) -> bool:
-        return reading.total not in (None, len(self.lost.records))
-
-    def _compare(self, raw: JsonObject) -> _Verdict:
-        """Whether the records of an ended job are ours."""
-        if self.kind is None:
-            return _Verdict.DOUBTFUL
-        results = raw.get("results")
-        items = results if isinstance(results, list) else []
-        ids = [str(r["id"]) for r in items if isinstance(r, dict) and r.get("id") is not None]
-        if not ids:
-            return _Verdict.DOUBTFUL
-        answer = self.http.request(
-            "GET", f"{API}/{self.kind}/show_many", params={"ids": ",".join(ids)}
-        )
-        if problem_of(answer) is not None:
-            return _Verdict.UNREADABLE
-        stored = json_object(answer).get(self.kind)
-        records = [
-            record
-            for record in (stored if isinstance(stored, list) else [])
-            if isinstance(record, dict) and str(record.get("id")) in ids
-        ]
-        if not records:
-            return _Verdict.DOUBTFUL
-        if self._backdated:
-            # An import says itself when its tickets were made, so their age says nothing, and
-            # a job that changed older tickets is told by what its results say that it did.
-            if any(isinstance(r, dict) and r.get("action") in _CHANGES for r in items):
-                return _Verdict.NOT_OURS
-        elif any(self._older(record) for record in records):
-            return _Verdict.NOT_OURS
-        return _resemblance(records, self.lost.records)
-
-    @property
-    def _backdated(self) -> bool:
-        return any(record.get("created_at") for record in self.lost.records)
-
-    def _older(self, record: JsonObject) -> bool:
-        """Whether a record was there before our request left."""
-        try:
-            created = datetime.fromisoformat(str(record.get("created_at"))).timestamp()
-        except ValueError:
-            return False
-        return created < self.lost.sent_at - CLOCK_TOLERANCE
+def ids_in(raw: JsonObject) -> set[str]:
+    """The ids that the results of a job name."""
+    return {str(item["id"]) for item in _items(raw) if item.get("id") is not None}
 
 
-def _resemblance(theirs: Sequence[JsonObject], ours: Sequence[JsonObject]) -> _Verdict:
+def _items(raw: JsonObject) -> list[JsonObject]:
+    results = raw.get("results")
+    return [r for r in results if isinstance(r, dict)] if isinstance(results, list) else []
+
+
+def _shown(lost: LostSubmission, raw: JsonObject) -> Verdict:
+    """Whether the records that the results of an ended job show are ours.
+
+    Jobs of custom objects list the records that they made, with their external ids.
+    """
+    wanted, shown = _values(lost.records, _EXTERNAL_ID), _values(_items(raw), _EXTERNAL_ID)
+    if wanted.total() < len(lost.records) or not shown:
+        return Verdict.DOUBTFUL
+    foreign = shown - wanted or any(_older(item, lost.sent_at) for item in _items(raw))
+    return Verdict.NOT_OURS if foreign else Verdict.OURS
+
+
+def _compare(account: Account, kind: str, lost: LostSubmission, raw: JsonObject) -> Verdict:
+    """Whether the records of an ended job are ours."""
+    ids = ids_in(raw)
+    if not ids:
+        return Verdict.DOUBTFUL
+    records = records_of(account, kind, ids)
+    if records is None:
+        return Verdict.UNREADABLE
+    if not records:
+        return Verdict.DOUBTFUL
+    if any(record.get("created_at") for record in lost.records):
+        # An import says itself when its tickets were made, so their age says nothing, and
+        # a job that changed older tickets is told by what its results say that it did.
+        if any(item.get("action") in _CHANGES for item in _items(raw)):
+            return Verdict.NOT_OURS
+    elif any(_older(record, lost.sent_at) for record in records):
+        return Verdict.NOT_OURS
+    return _resemblance(records, lost.records)
+
+
+def records_of(account: Account, kind: str, ids: Collection[str]) -> list[JsonObject] | None:
+    """Those of these records that are there; None where they could not be read."""
+    answer = account.request(
+        "GET", f"{API}/{kind}/show_many", params={"ids": ",".join(sorted(ids))}
+    )
+    if problem_of(answer) is not None:
+        return None
+    stored = json_object(answer).get(kind)
+    return [
+        record
+        for record in (stored if isinstance(stored, list) else [])
+        if isinstance(record, dict) and str(record.get("id")) in ids
+    ]
+
+
+def _older(record: JsonObject, sent_at: float) -> bool:
+    """Whether a record was there before our request left."""
+    try:
+        created = datetime.fromisoformat(str(record.get("created_at"))).timestamp()
+    except ValueError:
+        return False
+    return created < sent_at - CLOCK_TOLERANCE
+
+
+def _resemblance(theirs: Sequence[JsonObject], ours: Sequence[JsonObject]) -> Verdict:
     """Compare records by external id, and only where there is none by what resembles one."""
     wanted = _values(ours, _EXTERNAL_ID)
     if wanted:
         return (
-            _Verdict.NOT_OURS
+            Verdict.NOT_OURS
             if _values(theirs, _EXTERNAL_ID) - wanted
             else _known(theirs, _EXTERNAL_ID)
         )
     for name in _RESEMBLING:
         wanted = _values(ours, name)
         if wanted:
-            return _Verdict.DOUBTFUL if _values(theirs, name) - wanted else _Verdict.OURS
-    return _Verdict.DOUBTFUL
+            return Verdict.DOUBTFUL if _values(theirs, name) - wanted else Verdict.OURS
+    return Verdict.DOUBTFUL
 
 
-def _known(theirs: Sequence[JsonObject], name: str) -> _Verdict:
+def _known(theirs: Sequence[JsonObject], name: str) -> Verdict:
     """Records without any value of ours were made by somebody else."""
-    return _Verdict.OURS if _values(theirs, name) else _Verdict.NOT_OURS
+    return Verdict.OURS if _values(theirs, name) else Verdict.NOT_OURS
 
 
 def _values(records: Iterable[JsonObject], name: str) -> Counter[str]:

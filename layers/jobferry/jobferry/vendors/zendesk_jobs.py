@@ -23,7 +23,8 @@ from jobferry.vendors.base import (
 from jobferry.vendors.zendesk_answers import JOB_ID, Problem, json_object, problem_of
 
 if TYPE_CHECKING:
-    from jobferry.vendors.http import Answer, HttpClient, NoAnswer
+    from jobferry.vendors.http import Answer, NoAnswer
+    from jobferry.vendors.zendesk_client import Account
 
 API = "/api/v2"
 
@@ -42,8 +43,8 @@ _NO_LIST = Ambiguous("the answer holds no job statuses")
 class JobReader:
     """Job statuses of one account."""
 
-    def __init__(self, http: HttpClient) -> None:
-        self._http = http
+    def __init__(self, account: Account) -> None:
+        self._account = account
 
     def poll(self, job_ids: Sequence[str]) -> PollAnswer:
         """Look at jobs with as few requests as may be; `requests` is left to the caller.
@@ -141,7 +142,7 @@ class JobReader:
         return readings
 
     def _get(self, path: str, **params: str) -> Answer | NoAnswer:
-        return self._http.request("GET", API + path, params=params or None)
+        return self._account.request("GET", API + path, params=params or None)
 
 
 def job_of(document: JsonObject) -> JsonObject:

@@ -2,7 +2,10 @@
 
 Facts from the pages of https://developer.zendesk.com/api-reference/ whose requests answer with a
 job status (tickets, ticket import, users, organizations, both memberships, skill-based routing,
-custom object records): 100 records a request in all of them.
+custom object records): 100 records a request in all of them but merging.
+
+Limits of single endpoints are those of /introduction/rate-limits/ there. It gives them for one
+endpoint of a kind without naming the bulk form, so they are declared for the bulk form as well.
 """
 
 from __future__ import annotations
@@ -17,6 +20,11 @@ from jobferry.vendors.base import Operation
 RECORDS_PER_JOB = 100
 BODY_BYTES = 4 * 1024 * 1024
 """Zendesk publishes no limit for a request body; this is ours, well below what a proxy refuses."""
+
+CUSTOM_RECORD_BYTES = 32 * 1024
+"""Of one custom object record, by the limits that Zendesk's help centre gives for them."""
+
+MERGE = "tickets.merge"
 
 KEY_PLACEHOLDER = "<key>"
 """Stands for a custom object's key in the names below; only the account knows its keys."""
@@ -76,6 +84,9 @@ _RECORD_FIELDS = ("name", "external_id", "custom_object_fields.<key>")
 # The ids of a deletion travel in the query, parted by commas: a cell must hold just one.
 _ID_TYPE = {"id": ColumnType.INTEGER}
 
+_UPDATE_TICKETS: dict[str, Any] = {"endpoint": "tickets-update", "endpoint_per_minute": 100}
+_UPDATE_USERS: dict[str, Any] = {"endpoint": "users-update", "endpoint_per_minute": 60}
+
 _BY_ID: dict[str, Any] = {"required": (("id",),), "match_on": ("id",), "types": _ID_TYPE}
 
 # Users and organizations are named by either key; Zendesk folds the case of external ids.
@@ -86,6 +97,19 @@ _BY_EITHER_ID: dict[str, Any] = {
     "types": _ID_TYPE,
 }
 
+_EXTERNAL_ID = "external_id"
+
+_CHANGES_STAY = "What the records were before the change is not known, so it cannot be put back."
+_MADE_OR_CHANGED = (
+    "Which rows made a record and which changed one that was there is not kept: deleting them "
+    "would delete records that are older than the run."
+)
+_TICKETS_STAY = (
+    "Deleted tickets stay recoverable for 30 days, but no bulk request brings them back: restore "
+    "them among the deleted tickets in Zendesk."
+)
+_MADE_BESIDES = "Users that were made as requesters of the tickets stay."
+
 # A user that Zendesk could not take comes back as little more than a number
 # (cloudbees-oss/zendesk-java-client, issue 325).
 _USER_KEYS: dict[str, Any] = {
@@ -95,11 +119,18 @@ _USER_KEYS: dict[str, Any] = {
 }
 
 
-def _operation(name: str, summary: str, *, repeatable: bool, **declared: Any) -> Operation:
+def _operation(
+    name: str,
+    summary: str,
+    *,
+    repeatable: bool,
+    max_records: int = RECORDS_PER_JOB,
+    **declared: Any,
+) -> Operation:
     return Operation(
         name=name,
         summary=summary,
-        max_records=RECORDS_PER_JOB,
+        max_records=max_records,
         max_bytes=BODY_BYTES,
         repeatable=repeatable,
         **declared,
@@ -117,11 +148,29 @@ def _membership_creation(kind: str, other: str) -> Operation:
         required=tuple((name,) for name in pair),
         types=dict.fromkeys(pair, ColumnType.INTEGER),
         fields=(*pair, "default"),
+        undone_by=f"{kind}.delete",
+    )
+
+
+def _membership_deletion(kind: str, summary: str) -> Operation:
+    return _operation(
+        f"{kind}.delete",
+        summary,
+        repeatable=True,
+        **_BY_ID,
+        fields=("id",),
+        cannot_undo="Whose memberships they were is not known by their ids alone. With a list of "
+        f"the users, {kind}.create makes them again.",
     )
 
 
 def _custom_object(action: str, summary: str, **declared: Any) -> Operation:
-    return _operation(f"custom_objects.{KEY_PLACEHOLDER}.{action}", summary, **declared)
+    return _operation(
+        f"custom_objects.{KEY_PLACEHOLDER}.{action}",
+        summary,
+        max_record_bytes=CUSTOM_RECORD_BYTES,
+        **declared,
+    )
 
 
 _TICKETS = (
@@ -131,6 +180,9 @@ _TICKETS = (
         repeatable=False,
         required=(("comment.body", "comment.html_body", "description"),),
         fields=_TICKET_FIELDS,
+        external_id_field=_EXTERNAL_ID,
+        undone_by="tickets.delete",
+        cannot_undo=f"Notifications that were sent stay sent. {_MADE_BESIDES}",
     ),
     _operation(
         "tickets.update",
@@ -138,6 +190,7 @@ _TICKETS = (
         "only where all rows of a job ask for the same change (or batch_size is 1).",
         repeatable=True,
         **_BY_ID,
+        **_UPDATE_TICKETS,
         fields=(
             "id",
             *_TICKET_FIELDS,
@@ -146,6 +199,7 @@ _TICKETS = (
             "safe_update",
             "updated_stamp",
         ),
+        cannot_undo=_CHANGES_STAY,
     ),
     _operation(
         "tickets.delete",
@@ -153,13 +207,43 @@ _TICKETS = (
         repeatable=True,
         **_BY_ID,
         fields=("id",),
+        cannot_undo=_TICKETS_STAY,
     ),
     _operation(
         "tickets.mark_as_spam",
         "Mark tickets as spam: they are deleted and their requesters are suspended.",
         repeatable=True,
         **_BY_ID,
+        **_UPDATE_TICKETS,
         fields=("id",),
+        cannot_undo=f"{_TICKETS_STAY} Their requesters stay suspended until somebody lifts it.",
+    ),
+    _operation(
+        MERGE,
+        "Merge tickets into others, which closes them; one ticket a row, and one row a job.",
+        # A ticket that was merged is closed, and merging it again fails.
+        repeatable=False,
+        # The request names one target, and rows have targets of their own.
+        max_records=1,
+        required=(("id",), ("target_id",)),
+        # What the results of a merge name is documented nowhere: either ticket is the row's.
+        match_on=("id", "target_id"),
+        types={
+            **_ID_TYPE,
+            "target_id": ColumnType.INTEGER,
+            "target_comment_is_public": ColumnType.BOOLEAN,
+            "source_comment_is_public": ColumnType.BOOLEAN,
+        },
+        fields=(
+            "id",
+            "target_id",
+            "target_comment",
+            "source_comment",
+            "target_comment_is_public",
+            "source_comment_is_public",
+        ),
+        cannot_undo="A merge cannot be taken back: the merged ticket is closed for good, and its "
+        "comments are in the other one.",
     ),
     _operation(
         "tickets.import",
@@ -175,6 +259,9 @@ _TICKETS = (
             "updated_at",
             "solved_at",
         ),
+        external_id_field=_EXTERNAL_ID,
+        undone_by="tickets.delete",
+        cannot_undo=_MADE_BESIDES,
     ),
     _operation(
         "tickets.delete_permanently",
@@ -182,7 +269,10 @@ _TICKETS = (
         "tickets fails, all its rows are unknown. With batch_size 1 each row has its own word.",
         repeatable=True,
         **_BY_ID,
+        endpoint="deleted-tickets-destroy-many",
+        endpoint_per_minute=300,
         fields=("id",),
+        cannot_undo="Tickets that are deleted permanently are gone.",
     ),
 )
 
@@ -194,6 +284,10 @@ _USERS = (
         required=(("name",),),
         **_USER_KEYS,
         fields=_USER_FIELDS,
+        external_id_field=_EXTERNAL_ID,
+        undone_by="users.delete",
+        cannot_undo="Mails that greeted the users stay sent. A user with open tickets is not "
+        "deleted.",
     ),
     _operation(
         "users.create_or_update",
@@ -201,15 +295,19 @@ _USERS = (
         repeatable=True,
         required=(("name", "id", "external_id", "email"),),
         **_USER_KEYS,
+        **_UPDATE_USERS,
         fields=_USER_FIELDS,
+        cannot_undo=_MADE_OR_CHANGED,
     ),
     _operation(
         "users.update",
         "Change users, each row its own change, by id or external id.",
         repeatable=True,
         **_BY_EITHER_ID,
+        **_UPDATE_USERS,
         says_status=True,
         fields=("id", *_USER_FIELDS),
+        cannot_undo=_CHANGES_STAY,
     ),
     _operation(
         "users.delete",
@@ -217,6 +315,7 @@ _USERS = (
         repeatable=True,
         **_BY_EITHER_ID,
         fields=("id", "external_id"),
+        cannot_undo="Deleted users do not come back.",
     ),
 )
 
@@ -227,6 +326,8 @@ _ORGANIZATIONS = (
         repeatable=False,
         required=(("name",),),
         fields=_ORGANIZATION_FIELDS,
+        external_id_field=_EXTERNAL_ID,
+        undone_by="organizations.delete",
     ),
     _operation(
         "organizations.update",
@@ -234,6 +335,7 @@ _ORGANIZATIONS = (
         repeatable=True,
         **_BY_EITHER_ID,
         fields=("id", *_ORGANIZATION_FIELDS),
+        cannot_undo=_CHANGES_STAY,
     ),
     _operation(
         "organizations.delete",
@@ -241,25 +343,18 @@ _ORGANIZATIONS = (
         repeatable=True,
         **_BY_EITHER_ID,
         fields=("id", "external_id"),
+        cannot_undo="Deleted organizations do not come back.",
     ),
 )
 
 _MEMBERSHIPS = (
     _membership_creation("organization_memberships", "organization"),
-    _operation(
-        "organization_memberships.delete",
-        "Take users out of organizations, by the id of the membership.",
-        repeatable=True,
-        **_BY_ID,
-        fields=("id",),
+    _membership_deletion(
+        "organization_memberships", "Take users out of organizations, by the id of the membership."
     ),
     _membership_creation("group_memberships", "group"),
-    _operation(
-        "group_memberships.delete",
-        "Take agents out of groups, by the id of the membership.",
-        repeatable=True,
-        **_BY_ID,
-        fields=("id",),
+    _membership_deletion(
+        "group_memberships", "Take agents out of groups, by the id of the membership."
     ),
 )
 
@@ -273,6 +368,7 @@ _AGENTS = (
         match_on=("id",),
         types={**_ID_TYPE, "attribute_values": ColumnType.LIST},
         fields=("id", "action", "attribute_values"),
+        cannot_undo="Which values the agents had before is not known.",
     ),
 )
 
@@ -283,6 +379,8 @@ _CUSTOM_OBJECTS = (
         repeatable=False,
         match_on=("external_id",),
         fields=_RECORD_FIELDS,
+        external_id_field=_EXTERNAL_ID,
+        undone_by=f"custom_objects.{KEY_PLACEHOLDER}.delete",
     ),
     _custom_object(
         "update",
@@ -291,6 +389,7 @@ _CUSTOM_OBJECTS = (
         required=(("id",),),
         match_on=("id",),
         fields=("id", *_RECORD_FIELDS),
+        cannot_undo=_CHANGES_STAY,
     ),
     _custom_object(
         "delete",
@@ -299,6 +398,7 @@ _CUSTOM_OBJECTS = (
         required=(("id",),),
         match_on=("id",),
         fields=("id",),
+        cannot_undo="Deleted records do not come back.",
     ),
     _custom_object(
         "delete_by_external_id",
@@ -307,6 +407,7 @@ _CUSTOM_OBJECTS = (
         required=(("external_id",),),
         match_on=("external_id",),
         fields=("external_id",),
+        cannot_undo="Deleted records do not come back.",
     ),
     _custom_object(
         "create_or_update_by_external_id",
@@ -315,6 +416,7 @@ _CUSTOM_OBJECTS = (
         required=(("external_id",),),
         match_on=("external_id",),
         fields=_RECORD_FIELDS,
+        cannot_undo=_MADE_OR_CHANGED,
     ),
     _custom_object(
         "create_or_update_by_name",
@@ -324,6 +426,7 @@ _CUSTOM_OBJECTS = (
         required=(("name",),),
         match_on=("name",),
         fields=_RECORD_FIELDS,
+        cannot_undo=_MADE_OR_CHANGED,
     ),
 )
 
@@ -346,4 +449,7 @@ def find_operation(name: str) -> Operation | None:
     if named is None:
         return None
     template = OPERATIONS.get(f"custom_objects.{KEY_PLACEHOLDER}.{named['action']}")
-    return None if template is None else replace(template, name=name)
+    if template is None:
+        return None
+    undone_by = template.undone_by.replace(KEY_PLACEHOLDER, named["key"])
+    return replace(template, name=name, undone_by=undone_by)

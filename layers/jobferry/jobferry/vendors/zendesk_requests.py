@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from jobferry.model import JsonObject
 from jobferry.vendors.base import Operation, RefusalScope, Refused, compact_json
-from jobferry.vendors.zendesk_operations import KEY_PLACEHOLDER
+from jobferry.vendors.zendesk_operations import KEY_PLACEHOLDER, MERGE
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One submission. `path` stands below the API's root; `body` is what becomes JSON."""
+    """One submission.
+
+    path        below the API's root
+    other_path  where an account may serve the same instead, and knows nothing of `path`
+    body        what becomes JSON
+    """
 
     method: str
     path: str
     params: Mapping[str, str] | None = None
     body: Any = None
+    other_path: str | None = None
 
     @property
     def encoded_body(self) -> bytes | None:
@@ -27,6 +33,7 @@ class Request:
 
 _Build = Callable[[Sequence[JsonObject]], Request | Refused]
 
+_MERGED_TICKETS = frozenset({"id", "target_id"})
 _TAG_CHANGES = frozenset({"additional_tags", "remove_tags"})
 _READABLE = frozenset({"tickets", "users", "organizations"})
 _DELETED_BY = {"delete": "id", "delete_by_external_id": "external_id"}
@@ -54,7 +61,7 @@ def encode(operation: Operation, records: Sequence[JsonObject]) -> bytes:
 def read_back_kind(operation: Operation) -> str | None:
     """The records that can be read many at a time to see what a job made: `tickets`, `users`."""
     kind = operation.name.split(".")[0]
-    return kind if kind in _READABLE else None
+    return kind if kind in _READABLE and operation.name != MERGE else None
 
 
 def _listed(method: str, path: str, plural: str) -> _Build:
@@ -84,7 +91,7 @@ def _named(method: str, path: str, *, external: bool = False) -> _Build:
     return build
 
 
-def _is_whole(value: object) -> bool:
+def _is_whole(value: object) -> TypeGuard[int | str]:
     if isinstance(value, str):
         return value.isascii() and value.isdecimal()
     return isinstance(value, int) and not isinstance(value, bool)
@@ -117,10 +124,7 @@ def _ticket_changes(records: Sequence[JsonObject]) -> Request | Refused:
 
 
 def _agent_attributes(records: Sequence[JsonObject]) -> Request | Refused:
-    """One action with the same attribute values for many agents.
-
-    https://developer.zendesk.com/api-reference/ticketing/ticket-management/skill_based_routing/
-    """
+    """One action with the same attribute values for many agents."""
     asked = [(record.get("action"), record.get("attribute_values")) for record in records]
     if len({compact_json(each) for each in asked}) > 1:
         return Refused(
@@ -139,7 +143,27 @@ def _agent_attributes(records: Sequence[JsonObject]) -> Request | Refused:
         },
         "items": [record.get("id") for record in records],
     }
-    return Request("POST", "/routing/agents/instance_values/job", body={"job": job})
+    # The specification says `job`, a later one `jobs`: https://developer.zendesk.com/
+    # api-reference/ticketing/ticket-management/skill_based_routing/
+    path = "/routing/agents/instance_values/job"
+    return Request("POST", path, body={"job": job}, other_path=f"{path}s")
+
+
+def _merge(records: Sequence[JsonObject]) -> Request | Refused:
+    """One ticket into another, with the comments that both may get.
+
+    https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#merge-tickets-into-target-ticket
+    """
+    if len(records) != 1:
+        return Refused("one_merge_per_job", "A job merges one row's ticket.")
+    (record,) = records
+    source, target = record.get("id"), record.get("target_id")
+    if not (_is_whole(source) and _is_whole(target)):
+        return Refused("invalid_id", "The ids of both tickets must be whole numbers.")
+    if int(source) == int(target):
+        return Refused("merge_into_itself", "A ticket cannot be merged into itself.")
+    rest = {name: value for name, value in record.items() if name not in _MERGED_TICKETS}
+    return Request("POST", f"/tickets/{int(target)}/merge", body={"ids": [int(source)], **rest})
 
 
 def _custom_object_job(key: str, action: str, records: Sequence[JsonObject]) -> Request | Refused:
@@ -183,5 +207,6 @@ _BUILDERS: dict[str, _Build] = {
         "POST", "/group_memberships/create_many", "group_memberships"
     ),
     "group_memberships.delete": _named("DELETE", "/group_memberships/destroy_many"),
+    MERGE: _merge,
     "agents.set_attributes": _agent_attributes,
 }

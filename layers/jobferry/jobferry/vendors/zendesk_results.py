@@ -15,15 +15,12 @@ from typing import Any
 
 from jobferry.model import JsonObject, OutcomeStatus, RecordResult
 from jobferry.vendors.base import Operation
+from jobferry.vendors.verdicts import NO_REASON, NOT_LISTED, SAYS_NOTHING, one_per_record
 
 _SAYS = frozenset({"status", "action", "success", "error", "errors"})
 """Fields of which a result has at least one where it says what became of its record."""
 
-_NOT_LISTED = RecordResult(
-    OutcomeStatus.UNKNOWN,
-    code="result_missing",
-    text="The job ended without a result for this row.",
-)
+_WORST_FIRST = (OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN, OutcomeStatus.SUCCEEDED)
 
 _PARTLY_FAILED = RecordResult(
     OutcomeStatus.UNKNOWN,
@@ -52,10 +49,27 @@ def read_results(
     if not isinstance(results, list):
         return [_without_results(raw)] * count
     items = [item if isinstance(item, dict) else {} for item in results]
+    if operation.max_records == count == 1:
+        return [_of_one(operation, items, raw, records()[0])]
     placed = _place(operation, items, count, records)
-    return [
-        _verdict(operation, placed[i], raw) if i in placed else _NOT_LISTED for i in range(count)
+    return one_per_record(count, placed, lambda item: _verdict(operation, item, raw))
+
+
+def _of_one(
+    operation: Operation, items: Sequence[JsonObject], raw: JsonObject, record: JsonObject
+) -> RecordResult:
+    """The verdict on a job's only record, of which it may list several parts.
+
+    It succeeded where every part did. What carries no index and names another record is no part.
+    """
+    named = {None, *(_key(operation, record, name) for name in operation.match_on)}
+    parts = [
+        _verdict(operation, item, raw)
+        for item in items
+        if "index" in item or _key(operation, item, "id") in named
     ]
+    worst = min(parts, key=lambda part: _WORST_FIRST.index(part.status), default=NOT_LISTED)
+    return replace(worst, vendor_id=_key(operation, record, "id"))
 
 
 def _place(
@@ -181,11 +195,7 @@ def _verdict(operation: Operation, item: JsonObject, raw: JsonObject) -> RecordR
     proven = vendor_id is not None and (word or not operation.says_status)
     if proven or item.get("success") is True:
         return RecordResult(OutcomeStatus.SUCCEEDED, vendor_id=vendor_id)
-    return RecordResult(
-        OutcomeStatus.UNKNOWN,
-        code="result_says_nothing",
-        text="The vendor's result for this row says neither success nor failure.",
-    )
+    return SAYS_NOTHING
 
 
 def _error_code(item: JsonObject, word: str) -> str:
@@ -200,7 +210,7 @@ def _error_text(item: JsonObject, raw: JsonObject) -> str:
         text = _words(item.get(name))
         if text:
             return text
-    return _words(raw.get("message")) or "The vendor gave no reason."
+    return _words(raw.get("message")) or NO_REASON
 
 
 def _words(value: Any) -> str:

@@ -7,15 +7,13 @@ Zendesk retires this API in favour of custom object jobs in Support (`custom_obj
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from threading import Event
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jobferry.model import JsonObject
 from jobferry.vendors.base import (
-    Accepted,
     Ambiguous,
     Capabilities,
     Found,
@@ -27,13 +25,13 @@ from jobferry.vendors.base import (
     Refused,
     SubmitAnswer,
     Throttled,
-    ThrottleReason,
     Vendor,
     compact_json,
 )
 from jobferry.vendors.credentials import BEARER, CLIENT, EMAIL_TOKEN
-from jobferry.vendors.zendesk_answers import JOB_ID, Problem, json_object
-from jobferry.vendors.zendesk_oauth import zendesk_http
+from jobferry.vendors.poll_round import PollRound
+from jobferry.vendors.zendesk_answers import Problem, json_object
+from jobferry.vendors.zendesk_client import ZendeskClient, client_builder, taken
 from jobferry.vendors.zendesk_sunshine_find import find_job
 from jobferry.vendors.zendesk_sunshine_jobs import (
     API,
@@ -67,15 +65,15 @@ READERS = 8
 READS_PER_POLL = 200
 """Jobs that one poll reads by id: at 2 s a request some 50 s. The next poll reads on."""
 
-MAX_HICCUPS = 3
-"""Requests of a poll that may go wrong before it ends: the vendor is in trouble."""
-
 
 def _operation(name: str, summary: str, **declared: Any) -> Operation:
     return Operation(
         name=name, summary=summary, max_records=RECORDS_PER_JOB, max_bytes=BODY_BYTES, **declared
     )
 
+
+_CHANGES_STAY = "What the records were before the change is not known, so it cannot be put back."
+_GONE = "Deleted records do not come back."
 
 _ID_ONLY: dict[str, Any] = {"required": (("id",),), "match_on": ("id",), "fields": ("id",)}
 
@@ -88,6 +86,8 @@ OPERATIONS = {
             repeatable=False,
             required=(("type",),),
             fields=("type", "external_id", "attributes.<key>"),
+            external_id_field="external_id",
+            undone_by="resources.delete",
         ),
         _operation(
             "resources.update",
@@ -96,14 +96,23 @@ OPERATIONS = {
             required=(("id",),),
             match_on=("id",),
             fields=("id", "attributes.<key>"),
+            cannot_undo=_CHANGES_STAY,
         ),
-        _operation("resources.delete", "Delete object records by id.", repeatable=True, **_ID_ONLY),
+        _operation(
+            "resources.delete",
+            "Delete object records by id.",
+            repeatable=True,
+            **_ID_ONLY,
+            cannot_undo=_GONE,
+        ),
         _operation(
             "resources.external_id_set",
             "Create object records, or change those with the same type and external id.",
             repeatable=True,
             required=(("type",), ("external_id",)),
             fields=("type", "external_id", "attributes.<key>"),
+            cannot_undo="Which rows made a record and which changed one that was there is not "
+            "kept: deleting them would delete records that are older than the run.",
         ),
         _operation(
             "resources.external_id_delete",
@@ -111,6 +120,7 @@ OPERATIONS = {
             repeatable=True,
             required=(("type",), ("external_id",)),
             fields=("type", "external_id"),
+            cannot_undo=_GONE,
         ),
         _operation(
             "relationships.post",
@@ -118,12 +128,14 @@ OPERATIONS = {
             repeatable=False,
             required=(("relationship_type",), ("source",), ("target",)),
             fields=("relationship_type", "source", "target"),
+            undone_by="relationships.delete",
         ),
         _operation(
             "relationships.delete",
             "Delete relationship records by id.",
             repeatable=True,
             **_ID_ONLY,
+            cannot_undo=_GONE,
         ),
     )
 }
@@ -141,48 +153,12 @@ def encode(operation: Operation, records: Sequence[JsonObject]) -> bytes:
     return compact_json({"type": job_type, "action": action, "data": items})
 
 
-@dataclass
-class _Round:
-    """What one poll gathers. `over` is set when the vendor wants no more requests."""
-
-    readings: dict[str, JobReading] = field(default_factory=dict)
-    throttled: Throttled | None = None
-    refused: Refused | None = None
-    hiccups: list[str] = field(default_factory=list)
-    over: Event = field(default_factory=Event)
-
-    def note(self, problem: Problem) -> None:
-        """Sort a problem in; a hiccup ends the round only when it is one of several."""
-        if isinstance(problem, Throttled):
-            self.throttled = problem
-        elif isinstance(problem, Refused):
-            self.refused = problem
-        else:
-            self.hiccups.append(problem.reason)
-            if problem.retry_after is not None:
-                # A read may simply be repeated, when the vendor says when.
-                self.throttled = Throttled(ThrottleReason.RATE, problem.retry_after)
-            elif len(self.hiccups) < MAX_HICCUPS:
-                return
-        self.over.set()
-
-    def read(self, readings: Iterable[JobReading]) -> None:
-        self.readings |= {reading.job_id: reading for reading in readings}
-
-
-class ZendeskSunshineClient:
+class ZendeskSunshineClient(ZendeskClient):
     """Talks to one Zendesk account."""
 
     def __init__(self, http: HttpClient) -> None:
-        self._http = http
-        self._reader = SunshineReader(http)
-
-    @property
-    def requests_made(self) -> int:
-        return self._http.requests_made
-
-    def wake(self) -> None:
-        self._http.wake()
+        super().__init__(http)
+        self._reader = SunshineReader(self._account)
 
     def test(self) -> Refused | Throttled | Ambiguous | None:
         return self._reader.listed(UNFINISHED[0], pages=1).problem
@@ -193,40 +169,31 @@ class ZendeskSunshineClient:
         records: Sequence[JsonObject],
         token: str,  # noqa: ARG002 - a Sunshine job can carry none
     ) -> SubmitAnswer:
-        answer = self._http.request("POST", f"{API}/jobs", body=encode(operation, records))
+        answer = self._account.request("POST", f"{API}/jobs", body=encode(operation, records))
         problem = sunshine_problem(answer)
         if problem is not None:
             return problem
         job = json_object(answer).get("data")
         job_id = job.get("id") if isinstance(job, dict) else None
-        if isinstance(job_id, str) and JOB_ID.fullmatch(job_id):
-            return Accepted(job_id)
-        return Ambiguous("the vendor accepted the request but its answer names no job")
+        return taken(answer, job_id)
 
-    def poll(self, job_ids: Sequence[str]) -> PollAnswer:
+    def _poll(self, job_ids: Sequence[str]) -> PollAnswer:
         """Read jobs: the unfinished ones from the list, those that ended one by one.
 
         Only the reader by id has results, so every job costs one such request in its life. The
         list by status shows in two requests which ones are not worth it yet. Where it cannot be
         read all jobs are read by id, and jobs unknown by id are looked for in the whole list.
         """
-        before = self.requests_made
-        gathered = _Round()
+        gathered = PollRound()
         if len(job_ids) > FEW:
             self._look_at_unfinished(set(job_ids), gathered)
         rest = [job_id for job_id in job_ids if job_id not in gathered.readings]
         missing = self._read_by_id(rest[:READS_PER_POLL], gathered)
         if missing and not gathered.over.is_set():
             self._look_for(missing, gathered)
-        return PollAnswer(
-            readings=gathered.readings,
-            throttled=gathered.throttled,
-            refused=gathered.refused,
-            requests=self.requests_made - before,
-            problem="; ".join(dict.fromkeys(gathered.hiccups)) or None,
-        )
+        return gathered.answer()
 
-    def _look_at_unfinished(self, wanted: set[str], gathered: _Round) -> None:
+    def _look_at_unfinished(self, wanted: set[str], gathered: PollRound) -> None:
         for status in UNFINISHED:
             listing = self._reader.listed(status)
             # What the list calls ended, if it disregards the filter, is worth a look by id.
@@ -239,7 +206,7 @@ class ZendeskSunshineClient:
                 _note_list(listing.problem, gathered)
                 return
 
-    def _read_by_id(self, job_ids: Sequence[str], gathered: _Round) -> set[str]:
+    def _read_by_id(self, job_ids: Sequence[str], gathered: PollRound) -> set[str]:
         """Read jobs one by one, side by side; returns those that the vendor does not know."""
         missing: set[str] = set()
 
@@ -260,7 +227,7 @@ class ZendeskSunshineClient:
                     missing.add(job_id)
         return missing
 
-    def _look_for(self, missing: set[str], gathered: _Round) -> None:
+    def _look_for(self, missing: set[str], gathered: PollRound) -> None:
         """The second reader, the list, for jobs that reading by id does not know."""
         listing = self._reader.listed()
         gathered.read(_listed_readings(listing, missing))
@@ -274,35 +241,22 @@ class ZendeskSunshineClient:
                 if job_id not in gathered.readings
             )
 
-    def find(self, operation: Operation, lost: LostSubmission, now: float) -> Found:
+    def _find(self, operation: Operation, lost: LostSubmission, now: float) -> Found:
         """Look for a lost submission among recent jobs, and prove it by reading records back."""
-        before = self.requests_made
         kind = _KINDS[operation.name.split(".")[0]]
-        found = find_job(self._reader, operation, kind, lost, now, RETENTION_SECONDS)
-        return replace(found, requests=self.requests_made - before)
+        return find_job(self._reader, operation, kind, lost, now, RETENTION_SECONDS)
 
 
 def _listed_readings(listing: Listing, wanted: set[str]) -> list[JobReading]:
     return [listed_reading_of(job) for job in listing.jobs if job.get("id") in wanted]
 
 
-def _note_list(problem: Problem, gathered: _Round) -> None:
+def _note_list(problem: Problem, gathered: PollRound) -> None:
     """Note what was wrong with the list; one that is not served leaves the reader by id."""
     if is_missing(problem):
         gathered.hiccups.append("the vendor serves no list of jobs")
     else:
         gathered.note(problem)
-
-
-def build_client(
-    base_url: str,
-    read_secret: Callable[[bool], Mapping[str, str]],
-    *,
-    allow_loopback_http: bool,
-) -> ZendeskSunshineClient:
-    """A client for the account at `base_url`, whose credentials `read_secret` gives."""
-    http = zendesk_http(base_url, read_secret, allow_loopback_http=allow_loopback_http)
-    return ZendeskSunshineClient(http)
 
 
 ZENDESK_SUNSHINE = Vendor(
@@ -318,7 +272,7 @@ ZENDESK_SUNSHINE = Vendor(
         record_lookup=True,
     ),
     read_results=read_results,
-    client=build_client,
+    client=client_builder(ZendeskSunshineClient),
     encode=encode,
     credential_forms=(EMAIL_TOKEN, BEARER, CLIENT),
 )

@@ -27,7 +27,8 @@ from jobferry.vendors.zendesk_sunshine_results import ABORTED, FAILED
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jobferry.vendors.http import Answer, HttpClient, NoAnswer
+    from jobferry.vendors.http import Answer, NoAnswer
+    from jobferry.vendors.zendesk_client import Account
 
 API = "/api/sunshine"
 PER_PAGE = 1000
@@ -70,8 +71,9 @@ def sunshine_problem(answer: Answer | NoAnswer) -> Problem | None:
         return problem
     _, message = error_of(json_object(answer))
     if _TOO_MANY_JOBS.search(message):
-        after = problem.retry_after if isinstance(problem, Throttled) else None
-        return Throttled(ThrottleReason.SLOTS, after)
+        if isinstance(problem, Throttled):
+            return replace(problem, reason=ThrottleReason.SLOTS)
+        return Throttled(ThrottleReason.SLOTS)
     if isinstance(problem, Throttled) and _QUOTA.search(message):
         return Refused("vendor_quota_exceeded", message, RefusalScope.RUN, 429)
     return problem
@@ -80,8 +82,8 @@ def sunshine_problem(answer: Answer | NoAnswer) -> Problem | None:
 class SunshineReader:
     """Asks for jobs and records; every answer is data or the problem with it."""
 
-    def __init__(self, http: HttpClient) -> None:
-        self._http = http
+    def __init__(self, account: Account) -> None:
+        self._account = account
 
     def show(self, job_id: str) -> JsonObject | Problem:
         """One job with its results."""
@@ -131,7 +133,7 @@ class SunshineReader:
         return data if isinstance(data, dict) else _UNREADABLE
 
     def _get(self, path: str, params: Mapping[str, str] | None = None) -> Answer | NoAnswer:
-        return self._http.request("GET", API + path, params=params)
+        return self._account.request("GET", API + path, params=params)
 
 
 _UNREADABLE = Ambiguous("the vendor's answer cannot be read")

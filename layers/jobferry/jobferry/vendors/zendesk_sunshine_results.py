@@ -12,21 +12,11 @@ from collections.abc import Callable, Sequence
 
 from jobferry.model import JsonObject, OutcomeStatus, RecordResult
 from jobferry.vendors.base import Operation
+from jobferry.vendors.verdicts import NO_REASON, NOTHING_DONE, SAYS_NOTHING, one_per_record
 from jobferry.vendors.zendesk_answers import errors_of
 
 ABORTED = "aborted"
 FAILED = "failed"
-
-_JOB_ABORTED = RecordResult(
-    OutcomeStatus.FAILED,
-    code="job_aborted",
-    text="The job was cancelled before it began. Nothing was done; the row can be sent again.",
-)
-_NOT_LISTED = RecordResult(
-    OutcomeStatus.UNKNOWN,
-    code="result_missing",
-    text="The job ended without a result for this row; look the record up at the vendor.",
-)
 
 
 def read_results(
@@ -48,9 +38,9 @@ def read_results(
         for item in (listed if isinstance(listed, list) else [])
     ]
     if raw.get("job_status") == ABORTED and not items:
-        return [_JOB_ABORTED] * count
+        return [NOTHING_DONE] * count
     placed = _placed(operation, raw, items, count, records)
-    return [_verdict(placed[i]) if i in placed else _NOT_LISTED for i in range(count)]
+    return one_per_record(count, placed, _verdict)
 
 
 def id_of(item: JsonObject) -> str | None:
@@ -95,12 +85,8 @@ def _verdict(item: JsonObject) -> RecordResult:
             OutcomeStatus.FAILED,
             vendor_id=id_of(item),
             code=code or "failed",
-            text=text or "The vendor gave no reason.",
+            text=text or NO_REASON,
         )
     if success is True:
         return RecordResult(OutcomeStatus.SUCCEEDED, vendor_id=id_of(item))
-    return RecordResult(
-        OutcomeStatus.UNKNOWN,
-        code="result_says_nothing",
-        text="The vendor's result for this row says neither success nor failure.",
-    )
+    return SAYS_NOTHING

@@ -6,13 +6,11 @@ Facts from https://developer.zendesk.com/api-reference/ticketing/ticket-manageme
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from jobferry.model import JsonObject
 from jobferry.vendors.base import (
-    Accepted,
     Ambiguous,
     Capabilities,
     Found,
@@ -25,34 +23,29 @@ from jobferry.vendors.base import (
     Vendor,
 )
 from jobferry.vendors.credentials import BEARER, CLIENT, EMAIL_TOKEN
-from jobferry.vendors.zendesk_answers import JOB_ID, is_json_object, json_object, problem_of
+from jobferry.vendors.zendesk_answers import is_json_object, json_object, problem_of
+from jobferry.vendors.zendesk_client import ZendeskClient, client_builder, taken
 from jobferry.vendors.zendesk_find import find_job
+from jobferry.vendors.zendesk_find_merge import find_merge
 from jobferry.vendors.zendesk_jobs import API, POLL_BATCH, JobReader, job_of
-from jobferry.vendors.zendesk_oauth import zendesk_http
-from jobferry.vendors.zendesk_operations import OPERATIONS, find_operation
-from jobferry.vendors.zendesk_requests import encode, read_back_kind, request_of
+from jobferry.vendors.zendesk_operations import MERGE, OPERATIONS, find_operation
+from jobferry.vendors.zendesk_requests import Request, encode, read_back_kind, request_of
 from jobferry.vendors.zendesk_results import read_results
 
 if TYPE_CHECKING:
-    from jobferry.vendors.http import HttpClient
+    from jobferry.vendors.http import Answer, HttpClient, NoAnswer
 
 
-class ZendeskSupportClient:
+class ZendeskSupportClient(ZendeskClient):
     """Talks to one Zendesk account."""
 
     def __init__(self, http: HttpClient) -> None:
-        self._http = http
-        self._jobs = JobReader(http)
-
-    @property
-    def requests_made(self) -> int:
-        return self._http.requests_made
-
-    def wake(self) -> None:
-        self._http.wake()
+        super().__init__(http)
+        self._jobs = JobReader(self._account)
+        self._served_at: dict[str, str] = {}
 
     def test(self) -> Refused | Throttled | Ambiguous | None:
-        answer = self._http.request("GET", f"{API}/users/me")
+        answer = self._account.request("GET", f"{API}/users/me")
         problem = problem_of(answer)
         if problem is not None:
             return problem
@@ -73,37 +66,46 @@ class ZendeskSupportClient:
         request = request_of(operation, records)
         if isinstance(request, Refused):
             return request
-        answer = self._http.request(
-            request.method, API + request.path, params=request.params, body=request.encoded_body
-        )
+        answer = self._send(request)
         problem = problem_of(answer)
         if problem is not None:
             return problem
-        job_id = job_of(json_object(answer)).get("id")
-        if isinstance(job_id, str) and JOB_ID.fullmatch(job_id):
-            return Accepted(job_id)
-        return Ambiguous("the vendor accepted the request but its answer names no job")
+        return taken(answer, job_of(json_object(answer)).get("id"))
 
-    def poll(self, job_ids: Sequence[str]) -> PollAnswer:
-        before = self.requests_made
-        answer = self._jobs.poll(job_ids)
-        return replace(answer, requests=self.requests_made - before)
+    def _send(self, request: Request) -> Answer | NoAnswer:
+        """Send a submission to where it is served: where one path is unknown, to the other.
 
-    def find(self, operation: Operation, lost: LostSubmission, now: float) -> Found:
-        before = self.requests_made
-        found = find_job(self._http, self._jobs, read_back_kind(operation), lost, now)
-        return replace(found, requests=self.requests_made - before)
+        A 404 proves that nothing was done. What the other path refuses with a 404, too, was
+        not refused for the path, and the first answer stands.
+        """
+        first = self._served_at.get(request.path, request.path)
+        answer = self._send_to(first, request)
+        if request.other_path is None or not _is_unknown(answer):
+            return answer
+        second = request.other_path if first == request.path else request.path
+        answer_there = self._send_to(second, request)
+        if _is_unknown(answer_there):
+            return answer
+        self._served_at[request.path] = second
+        return answer_there
+
+    def _send_to(self, path: str, request: Request) -> Answer | NoAnswer:
+        return self._account.request(
+            request.method, API + path, params=request.params, body=request.encoded_body
+        )
+
+    def _poll(self, job_ids: Sequence[str]) -> PollAnswer:
+        return self._jobs.poll(job_ids)
+
+    def _find(self, operation: Operation, lost: LostSubmission, now: float) -> Found:
+        if operation.name == MERGE:
+            return find_merge(self._account, self._jobs, lost, now)
+        return find_job(self._account, self._jobs, read_back_kind(operation), lost, now)
 
 
-def build_client(
-    base_url: str,
-    read_secret: Callable[[bool], Mapping[str, str]],
-    *,
-    allow_loopback_http: bool,
-) -> ZendeskSupportClient:
-    """A client for the account at `base_url`, whose credentials `read_secret` gives."""
-    http = zendesk_http(base_url, read_secret, allow_loopback_http=allow_loopback_http)
-    return ZendeskSupportClient(http)
+def _is_unknown(answer: Answer | NoAnswer) -> bool:
+    problem = problem_of(answer)
+    return isinstance(problem, Refused) and problem.http_status == 404
 
 
 ZENDESK_SUPPORT = Vendor(
@@ -114,12 +116,13 @@ ZENDESK_SUPPORT = Vendor(
         poll_batch=POLL_BATCH,
         # https://developer.zendesk.com/api-reference/introduction/rate-limits
         max_jobs=30,
+        refuses_excess=True,
         retention_seconds=86_400,
         job_list=True,
         record_lookup=True,
     ),
     read_results=read_results,
-    client=build_client,
+    client=client_builder(ZendeskSupportClient),
     encode=encode,
     credential_forms=(EMAIL_TOKEN, BEARER, CLIENT),
     find_operation=find_operation,

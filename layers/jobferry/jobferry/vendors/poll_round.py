@@ -1,0 +1,57 @@
+"""What one poll gathers where it takes many requests, some of them at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from threading import Event
+
+from jobferry.vendors.base import (
+    Ambiguous,
+    JobReading,
+    PollAnswer,
+    Refused,
+    Throttled,
+    ThrottleReason,
+)
+
+MAX_HICCUPS = 3
+"""Requests of a poll that may go wrong before it ends: the vendor is in trouble."""
+
+
+@dataclass
+class PollRound:
+    """The readings so far, and what went wrong. `over` is set when no more requests are wanted."""
+
+    readings: dict[str, JobReading] = field(default_factory=dict)
+    throttled: Throttled | None = None
+    refused: Refused | None = None
+    hiccups: list[str] = field(default_factory=list)
+    over: Event = field(default_factory=Event)
+
+    def note(self, problem: Refused | Throttled | Ambiguous) -> None:
+        """Sort a problem in; a hiccup ends the round only when it is one of several."""
+        if isinstance(problem, Throttled):
+            self.throttled = problem
+        elif isinstance(problem, Refused):
+            self.refused = problem
+        else:
+            self.hiccups.append(problem.reason)
+            if problem.retry_after is not None:
+                # A read may simply be repeated, when the vendor says when.
+                self.throttled = Throttled(ThrottleReason.RATE, problem.retry_after)
+            elif len(self.hiccups) < MAX_HICCUPS:
+                return
+        self.over.set()
+
+    def read(self, readings: Iterable[JobReading]) -> None:
+        self.readings |= {reading.job_id: reading for reading in readings}
+
+    def answer(self) -> PollAnswer:
+        """The round as an answer; `requests` is left to the caller."""
+        return PollAnswer(
+            readings=self.readings,
+            throttled=self.throttled,
+            refused=self.refused,
+            problem="; ".join(dict.fromkeys(self.hiccups)) or None,
+        )

@@ -1,0 +1,41 @@
+"""A submission whose answer is lost, and the search for its job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from jobferry.model import JsonObject
+from jobferry.vendors.base import Ambiguous, Found, LostSubmission, Operation
+from tests.contract.conformance.bench import Bench
+
+LONG_AFTER = 120.0
+"""Seconds after which a job that was taken is visible for certain."""
+
+LOST = {"reset": True, "after": True}
+NEVER_TAKEN = {"reset": True}
+
+
+class Search:
+    """One submission whose answer is lost, and the search for it."""
+
+    def __init__(self, bench: Bench, operation: Operation | None = None) -> None:
+        self.bench = bench
+        self.operation = operation or bench.create
+        self.records: list[JsonObject] = []
+        self.sent_at = 0.0
+
+    def submit(self, records: list[JsonObject], **effect: object) -> str | None:
+        """Lose the answer of a submission; the id of the job that the vendor took, if it did."""
+        before = len(self.bench.jobs())
+        self.records, self.sent_at = records, self.bench.now()
+        self.bench.befall({"method": "POST"}, 1, **(effect or LOST))
+        answer = self.bench.client.submit(self.operation, records, "token")
+        assert isinstance(answer, Ambiguous)
+        taken = self.bench.jobs()[before:]
+        return taken[0]["job_id"] if taken else None
+
+    def find(self, known: Iterable[str] = (), *, after: float = LONG_AFTER) -> Found:
+        """What the adapter says, asked `after` seconds."""
+        self.bench.pass_time(after)
+        lost = LostSubmission("token", self.sent_at, self.records, frozenset(known))
+        return self.bench.client.find(self.operation, lost, self.bench.now())
