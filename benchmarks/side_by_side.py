@@ -1,0 +1,169 @@
+"""Runs of one account side by side, in virtual time: what sharing costs, and who waits for whom.
+
+    python benchmarks/side_by_side.py [--seeds N] [--json FILE]
+
+Two files together against one of the same size in all; and a file of ten rows that arrives, marked
+urgent, in the middle of a big one. The engine's real steps on the model vendor of `virtual/`.
+Figures are medians over the seeds. No request leaves the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "layers" / "jobferry"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.virtual.ours import ModelWorld
+from benchmarks.virtual.policy import START
+from benchmarks.virtual.vendor import Conditions, VendorModel
+from jobferry.ledger.runs import Run
+from jobferry.steps.open_run import PRIORITY_OPTION
+from tests.fakes.schedule import Schedule
+from tests.fakes.world import things
+
+SEEDS = 20
+JOBS = 300
+URGENT = 10
+ARRIVES = 30.0
+"""Seconds after the big file at which the urgent one arrives."""
+
+CELLS = (
+    Conditions(max_jobs=30, requests_per_minute=700, latency=5.0),
+    Conditions(max_jobs=30, requests_per_minute=700, latency=15.0),
+    Conditions(max_jobs=30, requests_per_minute=200, latency=5.0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """One cell.
+
+    loss             time of two files together, over one of their size; 0.02 is 2 %
+    most_in_flight   at the vendor, of both together
+    most_in_a_minute requests in any sixty seconds, of both together
+    urgent_starts    seconds from the urgent file's planning to its first job, in job latencies
+    urgent_takes     seconds that the urgent file takes in all, in job latencies
+    big_is_delayed   how much longer the big file takes for it, as a part
+    """
+
+    max_jobs: int
+    requests_per_minute: int
+    latency: float
+    loss: float
+    most_in_flight: int
+    most_in_a_minute: int
+    urgent_starts: float
+    urgent_takes: float
+    big_is_delayed: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    seconds: float
+    runs: Sequence[Run]
+    first_jobs: Sequence[float]
+    vendor: VendorModel
+
+
+def measure(seeds: int = SEEDS) -> list[dict[str, Any]]:
+    """Every cell; see `Shared`."""
+    return [asdict(_cell(conditions, seeds)) for conditions in CELLS]
+
+
+def _cell(conditions: Conditions, seeds: int) -> Shared:
+    found = [_compare(conditions, seed) for seed in range(seeds)]
+    worst = {"most_in_flight", "most_in_a_minute"}
+    figures = {
+        name: (max if name in worst else median)([one[name] for one in found]) for name in found[0]
+    }
+    return Shared(
+        conditions.max_jobs, conditions.requests_per_minute, conditions.latency, **figures
+    )
+
+
+def _compare(conditions: Conditions, seed: int) -> dict[str, Any]:
+    one = _carry(conditions, seed, [(2 * JOBS, "medium", 0.0)])
+    two = _carry(conditions, seed, [(JOBS, "medium", 0.0), (JOBS, "medium", 0.0)])
+    beside = _carry(conditions, seed, [(2 * JOBS, "medium", 0.0), (URGENT, "immediate", ARRIVES)])
+    big, urgent = beside.runs
+    return {
+        "loss": two.seconds / one.seconds - 1,
+        "most_in_flight": two.vendor.most_in_flight,
+        "most_in_a_minute": two.vendor.most_in_any_minute,
+        "urgent_starts": (beside.first_jobs[1] - (urgent.planned_at or 0.0)) / conditions.latency,
+        "urgent_takes": _seconds(urgent) / conditions.latency,
+        "big_is_delayed": _seconds(big) / one.seconds - 1,
+    }
+
+
+def _seconds(run: Run) -> float:
+    return (run.closed_at or 0.0) - run.started_at
+
+
+def _carry(conditions: Conditions, seed: int, files: Sequence[tuple[int, str, float]]) -> _Carried:
+    """Carry files of (jobs, priority, seconds from the start) side by side.
+
+    Raises:
+        RuntimeError: a run broke a promise.
+    """
+    vendor = VendorModel(conditions, seed)
+    schedule = Schedule(START, seed)
+    with ModelWorld(vendor, schedule) as world:
+        requests = [
+            world.drop(things(jobs, start=1 + 100_000 * n), options={PRIORITY_OPTION: priority})
+            for n, (jobs, priority, _) in enumerate(files)
+        ]
+        runs = world.execute_all(requests, [delay for _, _, delay in files])
+        for run in runs:
+            if problems := world.problems(run.run_id):
+                raise RuntimeError(f"{run.run_id}: {'; '.join(problems)}")
+        first = [
+            min(c.submitted_at or 0.0 for c in world.ledger.chunks.all(run.run_id)) for run in runs
+        ]
+    ends = max(run.closed_at or 0.0 for run in runs)
+    return _Carried(ends - START, runs, first, vendor)
+
+
+def show(cells: Sequence[Mapping[str, Any]], console: Console) -> None:
+    table = Table("J", "R", "L", "two cost", "in flight", "in a minute", "urgent starts",
+                  "urgent takes", "big waits", title="Runs side by side")  # fmt: skip
+    for cell in cells:
+        table.add_row(
+            str(cell["max_jobs"]),
+            str(cell["requests_per_minute"]),
+            f"{cell['latency']:g} s",
+            f"{100 * cell['loss']:+.1f} %",
+            str(cell["most_in_flight"]),
+            str(cell["most_in_a_minute"]),
+            f"after {cell['urgent_starts']:.2f} L",
+            f"{cell['urgent_takes']:.2f} L",
+            f"{100 * cell['big_is_delayed']:+.1f} %",
+        )
+    console.print(table)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Runs of one account side by side.")
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    cells = measure(arguments.seeds)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(cells, indent=1))
+    show(cells, Console())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

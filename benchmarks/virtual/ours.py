@@ -1,0 +1,164 @@
+"""Jobferry on the model vendor: the real steps, ledger and pacing, from the upload to the closed
+run, in virtual time.
+
+Only what lies outside is replaced: the table and the objects by fakes that keep DynamoDB's and
+S3's rules, the vendor's HTTP client by `ModelClient`. Chunks hold one row, so that K rows are K
+jobs. As with the peers, the machinery itself (functions, transitions, the table) takes no time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from benchmarks.virtual.vendor import (
+    POLL_BATCH,
+    TOTAL,
+    Kind,
+    Reading,
+    Reason,
+    Refusal,
+    VendorModel,
+    next_window,
+)
+from jobferry.ledger.config import Connection
+from jobferry.model import JsonObject, OutcomeStatus
+from jobferry.steps.fill_slots import SENDERS
+from jobferry.vendors.base import (
+    Accepted,
+    Capabilities,
+    Found,
+    FoundState,
+    JobPhase,
+    JobReading,
+    LostSubmission,
+    Operation,
+    PollAnswer,
+    RateReading,
+    SubmitAnswer,
+    Throttled,
+    ThrottleReason,
+    Vendor,
+)
+from tests.fakes.schedule import Schedule
+from tests.fakes.vendor import VENDOR
+from tests.fakes.world import CONNECTION, World, things
+
+
+class ModelClient:
+    """A `VendorClient` of the model: each request takes its time on the schedule."""
+
+    def __init__(self, vendor: VendorModel, schedule: Schedule) -> None:
+        self._vendor = vendor
+        self._schedule = schedule
+        self.requests_made = 0
+
+    def wake(self) -> None:
+        """There is no connection that could have idled."""
+
+    def test(self) -> None:
+        """The model welcomes everybody."""
+
+    def submit(
+        self, _operation: Operation, _records: Sequence[JsonObject], _token: str
+    ) -> SubmitAnswer:
+        now = self._request(Kind.SUBMIT)
+        answer = self._vendor.submit(now)
+        if isinstance(answer, Refusal):
+            return _throttled(answer, self._told(now))
+        return Accepted(str(answer), self._told(now))
+
+    def poll(self, job_ids: Sequence[str]) -> PollAnswer:
+        readings: dict[str, JobReading] = {}
+        requests = 0
+        told = None
+        for first in range(0, len(job_ids), POLL_BATCH):
+            asked = job_ids[first : first + POLL_BATCH]
+            now = self._request(Kind.POLL)
+            answer = self._vendor.poll(now, [int(job_id) for job_id in asked])
+            told = self._told(now)
+            requests += 1
+            if isinstance(answer, Refusal):
+                return PollAnswer(
+                    readings, _throttled(answer, told), requests=requests, limits=told
+                )
+            readings |= {i: _reading(i, seen) for i, seen in zip(asked, answer, strict=True)}
+        return PollAnswer(readings, requests=requests, limits=told)
+
+    def find(self, _operation: Operation, _lost: LostSubmission, _now: float) -> Found:
+        """The model loses no answer."""
+        return Found(FoundState.ABSENT)
+
+    def _request(self, kind: Kind) -> float:
+        self.requests_made += 1
+        self._schedule.sleep(self._vendor.request_seconds(kind))
+        return self._schedule.now()
+
+    def _told(self, now: float) -> RateReading:
+        """The headers that Zendesk sends with every answer."""
+        return RateReading(
+            requests_limit=self._vendor.conditions.requests_per_minute,
+            requests_remaining=self._vendor.requests_left,
+            resets_in=next_window(now) - now,
+        )
+
+
+def _throttled(refusal: Refusal, told: RateReading) -> Throttled:
+    slots = refusal.reason is Reason.JOBS
+    reason = ThrottleReason.SLOTS if slots else ThrottleReason.RATE
+    return Throttled(reason, refusal.retry_after, told)
+
+
+def _reading(job_id: str, seen: Reading) -> JobReading:
+    if not seen.ended:
+        return JobReading(job_id, JobPhase.ACTIVE, "working", seen.progress, TOTAL)
+    result = [OutcomeStatus.SUCCEEDED.value, f"id-{job_id}", None, None]
+    raw = {"id": job_id, "status": "completed", "results": [result]}
+    return JobReading(job_id, JobPhase.ENDED, "completed", TOTAL, TOTAL, raw)
+
+
+class ModelWorld(World):
+    """A deployment whose one connection leads to the model, on the model's schedule."""
+
+    def __init__(self, vendor: VendorModel, schedule: Schedule) -> None:
+        super().__init__(max_records=1, senders=SENDERS)
+        conditions = vendor.conditions
+        self.clock = schedule
+        self.vendor: Vendor = replace(
+            self.vendor,
+            capabilities=Capabilities(
+                poll_batch=POLL_BATCH, max_jobs=conditions.max_jobs, refuses_excess=True
+            ),
+            client=_client_of(vendor, schedule),
+        )
+        self.ledger.config.put_connection(
+            Connection(
+                CONNECTION,
+                VENDOR,
+                "https://acme.example",
+                max_jobs=conditions.max_jobs,
+                requests_per_minute=conditions.requests_per_minute,
+            )
+        )
+        self.deps = self.fresh_deps()
+
+
+def _client_of(vendor: VendorModel, schedule: Schedule) -> Callable[..., ModelClient]:
+    def client(*_account: Any, **_options: Any) -> ModelClient:
+        return ModelClient(vendor, schedule)
+
+    return client
+
+
+def jobferry(vendor: VendorModel, jobs: int, schedule: Schedule) -> None:
+    """Carry a file of as many rows as there are to be jobs.
+
+    Raises:
+        RuntimeError: the run broke a promise.
+    """
+    with ModelWorld(vendor, schedule) as world:
+        run = world.carried(things(jobs))
+        problems = world.problems(run.run_id)
+    if problems or run.outcomes.get(OutcomeStatus.SUCCEEDED) != jobs:
+        raise RuntimeError(f"{run.run_id}: {'; '.join(problems) or run.outcomes}")

@@ -1,0 +1,163 @@
+"""How others poll, carried out on the same vendor.
+
+Each is described by what its own documentation or source says, and where that says nothing, by
+what suits it best: every peer keeps all J slots in view, is told J, obeys `Retry-After`, never
+gives a job up, and its own machinery (transitions, starts, queues) takes no time at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from random import Random
+
+from benchmarks.virtual.policy import Policy
+from benchmarks.virtual.timeline import Steps, Timeline
+from benchmarks.virtual.vendor import POLL_BATCH, Kind, Reading, Refusal, VendorModel
+from tests.fakes.schedule import Schedule
+
+PATIENCE = 5.0
+"""Seconds until a client tries again that was not told how long to wait."""
+
+
+class Client:
+    """The vendor as a generator sees it: requests take time, and refused ones are repeated."""
+
+    def __init__(self, vendor: VendorModel, timeline: Timeline) -> None:
+        self._vendor = vendor
+        self._timeline = timeline
+
+    def submit(self) -> Steps[int]:
+        """Send one job, as often as it takes; returns its number."""
+        while True:
+            yield self._vendor.request_seconds(Kind.SUBMIT)
+            answer = self._vendor.submit(self._timeline.now)
+            if isinstance(answer, int):
+                return answer
+            yield _patience(answer)
+
+    def poll(self, jobs: Sequence[int]) -> Steps[list[Reading]]:
+        """Look at jobs with one request, as often as it takes."""
+        while True:
+            yield self._vendor.request_seconds(Kind.POLL)
+            answer = self._vendor.poll(self._timeline.now, jobs)
+            if not isinstance(answer, Refusal):
+                return answer
+            yield _patience(answer)
+
+
+def _patience(refusal: Refusal) -> float:
+    return PATIENCE if refusal.retry_after is None else refusal.retry_after
+
+
+Waits = Callable[[Random], Iterator[float]]
+"""The seconds before each look at one job, without end."""
+
+
+def one_poller_per_job(waits: Waits, workers: int | None = None) -> Policy:
+    """A policy of pollers that each submit a job, look at it after these waits, and end with it.
+
+    Args:
+        workers: pollers at once; as many as there are slots by default.
+    """
+
+    def policy(vendor: VendorModel, jobs: int, schedule: Schedule) -> None:
+        timeline = Timeline(schedule.now())
+        client = Client(vendor, timeline)
+        left = iter(range(jobs))
+
+        def worker(number: int) -> Steps[None]:
+            random = Random(f"waits {number}")
+            for _ in left:
+                job = yield from client.submit()
+                for seconds in waits(random):
+                    yield seconds
+                    (reading,) = yield from client.poll([job])
+                    if reading.ended:
+                        break
+
+        for number in range(workers or vendor.conditions.max_jobs):
+            timeline.start(worker(number))
+        timeline.run()
+        schedule.until(timeline.now)
+
+    return policy
+
+
+def one_client_in_rounds(interval: float, batch: int) -> Policy:
+    """A policy of one client that does one thing after another: fill all slots, wait, look at all
+    jobs in flight, `batch` in a request."""
+
+    def policy(vendor: VendorModel, jobs: int, schedule: Schedule) -> None:
+        timeline = Timeline(schedule.now())
+        client = Client(vendor, timeline)
+
+        def rounds() -> Steps[None]:
+            left = jobs
+            in_flight: list[int] = []
+            while left or in_flight:
+                while left and len(in_flight) < vendor.conditions.max_jobs:
+                    in_flight.append((yield from client.submit()))
+                    left -= 1
+                yield interval
+                readings: list[Reading] = []
+                for first in range(0, len(in_flight), batch):
+                    readings += yield from client.poll(in_flight[first : first + batch])
+                in_flight = [
+                    job for job, seen in zip(in_flight, readings, strict=True) if not seen.ended
+                ]
+
+        timeline.start(rounds())
+        timeline.run()
+        schedule.until(timeline.now)
+
+    return policy
+
+
+def every(seconds: float) -> Waits:
+    """The same wait each time."""
+
+    def waits(_random: Random) -> Iterator[float]:
+        while True:
+            yield seconds
+
+    return waits
+
+
+def backing_off(first: float, factor: float, most: float) -> Waits:
+    """Longer and longer waits with full jitter: each is drawn from 0 to its delay, in whole
+    seconds and one at least."""
+
+    def waits(random: Random) -> Iterator[float]:
+        delay = first
+        while True:
+            yield float(max(1, round(random.uniform(0, delay))))
+            delay = min(most, delay * factor)
+
+    return waits
+
+
+PEERS: Mapping[str, Policy] = {
+    "AWS Job Poller 60 s": one_poller_per_job(every(60.0)),
+    "AWS Job Poller 5 s": one_poller_per_job(every(5.0)),
+    "AWS durable functions": one_poller_per_job(backing_off(5.0, 1.5, 300.0)),
+    "Salesforce CLI 5 s": one_client_in_rounds(5.0, batch=1),
+    "batched poller 5 s": one_client_in_rounds(5.0, batch=POLL_BATCH),
+    "sequential script": one_poller_per_job(every(1.0), workers=1),
+}
+"""The field.
+
+AWS Job Poller: the sample project of the Step Functions developer guide. One execution per job:
+    submit, Wait, get status, Choice, loop; its example waits 60 s, and 5 s is what people set when
+    that is too slow. The sample has no cap on executions and no handling of a full account; J at
+    once is given to it, and the retry of throttled calls. Its history would end a job's execution
+    after 2,777 looks; here it does not.
+AWS durable functions: the default of `wait_for_condition` in AWS's durable execution SDK: 5 s,
+    × 1.5, up to 5 min, full jitter. After 60 attempts it raises; here it goes on. J at once.
+Salesforce CLI: `sf data import bulk` looks at its one job every 5 s, which Data Loader does too,
+    and neither asks about many jobs at once. Here one client carries J jobs, one request after
+    another, and looks at each of them every round.
+batched poller: what a careful script does with the vendor's list of ids: as above, but all jobs
+    in as few requests as can be. No tool was found that ships it.
+sequential script: submit, look every second, then the next: how the vendors' client libraries
+    show it, which return the job's status and leave polling to the caller.
+"""

@@ -1,0 +1,105 @@
+"""What a policy is, and how one run of it is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from benchmarks.virtual.bounds import least_wall, request_bound, wall_bound
+from benchmarks.virtual.vendor import (
+    JITTER,
+    POLL_BATCH,
+    SECONDS,
+    STORM_EVERY,
+    WINDOW,
+    Conditions,
+    Kind,
+    Reason,
+    VendorModel,
+)
+from tests.fakes.schedule import Schedule
+
+START = 1_767_225_600.0
+"""2026-01-01T00:00:00Z. Storms come five minutes after it, and again every five minutes; a run
+starts within the minute before, at any point of a window."""
+
+Policy = Callable[[VendorModel, int, Schedule], None]
+"""(vendor, jobs, schedule): carry out all jobs, and know of each that it has ended. Starts at the
+schedule's time, and returns at the time when all is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One run of one policy.
+
+    seconds       wall time, in virtual seconds
+    wall_ratio    to the steady-state bound: K·L/J or 60·C/R, and the last job
+    least_ratio   to the time of a client that knows everything beforehand
+    slot_use      part of the slots' time that was used while work was left
+    requests      sent, the refused ones too
+    request_ratio to the fewest possible
+    throttled     refused with 429 for their number, or in a storm
+    too_many_jobs refused because all slots were taken
+    """
+
+    seconds: float
+    wall_ratio: float
+    least_ratio: float
+    slot_use: float
+    requests: int
+    request_ratio: float
+    throttled: int
+    too_many_jobs: int
+    most_in_flight: int
+    most_in_window: int
+    most_in_any_minute: int
+
+
+def measure(policy: Policy, conditions: Conditions, jobs: int, seed: int) -> Figures:
+    """Run a policy once.
+
+    Raises:
+        RuntimeError: it did not carry out each job exactly once.
+    """
+    vendor = VendorModel(conditions, seed)
+    started_at = START + Random(f"start {seed}").uniform(STORM_EVERY - WINDOW, STORM_EVERY)
+    schedule = Schedule(started_at, seed)
+    policy(vendor, jobs, schedule)
+    if vendor.accepted != jobs:
+        raise RuntimeError(f"{vendor.accepted} jobs were accepted, and {jobs} were to be")
+    seconds = schedule.now() - started_at
+    fewest = request_bound(jobs, conditions.max_jobs, POLL_BATCH)
+    latencies = vendor.latencies
+    bound = wall_bound(
+        jobs,
+        sum(latencies) / jobs,
+        conditions.max_jobs,
+        fewest,
+        conditions.requests_per_minute,
+        first=SECONDS[Kind.SUBMIT],
+        last=vendor.last_latency,
+    )
+    least = least_wall(
+        latencies,
+        conditions.max_jobs,
+        conditions.requests_per_minute,
+        started_at,
+        storms=conditions.storms,
+        first=SECONDS[Kind.SUBMIT] * (1 - JITTER),
+        last=SECONDS[Kind.POLL] * (1 - JITTER),
+    )
+    requests = vendor.requests.total()
+    return Figures(
+        seconds=seconds,
+        wall_ratio=seconds / bound,
+        least_ratio=seconds / least,
+        slot_use=vendor.slot_use(started_at),
+        requests=requests,
+        request_ratio=requests / fewest,
+        throttled=vendor.refused[Reason.RATE] + vendor.refused[Reason.STORM],
+        too_many_jobs=vendor.refused[Reason.JOBS],
+        most_in_flight=vendor.most_in_flight,
+        most_in_window=vendor.most_in_window,
+        most_in_any_minute=vendor.most_in_any_minute,
+    )

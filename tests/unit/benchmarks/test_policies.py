@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from benchmarks.policies import measure_all, tables, tasks
+from benchmarks.virtual.peers import PEERS
+from benchmarks.virtual.plot import draw
+from benchmarks.virtual.policies import POLICIES
+
+NAMES = ["batched poller 5 s", "AWS Job Poller 60 s"]
+
+
+def test_every_policy_meets_the_same_conditions() -> None:
+    planned = tasks(PEERS, seeds=20, quick=False)
+    conditions = {
+        name: [t.conditions for t in planned if (t.section, t.policy) == ("grid", name)]
+        for name in PEERS
+    }
+    assert all(found == conditions[NAMES[0]] for found in conditions.values())
+    assert len(conditions[NAMES[0]]) == 35
+    assert {t.seeds for t in planned if t.section == "grid"} == {20}
+
+
+def test_no_policy_is_simulated_beyond_what_it_can_be() -> None:
+    assert all(t.jobs <= POLICIES[t.policy].most_jobs for t in tasks(POLICIES, 1, quick=False))
+
+
+@pytest.mark.parametrize("ending", ["svg", "png"])
+def test_results_as_tables_and_as_a_picture(tmp_path: Path, ending: str) -> None:
+    results = measure_all(NAMES, 1, quick=True, processes=1)
+    assert {cell["section"] for cell in results["cells"]} == {"grid", "storms", "growth"}
+    assert all(cell["least_ratio"] >= 1 for cell in results["cells"])
+    console = Console(width=200)
+    with console.capture() as captured:
+        for table in tables(results):
+            console.print(table)
+    assert all(captured.get().count(name) == 5 for name in NAMES)
+    picture = tmp_path / f"policies.{ending}"
+    draw(results, picture)
+    assert picture.stat().st_size > 10_000
