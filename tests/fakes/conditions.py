@@ -11,7 +11,8 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 _TOKEN = re.compile(r"\s*(<=|>=|<>|[=<>(),]|[#:]?[A-Za-z_][A-Za-z0-9_]*)")
 _KEYWORDS = frozenset({"AND", "OR", "NOT", "IN", "BETWEEN"})
@@ -36,9 +37,25 @@ used through a `#placeholder`."""
 
 _MISSING = object()
 
+_Side = Mapping[str, Any]
+_Operand = Callable[[_Side, _Side, _Side], Any]
+"""(item, names, values) → what an operand stands for."""
+_Verdict = Callable[[_Side, _Side, _Side], bool]
+
 
 class BadExpressionError(Exception):
     """DynamoDB would answer with a ValidationException."""
+
+
+class _Condition(NamedTuple):
+    """A condition that was read once; the same few are judged over and over.
+
+    names, values  the placeholders that it uses
+    """
+
+    verdict: _Verdict
+    names: frozenset[str]
+    values: frozenset[str]
 
 
 def holds(
@@ -53,14 +70,24 @@ def holds(
         BadExpressionError: it does not parse, uses a reserved word, or leaves a placeholder unused
             or undefined.
     """
-    reading = _Reading(_tokens(expression), item, names, values)
+    condition = _read(expression)
+    if condition.names != names.keys() or condition.values != values.keys():
+        used, given = condition.names | condition.values, names.keys() | values.keys()
+        undefined = sorted(used - given)
+        if undefined:
+            raise BadExpressionError(f"{undefined[0]} is not defined")
+        raise BadExpressionError(f"placeholders unused in expressions: {sorted(given - used)}")
+    return condition.verdict(item, names, values)
+
+
+@lru_cache(maxsize=1_000)
+def _read(expression: str) -> _Condition:
+    reading = _Reading(_tokens(expression))
     verdict = reading.any_of()
     if reading.tokens:
         raise BadExpressionError(f"unexpected {reading.tokens[0]!r}")
-    unused = (set(names) | set(values)) - reading.used
-    if unused:
-        raise BadExpressionError(f"placeholders unused in expressions: {sorted(unused)}")
-    return verdict
+    names = frozenset(token for token in reading.used if token.startswith("#"))
+    return _Condition(verdict, names, frozenset(reading.used - names))
 
 
 def _tokens(expression: str) -> list[str]:
@@ -76,38 +103,32 @@ def _tokens(expression: str) -> list[str]:
 
 
 class _Reading:
-    """Reads and evaluates from left to right; both sides of AND and OR are always read."""
+    """Reads from left to right, and makes of every part a function that judges an item."""
 
-    def __init__(
-        self,
-        tokens: list[str],
-        item: Mapping[str, Any],
-        names: Mapping[str, str],
-        values: Mapping[str, Any],
-    ) -> None:
+    def __init__(self, tokens: list[str]) -> None:
         self.tokens = tokens
         self.used: set[str] = set()
-        self._item = item
-        self._names = names
-        self._values = values
 
-    def any_of(self) -> bool:
-        verdict = self._all_of()
+    def any_of(self) -> _Verdict:
+        parts = [self._all_of()]
         while self._skip("OR"):
-            other = self._all_of()
-            verdict = verdict or other
-        return verdict
+            parts.append(self._all_of())
+        if len(parts) == 1:
+            return parts[0]
+        return lambda item, names, values: any(part(item, names, values) for part in parts)
 
-    def _all_of(self) -> bool:
-        verdict = self._negated()
+    def _all_of(self) -> _Verdict:
+        parts = [self._negated()]
         while self._skip("AND"):
-            other = self._negated()
-            verdict = verdict and other
-        return verdict
+            parts.append(self._negated())
+        if len(parts) == 1:
+            return parts[0]
+        return lambda item, names, values: all(part(item, names, values) for part in parts)
 
-    def _negated(self) -> bool:
+    def _negated(self) -> _Verdict:
         if self._skip("NOT"):
-            return not self._negated()
+            inner = self._negated()
+            return lambda item, names, values: not inner(item, names, values)
         if self._skip("("):
             verdict = self.any_of()
             self._expect(")")
@@ -116,63 +137,62 @@ class _Reading:
             return self._function()
         return self._comparison()
 
-    def _function(self) -> bool:
+    def _function(self) -> _Verdict:
         name = self.tokens.pop(0)
         self._expect("(")
         left = self._operand()
-        right = self._operand() if self._skip(",") else _MISSING
+        right = self._operand() if self._skip(",") else _missing
         self._expect(")")
         match name:
             case "attribute_exists":
-                return left is not _MISSING
+                return lambda item, names, values: left(item, names, values) is not _MISSING
             case "attribute_not_exists":
-                return left is _MISSING
+                return lambda item, names, values: left(item, names, values) is _MISSING
             case "contains":
-                return isinstance(left, set | list | str) and right in left
+                return _joined(_contains, left, right)
             case "begins_with":
-                return isinstance(left, str) and left.startswith(str(right))
+                return _joined(_begins_with, left, right)
         raise BadExpressionError(f"unknown function {name}")
 
-    def _comparison(self) -> bool:
+    def _comparison(self) -> _Verdict:
         left = self._operand()
         word = self.tokens.pop(0) if self.tokens else ""
         if word.upper() == "IN":
-            self._expect("(")
-            members = [self._operand()]
-            while self._skip(","):
-                members.append(self._operand())
-            self._expect(")")
-            return left is not _MISSING and any(_alike(left, m) and left == m for m in members)
+            return self._membership(left)
         if word.upper() == "BETWEEN":
             low = self._operand()
             self._expect("AND")
-            high = self._operand()
-            return _alike(left, low) and _alike(left, high) and low <= left <= high
+            at_least, at_most = _compared(">="), _compared("<=")
+            above, below = _joined(at_least, left, low), _joined(at_most, left, self._operand())
+            return lambda item, names, values: (
+                above(item, names, values) and below(item, names, values)
+            )
         if word not in _COMPARISONS:
             raise BadExpressionError(f"unexpected {word!r}")
-        right = self._operand()
-        if _MISSING in (left, right):
-            return False
-        if not _alike(left, right):
-            return word == "<>"
-        return _COMPARISONS[word](left, right)
+        return _joined(_compared(word), left, self._operand())
 
-    def _operand(self) -> Any:
+    def _membership(self, left: _Operand) -> _Verdict:
+        self._expect("(")
+        members = [self._operand()]
+        while self._skip(","):
+            members.append(self._operand())
+        self._expect(")")
+        equal = [_joined(_compared("="), left, member) for member in members]
+        return lambda item, names, values: any(one(item, names, values) for one in equal)
+
+    def _operand(self) -> _Operand:
         if not self.tokens:
             raise BadExpressionError("the expression ends too early")
         token = self.tokens.pop(0)
-        try:
-            if token.startswith(":"):
-                self.used.add(token)
-                return self._values[token]
-            if token.startswith("#"):
-                self.used.add(token)
-                return self._item.get(self._names[token], _MISSING)
-        except KeyError:
-            raise BadExpressionError(f"{token} is not defined") from None
+        if token.startswith(":"):
+            self.used.add(token)
+            return lambda _item, _names, values: values[token]
+        if token.startswith("#"):
+            self.used.add(token)
+            return lambda item, names, _values: item.get(names[token], _MISSING)
         if token.lower() in RESERVED or token.upper() in _KEYWORDS:
             raise BadExpressionError(f"{token} is a reserved word")
-        return self._item.get(token, _MISSING)
+        return lambda item, _names, _values: item.get(token, _MISSING)
 
     def _skip(self, word: str) -> bool:
         if self.tokens and self.tokens[0].upper() == word:
@@ -183,6 +203,34 @@ class _Reading:
     def _expect(self, word: str) -> None:
         if not self._skip(word):
             raise BadExpressionError(f"{word} expected before {self.tokens[:1]}")
+
+
+def _missing(_item: _Side, _names: _Side, _values: _Side) -> Any:
+    return _MISSING
+
+
+def _joined(judge: Callable[[Any, Any], bool], left: _Operand, right: _Operand) -> _Verdict:
+    return lambda item, names, values: judge(left(item, names, values), right(item, names, values))
+
+
+def _contains(whole: Any, part: Any) -> bool:
+    return isinstance(whole, set | list | str) and part in whole
+
+
+def _begins_with(whole: Any, beginning: Any) -> bool:
+    return isinstance(whole, str) and whole.startswith(str(beginning))
+
+
+def _compared(word: str) -> Callable[[Any, Any], bool]:
+    """A comparison that is false where a side is missing, and `<>` for values of two types."""
+    compare = _COMPARISONS[word]
+
+    def judge(left: Any, right: Any) -> bool:
+        if left is _MISSING or right is _MISSING:
+            return False
+        return compare(left, right) if _alike(left, right) else word == "<>"
+
+    return judge
 
 
 def _alike(left: object, right: object) -> bool:

@@ -23,9 +23,15 @@ def _let_pass(kind: str, phase: Phase) -> None:
 
 @dataclass
 class Effects:
-    """The hook that all fakes of one world share. An effect that fails has no `after`."""
+    """The hook that all fakes of one world share. An effect that fails has no `after`.
+
+    portion  (kind, items) → how many items of a batch are written before the table is too busy
+    echoed   kind → whether the answer of a write was lost and the SDK writes once more
+    """
 
     on_effect: OnEffect = _let_pass
+    portion: Callable[[str, int], int] = lambda _kind, items: items
+    echoed: Callable[[str], bool] = lambda _kind: False
 
     @contextmanager
     def around(self, kind: str) -> Iterator[None]:

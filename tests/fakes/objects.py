@@ -73,10 +73,11 @@ class FakeObjects(Objects):
             self._versions.setdefault((bucket, key), []).append(version)
             return version.version_id
 
-    def keys(self, prefix: str = "") -> list[str]:
-        """Keys of the archive."""
+    def keys(self, prefix: str = "", bucket: str | None = None) -> list[str]:
+        """Keys of a bucket, of the archive unless another is named."""
+        wanted = bucket or self.archive_bucket
         with self._lock:
-            found = (key for bucket, key in self._versions if bucket == self.archive_bucket)
+            found = (key for held, key in self._versions if held == wanted)
             return sorted(key for key in found if key.startswith(prefix))
 
     def content_type(self, key: str) -> str:
@@ -124,6 +125,16 @@ class FakeObjects(Objects):
     def delete(self, key: str) -> None:
         with self.effects.around("objects.delete"), self._lock:
             self._versions.pop((self.archive_bucket, key), None)
+
+    def lose(self, source: Source) -> None:
+        """The bucket's life cycle has removed an object, with all its versions."""
+        with self._lock:
+            del self._versions[source.bucket, source.key]
+
+    def delete_prefix(self, prefix: str) -> int:
+        with self.effects.around("objects.delete"), self._lock:
+            found = [(self.archive_bucket, key) for key in self.keys(prefix)]
+            return sum(len(self._versions.pop(each)) for each in found)
 
     def begin_upload(self, key: str, content_type: str) -> str:
         with self.effects.around("objects.begin_upload"), self._lock:

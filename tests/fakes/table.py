@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import RLock
 from typing import Any
 
@@ -19,6 +20,7 @@ from jobferry.ledger.table import (
     BATCH_GET_ITEMS,
     BATCH_WRITE_ITEMS,
     TRANSACTION_ITEMS,
+    BusyTableError,
     ConditionFailedError,
     Delete,
     Item,
@@ -26,6 +28,7 @@ from jobferry.ledger.table import (
     Put,
     Table,
     Update,
+    WriteUnits,
 )
 from tests.fakes.conditions import BadExpressionError, holds
 from tests.fakes.effects import Effects
@@ -36,6 +39,9 @@ PARTITION_KEY_BYTES = 2048
 SORT_KEY_BYTES = 1024
 
 Key = tuple[str, str]
+
+Watcher = Callable[[Item | None, Item | None], None]
+"""Told of every change of an item: before and after, None where there is none."""
 
 
 class FakeTable(Table):
@@ -51,28 +57,40 @@ class FakeTable(Table):
     def __init__(self, effects: Effects | None = None) -> None:
         # The client of the real table is left out on purpose.
         self.effects = effects or Effects()
+        self.units = WriteUnits()
         self._items: dict[Key, Item] = {}
-        self._partitions: dict[str, set[str]] = {}
-        self._indexed: dict[Key, Item] | None = None
+        self._sizes: dict[Key, int] = {}
+        # Sort keys in order, by partition.
+        self._partitions: dict[str, list[str]] = {}
+        # What indexes show, when that is not how things are; one list for all views.
+        self._held: list[dict[Key, Item]] = []
         self._lock = RLock()
+        self.watchers: list[Watcher] = []
 
     def hold_indexes(self) -> None:
         """From now on index queries answer as of now: indexes are only eventually consistent."""
         with self._lock:
-            self._indexed = copy.deepcopy(self._items)
+            self._held[:] = [_copied(self._items)]
 
     def release_indexes(self) -> None:
         with self._lock:
-            self._indexed = None
+            self._held.clear()
+
+    def view(self) -> FakeTable:
+        """The same table with a count of write units of its own, as another client sees it."""
+        view = copy.copy(self)
+        view.units = WriteUnits()
+        return view
 
     def items(self) -> list[Item]:
         """Everything, in key order."""
         with self._lock:
-            return [copy.deepcopy(self._items[key]) for key in sorted(self._items)]
+            return [_copied(self._items[key]) for key in sorted(self._items)]
 
     def get(self, pk: str, sk: str) -> Item | None:
         with self._lock:
-            return copy.deepcopy(self._items.get(_checked_key((pk, sk))))
+            found: Item | None = _copied(self._items.get(_checked_key((pk, sk))))
+        return found
 
     def get_many(self, keys: Sequence[Key]) -> list[Item]:
         for batch in _batches(keys, BATCH_GET_ITEMS):
@@ -94,66 +112,71 @@ class FakeTable(Table):
     ) -> Iterator[Item]:
         with self._lock:
             if index is None:
-                keys = self._partitions.get(pk, ())
-                found = [(sk, self._items[pk, sk]) for sk in keys]
+                entries = self._items
+                order = self._partitions.get(pk, [])
+                found = [(pk, sk) for sk in _within(order, prefix, since, until)]
             else:
-                _, pk_name, sk_name = index
-                source = self._items if self._indexed is None else self._indexed
-                found = [
-                    (item[sk_name], item)
-                    for item in source.values()
-                    if item.get(pk_name) == pk and sk_name in item
-                ]
-            chosen = [
-                (sk, copy.deepcopy(item))
-                for sk, item in found
-                if (prefix is None or sk.startswith(prefix))
-                and (prefix is not None or since is None or _order(sk) >= _order(since))
-                and (prefix is not None or until is None or _order(sk) <= _order(until))
-            ]
-        chosen.sort(key=lambda entry: _order(entry[0]), reverse=newest_first)
-        for _, item in chosen[:limit]:
-            yield item
+                entries = self._held[0] if self._held else self._items
+                found = _in_index(entries, index, pk, prefix, since, until)
+            if newest_first:
+                found.reverse()
+            # What is stored is replaced by every change and never changed itself.
+            chosen = [entries[key] for key in found[:limit]]
+        for item in chosen:
+            yield _copied(item)
 
     def write(self, operation: Operation) -> None:
+        self.units.add([operation])
         with self.effects.around("table.write"), self._lock:
             self._apply([operation])
+            if self.effects.echoed("table.write"):
+                self._apply([operation])
 
     def transact(self, operations: Sequence[Operation]) -> None:
         if not 0 < len(operations) <= TRANSACTION_ITEMS:
             raise _invalid(f"a transaction of {len(operations)} operations")
-        _refuse_repeats([_key_of(operation) for operation in operations])
+        _refuse_repeats([key_of(operation) for operation in operations])
+        self.units.add(operations, together=True)
         with self.effects.around("table.transact"), self._lock:
             self._apply(operations)
 
     def put_many(self, items: Iterable[Item]) -> None:
         for batch in _batches(list(items), BATCH_WRITE_ITEMS):
             puts = [Put(item) for item in batch]
-            _refuse_repeats([_key_of(put) for put in puts])
+            _refuse_repeats([key_of(put) for put in puts])
+            self.units.add(puts)
             with self.effects.around("table.put_many"), self._lock:
-                self._apply(puts)
+                self._apply_some("table.put_many", puts)
 
     def delete_many(self, keys: Iterable[Key]) -> None:
         for batch in _batches(list(keys), BATCH_WRITE_ITEMS):
             _refuse_repeats(batch)
+            self.units.add([Delete(*key) for key in batch])
             with self.effects.around("table.delete_many"), self._lock:
-                self._apply([Delete(*key) for key in batch])
+                self._apply_some("table.delete_many", [Delete(*key) for key in batch])
+
+    def _apply_some(self, kind: str, operations: Sequence[Operation]) -> None:
+        """A batch: each write by itself, and maybe not all of them."""
+        written = self.effects.portion(kind, len(operations))
+        self._apply(operations[:written])
+        if written < len(operations):
+            raise BusyTableError(f"{len(operations) - written} items could not be written")
 
     def _apply(self, operations: Sequence[Operation]) -> None:
         """All or none, conditions judged on what was there before the first of them."""
         failed = [i for i, operation in enumerate(operations) if not self._allowed(operation)]
         if failed:
             raise ConditionFailedError(failed)
-        changed = [(_key_of(operation), self._after(operation)) for operation in operations]
-        if sum(_size(item) for _, item in changed if item) > TRANSACTION_BYTES:
+        changed = [(key_of(operation), self._after(operation)) for operation in operations]
+        if sum(size for _, (_, size) in changed) > TRANSACTION_BYTES:
             raise _invalid("a transaction of more than 4 MB")
-        for key, item in changed:
-            self._store(key, item)
+        for key, (item, size) in changed:
+            self._store(key, item, size)
 
     def _allowed(self, operation: Operation) -> bool:
         match operation:
             case Put(condition=str(condition)) | Update(condition=str(condition)):
-                before = self._items.get(_key_of(operation), {})
+                before = self._items.get(key_of(operation), {})
                 values = {slot: _stored(value) for slot, value in operation.values.items()}
                 try:
                     return holds(condition, before, operation.names, values)
@@ -163,11 +186,12 @@ class FakeTable(Table):
                 raise _invalid("placeholders without an expression")
         return True
 
-    def _after(self, operation: Operation) -> Item | None:
-        key = _checked_key(_key_of(operation))
+    def _after(self, operation: Operation) -> tuple[Item | None, int]:
+        """The item after the operation, and its bytes."""
+        key = _checked_key(key_of(operation))
         match operation:
             case Delete():
-                return None
+                return None, 0
             case Put(item):
                 after = {name: _stored(value) for name, value in item.items()}
             case Update():
@@ -176,18 +200,25 @@ class FakeTable(Table):
         for attribute in ("time_pk", "time_sk", "person_pk"):
             if not isinstance(after.get(attribute, ""), str):
                 raise _invalid(f"{attribute} is the key of an index and no text")
-        if _size(after) > ITEM_BYTES:
+        size = _size(after)
+        if size > ITEM_BYTES:
             raise _invalid("Item size has exceeded the maximum allowed size")
-        return after
+        return after, size
 
-    def _store(self, key: Key, item: Item | None) -> None:
+    def _store(self, key: Key, item: Item | None, size: int) -> None:
         pk, sk = key
+        for watcher in self.watchers:
+            watcher(self._items.get(key), item)
         if item is None:
-            self._items.pop(key, None)
-            self._partitions.get(pk, set()).discard(sk)
+            if self._items.pop(key, None) is not None:
+                del self._sizes[key]
+                order = self._partitions[pk]
+                del order[bisect_left(order, sk)]
         else:
+            if key not in self._items:
+                insort(self._partitions.setdefault(pk, []), sk)
             self._items[key] = item
-            self._partitions.setdefault(pk, set()).add(sk)
+            self._sizes[key] = size
 
 
 class FakeLedger(Ledger):
@@ -200,6 +231,7 @@ class FakeLedger(Ledger):
         self.rows = Rows(table)
         self.limits = LimitsOf(table)
         self.config = Config(table)
+        self._table = table
 
 
 def fake_ledger(table: Table | None = None) -> Ledger:
@@ -216,7 +248,7 @@ def _updated(before: Item, update: Update) -> Item:
         raise _invalid("two document paths overlap")
     if {"pk", "sk"} & set(named):
         raise _invalid("an attribute of the key cannot be updated")
-    after = copy.deepcopy(before)
+    after: Item = _copied(before)
     for name, value in update.assign.items():
         after[name] = _stored(value)
     for name, value in update.assign_once.items():
@@ -267,25 +299,73 @@ def _stored(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be stored")
 
 
+def _copied(value: Any) -> Any:
+    """A copy that shares nothing that can be changed; `copy.deepcopy` takes ten times as long."""
+    kind = type(value)
+    if kind is dict:
+        return {
+            key: _copied(inner) if type(inner) in _CHANGEABLE else inner
+            for key, inner in value.items()
+        }
+    if kind is list:
+        return [_copied(inner) for inner in value]
+    return set(value) if kind is set else value
+
+
+_CHANGEABLE = frozenset({dict, list, set})
+
+
 def _size(value: Any) -> int:
     """Bytes by DynamoDB's rules of thumb: UTF-8 of names and texts, numbers by their digits."""
     match value:
         case None | bool():
             return 1
         case str():
-            return len(value.encode())
+            return _bytes(value)
         case int() | float():
             return len(str(value)) // 2 + 2
         case dict():
-            return 3 + sum(1 + len(key.encode()) + _size(inner) for key, inner in value.items())
-    return 3 + sum(1 + _size(inner) for inner in value)
+            return 3 + sum([1 + _bytes(key) + _size(inner) for key, inner in value.items()])
+    return 3 + sum([1 + _size(inner) for inner in value])
 
 
-def _order(sort_key: str) -> bytes:
-    return sort_key.encode()
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
-def _key_of(operation: Operation) -> Key:
+def _within(
+    order: Sequence[str], prefix: str | None, since: str | None, until: str | None
+) -> list[str]:
+    """The sort keys that a query asks for. The order of texts is that of their UTF-8."""
+    if prefix is not None:
+        found = []
+        for at in range(bisect_left(order, prefix), len(order)):
+            if not order[at].startswith(prefix):
+                break
+            found.append(order[at])
+        return found
+    first = 0 if since is None else bisect_left(order, since)
+    return list(order[first : len(order) if until is None else bisect_right(order, until)])
+
+
+def _in_index(
+    entries: Mapping[Key, Item],
+    index: tuple[str, str, str],
+    pk: str,
+    prefix: str | None,
+    since: str | None,
+    until: str | None,
+) -> list[Key]:
+    """Keys of the items that a query of an index asks for, in the index's order."""
+    _, pk_name, sk_name = index
+    keys: dict[str, list[Key]] = {}
+    for key, item in entries.items():
+        if item.get(pk_name) == pk and sk_name in item:
+            keys.setdefault(item[sk_name], []).append(key)
+    return [key for sk in _within(sorted(keys), prefix, since, until) for key in keys[sk]]
+
+
+def key_of(operation: Operation) -> Key:
     if isinstance(operation, Put):
         return operation.item["pk"], operation.item["sk"]
     return operation.pk, operation.sk
@@ -293,7 +373,7 @@ def _key_of(operation: Operation) -> Key:
 
 def _checked_key(key: Key) -> Key:
     for part, most in zip(key, (PARTITION_KEY_BYTES, SORT_KEY_BYTES), strict=True):
-        if not isinstance(part, str) or not 0 < len(part.encode()) <= most:
+        if not isinstance(part, str) or not 0 < _bytes(part) <= most:
             raise _invalid("an attribute of the key is empty, too long, or no text")
     return key
 

@@ -34,8 +34,10 @@ from jobferry.vendors.base import (
     compact_json,
 )
 from jobferry.vendors.credentials import BEARER
+from jobferry.vendors.http_limits import AUTHORIZE_SECONDS
 from tests.fakes.clock import Clock
 from tests.fakes.effects import Effects
+from tests.fakes.schedule import Schedule
 
 VENDOR = "fake"
 CREATE = "things.create"
@@ -66,6 +68,7 @@ class Reply:
     retry_after: float | None = None
     code: str = "refused"
     message: str = "The vendor says no."
+    http_status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +114,22 @@ class Account:
     """The vendor's account.
 
     max_jobs   jobs in flight; one more is refused with "too many"
+    poll_batch jobs in one status request
     latency    seconds from acceptance to the end of a job, by the number of the job (from 1)
     result_of  what becomes of each record
     """
 
-    clock: Clock
+    clock: Clock | Schedule
     effects: Effects = field(default_factory=Effects)
     max_jobs: int = 30
+    poll_batch: int = POLL_BATCH
     latency: Callable[[int], float] = lambda _number: 20.0
     result_of: ResultOf = _succeed
+    poison: Callable[[JsonObject], bool] = lambda _record: False
+    """Records for whose sake the account refuses the whole request (422)."""
     request_seconds: float = 0.0
+    full_wait: float | None = None
+    """The Retry-After of "too many jobs"."""
     blocked_until: float = 0.0
     """Requests before this moment break the vendor's limit, and are counted as `trespasses`."""
     trespasses: int = 0
@@ -166,12 +175,19 @@ class Account:
     def submit(
         self, operation: Operation, records: Sequence[JsonObject], token: str
     ) -> SubmitAnswer:
+        # Others have their turn while a request is under way: no lock is held meanwhile.
+        self.clock.advance(self.request_seconds)
         with self._lock:
             reply = self._replies.popleft() if self._replies else Reply()
             self._note_request()
             now = self.clock.now()
-            if reply.act is Act.ACCEPT and self.in_flight >= self.max_jobs:
-                reply = Reply(Act.FULL)
+            if self.in_flight >= self.max_jobs:
+                if reply.act is Act.ACCEPT:
+                    reply = Reply(Act.FULL, self.full_wait)
+                elif reply.act is Act.DONE_UNHEARD:
+                    reply = Reply(Act.LOST, reply.retry_after)
+            if reply.act is Act.ACCEPT and any(map(self.poison, records)):
+                reply = Reply(Act.REFUSE, code="unprocessable", http_status=422)
             job_id = None
             if reply.act in (Act.ACCEPT, Act.DONE_UNHEARD):
                 number = len(self.jobs) + 1
@@ -193,7 +209,7 @@ class Account:
             case Act.ACCEPT:
                 return Accepted(str(job_id))
             case Act.REFUSE:
-                return Refused(reply.code, reply.message)
+                return Refused(reply.code, reply.message, http_status=reply.http_status)
             case Act.REFUSE_RUN:
                 return Refused(reply.code, reply.message, RefusalScope.RUN)
             case Act.THROTTLE:
@@ -204,11 +220,12 @@ class Account:
                 return Ambiguous("connection reset", reply.retry_after)
 
     def poll(self, job_ids: Sequence[str]) -> PollAnswer:
+        self.clock.advance(self.request_seconds)
         with self._lock:
             self._note_request()
             now = self.clock.now()
             self.polls.append((now, tuple(job_ids)))
-            requests = -(-len(job_ids) // POLL_BATCH)
+            requests = -(-len(job_ids) // self.poll_batch)
             scripted = self._poll_answers.popleft() if self._poll_answers else None
             if scripted is not None:
                 if scripted.throttled is not None and scripted.throttled.retry_after is not None:
@@ -239,6 +256,7 @@ class Account:
         }
 
     def find(self, operation: Operation, lost: LostSubmission, now: float) -> Found:
+        self.clock.advance(self.request_seconds)
         with self._lock:
             self._note_request()
             self.finds.append((now, lost))
@@ -255,21 +273,26 @@ class Account:
         return Found(FoundState.ABSENT, requests=1)
 
     def _note_request(self) -> None:
-        self.clock.advance(self.request_seconds)
         if self.clock.now() < self.blocked_until:
             self.trespasses += 1
 
 
 class FakeClient:
-    """One connection's client of an account."""
+    """One connection's client of an account. It reads its secret when it is first needed."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, credentials: object = None) -> None:
         self._account = account
+        self._credentials = credentials
         self.requests_made = 0
         self.woken = 0
 
     def wake(self) -> None:
         self.woken += 1
+
+    def _sign_in(self) -> None:
+        if callable(self._credentials):
+            self._credentials(False)
+            self._credentials = None
 
     def test(self) -> None:
         self.requests_made += 1
@@ -278,16 +301,22 @@ class FakeClient:
         self, operation: Operation, records: Sequence[JsonObject], token: str
     ) -> SubmitAnswer:
         self.requests_made += 1
+        asked_at = self._account.clock.now()
+        self._sign_in()
+        if self._account.clock.now() - asked_at > AUTHORIZE_SECONDS:
+            return Throttled(ThrottleReason.RATE)  # as HttpClient, which then sends nothing
         with self._account.effects.around("vendor.submit"):
             return self._account.submit(operation, records, token)
 
     def poll(self, job_ids: Sequence[str]) -> PollAnswer:
+        self._sign_in()
         with self._account.effects.around("vendor.poll"):
             answer = self._account.poll(job_ids)
         self.requests_made += answer.requests
         return answer
 
     def find(self, operation: Operation, lost: LostSubmission, now: float) -> Found:
+        self._sign_in()
         with self._account.effects.around("vendor.find"):
             answer = self._account.find(operation, lost, now)
         self.requests_made += answer.requests
@@ -327,17 +356,30 @@ def _operations(max_records: int, max_bytes: int) -> Iterable[Operation]:
         )
 
 
-def fake_vendor(account: Account, *, max_records: int = 100, max_bytes: int = 1_000_000) -> Vendor:
+def fake_vendor(
+    account: Account,
+    *,
+    max_records: int = 100,
+    max_bytes: int = 1_000_000,
+    refuses_excess: bool = False,
+    token_search: bool = True,
+    max_jobs: int = 30,
+) -> Vendor:
     """The registry entry that leads to this account, whatever the connection's URL."""
 
-    def client(_base_url: str, _credentials: object, **_options: object) -> FakeClient:
-        return FakeClient(account)
+    def client(_base_url: str, credentials: object, **_options: object) -> FakeClient:
+        return FakeClient(account, credentials)
 
     return Vendor(
         name=VENDOR,
         title="Fake",
         operations={o.name: o for o in _operations(max_records, max_bytes)},
-        capabilities=Capabilities(poll_batch=POLL_BATCH, max_jobs=30, token_search=True),
+        capabilities=Capabilities(
+            poll_batch=account.poll_batch,
+            max_jobs=max_jobs,
+            refuses_excess=refuses_excess,
+            token_search=token_search,
+        ),
         read_results=read_results,
         client=client,
         encode=encode,

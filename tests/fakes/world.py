@@ -7,12 +7,11 @@ side on one clock, and a lane that dies is no failure of the run.
 
 from __future__ import annotations
 
-import heapq
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from itertools import count
@@ -21,7 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 from unittest import mock
 
-from jobferry import vendors
+from jobferry import pacing, vendors
 from jobferry.connections import Connections
 from jobferry.ledger import Ledger
 from jobferry.ledger.config import Connection
@@ -29,7 +28,7 @@ from jobferry.ledger.runs import Run
 from jobferry.model import Outcome, OutcomeStatus
 from jobferry.profiles import validate
 from jobferry.settings import Settings
-from jobferry.steps import submit_jobs as submit_module
+from jobferry.steps import fill_slots as fill_module
 from jobferry.steps.close_run import close_run
 from jobferry.steps.deps import Deps
 from jobferry.steps.lane import LaneState
@@ -40,9 +39,10 @@ from jobferry.steps.settle_job import settle_job
 from jobferry.steps.submit_jobs import submit_jobs
 from jobferry.steps.sweep import sweep
 from jobferry.vendors.base import Vendor
-from tests.fakes.clock import Clock
+from tests.fakes.clock import START
 from tests.fakes.effects import Effects
 from tests.fakes.objects import FakeObjects
+from tests.fakes.schedule import Schedule
 from tests.fakes.table import FakeTable, fake_ledger
 from tests.fakes.vendor import CREATE, KEY_FIELD, VENDOR, Account, fake_vendor
 
@@ -68,6 +68,10 @@ class ExecutionFailedError(Exception):
     """The state machine's execution ended in failure; the run may still be open."""
 
 
+class ExecutionStoppedError(ExecutionFailedError):
+    """Somebody has stopped the execution: no state of it is tried again."""
+
+
 @dataclass(frozen=True)
 class LogLine:
     level: str
@@ -83,8 +87,14 @@ class World:
         max_jobs: that the operator allows on the connection.
         senders: requests under way at once; one, so that every run is the same again.
         smallest_part: bytes that the archive takes as a part of an upload.
+        seed: who goes first among those that are due at one moment; None: whoever came first.
+        slots: jobs that the vendor allows in flight, and says so.
+        refuses_excess, token_search: what the vendor says of itself (see `Capabilities`).
+        lane_window: jobs that one lane keeps in flight, and one look sees; lower it to see
+            several lanes without hundreds of slots.
 
-    `seconds` is the time that each step may take before its deadline.
+    `seconds` is the time that each step may take before its deadline; `ended` the status of
+    executions that ended otherwise than FAILED, by ARN.
     """
 
     def __init__(
@@ -94,20 +104,33 @@ class World:
         max_jobs: int | None = None,
         senders: int = 1,
         smallest_part: int = 1,
+        seed: int | None = None,
+        slots: int = 30,
+        refuses_excess: bool = False,
+        token_search: bool = True,
+        lane_window: int = pacing.LANE_WINDOW,
     ) -> None:
-        self.clock = Clock()
+        self.clock = Schedule(START, seed)
         self.effects = Effects()
         self.table = FakeTable(self.effects)
         self.ledger: Ledger = fake_ledger(self.table)
         self.objects = FakeObjects(effects=self.effects, smallest_part=smallest_part)
-        self.account = Account(self.clock, self.effects)
-        self.vendor: Vendor = fake_vendor(self.account, max_records=max_records)
+        self.account = Account(self.clock, self.effects, max_jobs=slots, poll_batch=lane_window)
+        self.vendor: Vendor = fake_vendor(
+            self.account,
+            max_records=max_records,
+            max_jobs=slots,
+            refuses_excess=refuses_excess,
+            token_search=token_search,
+        )
         self.log: list[LogLine] = []
         self.metrics: list[Mapping[str, float]] = []
         self.restarts: list[tuple[str, str]] = []
         self.running: set[str] = set()
-        self.seconds = {"submit": 70.0, "plan": 810.0, "close": 810.0}
+        self.ended: dict[str, str | None] = {}
+        self.seconds = {"submit": 70.0, "plan": 810.0, "close": 810.0, "poll": 70.0}
         self._senders = senders
+        self._lane_window = lane_window
         self._executions = count(1)
         self._cleanup = ExitStack()
         self.deps = self.fresh_deps()
@@ -119,7 +142,9 @@ class World:
     def __enter__(self) -> Self:
         patched = mock.patch.dict(vendors.VENDORS, {VENDOR: self.vendor})
         self._cleanup.enter_context(patched)
-        self._cleanup.enter_context(mock.patch.object(submit_module, "SENDERS", self._senders))
+        self._cleanup.enter_context(mock.patch.object(fill_module, "SENDERS", self._senders))
+        lanes = mock.patch.object(pacing, "LANE_WINDOW", self._lane_window)
+        self._cleanup.enter_context(lanes)
         self._scratch = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory()))
         return self
 
@@ -139,19 +164,35 @@ class World:
 
         return Deps(
             settings=Settings("table", INBOX, "archive", "secrets/", 30, False),
-            ledger=self.ledger,
+            ledger=fake_ledger(self.table.view()),
             objects=self.objects,
             connections=Connections(
                 self.ledger.config,
-                lambda _name, _afresh: '{"bearer": "secret"}',
+                self.read_secret,
                 allow_loopback_http=False,
                 monotonic=self.clock.now,
             ),
             now=self.clock.now,
+            sleep=self.clock.sleep,
+            gather=self.clock.gather,
             log=line("info"),
             warn=line("warning"),
             emit=lambda **counts: self.metrics.append(counts),
         )
+
+    def read_secret(self, _name: str, _afresh: bool) -> str:
+        with self.effects.around("secret.read"):
+            return '{"bearer": "secret"}'
+
+    def invoke(
+        self, execution: Execution, name: str, work: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """One invocation of a function by a state of an execution."""
+        return work()
+
+    def task_deps(self) -> Deps:
+        """What one invocation of a warm function works with: its write units are its own."""
+        return replace(self.deps, ledger=fake_ledger(self.table.view()))
 
     def put_profile(self, changes: Mapping[str, Any]) -> int:
         """The plain profile with these changes; returns its revision."""
@@ -173,6 +214,23 @@ class World:
         execution.carry(lambda: open_run(request, execution.arn, self.deps))
         return self.run(execution.run_id)
 
+    def execute_all(
+        self, requests: Sequence[RunRequest], starting: Sequence[float] | None = None
+    ) -> list[Run]:
+        """Carry files to the end side by side; returns the closed runs in the same order.
+
+        Args:
+            starting: seconds from now at which each of them starts; all at once by default.
+        """
+
+        def carry(each: tuple[RunRequest, float]) -> Run:
+            request, delay = each
+            self.clock.sleep(delay)
+            return self.execute(request)
+
+        delays = starting or [0.0] * len(requests)
+        return self.clock.gather(carry, list(zip(requests, delays, strict=True)), len(requests))
+
     def carried(self, body: bytes | str, *, profile: str = PROFILE) -> Run:
         """Drop a file and carry it to the end."""
         return self.execute(self.drop(body, profile=profile))
@@ -192,14 +250,14 @@ class World:
         return plan_run(run_id, self.deps, deadline, self._scratch / run_id)
 
     def submit(self, state: LaneState) -> LaneState:
-        return submit_jobs(state, self.deps, self.clock.now() + self.seconds["submit"])
+        return submit_jobs(state, self.task_deps(), self.clock.now() + self.seconds["submit"])
 
     def settle(self, state: LaneState) -> None:
         for group in state.settle:
-            settle_job(state.run_id, group, self.deps)
+            settle_job(state.run_id, group, self.task_deps())
 
     def poll(self, state: LaneState) -> LaneState:
-        return poll_jobs(state, self.deps)
+        return poll_jobs(state, self.task_deps(), self.clock.now() + self.seconds["poll"])
 
     def close(self, run_id: str) -> dict[str, Any]:
         return close_run(run_id, self.deps, self.clock.now() + self.seconds["close"])
@@ -208,7 +266,7 @@ class World:
         """One sweep; the executions that it asks for are in `restarts`."""
         return sweep(
             self.deps,
-            lambda arn: arn in self.running,
+            lambda arn: "RUNNING" if arn in self.running else self.ended.get(arn, "FAILED"),
             lambda run_id, previous: self.restarts.append((run_id, previous)),
         )
 
@@ -271,7 +329,6 @@ class Execution:
     lanes_died: int = 0
     ended: str = ""
     history: list[str] = field(default_factory=list)
-    _at: float = 0.0
 
     def carry(self, opening: Callable[[], dict[str, Any]]) -> None:
         """OpenRun and all that follows.
@@ -303,7 +360,7 @@ class Execution:
             answer = self._task("CloseRun", lambda: world.close(self.run_id))
             self.ended = answer["state"]
             match answer["state"]:
-                case "closed":
+                case "closed" | "paused":
                     return
                 case "lanes":
                     world.clock.until(_moment(answer["wait_until"]))
@@ -312,41 +369,48 @@ class Execution:
                     raise ExecutionFailedError("RunDoesNotAddUp")
 
     def _lanes(self, lanes: Sequence[int]) -> None:
-        """All lanes side by side: the one that wakes first goes on, for one lap."""
+        """All lanes side by side."""
+        self.world.clock.gather(self._lane, lanes, len(lanes))
+
+    def _lane(self, lane: int) -> None:
+        """One child execution: laps until the lane ends. One that dies is no failure of the run."""
         world = self.world
-        order = count()
-        waiting: list[tuple[float, int, dict[str, Any]]] = []
-        for lane in lanes:
-            payload = {"run_id": self.run_id, "lane": lane}
-            heapq.heappush(waiting, (world.clock.now(), next(order), payload))
-        while waiting:
-            moment, _, payload = heapq.heappop(waiting)
-            world.clock.until(moment)
-            try:
-                after = self._lap(payload)
-            except ExecutionFailedError:
-                self.lanes_died += 1
-                continue
-            if after["state"] == "working":
-                heapq.heappush(waiting, (_moment(after["wait_until"]), next(order), after))
+        payload: dict[str, Any] = {"run_id": self.run_id, "lane": lane, "settle": []}
+        try:
+            while payload.get("state", "working") == "working":
+                payload = self._lap(payload)
+        except ExecutionFailedError:
+            self.lanes_died += 1
+        world.clock.give_way()
 
     def _lap(self, payload: dict[str, Any]) -> dict[str, Any]:
-        """Poll (but for a new lane), Submit, Settle."""
-        world = self.world
+        """Submit, Wait, Poll in the one branch; Settle of what the last lap found in the other."""
         self.laps += 1
-        if "lap" in payload:
-            payload = self._task(
-                "PollJobs", lambda: world.poll(LaneState.from_payload(payload)).to_payload()
-            )
+        carried: list[dict[str, Any]] = []
+
+        def carry() -> None:
+            carried.append(self._carry_jobs(payload))
+
+        def settle() -> None:
+            for group in payload["settle"]:
+                self._task("SettleJob", partial(self._settle, group))
+
+        self.world.clock.gather(lambda branch: branch(), [carry, settle], 2)
+        return carried[0]
+
+    def _carry_jobs(self, payload: dict[str, Any]) -> dict[str, Any]:
+        world = self.world
         submitted = self._task(
             "SubmitJobs", lambda: world.submit(LaneState.from_payload(payload)).to_payload()
         )
-        for group in submitted["settle"]:
-            self._task("SettleJob", partial(self._settle, group))
-        return submitted
+        if submitted["wait_until"]:
+            world.clock.until(_moment(submitted["wait_until"]))
+        return self._task(
+            "PollJobs", lambda: world.poll(LaneState.from_payload(submitted)).to_payload()
+        )
 
     def _settle(self, group: Sequence[int]) -> dict[str, Any]:
-        return settle_job(self.run_id, group, self.world.deps)
+        return settle_job(self.run_id, group, self.world.task_deps())
 
     def _task(self, name: str, invoke: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """One state: the payload goes through JSON, and a failure is tried again on a cold
@@ -355,7 +419,9 @@ class Execution:
         for attempt in range(RETRIES + 1):
             self.history.append(name)
             try:
-                text = json.dumps(invoke())
+                text = json.dumps(world.invoke(self, name, invoke))
+            except ExecutionStoppedError:
+                raise
             except Exception as error:  # States.ALL
                 if attempt == RETRIES:
                     raise ExecutionFailedError(f"{name}: {error}") from error

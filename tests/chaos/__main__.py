@@ -1,0 +1,45 @@
+"""`python -m tests.chaos --schedules 10000 [--seed S] [--processes 2]`
+
+Exit code 1 when a promise is broken: the story is made short and told, with the command that
+repeats it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+import time
+
+from tests.chaos.campaign import Totals, carry_side_by_side, report, told_short
+from tests.chaos.story import draw
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--schedules", type=int, default=1_000, metavar="N")
+    parser.add_argument("--seed", type=int, help="of the first schedule; the others follow")
+    parser.add_argument("--processes", type=int, default=1, metavar="P")
+    given = parser.parse_args()
+    first = secrets.randbelow(10**9) if given.seed is None else given.seed
+    seeds = range(first, first + given.schedules)
+    began = time.monotonic()
+    totals = Totals()
+    for part in carry_side_by_side(seeds, given.processes):
+        totals.plus(part)
+        print(f"\r{totals.stories:,} of {len(seeds):,} schedules", end="", file=sys.stderr)
+        if totals.breaks:
+            break
+    print(file=sys.stderr)
+    print(report(totals, seeds, began))
+    if not totals.breaks:
+        return 0
+    seed, found = totals.breaks[0]
+    _, text = told_short(draw(seed), found[0].promise)
+    print(f"\nSchedule {seed} breaks a promise. As short as it could be made:\n\n{text}")
+    print(f"\nOnce more: .venv/bin/python -m tests.chaos --schedules 1 --seed {seed}")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

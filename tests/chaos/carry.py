@@ -1,0 +1,508 @@
+"""Carry out a story: real steps, ledger and client over fakes, in virtual time, with its faults.
+
+The world is that of `tests.fakes.world`. Here every invocation of a function has a name, so that
+one that crashes is dead as a whole, whatever else it had under way; and before every effect the
+others that are due may go first, so that the seed decides how invocations interleave.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import count
+from pathlib import Path
+from threading import get_ident
+from traceback import extract_tb
+from typing import Any, Self, TypeVar
+from unittest import mock
+
+from botocore.exceptions import ClientError
+
+from jobferry.ledger.runs import Run
+from jobferry.ledger.table import BusyTableError, Item
+from jobferry.model import OutcomeStatus
+from jobferry.steps import close_run as close_module
+from jobferry.steps import look_at_jobs, resolve_lost
+from jobferry.steps.close_run import LanesStuckError
+from jobferry.steps.control_jobs import abort_run
+from jobferry.steps.deps import Deps
+from jobferry.steps.open_run import RunRequest, open_run, resume_run, run_id_of
+from jobferry.steps.pausing import carry_on, resume
+from jobferry.steps.plan_run import PlanMovedError, plan_run
+from tests.chaos.story import Abort, Again, Event, Fault, File, Harm, Lag, Stop, Story
+from tests.chaos.vendor import Invocation, Teller, read_results
+from tests.fakes.clock import START
+from tests.fakes.effects import Crash, Phase
+from tests.fakes.schedule import DeadlockError, NoTimePassesError
+from tests.fakes.vendor import CREATE, UPSERT, fake_vendor
+from tests.fakes.world import (
+    Execution,
+    ExecutionFailedError,
+    ExecutionStoppedError,
+    World,
+)
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+SWEEP_SECONDS = 300.0
+SWEEPS = 24
+"""Two hours: by then every run of a story should have been closed."""
+
+MOST_EFFECTS = 5_000
+"""A story that has more goes round in circles."""
+
+JOB_DEADLINE = 600.0
+PATIENCE = 120.0
+"""Shorter than in earnest, so that stories of jobs that never end stay short."""
+
+ROWS_BETWEEN_LOOKS = 2
+"""So that closing a file of a few rows can be out of time, too."""
+
+_BEFORE = (Harm.CRASH_BEFORE, Harm.BUSY, Harm.SLOW_REQUEST)
+
+
+class LostAnswerError(Exception):
+    """The write was carried out; its answer never came."""
+
+
+class EndlessError(Exception):
+    """The story does not end."""
+
+
+EXPECTED = (
+    Crash,
+    LostAnswerError,
+    BusyTableError,
+    ClientError,
+    PlanMovedError,
+    LanesStuckError,
+    ExecutionFailedError,
+    EndlessError,
+)
+"""What a task may fail with in a story. Anything else is a fault of the task itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of what happened.
+
+    seconds  since the story began
+    harm     what went wrong with it, if anything
+    """
+
+    seconds: float
+    who: str
+    what: str
+    harm: Harm | None = None
+
+
+@dataclass
+class Told:
+    """How a story went."""
+
+    story: Story
+    world: ChaosWorld
+    requests: list[RunRequest]
+    lines: list[Line] = field(default_factory=list)
+    struck: Counter[tuple[str, Harm]] = field(default_factory=Counter)
+    happened: Counter[str] = field(default_factory=Counter)
+    surprises: list[str] = field(default_factory=list)
+    left_success: list[str] = field(default_factory=list)
+    yes_at: dict[int, float] = field(default_factory=dict)
+    endless: str = ""
+    effects: int = 0
+
+    def run_id(self, file: int) -> str:
+        request = self.requests[file]
+        return run_id_of(request, str(request.version_id))
+
+
+_invocation: ContextVar[Invocation | None] = ContextVar("invocation", default=None)
+
+
+class ChaosWorld(World):
+    """A world in which a story is carried out, once."""
+
+    def __init__(self, story: Story) -> None:
+        super().__init__(
+            max_jobs=max(1, story.max_jobs),
+            senders=max(1, story.senders),
+            seed=story.seed,
+            lane_window=max(1, story.lane_window),
+        )
+        self.story = story
+        if story.short_time:
+            self.seconds |= {"plan": 0.0, "close": 0.0}
+        self.account: Teller = Teller(
+            self.clock, self.effects, story.vendor, _invocation.get, max(1, story.lane_window)
+        )
+        self.vendor = replace(
+            fake_vendor(
+                self.account,
+                max_jobs=self.account.max_jobs,
+                refuses_excess=story.vendor.excess,
+            ),
+            read_results=read_results,
+        )
+        for index, file in enumerate(story.files):
+            self.put_profile(_profile(index, file))
+        self.told = Told(story, self, [self._dropped(i, f) for i, f in enumerate(story.files)])
+        self._numbers = count(1)
+        self._counts: Counter[str] = Counter()
+        self._tasks: Counter[str] = Counter()
+        self._striking: dict[int, Fault] = {}
+        self._plans = count(1)
+        self._stopped: set[str] = set()
+        self.over = False
+        self.effects.on_effect = self._on_effect
+        self.effects.portion = self._portion
+        self.effects.echoed = self._echoed
+        self.table.watchers.append(self._watch)
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        for module, name, value in (
+            (look_at_jobs, "JOB_DEADLINE", JOB_DEADLINE),
+            (resolve_lost, "PATIENCE", PATIENCE),
+            (close_module, "ROWS_BETWEEN_LOOKS", ROWS_BETWEEN_LOOKS),
+        ):
+            self._cleanup.enter_context(mock.patch.object(module, name, value))
+        return self
+
+    def _dropped(self, index: int, file: File) -> RunRequest:
+        options = {"jobferry-priority": file.priority}
+        if file.trial:
+            options["jobferry-trial"] = str(file.trial)
+        return self.drop(contents(index, file), profile=letter(index), options=options)
+
+    # what an invocation is
+
+    def fresh_deps(self) -> Deps:
+        return replace(super().fresh_deps(), gather=self._gather)
+
+    def _gather(self, work: Callable[[T], R], items: Sequence[T], workers: int) -> list[R]:
+        """Work of one invocation side by side is all of that invocation."""
+        me = _invocation.get()
+
+        def carry_out(item: T) -> R:
+            before = _invocation.set(me)
+            try:
+                return work(item)
+            finally:
+                _invocation.reset(before)
+
+        return self.clock.gather(carry_out, items, workers)
+
+    def within(self, name: str, work: Callable[[], R]) -> R:
+        """Carry out the work as one invocation."""
+        me = Invocation(next(self._numbers), name)
+        before = _invocation.set(me)
+        try:
+            return work()
+        except EXPECTED:
+            raise
+        except Exception as error:
+            at = extract_tb(error.__traceback__)[-1]
+            where = f"{Path(at.filename).name}:{at.lineno}"
+            self.told.surprises.append(f"{me}: {type(error).__name__}: {error} ({where})")
+            raise
+        finally:
+            _invocation.reset(before)
+
+    def invoke(
+        self, execution: Execution, name: str, work: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any]:
+        self._tasks[name] += 1
+        if name != "OpenRun":
+            self._tasks[""] += 1
+        for happening in self.story.happenings:
+            match happening:
+                case Again(task, nth, after) if (task, nth) == (name, self._tasks[name]):
+                    self._note(f"{name} is delivered once more, {after:g} s later")
+                    self.told.happened["task delivered twice"] += 1
+                    twin = partial(self._twin, f"{name} (again)", work, after)
+                    self.clock.spawn(twin, f"{name} again")
+                case Stop(nth) if name != "OpenRun" and nth == self._tasks[""]:
+                    self._note(f"{execution.arn} is stopped")
+                    self.told.happened["execution stopped"] += 1
+                    self._stopped.add(execution.arn)
+                    self.running.discard(execution.arn)
+        self._stop(execution)
+        answer = self.within(name, work)
+        self._stop(execution)
+        return answer
+
+    def _stop(self, execution: Execution) -> None:
+        if self.over or execution.arn in self._stopped:
+            raise ExecutionStoppedError(execution.arn)
+
+    def _twin(self, name: str, work: Callable[[], object], after: float) -> None:
+        if after:
+            self.clock.sleep(after)
+        self._in_vain(lambda: self.within(name, work))
+
+    def plan(self, run_id: str) -> dict[str, Any]:
+        """As in earnest, two invocations have no folder in common."""
+        scratch = self._scratch / f"{next(self._plans)}"
+        return plan_run(run_id, self.deps, self.clock.now() + self.seconds["plan"], scratch)
+
+    # effects and what goes wrong with them
+
+    @property
+    def effects_seen(self) -> int:
+        return self._counts[""]
+
+    def _on_effect(self, kind: str, phase: Phase) -> None:
+        me = _invocation.get()
+        if me is None:
+            return
+        self._live(me)
+        if phase is Phase.BEFORE:
+            self.clock.give_way()
+            self._live(me)
+            self._strike_before(me, kind)
+        else:
+            self._strike_after(me, kind)
+
+    @staticmethod
+    def _live(me: Invocation) -> None:
+        if me.dead:
+            raise Crash(str(me))
+
+    def _strike_before(self, me: Invocation, kind: str) -> None:
+        self._counts[kind] += 1
+        self._counts[""] += 1
+        if self._counts[""] > MOST_EFFECTS:
+            self.over = True
+            self.told.endless = f"{MOST_EFFECTS} effects, and no end"
+            raise EndlessError(self.told.endless)
+        nth = self._counts[kind]
+        fault = next((f for f in self.story.faults if (f.kind, f.nth) == (kind, nth)), None)
+        self._striking.pop(get_ident(), None)
+        if fault is None:
+            self._note(kind)
+            return
+        self._note(kind, fault.harm)
+        self.told.struck[kind, fault.harm] += 1
+        if fault.harm not in _BEFORE:
+            self._striking[get_ident()] = fault
+            return
+        if fault.harm is Harm.SLOW_REQUEST:
+            me.slowed = True
+            self.clock.sleep(fault.seconds)
+            self._live(me)
+            return
+        me.harmed = True
+        if fault.harm is Harm.BUSY:
+            raise _busy(kind)
+        me.dead = True
+        raise Crash(f"before {kind}")
+
+    def _strike_after(self, me: Invocation, kind: str) -> None:
+        fault = self._striking.pop(get_ident(), None)
+        if fault is None:
+            return
+        if fault.harm is Harm.SLOW_ANSWER:
+            me.slowed = True
+            self.clock.sleep(fault.seconds)
+            self._live(me)
+        elif fault.harm is Harm.UNHEARD:
+            me.harmed = True
+            raise LostAnswerError(kind)
+        elif fault.harm is Harm.CRASH_AFTER:
+            me.harmed = me.dead = True
+            raise Crash(f"after {kind}")
+
+    def _portion(self, kind: str, items: int) -> int:
+        fault = self._striking.get(get_ident())
+        if fault is None or fault.harm is not Harm.PARTIAL:
+            return items
+        me = _invocation.get()
+        if me is not None:
+            me.harmed = True
+        return items // 2
+
+    def _echoed(self, kind: str) -> bool:
+        fault = self._striking.get(get_ident())
+        return fault is not None and fault.harm is Harm.ECHO
+
+    # what happens
+
+    def live(self) -> None:
+        """All that happens, and a sweep every few minutes, until every run is closed."""
+        for index, each in enumerate(self.story.files):
+            self.clock.spawn(partial(self._event, index, each.arrives), f"file {letter(index)}")
+        for happening in self.story.happenings:
+            match happening:
+                case Event(file, at) if file < len(self.story.files):
+                    self.clock.spawn(partial(self._event, file, at), "event again")
+                    self.told.happened["event delivered twice"] += 1
+                case Abort(file, at) if file < len(self.story.files):
+                    self.clock.spawn(partial(self._abort, file, at), "abort")
+                case Lag(at, seconds):
+                    self.clock.spawn(partial(self._lag, at, seconds), "lag")
+        for _ in range(SWEEPS):
+            if self.over or self._all_closed():
+                return
+            self.clock.sleep(SWEEP_SECONDS)
+            self._in_vain(lambda: self.within("Sweep", self.sweep))
+            for file in range(len(self.story.files)):
+                self._say_yes(file)
+            self._carry_restarts()
+        self.over = True
+
+    def _all_closed(self) -> bool:
+        runs = [self.ledger.runs.get(self.told.run_id(i)) for i in range(len(self.story.files))]
+        return all(run is not None and run.closed_at is not None for run in runs)
+
+    def _event(self, file: int, at: float) -> None:
+        if at:
+            self.clock.sleep(at)
+        execution = self.execution()
+        self._note(f"{execution.arn} is started for file {letter(file)}")
+        opening = partial(self._open, self.told.requests[file], execution)
+        self._in_vain(lambda: execution.carry(opening))
+
+    def _open(self, request: RunRequest, execution: Execution) -> dict[str, Any]:
+        return open_run(request, execution.arn, self.deps)
+
+    def _say_yes(self, file: int) -> None:
+        """The operator looks at a run that waits for a yes, and gives it."""
+        run = self.ledger.runs.get(self.told.run_id(file))
+        if run is None or run.closed_at is not None or not run.paused:
+            return
+        self._note(f"the operator lets run {letter(file)} go on")
+        self.told.happened["paused run resumed"] += 1
+        self.told.yes_at.setdefault(file, self.clock.now())
+        self._in_vain(lambda: self.within("Resume", lambda: resume(run, self.deps, self._restart)))
+
+    def _restart(self, run_id: str, previous: str) -> None:
+        self.restarts.append((run_id, previous))
+
+    def _carry_restarts(self) -> None:
+        restarts, self.restarts = self.restarts, []
+        for run_id, previous in restarts:
+            self.told.happened["run carried on by another execution"] += 1
+            execution = self.execution()
+            self._note(f"{execution.arn} carries {run_id} on after {previous}")
+            opening = partial(self._resume, run_id, previous, execution)
+            self.clock.spawn(partial(self._in_vain, partial(execution.carry, opening)), "restart")
+
+    def _resume(self, run_id: str, previous: str, execution: Execution) -> dict[str, Any]:
+        return resume_run(run_id, previous, execution.arn, self.deps)
+
+    def _abort(self, file: int, at: float) -> None:
+        self.clock.sleep(at)
+        run = self.ledger.runs.get(self.told.run_id(file))
+        if run is None or run.closed_at is not None:
+            return
+        self.told.happened["run aborted"] += 1
+        self._note(f"the operator aborts run {letter(file)}")
+        self._in_vain(lambda: self.within("Abort", lambda: self._abort_run(run)))
+
+    def _abort_run(self, run: Run) -> None:
+        abort_run(run, "enough", self.deps)
+        carry_on(run.run_id, self.deps, self._restart)
+
+    def _lag(self, at: float, seconds: float) -> None:
+        self.clock.sleep(at)
+        self.told.happened["indexes late"] += 1
+        self.table.hold_indexes()
+        self.clock.sleep(seconds)
+        self.table.release_indexes()
+
+    def _in_vain(self, work: Callable[[], object]) -> None:
+        """What fails here is tried again by nobody, as in earnest; surprises are noted already."""
+        try:
+            work()
+        except EndlessError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the function's own failure
+            self._note(f"fails: {type(error).__name__}")
+            # A run that does not add up is left to a person: nothing better will come.
+            self.over = self.over or str(error) == "RunDoesNotAddUp"
+
+    # what is seen of it
+
+    def _note(self, what: str, harm: Harm | None = None) -> None:
+        who = _invocation.get()
+        now = round(self.clock.now() - START, 3)
+        self.told.lines.append(Line(now, "" if who is None else str(who), what, harm))
+
+    def _watch(self, before: Item | None, after: Item | None) -> None:
+        sk = str((after or before or {}).get("sk", ""))
+        if sk.startswith("ROW#"):
+            self._watch_row(before, after)
+        elif sk.startswith("CHUNK#") and after is not None:
+            self._watch_chunk(before or {}, after)
+
+    def _watch_row(self, before: Item | None, after: Item | None) -> None:
+        succeeded = OutcomeStatus.SUCCEEDED.value
+        if before is None or before["status"] != succeeded:
+            return
+        if after is None or after["status"] != succeeded:
+            now = "nothing" if after is None else after["status"]
+            self.told.left_success.append(f"{before['pk']} row {before['row']} is {now} now")
+
+    def _watch_chunk(self, before: Item, after: Item) -> None:
+        names = ("state", "job_id", "attempt", "sending_at", "lost_at", "lane")
+        if all(before.get(name) == after.get(name) for name in names):
+            return
+        run = str(after["run_id"])[0]
+        sent = ", sent" if after.get("sending_at") and not after.get("job_id") else ""
+        job = f" as {after['job_id']}" if after.get("job_id") else ""
+        self._note(
+            f"  chunk {run}{after['chunk']}: {before.get('state', 'new')} → {after['state']}"
+            f"{sent}{job} (attempt {after['attempt']})"
+        )
+
+
+def carry_out(story: Story) -> Told:
+    """Carry a story to its end."""
+    with ExitStack() as stack:
+        world = stack.enter_context(ChaosWorld(story))
+        try:
+            world.clock.run(world.live)
+        except (DeadlockError, NoTimePassesError, EndlessError) as error:
+            world.told.endless = f"{type(error).__name__}: {error}"
+        world.table.release_indexes()
+        world.told.effects = world.effects_seen
+        return world.told
+
+
+def letter(file: int) -> str:
+    """Files, their profiles and their runs are called a, b, c …"""
+    return chr(ord("a") + file)
+
+
+def contents(index: int, file: File) -> str:
+    """The file: a name that no other row has, and a key."""
+    name = letter(index)
+    lines = ["Name,Ref"]
+    for row in range(1, file.rows + 1):
+        key = 1 if row in file.repeats else row
+        lines.append(f"{'' if row in file.bad else f'{name}{row}'},k{key}")
+    return "\n".join(lines) + "\n"
+
+
+def _profile(index: int, file: File) -> dict[str, Any]:
+    return {
+        "name": letter(index),
+        "operation": UPSERT if file.repeatable else CREATE,
+        "row_key": "Ref" if file.keyed else None,
+        "batch_size": max(1, file.batch),
+        "max_attempts": max(1, file.max_attempts),
+        "breaker": {"share": 0.0, "at_least": file.breaker} if file.breaker else None,
+    }
+
+
+def _busy(kind: str) -> Exception:
+    if kind.startswith("table."):
+        return BusyTableError("the table is throttled")
+    answer: Any = {"Error": {"Code": "SlowDown", "Message": "Please reduce your request rate."}}
+    return ClientError(answer, kind)

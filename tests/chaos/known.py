@@ -1,0 +1,132 @@
+"""Defects that the harness has found, each with a short story that shows it.
+
+Those that are mended stay here so that they do not come back. One that is still open says which
+broken promises come of it, so that a campaign can go on looking for others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tests.chaos.carry import Told
+from tests.chaos.promises import (
+    Broken,
+    account_is_left_clean,
+    attempts_are_bounded,
+    jobs_are_bounded,
+    nothing_twice,
+    unknown_is_unknowable,
+)
+from tests.chaos.story import Again, Fault, File, Harm, Look, PollWord, Stop, Story, Vendor
+from tests.fakes.vendor import Act, Reply
+
+
+@dataclass(frozen=True)
+class Defect:
+    """What is wrong, a story that shows it, and the promise that it breaks.
+
+    may_show  whether a broken promise may have come of it; None: it is mended
+    """
+
+    name: str
+    story: Story
+    promise: Callable[..., object]
+    may_show: Callable[[Told, Broken], bool] | None = None
+
+    def explains(self, told: Told, broken: Broken) -> bool:
+        if self.may_show is None or broken.promise != self.promise.__name__:
+            return False
+        return self.may_show(told, broken)
+
+
+DEFECTS: Sequence[Defect] = (
+    Defect(
+        "a lost submission that may be repeated gives its slot back while its job may run",
+        Story(
+            files=(File(repeatable=True),),
+            vendor=Vendor(replies=(Reply(Act.DONE_UNHEARD),)),
+            max_jobs=1,
+        ),
+        jobs_are_bounded,
+    ),
+    Defect(
+        "halving a lost chunk does not count the attempt, though it may have been carried out",
+        Story(
+            files=(File(rows=2, repeatable=True, batch=2),),
+            vendor=Vendor(replies=(Reply(Act.DONE_UNHEARD),) * 3),
+        ),
+        attempts_are_bounded,
+    ),
+    Defect(
+        "a lost chunk is halved and sent again although its attempts are used up",
+        Story(
+            files=(File(rows=2, batch=2, max_attempts=2),),
+            vendor=Vendor(replies=(Reply(Act.LOST), Reply(Act.LOST))),
+        ),
+        attempts_are_bounded,
+    ),
+    Defect(
+        "an old invocation of Poll says what a closed run needs",
+        Story(
+            files=(File(rows=3),),
+            vendor=Vendor(
+                replies=(Reply(Act.DONE_UNHEARD, 1), Reply(Act.THROTTLE)),
+                looks=(Look(), Look(PollWord.REFUSED)),
+            ),
+            max_jobs=2,
+            happenings=(Again("PollJobs", 2),),
+        ),
+        account_is_left_clean,
+    ),
+    Defect(
+        "a late PlanRun says what a closed run needs",
+        Story(happenings=(Again("PlanRun", after=30.0),)),
+        account_is_left_clean,
+    ),
+    Defect(
+        "a job is given up for its age on a look that learned nothing of it",
+        Story(
+            vendor=Vendor(looks=(Look(PollWord.REFUSED), Look(PollWord.THROTTLED))),
+            happenings=(Stop(3), Stop(5)),
+        ),
+        unknown_is_unknowable,
+    ),
+    Defect(
+        "two invocations of one Poll count on the slot of the same ended job",
+        Story(seed=719589, files=(File(rows=3),), max_jobs=1, happenings=(Again("PollJobs"),)),
+        jobs_are_bounded,
+    ),
+    Defect(
+        "two invocations of one Poll keep their evidence under the same name",
+        Story(
+            files=(File(rows=2),),
+            vendor=Vendor(max_jobs=2, replies=(Reply(Act.LOST, 1),)),
+            happenings=(Again("PollJobs"),),
+        ),
+        unknown_is_unknowable,
+    ),
+    Defect(
+        "a slow write between intent and call outlasts the time for which others wait",
+        Story(
+            faults=(Fault("table.write", 8, Harm.SLOW_ANSWER, 90.0),),
+            happenings=(Again("SubmitJobs", 1, 60.0),),
+        ),
+        nothing_twice,
+    ),
+    Defect(
+        "a secret that is read slowly between intent and call outlasts it, too",
+        Story(
+            faults=(Fault("secret.read", 1, Harm.SLOW_ANSWER, 90.0),),
+            happenings=(Again("SubmitJobs", 1, 60.0),),
+        ),
+        nothing_twice,
+    ),
+)
+
+
+def unknown_breaks(told: Told, found: Sequence[Broken]) -> list[Broken]:
+    """Of what a story breaks, what none of the open defects explains."""
+    return [
+        broken for broken in found if not any(defect.explains(told, broken) for defect in DEFECTS)
+    ]

@@ -1,0 +1,320 @@
+"""The promises, one function each: what a story that has ended breaks of them, in sentences."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from jobferry.ledger import keys
+from jobferry.ledger.runs import Run
+from jobferry.model import Outcome, OutcomeStatus
+from jobferry.steps.look_at_jobs import REFUSALS
+from tests.chaos.carry import Told, letter
+from tests.chaos.story import Again, Event, File, Harm, JobFate, Stop
+from tests.chaos.vendor import NAME, Teller
+from tests.fakes.vendor import Act, Submission
+from tests.fakes.world import CONNECTION
+
+SUCCEEDED, FAILED = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED
+REJECTED, SKIPPED = OutcomeStatus.REJECTED, OutcomeStatus.SKIPPED
+UNKNOWN = OutcomeStatus.UNKNOWN
+
+UNHEARD = (Act.DONE_UNHEARD, Act.LOST)
+_HARMLESS = (Harm.SLOW_ANSWER, Harm.SLOW_REQUEST)
+
+
+@dataclass
+class Result:
+    """One file of a story that has ended: what the ledger says, and what is true."""
+
+    told: Told
+    index: int
+    file: File
+
+    @property
+    def account(self) -> Teller:
+        return self.told.world.account
+
+    @cached_property
+    def run(self) -> Run | None:
+        return self.told.world.ledger.runs.get(self.told.run_id(self.index))
+
+    @cached_property
+    def outcomes(self) -> dict[int, Outcome]:
+        return self.told.world.outcomes(self.told.run_id(self.index))
+
+    @cached_property
+    def doings(self) -> Mapping[int, list[str]]:
+        """Row → ids of what the vendor made of it, one for each time."""
+        every = self.account.doings()
+        return {row: every.get(self.name(row), []) for row in range(1, self.file.rows + 1)}
+
+    def name(self, row: int) -> str:
+        return f"{letter(self.index)}{row}"
+
+    def submissions(self, row: int) -> list[Submission]:
+        name = self.name(row)
+        sent = self.account.submissions
+        return [s for s in sent if any(record[NAME] == name for record in s.records)]
+
+    def sentence(self, row: int, text: str) -> str:
+        return f"Row {self.name(row)} {text}"
+
+
+Promise = Callable[[Result], Iterator[str]]
+
+
+def ends(result: Result) -> Iterator[str]:
+    """Every run is closed."""
+    run = result.run
+    if run is None:
+        yield f"File {letter(result.index)} never became a run."
+    elif run.closed_at is None or not run.status.closed:
+        yield f"Run {letter(result.index)} is not closed: it is {run.status.value}."
+
+
+def sum_holds(result: Result) -> Iterator[str]:
+    """rows = succeeded + failed + rejected + skipped + unknown, and the counters say so."""
+    run = result.run
+    if run is None or run.closed_at is None:
+        return
+    counted = Counter(outcome.status for outcome in result.outcomes.values())
+    said = {status: n for status, n in run.outcomes.items() if n}
+    if said != dict(counted):
+        yield f"Run {letter(result.index)} counts {_plain(said)}; its rows are {_plain(counted)}."
+    if sum(said.values()) != result.file.rows or run.rows != result.file.rows:
+        yield (
+            f"Run {letter(result.index)} does not add up: {result.file.rows} rows in the file, "
+            f"{run.rows} in the run, {sum(said.values())} counted."
+        )
+
+
+def one_outcome_each(result: Result) -> Iterator[str]:
+    """Every row of the file has exactly one outcome."""
+    run = result.run
+    if run is None or run.closed_at is None:
+        return
+    for row in sorted(set(range(1, result.file.rows + 1)) ^ set(result.outcomes)):
+        text = "is no row of the file" if row in result.outcomes else "has no outcome: it is lost"
+        yield result.sentence(row, f"{text}.")
+
+
+def outcomes_are_true(result: Result) -> Iterator[str]:
+    """No outcome says what the vendor knows to be otherwise."""
+    for row, outcome in sorted(result.outcomes.items()):
+        made = result.doings.get(row, [])
+        match outcome.status:
+            case OutcomeStatus.SUCCEEDED if outcome.vendor_id not in made:
+                yield result.sentence(
+                    row, f"succeeded as {outcome.vendor_id}; the vendor made {made or 'nothing'}."
+                )
+            case OutcomeStatus.FAILED | OutcomeStatus.REJECTED | OutcomeStatus.SKIPPED if made:
+                why = f"{outcome.status.value} ({outcome.error_code})"
+                yield result.sentence(row, f"is {why}, and the vendor made {made} of it.")
+
+
+def bad_rows_stay_home(result: Result) -> Iterator[str]:
+    """Rows that cannot be used are rejected, repeats are skipped, and none of them is sent."""
+    file = result.file
+    for row, outcome in sorted(result.outcomes.items()):
+        bad = row in file.bad
+        repeat = file.keyed and row in file.repeats and not bad and 1 not in file.bad
+        if bad != (outcome.status is REJECTED):
+            yield result.sentence(row, f"is {outcome.status.value} ({outcome.error_code}).")
+        if (bad or repeat) and result.submissions(row):
+            yield result.sentence(row, "should never have been sent.")
+        halted = result.run is not None and result.run.halt is not None
+        if outcome.status is SKIPPED and not (halted or repeat or row in file.repeats):
+            yield result.sentence(row, f"is skipped ({outcome.error_code}), and nobody said stop.")
+
+
+def nothing_twice(result: Result) -> Iterator[str]:
+    """No record is carried out twice, unless the operation is repeatable."""
+    for row, made in result.doings.items():
+        if len(made) > 1 and not result.file.repeatable:
+            yield result.sentence(row, f"was carried out {len(made)} times: {', '.join(made)}.")
+
+
+def attempts_are_bounded(result: Result) -> Iterator[str]:
+    """A row is in at most `max_attempts` jobs, and no more attempts are noted."""
+    most = max(1, result.file.max_attempts)
+    for row, outcome in sorted(result.outcomes.items()):
+        jobs = [s.job_id for s in result.submissions(row) if s.job_id is not None]
+        if outcome.attempts > most or len(jobs) > most:
+            yield result.sentence(
+                row, f"is in {len(jobs)} jobs ({outcome.attempts} attempts noted), not {most}."
+            )
+
+
+def trials_wait(result: Result) -> Iterator[str]:
+    """A trial sends its rows, and no other before somebody has said yes."""
+    file = result.file
+    if not file.trial:
+        return
+    repeats = file.repeats if file.keyed else ()
+    sendable = [n for n in range(1, file.rows + 1) if n not in file.bad and n not in repeats]
+    yes_at = result.told.yes_at.get(result.index, float("inf"))
+    for row in sendable[file.trial :]:
+        if any(submission.at < yes_at for submission in result.submissions(row)):
+            yield result.sentence(row, f"was sent in a trial of {file.trial} rows.")
+
+
+def unknown_is_unknowable(result: Result) -> Iterator[str]:
+    """`unknown` is said only where the vendor could not tell."""
+    for row, outcome in sorted(result.outcomes.items()):
+        if outcome.status is UNKNOWN and not _unknowable(result, row, outcome):
+            yield result.sentence(row, f"is unknown ({outcome.error_code}), and the vendor knew.")
+
+
+def files_hold_every_row_once(result: Result) -> Iterator[str]:
+    """The result files hold every row once, under its outcome."""
+    run = result.run
+    if run is None or run.closed_at is None:
+        return
+    written: Counter[tuple[int, str]] = Counter()
+    for status in OutcomeStatus:
+        key = f"results/{run.run_id}/{status.value}.csv"
+        if key not in result.told.world.objects.keys(key):
+            yield f"Run {letter(result.index)} has no {status.value}.csv."
+            continue
+        text = result.told.world.objects.get(key).decode("utf-8-sig")
+        for line in csv.DictReader(io.StringIO(text)):
+            written[int(line["jobferry_row"]), status.value] += 1
+    expected = Counter((row, outcome.status.value) for row, outcome in result.outcomes.items())
+    if written != expected:
+        yield (
+            f"The result files of run {letter(result.index)} differ from its outcomes: "
+            f"{sorted((written - expected) + (expected - written))}."
+        )
+
+
+def account_is_left_clean(told: Told) -> Iterator[str]:
+    """Slots are back at zero; nothing points to work that is over; no share is held."""
+    world = told.world
+    slots = world.ledger.limits.get(CONNECTION).in_flight
+    if slots:
+        yield f"{slots} slots are still taken."
+    pointers = list(world.ledger.chunks.pointers(CONNECTION))
+    if pointers:
+        yield f"Pointers are left: {pointers}."
+    demands = list(world.table.query(keys.connection(CONNECTION), prefix=keys.demand("")))
+    if demands:
+        yield f"Demands are left: {[item['run_id'] for item in demands]}."
+    if world.objects.open_uploads:
+        yield f"{world.objects.open_uploads} uploads in parts are left open."
+
+
+def jobs_are_bounded(told: Told) -> Iterator[str]:
+    """Never more jobs in flight than the operator and the vendor allow, of those that the vendor
+    shows, ends, and does not deny."""
+    most = min(max(1, told.story.max_jobs), told.world.account.max_jobs)
+    seen = told.world.account.most_at_once()
+    if seen > most:
+        yield f"{seen} jobs were in flight at once, {most} are allowed."
+
+
+def patience_is_kept(told: Told) -> Iterator[str]:
+    """No request while the vendor asks for patience."""
+    for request in told.world.account.impatient[:3]:
+        yield f"A request although the vendor had asked for patience: {request}."
+
+
+def success_is_final(told: Told) -> Iterator[str]:
+    """No row ever leaves `succeeded`."""
+    for text in told.left_success:
+        yield f"A row left succeeded: {text}."
+
+
+def steps_fail_for_a_reason(told: Told) -> Iterator[str]:
+    """A step fails only because of what was done to it, and every story ends."""
+    yield from told.surprises
+    if told.endless:
+        yield f"The story does not end: {told.endless}."
+
+
+OF_A_RUN: tuple[Promise, ...] = (
+    ends,
+    sum_holds,
+    one_outcome_each,
+    outcomes_are_true,
+    bad_rows_stay_home,
+    nothing_twice,
+    attempts_are_bounded,
+    trials_wait,
+    unknown_is_unknowable,
+    files_hold_every_row_once,
+)
+OF_THE_ACCOUNT: tuple[Callable[[Told], Iterator[str]], ...] = (
+    account_is_left_clean,
+    jobs_are_bounded,
+    patience_is_kept,
+    success_is_final,
+    steps_fail_for_a_reason,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A broken promise: its name, what it says, and how it was broken."""
+
+    promise: str
+    meaning: str
+    sentence: str
+
+
+def broken(told: Told) -> list[Broken]:
+    """All that a story breaks of the promises."""
+    results = [Result(told, index, file) for index, file in enumerate(told.story.files)]
+    found = [
+        Broken(promise.__name__, promise.__doc__ or "", sentence)
+        for promise in OF_A_RUN
+        for result in results
+        for sentence in promise(result)
+    ]
+    found += [
+        Broken(promise.__name__, promise.__doc__ or "", sentence)
+        for promise in OF_THE_ACCOUNT
+        for sentence in promise(told)
+    ]
+    return found
+
+
+def _unknowable(result: Result, row: int, outcome: Outcome) -> bool:
+    """Whether what is true bears out the reason that a row gives for being unknown."""
+    account, code = result.account, outcome.error_code
+    job = account.jobs.get(outcome.job_id or "")
+    match code:
+        case "unsaid" if job is not None:
+            return result.name(row) in account.unsaid(job)
+        case "job_forgotten" if job is not None:
+            return account.job_fate(job) is JobFate.FORGOTTEN
+        case "job_never_ended" if job is not None:
+            return account.job_fate(job) is JobFate.ENDLESS
+        case "submission_lost":
+            return result.name(row) in account.undecided
+        case "403" if job is not None:
+            return account.refused_looks >= REFUSALS
+        case "evidence_missing":
+            return False
+    # Sent before, and whether that was carried out is not known.
+    return _in_doubt(result, row)
+
+
+def _in_doubt(result: Result, row: int) -> bool:
+    name, account = result.name(row), result.account
+    if any(submission.reply.act in UNHEARD for submission in result.submissions(row)):
+        return True
+    if any(name in account.unsaid(job) for job in account.jobs.values()):
+        return True
+    told = result.told
+    return any(harm not in _HARMLESS for _, harm in told.struck) or any(
+        isinstance(happening, Again | Event | Stop) for happening in told.story.happenings
+    )
+
+
+def _plain(counts: Mapping[OutcomeStatus, int]) -> dict[str, int]:
+    return {status.value: n for status, n in sorted(counts.items())}

@@ -1,0 +1,306 @@
+"""The vendor of a story: an account that knows the truth about every record.
+
+What it tells may be late, short, wrong in order, or nothing; `done` is what it really did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from jobferry.model import JsonObject, OutcomeStatus, RecordResult
+from jobferry.vendors.base import (
+    Found,
+    FoundState,
+    LostSubmission,
+    Operation,
+    PollAnswer,
+    Refused,
+    SubmitAnswer,
+    Throttled,
+    ThrottleReason,
+)
+from tests.chaos import story as stories
+from tests.chaos.story import Fate, FindWord, JobFate, Look, PollWord
+from tests.fakes.effects import Effects
+from tests.fakes.schedule import Schedule
+from tests.fakes.vendor import Account, Act, Job
+from tests.fakes.vendor import read_results as in_order
+
+NAME = "name"
+"""The field that is different in every row of a story."""
+
+LATE_SECONDS = 60.0
+ENDLESS_SECONDS = 900.0
+"""Longer than anybody follows a job in a story."""
+
+GRACE = 5.0
+"""Seconds in which requests that were on their way may still arrive after a Retry-After."""
+
+
+@dataclass(eq=False)
+class Invocation:
+    """One invocation of a function.
+
+    dead    it has crashed: nothing of it has any effect from here on
+    harmed  it has crashed, or did not hear an answer: what it knew is lost
+    slowed  something took long in it: what it does is based on what it knew before
+    """
+
+    number: int
+    name: str
+    dead: bool = False
+    harmed: bool = False
+    slowed: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name} #{self.number}"
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """The vendor asked one invocation for patience."""
+
+    at: float
+    until: float
+    told: Invocation | None
+    submissions_only: bool
+
+
+def row_of(name: str) -> tuple[str, int]:
+    """(file's letter, row) of a record's name: `b7` is row 7 of the second file."""
+    return name[0], int(name[1:])
+
+
+class Teller(Account):
+    """An account that does what the story says.
+
+    Args:
+        who: the invocation that asks.
+    """
+
+    def __init__(
+        self,
+        clock: Schedule,
+        effects: Effects,
+        vendor: stories.Vendor,
+        who: Callable[[], Invocation | None],
+        poll_batch: int,
+    ) -> None:
+        latencies = vendor.latencies or (20.0,)
+        super().__init__(
+            clock,
+            effects,
+            max_jobs=max(1, vendor.max_jobs),
+            poll_batch=poll_batch,
+            latency=lambda number: latencies[(number - 1) % len(latencies)],
+            request_seconds=vendor.request_seconds,
+            full_wait=vendor.full_wait,
+        )
+        self.vendor = vendor
+        self.who = who
+        self.wishes: list[_Wish] = []
+        self.impatient: list[str] = []
+        self.senders: list[Invocation | None] = []
+        self.undecided: set[str] = set()
+        self.refused_looks = 0
+        self._words = list(vendor.finds)
+        self.will_reply(*vendor.replies)
+        self.will_answer_polls(*map(_look, vendor.looks))
+
+    # what is true
+
+    def fate_of(self, record: JsonObject) -> Fate:
+        fates = self.vendor.fates
+        return fates[row_of(str(record[NAME]))[1] % len(fates)] if fates else Fate.DONE
+
+    def job_fate(self, job: Job) -> JobFate:
+        number = int(job.job_id.removeprefix("job-"))
+        fates = self.vendor.jobs
+        return fates[number - 1] if number <= len(fates) else JobFate.PLAIN
+
+    def done(self, job: Job) -> list[bool]:
+        """Which of a job's records it carries out, in their order."""
+        half = -(-len(job.records) // 2)
+        killed = self.job_fate(job) is JobFate.KILLED
+        return [
+            self._carries_out(job, record) and not (killed and i >= half)
+            for i, record in enumerate(job.records)
+        ]
+
+    def _carries_out(self, job: Job, record: JsonObject) -> bool:
+        match self.fate_of(record):
+            case Fate.DONE | Fate.DONE_UNSAID:
+                return True
+            case Fate.CONFLICT:
+                return self._was_sent_before(job, record)
+        return False
+
+    def _was_sent_before(self, job: Job, record: JsonObject) -> bool:
+        """Whether an earlier job holds the record, too."""
+        for earlier in self.jobs.values():
+            if earlier is job:
+                return False
+            if any(each[NAME] == record[NAME] for each in earlier.records):
+                return True
+        return False
+
+    def said(self, job: Job) -> list[RecordResult | None]:
+        """What its results say of each record, in their order."""
+        half = -(-len(job.records) // 2)
+        partly = self.job_fate(job) in (JobFate.KILLED, JobFate.SHORT)
+        return [
+            None if partly and i >= half else self._said(job, record)
+            for i, record in enumerate(job.records)
+        ]
+
+    def _said(self, job: Job, record: JsonObject) -> RecordResult | None:
+        match self.fate_of(record):
+            case Fate.DONE | Fate.CONFLICT if self._carries_out(job, record):
+                return RecordResult(SUCCEEDED, vendor_id=vendor_id(job, record))
+            case Fate.CONFLICT:
+                return RecordResult(FAILED, code="DatabaseConflict", text="Try again.")
+            case Fate.REFUSED:
+                return RecordResult(FAILED, code="Invalid", text="The vendor does not like it.")
+        return None
+
+    def unsaid(self, job: Job) -> set[str]:
+        """The names of a job's records of which its results say nothing."""
+        said = zip(job.records, self.said(job), strict=True)
+        return {str(record[NAME]) for record, result in said if result is None}
+
+    def doings(self) -> dict[str, list[str]]:
+        """Record's name → ids of what was made of it, one for each time."""
+        made: dict[str, list[str]] = {}
+        for job in self.jobs.values():
+            for record, done in zip(job.records, self.done(job), strict=True):
+                if done:
+                    made.setdefault(str(record[NAME]), []).append(vendor_id(job, record))
+        return made
+
+    def most_at_once(self) -> int:
+        """Jobs in flight at one moment, of those that the vendor shows, ends and does not deny."""
+        hidden = (JobFate.FORGOTTEN, JobFate.ENDLESS)
+        changes = sorted(
+            change
+            for job in self.jobs.values()
+            if self.job_fate(job) not in hidden
+            and not any(record[NAME] in self.undecided for record in job.records)
+            for change in ((job.created_at, 1), (job.ends_at, -1))
+        )
+        most = now = 0
+        for _, change in changes:
+            now += change
+            most = max(most, now)
+        return most
+
+    # what it tells
+
+    def submit(
+        self, operation: Operation, records: Sequence[JsonObject], token: str
+    ) -> SubmitAnswer:
+        me = self.who()
+        answer = super().submit(operation, records, token)
+        self.senders.append(me)
+        job_id, reply = self.submissions[-1].job_id, self.submissions[-1].reply
+        if job_id is not None:
+            self._begin(self.jobs[job_id])
+        if reply.retry_after is not None:
+            self._wish(reply.retry_after, me, submissions_only=reply.act is Act.FULL)
+        return answer
+
+    def _begin(self, job: Job) -> None:
+        match self.job_fate(job):
+            case JobFate.FORGOTTEN:
+                job.forgotten = True
+            case JobFate.LATE:
+                job.visible_from = job.created_at + LATE_SECONDS
+            case JobFate.ENDLESS:
+                job.ends_at = job.created_at + ENDLESS_SECONDS
+
+    def poll(self, job_ids: Sequence[str]) -> PollAnswer:
+        me = self.who()
+        answer = super().poll(job_ids)
+        if answer.throttled is not None and answer.throttled.retry_after is not None:
+            self._wish(answer.throttled.retry_after, me, submissions_only=False)
+        self.refused_looks += answer.refused is not None
+        return answer
+
+    def raw(self, job: Job) -> JsonObject:
+        said = self.said(job)
+        if self.job_fate(job) in (JobFate.KILLED, JobFate.SHORT):
+            said = said[: -(-len(said) // 2)]
+        results = [
+            None if r is None else [r.status.value, r.vendor_id, r.code, r.text] for r in said
+        ]
+        raw: JsonObject = {"id": job.job_id, "status": "completed", "results": results}
+        if self.job_fate(job) is JobFate.SHUFFLED:
+            raw["results"] = results[::-1]
+            raw["names"] = [record[NAME] for record in job.records][::-1]
+        return raw
+
+    def _truth(self, lost: LostSubmission) -> Found:
+        word = self._words.pop(0) if self._words else FindWord.TRUTH
+        names = {str(record[NAME]) for record in lost.records}
+        match word:
+            case FindWord.PENDING:
+                self.undecided |= names
+                return Found(FoundState.PENDING, requests=1)
+            case FindWord.UNDECIDABLE:
+                self.undecided |= names
+                return Found(FoundState.UNDECIDABLE, requests=1)
+        return super()._truth(lost)
+
+    # patience
+
+    def _wish(self, seconds: float, told: Invocation | None, *, submissions_only: bool) -> None:
+        now = self.clock.now()
+        self.wishes.append(_Wish(now, now + seconds, told, submissions_only))
+
+    def _note_request(self) -> None:
+        """Requests against a wish that somebody has heard and could have passed on."""
+        now, me = self.clock.now(), self.who()
+        if me is not None and me.slowed:
+            return
+        for wish in self.wishes:
+            if wish.told is not None and (wish.told.harmed or wish.told.slowed):
+                continue
+            if wish.at + GRACE <= now < wish.until and not wish.submissions_only:
+                self.impatient.append(f"{me} at {now:.1f}, asked to wait until {wish.until:.1f}")
+
+
+SUCCEEDED, FAILED = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED
+
+
+def vendor_id(job: Job, record: JsonObject) -> str:
+    """The id of what a job made of a record."""
+    return f"{job.job_id}/{record[NAME]}"
+
+
+def _written(result: RecordResult) -> list[str | None]:
+    return [result.status.value, result.vendor_id, result.code, result.text]
+
+
+def _look(look: Look) -> PollAnswer | None:
+    match look.word:
+        case PollWord.THROTTLED:
+            return PollAnswer(throttled=Throttled(ThrottleReason.RATE, look.retry_after))
+        case PollWord.REFUSED:
+            return PollAnswer(refused=Refused("403", "No."))
+        case PollWord.PROBLEM:
+            return PollAnswer(problem="502")
+    return None
+
+
+def read_results(
+    operation: Operation,
+    raw: JsonObject,
+    sent: int,
+    records: Callable[[], Sequence[JsonObject]],
+) -> list[RecordResult]:
+    """As the fake vendor's, with results in another order matched by their records' names."""
+    if "names" not in raw:
+        return in_order(operation, raw, sent, records)
+    by_name = dict(zip(raw["names"], raw["results"], strict=True))
+    ordered = [by_name[record[NAME]] for record in records()]
+    return in_order(operation, {**raw, "results": ordered}, sent, records)
