@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DEMO := build/demo
 VENDOR ?= zendesk_support
+N ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit e2e bench lock deploy validate clean
+.PHONY: help setup demo test lint types unit faults e2e chaos bench bench-quick lock deploy validate clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -23,7 +24,7 @@ $(STAMP): requirements/lock.txt pyproject.toml
 demo: setup ## a sample CSV through the whole system, on this machine
 	$(BIN)/python tools/demo.py --out $(DEMO) --vendor $(VENDOR)
 
-test: lint types unit e2e ## everything that needs no cloud
+test: lint types unit faults e2e ## everything that needs no cloud
 
 lint: setup ## style, template, state machine
 	$(BIN)/ruff check .
@@ -35,13 +36,22 @@ types: setup ## mypy, strict
 	$(BIN)/mypy
 
 unit: setup ## all tests but those on the emulator, with coverage
-	$(BIN)/pytest tests --ignore=tests/e2e -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/chaos -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 e2e: setup ## the deployed stack on the emulator, IAM enforced
 	$(BIN)/pytest tests/e2e
 
-bench: setup ## measured against bounds
-	$(BIN)/python benchmarks/plan_speed.py
+faults: setup ## two thousand stories of faults, and faulty builds that they must find out
+	$(BIN)/pytest tests/chaos -n 2
+
+chaos: setup ## N stories of faults (10,000), every promise checked after each
+	$(BIN)/python -m tests.chaos --schedules $(N) --processes 2
+
+bench: setup ## every benchmark against its bound; results in build/bench.json
+	$(BIN)/python benchmarks/report.py
+
+bench-quick: setup ## the same in small sizes; a few minutes
+	$(BIN)/python benchmarks/report.py --quick
 
 lock: setup ## pin what pyproject.toml asks for
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
@@ -52,6 +62,7 @@ validate: lint
 
 deploy: setup ## to AWS, asking for stack name and region
 	$(BIN)/sam build
+	$(BIN)/python tools/compile_layer.py
 	$(BIN)/sam deploy --guided
 
 clean: ## what was built, not the environment

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from jobferry.connections import ConnectionMissingError
 from jobferry.connections import max_jobs as jobs_allowed
 from jobferry.ledger.config import Connection
 from jobferry.profiles import NAME
+from jobferry.steps.control_jobs import VendorUnavailableError
 from jobferry.vendors import vendor_named
 from jobferry.vendors.base import Ambiguous, Refused, Throttled, Vendor
 from jobferry.vendors.credentials import CredentialsError, parse_credentials
@@ -21,6 +21,7 @@ from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.output import put_json, put_table, put_text
 from jobferry_cli.stack import Stack
+from jobferry_cli.vendor_calls import vendor_reached
 
 
 @click.group()
@@ -209,13 +210,10 @@ def test(app: App, name: str) -> ExitCode:
 
 def _refusal(stack: Stack, name: str) -> str | None:
     """Why the vendor does not welcome us; None when it does."""
-    from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
-
     try:
-        answer = stack.deps.connections.link(name).client.test()
-    except GetParameterError:
-        return "Its credentials cannot be read from Secrets Manager; put the connection again."
-    except (CredentialsError, BaseUrlError, ConnectionMissingError) as error:
+        with vendor_reached():
+            answer = stack.deps.connections.link(name).client.test()
+    except VendorUnavailableError as error:
         return str(error)
     match answer:
         case None:

@@ -31,6 +31,8 @@ def found_run(app: App, run_id: str, *, started: bool = False) -> Run:
     run = runs.get(run_id)
     if run is not None:
         return run
+    if runs.is_deleted(run_id):
+        raise CommandError(f"Run {run_id} has been deleted.", next_command="jobferry runs")
     if not started and app.stack.executions.state(run_id) is None:
         raise CommandError(f"There is no run {run_id!r}.", next_command="jobferry runs")
     give_up = app.monotonic() + PATIENCE_SECONDS
@@ -48,8 +50,26 @@ def found_run(app: App, run_id: str, *, started: bool = False) -> Run:
     )
 
 
+def closed_run(app: App, run_id: str, done: str) -> Run:
+    """The run, which is over.
+
+    Args:
+        done: what only a run that is over can be: "deleted", "sent again".
+
+    Raises:
+        CommandError: as `found_run`; or it is on its way.
+    """
+    run = found_run(app, run_id)
+    if run.closed_at is None:
+        raise CommandError(
+            f"Run {run_id} is not over ({run.status.value}); only then can it be {done}.",
+            next_command=f"jobferry watch {run_id}",
+        )
+    return run
+
+
 def follow(app: App, run_id: str, *, started: bool = False) -> dict[str, Any]:
-    """Show the run's progress until it is closed; returns its last status document.
+    """Show the run's progress until it is closed or rests; returns its last status document.
 
     Raises:
         CommandError: as `found_run`; or Ctrl-C, which ends the looking on and not the run.
@@ -61,7 +81,7 @@ def follow(app: App, run_id: str, *, started: bool = False) -> dict[str, Any]:
             while True:
                 document = run_document(run, deps)
                 show(document)
-                if run.closed_at is not None:
+                if run.closed_at is not None or (run.rests and run.paused):
                     return document
                 app.sleep(_pause(document["seconds"]))
                 run = deps.ledger.runs.must_get(run_id)
@@ -79,8 +99,10 @@ def _pause(run_seconds: float) -> float:
 
 
 def exit_code_of(document: dict[str, Any]) -> ExitCode:
-    """What a closed run means for a script."""
+    """What a closed or paused run means for a script."""
     outcomes = document["outcomes"]
+    if document["paused"]:
+        return ExitCode.ROWS_FAILED
     if outcomes["unknown"]:
         return ExitCode.ROWS_UNKNOWN
     if document["status"] == RunStatus.FAILED:

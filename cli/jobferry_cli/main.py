@@ -10,13 +10,18 @@ import click
 
 from jobferry_cli.app import global_options
 from jobferry_cli.connections import connection
+from jobferry_cli.control import abort, delete, priority, problems, resume
 from jobferry_cli.errors import AWS_ERRORS, ExitCode, explain
 from jobferry_cli.operations import operations
 from jobferry_cli.outcomes import results, rows
 from jobferry_cli.planning import plan
 from jobferry_cli.profiles import profile
-from jobferry_cli.runs import abort, priority, problems, runs, status, watch
+from jobferry_cli.repeating import rerun, retry
+from jobferry_cli.resolving import resolve
+from jobferry_cli.runs import runs, status, watch
+from jobferry_cli.schedules import schedule
 from jobferry_cli.sending import run
+from jobferry_cli.undo import undo
 
 _LOCAL = "local"
 
@@ -64,16 +69,23 @@ def cli() -> None:
 for command in (
     abort,
     connection,
+    delete,
     operations,
     plan,
     priority,
     problems,
     profile,
+    rerun,
+    resolve,
     results,
+    resume,
+    retry,
     rows,
     run,
     runs,
+    schedule,
     status,
+    undo,
     watch,
 ):
     cli.add_command(command)

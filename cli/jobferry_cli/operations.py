@@ -26,6 +26,9 @@ def operation_document(vendor: Vendor, operation: Operation) -> dict[str, Any]:
         "max_bytes": operation.max_bytes,
         "max_jobs": vendor.capabilities.max_jobs,
         "repeatable": operation.repeatable,
+        "external_id_field": operation.external_id_field or None,
+        "undone_by": operation.undone_by or None,
+        "cannot_undo": operation.cannot_undo or None,
     }
 
 
@@ -54,10 +57,20 @@ def operations(app: App, vendor: str | None) -> None:
 def _described(operation: Operation) -> str:
     needed = ", ".join(" or ".join(alternatives) for alternatives in operation.required)
     again = "may be sent again" if operation.repeatable else "is never sent twice"
-    return (
-        f"\n  {operation.name}: {operation.summary}\n"
+    lines = [
+        f"\n  {operation.name}: {operation.summary}",
         f"    up to {number(operation.max_records)} records and {number(operation.max_bytes)} "
-        f"bytes a job; a record {again}\n"
-        f"    needs   {needed or 'nothing'}\n"
-        f"    fields  {', '.join(operation.fields)}"
-    )
+        f"bytes a job; a record {again}",
+        f"    needs   {needed or 'nothing'}",
+        f"    fields  {', '.join(operation.fields)}",
+    ]
+    if operation.external_id_field:
+        lines.append(
+            f"    adds    {operation.external_id_field} jobferry:<run>:<row>, where the profile "
+            "sets none (never with add_external_id: false)"
+        )
+    if operation.undone_by:
+        lines.append(f"    undo    by {operation.undone_by} (jobferry undo RUN)")
+    if operation.cannot_undo:
+        lines.append(f"    stays   {operation.cannot_undo}")
+    return "\n".join(lines)

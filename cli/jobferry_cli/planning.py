@@ -8,13 +8,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import click
 
-from jobferry.connections import max_jobs
 from jobferry.csvfile.dialect import Dialect
 from jobferry.csvfile.mapping import RowMapping
 from jobferry.csvfile.planner import Boundary, ChunkSpec, PlanItem
@@ -23,21 +21,23 @@ from jobferry.csvfile.problems import FileRefused
 from jobferry.csvfile.reader import read_rows
 from jobferry.csvfile.records import read_records
 from jobferry.csvfile.seen import SeenKeys
-from jobferry.model import JsonObject, OutcomeStatus, Reject, RunStatus
+from jobferry.forecast import Forecast, Terms, forecast
+from jobferry.model import JsonObject, OutcomeStatus, Reject
 from jobferry.report.figures import counted, dollars, duration, number
-from jobferry.steps.binding import chunk_limits
+from jobferry.steps.binding import chunk_limits, most_records
+from jobferry.steps.external_ids import add_external_ids, added_field
+from jobferry.steps.outlook import rows_per_job, terms_of
 from jobferry_cli.app import App, global_options, pass_app
-from jobferry_cli.forecast import Experience, Forecast, forecast
 from jobferry_cli.output import printable, put_json, put_text
 from jobferry_cli.profiles import UsableProfile, usable_profile
 from jobferry_cli.source_file import bind, refused
 from jobferry_cli.stack import Stack
 
+_NO_RUN_YET = "<run>"
+"""Stands for the run's name in what a record would hold of it."""
+
 BAD_ROWS_FOR_PEOPLE = 50
 """Bad rows printed for people; scripts are given all of them."""
-
-RUNS_REMEMBERED = 100
-"""Runs, newest first, among which one is looked for that tells how long this will take."""
 
 
 @dataclass
@@ -55,7 +55,7 @@ class PlannedFile:
         return self.rows - self.unsent.total()
 
 
-def plan_file(file: Path, usable: UsableProfile) -> PlannedFile:
+def plan_file(file: Path, usable: UsableProfile, job_rows: int | None = None) -> PlannedFile:
     """Plan a whole file as a run would.
 
     Raises:
@@ -65,14 +65,16 @@ def plan_file(file: Path, usable: UsableProfile) -> PlannedFile:
     planned = PlannedFile()
     try:
         with ExitStack() as stack:
-            for item in _items(stack, file, usable, dialect, mapping):
+            for item in _items(stack, file, usable, dialect, mapping, job_rows):
                 match item:
                     case Reject():
                         planned.bad_rows.append(item)
                         planned.unsent[item.status] += 1
                     case ChunkSpec():
                         if not planned.jobs:
-                            planned.first_record = _first_record(file, item, dialect, mapping)
+                            planned.first_record = _first_record(
+                                file, item, usable, dialect, mapping
+                            )
                         planned.jobs += 1
                         planned.rows = item.end_row
                     case Boundary():
@@ -83,7 +85,12 @@ def plan_file(file: Path, usable: UsableProfile) -> PlannedFile:
 
 
 def _items(
-    stack: ExitStack, file: Path, usable: UsableProfile, dialect: Dialect, mapping: RowMapping
+    stack: ExitStack,
+    file: Path,
+    usable: UsableProfile,
+    dialect: Dialect,
+    mapping: RowMapping,
+    job_rows: int | None,
 ) -> Iterator[PlanItem]:
     seen = None
     if usable.profile.row_key is not None:
@@ -92,18 +99,20 @@ def _items(
     stream = stack.enter_context(file.open("rb"))
     stream.seek(dialect.data_offset)
     rows = read_rows(stream, dialect, offset=dialect.data_offset, row=0)
-    limits = chunk_limits(usable.profile, usable.operation, usable.vendor)
+    limits = chunk_limits(usable.profile, usable.operation, usable.vendor, mapping, job_rows)
     return plan_rows(rows, mapping, limits, seen)
 
 
 def _first_record(
-    file: Path, chunk: ChunkSpec, dialect: Dialect, mapping: RowMapping
+    file: Path, chunk: ChunkSpec, usable: UsableProfile, dialect: Dialect, mapping: RowMapping
 ) -> JsonObject:
     span = chunk.spans[0]
     with file.open("rb") as stream:
         stream.seek(span.offset)
         data = stream.read(span.length)
-    return read_records(data, span.offset, [span], dialect, mapping)[0][1]
+    numbered = read_records(data, span.offset, [span], dialect, mapping)[:1]
+    field = added_field(usable.profile, usable.operation, mapping)
+    return add_external_ids(numbered, field, _NO_RUN_YET)[0]
 
 
 def plan_document(
@@ -141,14 +150,8 @@ def plan_document(
 def plan(app: App, file: Path, profile_name: str) -> None:
     """Dry run: what would be sent, every bad row with its reason, and a forecast."""
     usable = usable_profile(app.stack, profile_name)
-    planned = plan_file(file, usable)
-    expected = forecast(
-        rows=planned.rows,
-        jobs=planned.jobs,
-        max_jobs=max_jobs(usable.connection, usable.vendor),
-        poll_batch=usable.vendor.capabilities.poll_batch,
-        experience=_experience(app.stack, usable),
-    )
+    planned = plan_file(file, usable, _job_rows(app.stack, usable))
+    expected = forecast(planned.rows, planned.jobs, _terms(app.stack, usable))
     document = plan_document(file, usable, planned, expected)
     if app.as_json:
         put_json(document)
@@ -156,29 +159,30 @@ def plan(app: App, file: Path, profile_name: str) -> None:
     put_text(_text(document, usable, expected))
 
 
-def _experience(stack: Stack, usable: UsableProfile) -> Experience | None:
-    """The last whole run of the profile on the same connection."""
-    whole = (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_FAILURES)
-    for _, run in islice(stack.deps.ledger.runs.newest(), RUNS_REMEMBERED):
-        same = (run.profile, run.connection) == (usable.profile.name, usable.connection.name)
-        if same and run.status in whole and run.closed_at is not None and run.plan.chunks:
-            return Experience(run.closed_at - run.started_at, run.plan.chunks)
-    return None
+def _job_rows(stack: Stack, usable: UsableProfile) -> int | None:
+    """Rows per job as a run opened now would have them."""
+    most = most_records(usable.profile, usable.operation)
+    return rows_per_job(usable.connection, usable.vendor, usable.operation, most, stack.deps.ledger)
+
+
+def _terms(stack: Stack, usable: UsableProfile) -> Terms:
+    """The conditions under which the connection carries jobs, as learned from earlier runs."""
+    return terms_of(usable.connection, usable.vendor, usable.operation.name, stack.deps.ledger)
 
 
 def _text(document: dict[str, Any], usable: UsableProfile, expected: Forecast) -> str:
     bad_rows = document["bad_rows"]
-    time = (
-        "unknown; the first run of the profile will tell"
-        if expected.seconds is None
-        else f"about {duration(expected.seconds)}, going by the last run"
+    basis = (
+        f"going by {counted(expected.learned_from, 'earlier job')}"
+        if expected.learned_from
+        else "if jobs take ten seconds; the first run will tell"
     )
     lines = [
         f"File      {printable(document['file'])}",
         f"Sends     {number(document['to_send'])} of {counted(document['rows'], 'row')} to "
         f"{usable.operation.name} at {usable.connection.base_url}",
-        f"Jobs      {number(expected.jobs)}, in at least {counted(expected.requests, 'request')}",
-        f"Time      {time}",
+        f"Jobs      {number(expected.jobs)}, in about {counted(expected.requests, 'request')}",
+        f"Time      about {duration(expected.seconds)}, {basis}",
         f"Cost      about {dollars(expected.cost)} of AWS at list prices",
     ]
     if document["first_record"] is not None:

@@ -41,7 +41,7 @@ def seconds_left(document: Document) -> float | None:
     # Rejected and skipped rows settle at once and say nothing about the vendor's speed.
     carried = outcomes["succeeded"] + outcomes["failed"] + outcomes["unknown"]
     left: int = document["rows"] - settled(document)
-    if document["status"] != "running" or not carried or left <= 0:
+    if document["status"] != "running" or document.get("paused") or not carried or left <= 0:
         return None
     return left * float(document["seconds"]) / int(carried)
 
@@ -59,7 +59,11 @@ def progress_line(document: Document) -> str:
     left = seconds_left(document)
     if left is not None:
         parts.append(f"about {duration(round(left))} left")
-    return f"{document['status']}: {', '.join(parts)}"
+    return f"{_word(document)}: {', '.join(parts)}"
+
+
+def _word(document: Document) -> str:
+    return "paused" if document.get("paused") else str(document["status"])
 
 
 @contextmanager
@@ -105,7 +109,7 @@ def _plain_lines() -> Show:
     def show(document: Document) -> None:
         nonlocal last
         now = (
-            str(document["status"]),
+            _word(document),
             (settled(document), jobs_in_flight(document)),
             float(document["seconds"]),
         )

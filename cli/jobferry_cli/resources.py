@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from botocore.exceptions import ClientError
 
-from jobferry.steps.open_run import PRIORITY_OPTION, RunRequest
+from jobferry.ledger.runs import Source
+from jobferry.steps.open_run import ORIGIN_OPTION, PRIORITY_OPTION, TRIAL_OPTION, RunRequest
 from jobferry.triggers import INBOX
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Inbox:
         name: str,
         *,
         priority: str | None = None,
+        origin: str | None = None,
+        trial: int | None = None,
         sent: Callable[[int], None] = lambda _: None,
     ) -> RunRequest:
         """Upload a file for a profile; returns the request for just this version of it.
@@ -53,13 +56,12 @@ class Inbox:
 
         Args:
             name: of the file; the key ends in `.csv` whatever it is, as the stack's rule asks.
+            origin: the run whose rows go again.
+            trial: rows to send before the run waits for a yes.
             sent: told the number of bytes of each part that has arrived.
         """
-        target: Any = {"Bucket": self.bucket, "Key": f"{INBOX}{profile}/{csv_name(name)}"}
-        options: Any = {
-            "ContentType": "text/csv",
-            "Metadata": {} if priority is None else {PRIORITY_OPTION: priority},
-        }
+        target: Any = {"Bucket": self.bucket, "Key": _key(profile, name)}
+        options: Any = _options(priority, origin, trial)
         first = file.read(PART_BYTES)
         if len(first) < PART_BYTES:
             answer: Mapping[str, Any] = self.client.put_object(**target, **options, Body=first)
@@ -95,6 +97,48 @@ class Inbox:
             self.client.abort_multipart_upload(**upload)
             raise
         return dict(done)
+
+    def copy(
+        self, source: Source, profile: str, name: str, *, priority: str, origin: str
+    ) -> RunRequest:
+        """Make a new upload of a version that is there, of any size, without fetching it."""
+        target: Any = {"Bucket": self.bucket, "Key": _key(profile, name)}
+        self.client.copy(
+            CopySource={
+                "Bucket": source.bucket,
+                "Key": source.key,
+                "VersionId": source.version_id,
+            },
+            **target,
+            # Without it, a copy keeps the options of its source.
+            ExtraArgs={"MetadataDirective": "REPLACE", **_options(priority, origin)},
+        )
+        return self._current(profile, target["Key"])
+
+    def uploads(self, profile: str, start: str) -> dict[str, RunRequest]:
+        """Uploads for a profile whose names start so, by name: their current versions."""
+        prefix = f"{INBOX}{profile}/"
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix + start
+        )
+        keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+        return {key.removeprefix(prefix): self._current(profile, key) for key in keys}
+
+    def _current(self, profile: str, key: str) -> RunRequest:
+        head = self.client.head_object(Bucket=self.bucket, Key=key)
+        return RunRequest(profile, self.bucket, key, head.get("VersionId", "null"))
+
+
+def _key(profile: str, name: str) -> str:
+    return f"{INBOX}{profile}/{csv_name(name)}"
+
+
+def _options(priority: str | None, origin: str | None, trial: int | None = None) -> dict[str, Any]:
+    options = {PRIORITY_OPTION: priority, ORIGIN_OPTION: origin, TRIAL_OPTION: trial}
+    return {
+        "ContentType": "text/csv",
+        "Metadata": {name: str(value) for name, value in options.items() if value is not None},
+    }
 
 
 def csv_name(name: str) -> str:
@@ -144,7 +188,7 @@ class Secrets:
 
 @dataclass(frozen=True, slots=True)
 class Executions:
-    """Executions of the run state machine, named by the run that they carry."""
+    """Executions of the run state machine. A run's first is named by it."""
 
     client: SFNClient
     state_machine_arn: str
@@ -156,6 +200,8 @@ class Executions:
             "source": f"s3://{request.bucket}/{request.key}",
             "version_id": request.version_id,
         }
+        if request.firing is not None:
+            document["scheduled_at"] = request.firing
         try:
             self.client.start_execution(
                 stateMachineArn=self.state_machine_arn, name=run_id, input=json.dumps(document)
@@ -163,6 +209,16 @@ class Executions:
         except ClientError as error:
             if _code(error) != "ExecutionAlreadyExists":
                 raise
+
+    def go_on(self, run_id: str, previous: str) -> None:
+        """Start another execution for a run whose last one, `previous`, has ended.
+
+        Whichever takes over first carries the run; asking twice is harmless.
+        """
+        self.client.start_execution(
+            stateMachineArn=self.state_machine_arn,
+            input=json.dumps({"resume": run_id, "previous": previous}),
+        )
 
     def state(self, run_id: str) -> str | None:
         """The state of the execution that `start` began for a run; None when there is none.

@@ -1,4 +1,4 @@
-"""`jobferry runs`, `status`, `watch`, `abort`: runs and how far they are."""
+"""`jobferry runs`, `status`, `watch`: runs and how far they are."""
 
 from __future__ import annotations
 
@@ -12,23 +12,17 @@ import click
 from jobferry.ledger.runs import Run
 from jobferry.model import OutcomeStatus, RunStatus
 from jobferry.report.figures import duration, number
-from jobferry.steps.control_jobs import (
-    VendorUnavailableError,
-    abort_run,
-    change_priority,
-    list_problems,
-)
+from jobferry.steps.control_jobs import waiting_jobs
 from jobferry.steps.lane import timestamp
-from jobferry.steps.open_run import PRIORITIES
 from jobferry.steps.show_run import run_document, run_summary
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import exit_code_of, follow, found_run
 from jobferry_cli.output import note, put_json, put_table, put_text
 from jobferry_cli.status_text import next_commands, status_text
+from jobferry_cli.vendor_calls import vendor_asked
 
 DEFAULT_RUNS = 20
-REASON_CHARACTERS = 300
 
 
 def listed_document(cursor: str, run: Run) -> dict[str, Any]:
@@ -77,7 +71,7 @@ def _line(run: Run) -> tuple[str, ...]:
     not_well = (OutcomeStatus.FAILED, OutcomeStatus.REJECTED, OutcomeStatus.UNKNOWN)
     return (
         run.run_id,
-        run.status.value,
+        "paused" if run.paused else run.status.value,
         number(run.rows),
         number(sum(run.outcomes.get(status, 0) for status in not_well)),
         timestamp(run.started_at),
@@ -92,11 +86,22 @@ def _line(run: Run) -> tuple[str, ...]:
 def status(app: App, run_ids: tuple[str, ...]) -> None:
     """How far runs are, and what became of their rows."""
     for position, run_id in enumerate(run_ids):
-        document = run_document(found_run(app, run_id), app.stack.deps)
+        document = _live_document(app, found_run(app, run_id))
         if app.as_json:
             put_json(document)
         else:
             put_text(("\n" if position else "") + status_text(document))
+
+
+def _live_document(app: App, run: Run) -> dict[str, Any]:
+    """The status document, with what jobs wait for. A vendor that is away only keeps that back."""
+    deps = app.stack.deps
+    try:
+        with vendor_asked(run.connection):
+            return run_document(run, deps, waiting_jobs(run, deps))
+    except CommandError as error:
+        note(f"What jobs wait for is not known. {error.message}\nNext:  {error.next_command}")
+        return run_document(run, deps)
 
 
 @click.command()
@@ -104,12 +109,15 @@ def status(app: App, run_ids: tuple[str, ...]) -> None:
 @global_options
 @pass_app
 def watch(app: App, run_id: str) -> ExitCode:
-    """Follow a run to its end. Exit code 3 when rows failed, 4 when some are unknown."""
+    """Follow a run to its end, or until it is paused.
+
+    Exit code 3 when rows failed or it is paused, 4 when some are unknown.
+    """
     return put_ending(app, follow(app, run_id))
 
 
 def put_ending(app: App, document: dict[str, Any]) -> ExitCode:
-    """Print what became of a closed run; returns the exit code that says the same."""
+    """Print what became of a closed or paused run; returns the exit code that says the same."""
     if app.as_json:
         put_json(document)
         for command in next_commands(document):
@@ -117,82 +125,3 @@ def put_ending(app: App, document: dict[str, Any]) -> ExitCode:
     else:
         put_text(status_text(document))
     return exit_code_of(document)
-
-
-@click.command()
-@click.argument("run_id", metavar="RUN")
-@click.option("--reason", default="Stopped by an operator.", show_default=True)
-@click.option("--no-cleanup", is_flag=True, help="Leave the vendor's jobs alone.")
-@global_options
-@pass_app
-def abort(app: App, run_id: str, reason: str, no_cleanup: bool) -> None:
-    """Send nothing more of a run, and end the vendor's jobs where it can be asked to.
-
-    Jobs that cannot be ended are seen through.
-    """
-    run = found_run(app, run_id)
-    if run.closed_at is not None and run.status is not RunStatus.ABORTED:
-        raise CommandError(
-            f"Run {run_id} is over ({run.status.value}); there is nothing left to stop.",
-            next_command=f"jobferry status {run_id}",
-        )
-    if run.closed_at is None:
-        deps = app.stack.deps
-        abort_run(run, reason[:REASON_CHARACTERS], deps, cleanup=not no_cleanup)
-        run = deps.ledger.runs.must_get(run_id)
-    document = run_document(run, app.stack.deps)
-    if app.as_json:
-        put_json(document)
-        return
-    put_text(
-        f"Run {run_id} sends nothing more; what the vendor has already is seen through.\n"
-        f"Next:  {next_commands(document)[0]}"
-    )
-
-
-@click.command()
-@click.argument("run_id", metavar="RUN")
-@click.argument("level", metavar="LEVEL", type=click.Choice(PRIORITIES))
-@global_options
-@pass_app
-def priority(app: App, run_id: str, level: str) -> None:
-    """Change the priority of a run: lowest, low, medium, high, highest, immediate."""
-    run = found_run(app, run_id)
-    told = change_priority(run, level, app.stack.deps)
-    if app.as_json:
-        put_json({"run_id": run_id, "priority": level, "jobs": told})
-    else:
-        put_text(f"Run {run_id} has priority {level}; {told} jobs at the vendor were told.")
-
-
-@click.command()
-@click.argument("run_id", metavar="[RUN]", required=False)
-@global_options
-@pass_app
-def problems(app: App, run_id: str | None) -> int:
-    """What jobs wait for at the vendor until somebody acts: of one run, or of all."""
-    run = None if run_id is None else found_run(app, run_id)
-    try:
-        found = list(list_problems(run, app.stack.deps))
-    except VendorUnavailableError as error:
-        raise CommandError(
-            f"The vendor did not tell its problems: {error}",
-            next_command="jobferry connection list",
-            code=ExitCode.SERVICE,
-        ) from None
-    for each in found:
-        document = {
-            "connection": each.connection,
-            "problem_id": each.problem.problem_id,
-            "kind": each.problem.kind,
-            "details": dict(each.problem.details),
-            "rows": [{"run_id": r, "row": row, "job_id": job} for r, row, job in each.rows],
-        }
-        if app.as_json:
-            put_json(document)
-        else:
-            rows = ", ".join(f"{r} row {row} ({job})" for r, row, job in each.rows)
-            put_text(f"{each.connection}: {each.problem.kind} ({each.problem.problem_id}): {rows}")
-    if not found and not app.as_json:
-        put_text("No job waits for anybody.")
-    return ExitCode.OK

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,16 +25,29 @@ from jobferry_cli.source_file import bind
 @click.option("--profile", "profile_name", required=True, metavar="P")
 @click.option("--wait", is_flag=True, help="Follow the run to its end.")
 @click.option("--priority", type=click.Choice(PRIORITIES))
+@click.option(
+    "--trial",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Send the first N rows and wait for `jobferry resume`.",
+)
 @global_options
 @pass_app
-def run(app: App, file: Path, profile_name: str, wait: bool, priority: str | None) -> ExitCode:
+def run(
+    app: App,
+    file: Path,
+    profile_name: str,
+    wait: bool,
+    priority: str | None,
+    trial: int | None,
+) -> ExitCode:
     """Upload a CSV and carry its rows. Prints the run's id, or with --wait how it ended."""
     stack = app.stack
     bind(file, usable_profile(stack, profile_name))
     try:
         with file.open("rb") as body, shown_upload(file.stat().st_size) as sent:
             request = stack.inbox.upload(
-                body, profile_name, file.name, priority=priority, sent=sent
+                body, profile_name, file.name, priority=priority, trial=trial, sent=sent
             )
     except OSError as error:
         raise CommandError(
@@ -43,11 +58,21 @@ def run(app: App, file: Path, profile_name: str, wait: bool, priority: str | Non
     run_id = run_id_of(request, request.version_id or "null")
     # The upload alone starts the run too; whichever comes second finds that it exists.
     stack.executions.start(run_id, request)
+    return put_started(app, {"run_id": run_id}, wait=wait)
+
+
+def put_started(app: App, document: Mapping[str, Any], *, wait: bool) -> ExitCode:
+    """Print the run that was started, or follow it and print how it ended.
+
+    Args:
+        document: what scripts are told of it, `run_id` among others.
+    """
+    run_id = document["run_id"]
     if wait:
         note(f"Run {run_id}")
         return put_ending(app, follow(app, run_id, started=True))
     if app.as_json:
-        put_json({"run_id": run_id})
+        put_json(document)
     else:
         put_text(run_id)
         note(f"Next:  jobferry watch {run_id}")

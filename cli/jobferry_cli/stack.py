@@ -14,6 +14,7 @@ from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.local.state import STACK as LOCAL_STACK
 from jobferry_cli.local.state import LocalState, load_state, state_folder
 from jobferry_cli.resources import Executions, Inbox, Secrets
+from jobferry_cli.scheduler import Schedules
 
 if TYPE_CHECKING:
     from jobferry.steps.deps import Deps
@@ -46,6 +47,7 @@ class Stack:
     inbox: Inbox
     secrets: Secrets
     executions: Executions
+    schedules: Schedules
 
 
 def choose_stack(
@@ -106,7 +108,8 @@ def open_stack(choice: StackChoice) -> Stack:
     from jobferry.wiring import build_deps
 
     session = session_for(choice)
-    settings = settings_of(choice, _outputs(choice, session))
+    outputs = _outputs(choice, session)
+    settings = settings_of(choice, outputs)
     built = build_deps(settings, session)
     return Stack(
         settings=settings,
@@ -116,6 +119,13 @@ def open_stack(choice: StackChoice) -> Stack:
         secrets=Secrets(session.client("secretsmanager"), settings.secret_prefix),
         executions=Executions(
             session.client("stepfunctions"), settings.run_state_machine_arn or ""
+        ),
+        schedules=Schedules(
+            client=session.client("scheduler"),
+            group=outputs.get("ScheduleGroupName", ""),
+            target=settings.run_state_machine_arn or "",
+            role=outputs.get("ScheduleRoleArn", ""),
+            queue=outputs.get("TriggerDlqArn", ""),
         ),
     )
 

@@ -30,6 +30,15 @@ def status_text(document: Mapping[str, Any]) -> str:
         f"Time      {duration(document['seconds'])} since {document['started_at']}"
         + (f", closed {document['closed_at']}" if closed else ""),
     ]
+    if document["origin"]:
+        lines.append(f"Origin    {document['origin']}")
+    if document["waiting"]:
+        waiting = document["waiting"]
+        needs = listed(list(dict.fromkeys(str(job["waiting_for"]) for job in waiting)))
+        jobs = counted(len(waiting), "job")
+        lines.append(printable(f"Waiting   {jobs} at the vendor until somebody acts: {needs}"))
+    if document["paused"]:
+        lines.append(printable(f"Paused    {document['paused']['reason']}"))
     if document["error"]:
         lines.append(printable(f"Reason    {document['error']}"))
     if not closed:
@@ -41,8 +50,12 @@ def status_text(document: Mapping[str, Any]) -> str:
 def next_commands(document: Mapping[str, Any]) -> list[str]:
     """What the operator types now, ids filled in; the most useful first."""
     run_id, outcomes = document["run_id"], document["outcomes"]
+    if document["paused"]:
+        rows = [f"jobferry rows {run_id} --status failed"] if outcomes["failed"] else []
+        return [*rows, f"jobferry resume {run_id}", f"jobferry abort {run_id}"]
     if document["closed_at"] is None:
-        return [f"jobferry watch {run_id}"]
+        waiting = [f"jobferry problems {run_id}"] if document["waiting"] else []
+        return [*waiting, f"jobferry watch {run_id}"]
     if document["status"] == RunStatus.FAILED:
         # "./" keeps a name that starts with a dash from being read as an option.
         file = "./" + PurePosixPath(document["source"]["key"]).name
@@ -55,6 +68,10 @@ def next_commands(document: Mapping[str, Any]) -> list[str]:
     if document["error"] and outcomes["failed"]:
         # The account refused us: its rows failed, where those of an operator's stop are skipped.
         commands.insert(0, f"jobferry connection test {document['connection']}")
+    if document["status"] == RunStatus.ABORTED:
+        commands.append(f"jobferry rerun {run_id}")
+    elif outcomes["failed"]:
+        commands.append(f"jobferry retry {run_id}")
     return [*commands, f"jobferry results {run_id} --out results/{run_id}"]
 
 

@@ -1,15 +1,23 @@
-"""PollJobs: one look at all jobs of a lane."""
+"""PollJobs: look at the jobs of a lane, and refill the slots that came free."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobferry.steps.lane import LaneState
 from jobferry.steps.poll_jobs import poll_jobs
-from jobferry.wiring import build_deps
+from jobferry.vendors.http_limits import REQUEST_SECONDS
+from jobferry.wiring import build_deps, deadline
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 deps = build_deps()
 
+# A request begun at the last moment may take its full time-out, and its job must be noted.
+MARGIN_SECONDS = REQUEST_SECONDS + 15.0
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    return poll_jobs(LaneState.from_payload(event), deps).to_payload()
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    state = LaneState.from_payload(event)
+    return poll_jobs(state, deps, deadline(context, MARGIN_SECONDS)).to_payload()

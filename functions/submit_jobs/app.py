@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any
 
 from jobferry.steps.lane import LaneState
 from jobferry.steps.submit_jobs import submit_jobs
 from jobferry.vendors.http_limits import REQUEST_SECONDS
 from jobferry.wiring import build_deps, deadline
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 deps = build_deps()
 

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import ClientError
 
 from jobferry.steps.sweep import sweep
-from jobferry.wiring import build_deps
+from jobferry.wiring import build_deps, deadline
 
-deps = build_deps()
-states = boto3.client("stepfunctions")
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+session = boto3.Session()
+deps = build_deps(session=session)
+states = session.client("stepfunctions")
+
+# What is begun with one run, and counting the results at risk, is done within this.
+MARGIN_SECONDS = 60.0
 
 
-def is_running(execution: str) -> bool:
+def status_of(execution: str) -> str | None:
     try:
-        return states.describe_execution(executionArn=execution)["status"] == "RUNNING"
+        return states.describe_execution(executionArn=execution)["status"]
     except ClientError as error:
         if error.response["Error"]["Code"] == "ExecutionDoesNotExist":
-            return False
+            return None
         raise
 
 
@@ -31,5 +38,5 @@ def restart(run_id: str, previous: str) -> None:
     )
 
 
-def handler(_event: dict[str, Any], _context: object) -> dict[str, Any]:
-    return sweep(deps, is_running, restart)
+def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return sweep(deps, status_of, restart, deadline(context, MARGIN_SECONDS))

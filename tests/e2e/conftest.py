@@ -12,7 +12,8 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -151,12 +152,14 @@ class Desk:
         self.stack.deps.ledger.config.put_profile(self.profile, validate(document))
 
 
-def ticket_csv(rows: Sequence[Sequence[str]]) -> bytes:
+def csv_of(header: Iterable[str], rows: Iterable[Sequence[str]]) -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(list(TICKET_COLUMNS))
-    writer.writerows(rows)
+    csv.writer(text).writerows([list(header), *rows])
     return text.getvalue().encode()
+
+
+def ticket_csv(rows: Sequence[Sequence[str]]) -> bytes:
+    return csv_of(TICKET_COLUMNS, rows)
 
 
 def good_tickets(count: int) -> list[list[str]]:
@@ -201,22 +204,37 @@ def _connect(state: LocalState) -> Stack:
     return Stack(state, session, outputs, build_deps(settings, session))
 
 
-@pytest.fixture
-def desk(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Desk]:
-    words = "".join(c if c.isalnum() else "-" for c in request.node.originalname)
-    name = f"{words[:32].strip('-')}-{secrets.token_hex(3)}"
-    with vendorsim.start(port=0, latency="0.6", requests_per_minute=0) as simulator:
-        desk = Desk(stack, simulator, name, name)
-        marker = request.node.get_closest_marker("vendor")
-        vendor = marker.args[0] if marker else "zendesk_support"
-        credentials = marker.kwargs.get("credentials", CREDENTIALS) if marker else CREDENTIALS
+@contextmanager
+def open_desk(
+    stack: Stack,
+    name: str,
+    vendor: str = "zendesk_support",
+    credentials: Mapping[str, str] = CREDENTIALS,
+    records: Mapping[str, list[dict[str, Any]]] | None = None,
+) -> Iterator[Desk]:
+    """A simulated account with a connection to it, both ended by the end of the context.
+
+    records  what the account holds already, by kind, as a simulator's scenario names them
+    """
+    scenario = vendorsim.Scenario(records=dict(records or {}))
+    with vendorsim.start(scenario=scenario, latency="0.6", requests_per_minute=0) as simulator:
         connection = Connection(name, vendor, simulator.url)
-        config = stack.deps.ledger.config
-        config.put_connection(connection)
+        stack.deps.ledger.config.put_connection(connection)
         stack.deps.ledger.limits.ensure(name, max_jobs(connection, VENDORS[connection.vendor]))
         stack.client("secretsmanager").create_secret(
             Name=stack.outputs["SecretPrefix"] + name, SecretString=json.dumps(credentials)
         )
+        yield Desk(stack, simulator, name, name)
+
+
+@pytest.fixture
+def desk(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Desk]:
+    words = "".join(c if c.isalnum() else "-" for c in request.node.originalname)
+    name = f"{words[:32].strip('-')}-{secrets.token_hex(3)}"
+    marker = request.node.get_closest_marker("vendor")
+    vendor = marker.args[0] if marker else "zendesk_support"
+    credentials = marker.kwargs.get("credentials", CREDENTIALS) if marker else CREDENTIALS
+    with open_desk(stack, name, vendor, credentials) as desk:
         desk.put_profile()
         yield desk
 

@@ -108,14 +108,11 @@ REFUSED: dict[str, tuple[Attempt, ...]] = {
         Hands.write_evidence,
         Hands.write_results,
         Hands.read_results,
-        Hands.batch_write,
         Hands.start_run,
     ),
     "PollJobsFunction": (
-        Hands.read_inbox,
         Hands.write_results,
-        Hands.delete_item,
-        Hands.batch_write,
+        Hands.read_results,
         Hands.start_run,
     ),
     "SettleJobFunction": (
@@ -127,8 +124,6 @@ REFUSED: dict[str, tuple[Attempt, ...]] = {
     "CloseRunFunction": (
         Hands.read_secret,
         Hands.write_evidence,
-        Hands.delete_item,
-        Hands.batch_write,
         Hands.start_run,
     ),
     "SweepFunction": (

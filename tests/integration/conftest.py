@@ -156,4 +156,4 @@ def objects(s3: S3Client) -> Objects:
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     for version in s3.list_object_versions(Bucket=INBOX).get("Versions", []):
         s3.delete_object(Bucket=INBOX, Key=version["Key"], VersionId=version["VersionId"])
-    return Objects(s3, archive)
+    return Objects(lambda: s3, archive)

@@ -16,7 +16,7 @@ from tests.unit.ledger.test_chunks import (
     TestSettle,
 )
 from tests.unit.ledger.test_config import TestConnections, TestProfiles
-from tests.unit.ledger.test_limits import TestLimits
+from tests.unit.ledger.test_limits import TestDemands, TestLatencies, TestRequests, TestSlots
 from tests.unit.ledger.test_rows import TestRows
 from tests.unit.ledger.test_runs import TestClose, TestNewest, TestPlan, TestRuns
 from tests.unit.ledger.test_table import (
@@ -34,19 +34,22 @@ __all__ = [
     "TestClaim",
     "TestClose",
     "TestConnections",
+    "TestDemands",
     "TestFinish",
     "TestGiveBack",
     "TestItems",
-    "TestLimits",
+    "TestLatencies",
     "TestNewest",
     "TestPlan",
     "TestPool",
     "TestProfiles",
     "TestQueries",
+    "TestRequests",
     "TestRows",
     "TestRuns",
     "TestSending",
     "TestSettle",
+    "TestSlots",
     "TestTransactions",
     "TestUpdates",
     "test_conditions",

@@ -383,7 +383,13 @@ def lambda_tasks(value: Any) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     "metric",
-    ["ExecutionsFailed", "ExecutionsTimedOut", "ApproximateNumberOfMessagesVisible", "RowsUnknown"],
+    [
+        "ExecutionsFailed",
+        "ExecutionsTimedOut",
+        "ApproximateNumberOfMessagesVisible",
+        "RowsUnknown",
+        "ResultsAtRisk",
+    ],
 )
 def test_alarm_exists(template: Template, metric: str) -> None:
     assert metric in {alarm["MetricName"] for alarm in template.properties(ALARM).values()}

@@ -13,15 +13,22 @@ PACKAGE = ROOT / "layers" / "jobferry" / "jobferry"
 # Package or module → what of jobferry it may import, beside itself.
 MAY_IMPORT = {
     "model": set(),
-    "pacing": {"model"},
     "prices": set(),
+    "latency": set(),
+    "budget": set(),
+    "shares": set(),
+    "pacing": {"latency", "prices"},
+    "forecast": {"latency", "pacing", "prices"},
+    "breaker": {"model"},
     "csvfile": {"model"},
-    "ledger": {"model"},
+    "errors": {"csvfile"},
+    "retrying": {"model", "errors"},
+    "ledger": {"model", "budget", "latency", "shares"},
     "vendors": {"model"},
     "report": {"model", "csvfile"},
     "objects": {"model", "ledger"},
     "results": {"model", "csvfile", "objects"},
-    "profiles": {"model", "vendors"},
+    "profiles": {"model", "errors", "retrying", "vendors"},
     "connections": {"model", "ledger", "pacing", "vendors"},
 }
 

@@ -73,6 +73,17 @@ class TestSources:
 
 
 class TestArchive:
+    def test_all_that_lies_under_a_prefix_goes(self, objects: Objects) -> None:
+        for body in (b"one", b"two"):
+            objects.put("gone/1/a", body, "text/plain")
+        objects.put("gone/1/b", b"x", "text/plain")
+        objects.put("gone/12", b"kept", "text/plain")
+        assert objects.delete_prefix("gone/1/") == 3
+        assert objects.delete_prefix("gone/1/") == 0
+        assert objects.get("gone/12") == b"kept"
+        with pytest.raises(ObjectMissingError):
+            objects.get("gone/1/a")
+
     def test_what_is_put_can_be_got(self, objects: Objects) -> None:
         objects.put("a/b", b"one", "text/plain")
         objects.put("a/b", b"two", "text/plain")
@@ -121,6 +132,6 @@ class TestServerThatIgnoresRanges:
 
     @pytest.mark.parametrize("offset", [1, 5_000, 10_240, 20_000])
     def test_the_range_is_cut_out_here(self, offset: int) -> None:
-        objects = Objects(self.Client(), "archive")  # type: ignore[arg-type]
+        objects = Objects(self.Client, "archive")  # type: ignore[arg-type]
         source = Source(INBOX, KEY, "v1", len(BODY))
         assert objects.read_range(source, offset, 7) == BODY[offset : offset + 7]

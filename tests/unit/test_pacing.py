@@ -2,91 +2,208 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobferry import pacing
+from jobferry import pacing, prices
+from jobferry.latency import Latency
 from jobferry.pacing import InFlight
 
 NOW = 1_767_225_600.0
-SECONDS = st.floats(0, 100_000, allow_subnormal=False)
-JOBS = st.lists(
-    st.builds(
-        InFlight,
-        submitted_at=st.floats(NOW - 100_000, NOW + 5),
-        progress=st.none() | st.integers(0, 200),
-        total=st.none() | st.integers(0, 200),
-    ),
-    max_size=6,
+KNOWN = st.builds(
+    Latency, mu=st.floats(-1, 6), spread=st.floats(0.02, 1.0), jobs=st.integers(1, 500)
 )
-BLOCKED = st.floats(NOW - 1_000, NOW + 100_000)
+LATENCY = st.none() | KNOWN
+MOMENTS = st.floats(-5_000, 5).map(lambda seconds: NOW + seconds)
+JOB = st.builds(
+    lambda submitted_at, seen, expected: InFlight(
+        submitted_at, max(submitted_at, seen), None if expected is None else NOW + expected
+    ),
+    MOMENTS,
+    MOMENTS,
+    st.none() | st.floats(-10, 2_000),
+)
+JOBS = st.lists(JOB, min_size=1, max_size=8)
+ANSWER_SECONDS = st.floats(0.01, 5)
+SITUATION = st.fixed_dictionaries(
+    {
+        "scarce": st.booleans(),
+        "more": st.booleans(),
+        "looked_at": st.just(0.0) | st.floats(NOW - 2_000, NOW),
+        "blocked_until": st.just(0.0) | st.floats(NOW - 1_000, NOW + 10_000),
+        "spacing": st.floats(0, 60),
+    }
+)
+Situation = dict[str, float]
+
+
+def look(now: float, jobs: list[InFlight], latency: Latency | None, situation: Situation) -> float:
+    return pacing.next_look(now, jobs, latency, **situation)  # type: ignore[arg-type]
+
+
+def steady(seconds: float, spread: float = 0.1, jobs: int = 100) -> Latency:
+    return Latency(math.log(seconds), spread, jobs)
 
 
 class TestNextLook:
-    @given(JOBS, st.none() | SECONDS, BLOCKED)
-    def test_never_earlier_than_the_vendor_allows(
-        self, jobs: list[InFlight], latency: float | None, blocked: float
+    @given(JOBS, LATENCY, SITUATION)
+    def test_never_before_the_vendor_allows_it_nor_in_the_past(
+        self, jobs: list[InFlight], latency: Latency | None, situation: Situation
     ) -> None:
-        assert pacing.next_look(NOW, jobs, latency, blocked_until=blocked) >= blocked
+        moment = look(NOW, jobs, latency, situation)
+        assert moment >= max(NOW, situation["blocked_until"])
+        assert moment >= situation["looked_at"] + max(pacing.FLOOR, situation["spacing"])
 
-    @given(JOBS, st.none() | SECONDS, BLOCKED)
-    def test_never_at_once_and_never_much_later(
-        self, jobs: list[InFlight], latency: float | None, blocked: float
+    @given(JOBS, LATENCY, SITUATION)
+    def test_never_much_later(
+        self, jobs: list[InFlight], latency: Latency | None, situation: Situation
     ) -> None:
-        moment = pacing.next_look(NOW, jobs, latency, blocked_until=blocked)
-        assert moment >= NOW + pacing.FLOOR
-        assert moment <= max(NOW + pacing.CEILING, blocked)
+        """A minute after the last look, or the youngest job: longer only if it must be."""
+        moment = look(NOW, jobs, latency, situation)
+        gap = 0.0 if latency is None else 0.02 * latency.median
+        spaced = situation["looked_at"] + max(situation["spacing"], gap)
+        must = max(NOW, situation["blocked_until"], spaced)
+        last = max(situation["looked_at"], min(job.submitted_at for job in jobs))
+        assert moment <= max(must, last + pacing.CEILING) + 0.05
 
-    @given(JOBS, st.none() | SECONDS, SECONDS)
-    def test_time_does_not_bring_a_look_closer_to_the_past(
-        self, jobs: list[InFlight], latency: float | None, passed: float
+    @given(JOBS, LATENCY, SITUATION, st.floats(0, 100))
+    def test_waiting_for_a_look_does_not_put_it_off(
+        self, jobs: list[InFlight], latency: Latency | None, situation: Situation, passed: float
     ) -> None:
-        before = pacing.next_look(NOW, jobs, latency)
-        after = pacing.next_look(NOW + passed, jobs, latency)
-        assert after >= min(before, NOW + passed)
+        before = look(NOW, jobs, latency, situation)
+        after = look(NOW + passed, jobs, latency, situation)
+        assert after <= max(before, NOW + passed) + 0.05
 
-    @given(JOBS, JOBS, st.none() | SECONDS)
-    def test_one_more_job_never_delays_the_look(
-        self, jobs: list[InFlight], more: list[InFlight], latency: float | None
+    @given(LATENCY, SITUATION)
+    def test_with_nothing_in_flight_there_is_none(
+        self, latency: Latency | None, situation: Situation
     ) -> None:
-        if jobs:
-            every = pacing.next_look(NOW, [*jobs, *more], latency)
-            assert every <= pacing.next_look(NOW, jobs, latency)
+        assert look(NOW, [], latency, situation) == math.inf
+
+    @given(JOBS, KNOWN, SITUATION)
+    def test_when_slots_are_scarce_it_is_no_later(
+        self, jobs: list[InFlight], latency: Latency, situation: Situation
+    ) -> None:
+        scarce = look(NOW, jobs, latency, {**situation, "scarce": True, "more": True})
+        free = look(NOW, jobs, latency, {**situation, "scarce": False, "more": True})
+        assert scarce <= free + 0.05
 
     def test_a_job_of_known_latency_is_looked_at_when_it_should_be_done(self) -> None:
-        jobs = [InFlight(NOW - 5), InFlight(NOW - 2)]
-        assert pacing.next_look(NOW, jobs, 20.0) == NOW + 15
+        jobs = [InFlight(NOW - 5, NOW - 5)]
+        moment = pacing.next_look(NOW, jobs, steady(20, 0.02), scarce=True, more=True)
+        assert NOW + 14.5 < moment < NOW + 16
+
+    def test_many_jobs_that_end_one_by_one_are_not_looked_at_one_by_one(self) -> None:
+        """While slots are free a look waits for many; while they are scarce, for the first."""
+        jobs = [InFlight(NOW - n / 2, NOW - n / 2) for n in range(60)]
+        latency = steady(40, 0.02)
+        first = pacing.next_look(NOW, jobs, latency, scarce=True, more=True)
+        many = pacing.next_look(NOW, jobs, latency, scarce=False, more=True)
+        assert first < NOW + 11
+        assert pacing.expected_ended(many, jobs, latency) > 15
 
     def test_looks_at_a_job_that_is_overdue_thin_out(self) -> None:
-        waits = [
-            pacing.next_look(NOW, [InFlight(NOW - age)], 20.0) - NOW for age in (30, 60, 120, 240)
-        ]
+        waits = []
+        for age in (60, 120, 240):
+            job = InFlight(NOW - age, NOW)
+            moment = pacing.next_look(
+                NOW, [job], steady(20), scarce=False, more=False, looked_at=NOW
+            )
+            waits.append(moment - NOW)
         assert waits == sorted(waits)
-        assert len(set(waits)) == 4
+        assert waits[0] < waits[2] <= pacing.CEILING
+
+    def test_looks_at_jobs_of_unknown_latency_thin_out(self) -> None:
+        looks, at = [], NOW
+        while at < NOW + 600:
+            at = pacing.next_look(
+                at, [InFlight(NOW, at)], None, scarce=True, more=True, looked_at=at
+            )
+            looks.append(at)
+        gaps = [after - before for before, after in pairwise(looks)]
+        assert looks[0] == NOW + 1
+        assert gaps == sorted(gaps)
+        assert gaps[-1] <= pacing.CEILING
+        assert len(looks) < 25
 
     def test_a_vendor_that_counts_is_believed(self) -> None:
-        assert pacing.next_look(NOW, [InFlight(NOW - 10, 50, 100)], None) == NOW + 10
-        assert pacing.next_look(NOW, [InFlight(NOW - 10, 100, 100)], 5.0) == NOW + pacing.FLOOR
+        expected = pacing.foretold(NOW - 10, NOW, 50, 100)
+        assert expected == NOW + 10
+        moment = pacing.next_look(
+            NOW, [InFlight(NOW - 10, NOW, expected)], steady(500), scarce=True, more=True
+        )
+        assert NOW + 8 < moment < NOW + 12
 
-    def test_with_nothing_in_flight_it_is_soon(self) -> None:
-        assert pacing.next_look(NOW, [], 20.0) == NOW + pacing.FLOOR
+    @given(MOMENTS, st.none() | st.integers(0, 200), st.none() | st.integers(0, 200))
+    def test_nothing_is_foretold_from_nothing(
+        self, submitted_at: float, progress: int | None, total: int | None
+    ) -> None:
+        moment = pacing.foretold(submitted_at, NOW, progress, total)
+        if not progress or not total or progress >= total or submitted_at >= NOW:
+            assert moment is None
+        else:
+            assert moment is not None
+            assert moment > NOW
+
+
+class TestPresumed:
+    @given(st.lists(JOB, max_size=8), LATENCY, ANSWER_SECONDS)
+    def test_never_more_than_there_are(
+        self, jobs: list[InFlight], latency: Latency | None, answer_seconds: float
+    ) -> None:
+        assert 0 <= pacing.presumed(NOW, jobs, latency, answer_seconds) <= len(jobs)
+
+    @given(JOBS, LATENCY, ANSWER_SECONDS, st.integers(1, 9))
+    def test_the_moment_is_right(
+        self,
+        jobs: list[InFlight],
+        latency: Latency | None,
+        answer_seconds: float,
+        wanted: int,
+    ) -> None:
+        moment = pacing.presumed_from(NOW, wanted, jobs, latency, answer_seconds)
+        assert moment >= NOW
+        if moment < math.inf:
+            assert moment < NOW + pacing.CEILING
+            assert pacing.presumed(moment, jobs, latency, answer_seconds) >= wanted
+            if moment > NOW + 0.05:
+                assert pacing.presumed(moment - 0.05, jobs, latency, answer_seconds) < wanted
+
+    def test_nothing_is_presumed_of_jobs_that_nobody_knows(self) -> None:
+        old = [InFlight(NOW - 1_000, NOW - 1_000)]
+        assert pacing.presumed(NOW, old, None, 0.3) == 0
+        assert pacing.presumed(NOW, old, steady(1, jobs=4), 0.3) == 0
+        assert pacing.presumed(NOW, old, steady(1, jobs=5), 0.3) == 1
+        assert pacing.presumed_from(NOW, 1, old, None, 0.3) == math.inf
+
+    def test_nothing_is_presumed_where_a_look_costs_no_time(self) -> None:
+        old = [InFlight(NOW - 1_000, NOW - 1_000)]
+        assert pacing.presumed(NOW, old, steady(100), 0.3) == 0
 
 
 class TestLanes:
-    @given(st.integers(0, 5_000), st.integers(0, 1_000_000))
-    def test_lanes_and_windows_fill_every_slot(self, max_jobs: int, chunks: int) -> None:
-        lanes = pacing.lanes_for(max_jobs, chunks)
+    @given(st.integers(0, 5_000), st.integers(0, 1_000_000), st.integers(1, 1_000))
+    def test_lanes_and_windows_fill_every_slot(
+        self, max_jobs: int, chunks: int, poll_batch: int
+    ) -> None:
+        lanes = pacing.lanes_for(max_jobs, chunks, poll_batch)
         assert 0 <= lanes <= pacing.MAX_LANES
         assert (lanes == 0) == (min(max_jobs, chunks) == 0)
         if lanes:
-            assert lanes * pacing.window_for(max_jobs, lanes) >= min(max_jobs, chunks)
+            assert lanes * pacing.window_for(max_jobs, lanes) >= max_jobs
 
     @pytest.mark.parametrize(
-        ("max_jobs", "chunks", "lanes"), [(30, 1, 1), (30, 15, 1), (30, 16, 2), (30, 9_999, 2)]
+        ("max_jobs", "chunks", "poll_batch", "lanes"),
+        [(30, 1, 100, 1), (30, 9_999, 100, 1), (30, 9_999, 1, 1), (500, 9_999, 100, 5)],
     )
-    def test_as_many_lanes_as_are_worth_it(self, max_jobs: int, chunks: int, lanes: int) -> None:
-        assert pacing.lanes_for(max_jobs, chunks) == lanes
+    def test_as_many_lanes_as_are_worth_it(
+        self, max_jobs: int, chunks: int, poll_batch: int, lanes: int
+    ) -> None:
+        assert pacing.lanes_for(max_jobs, chunks, poll_batch) == lanes
 
     @given(*[st.integers(0, 1_000)] * 4)
     def test_a_claim_fits_everywhere(self, window: int, mine: int, free: int, left: int) -> None:
@@ -95,25 +212,8 @@ class TestLanes:
         assert count + mine <= max(window, mine)
 
 
-class TestLearned:
-    @given(st.none() | SECONDS, st.lists(SECONDS))
-    def test_the_latency_lies_within_what_was_seen(
-        self, latency: float | None, observed: list[float]
-    ) -> None:
-        known = [*([] if latency is None else [latency]), *observed]
-        learned = pacing.learned(latency, observed)
-        if not known:
-            assert learned is None
-        else:
-            assert learned is not None
-            assert min(known) * 0.999 - 1e-6 <= learned <= max(known) * 1.001 + 1e-6
-
-    def test_it_follows_a_vendor_that_gets_slower(self) -> None:
-        assert pacing.learned(10.0, [60.0] * 10) == pytest.approx(60.0, rel=0.05)
-
-
 class TestWaits:
-    @given(st.none() | SECONDS)
+    @given(st.none() | st.floats(0, 100_000, allow_subnormal=False))
     def test_retry_after_is_obeyed_exactly(self, retry_after: float | None) -> None:
         if retry_after is None:
             assert pacing.blocked_until(NOW, None) == NOW + pacing.THROTTLED
@@ -127,6 +227,17 @@ class TestWaits:
         assert moments == sorted(moments)
         assert (moments[0], moments[-1]) == (NOW, NOW + 300)
 
+    @given(st.floats(0, 1_000), st.floats(0.125, 10))
+    def test_waiting_inside_never_costs_more_than_a_lap(
+        self, wait: float, memory_gb: float
+    ) -> None:
+        cost = wait * memory_gb * prices.LAMBDA_GB_SECOND_ARM
+        assert pacing.worth_staying(wait, memory_gb) == (cost <= prices.LAP)
+
+    def test_short_waits_happen_inside_and_long_ones_outside(self) -> None:
+        assert pacing.worth_staying(5.0, 0.5)
+        assert not pacing.worth_staying(60.0, 0.5)
+
 
 class TestBudget:
     @given(st.integers(1, 5_000), st.floats(0.01, 1.0))
@@ -134,25 +245,38 @@ class TestBudget:
         budget = pacing.request_budget(per_minute, share)
         assert budget is not None
         assert 2 <= budget <= max(2, per_minute * share)
-        assert 1 <= pacing.submission_budget(budget) < budget
 
     def test_no_limit_is_no_budget(self) -> None:
         assert pacing.request_budget(None, 0.5) is None
 
-    @given(st.floats(0, 2e9))
-    def test_the_next_minute_is_another(self, now: float) -> None:
-        after = pacing.next_window(now)
-        assert now < after <= now + pacing.WINDOW
-        assert pacing.window_of(after) == pacing.window_of(now) + 1
+    @given(st.integers(1, 5_000))
+    def test_looks_keep_some_and_submissions_most(self, per_minute: int) -> None:
+        kept = pacing.reserve(per_minute)
+        assert 0 <= kept < per_minute
+        assert (kept > 0) == (per_minute > 1)
+        assert kept <= max(1, 0.05 * per_minute)
+
+    @given(st.none() | st.integers(1, 5_000), st.floats(0, 100))
+    def test_looks_take_what_submissions_leave(
+        self, per_minute: int | None, submissions: float
+    ) -> None:
+        spacing = pacing.look_spacing(per_minute, submissions)
+        if per_minute is None:
+            assert spacing == 0
+            return
+        assert 0 < spacing <= 60
+        most = max(per_minute - 60 * submissions, pacing.reserve(per_minute), 1)
+        assert 60 / spacing == pytest.approx(most)
 
 
-def test_groups_hold_every_chunk_once() -> None:
-    groups = pacing.settle_groups(list(range(12)))
-    assert groups == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11]]
-    assert pacing.settle_groups([]) == []
+@given(st.lists(st.integers(1, 10_000), max_size=300))
+def test_groups_hold_every_chunk_once(chunks: list[int]) -> None:
+    groups = pacing.settle_groups(chunks)
+    assert [chunk for group in groups for chunk in group] == chunks
+    assert all(0 < len(group) <= pacing.SETTLE_GROUP for group in groups)
 
 
 def test_a_lane_of_full_laps_fits_into_a_history() -> None:
-    lap = pacing.events_of_lap(10)
+    lap = pacing.events_of_lap(2 * pacing.SETTLE_PARALLEL)
     assert lap > pacing.events_of_lap(0) > 0
     assert pacing.MAX_EVENTS + lap < 25_000

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jobferry.model import Column, ColumnType, Profile
+from jobferry.model import Breaker, Column, ColumnType, Profile
 from jobferry.profiles import ProfileError, check_against, validate
 from tests.fakes.clock import Clock
 from tests.fakes.vendor import Account, fake_vendor
@@ -23,6 +23,7 @@ FULL = {
     "row_key": "Name",
     "batch_size": 50,
     "max_attempts": 5,
+    "breaker": {"share": 0.25},
     "encoding": "cp1252",
     "delimiter": ";",
 }
@@ -50,6 +51,7 @@ def test_all_of_it() -> None:
         row_key="Name",
         batch_size=50,
         max_attempts=5,
+        breaker=Breaker(share=0.25, at_least=200),
         encoding="cp1252",
         delimiter=";",
         revision=7,
@@ -76,6 +78,12 @@ def test_a_canonical_document_stays_as_it_is() -> None:
         ({"columns": {"A": "a"}, "row_key": "B"}, "row_key 'B' is not one of the columns"),
         ({"batch_size": 0}, "batch_size"),
         ({"max_attempts": 0}, "max_attempts"),
+        ({"breaker": "on"}, "breaker"),
+        ({"breaker": True}, "breaker"),
+        ({"breaker": {"share": 1}}, "breaker.share"),
+        ({"breaker": {"share": -0.1}}, "breaker.share"),
+        ({"breaker": {"at_least": 0}}, "breaker.at_least"),
+        ({"breaker": {"atleast": 9}}, "breaker.atleast: there is no such setting"),
         ({"encoding": "latin-9"}, "utf-8, utf-16, cp1252"),
         ({"delimiter": ";;"}, "delimiter"),
     ],
@@ -85,6 +93,18 @@ def test_a_problem_names_its_place(changes: dict[str, Any], place: str) -> None:
         validate({**SMALLEST, **changes})
     (problem,) = caught.value.problems
     assert place in problem
+
+
+@pytest.mark.parametrize("off", ["off", False, None])
+def test_the_breaker_can_be_switched_off(off: object) -> None:
+    assert profile(breaker=off).breaker is None
+    assert validate(validate({**SMALLEST, "breaker": off}))["breaker"] is None
+
+
+def test_a_profile_from_before_there_were_breakers_has_the_usual_one() -> None:
+    document = validate(SMALLEST)
+    del document["breaker"]
+    assert Profile.from_document(document, 1).breaker == Breaker()
 
 
 def test_every_problem_is_said() -> None:

@@ -37,10 +37,15 @@ def machine_parameters() -> dict[str, str]:
 
 
 def build(root: Path, folder: Path) -> None:
-    """Build functions and layer into `folder`, with what was built before where nothing changed."""
+    """Build functions and layer into `folder`, with what was built before where nothing changed.
+
+    Raises:
+        LocalError: it failed, or what was built could not be compiled.
+    """
+    log = folder / "build.log"
     _sam(
         root,
-        folder / "build.log",
+        log,
         {},
         "build",
         "--build-dir",
@@ -49,6 +54,7 @@ def build(root: Path, folder: Path) -> None:
         str(folder / "cache"),
         *_overrides(machine_parameters()),
     )
+    _compile(folder / "build", log)
 
 
 def deploy(
@@ -67,6 +73,21 @@ def deploy(
         stack,
         *_overrides(parameters),
     )
+
+
+def _compile(built: Path, log: Path) -> None:
+    """Give functions and layer their bytecode, as `make deploy` does."""
+    script = project_root() / "tools" / "compile_layer.py"
+    with log.open("ab") as output:
+        done = subprocess.run(
+            [sys.executable, str(script), str(built)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise LocalError(f"What was built could not be compiled; the whole of it is in {log}")
 
 
 def _overrides(parameters: Mapping[str, str]) -> list[str]:

@@ -95,6 +95,18 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Breaker:
+    """When a run is paused because too many rows fail alike.
+
+    share     of the rows carried so far that fail with one class of error, to be exceeded
+    at_least  rows that must have failed so
+    """
+
+    share: float = 0.5
+    at_least: int = 200
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """What an upload folder or a schedule names: connection, operation, mapping, policies."""
 
@@ -109,15 +121,23 @@ class Profile:
     """Header of the column that is unique per row."""
     batch_size: int | None = None
     max_attempts: int = 3
+    on_error: Mapping[str, str] = field(default_factory=dict)
+    """Error class → what becomes of its rows (`retrying.Policy`), where not the default."""
+    breaker: Breaker | None = Breaker()
+    """None: rows may fail as they like."""
     encoding: str | None = None
     """None: detected (UTF-8, UTF-16). `cp1252` must be said, as it can never be detected safely."""
     delimiter: str | None = None
+    add_external_id: bool = True
+    """Records that are made get an external id of Jobferry's where the profile sets none."""
     revision: int = 0
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], revision: int) -> Profile:
         """A profile from the document that `profiles.validate` returned."""
         columns = document["columns"]
+        # Profiles that were kept before there were breakers name none.
+        breaker = document.get("breaker", {})
         return cls(
             **{
                 **document,
@@ -133,6 +153,7 @@ class Profile:
                     )
                     for header, column in columns.items()
                 },
+                "breaker": None if breaker is None else Breaker(**breaker),
                 "revision": revision,
             }
         )

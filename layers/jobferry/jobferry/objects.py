@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -31,9 +32,14 @@ class Head:
 
 
 class Objects:
-    """Source files (any bucket the role may read) and the stack's archive bucket."""
+    """Source files (any bucket the role may read) and the stack's archive bucket.
 
-    def __init__(self, client: S3Client, archive_bucket: str) -> None:
+    Args:
+        client: gives a boto3 S3 client; asked at each use, so that it may be made at the first.
+        archive_bucket: where evidence, plans and results lie.
+    """
+
+    def __init__(self, client: Callable[[], S3Client], archive_bucket: str) -> None:
         self._client = client
         self.archive_bucket = archive_bucket
 
@@ -47,7 +53,7 @@ class Objects:
         if version_id is not None:
             request["VersionId"] = version_id
         try:
-            answer = self._client.head_object(**request)
+            answer = self._client().head_object(**request)
         except ClientError as error:
             if _status(error) in (400, 403, 404):
                 raise ObjectMissingError(f"s3://{bucket}/{key}") from None
@@ -76,7 +82,7 @@ class Objects:
         }
         if wanted is not None:
             request["Range"] = wanted
-        answer = self._client.get_object(**request)
+        answer = self._client().get_object(**request)
         body = cast("BinaryIO", answer["Body"])
         if wanted is not None and "ContentRange" not in answer:
             # A server may answer a range request with the whole object (RFC 9110, 14.2); AWS
@@ -86,7 +92,7 @@ class Objects:
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
         """Write an object of the archive; the same key again replaces it."""
-        self._client.put_object(
+        self._client().put_object(
             Bucket=self.archive_bucket, Key=key, Body=body, ContentType=content_type
         )
 
@@ -101,7 +107,7 @@ class Objects:
             ObjectMissingError
         """
         try:
-            return self._client.get_object(Bucket=self.archive_bucket, Key=key)["Body"].read()
+            return self._client().get_object(Bucket=self.archive_bucket, Key=key)["Body"].read()
         except ClientError as error:
             if _status(error) in (403, 404):
                 raise ObjectMissingError(key) from None
@@ -113,24 +119,24 @@ class Objects:
     def put_file(self, key: str, path: Path) -> None:
         """Write a file of up to 5 GB to the archive."""
         with path.open("rb") as file:
-            self._client.put_object(Bucket=self.archive_bucket, Key=key, Body=file)
+            self._client().put_object(Bucket=self.archive_bucket, Key=key, Body=file)
 
     def get_file(self, key: str, path: Path) -> None:
         """Fetch an object of the archive into a file."""
-        body = self._client.get_object(Bucket=self.archive_bucket, Key=key)["Body"]
+        body = self._client().get_object(Bucket=self.archive_bucket, Key=key)["Body"]
         with path.open("wb") as file:
             shutil.copyfileobj(cast("BinaryIO", body), file, 1024 * 1024)
 
     def begin_upload(self, key: str, content_type: str) -> str:
         """Start an upload in parts; returns its id."""
-        answer = self._client.create_multipart_upload(
+        answer = self._client().create_multipart_upload(
             Bucket=self.archive_bucket, Key=key, ContentType=content_type
         )
         return answer["UploadId"]
 
     def put_part(self, key: str, upload_id: str, number: int, body: bytes) -> str:
         """Upload part `number` (from 1); returns its tag. The same number again replaces it."""
-        answer = self._client.upload_part(
+        answer = self._client().upload_part(
             Bucket=self.archive_bucket,
             Key=key,
             UploadId=upload_id,
@@ -141,7 +147,7 @@ class Objects:
 
     def end_upload(self, key: str, upload_id: str, tags: list[str]) -> None:
         """Make one object of the parts, whose tags are given in order."""
-        self._client.complete_multipart_upload(
+        self._client().complete_multipart_upload(
             Bucket=self.archive_bucket,
             Key=key,
             UploadId=upload_id,
@@ -149,6 +155,31 @@ class Objects:
                 "Parts": [{"PartNumber": i, "ETag": tag} for i, tag in enumerate(tags, 1)]
             },
         )
+
+    def delete_prefix(self, prefix: str) -> int:
+        """Remove all that the archive holds under a prefix, every version of it.
+
+        Returns:
+            How many versions were removed; none when it is repeated.
+        """
+        client = self._client()
+        pages = client.get_paginator("list_object_versions").paginate(
+            Bucket=self.archive_bucket, Prefix=prefix
+        )
+        removed = 0
+        for page in pages:
+            found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+            versions: Any = [{"Key": v["Key"], "VersionId": v["VersionId"]} for v in found]
+            if not versions:
+                continue
+            answer = client.delete_objects(
+                Bucket=self.archive_bucket, Delete={"Objects": versions, "Quiet": True}
+            )
+            for refusal in answer.get("Errors", []):
+                code, message = refusal.get("Code", ""), refusal.get("Message", "")
+                raise ClientError({"Error": {"Code": code, "Message": message}}, "DeleteObjects")
+            removed += len(versions)
+        return removed
 
 
 def _skip(body: BinaryIO, count: int) -> None:

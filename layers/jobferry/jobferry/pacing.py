@@ -1,4 +1,4 @@
-"""Pure decisions about time and numbers: how many lanes, how many jobs, when to look again.
+"""Pure decisions about time and numbers: how many to submit, when to look again, where to wait.
 
 Nothing here reads a clock or a database, so the same code runs in virtual time.
 All moments are epoch seconds, all durations seconds.
@@ -6,34 +6,39 @@ All moments are epoch seconds, all durations seconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
-LANE_WINDOW = 15
-"""Jobs that one lane keeps in flight. Two lanes share Zendesk's 30, so that one submits while
-the other settles; more lanes would only poll more often."""
+from jobferry import prices
+from jobferry.latency import Latency
+
+LANE_WINDOW = 100
+"""Jobs that one lane keeps in flight at the least where there are so many: one lane with one
+batched look serves an account of thirty, and its requests are the fewest."""
 
 MAX_LANES = 40
 """Concurrency of the Distributed Map."""
 
-SETTLE_GROUP = 5
-"""Jobs settled by one invocation: few transitions, and still parallel."""
+SETTLE_GROUP = 20
+"""Jobs settled by one invocation: few transitions, a second's work, and still parallel."""
+
+SETTLE_PARALLEL = 10
+"""Concurrency of the Settle map."""
 
 MAX_EVENTS = 20_000
 """Events of one lane execution before a fresh one goes on: a history holds 25,000, and what the
 count below does not know (retries) needs room."""
 
-_EVENTS_PER_LAP = 18
+_EVENTS_PER_LAP = 24
 _EVENTS_PER_GROUP = 7
 
-POLLING_SHARE = 0.2
-"""Part of a minute's requests that submissions leave to polling, without which none would end."""
+LAP_SECONDS = 60.0
+"""How long one lap stays in its function when waits are short: results are settled after it."""
 
-WINDOW = 60.0
-"""Seconds over which vendors count requests."""
-
-FLOOR = 0.5
-"""The shortest wait between two looks."""
+FLOOR = 0.2
+"""The shortest wait between two looks: a request takes about as long."""
 
 CEILING = 60.0
 """The longest: whatever was learned, a look a minute is affordable."""
@@ -44,24 +49,76 @@ THROTTLED = 15.0
 NO_SLOT = 3.0
 """Wait after "too many jobs" without a Retry-After, when none of our own jobs tells more."""
 
+WORTH_A_LOOK = 0.6
+"""Jobs expected to have ended before a look is worth its request while slots are scarce."""
+
+WORTH_A_BATCH = 25.0
+"""Jobs expected to have ended before a look is worth it while slots are free."""
+
+STALE = 60.0
+"""Results that wait are fetched after this, needed or not: people watch."""
+
+_GAP = 0.02
+"""Shortest gap between two looks, as a part of the latency: half of it is what a freed slot
+stays empty on average."""
+
+_PRESUME = 0.03
+_ENOUGH_JOBS = 5
+
 _OVERDUE = 0.15
-_UNKNOWN = 0.35
-_LEARNING = 0.3
+_FIRST = 1.0
+_UNKNOWN = 0.5
+"""While nothing is known of latencies: the first look after a second, then at ages that grow by
+half each time."""
 
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """A job under way, as pacing sees it."""
+    """A job under way, as pacing sees it.
+
+    seen     when it was last seen under way; its submission, if it never was
+    expected the moment of its end as the vendor's own count of progress foretells it
+    """
 
     submitted_at: float
-    progress: int | None = None
-    total: int | None = None
+    seen: float = 0.0
+    expected: float | None = None
+
+    @property
+    def known_age(self) -> float:
+        """How old it was when last seen under way."""
+        return max(0.0, self.seen - self.submitted_at)
+
+    def ended_by(self, moment: float, latency: Latency) -> float:
+        """Probability that it has ended by then."""
+        if self.expected is not None:
+            # What is left goes on about as fast as what is done.
+            spread = 0.1 + 0.15 * max(0.0, self.expected - self.seen)
+            return 0.5 * math.erfc((self.expected - moment) / (spread * math.sqrt(2.0)))
+        return latency.ended_since(moment - self.submitted_at, self.known_age)
 
 
-def lanes_for(max_jobs: int, chunks: int) -> int:
+def foretold(
+    submitted_at: float, now: float, progress: int | None, total: int | None
+) -> float | None:
+    """When a job will end whose vendor counts its progress; None when it does not, or not yet."""
+    age = now - submitted_at
+    if not progress or not total or age <= 0 or progress >= total:
+        return None
+    return now + age * (total - progress) / progress
+
+
+def expected_ended(moment: float, flying: Sequence[InFlight], latency: Latency | None) -> float:
+    """How many of these jobs have ended by then, on average."""
+    if latency is None:
+        return 0.0
+    return sum(job.ended_by(moment, latency) for job in flying)
+
+
+def lanes_for(max_jobs: int, chunks: int, poll_batch: int = 1) -> int:
     """How many lanes a run of this many chunks is worth; none for nothing."""
     useful = min(max_jobs, chunks)
-    return min(MAX_LANES, -(-useful // LANE_WINDOW))
+    return min(MAX_LANES, -(-useful // max(LANE_WINDOW, min(poll_batch, 250))))
 
 
 def window_for(max_jobs: int, lanes: int) -> int:
@@ -74,40 +131,128 @@ def to_claim(window: int, mine: int, free_slots: int, left: int) -> int:
     return max(0, min(window - mine, free_slots, left))
 
 
-def learned(latency: float | None, observed: Sequence[float]) -> float | None:
-    """Job latency after seeing these more: a moving average that follows within a few jobs."""
-    for seconds in observed:
-        latency = seconds if latency is None else latency + _LEARNING * (seconds - latency)
-    return latency
+def _worth_presuming(latency: Latency | None, answer_seconds: float) -> TypeGuard[Latency]:
+    """Whether jobs are so short that a slot would stand empty for long while a look is made."""
+    return (
+        latency is not None
+        and latency.jobs >= _ENOUGH_JOBS
+        and answer_seconds > _PRESUME * latency.median
+    )
+
+
+def presumed(
+    now: float, flying: Sequence[InFlight], latency: Latency | None, answer_seconds: float
+) -> int:
+    """Jobs taken for ended before any look has shown it: their slots may be tried.
+
+    A vendor that refuses one job too many without doing anything makes the attempt free: at worst
+    it costs the request that a look would have cost. So this many are tried at a time only.
+    """
+    if not _worth_presuming(latency, answer_seconds):
+        return 0
+    return int(expected_ended(now + answer_seconds / 2, flying, latency) + 1.0 - WORTH_A_LOOK)
+
+
+def presumed_from(
+    now: float,
+    wanted: int,
+    flying: Sequence[InFlight],
+    latency: Latency | None,
+    answer_seconds: float,
+) -> float:
+    """When so many jobs will be taken for ended; infinity if that lies beyond a minute."""
+    if not _worth_presuming(latency, answer_seconds) or wanted > len(flying):
+        return math.inf
+    moment = _first(
+        lambda t: presumed(t, flying, latency, answer_seconds) >= wanted, now, now + CEILING
+    )
+    return moment if moment < now + CEILING else math.inf
 
 
 def next_look(
     now: float,
-    in_flight: Sequence[InFlight],
-    latency: float | None,
+    flying: Sequence[InFlight],
+    latency: Latency | None,
     *,
+    scarce: bool,
+    more: bool,
+    looked_at: float = 0.0,
     blocked_until: float = 0.0,
+    spacing: float = 0.0,
 ) -> float:
-    """When to poll next: at the first expected end, not before the vendor lets us.
+    """When to poll next: when the jobs expected to have ended are worth the request.
 
-    A job of known latency is looked at when it should be done; one that is overdue, or of which
-    nothing is known, after a part of its age, so that looks thin out as it grows old.
+    Args:
+        scarce: chunks are left and wait for the slots that ended jobs still hold.
+        more: chunks are left.
+        looked_at: the last look.
+        spacing: seconds between looks that the request limit leaves.
     """
-    if not in_flight:
-        return max(now + FLOOR, blocked_until)
-    moment = min(_expected(now, job, latency) for job in in_flight)
-    moment = min(max(moment, now + FLOOR), now + CEILING)
-    return max(moment, blocked_until)
+    if not flying:
+        return math.inf
+    earliest = max(now, looked_at + max(FLOOR, spacing), blocked_until)
+    oldest = min(job.submitted_at for job in flying)
+    before = max(looked_at, oldest)
+    if latency is None:
+        return max(before + min(CEILING, _FIRST + _UNKNOWN * (before - oldest)), earliest)
+    earliest = max(earliest, looked_at + _GAP * latency.median)
+    worth = _worth(len(flying), scarce=scarce, more=more)
+    latest = max(earliest, min(before + CEILING, _stale_at(oldest, before, latency)))
+    return _first(lambda t: expected_ended(t, flying, latency) >= worth, earliest, latest)
 
 
-def _expected(now: float, job: InFlight, latency: float | None) -> float:
-    age = max(0.0, now - job.submitted_at)
-    if job.progress and job.total and age > 0:
-        # The vendor counts: what is left goes on as fast as what is done.
-        return now + age * max(0, job.total - job.progress) / job.progress
-    if latency is not None and job.submitted_at + latency > now:
-        return job.submitted_at + latency
-    return now + age * (_OVERDUE if latency is not None else _UNKNOWN)
+def _worth(flying: int, *, scarce: bool, more: bool) -> float:
+    """Ended jobs that make a look worth its request."""
+    if scarce:
+        return min(WORTH_A_LOOK, 0.6 * flying)
+    if more:
+        return min(WORTH_A_BATCH, 0.6 * flying)
+    # Nothing is left to submit: each look is to find half of what is under way, so a handful of
+    # looks sees the last of it.
+    return max(0.6, 0.5 * flying) if flying > 1 else 0.6
+
+
+def _stale_at(oldest: float, looked_at: float, latency: Latency) -> float:
+    """When the oldest job is looked at, whatever else is worth a look: results that wait unseen
+    help nobody, and a job that is overdue is looked at less and less often."""
+    due = oldest + latency.median * (1 + 2 * latency.spread)
+    if looked_at < due:
+        return due + min(STALE, max(FLOOR, latency.median))
+    return looked_at + max(FLOOR, _OVERDUE * (looked_at - oldest))
+
+
+def _first(holds: Callable[[float], bool], earliest: float, latest: float) -> float:
+    """The first moment in the range from which something holds; the last one if it never does."""
+    if holds(earliest) or not holds(latest):
+        return earliest if holds(earliest) else latest
+    before, after = earliest, latest
+    while after - before > 0.02:
+        middle = (before + after) / 2
+        before, after = (before, middle) if holds(middle) else (middle, after)
+    return after
+
+
+def look_spacing(per_minute: int | None, submissions_per_second: float) -> float:
+    """Seconds between looks for which submissions leave requests free; 0 without a limit."""
+    if per_minute is None:
+        return 0.0
+    spare = per_minute - 60.0 * submissions_per_second
+    return 60.0 / max(spare, reserve(per_minute), 1)
+
+
+POLLING_SHARE = 0.03
+"""Part of a minute's requests that submissions leave to looks, without which none would end.
+One look finds a window of jobs, so this is what looks need when requests are what is scarce."""
+
+
+def reserve(per_minute: int) -> int:
+    """Requests of a minute that submissions do not take."""
+    return min(per_minute - 1, max(1, round(POLLING_SHARE * per_minute))) if per_minute > 1 else 0
+
+
+def worth_staying(wait: float, memory_gb: float) -> bool:
+    """Whether a wait is cheaper inside the function than as a lap of the state machine."""
+    return wait * memory_gb * prices.LAMBDA_GB_SECOND_ARM <= prices.LAP
 
 
 def blocked_until(now: float, retry_after: float | None) -> float:
@@ -128,7 +273,8 @@ def settle_groups(chunks: Sequence[int]) -> list[list[int]]:
 def events_of_lap(groups: int) -> int:
     """History events of one lap of a lane that settles this many groups.
 
-    Submit and Poll take 5 each, Map 4, Choice and Wait 2 each; a group's iteration 7.
+    Lap takes 4, Submit and Poll 5 each, the Map 4, Choice, Wait and the branches' ends 2 each; a
+    group's iteration 7.
     """
     return _EVENTS_PER_LAP + _EVENTS_PER_GROUP * groups
 
@@ -138,21 +284,6 @@ def request_budget(requests_per_minute: int | None, share: float) -> int | None:
     if requests_per_minute is None:
         return None
     return max(2, int(requests_per_minute * share))
-
-
-def submission_budget(budget: int) -> int:
-    """How many of them submissions may take."""
-    return max(1, int(budget * (1 - POLLING_SHARE)))
-
-
-def window_of(now: float) -> int:
-    """The number of the minute that requests are counted in."""
-    return int(now // WINDOW)
-
-
-def next_window(now: float) -> float:
-    """When requests are counted anew."""
-    return (window_of(now) + 1) * WINDOW
 
 
 def relaunch_at(now: float, relaunches: int) -> float:

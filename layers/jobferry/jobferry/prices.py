@@ -6,6 +6,7 @@ Sources: the public price pages of AWS Lambda, Step Functions, DynamoDB on deman
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 TRANSITION = 0.025 / 1_000
 LAMBDA_REQUEST = 0.20 / 1_000_000
@@ -15,25 +16,38 @@ READ_UNIT = 0.125 / 1_000_000
 S3_PUT = 0.005 / 1_000
 S3_GET = 0.0004 / 1_000
 
-# Write units of one chunk on its way: claimed (4), sending (1), submitted (1), finished (2),
-# settled (6); see docs/data-model.md.
-_WRITES_PER_CHUNK = 14
-_TRANSITIONS_PER_LAP = 5
+LAP_TRANSITIONS = 6
+"""States that a lap of a lane enters: Lap, SubmitJobs, WaitForJobs, PollJobs, Settle,
+IsLaneDone."""
+
+LAP = LAP_TRANSITIONS * TRANSITION + 2 * LAMBDA_REQUEST
+"""What one more lap of a lane costs, apart from the seconds of its functions."""
+
+WRITES_PER_CHUNK = 14
+"""Write units of one chunk on its way: pointer 1, claimed 2 (and 4 for pool and limits, shared by
+those claimed together), intent 1, job 1, requests 1, finished 2 (and 2, shared), settled 2 (and
+2, shared), pointer removed 1; see docs/data-model.md."""
 
 
-def estimate(*, rows: int, chunks: int, polls: int, lanes: int) -> Mapping[str, float]:
-    """Dollars by item for a run of these counts.
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a run used of the services that are paid by use."""
 
-    An estimate from counts: a lap of a lane is taken as one poll, a submission as half a second
-    and a settlement as a tenth of a second of a 512 MB function.
-    """
-    laps = polls + lanes
-    groups = -(-chunks // 5)
-    gb_seconds = 0.5 * (0.5 * chunks + 0.5 * polls + 0.1 * chunks + 3.0)
+    write_units: float = 0
+    read_units: float = 0
+    transitions: float = 0
+    invocations: float = 0
+    gb_seconds: float = 0
+    puts: float = 0
+    gets: float = 0
+
+
+def cost(used: Used) -> Mapping[str, float]:
+    """Dollars by item at list prices."""
     return {
-        "Row and chunk writes": WRITE_UNIT * (rows + _WRITES_PER_CHUNK * chunks),
-        "Reads": READ_UNIT * (rows / 8 + 20 * laps),
-        "State transitions": TRANSITION * (_TRANSITIONS_PER_LAP * laps + 2 * groups + 8),
-        "Lambda": LAMBDA_GB_SECOND_ARM * gb_seconds + LAMBDA_REQUEST * (2 * laps + groups + 3),
-        "S3 requests": S3_PUT * (polls + 12) + S3_GET * (chunks + groups + 4),
+        "Row and chunk writes": WRITE_UNIT * used.write_units,
+        "Reads": READ_UNIT * used.read_units,
+        "State transitions": TRANSITION * used.transitions,
+        "Lambda": LAMBDA_GB_SECOND_ARM * used.gb_seconds + LAMBDA_REQUEST * used.invocations,
+        "S3 requests": S3_PUT * used.puts + S3_GET * used.gets,
     }

@@ -18,7 +18,9 @@ from pydantic import (
     model_validator,
 )
 
-from jobferry.model import ColumnType, Profile
+from jobferry.errors import ErrorClass
+from jobferry.model import Breaker, ColumnType, Profile
+from jobferry.retrying import Policy
 from jobferry.vendors.base import Operation, Vendor
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,47}$"
@@ -52,6 +54,18 @@ def _column(value: Any) -> Any:
     return {"field": value} if isinstance(value, str) else value
 
 
+class _Breaker(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    share: float = Field(default=Breaker().share, ge=0, lt=1)
+    at_least: int = Field(default=Breaker().at_least, ge=1)
+
+
+def _breaker(value: Any) -> Any:
+    # YAML reads a bare `off` as false.
+    return None if value is False or value == "off" else value
+
+
 class _Profile(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -63,8 +77,11 @@ class _Profile(BaseModel):
     row_key: str | None = None
     batch_size: int | None = Field(default=None, ge=1)
     max_attempts: int = Field(default=3, ge=1, le=20)
+    on_error: dict[ErrorClass, Policy] = Field(default_factory=dict)
+    breaker: Annotated[_Breaker | None, BeforeValidator(_breaker)] = Field(default_factory=_Breaker)
     encoding: str | None = None
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    add_external_id: bool = True
 
     @field_validator("encoding")
     @classmethod

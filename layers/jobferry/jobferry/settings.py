@@ -18,6 +18,8 @@ class Settings:
     retention_days: int
     allow_loopback_http: bool
     run_state_machine_arn: str | None = None
+    memory_gb: float = 0.5
+    """Of the function, which decides where a wait is cheaper."""
 
 
 def from_env(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -34,4 +36,5 @@ def from_env(environ: Mapping[str, str] = os.environ) -> Settings:
         retention_days=int(environ["ROW_RETENTION_DAYS"]),
         allow_loopback_http=environ["ALLOW_LOOPBACK_HTTP"] == "true",
         run_state_machine_arn=environ.get("RUN_STATE_MACHINE_ARN"),
+        memory_gb=int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")) / 1024,
     )

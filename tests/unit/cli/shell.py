@@ -8,21 +8,25 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
-from jobferry.steps.open_run import RunRequest, open_run
-from jobferry.triggers import read_trigger
+from jobferry.ledger.runs import Source
+from jobferry.steps.open_run import RunRequest, open_run, resume_run
+from jobferry.triggers import ResumeRequest, read_trigger
 from jobferry_cli.app import App
 from jobferry_cli.main import cli
 from jobferry_cli.resources import Executions, Inbox, Secrets
+from jobferry_cli.scheduler import Schedules
 from jobferry_cli.stack import Stack
 from tests.fakes.world import INBOX, World
 
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:Run"
 SECRETS = "secrets/"
+GROUP = "runs"
 
 
 def client_error(code: str, message: str = "no", operation: str = "Call") -> ClientError:
@@ -43,6 +47,29 @@ class FakeS3:
         self, *, Bucket: str, Key: str, Body: bytes, ContentType: str, Metadata: dict[str, str]
     ) -> dict[str, Any]:
         return {"VersionId": self.world.objects.upload(Bucket, Key, Body, Metadata, ContentType)}
+
+    def copy(
+        self, *, CopySource: dict[str, str], Bucket: str, Key: str, ExtraArgs: dict[str, Any]
+    ) -> None:
+        assert ExtraArgs["MetadataDirective"] == "REPLACE"
+        source = Source(CopySource["Bucket"], CopySource["Key"], CopySource["VersionId"])
+        try:
+            body = self.world.objects.stream(source).read()
+        except ClientError as error:
+            raise client_error(error.response["Error"]["Code"]) from None
+        self.world.objects.upload(Bucket, Key, body, ExtraArgs["Metadata"])
+
+    def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
+        return {"VersionId": self.world.objects.head(Bucket, Key, None).source.version_id}
+
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "list_objects_v2"
+
+        def paginate(*, Bucket: str, Prefix: str) -> list[dict[str, Any]]:
+            keys = self.world.objects.keys(Prefix, Bucket)
+            return [{"Contents": [{"Key": key} for key in keys]}] if keys else [{}]
+
+        return SimpleNamespace(paginate=paginate)
 
     def create_multipart_upload(self, *, Metadata: dict[str, str], **_: Any) -> dict[str, Any]:
         self.options, self.parts = Metadata, []
@@ -99,20 +126,64 @@ class FakeSecrets:
 
 
 @dataclass
+class FakeScheduler:
+    """As much of EventBridge Scheduler as schedules take; it never fires."""
+
+    schedules: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refuses: str | None = None
+
+    def create_schedule(self, **request: Any) -> None:
+        if self.refuses is not None:
+            raise client_error("ValidationException", self.refuses)
+        if request["Name"] in self.schedules:
+            raise client_error("ConflictException")
+        self.update_schedule(**request)
+
+    def update_schedule(self, **request: Any) -> None:
+        assert request["GroupName"] == GROUP
+        assert request["Target"]["Arn"] == MACHINE
+        self.schedules[request["Name"]] = request
+
+    def get_schedule(self, *, Name: str, GroupName: str) -> dict[str, Any]:
+        if GroupName != GROUP or Name not in self.schedules:
+            raise client_error("ResourceNotFoundException")
+        return {**self.schedules[Name], "State": "ENABLED"}
+
+    def delete_schedule(self, *, Name: str, GroupName: str) -> None:
+        self.get_schedule(Name=Name, GroupName=GroupName)
+        del self.schedules[Name]
+
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "list_schedules"
+        page = {"Schedules": [{"Name": name} for name in self.schedules]}
+        return SimpleNamespace(paginate=lambda **_: [page])
+
+
+@dataclass
 class FakeStates:
     """Executions that begin when time passes, as they do with AWS."""
 
     world: World
     waiting: list[RunRequest] = field(default_factory=list)
+    resuming: list[ResumeRequest] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
 
-    def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> None:  # noqa: A002
+    def start_execution(
+        self,
+        *,
+        stateMachineArn: str,
+        input: str,  # noqa: A002
+        name: str | None = None,
+    ) -> None:
         assert stateMachineArn == MACHINE
+        request = read_trigger(json.loads(input), INBOX)
+        if isinstance(request, ResumeRequest):
+            self.resuming.append(request)
+            return
+        assert name is not None
         if name in self.names:
             raise client_error("ExecutionAlreadyExists")
         self.names.add(name)
-        request = read_trigger(json.loads(input), INBOX)
-        assert isinstance(request, RunRequest)
         self.waiting.append(request)
 
     def describe_execution(self, *, executionArn: str) -> dict[str, str]:
@@ -127,7 +198,13 @@ class FakeStates:
         for request in self.waiting:
             execution = self.world.execution()
             execution.carry(partial(open_run, request, execution.arn, self.world.deps))
-        self.waiting = []
+        for ended in self.resuming:
+            execution = self.world.execution()
+            opening = partial(
+                resume_run, ended.run_id, ended.previous, execution.arn, self.world.deps
+            )
+            execution.carry(opening)
+        self.waiting, self.resuming = [], []
 
 
 @dataclass(frozen=True)
@@ -161,6 +238,8 @@ class Shell:
         self.s3 = FakeS3(world)
         self.secrets = FakeSecrets()
         self.states = FakeStates(world)
+        self.scheduler = FakeScheduler()
+        self.group = GROUP
         self.while_sleeping: Callable[[], None] = self.states.go_on
         self.time = 0.0
         self.stack_names: list[str | None] = []
@@ -174,13 +253,14 @@ class Shell:
 
     def _connect(self, name: str | None) -> Stack:
         self.stack_names.append(name)
-        clients: Any = (self.s3, self.secrets, self.states)
+        clients: Any = (self.s3, self.secrets, self.states, self.scheduler)
         return Stack(
             settings=self.world.deps.settings,
             deps=self.world.deps,
             inbox=Inbox(clients[0], INBOX),
             secrets=Secrets(clients[1], SECRETS),
             executions=Executions(clients[2], MACHINE),
+            schedules=Schedules(clients[3], self.group, MACHINE, "role", "queue"),
         )
 
     def _sleep(self, seconds: float) -> None:

@@ -43,7 +43,7 @@ def test_put_keeps_configuration_limits_and_secret(shell: Shell, credentials: Pa
         "share": 0.5,
     }
     assert shell("connection", "show", "new", "--json").document == answer.document
-    assert shell.world.ledger.limits.get("new").max_jobs == 7
+    assert shell.world.ledger.limits.get("new").max_jobs(0.0) == 7
     assert json.loads(shell.secrets.values[SECRETS + "new"]) == {"bearer": SECRET}
 
 
@@ -130,7 +130,7 @@ def test_put_again_changes_it(shell: Shell, credentials: Path) -> None:
 
     assert json.loads(shell.secrets.values[SECRETS + "new"]) == {"bearer": "changed"}
     assert shell("connection", "show", "new", "--json").document["max_jobs"] is None
-    assert shell.world.ledger.limits.get("new").max_jobs == 30
+    assert shell.world.ledger.limits.get("new").max_jobs(0.0) == 30
 
 
 def test_a_deleted_connection_can_be_made_again(shell: Shell, credentials: Path) -> None:

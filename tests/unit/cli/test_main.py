@@ -36,7 +36,7 @@ def test_failures_of_aws_are_sentences_with_a_command(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(shell.world.ledger.runs, "get", fail)
+    monkeypatch.setattr(shell.world.deps.ledger.runs, "get", fail)
     answer = shell("status", "things-1", "--json")
 
     assert answer.code == 2
@@ -49,7 +49,7 @@ def test_what_is_not_expected_is_not_hidden(shell: Shell, monkeypatch: pytest.Mo
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(shell.world.ledger.runs, "get", fail)
+    monkeypatch.setattr(shell.world.deps.ledger.runs, "get", fail)
     with pytest.raises(ZeroDivisionError):
         shell("status", "things-1")
 

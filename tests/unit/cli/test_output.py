@@ -44,6 +44,19 @@ def test_operations_need_no_stack(shell: Shell) -> None:
     assert "tickets.create" in shell("operations").stdout
 
 
+def test_operations_say_which_id_is_added_and_how_to_undo(shell: Shell) -> None:
+    documents = shell("operations", "zendesk_support", "--json").documents
+    by_name = {document["operation"]: document for document in documents}
+
+    created, updated = by_name["tickets.create"], by_name["tickets.update"]
+    assert (created["external_id_field"], created["undone_by"]) == ("external_id", "tickets.delete")
+    assert updated["external_id_field"] is updated["undone_by"] is None
+    assert "before the change" in updated["cannot_undo"]
+    people = shell("operations", "zendesk_support").stdout
+    assert "jobferry:<run>:<row>" in people
+    assert "undo    by tickets.delete" in people
+
+
 def test_an_unknown_vendor_names_the_known_ones(shell: Shell) -> None:
     answer = shell("operations", "nobody")
 

@@ -74,10 +74,11 @@ def planned(
     offset: int | None = None,
     row: int = 0,
     next_chunk: int = 0,
+    cut_after: int | None = None,
 ) -> list[PlanItem]:
     start = dialect.data_offset if offset is None else offset
     rows = read_rows(BytesIO(data[start:]), dialect, offset=start, row=row)
-    return list(plan(rows, mapping, limits, seen, next_chunk=next_chunk))
+    return list(plan(rows, mapping, limits, seen, next_chunk=next_chunk, cut_after=cut_after))
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,34 @@ def test_spans_read_back_as_the_same_records(data: bytes, limits: ChunkLimits) -
         assert records == [(row, mapping.record(cells[row])) for row in rows_of(chunk)]
         body = sum(json_size(record) + 1 for _, record in records) + limits.body_overhead
         assert body <= limits.max_bytes
+
+
+@given(messy_files, limits, st.integers(1, 12))
+def test_a_chunk_ends_after_so_many_good_rows(
+    data: bytes, limits: ChunkLimits, wanted: int
+) -> None:
+    dialect, _ = read(data)
+    mapping = mapping_for(dialect, columns=COLUMNS)
+    whole = planned(data, mapping, dialect, limits=limits)
+    cut = planned(data, mapping, dialect, limits=limits, cut_after=wanted)
+    good = [row for chunk in chunks_of(whole) for row in rows_of(chunk)]
+    assert [row for chunk in chunks_of(cut) for row in rows_of(chunk)] == good
+    ends = list(accumulate(chunk.rows for chunk in chunks_of(cut)))
+    assert wanted in ends or wanted > len(good)
+    # Nobody can tell from the plan after the cut that there was one.
+    at = next((n for n, end in enumerate(ends) if end == wanted), None)
+    if at is not None:
+        place = chunks_of(cut)[at]
+        assert cut[cut.index(place) + 1 :] == planned(
+            data,
+            mapping,
+            dialect,
+            limits=limits,
+            offset=place.end_offset,
+            row=place.end_row,
+            next_chunk=place.number + 1,
+        )
+    assert rejects_of(cut) == rejects_of(whole)
 
 
 @given(messy_files, limits)
@@ -202,6 +231,18 @@ def test_a_row_that_no_request_can_carry() -> None:
     (reject,) = rejects_of(items)
     assert (reject.row, reject.code) == (2, "row_too_large")
     assert [rows_of(chunk) for chunk in chunks_of(items)] == [[1, 3]]
+
+
+@pytest.mark.parametrize(("most", "rejected"), [(None, []), (21, []), (20, [2]), (12, [2, 3])])
+def test_a_record_may_be_bounded_by_itself(most: int | None, rejected: list[int]) -> None:
+    data = b"A\n1\n1234567890123\n12345\n"
+    dialect, _ = read(data)
+    mapping = mapping_for(dialect, columns={"A": Column("a")})
+    bounds = ChunkLimits(10, max_bytes=1_000, body_overhead=10, max_record_bytes=most)
+    items = planned(data, mapping, dialect, limits=bounds)
+    assert [reject.row for reject in rejects_of(items)] == rejected
+    assert all(f"at most {most} for a row" in reject.reason for reject in rejects_of(items))
+    assert sum(chunk.rows for chunk in chunks_of(items)) == 3 - len(rejected)
 
 
 def test_many_bad_rows_have_boundaries_too() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from jobferry.ledger import Ledger
-from jobferry.ledger.chunks import CLAIM_BATCH, Chunk, Ending, Pool
-from jobferry.ledger.runs import PlanState
+from jobferry.ledger.chunks import CLAIM_BATCH, SETTLE_BATCH, Chunk, Ending, Pool, Tally
+from jobferry.ledger.runs import Pause, PlanState
 from jobferry.model import ChunkState, OutcomeStatus
 from tests.fakes.table import fake_ledger
 from tests.unit.ledger.samples import CONNECTION, NOW, RUN, a_run, claim, only, opened, planned
@@ -140,6 +141,25 @@ class TestSending:
             NOW + 2,
         )
 
+    def test_what_the_vendor_did_nothing_with_is_in_hand_again(
+        self, ledger: Ledger, chunk: Chunk
+    ) -> None:
+        sent = ledger.chunks.begin_sending(chunk, "token", "digest", NOW + 1)
+        assert sent is not None
+        assert ledger.chunks.take_back(sent) == chunk == only(ledger, 1)
+        assert ledger.chunks.take_back(sent) is None
+        assert (slots(ledger), ledger.chunks.pool(RUN).left) == (1, 1)
+        again = ledger.chunks.begin_sending(chunk, "again", "digest", NOW + 2)
+        assert again is not None
+        assert again.attempt == 1
+
+    def test_what_was_submitted_cannot_be_taken_back(self, ledger: Ledger, chunk: Chunk) -> None:
+        sent = ledger.chunks.begin_sending(chunk, "token", "digest", NOW + 1)
+        assert sent is not None
+        ledger.chunks.note_submitted(sent, "job-1", NOW + 2)
+        assert ledger.chunks.take_back(sent) is None
+        assert only(ledger, 1).job_id == "job-1"
+
     def test_a_lost_answer_is_noted(self, ledger: Ledger, chunk: Chunk) -> None:
         sent = ledger.chunks.begin_sending(chunk, "token", "digest", NOW + 1)
         assert sent is not None
@@ -237,24 +257,65 @@ class TestSettle:
         return chunk
 
     def test_outcomes_are_counted_once(self, ledger: Ledger, chunk: Chunk) -> None:
-        counts = {SUCCEEDED: 9, OutcomeStatus.UNKNOWN: 1}
-        assert ledger.chunks.settle(CONNECTION, chunk, counts, NOW + 1, was_job=True)
-        assert not ledger.chunks.settle(CONNECTION, chunk, counts, NOW + 2, was_job=True)
+        tally = Tally(replace(chunk, job_id="job-1"), {SUCCEEDED: 9, OutcomeStatus.UNKNOWN: 1})
+        assert ledger.chunks.settle(CONNECTION, RUN, [tally], NOW + 1) == [1]
+        assert ledger.chunks.settle(CONNECTION, RUN, [tally], NOW + 2) == []
         run = ledger.runs.must_get(RUN)
         assert (run.outcomes[SUCCEEDED], run.outcomes[OutcomeStatus.UNKNOWN]) == (9, 1)
         assert (run.settled_rows, run.jobs_settled) == (10, 1)
         assert list(ledger.chunks.pointers(CONNECTION)) == []
         assert [c.state for c in ledger.chunks.all(RUN)] == [ChunkState.SETTLED]
 
+    def test_failures_are_counted_by_class_and_once(self, ledger: Ledger, chunk: Chunk) -> None:
+        tally = Tally(chunk, {OutcomeStatus.FAILED: 10}, {"RecordInvalid": 7, "http_422": 3})
+        for _ in range(2):
+            ledger.chunks.settle(CONNECTION, RUN, [tally], NOW)
+        run = ledger.runs.must_get(RUN)
+        assert run.failures == run.fresh_failures == {"RecordInvalid": 7, "http_422": 3}
+        assert (run.carried, run.fresh_carried) == (10, 10)
+        ledger.runs.pause(RUN, Pause("breaker", "Stop.", NOW))
+        ledger.runs.resume(run)
+        run = ledger.runs.must_get(RUN)
+        assert run.fresh_failures == {"RecordInvalid": 0, "http_422": 0}
+        assert (run.carried, run.fresh_carried) == (10, 0)
+
     def test_a_chunk_without_a_job_counts_no_job(self, ledger: Ledger, chunk: Chunk) -> None:
-        ledger.chunks.settle(CONNECTION, chunk, {SUCCEEDED: 10}, NOW, was_job=False)
+        ledger.chunks.settle(CONNECTION, RUN, [Tally(chunk, {SUCCEEDED: 10})], NOW)
         assert ledger.runs.must_get(RUN).jobs_settled == 0
 
     def test_what_is_not_finished_is_not_settled(self, ledger: Ledger) -> None:
         opened(ledger, 1)
         (chunk,) = claim(ledger, [1])
-        assert not ledger.chunks.settle(CONNECTION, chunk, {SUCCEEDED: 10}, NOW, was_job=True)
+        tally = Tally(chunk, {SUCCEEDED: 10})
+        assert ledger.chunks.settle(CONNECTION, RUN, [tally], NOW) == []
         assert ledger.runs.must_get(RUN).settled_rows == 0
+
+    def test_many_are_settled_together_each_once(self, ledger: Ledger) -> None:
+        many = 2 * SETTLE_BATCH + 10
+        opened(ledger, many, max_jobs=many)
+        claimed = [
+            chunk
+            for start in range(1, many + 1, 22)
+            for chunk in claim(ledger, range(start, start + 22), max_jobs=many)
+        ]
+        ledger.chunks.finish(
+            CONNECTION, claimed, [Ending(c.number, verdict=VERDICT) for c in claimed], NOW
+        )
+        tallies = [Tally(chunk, {SUCCEEDED: 10}) for chunk in claimed]
+        others = [tallies[3], tallies[SETTLE_BATCH + 7]]
+        used = {"settle_calls": 1}
+        assert ledger.chunks.settle(CONNECTION, RUN, others, NOW, used) == [
+            t.chunk.number for t in others
+        ]
+        settled = ledger.chunks.settle(CONNECTION, RUN, tallies, NOW, used)
+        assert sorted([*settled, *(t.chunk.number for t in others)]) == list(range(1, many + 1))
+        run = ledger.runs.must_get(RUN)
+        assert (run.settled_rows, run.settle_calls) == (10 * many, 2)
+        assert list(ledger.chunks.pointers(CONNECTION)) == []
+
+    def test_nothing_to_settle(self, ledger: Ledger) -> None:
+        opened(ledger, 1)
+        assert ledger.chunks.settle(CONNECTION, RUN, [], NOW) == []
 
 
 RACES = {
@@ -338,6 +399,13 @@ class Slots(RuleBasedStateMachine):
             self.ledger.chunks.note_submitted(chunk, f"job-{self.now}", self.now)
 
     @rule(data=st.data())
+    def take_back(self, data: st.DataObject) -> None:
+        """The vendor did nothing with what was sent: the chunk is in hand again."""
+        if (chunk := self.some(data)) and chunk.sending_at is not None:
+            ready = self.ledger.chunks.take_back(chunk)
+            self.held += [ready] if ready is not None else []
+
+    @rule(data=st.data())
     def give_back(self, data: st.DataObject) -> None:
         if chunk := self.some(data):
             self.ledger.chunks.give_back(CONNECTION, chunk)
@@ -352,8 +420,8 @@ class Slots(RuleBasedStateMachine):
     @rule(data=st.data())
     def settle(self, data: st.DataObject) -> None:
         if chunk := self.some(data):
-            counts = {SUCCEEDED: chunk.rows}
-            self.ledger.chunks.settle(CONNECTION, chunk, counts, self.now, was_job=True)
+            tally = Tally(chunk, {SUCCEEDED: chunk.rows})
+            self.ledger.chunks.settle(CONNECTION, RUN, [tally], self.now)
 
     @invariant()
     def every_slot_belongs_to_a_chunk(self) -> None:
@@ -370,8 +438,11 @@ class Slots(RuleBasedStateMachine):
         assert waiting == pool.returned
         assert set(chunks) == set(range(1, pool.cursor))
         settled = {n for n, c in chunks.items() if c.state is ChunkState.SETTLED}
-        pointed = {n for _, _, n in self.ledger.chunks.pointers(CONNECTION)}
-        assert pointed == set(chunks) - waiting - settled
+        carried = set(chunks) - waiting - settled
+        # A claim that was refused may leave a pointer, which leads nowhere.
+        assert carried <= {n for _, _, n in self.ledger.chunks.pointers(CONNECTION)}
+        found = [c.number for n in (0, 1) for c in self.ledger.chunks.in_flight(CONNECTION, RUN, n)]
+        assert sorted(found) == sorted(carried)
 
     @invariant()
     def rows_are_counted_once(self) -> None:

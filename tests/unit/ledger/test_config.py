@@ -26,7 +26,7 @@ class TestConnections:
         ledger.config.put_connection(ACME)
         ledger.limits.ensure("acme", 5)
         ledger.config.delete_connection("acme")
-        assert ledger.limits.get("acme").max_jobs == 5
+        assert ledger.limits.get("acme").ceiling == 5
 
 
 class TestProfiles:

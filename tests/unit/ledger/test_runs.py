@@ -10,7 +10,9 @@ import pytest
 from jobferry.ledger import Ledger
 from jobferry.ledger.runs import (
     CHUNKS_PER_PAGE,
+    Figures,
     Halt,
+    Pause,
     PlannedChunk,
     PlanState,
     decode_chunks,
@@ -53,6 +55,48 @@ class TestRuns:
             ledger.runs.halt(RUN, Halt(code, "because"))
         assert ledger.runs.must_get(RUN).halt == Halt("first", "because")
 
+    def test_a_pause_is_the_first_one_until_it_is_over(self, ledger: Ledger) -> None:
+        ledger.runs.create(a_run())
+        assert ledger.runs.pause(RUN, Pause("trial", "Look.", NOW))
+        assert not ledger.runs.pause(RUN, Pause("breaker", "Stop.", NOW + 1))
+        run = ledger.runs.must_get(RUN)
+        assert (run.pause, run.paused) == (Pause("trial", "Look.", NOW), True)
+        assert ledger.runs.resume(run)
+        assert not ledger.runs.resume(run)
+        assert ledger.runs.must_get(RUN).pause is None
+        assert ledger.runs.pause(RUN, Pause("breaker", "Stop.", NOW + 1))
+
+    def test_a_pause_that_came_with_another_execution_stays(self, ledger: Ledger) -> None:
+        ledger.runs.create(a_run())
+        ledger.runs.pause(RUN, Pause("trial", "Look.", NOW))
+        seen = ledger.runs.must_get(RUN)
+        ledger.runs.take_over(RUN, "arn:execution:2", seen.execution)
+        assert not ledger.runs.resume(seen)
+        assert ledger.runs.must_get(RUN).paused
+
+    def test_a_run_that_is_stopped_is_not_paused(self, ledger: Ledger) -> None:
+        ledger.runs.create(a_run())
+        ledger.runs.pause(RUN, Pause("trial", "Look.", NOW))
+        ledger.runs.halt(RUN, Halt("aborted", "Stop."))
+        assert not ledger.runs.must_get(RUN).paused
+        assert not ledger.runs.rest(RUN)
+        ledger.runs.resume(ledger.runs.must_get(RUN))
+        assert not ledger.runs.pause(RUN, Pause("breaker", "Stop.", NOW))
+
+    def test_a_run_rests_while_it_is_paused_and_until_it_is_taken_over(
+        self, ledger: Ledger
+    ) -> None:
+        ledger.runs.create(a_run())
+        assert not ledger.runs.rest(RUN)
+        ledger.runs.pause(RUN, Pause("trial", "Look.", NOW))
+        assert ledger.runs.rest(RUN)
+        run = ledger.runs.must_get(RUN)
+        assert run.rests
+        ledger.runs.resume(run)
+        assert ledger.runs.must_get(RUN).rests
+        ledger.runs.take_over(RUN, "arn:execution:2", run.execution)
+        assert not ledger.runs.must_get(RUN).rests
+
     def test_a_failed_file_has_no_rows(self, ledger: Ledger) -> None:
         ledger.runs.create(a_run())
         ledger.runs.checkpoint(RUN, PlanState(), PlanState(9, 5, 1, False, DIALECT), {}, NOW)
@@ -61,11 +105,16 @@ class TestRuns:
         assert (run.status, run.error, run.rows) == (RunStatus.FAILED, "bad quotes", 0)
 
     def test_requests_of_all_lanes_add_up(self, ledger: Ledger) -> None:
-        ledger.runs.count_requests(a_run(), 0, {"submit": 3, "other": 0})
-        ledger.runs.count_requests(a_run(), 0, {"submit": 1, "poll": 2})
-        ledger.runs.count_requests(a_run(), 39, {"poll": 5, "other": 1})
-        ledger.runs.count_requests(a_run(), 2, {"poll": 0})
+        ledger.runs.count(a_run(), 0, {"submit": 3, "other": 0})
+        ledger.runs.count(a_run(), 0, {"submit": 1, "poll": 2})
+        ledger.runs.count(a_run(), 39, {"poll": 5, "other": 1})
+        ledger.runs.count(a_run(), 2, {"poll": 0})
         assert ledger.runs.requests(RUN) == {"submit": 4, "poll": 7, "other": 1}
+
+    def test_what_lanes_used_adds_up(self, ledger: Ledger) -> None:
+        ledger.runs.count(a_run(), 0, {"laps": 1, "gb_ms": 250, "write_units": 7})
+        ledger.runs.count(a_run(), 1, {"laps": 2, "gb_ms": 150, "submit": 1})
+        assert ledger.runs.figures(RUN) == Figures(submit=1, laps=3, gb_ms=400, write_units=7)
 
 
 class TestNewest:
@@ -116,10 +165,11 @@ class TestPlan:
         assert (run.plan, run.planned_at) == (done, NOW + 5)
 
     def test_lanes_begin_once(self, ledger: Ledger) -> None:
-        ledger.runs.begin(RUN, 2)
-        ledger.runs.begin(RUN, 7)
+        forecast = {"seconds": 30.5, "jobs": 3}
+        ledger.runs.begin(RUN, 2, forecast)
+        ledger.runs.begin(RUN, 7, {"seconds": 1.0})
         run = ledger.runs.must_get(RUN)
-        assert (run.status, run.lanes) == (RunStatus.RUNNING, 2)
+        assert (run.status, run.lanes, run.forecast) == (RunStatus.RUNNING, 2, forecast)
 
     def test_pages_give_any_part_of_the_plan(self, ledger: Ledger) -> None:
         chunks = [planned(n) for n in range(1, 2 * CHUNKS_PER_PAGE + 51)]
@@ -136,6 +186,9 @@ class TestPlan:
         assert len(list(table.query(f"RUN#{RUN}", prefix="PLAN#"))) == 1
 
 
+FIGURES = {"seconds": 31.2, "cost": {"Lambda": 0.001}, "slot_use": None}
+
+
 class TestClose:
     REQUESTS: ClassVar = {"submit": 1, "poll": 2, "other": 0}
 
@@ -144,29 +197,29 @@ class TestClose:
         ledger.runs.create(a_run(status=RunStatus.RUNNING))
 
     def test_a_run_closes_once(self, ledger: Ledger) -> None:
-        assert ledger.runs.close(RUN, RunStatus.COMPLETED, NOW, self.REQUESTS)
-        assert not ledger.runs.close(RUN, RunStatus.FAILED, NOW + 1, {}, "late")
+        assert ledger.runs.close(RUN, RunStatus.COMPLETED, NOW, self.REQUESTS, FIGURES)
+        assert not ledger.runs.close(RUN, RunStatus.FAILED, NOW + 1, {}, {}, "late")
         run = ledger.runs.must_get(RUN)
         assert (run.status, run.closed_at, run.error) == (RunStatus.COMPLETED, NOW, None)
-        assert run.requests == self.REQUESTS
+        assert (run.requests, run.figures) == (self.REQUESTS, FIGURES)
 
     def test_a_file_that_failed_is_closed_with_its_reason(self, ledger: Ledger) -> None:
         ledger.runs.fail(RUN, "no header")
-        assert ledger.runs.close(RUN, RunStatus.FAILED, NOW, self.REQUESTS, "no header")
+        assert ledger.runs.close(RUN, RunStatus.FAILED, NOW, self.REQUESTS, {}, "no header")
         run = ledger.runs.must_get(RUN)
         assert (run.status, run.closed_at, run.error) == (RunStatus.FAILED, NOW, "no header")
 
     def test_closing_goes_on_from_what_was_saved(self, ledger: Ledger) -> None:
-        ledger.runs.save_close(RUN, {"row": 7, "files": {"failed": {"tags": ["a"]}}})
+        ledger.runs.save_close(RUN, "results/partial/7.json")
         run = ledger.runs.must_get(RUN)
         assert run.status is RunStatus.CLOSING
-        assert run.close == {"row": 7, "files": {"failed": {"tags": ["a"]}}}
-        ledger.runs.close(RUN, RunStatus.COMPLETED, NOW, self.REQUESTS)
+        assert run.close == "results/partial/7.json"
+        ledger.runs.close(RUN, RunStatus.COMPLETED, NOW, self.REQUESTS, FIGURES)
         assert ledger.runs.must_get(RUN).close is None
 
     def test_a_late_save_does_not_reopen_a_closed_run(self, ledger: Ledger) -> None:
-        ledger.runs.close(RUN, RunStatus.COMPLETED, NOW, self.REQUESTS)
-        ledger.runs.save_close(RUN, {"row": 7})
+        ledger.runs.close(RUN, RunStatus.COMPLETED, NOW, self.REQUESTS, FIGURES)
+        ledger.runs.save_close(RUN, "results/partial/7.json")
         assert ledger.runs.must_get(RUN).status is RunStatus.COMPLETED
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from jobferry import results
 from jobferry.csvfile.mapping import RESULT_COLUMNS
+from jobferry.ledger.rows import Rows
 from jobferry.ledger.runs import Halt
 from jobferry.ledger.table import Delete, Update
 from jobferry.model import Outcome, OutcomeStatus, RecordResult, RunStatus
@@ -135,12 +136,11 @@ class TestClosed:
 
 class TestLanesLeft:
     def test_lanes_start_again_while_work_is_left(self, world: World) -> None:
-        run = world.planned(things(8))
+        run = world.planned(things(40))
         state = world.submit(LaneState(run.run_id, 0))
         answer = world.close(run.run_id)
         assert (answer["state"], answer["lanes"]) == ("lanes", [0])
         assert answer["wait_until"] == timestamp(world.clock.now())
-        world.clock.advance(25)
         world.settle(world.poll(state))
         assert world.close(run.run_id)["state"] == "lanes"
 
@@ -157,11 +157,10 @@ class TestLanesLeft:
             world.close(run_id)
 
     def test_a_settled_row_is_progress(self, world: World) -> None:
-        run_id = world.planned(things(8)).run_id
+        run_id = world.planned(things(40)).run_id
         for _ in range(4):
             world.close(run_id)
         state = world.submit(LaneState(run_id, 0))
-        world.clock.advance(25)
         world.settle(world.poll(state))
         assert world.close(run_id)["wait_until"] == timestamp(world.clock.now())
         assert world.run(run_id).relaunches == 0
@@ -180,10 +179,10 @@ class TestLanesLeft:
         world.submit(LaneState(other.run_id, 0))
         run_id = world.planned(things(2)).run_id
         state = LaneState(run_id, 0)
-        with mock.patch("jobferry.pacing.MAX_EVENTS", 90):
+        with mock.patch("jobferry.pacing.MAX_EVENTS", 30):
             for _ in range(RELAUNCHES + 2):
                 while state.state == "working":
-                    state = world.submit(state)
+                    state = world.poll(world.submit(state))
                 answer = world.close(run_id)
                 assert answer["state"] == "lanes"
                 state = LaneState(run_id, 0)
@@ -215,13 +214,13 @@ class TestUnbalanced:
 
     def test_the_execution_fails_loudly(self, world: World) -> None:
         request = world.drop(things(4))
-        lose = world.ledger.rows.put
+        put = Rows.put
 
-        def forgetful(run_id: str, outcomes: list[Outcome], expires_at: int) -> None:
-            lose(run_id, list(outcomes)[1:], expires_at)
+        def forgetful(rows: Rows, run_id: str, outcomes: list[Outcome], expires_at: int) -> None:
+            put(rows, run_id, list(outcomes)[1:], expires_at)
 
         with (
-            mock.patch.object(world.ledger.rows, "put", forgetful),
+            mock.patch.object(Rows, "put", forgetful),
             pytest.raises(ExecutionFailedError, match="RunDoesNotAddUp"),
         ):
             world.execute(request)
@@ -300,6 +299,7 @@ class TestInSteps:
         world.account.result_of = lambda record: RecordResult(
             OutcomeStatus.FAILED, code="Invalid", text=f"{record['ref']} {'ф' * 500}"
         )
+        world.put_profile({"breaker": "off"})
         wide = "".join(f"{'x' * 80},r{n},{','.join(['y' * 80] * 4)}\n" for n in range(400))
         run_id = ready(world, "Name,Ref,A,B,C,D\n" + wide)
         assert world.close(run_id)["state"] == "closing"

@@ -15,17 +15,19 @@ GROUPS = st.lists(st.lists(st.integers(1, 100_000), min_size=1, max_size=5).map(
 @given(
     lap=st.integers(0, 400),
     settle=GROUPS.map(tuple),
-    latency=st.none() | st.floats(0, 1e5),
+    settling=GROUPS.map(tuple),
+    looked_at=st.just(0.0) | st.floats(1e9, 3e9),
     troubles=st.integers(0, 5),
 )
 def test_a_state_survives_json(
     lap: int,
     settle: tuple[tuple[int, ...], ...],
-    latency: float | None,
+    settling: tuple[tuple[int, ...], ...],
+    looked_at: float,
     troubles: int,
 ) -> None:
     state = LaneState(
-        "run", 3, lap, 50 * lap, settle, latency, troubles, "2026-01-01T00:00:00.000Z"
+        "run", 3, lap, 50 * lap, settle, settling, looked_at, troubles, "2026-01-01T00:00:00.000Z"
     )
     assert LaneState.from_payload(json.loads(json.dumps(state.to_payload()))) == state
 

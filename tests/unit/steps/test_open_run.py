@@ -30,13 +30,13 @@ def test_a_run_is_claimed_with_all_that_it_needs(world: World) -> None:
     assert (run.profile, run.revision, run.connection) == (PROFILE, 1, CONNECTION)
     assert (run.priority, run.origin) == ("high", "r0")
     assert (run.source.version_id, run.source.size) == (request.version_id, len(things(3)))
-    assert world.ledger.limits.get(CONNECTION).max_jobs == 3
+    assert world.ledger.limits.get(CONNECTION).ceiling == 3
 
 
 def test_the_vendor_limit_holds_whatever_the_operator_allows(world: World) -> None:
     world.ledger.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", max_jobs=500))
     open_run(world.drop(things(1)), ONE, world.deps)
-    assert world.ledger.limits.get(CONNECTION).max_jobs == 30
+    assert world.ledger.limits.get(CONNECTION).ceiling == 30
 
 
 def test_asking_again_changes_nothing(world: World) -> None:

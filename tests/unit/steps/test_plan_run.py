@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobferry.ledger.runs import PlannedChunk, Run
+from jobferry.ledger.runs import PlannedChunk, Run, Runs
 from jobferry.model import Outcome, OutcomeStatus, RunStatus
 from jobferry.steps import plan_run as module
 from jobferry.steps.open_run import open_run
@@ -80,9 +80,14 @@ def test_other_rows_have_their_outcome_at_once(world: World) -> None:
 def test_planning_again_changes_nothing(world: World) -> None:
     run = world.planned(MIXED)
     before = world.table.items()
-    world.clock.advance(60)
     assert world.plan(run.run_id)["state"] == "planned"
     assert world.table.items() == before
+    world.clock.advance(60)
+    world.plan(run.run_id)
+    demand = f"NEED#{run.run_id}"
+    assert [i for i in world.table.items() if i["sk"] != demand] == [
+        i for i in before if i["sk"] != demand
+    ]
 
 
 @pytest.mark.parametrize("row_key", [None, "Ref"])
@@ -199,7 +204,7 @@ def test_two_planners_at_once_do_not_count_twice(world: World) -> None:
     world.plan(run_id)
     after = world.run(run_id)
     with (
-        mock.patch.object(world.ledger.runs, "must_get", return_value=before),
+        mock.patch.object(Runs, "must_get", return_value=before),
         pytest.raises(PlanMovedError),
     ):
         world.plan(run_id)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from jobferry import pacing
 from jobferry.model import ChunkState, OutcomeStatus, RunStatus
-from jobferry.steps.lane import LaneState
-from jobferry.steps.poll_jobs import JOB_DEADLINE, REFUSALS, VISIBLE_WITHIN
+from jobferry.steps.lane import DONE, RENEW, WORKING, LaneState
+from jobferry.steps.look_at_jobs import JOB_DEADLINE, REFUSALS, VISIBLE_WITHIN
 from jobferry.vendors.base import PollAnswer, Refused, Throttled, ThrottleReason
 from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.vendor import Submission
+from tests.fakes.vendor import CREATE, Act, Submission
 from tests.fakes.world import CONNECTION, World, things
 
 UNKNOWN = OutcomeStatus.UNKNOWN
@@ -18,17 +20,33 @@ UNKNOWN = OutcomeStatus.UNKNOWN
 
 @pytest.fixture
 def state(world: World) -> LaneState:
-    """A lane with three jobs, and work left."""
-    return world.submit(LaneState(world.planned(things(10)).run_id, 0))
+    """A lane with three jobs of twenty seconds, which are all of its run."""
+    return world.submit(LaneState(world.planned(things(6)).run_id, 0))
 
 
 def in_flight(world: World) -> int:
     return world.ledger.limits.get(CONNECTION).in_flight
 
 
+def states(world: World, run_id: str) -> list[ChunkState]:
+    return [chunk.state for chunk in world.ledger.chunks.all(run_id)]
+
+
+def polled_until(world: World, state: LaneState, moment: float) -> LaneState:
+    """Poll lap after lap, each when the one before it has said, until a moment or the end."""
+    while state.state == WORKING:
+        wait_until = datetime.fromisoformat(state.wait_until).timestamp()
+        if wait_until > moment:
+            break
+        world.clock.until(wait_until)
+        state = world.poll(state)
+        if set(states(world, state.run_id)) == {ChunkState.FINISHED}:
+            break
+    return state
+
+
 class TestEnded:
     def test_results_are_kept_and_slots_come_free(self, world: World, state: LaneState) -> None:
-        world.clock.advance(25)
         after = world.poll(state)
         assert after.settle == ((1, 2, 3),)
         assert in_flight(world) == 0
@@ -38,56 +56,158 @@ class TestEnded:
         assert kept["jobs"]["job-1"] == world.account.raw(world.account.jobs["job-1"])
         assert {c.evidence for c in world.ledger.chunks.all(state.run_id)} == {key}
 
-    def test_the_latency_is_learned(self, world: World, state: LaneState) -> None:
-        world.clock.advance(25)
-        assert world.poll(state).latency == 25
-        assert world.poll(state.then(latency=30.0)).latency == 30.0
+    def test_slots_that_come_free_are_filled_at_once(self, world: World) -> None:
+        world.account.latency = lambda number: 5.0 + number
+        state = world.poll(world.submit(LaneState(world.planned(things(20)).run_id, 0)))
+        assert len(world.account.submissions) == 10
+        assert world.account.most_in_flight == 3
+        ended = sorted(job.ends_at for job in world.account.jobs.values())
+        for freed, submission in zip(ended, world.account.submissions[3:], strict=False):
+            assert submission.at - freed < 5
+        assert set(world.account.received.values()) == {1}
+        assert state.state == WORKING
+
+    def test_what_is_learned_serves_the_next_run(self, world: World, state: LaneState) -> None:
+        world.poll(state)
+        latency = world.ledger.limits.latencies(CONNECTION, CREATE)[""]
+        # Looks at ages that grow by half tell no more than this.
+        assert latency.median == pytest.approx(20.0, rel=0.25)
+        first, looks = world.account.polls[0], len(world.account.polls)
+        assert first[0] - world.account.jobs["job-1"].created_at < 5
+        start = world.clock.now()
+        world.poll(world.submit(LaneState(world.planned(things(6, start=50)).run_id, 0)))
+        assert 10 < world.account.polls[looks][0] - start <= 20
 
     def test_jobs_under_way_stay(self, world: World, state: LaneState) -> None:
         world.account.jobs["job-2"].ends_at = world.clock.now() + 500
-        world.clock.advance(25)
-        assert world.poll(state).settle == ((1, 3),)
-        assert in_flight(world) == 1
+        after = world.poll(state)
+        assert after.settle == ((1, 3),)
+        assert (after.state, in_flight(world)) == (WORKING, 1)
 
     def test_nothing_ended_leaves_no_evidence(self, world: World, state: LaneState) -> None:
-        before = [c.state for c in world.ledger.chunks.all(state.run_id)]
-        after = world.poll(state.then(settle=((9,),)))
-        assert (after.settle, after.latency) == ((), None)
+        for job in world.account.jobs.values():
+            job.ends_at += 500
+        before = states(world, state.run_id)
+        after = world.poll(state.then(settling=((9,),)))
+        assert (after.settle, after.settling) == ((), ())
         assert world.objects.keys("evidence/") == []
-        assert [c.state for c in world.ledger.chunks.all(state.run_id)] == before
+        assert states(world, state.run_id) == before
 
     def test_no_result_is_asked_for_twice(self, world: World, state: LaneState) -> None:
-        world.clock.advance(25)
-        world.poll(state)
-        again = world.poll(state)
-        assert (again.settle, len(world.account.polls)) == ((), 1)
+        after = world.poll(state)
+        looks = len(world.account.polls)
+        # The step's answer was lost and it is repeated; or the lane goes on.
+        assert world.poll(state).settle == after.settle
+        assert world.poll(after.then(settling=after.settle, settle=())).settle == ()
+        assert len(world.account.polls) == looks
 
     def test_requests_are_counted(self, world: World, state: LaneState) -> None:
         world.poll(state)
-        assert world.ledger.runs.requests(state.run_id)["poll"] == 1
+        counted = world.ledger.runs.requests(state.run_id)["poll"]
+        assert counted == len(world.account.polls) > 0
 
     @pytest.mark.parametrize("phase", Phase)
     def test_a_crash_before_the_slots_are_free_loses_nothing(
         self, world: World, state: LaneState, phase: Phase
     ) -> None:
-        world.clock.advance(25)
         world.effects.on_effect = CrashOnce(1, phase, frozenset({"objects.put"}))
         with pytest.raises(Crash):
             world.poll(state)
         assert in_flight(world) == 3
         world.clock.advance(2)
         assert world.poll(state).settle == ((1, 2, 3),)
+        assert set(world.account.carried_out.values()) == {1}
+
+
+class TestStaying:
+    """How long one invocation waits for jobs by itself."""
+
+    def test_it_leaves_with_as_much_as_one_lap_settles(self) -> None:
+        with World(max_records=1, max_jobs=30) as world:
+            world.account.latency = lambda _number: 1.0
+            run_id = world.planned(things(400)).run_id
+            state = world.poll(world.submit(LaneState(run_id, 0)))
+            settle = [number for group in state.settle for number in group]
+            lap = pacing.SETTLE_GROUP * pacing.SETTLE_PARALLEL
+            assert lap <= len(settle) == len(set(settle)) < lap + 30
+            assert max(map(len, state.settle)) <= pacing.SETTLE_GROUP
+            assert state.state == WORKING
+
+    def test_results_are_not_held_back_for_long(self, world: World) -> None:
+        run_id = world.planned(things(600)).run_id
+        state = world.submit(LaneState(run_id, 0))
+        start = world.clock.now()
+        state = world.poll(state)
+        assert world.clock.now() - start <= pacing.LAP_SECONDS
+        assert state.settle != ()
+
+    def test_it_does_not_sit_through_a_long_wait(self, world: World) -> None:
+        world.account.latency = lambda _number: 600.0
+        run_id = world.planned(things(6)).run_id
+        polled_until(world, world.submit(LaneState(run_id, 0)), world.clock.now() + 700)
+        start, looks = world.clock.now(), len(world.account.polls)
+        run_id = world.planned(things(6, start=50)).run_id
+        state = world.poll(world.submit(LaneState(run_id, 0)))
+        assert (world.clock.now(), len(world.account.polls)) == (start, looks)
+        wait = datetime.fromisoformat(state.wait_until).timestamp() - start
+        assert wait == pytest.approx(pacing.CEILING, abs=0.1)
+
+    def test_it_leaves_when_its_time_is_up(self, world: World) -> None:
+        world.seconds["poll"] = 8.0
+        world.account.latency = lambda number: 3.0 if number < 3 else 500.0
+        run_id = world.planned(things(20)).run_id
+        state = world.submit(LaneState(run_id, 0))
+        start = world.clock.now()
+        state = world.poll(state)
+        assert world.clock.now() - start <= 8.0
+        assert state.settle == ((1, 2),)
+        assert in_flight(world) == 3
+
+    def test_other_runs_get_the_slots_of_ended_jobs_soon(self, world: World) -> None:
+        """Slots are given back within seconds, whatever else this lane waits for."""
+        world.account.latency = lambda number: 5.0 if number == 1 else 40.0
+        state = world.submit(LaneState(world.planned(things(6)).run_id, 0))
+        start = world.clock.now()
+        put_at: list[float] = []
+
+        def note(kind: str, phase: Phase) -> None:
+            if kind == "objects.put" and phase is Phase.AFTER:
+                put_at.append(world.clock.now() - start)
+
+        world.effects.on_effect = note
+        world.poll(state)
+        first = world.ledger.chunks.get(state.run_id, [1])[0]
+        assert first.finished_at is not None
+        assert put_at[0] <= first.finished_at - start + 0.01
+        assert first.finished_at - start < 10
+
+    def test_a_lane_without_work_is_done(self, world: World, state: LaneState) -> None:
+        state = world.poll(state)
+        assert (state.state, state.lap) == (WORKING, 1)
+        world.settle(state)
+        state = world.poll(world.submit(state))
+        assert (state.state, state.settle, state.settling) == (DONE, (), ())
+
+    def test_a_long_history_is_renewed_with_what_is_to_be_settled(
+        self, world: World, state: LaneState
+    ) -> None:
+        after = world.poll(state.then(events=pacing.MAX_EVENTS))
+        assert after.state == RENEW
+        assert set(states(world, state.run_id)) == {ChunkState.FINISHED}
+        fresh = world.submit(LaneState(state.run_id, 0))
+        assert fresh.settle == ((1, 2, 3),)
 
 
 class TestGone:
     def test_a_job_may_be_unknown_at_first(self, world: World, state: LaneState) -> None:
+        start = world.clock.now()
         for job in world.account.jobs.values():
-            job.visible_from = world.clock.now() + VISIBLE_WITHIN - 1
-        world.clock.advance(VISIBLE_WITHIN - 2)
-        assert world.poll(state).settle == ()
-        assert in_flight(world) == 3
-        world.clock.advance(2)
-        assert world.poll(state).settle == ((1, 2, 3),)
+            job.visible_from = start + VISIBLE_WITHIN - 1
+        after = polled_until(world, state, start + VISIBLE_WITHIN - 50)
+        assert (after.settle, in_flight(world)) == ((), 3)
+        after = polled_until(world, after, start + VISIBLE_WITHIN + 60)
+        assert after.settle == ((1, 2, 3),)
+        assert {c.verdict for c in world.ledger.chunks.all(state.run_id)} == {None}
 
     def test_a_job_that_is_forgotten_leaves_its_rows_unknown(self, world: World) -> None:
         world.account.latency = lambda number: 1e9 if number == 2 else 20.0
@@ -126,15 +246,13 @@ class TestThrottled:
         world.account.will_answer_polls(
             PollAnswer(throttled=Throttled(ThrottleReason.RATE, retry_after))
         )
-        world.clock.advance(25)
-        now = world.clock.now()
-        world.poll(state)
-        until = now + (retry_after or pacing.THROTTLED)
+        after = world.poll(state)
+        until = world.account.polls[0][0] + (retry_after or pacing.THROTTLED)
         assert world.ledger.limits.get(CONNECTION).blocked_until == until
-        world.poll(state)
-        assert len(world.account.polls) == 1
-        world.clock.until(until)
-        assert world.poll(state).settle == ((1, 2, 3),)
+        after = polled_until(world, after, until + 60)
+        assert after.settle == ((1, 2, 3),)
+        assert all(at >= until for at, _ in world.account.polls[1:])
+        assert world.account.trespasses == 0
 
     def test_a_run_that_is_throttled_again_and_again_completes(self, world: World) -> None:
         throttled = PollAnswer(throttled=Throttled(ThrottleReason.RATE, 45.0))
@@ -167,17 +285,24 @@ class TestRefused:
         assert world.problems(run.run_id) == []
 
     def test_refusals_must_come_in_a_row(self, world: World, state: LaneState) -> None:
-        for answer in (self.REFUSED, self.REFUSED, PollAnswer()):
-            world.account.will_answer_polls(answer)
-            state = world.poll(state)
-            world.clock.advance(20)
-        assert state.troubles == 0
+        answers = [self.REFUSED] * (REFUSALS - 1)
+        world.account.will_answer_polls(*answers, PollAnswer(problem="502"), *answers)
+        after = polled_until(world, state, world.clock.now() + 600)
+        assert (after.troubles, after.settle) == (0, ((1, 2, 3),))
+        assert {c.verdict for c in world.ledger.chunks.all(state.run_id)} == {None}
 
 
 def test_a_gateway_error_is_no_news(world: World, state: LaneState) -> None:
     world.account.will_answer_polls(PollAnswer(problem="502 Bad Gateway"))
-    world.clock.advance(25)
-    assert world.poll(state).settle == ()
     assert world.poll(state).settle == ((1, 2, 3),)
-    assert [c.state for c in world.ledger.chunks.all(state.run_id)] == [ChunkState.FINISHED] * 3
+    assert states(world, state.run_id) == [ChunkState.FINISHED] * 3
     assert "poll without an answer" in world.warnings()
+
+
+def test_a_lane_of_a_stopped_run_sends_nothing_more(world: World) -> None:
+    """Whoever is told by a poll that nothing is welcome does not submit in the same breath."""
+    world.account.will_reply(*[Act.ACCEPT] * 3)
+    world.account.will_answer_polls(TestRefused.REFUSED)
+    state = world.submit(LaneState(world.planned(things(20)).run_id, 0))
+    world.poll(state)
+    assert len(world.account.submissions) == 3

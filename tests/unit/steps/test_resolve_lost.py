@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -70,10 +71,18 @@ class TestCreate:
 
     def test_what_never_arrives_fails_in_the_end(self, world: World) -> None:
         world.account.will_reply(*[Act.LOST] * 9)
-        run = world.carried(things(2))
+        run = world.carried(things(1))
         assert run.status is RunStatus.COMPLETED_WITH_FAILURES
         assert everything(world, run.run_id) == {(OutcomeStatus.FAILED, "vendor_unavailable", 3)}
         assert len(world.account.submissions) == 3
+
+    def test_what_is_lost_twice_goes_again_in_halves(self, world: World) -> None:
+        world.account.will_reply(Act.LOST, Act.LOST)
+        run = world.carried(things(2))
+        assert run.status is RunStatus.COMPLETED
+        assert [len(s.records) for s in world.account.submissions] == [2, 2, 1, 1]
+        assert set(world.account.carried_out.values()) == {1}
+        assert world.problems(run.run_id) == []
 
     def test_a_vendor_that_cannot_decide_yet_is_asked_again(self, world: World) -> None:
         pending = Found(FoundState.PENDING, requests=2)
@@ -128,7 +137,7 @@ class TestCreate:
         assert lost.known_jobs == {"job-1"}
 
     def test_one_job_is_adopted_by_one_chunk(self) -> None:
-        with World(max_records=1, max_jobs=20) as world:
+        with World(max_records=1, max_jobs=20, lane_window=10) as world:
             run = world.planned(things(20))
             assert run.lanes == 2
             world.account.will_reply(Act.DONE_UNHEARD, *[Act.ACCEPT] * 9, Act.LOST)
@@ -149,6 +158,30 @@ class TestCreate:
 
 
 class TestRepeatable:
+    """Where the vendor cannot tell by the token alone, asking is not worth its requests."""
+
+    @pytest.fixture
+    def world(self) -> Iterator[World]:
+        with World(max_records=2, max_jobs=3, token_search=False) as made:
+            yield made
+
+    def test_a_job_that_can_be_found_is_adopted(self) -> None:
+        with World(max_records=2, max_jobs=1) as world:
+            world.put_profile({"operation": UPSERT})
+            world.account.will_reply(Act.DONE_UNHEARD)
+            run = world.carried(things(2))
+            assert run.status is RunStatus.COMPLETED
+            assert world.account.most_in_flight == 1
+            assert set(world.account.carried_out.values()) == {1}
+
+    def test_it_goes_again_when_its_job_must_have_ended(self) -> None:
+        with World(max_records=2, max_jobs=1, token_search=False) as world:
+            world.put_profile({"operation": UPSERT})
+            world.account.will_reply(Act.DONE_UNHEARD)
+            run = world.carried(things(2))
+            assert run.status is RunStatus.COMPLETED
+            assert world.account.most_in_flight == 1
+
     def test_it_simply_goes_again(self, world: World) -> None:
         world.put_profile({"operation": UPSERT})
         world.account.will_reply(Act.DONE_UNHEARD, Act.LOST)
@@ -161,7 +194,7 @@ class TestRepeatable:
     def test_without_a_clear_answer_in_the_end_it_is_unknown(self, world: World) -> None:
         world.put_profile({"operation": UPSERT, "max_attempts": 2})
         world.account.will_reply(*[Act.DONE_UNHEARD] * 9)
-        run = world.carried(things(2))
+        run = world.carried(things(1))
         assert everything(world, run.run_id) == {(UNKNOWN, "vendor_unavailable", 2)}
         assert len(world.account.submissions) == 2
 
@@ -178,7 +211,7 @@ class TestRepeatable:
 
     def test_a_later_refusal_does_not_say_what_became_of_the_first(self, world: World) -> None:
         world.put_profile({"operation": UPSERT})
-        world.account.will_reply(Act.DONE_UNHEARD, Act.REFUSE)
+        world.account.will_reply(Act.DONE_UNHEARD, Act.REFUSE, Act.REFUSE)
         run = world.carried(things(2))
         assert world.account.carried_out == {"r1": 1, "r2": 1}
         assert world.statuses(run.run_id) == [UNKNOWN, UNKNOWN]

@@ -37,7 +37,11 @@ def test_a_closed_run(world: World) -> None:
             "version_id": run.source.version_id,
         },
         "origin": None,
+        "forecast": run.forecast,
+        "figures": run.figures,
         "error": None,
+        "paused": None,
+        "waiting": [],
     }
     assert 20 <= document["seconds"] <= 40
     assert document["closed_at"].startswith("2026-01-01T00:00:")
@@ -45,16 +49,18 @@ def test_a_closed_run(world: World) -> None:
 
 
 def test_a_run_under_way(world: World) -> None:
+    world.account.latency = lambda number: 20.0 if number <= 3 else 500.0
     run = world.planned(things(10))
     state = world.submit(LaneState(run.run_id, 0))
-    world.clock.advance(25)
+    document = run_document(world.run(run.run_id), world.deps)
+    assert document["jobs"] == {"planned": 5, "submitted": 3, "finished": 0}
+    assert (document["status"], document["seconds"]) == ("running", 0.0)
     state = world.poll(state)
     document = run_document(world.run(run.run_id), world.deps)
-    assert document["jobs"] == {"planned": 5, "submitted": 3, "finished": 3}
+    assert document["jobs"] == {"planned": 5, "submitted": 5, "finished": 3}
     assert (document["outcomes"], document["closed_at"]) == (NO_OUTCOMES, None)
-    assert (document["status"], document["seconds"]) == ("running", 25.0)
+    assert document["seconds"] == round(world.clock.now() - run.started_at, 1) > 20
     world.settle(state)
-    world.submit(state)
     document = run_document(world.run(run.run_id), world.deps)
     assert document["jobs"] == {"planned": 5, "submitted": 5, "finished": 3}
     assert document["outcomes"] == {**NO_OUTCOMES, "succeeded": 6}

@@ -8,13 +8,17 @@ from unittest import mock
 import pytest
 
 from jobferry import pacing
+from jobferry.ledger.chunks import Chunks
 from jobferry.ledger.config import Connection
 from jobferry.ledger.runs import Halt
+from jobferry.ledger.table import Item
 from jobferry.model import ChunkState, OutcomeStatus, RunStatus
+from jobferry.steps.fill_slots import OTHERS_SLOTS
 from jobferry.steps.lane import DONE, RENEW, WORKING, LaneState, timestamp
+from jobferry.steps.open_run import open_run
 from jobferry.steps.submit_jobs import submit_jobs
 from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.vendor import VENDOR, Act, Reply, Submission
+from tests.fakes.vendor import CREATE, UPSERT, VENDOR, Act, Reply, Submission
 from tests.fakes.world import CONNECTION, Execution, World, things
 
 SKIPPED, FAILED = OutcomeStatus.SKIPPED, OutcomeStatus.FAILED
@@ -32,6 +36,11 @@ def states(world: World, run_id: str) -> list[ChunkState]:
     return [chunk.state for chunk in world.ledger.chunks.all(run_id)]
 
 
+def kept(world: World) -> list[Item]:
+    """All that the table holds but the work that each invocation adds up."""
+    return [item for item in world.table.items() if not item["sk"].startswith("LANE#")]
+
+
 def carry_on(world: World, run_id: str) -> Execution:
     """Close, which starts lanes for what is left, until the run is closed."""
     execution = world.execution()
@@ -46,7 +55,7 @@ class TestWindow:
         assert sent(world) == [("r1", "r2"), ("r3", "r4"), ("r5", "r6")]
         assert states(world, run.run_id) == [ChunkState.SUBMITTED] * 3
         assert world.ledger.limits.get(CONNECTION).in_flight == 3
-        assert (state.state, state.lap, state.settle) == (WORKING, 1, ())
+        assert (state.state, state.lap, state.settle) == (WORKING, 0, ())
         assert state.wait_until > timestamp(world.clock.now())
 
     def test_a_full_window_sends_nothing_more(self, world: World) -> None:
@@ -58,12 +67,13 @@ class TestWindow:
     def test_the_same_step_twice_sends_once(self, world: World) -> None:
         run = world.planned(things(4))
         first = world.submit(lane(run.run_id))
-        before = world.table.items()
+        before, requests = kept(world), world.ledger.runs.requests(run.run_id)
         assert world.submit(lane(run.run_id)).to_payload() == first.to_payload()
-        assert world.table.items() == before
+        assert kept(world) == before
+        assert world.ledger.runs.requests(run.run_id) == requests
 
     def test_lanes_share_pool_and_slots(self) -> None:
-        with World(max_records=1, max_jobs=20) as world:
+        with World(max_records=1, max_jobs=20, lane_window=10) as world:
             run = world.planned(things(50))
             assert run.lanes == 2
             world.submit(lane(run.run_id, 0))
@@ -85,12 +95,13 @@ class TestWindow:
             world.clock.now(),
             max_jobs=3,
         )
-        current = world.ledger.chunks.pool
-        looks = iter([stale])
+        current = Chunks.pool
+        looks = iter([stale] * 3)
         with mock.patch.object(
-            world.ledger.chunks, "pool", lambda run_id: next(looks, None) or current(run_id)
+            Chunks, "pool", lambda chunks, run_id: next(looks, None) or current(chunks, run_id)
         ):
             world.submit(lane(run.run_id))
+        assert next(looks, None) is None
         assert sent(world) == [("r3", "r4")]
 
     def test_slots_of_other_runs_count(self, world: World) -> None:
@@ -101,7 +112,7 @@ class TestWindow:
         assert len(sent(world)) == 3
         assert (state.state, state.wait_until) == (
             WORKING,
-            timestamp(world.clock.now() + pacing.NO_SLOT),
+            timestamp(world.clock.now() + OTHERS_SLOTS),
         )
 
     def test_requests_are_counted(self, world: World) -> None:
@@ -113,15 +124,17 @@ class TestWindow:
 class TestLane:
     def test_a_lane_ends_when_nothing_is_left(self, world: World) -> None:
         run = world.planned(things(2))
-        state = world.submit(lane(run.run_id))
-        world.clock.advance(30)
-        state = world.submit(world.poll(state))
-        assert (state.state, state.settle) == (DONE, ((1,),))
+        state = world.poll(world.submit(lane(run.run_id)))
+        assert (state.state, state.settle) == (WORKING, ((1,),))
+        world.settle(state)
+        state = world.poll(world.submit(state))
+        assert (state.state, state.settle) == (DONE, ())
 
     def test_a_long_history_is_renewed(self, world: World) -> None:
         run = world.planned(things(2))
         state = world.submit(lane(run.run_id).then(events=pacing.MAX_EVENTS - 1))
-        assert state.state == RENEW
+        assert state.state == WORKING
+        assert world.poll(state).state == RENEW
 
     def test_a_closed_run_needs_no_lane(self, world: World) -> None:
         run = world.carried(things(2))
@@ -132,7 +145,6 @@ class TestLane:
     def test_what_a_dead_step_finished_is_settled(self, world: World) -> None:
         run = world.planned(things(6))
         state = world.submit(lane(run.run_id))
-        world.clock.advance(30)
         world.poll(state)  # and its answer is lost
         after = world.submit(state)
         assert sorted(n for group in after.settle for n in group) == [1, 2, 3]
@@ -280,6 +292,21 @@ class TestThrottled:
         assert all(s.at >= until for s in world.account.submissions[1:])
         assert world.run(run.run_id).status is RunStatus.COMPLETED
 
+    @pytest.mark.parametrize(
+        ("operation", "reply"),
+        [(CREATE, Reply(Act.THROTTLE, 60.0)), (CREATE, Act.LOST), (UPSERT, Act.DONE_UNHEARD)],
+    )
+    def test_a_lane_stays_for_the_last_chunk_that_went_back(
+        self, world: World, operation: str, reply: Act | Reply
+    ) -> None:
+        world.put_profile({"operation": operation})
+        world.account.will_reply(reply, reply)
+        execution = world.execution()
+        request = world.drop(things(2))
+        execution.carry(lambda: open_run(request, execution.arn, world.deps))
+        assert world.run(execution.run_id).status is RunStatus.COMPLETED
+        assert execution.history.count("CloseRun") == 1
+
     def test_a_chunk_left_claimed_waits_too(self, world: World) -> None:
         run = world.planned(things(6))
         world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"table.transact"}))
@@ -322,8 +349,8 @@ class TestBudget:
             start = world.clock.now()
             run = world.carried(things(80))
             assert run.status is RunStatus.COMPLETED
-            # Eight of ten requests a minute may be submissions.
-            assert world.clock.now() - start <= 60 * (80 / 8 + 3)
+            # A look a minute and one that is kept for it: eight of ten may be submissions.
+            assert world.clock.now() - start <= 61 * 80 / 8
 
 
 class TestTwins:
@@ -348,17 +375,15 @@ class TestTwins:
         world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"table.transact"}))
         with pytest.raises(Crash):
             world.submit(lane(run.run_id))
-        in_flight = world.ledger.chunks.in_flight
-        looks = iter([in_flight(CONNECTION, run.run_id, 0)])
+        in_flight = Chunks.in_flight
+        looks = iter([world.ledger.chunks.in_flight(CONNECTION, run.run_id, 0)])
         twins = iter([lane(run.run_id)])
 
         def meanwhile(_submission: Submission) -> None:
             """The twin has looked before this request left, and acts now, out of time."""
             for state in twins:
                 with mock.patch.object(
-                    world.ledger.chunks,
-                    "in_flight",
-                    lambda *args: next(looks, None) or in_flight(*args),
+                    Chunks, "in_flight", lambda *args: next(looks, None) or in_flight(*args)
                 ):
                     submit_jobs(state, world.deps, world.clock.now())
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from jobferry.ledger.runs import Halt
-from jobferry.model import RunStatus
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from jobferry.ledger.runs import Halt, Source
+from jobferry.model import OutcomeStatus, RunStatus
 from jobferry.steps.lane import LaneState
-from jobferry.steps.sweep import SETTLED_SECONDS
+from jobferry.steps.sweep import SETTLED_SECONDS, STOPPED, sweep
 from tests.fakes.world import World, things
 
 
@@ -64,3 +69,81 @@ def test_a_file_that_failed_and_was_never_closed_is_closed(world: World) -> None
     world.carry_restarts()
     assert world.run(run.run_id).status is RunStatus.FAILED
     assert world.run(run.run_id).closed_at == world.clock.now()
+
+
+@pytest.mark.parametrize("status", STOPPED)
+def test_a_run_that_somebody_stopped_is_brought_to_its_end_and_no_further(
+    world: World, status: str
+) -> None:
+    world.ledger.limits.learn_jobs("acme", 2, world.clock.now())
+    run = world.planned(things(9))
+    world.submit(LaneState(run.run_id, 0))  # two jobs are under way
+    world.ended[run.execution] = status
+    world.clock.advance(SETTLED_SECONDS + 1)
+
+    assert world.sweep() == {"open_runs": 1, "restarted": 1}
+    world.carry_restarts()
+
+    closed = world.run(run.run_id)
+    assert closed.status is RunStatus.ABORTED
+    assert closed.error == STOPPED[status]
+    assert Counter(world.statuses(run.run_id)) == {
+        OutcomeStatus.SUCCEEDED: 4,
+        OutcomeStatus.SKIPPED: 5,
+    }
+    assert {o.error_code for o in world.outcomes(run.run_id).values()} == {None, "aborted"}
+    assert world.problems(run.run_id) == []
+    assert world.sweep() == {"open_runs": 0, "restarted": 0}
+
+
+def test_a_run_that_was_stopped_while_it_was_planned_sends_nothing(world: World) -> None:
+    world.seconds["plan"] = -1.0
+    run = world.planned(things(400))
+    assert not run.plan.done
+    world.ended[run.execution] = "ABORTED"
+    world.seconds["plan"] = 810.0
+    world.clock.advance(SETTLED_SECONDS + 1)
+
+    world.sweep()
+    world.carry_restarts()
+
+    assert world.run(run.run_id).status is RunStatus.ABORTED
+    assert set(world.statuses(run.run_id)) == {OutcomeStatus.SKIPPED}
+    assert world.account.submissions == []
+    assert world.problems(run.run_id) == []
+
+
+def test_an_execution_that_is_no_longer_known_is_carried_on(world: World) -> None:
+    run = world.planned(things(9))
+    world.ended[run.execution] = None
+    world.clock.advance(SETTLED_SECONDS + 1)
+    world.sweep()
+    world.carry_restarts()
+    assert world.run(run.run_id).status is RunStatus.COMPLETED
+
+
+def test_however_many_runs_came_after_it_an_open_run_is_found(world: World) -> None:
+    run = world.planned(things(3))
+    for number in range(600):
+        later = replace(
+            run,
+            run_id=f"things-{number:012x}",
+            source=Source("b", "k", str(number)),
+            started_at=run.started_at + 1 + number / 1_000,
+        )
+        world.ledger.runs.create(later)
+        world.ledger.runs.close(later.run_id, RunStatus.COMPLETED, world.clock.now(), {}, {})
+    world.clock.advance(SETTLED_SECONDS + 1)
+    assert world.sweep() == {"open_runs": 1, "restarted": 1}
+    assert world.restarts == [(run.run_id, run.execution)]
+
+
+def test_a_sweep_ends_when_its_time_is_up(world: World) -> None:
+    world.planned(things(3))
+    now = world.clock.advance(SETTLED_SECONDS + 1) or world.clock.now()
+
+    swept = sweep(world.deps, lambda _: "FAILED", lambda *r: world.restarts.append(r), deadline=now)
+
+    assert swept == {"open_runs": 0, "restarted": 0}
+    assert world.restarts == []
+    assert "sweep is out of time" in world.warnings()

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jobferry.ledger.config import Connection
 from jobferry.model import JsonObject, OutcomeStatus, RecordResult, RunStatus
+from jobferry.steps.open_run import PRIORITIES
 from jobferry.vendors.base import Found, FoundState, PollAnswer, Refused, Throttled, ThrottleReason
 from tests.fakes.effects import CrashOnce, Phase
-from tests.fakes.vendor import CREATE, UPSERT, Act, Reply
+from tests.fakes.vendor import CREATE, UPSERT, VENDOR, Act, Reply
 from tests.fakes.world import CONNECTION, ExecutionFailedError, World, things
 
 SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
@@ -86,6 +88,138 @@ def test_many_small_jobs_keep_thirty_in_flight_and_no_more() -> None:
         assert all(s.reply.act is Act.ACCEPT for s in world.account.submissions)
         assert world.clock.now() - start < 1.5 * 300 * 13 / 30
         assert world.problems(run.run_id) == []
+
+
+class TestExcess:
+    """A vendor that refuses one job too many, and does nothing: slots are tried on presumption."""
+
+    @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(
+        seed=st.integers(0, 2**32),
+        latencies=st.lists(st.floats(0.5, 9), min_size=1, max_size=6),
+        there=st.integers(1, 8),
+    )
+    def test_nothing_is_exceeded_lost_or_doubled(
+        self, seed: int, latencies: list[float], there: int
+    ) -> None:
+        with World(max_records=2, slots=8, senders=4, seed=seed, refuses_excess=True) as world:
+            account = world.account
+            account.max_jobs = there  # which may be fewer than are documented
+            account.request_seconds = 0.3
+            account.latency = lambda number: latencies[number % len(latencies)]
+            run = world.carried(things(80))
+            assert (run.status, run.outcomes[SUCCEEDED]) == (RunStatus.COMPLETED, 80)
+            assert account.most_in_flight <= there
+            assert set(account.carried_out.values()) == {1}
+            assert {o.attempts for o in world.outcomes(run.run_id).values()} == {1}
+            assert world.problems(run.run_id) == []
+
+    def test_slots_are_refilled_sooner_than_looks_could(self) -> None:
+        seconds = []
+        for refuses_excess in (False, True):
+            with World(max_records=1, refuses_excess=refuses_excess, senders=12) as world:
+                world.account.request_seconds = 0.3
+                world.account.latency = lambda number: 3.0 + number % 5 / 10
+                start = world.clock.now()
+                run = world.carried(things(1_200))
+                assert world.problems(run.run_id) == []
+                seconds.append(world.clock.now() - start)
+                refused = sum(s.reply.act is Act.FULL for s in world.account.submissions)
+                assert refused == 0 if not refuses_excess else refused < 120
+        assert seconds[1] < seconds[0]
+
+    @pytest.mark.parametrize("phase", Phase)
+    def test_a_crash_at_any_effect_loses_and_doubles_nothing(self, phase: Phase) -> None:
+        calm = CrashOnce(0, phase)
+        full = carried_in_excess(calm)
+        assert full > 0
+        for number in range(1, len(calm.seen) + 1):
+            carried_in_excess(CrashOnce(number, phase))
+
+
+def carried_in_excess(crash: CrashOnce) -> int:
+    """A run that tries slots on presumption, in a world where the process dies once; returns how
+    often it was refused."""
+    with World(max_records=2, slots=3, refuses_excess=True) as world:
+        world.account.request_seconds = 0.2
+        world.account.latency = lambda number: 2.0 + number % 3 / 2
+        known = {2: [(2.3, 2.5)] * 10}
+        world.ledger.limits.learn_latencies(CONNECTION, CREATE, known)
+        request = world.drop(things(20))
+        world.effects.on_effect = crash
+        run = world.execute(request)
+        at = crash.seen[-1] if crash.seen else ""
+        assert run.outcomes[SUCCEEDED] == 20, at
+        assert set(world.account.carried_out.values()) == {1}, at
+        assert world.account.most_in_flight == 3, at
+        assert world.problems(run.run_id) == [], at
+        return sum(s.reply.act is Act.FULL for s in world.account.submissions)
+
+
+class TestSideBySide:
+    """Runs of one connection at the same time."""
+
+    def test_an_urgent_small_run_ends_early_and_starves_nobody(self) -> None:
+        with World(max_records=1, seed=3) as world:
+            world.account.latency = lambda number: 8.0 + number % 5
+            big = world.drop(things(900))
+            small = world.drop(things(20, start=5_000), options={"jobferry-priority": "highest"})
+            start = world.clock.now()
+            runs = world.execute_all([big, small], [0.0, 100.0])
+            assert [run.outcomes[SUCCEEDED] for run in runs] == [900, 20]
+            first, urgent = runs
+            assert urgent.closed_at is not None
+            assert urgent.closed_at - urgent.started_at < 45
+            sent_meanwhile = [
+                s
+                for s in world.account.submissions
+                if urgent.started_at + 5 < s.at < urgent.closed_at
+                and s.keys[0] in {f"r{n}" for n in range(1, 901)}
+            ]
+            assert len(sent_meanwhile) > 5
+            assert world.account.most_in_flight == 30
+            # Together they take little longer than all their jobs after each other would.
+            assert first.closed_at is not None
+            assert first.closed_at - start < 1.15 * 920 * 10 / 30 + 12
+            assert set(world.account.carried_out.values()) == {1}
+            assert [world.problems(run.run_id) for run in runs] == [[], []]
+
+    @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(
+        seed=st.integers(0, 2**32),
+        rows=st.lists(st.integers(1, 60), min_size=2, max_size=4),
+        priorities=st.lists(st.sampled_from(PRIORITIES), min_size=4, max_size=4),
+        lane_window=st.sampled_from([2, 100]),
+    )
+    def test_slots_are_shared_exactly(
+        self, seed: int, rows: list[int], priorities: list[str], lane_window: int
+    ) -> None:
+        with World(max_records=2, max_jobs=5, seed=seed, lane_window=lane_window) as world:
+            world.account.request_seconds = 0.2
+            requests = [
+                world.drop(
+                    things(count, start=1_000 * index + 1),
+                    options={"jobferry-priority": priorities[index]},
+                )
+                for index, count in enumerate(rows)
+            ]
+            runs = world.execute_all(requests)
+            assert [run.outcomes[SUCCEEDED] for run in runs] == rows
+            assert world.account.most_in_flight <= 5
+            assert all(s.reply.act is Act.ACCEPT for s in world.account.submissions)
+            assert set(world.account.carried_out.values()) == {1}
+            assert all(world.problems(run.run_id) == [] for run in runs)
+
+    def test_requests_of_a_minute_are_shared_too(self) -> None:
+        with World(max_records=1, seed=1) as world:
+            world.ledger.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", 10, 40))
+            requests = [world.drop(things(60)), world.drop(things(60, start=1_000))]
+            runs = world.execute_all(requests)
+            moments = sorted(
+                [s.at for s in world.account.submissions] + [at for at, _ in world.account.polls]
+            )
+            assert max(sum(at <= m < at + 60 for m in moments) for at in moments) <= 40
+            assert all(run.status is RunStatus.COMPLETED for run in runs)
 
 
 def test_threads_send_as_one_does() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobferry.vendors import VENDORS, vendor_named
+from jobferry.vendors import VENDORS, Vendors, vendor_named
 from jobferry.vendors.base import Operation, Vendor, compact_json
 from jobferry.vendors.zendesk_support import ZENDESK_SUPPORT
 
@@ -29,6 +29,31 @@ def test_vendors_are_known_by_their_names() -> None:
 def test_an_unknown_vendor_is_told_which_there_are() -> None:
     with pytest.raises(LookupError, match=r"'zendesk'.*zendesk_support"):
         vendor_named("zendesk")
+
+
+def test_a_vendor_is_loaded_when_it_is_asked_for() -> None:
+    asked: list[str] = []
+
+    def load() -> Vendor:
+        asked.append("zendesk_support")
+        return ZENDESK_SUPPORT
+
+    vendors = Vendors({"zendesk_support": load})
+
+    assert list(vendors) == ["zendesk_support"]
+    assert "zendesk_support" in vendors
+    assert len(vendors) == 1
+    assert asked == []
+    assert vendors["zendesk_support"] is ZENDESK_SUPPORT
+    assert asked == ["zendesk_support"]
+
+
+def test_a_vendor_can_be_added_and_taken_away() -> None:
+    vendors = Vendors({})
+    vendors["mine"] = ZENDESK_SUPPORT
+    assert dict(vendors) == {"mine": ZENDESK_SUPPORT}
+    del vendors["mine"]
+    assert vendors.get("mine") is None
 
 
 @pytest.mark.parametrize(("vendor", "operation"), OPERATIONS)
@@ -69,12 +94,16 @@ def test_a_name_that_only_the_account_knows_is_asked_for() -> None:
 def test_zendesk_is_held_to_what_it_publishes() -> None:
     assert ZENDESK_SUPPORT.capabilities.max_jobs == 30
     assert ZENDESK_SUPPORT.capabilities.retention_seconds == 86_400
-    assert {operation.max_records for operation in ZENDESK_SUPPORT.operations.values()} == {100}
+    most = {name: each.max_records for name, each in ZENDESK_SUPPORT.operations.items()}
+    assert most.pop("tickets.merge") == 1
+    assert set(most.values()) == {100}
     not_repeatable = {
         name for name, each in ZENDESK_SUPPORT.operations.items() if not each.repeatable
     }
     assert not_repeatable == {
-        name for name in ZENDESK_SUPPORT.operations if name.endswith((".create", ".import"))
+        name
+        for name in ZENDESK_SUPPORT.operations
+        if name.endswith((".create", ".import", ".merge"))
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -23,31 +22,13 @@ from jobferry.vendors.base import (
     ThrottleReason,
     compact_json,
 )
-from jobferry.vendors.http import Answer, HttpClient, NoAnswer
+from jobferry.vendors.http import Answer, NoAnswer
 from jobferry.vendors.zendesk_operations import OPERATIONS
 from jobferry.vendors.zendesk_support import ZendeskSupportClient
+from tests.unit.vendors.script import Script
 
 CREATE = OPERATIONS["tickets.create"]
 RECORDS: list[JsonObject] = [{"subject": "s", "comment": {"body": "b"}}]
-
-
-class Script(HttpClient):
-    """Gives out answers in turn, the last one for ever."""
-
-    def __init__(self, *answers: Answer | NoAnswer) -> None:
-        self.requests_made = 0
-        self._answers = answers
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-    ) -> Answer | NoAnswer:
-        self.requests_made += 1
-        return self._answers[min(self.requests_made, len(self._answers)) - 1]
 
 
 def client(*answers: Answer | NoAnswer) -> ZendeskSupportClient:

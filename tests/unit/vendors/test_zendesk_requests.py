@@ -17,6 +17,7 @@ UPDATE = OPERATIONS["tickets.update"]
 DELETE = OPERATIONS["tickets.delete"]
 DELETE_USERS = OPERATIONS["users.delete"]
 AGENTS = OPERATIONS["agents.set_attributes"]
+MERGE = OPERATIONS["tickets.merge"]
 
 
 def car(action: str) -> Operation:
@@ -136,6 +137,31 @@ def test_rows_that_one_query_cannot_name_are_refused(records: list[JsonObject]) 
 # Jobs with an action
 
 
+def test_one_ticket_is_merged_with_its_comments() -> None:
+    row = {"id": "7", "target_id": 8, "target_comment": "a", "source_comment_is_public": False}
+
+    assert sent(MERGE, row) == Request(
+        "POST",
+        "/tickets/8/merge",
+        body={"ids": [7], "target_comment": "a", "source_comment_is_public": False},
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "code"),
+    [
+        ([{"id": 7, "target_id": 8}, {"id": 9, "target_id": 8}], "one_merge_per_job"),
+        ([], "one_merge_per_job"),
+        ([{"id": 7, "target_id": "8/../../users/1"}], "invalid_id"),
+        ([{"id": "7,9", "target_id": 8}], "invalid_id"),
+        ([{"id": 7}], "invalid_id"),
+        ([{"id": "7", "target_id": 7}], "merge_into_itself"),
+    ],
+)
+def test_what_is_no_merge_of_one_ticket_is_refused(rows: list[JsonObject], code: str) -> None:
+    assert refusal(MERGE, *rows) == code
+
+
 def test_one_job_gives_the_same_values_to_many_agents() -> None:
     common = {"action": "upsert", "attribute_values": ["u-1", {"id": "u-2"}]}
 
@@ -227,6 +253,7 @@ def test_what_can_be_read_back() -> None:
     assert kinds == {
         "tickets.create": "tickets",
         "tickets.import": "tickets",
+        "tickets.merge": None,
         "users.create": "users",
         "organizations.create": "organizations",
         "organization_memberships.create": None,

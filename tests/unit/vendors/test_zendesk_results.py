@@ -36,6 +36,11 @@ def read(
     return read_results(operation, raw, len(records), lambda: records)
 
 
+MERGE = OPERATIONS["tickets.merge"]
+PAIR: list[JsonObject] = [{"id": 5, "target_id": 6, "target_comment": "7"}]
+DONE = {"action": "update", "id": 5, "status": "Updated", "success": True}
+
+
 @dataclass(frozen=True)
 class Form:
     """A form of the results of one job.
@@ -69,6 +74,16 @@ def keys(*external_ids: str) -> list[JsonObject]:
 BLANK = {"index": 1, "error": "TicketCreateFailed", "details": "Description: cannot be blank"}
 
 FORMS = (
+    # Merging: one record a job, of which there may be several parts
+    Form("the source", MERGE, [DONE], ["succeeded:5"], PAIR),
+    Form("source and target", MERGE, [{**DONE, "id": 6}, DONE], ["succeeded:5"], PAIR),
+    Form("the target alone", MERGE, [{**DONE, "id": 6}], ["succeeded:5"], PAIR),
+    Form("by index", MERGE, [{"index": 0, "success": True}], ["succeeded:5"], PAIR),
+    Form("a part failed", MERGE, [DONE, {"id": 6, "error": "E"}], ["failed:5"], PAIR),
+    Form("a part says nothing", MERGE, [DONE, {}], ["unknown:5"], PAIR),
+    Form("a stranger", MERGE, [{**DONE, "id": 7}], ["unknown:5"], PAIR),
+    Form("source and a stranger", MERGE, [DONE, {"id": 7, "error": "E"}], ["succeeded:5"], PAIR),
+    Form("no part", MERGE, [], ["unknown:5"], PAIR),
     # Creation
     Form(
         "tickets, by index",

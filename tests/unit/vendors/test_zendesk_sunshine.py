@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,37 +26,17 @@ from jobferry.vendors.base import (
     ThrottleReason,
     compact_json,
 )
-from jobferry.vendors.http import Answer, HttpClient, NoAnswer
+from jobferry.vendors.http import Answer, NoAnswer
 from jobferry.vendors.zendesk_sunshine import (
     OPERATIONS,
     ZENDESK_SUNSHINE,
     ZendeskSunshineClient,
     encode,
 )
+from tests.unit.vendors.script import Script
 
 POST = OPERATIONS["resources.post"]
 RECORDS: list[JsonObject] = [{"type": "product", "external_id": "1", "attributes": {"name": "n"}}]
-
-
-class Script(HttpClient):
-    """Gives out answers in turn, the last one for ever."""
-
-    def __init__(self, *answers: Answer | NoAnswer) -> None:
-        self.requests_made = 0
-        self.asked: list[tuple[str, Mapping[str, str]]] = []
-        self._answers = answers
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-    ) -> Answer | NoAnswer:
-        self.requests_made += 1
-        self.asked.append((path, dict(params or {})))
-        return self._answers[min(self.requests_made, len(self._answers)) - 1]
 
 
 def client(*answers: Answer | NoAnswer) -> ZendeskSunshineClient:

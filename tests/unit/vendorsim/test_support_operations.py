@@ -350,6 +350,47 @@ def test_group_memberships_join_the_groups_that_a_scenario_may_bring(
     assert ended["results"][0]["success"] is True
 
 
+def test_a_closed_ticket_is_merged_no_more(run_job: RunJob, ticket_ids: list[int]) -> None:
+    target, source, other = ticket_ids[:3]
+    run_job("POST", f"tickets/{target}/merge", {"ids": [source]})
+
+    closed_source = run_job("POST", f"tickets/{target}/merge", {"ids": [source, other]})
+    closed_target = run_job("POST", f"tickets/{source}/merge", {"ids": [target]})
+    itself = run_job("POST", f"tickets/{target}/merge", {"ids": [target]})
+
+    assert [row.get("error") for row in closed_source["results"]] == ["TicketMergeFailed", None]
+    assert closed_target["results"][0]["details"] == "Status: closed prevents ticket merge"
+    assert itself["status"] == "failed"
+
+
+def test_the_results_of_a_merge_may_name_the_target(
+    sim: RunningSimulator, run_job: RunJob, ticket_ids: list[int]
+) -> None:
+    sim.change_settings(merge_results="target")
+    target, source = ticket_ids[:2]
+
+    shown = run_job("POST", f"tickets/{target}/merge", {"ids": [source], "target_comment": "c"})
+
+    assert [row["id"] for row in shown["results"]] == [target]
+    effects = sim.effects(kind="ticket", action="updated")["effects"]
+    assert [(each["id"], each["fields"]["target_comment"]) for each in effects] == [
+        (target, "c"),
+        (source, "c"),
+    ]
+
+
+@pytest.mark.parametrize(("served", "other"), [("job", "jobs"), ("jobs", "job")])
+def test_agents_jobs_may_be_served_under_one_path_alone(
+    sim: RunningSimulator, served: str, other: str
+) -> None:
+    sim.change_settings(agent_jobs_path=served)
+    path = "/api/v2/routing/agents/instance_values"
+
+    answers = [sim.request("POST", f"{path}/{end}", json={}) for end in (served, other)]
+
+    assert [answer.status_code for answer in answers] == [400, 404]
+
+
 @pytest.mark.parametrize("path", ["job", "jobs"])
 def test_agents_get_attribute_values(sim: RunningSimulator, run_job: RunJob, path: str) -> None:
     agent = sim.request("GET", "/api/v2/users/me").json()["user"]["id"]

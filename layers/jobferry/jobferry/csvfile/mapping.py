@@ -130,6 +130,10 @@ class RowMapping:
             raise RowRejected(self._complaint(plain)) from error
         return record
 
+    def sets(self, name: str) -> bool:
+        """Whether a column or a constant fills the field of this name, or something inside it."""
+        return name in self._template()
+
     def _plain(self, cells: Sequence[str]) -> Sequence[str]:
         return [undefuse(cell) for cell in cells] if self._defused else cells
 

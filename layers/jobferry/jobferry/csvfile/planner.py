@@ -36,6 +36,7 @@ class ChunkLimits:
     max_rows_spanned  rows of the file from one boundary to the next, bad ones included
     body_overhead     bytes of a body without its records: `{"tickets":[]}`
     record_overhead   bytes that the request adds to each record
+    max_record_bytes  bytes of one record by itself, if the vendor bounds them
     """
 
     max_records: int
@@ -43,6 +44,7 @@ class ChunkLimits:
     max_rows_spanned: int = 1_000
     body_overhead: int = 0
     record_overhead: int = 0
+    max_record_bytes: int | None = None
 
 
 class ChunkSpec(NamedTuple):
@@ -82,6 +84,7 @@ def plan(
     seen: SeenKeys | None,
     *,
     next_chunk: int = 0,
+    cut_after: int | None = None,
     weigh: Weigh | None = None,
 ) -> Iterator[PlanItem]:
     """Check the rows and cut them into chunks.
@@ -89,6 +92,7 @@ def plan(
     rows        from the start of the data, or from where a boundary ends
     seen        complete up to that place; None to let repeats pass
     next_chunk  number of the next chunk: one more than the last before that place
+    cut_after   good rows from that place on after which a chunk ends, however few it has
     weigh       asked only when a cheap upper bound does not fit; JSON without blanks by default
 
     Yields in file order. All rejects of rows up to a boundary come before it, so what came before
@@ -101,21 +105,26 @@ def plan(
         judged = _without_repeats(judged, mapping, mapping.key_name, seen)
     chunk = _OpenChunk(scale)
     number = next_chunk
+    good = 0
     start = end_row = end_offset = -1
     for row, reject in judged:
         if start < 0:
             start = row.number - 1
+        cut = False
         if reject is not None:
             yield reject
-        elif not chunk.take(row):
-            yield chunk.closed(number, end_offset, end_row)
-            number += 1
-            start = end_row
-            chunk = _OpenChunk(scale)
-            chunk.take(row)
+        else:
+            good += 1
+            cut = good == cut_after
+            if not chunk.take(row):
+                yield chunk.closed(number, end_offset, end_row)
+                number += 1
+                start = end_row
+                chunk = _OpenChunk(scale)
+                chunk.take(row)
         end_row = row.number
         end_offset = row.offset + row.length
-        if chunk.rows == limits.max_records or end_row - start >= limits.max_rows_spanned:
+        if cut or chunk.rows == limits.max_records or end_row - start >= limits.max_rows_spanned:
             if chunk.rows:
                 yield chunk.closed(number, end_offset, end_row)
                 number += 1
@@ -147,18 +156,20 @@ class _Scale:
         self._fixed = mapping.fixed_bytes + self._added
         self.body_overhead = limits.body_overhead
         self.max_bytes = limits.max_bytes
-        self.room = limits.max_bytes - limits.body_overhead
-        self._surely_fits = (self.room - self._fixed) // _MOST_BYTES_PER_BYTE
+        room = limits.max_bytes - limits.body_overhead - self._added
+        of_one = limits.max_record_bytes
+        self.most_of_one = room if of_one is None else min(room, of_one)
+        self._surely_fits = (self.most_of_one - mapping.fixed_bytes) // _MOST_BYTES_PER_BYTE
 
     def at_most(self, row: RawRow) -> int:
         return self._fixed + _MOST_BYTES_PER_BYTE * row.length
 
     def outweighs_all(self, row: RawRow) -> int | None:
-        """The row's exact weight if no request can carry it even alone."""
+        """The bytes of the row's record if no request can carry it even alone."""
         if row.length <= self._surely_fits:
             return None
-        size = self.exactly(row.cells)
-        return size if size > self.room else None
+        size = self.exactly(row.cells) - self._added
+        return size if size > self.most_of_one else None
 
     def exactly(self, cells: list[str]) -> int:
         return self._added + self._weigh(self._mapping.record(cells))
@@ -226,7 +237,7 @@ def _judged(row: RawRow, mapping: RowMapping, scale: _Scale) -> Reject | None:
             OutcomeStatus.REJECTED,
             RejectCode.ROW_TOO_LARGE,
             f"The row takes {size:,} bytes when it is sent, and the vendor takes at most "
-            f"{scale.room:,} at once. Shorten its cells.",
+            f"{scale.most_of_one:,} for a row. Shorten its cells.",
         )
     return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from io import BytesIO
 
 from jobferry.csvfile.dialect import Dialect
@@ -37,3 +37,35 @@ def read_records(
             raise SourceChanged(span)
         records.extend((row.number, mapping.record(row.cells)) for row in rows)
     return records
+
+
+def cut(
+    data: bytes,
+    base_offset: int,
+    spans: Sequence[Span],
+    dialect: Dialect,
+    keep: Container[int],
+) -> tuple[Span, ...]:
+    """The spans of some rows of a chunk, neighbours together.
+
+    Args:
+        data: the file from byte `base_offset` on, at least to the end of the last span.
+        keep: the numbers of the rows that are wanted.
+    """
+    found: list[Span] = []
+    for span in spans:
+        start = span.offset - base_offset
+        part = data[start : start + span.length]
+        for row in read_rows(BytesIO(part), dialect, offset=span.offset, row=span.first_row - 1):
+            if row.number not in keep:
+                continue
+            last = found[-1] if found else None
+            if (
+                last is not None
+                and last.offset + last.length == row.offset
+                and last.first_row + last.rows == row.number
+            ):
+                found[-1] = last._replace(length=last.length + row.length, rows=last.rows + 1)
+            else:
+                found.append(Span(row.offset, row.length, row.number, 1))
+    return tuple(found)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import sqlite3
+import os
+import struct
 from collections.abc import Sequence
+from contextlib import ExitStack
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_KEPT_AS_IS = 16
-"""Bytes of a key up to which it is stored itself; of a longer one, its digest of this size. Among
-ten million keys, two digests of 128 bits are alike once in 10^24 files."""
-_CACHE_KIB = 144 * 1024
-"""Holds what ten million keys in file order touch, and half of them when they come at random."""
-_FORMAT = 1
+from jobferry.csvfile.digestindex import DIGEST_BYTES, SLOTS, DigestIndex
+
+_MAGIC = b"seenkey2"
+_HEADER = struct.Struct("<8sQ")
+"""Magic and the row that was saved, where the digest of a row 0 would be."""
+_ROWS_AT_ONCE = 65_536
 
 
 class SeenKeysStale(Exception):
@@ -25,7 +27,11 @@ class SeenKeysStale(Exception):
 
 
 class SeenKeys:
-    """The keys of the rows planned so far, in an SQLite file.
+    """The keys of the rows planned so far: their digests in a file, an index of it in memory.
+
+    The file holds one digest of 128 bits per row, in order of rows; zeros where a row has none,
+    because it is bad or repeats an earlier one. Among ten million keys, two digests are alike
+    once in 10^24 files.
 
     The file can be copied after `save`, and brought back to go on from there:
     `SeenKeys(path, complete_to=row)` forgets the keys of later rows, so that rows that are read
@@ -34,45 +40,40 @@ class SeenKeys:
 
     path         made when it is not there
     complete_to  number of the row after which planning goes on; 0 starts anew
+    slots        of the index in memory; see DigestIndex
 
     Raises SeenKeysStale when the file was saved before that row, or is damaged.
     """
 
-    def __init__(self, path: Path, *, complete_to: int = 0) -> None:
+    def __init__(self, path: Path, *, complete_to: int = 0, slots: int = SLOTS) -> None:
         if complete_to == 0:
             path.unlink(missing_ok=True)
         elif not path.exists():
             raise SeenKeysStale(path, complete_to)
-        # No journal: a torn file is thrown away, and speed is what the file is for.
-        self._database = sqlite3.connect(path, isolation_level=None)
-        try:
-            usable = self._open(complete_to)
-        except sqlite3.DatabaseError:
-            usable = False
-        if not usable:
-            self._database.close()
-            raise SeenKeysStale(path, complete_to)
+        with ExitStack() as stack:
+            self._end = stack.enter_context(path.open("r+b" if complete_to else "x+b"))
+            self._file = self._end.fileno()
+            self._index = DigestIndex(self._file, path.parent, slots)
+            stack.callback(self._index.close)
+            if complete_to and not self._restored(complete_to):
+                raise SeenKeysStale(path, complete_to)
+            self._forget_save()
+            self._cleanup = stack.pop_all()
 
-    def _open(self, complete_to: int) -> bool:
-        execute = self._database.execute
-        for setting in (
-            "journal_mode = OFF",
-            "synchronous = OFF",
-            "locking_mode = EXCLUSIVE",
-            f"cache_size = -{_CACHE_KIB}",
-        ):
-            execute(f"PRAGMA {setting}")
-        if complete_to == 0:
-            execute("CREATE TABLE seen (key BLOB PRIMARY KEY, row INTEGER) WITHOUT ROWID")
-            execute("CREATE TABLE saved (format INTEGER, row INTEGER)")
-        else:
-            saved = execute("SELECT row FROM saved WHERE format = ?", (_FORMAT,)).fetchone()
-            if saved is None or saved[0] < complete_to:
-                return False
-            execute("DELETE FROM saved")
-            execute("DELETE FROM seen WHERE row > ?", (complete_to,))
-        execute("BEGIN")
-        self._saved = False
+    def _restored(self, complete_to: int) -> bool:
+        """Read the file up to a row, and cut off what comes after it; false if it is no use."""
+        end = (complete_to + 1) * DIGEST_BYTES
+        header = os.pread(self._file, _HEADER.size, 0)
+        if len(header) < _HEADER.size or os.fstat(self._file).st_size < end:
+            return False
+        magic, saved = _HEADER.unpack(header)
+        if magic != _MAGIC or saved < complete_to:
+            return False
+        os.truncate(self._file, end)
+        for row in range(1, complete_to + 1, _ROWS_AT_ONCE):
+            count = min(_ROWS_AT_ONCE, complete_to + 1 - row)
+            digests = os.pread(self._file, count * DIGEST_BYTES, row * DIGEST_BYTES)
+            self._index.add(row, digests)
         return True
 
     def add(self, rows: Sequence[tuple[int, str]]) -> dict[int, int]:
@@ -82,28 +83,38 @@ class SeenKeys:
 
         Returns, for each row that repeats a key, the number of the first row that had it.
         """
-        self._begin()
-        entries = [(_digest(key), row) for row, key in rows]
-        before = self._database.total_changes
-        self._database.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", entries)
-        if self._database.total_changes - before == len(entries):
+        if not rows:
             return {}
-        firsts = ((row, self._first(key)) for key, row in entries)
-        return {row: first for row, first in firsts if first is not None and first != row}
+        if self._saved:
+            self._forget_save()
+        first, last = rows[0][0], rows[-1][0]
+        digests = bytearray((last + 1 - first) * DIGEST_BYTES)
+        for row, key in rows:
+            at = (row - first) * DIGEST_BYTES
+            digests[at : at + DIGEST_BYTES] = _digest(key)
+        # Beyond the end of the file, the gap reads as zeros. The index reads what is written here.
+        self._end.seek(first * DIGEST_BYTES)
+        self._end.write(digests)
+        self._end.flush()
+        repeats = self._index.add(first, digests)
+        for row in repeats:
+            os.pwrite(self._file, bytes(DIGEST_BYTES), row * DIGEST_BYTES)
+        return repeats
 
     def first_row(self, key: str) -> int | None:
         """The number of the first row that had the key."""
-        return self._first(_digest(key))
+        return self._index.find(_digest(key))
 
     def save(self, row: int) -> None:
         """Make the file complete up to `row`, so that it can be copied now."""
-        self._begin()
-        self._database.execute("INSERT INTO saved VALUES (?, ?)", (_FORMAT, row))
-        self._database.execute("COMMIT")
+        end = (row + 1) * DIGEST_BYTES
+        if os.fstat(self._file).st_size < end:
+            os.truncate(self._file, end)
+        os.pwrite(self._file, _HEADER.pack(_MAGIC, row), 0)
         self._saved = True
 
     def close(self) -> None:
-        self._database.close()
+        self._cleanup.close()
 
     def __enter__(self) -> Self:
         return self
@@ -116,18 +127,11 @@ class SeenKeys:
     ) -> None:
         self.close()
 
-    def _begin(self) -> None:
-        if self._saved:
-            # On disk before anything else is, so that a torn file never passes for a saved one.
-            self._database.execute("DELETE FROM saved")
-            self._database.execute("BEGIN")
-            self._saved = False
-
-    def _first(self, key: bytes) -> int | None:
-        found = self._database.execute("SELECT row FROM seen WHERE key = ?", (key,)).fetchone()
-        return None if found is None else int(found[0])
+    def _forget_save(self) -> None:
+        """Before anything else is written, so that a torn file never passes for a saved one."""
+        os.pwrite(self._file, bytes(_HEADER.size), 0)
+        self._saved = False
 
 
 def _digest(key: str) -> bytes:
-    data = key.encode()
-    return data if len(data) <= _KEPT_AS_IS else blake2b(data, digest_size=_KEPT_AS_IS).digest()
+    return blake2b(key.encode(), digest_size=DIGEST_BYTES).digest()

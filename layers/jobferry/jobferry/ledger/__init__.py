@@ -43,3 +43,8 @@ class Ledger:
         self.rows = Rows(table)
         self.limits = LimitsOf(table)
         self.config = Config(table)
+        self._table = table
+
+    def write_units(self) -> int:
+        """Write units that this ledger has used so far."""
+        return self._table.units.used

@@ -8,8 +8,9 @@ always the number of claimed and submitted chunks: a crash cannot leak one.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jobferry.ledger import keys
@@ -26,8 +27,14 @@ from jobferry.ledger.table import (
 )
 from jobferry.model import ChunkState, OutcomeStatus, Span
 
-CLAIM_BATCH = (TRANSACTION_ITEMS - 2) // 2
-"""Chunks claimed in one transaction: each takes two items, pool and limits one each."""
+CLAIM_BATCH = 50
+"""Chunks claimed in one transaction."""
+
+SETTLE_BATCH = 50
+"""Chunks counted in one transaction."""
+
+
+_IN_FLIGHT = frozenset({ChunkState.CLAIMED, ChunkState.SUBMITTED, ChunkState.FINISHED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,10 @@ class Chunk:
     evidence     archive key of the vendor's raw answer that ended the job
     verdict      (status, code, text) for all rows, when no results decide them one by one
     in_doubt     an earlier attempt may have been carried out (and may be repeated)
+    halve        the vendor refused it as a whole, which one of its rows may be to blame for
+    not_before   epoch seconds before which it is not sent (again)
+    last         (code, text) of what its rows failed with before, where they are tried again
+    settled_rows rows whose outcome it decided; the rest went into other chunks
     holds_slot   a slot of the connection is taken for it
     """
 
@@ -61,8 +72,17 @@ class Chunk:
     evidence: str | None = None
     verdict: tuple[OutcomeStatus, str, str] | None = None
     in_doubt: bool = False
+    halve: bool = False
+    not_before: float = 0.0
+    last: tuple[str, str] | None = None
+    settled_rows: int | None = None
     holds_slot: bool = True
     expires_at: int = 0
+
+    @property
+    def in_flight(self) -> bool:
+        """Claimed and not settled."""
+        return self.state in _IN_FLIGHT
 
     @property
     def rows(self) -> int:
@@ -75,15 +95,21 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """What is left to claim: numbers from `cursor` to `end` (not included), and `returned` ones."""
+    """What is left to claim: numbers from `cursor` to `end` (not included), and `returned` ones.
+
+    again  numbers of chunks made of rows that may be tried again
+    made   how many such chunks there have been; they are numbered on from the plan's
+    """
 
     cursor: int
     end: int
     returned: frozenset[int]
+    again: frozenset[int] = frozenset()
+    made: int = 0
 
     @property
     def left(self) -> int:
-        return self.end - self.cursor + len(self.returned)
+        return self.end - self.cursor + len(self.returned) + len(self.again)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +119,37 @@ class Ending:
     number: int
     evidence: str | None = None
     verdict: tuple[OutcomeStatus, str, str] | None = None
+    halve: bool = False
+    """One of its rows may be to blame for all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The outcomes of a finished chunk, counted.
+
+    failures  its failed rows by class of error; letters, digits and `_` only
+    """
+
+    chunk: Chunk
+    counts: Mapping[OutcomeStatus, int]
+    failures: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of a chunk that go again as a chunk of their own.
+
+    attempt     how often they have been sent already
+    in_doubt    that may have been carried out (and may be repeated)
+    not_before  epoch seconds before which they are left alone
+    last        (code, text) of what happened to them
+    """
+
+    spans: tuple[Span, ...]
+    attempt: int
+    in_doubt: bool
+    not_before: float
+    last: tuple[str, str]
 
 
 class Chunks:
@@ -102,8 +159,11 @@ class Chunks:
         self._table = table
 
     def open_pool(self, run: Run) -> None:
-        """Offer all chunks of a planned run. Repeating it changes nothing."""
-        end = run.plan.chunks + 1
+        """Offer the chunks of a planned run: those of its trial, if it has one, or all.
+
+        Repeating it changes nothing.
+        """
+        end = (run.plan.trial_chunks or run.plan.chunks) + 1
         self._table.write(
             Update(
                 keys.run(run.run_id),
@@ -112,11 +172,23 @@ class Chunks:
             )
         )
 
+    def offer_rest(self, run: Run) -> None:
+        """Offer the chunks after the trial, too. Repeating it changes nothing."""
+        self._table.write(
+            Update(keys.run(run.run_id), keys.POOL, assign={"end": run.plan.chunks + 1})
+        )
+
     def pool(self, run_id: str) -> Pool:
         item = self._table.get(keys.run(run_id), keys.POOL)
         if item is None:
             return Pool(1, 1, frozenset())
-        return Pool(item["cursor"], item["end"], frozenset(item.get("returned", ())))
+        return Pool(
+            item["cursor"],
+            item["end"],
+            frozenset(item.get("returned", ())),
+            frozenset(item.get("again", ())),
+            item.get("made", 0),
+        )
 
     def get(self, run_id: str, numbers: Sequence[int]) -> list[Chunk]:
         """These chunks in order of number; those never claimed are missing."""
@@ -130,8 +202,13 @@ class Chunks:
     def in_flight(self, connection: str, run_id: str, lane: int | None = None) -> list[Chunk]:
         """Chunks of a run (of one lane of it) that are claimed and not settled."""
         prefix = keys.jobs_of_run(run_id) if lane is None else keys.jobs_of_lane(run_id, lane)
-        pointers = self._table.query(keys.connection(connection), prefix=prefix)
-        return self.get(run_id, [pointer["chunk"] for pointer in pointers])
+        pointers = list(self._table.query(keys.connection(connection), prefix=prefix))
+        lanes = {(pointer["chunk"], pointer["lane"]) for pointer in pointers}
+        return [
+            chunk
+            for chunk in self.get(run_id, sorted({number for number, _ in lanes}))
+            if (chunk.number, chunk.lane) in lanes and chunk.in_flight
+        ]
 
     def pointers(self, connection: str) -> Iterator[tuple[str, int, int]]:
         """(run, lane, chunk) of everything in flight on a connection."""
@@ -148,7 +225,10 @@ class Chunks:
         *,
         max_jobs: int | None,
     ) -> list[Chunk] | None:
-        """Claim chunks of `pool`, all or none: pool, slots, chunks and pointers in one transaction.
+        """Claim chunks of `pool`, all or none: pool, slots and chunks in one transaction.
+
+        The pointers are written before it. One that is left without a chunk, by a crash or by
+        another lane having been faster, points to nothing of this lane and is passed over.
 
         Args:
             planned: at most `CLAIM_BATCH`: returned ones, or the next ones from the cursor.
@@ -158,24 +238,20 @@ class Chunks:
         Returns:
             The claimed chunks; None when another lane was faster or the slots ran out.
         """
-        again = {c.number for c in planned if c.number < pool.cursor}
-        before = {c.number: c for c in self.get(run.run_id, sorted(again))}
+        known = [c.number for c in planned if c.number in pool.returned | pool.again]
+        before = {c.number: c for c in self.get(run.run_id, known)}
         claimed = [
-            Chunk(
-                run_id=run.run_id,
-                number=plan.number,
+            replace(
+                before.get(plan.number) or _unclaimed(run.run_id, plan),
                 lane=lane,
                 state=ChunkState.CLAIMED,
-                spans=plan.spans,
-                attempt=before[plan.number].attempt if plan.number in before else 0,
-                in_doubt=plan.number in before and before[plan.number].in_doubt,
                 claimed_at=now,
                 holds_slot=max_jobs is not None,
                 expires_at=run.expires_at,
             )
             for plan in planned
         ]
-        writes: list[Operation] = [_pool_update(run.run_id, pool, len(planned) - len(again), again)]
+        writes: list[Operation] = [_pool_update(run.run_id, pool, [c.number for c in claimed])]
         if max_jobs is not None:
             writes.append(
                 Update(
@@ -195,7 +271,7 @@ class Chunks:
                     values={":planned": ChunkState.PLANNED.value},
                 )
             )
-            writes.append(Put(_pointer(run.connection, chunk)))
+        self._table.put_many(_pointer(run.connection, chunk) for chunk in claimed)
         try:
             self._table.transact(writes)
         except ConditionFailedError:
@@ -226,6 +302,17 @@ class Chunks:
     def note_submitted(self, chunk: Chunk, job_id: str, now: float) -> bool:
         """The vendor accepted the chunk as this job."""
         return self._all_or_none([_submitted(chunk, job_id, now)])
+
+    def take_back(self, sent: Chunk) -> Chunk | None:
+        """The vendor did nothing with the chunk just sent: as it was before, still with its lane.
+
+        Returns:
+            The chunk, ready to be sent again; None when somebody else owns it by now.
+        """
+        ready = replace(sent, attempt=sent.attempt - 1, token="", sending_at=None)
+        move = _move(sent, (ChunkState.CLAIMED,), attempt=ready.attempt)
+        moved = self._all_or_none([replace(move, remove=("sending_at", "token", "digest"))])
+        return ready if moved else None
 
     def adopt(self, connection: str, chunk: Chunk, job_id: str, now: float) -> bool:
         """The lost submission of a chunk turned out to be this job, which no other chunk has.
@@ -305,37 +392,85 @@ class Chunks:
     def settle(
         self,
         connection: str,
-        chunk: Chunk,
-        counts: Mapping[OutcomeStatus, int],
+        run_id: str,
+        tallies: Sequence[Tally],
         now: float,
-        *,
-        was_job: bool,
-    ) -> bool:
-        """Count the outcomes of a finished chunk, once.
+        used: Mapping[str, float] | None = None,
+    ) -> list[int]:
+        """Count the outcomes of finished chunks, each once; then forget that they were in flight.
 
         Args:
-            was_job: the chunk was carried by a vendor job, which counts as finished.
+            used: what settling took, added to the run's figures.
 
         Returns:
-            False when it was settled before; then nothing was counted.
+            The numbers of the chunks that this call settled; of those that were settled before
+            nothing was counted.
         """
-        added: dict[str, float | set[int]] = {
-            f"n_{status.value}": n for status, n in counts.items() if n
-        }
-        if was_job:
-            added["jobs_settled"] = 1
+        settled: list[int] = []
+        for start in range(0, len(tallies), SETTLE_BATCH):
+            batch = list(tallies[start : start + SETTLE_BATCH])
+            while batch:
+                moves: list[Operation] = [_settled(tally, now) for tally in batch]
+                added = _counted(batch) | dict(used or {})
+                try:
+                    self._table.transact([*moves, Update(keys.run(run_id), keys.META, add=added)])
+                except ConditionFailedError as error:
+                    batch = [t for i, t in enumerate(batch) if i not in error.failed]
+                else:
+                    settled += [tally.chunk.number for tally in batch]
+                    used = None
+                    break
+        self.forget(connection, [t.chunk for t in tallies if t.chunk.number in settled])
+        return settled
+
+    def split(self, run: Run, tally: Tally, parts: Sequence[Part], pool: Pool, now: float) -> bool:
+        """Settle a finished chunk of which only some rows are decided: the others go again.
+
+        Args:
+            tally: what is decided, counted.
+            parts: the chunks that its other rows make; they are numbered on from the plan's.
+
+        Returns:
+            False when it was settled before, or another chunk was split meanwhile; then nothing
+            happened.
+        """
+        chunk = tally.chunk
+        first = run.plan.chunks + 1 + pool.made
+        numbers = range(first, first + len(parts))
         writes: list[Operation] = [
-            _move(
-                chunk,
-                (ChunkState.FINISHED,),
-                state=ChunkState.SETTLED.value,
-                settled_at=now,
-                counts={status.value: n for status, n in counts.items() if n},
+            _settled(tally, now, ChunkState.SPLIT),
+            Update(
+                keys.run(chunk.run_id),
+                keys.POOL,
+                assign={"made": pool.made + len(parts)},
+                add={"again": set(numbers)},
+                condition="attribute_not_exists(made)" if not pool.made else "made = :made",
+                values={":made": pool.made} if pool.made else {},
             ),
-            Update(keys.run(chunk.run_id), keys.META, add=added),
-            Delete(keys.connection(connection), keys.job(chunk.run_id, chunk.lane, chunk.number)),
+            *(
+                Put(_item(_part(chunk, number, part)), condition="attribute_not_exists(pk)")
+                for number, part in zip(numbers, parts, strict=True)
+            ),
         ]
-        return self._all_or_none(writes)
+        added = _counted([tally])
+        if added:
+            writes.append(Update(keys.run(chunk.run_id), keys.META, add=added))
+        if not self._all_or_none(writes):
+            return False
+        self.forget(run.connection, [chunk])
+        return True
+
+    def forget(self, connection: str, chunks: Sequence[Chunk]) -> None:
+        """Remove the pointers to chunks that are in flight no more."""
+        self._table.delete_many(
+            (keys.connection(connection), keys.job(chunk.run_id, chunk.lane, chunk.number))
+            for chunk in chunks
+        )
+
+    def forget_all(self, connection: str, run_id: str) -> None:
+        """Remove what pointers crashes have left of a run of which nothing is in flight."""
+        pointers = self._table.query(keys.connection(connection), prefix=keys.jobs_of_run(run_id))
+        self._table.delete_many((item["pk"], item["sk"]) for item in list(pointers))
 
     def _all_or_none(self, writes: Sequence[Operation]) -> bool:
         try:
@@ -376,18 +511,63 @@ def _submitted(chunk: Chunk, job_id: str, now: float) -> Update:
     )
 
 
-def _pool_update(run_id: str, pool: Pool, fresh: int, again: set[int]) -> Update:
-    """Move the cursor over `fresh` chunks and take `again` out of the returned ones."""
+def _part(chunk: Chunk, number: int, part: Part) -> Chunk:
+    return Chunk(
+        run_id=chunk.run_id,
+        number=number,
+        lane=0,
+        state=ChunkState.PLANNED,
+        spans=part.spans,
+        attempt=part.attempt,
+        in_doubt=part.in_doubt,
+        not_before=part.not_before,
+        last=part.last,
+        expires_at=chunk.expires_at,
+    )
+
+
+def _settled(tally: Tally, now: float, state: ChunkState = ChunkState.SETTLED) -> Update:
+    return _move(
+        tally.chunk,
+        (ChunkState.FINISHED,),
+        state=state.value,
+        settled_at=now,
+        counts={status.value: n for status, n in tally.counts.items() if n},
+    )
+
+
+def _counted(tallies: Sequence[Tally]) -> dict[str, float]:
+    """What settling these chunks adds to their run."""
+    added: Counter[str] = Counter()
+    for tally in tallies:
+        added.update({f"n_{status.value}": n for status, n in tally.counts.items()})
+        added.update({f"{keys.FAILED}{kind}": n for kind, n in tally.failures.items()})
+        added["jobs_settled"] += tally.chunk.job_id is not None
+    return {name: n for name, n in added.items() if n}
+
+
+def _unclaimed(run_id: str, plan: PlannedChunk) -> Chunk:
+    return Chunk(run_id, plan.number, 0, ChunkState.PLANNED, plan.spans)
+
+
+def _pool_update(run_id: str, pool: Pool, claimed: Sequence[int]) -> Update:
+    """Take these chunks out of the pool: the next ones by moving the cursor, others by name."""
     conditions = ["#cursor = :cursor"]
     values: dict[str, Any] = {":cursor": pool.cursor}
-    for i, number in enumerate(sorted(again)):
-        conditions.append(f"contains(returned, :again{i})")
-        values[f":again{i}"] = number
+    take: dict[str, set[int]] = {}
+    for name, offered in (("returned", pool.returned), ("again", pool.again)):
+        taken = sorted(offered.intersection(claimed))
+        if taken:
+            take[name] = set(taken)
+        for i, number in enumerate(taken):
+            conditions.append(f"contains({name}, :{name}{i})")
+            values[f":{name}{i}"] = number
+    fresh = len(claimed) - sum(map(len, take.values()))
     return Update(
         keys.run(run_id),
         keys.POOL,
         assign={"cursor": pool.cursor + fresh},
-        take={"returned": again} if again else {},
+        take=take,
         condition=" AND ".join(conditions),
         names={"#cursor": "cursor"},
         values=values,
@@ -402,6 +582,8 @@ def _ending_update(chunk: Chunk, ending: Ending, now: float) -> Operation:
     change: dict[str, Any] = {"state": ChunkState.FINISHED.value, "finished_at": now}
     if ending.evidence is not None:
         change["evidence"] = ending.evidence
+    if ending.halve:
+        change["halve"] = True
     if ending.verdict is not None:
         status, code, text = ending.verdict
         change["verdict"] = [status.value, code, text]
@@ -420,7 +602,7 @@ def _pointer(connection: str, chunk: Chunk) -> Item:
 
 
 def _item(chunk: Chunk) -> Item:
-    return {
+    item: Item = {
         "pk": keys.run(chunk.run_id),
         "sk": keys.chunk(chunk.number),
         "run_id": chunk.run_id,
@@ -434,6 +616,11 @@ def _item(chunk: Chunk) -> Item:
         "holds_slot": chunk.holds_slot,
         "expires_at": chunk.expires_at,
     }
+    if chunk.not_before:
+        item["not_before"] = chunk.not_before
+    if chunk.last is not None:
+        item["last"] = list(chunk.last)
+    return item
 
 
 def _chunk(item: Item) -> Chunk:
@@ -456,6 +643,10 @@ def _chunk(item: Item) -> Chunk:
         evidence=item.get("evidence"),
         verdict=(OutcomeStatus(verdict[0]), verdict[1], verdict[2]) if verdict else None,
         in_doubt=item.get("in_doubt", False),
+        halve=item.get("halve", False),
+        not_before=item.get("not_before", 0.0),
+        last=(item["last"][0], item["last"][1]) if "last" in item else None,
+        settled_rows=sum(item["counts"].values()) if "counts" in item else None,
         holds_slot=item.get("holds_slot", True),
         expires_at=item.get("expires_at", 0),
     )

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-ROWS_PER_BLOCK = 5_000
-"""Rows in one partition: a run is never held to the write speed of a single one."""
+ROWS_PER_BLOCK = 500
+"""Rows in one partition, which takes a thousand writes a second: however fast results come, and
+even if some come twice, a block never holds a run up."""
+
+ROWS_PER_PERSON_BLOCK = 10_000
+"""Rows in one partition of the sparse index: reading it asks each block, and few rows are in it."""
 
 RUNS_BY_TIME = ("by_time", "time_pk", "time_sk")
 ROWS_BY_PERSON = ("by_person", "person_pk", "sk")
 ALL_RUNS = "RUNS"
 
 META = "META"
+DELETED = "DELETED"
 POOL = "POOL"
 LIMITS = "LIMITS"
+REQUESTS = "REQUESTS"
+
+FAILED = "failed_"
+"""Begins the names of a run's counters of failed rows, which end with a class of error."""
 CONFIG = "CONFIG"
 
 
@@ -44,6 +53,11 @@ def row(number: int) -> str:
     return f"ROW#{number:010d}"
 
 
+def person_block_of(row: int) -> int:
+    """The block of the sparse index that a row (from 1) lies in."""
+    return (row - 1) // ROWS_PER_PERSON_BLOCK
+
+
 def rows_for_a_person(run_id: str, block: int) -> str:
     return f"PERSON#{run_id}#{block:06d}"
 
@@ -66,6 +80,14 @@ def jobs_of_run(run_id: str) -> str:
 
 def adopted(job_id: str) -> str:
     return f"ADOPTED#{job_id}"
+
+
+def demand(run_id: str) -> str:
+    return f"NEED#{run_id}"
+
+
+def learned(operation: str) -> str:
+    return f"LEARNED#{operation}"
 
 
 def profile(name: str) -> str:

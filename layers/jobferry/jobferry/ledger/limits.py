@@ -1,11 +1,28 @@
-"""What one connection may do now, shared by all its runs."""
+"""What one connection may do now, shared by all its runs: slots, requests, what was learned.
+
+Slots and moments stand in `LIMITS`, requests in `REQUESTS`: they change at different times, and
+writers of the one need not wait for those of the other.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
+from jobferry import budget
+from jobferry.budget import Learned
+from jobferry.latency import Latency, by_size, learned
 from jobferry.ledger import keys
-from jobferry.ledger.table import ConditionFailedError, Table, Update
+from jobferry.ledger.table import ConditionFailedError, Delete, Table, Update
+from jobferry.shares import Demand
+
+DEMAND_SECONDS = 300.0
+"""A run that has not said for this long what it needs has no share: nobody carries it."""
+
+_SLOT_SECONDS = 30.0
+"""After "too many jobs" one more slot is tried every so often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,30 +30,67 @@ class Limits:
     """Limits of a connection as they stand.
 
     in_flight      slots taken: claimed and submitted chunks of all runs
-    max_jobs       the ceiling for it
+    ceiling        the most that the operator and the vendor's documentation allow
+    told_jobs      the slots that the vendor's own headers name
+    learned_jobs   the slots found to be there, when the vendor refused one more
+    excess_costs   one job too many is answered with a time of penance, so none is tried
     blocked_until  epoch seconds before which no request may be sent (Retry-After)
     full_until     epoch seconds before which no job may be submitted (the vendor said: too many)
-    window         the minute in which `used` requests were taken
     """
 
     in_flight: int
-    max_jobs: int
+    ceiling: int
+    told_jobs: int | None = None
+    learned_jobs: Learned | None = None
+    excess_costs: bool = False
     blocked_until: float = 0.0
     full_until: float = 0.0
-    window: int = 0
-    used: int = 0
 
-    @property
-    def free(self) -> int:
-        return max(0, self.max_jobs - self.in_flight)
+    def max_jobs(self, now: float) -> int:
+        """Jobs that may be in flight now."""
+        most = self.ceiling if self.told_jobs is None else min(self.ceiling, self.told_jobs)
+        if self.learned_jobs is None:
+            return most
+        risen = self.learned_jobs.value + max(0.0, now - self.learned_jobs.at) // _SLOT_SECONDS
+        return max(1, min(most, int(risen)))
+
+    def free(self, now: float) -> int:
+        return max(0, self.max_jobs(now) - self.in_flight)
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Requests of the last minute, by limit, and the limit that was learned.
+
+    told  requests a minute that the vendor's own headers name
+    """
+
+    logs: Mapping[str, budget.Log] = field(default_factory=dict)
+    learned: Learned | None = None
+    told: int | None = None
+    version: int = 0
+
+    def per_minute(self, ceiling: int | None, share: float, now: float) -> int | None:
+        """Requests a minute that may be sent now; None while no limit is known.
+
+        Args:
+            ceiling: what the operator allows, share included.
+            share: the part of the vendor's own limit that is ours.
+        """
+        if self.told is not None:
+            told = max(2, int(self.told * share))
+            ceiling = told if ceiling is None else min(ceiling, told)
+        return budget.effective(ceiling, self.learned, now)
 
 
 # Lanes that take requests at the same moment meet here; each try lets one of them pass.
 _TRIES = 50
+_LOST = "lost_"
+_MANY = 1_000_000
 
 
 class LimitsOf:
-    """Access to `CONN#<name>/LIMITS`."""
+    """Access to `CONN#<name>`: LIMITS, REQUESTS, what runs need, what was learned of operations."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -56,39 +110,112 @@ class LimitsOf:
         item = self._table.get(keys.connection(connection), keys.LIMITS) or {}
         return Limits(
             in_flight=item.get("in_flight", 0),
-            max_jobs=item.get("max_jobs", 1),
+            ceiling=item.get("max_jobs", 1),
+            told_jobs=item.get("told_jobs"),
+            learned_jobs=_learned(item.get("learned_jobs")),
+            excess_costs=item.get("excess_costs", False),
             blocked_until=item.get("blocked_until", 0.0),
             full_until=item.get("full_until", 0.0),
-            window=item.get("window", 0),
-            used=item.get("used", 0),
         )
 
-    def take_requests(self, connection: str, wanted: int, budget: int, minute: int) -> int:
-        """Take up to `wanted` of the `budget` of requests of one minute; returns how many.
+    def requests(self, connection: str) -> Requests:
+        item = self._table.get(keys.connection(connection), keys.REQUESTS) or {}
+        logs = json.loads(item.get("logs", "{}"))
+        return Requests(
+            logs={name: tuple((s, n) for s, n in log) for name, log in logs.items()},
+            learned=_learned(item.get("learned")),
+            told=item.get("told"),
+            version=item.get("version", 0),
+        )
 
-        Requests taken and not sent are lost: the minute is over soon.
+    def take_requests(
+        self,
+        connection: str,
+        wanted: int,
+        limits: Mapping[str, int],
+        now: float,
+        *,
+        kept: int = 0,
+        part: float = 1.0,
+    ) -> tuple[int, float]:
+        """Take up to `wanted` requests.
+
+        Args:
+            limits: requests a minute by name: `budget.ACCOUNT`, and an endpoint's own.
+            kept: requests of a minute that are left to looks.
+            part: of what is free now, how much may be taken: the rest is for other runs.
+
+        Returns:
+            How many were granted, and the moment from which more will be.
         """
+        allowed = {
+            name: max(1, n - kept) if name == budget.ACCOUNT else n for name, n in limits.items()
+        }
         for _ in range(_TRIES):
-            limits = self.get(connection)
-            used = limits.used if limits.window == minute else 0
-            granted = max(0, min(wanted, budget - used))
-            if granted == 0:
-                return 0
-            try:
-                self._table.write(
-                    Update(
-                        keys.connection(connection),
-                        keys.LIMITS,
-                        assign={"window": minute, "used": used + granted},
-                        condition="attribute_not_exists(#w) OR (#w = :was AND #u = :used)",
-                        names={"#w": "window", "#u": "used"},
-                        values={":was": limits.window, ":used": limits.used},
-                    )
+            before = self.requests(connection)
+            free = budget.granted(before.logs, allowed, _MANY, now)
+            granted = min(wanted, free if part >= 1.0 else max(min(1, free), int(free * part)))
+            if granted <= 0:
+                return 0, budget.next_grant(before.logs, allowed, now)
+            logs = budget.noted(before.logs, {budget.ACCOUNT, *allowed}, granted, now)
+            if self._put_requests(connection, before, {"logs": _dump(logs)}):
+                return granted, budget.next_grant(logs, allowed, now)
+        return 0, now
+
+    def note_requests(self, connection: str, made: int, now: float) -> None:
+        """Count requests that had to be made, limit or not (a search, a second reader)."""
+        for _ in range(_TRIES if made else 0):
+            before = self.requests(connection)
+            logs = budget.noted(before.logs, {budget.ACCOUNT}, made, now)
+            if self._put_requests(connection, before, {"logs": _dump(logs)}):
+                return
+
+    def lower_rate(self, connection: str, ceiling: int | None, now: float) -> None:
+        """The vendor refused a request for there being too many: try fewer, if it was us."""
+        before = self.requests(connection)
+        made = budget.used(before.logs.get(budget.ACCOUNT, ()), now)
+        if before.told is not None and made < before.told:
+            return  # by the vendor's own figure there were some left: it wanted patience
+        lower = budget.lowered(budget.effective(ceiling, before.learned, now), made, now)
+        if lower is not None and (before.learned is None or now > before.learned.at + 5.0):
+            self._put_requests(connection, before, {"learned": [lower.value, lower.at]})
+
+    def told_rate(self, connection: str, per_minute: int) -> None:
+        """The vendor's headers name its limit."""
+        before = self.requests(connection)
+        if before.told != per_minute:
+            self._put_requests(connection, before, {"told": per_minute})
+
+    def _put_requests(self, connection: str, before: Requests, change: Mapping[str, Any]) -> bool:
+        absent = "attribute_not_exists(version)"
+        try:
+            self._table.write(
+                Update(
+                    keys.connection(connection),
+                    keys.REQUESTS,
+                    assign={**change, "version": before.version + 1},
+                    condition=absent if before.version == 0 else "version = :was",
+                    values={} if before.version == 0 else {":was": before.version},
                 )
-            except ConditionFailedError:
-                continue  # another lane took some in between
-            return granted
-        return 0
+            )
+        except ConditionFailedError:
+            return False  # another lane was faster
+        return True
+
+    def learn_jobs(self, connection: str, jobs: int, now: float) -> None:
+        """The vendor has this many slots for us at the moment."""
+        self._set(connection, learned_jobs=[max(1, jobs), now])
+
+    def told_jobs(self, connection: str, jobs: int) -> None:
+        """The vendor's headers name its slots."""
+        self._set(connection, told_jobs=jobs)
+
+    def excess_has_a_price(self, connection: str) -> None:
+        """One job too many was answered with a wait: no slot is tried on presumption any more."""
+        self._set(connection, excess_costs=True)
+
+    def _set(self, connection: str, **values: Any) -> None:
+        self._table.write(Update(keys.connection(connection), keys.LIMITS, assign=values))
 
     def block(self, connection: str, until: float) -> None:
         """No request before `until`, for every lane of every run."""
@@ -112,3 +239,87 @@ class LimitsOf:
             )
         except ConditionFailedError:
             return  # somebody was told to wait longer still
+
+    def need(self, connection: str, demand: Demand, now: float) -> None:
+        """Say what a run needs of the connection's slots."""
+        self._table.write(
+            Update(
+                keys.connection(connection),
+                keys.demand(demand.run_id),
+                assign={
+                    "run_id": demand.run_id,
+                    "priority": demand.priority,
+                    "need": demand.need,
+                    "said_at": now,
+                    "expires_at": int(now) + 86_400,
+                },
+            )
+        )
+
+    def need_no_more(self, connection: str, run_id: str) -> None:
+        self._table.write(Delete(keys.connection(connection), keys.demand(run_id)))
+
+    def demands(self, connection: str, now: float) -> list[Demand]:
+        """What the runs of a connection need, of those that somebody carries."""
+        items = self._table.query(keys.connection(connection), prefix=keys.demand(""))
+        return [
+            Demand(item["run_id"], item["priority"], item["need"])
+            for item in items
+            if item["said_at"] > now - DEMAND_SECONDS
+        ]
+
+    def latencies(self, connection: str, operation: str) -> dict[str, Latency]:
+        """What was learned of jobs of an operation, by size class; `""` for all sizes."""
+        item = self._table.get(keys.connection(connection), keys.learned(operation)) or {}
+        found = {
+            name: Latency.from_list(values)
+            for name, values in json.loads(item.get("latencies", "{}")).items()
+        }
+        return {name: latency for name, latency in found.items() if latency is not None}
+
+    def lost(self, connection: str, operation: str) -> dict[str, int]:
+        """Submissions of an operation that got no clear answer, by size class of the job."""
+        item = self._table.get(keys.connection(connection), keys.learned(operation)) or {}
+        return {name.removeprefix(_LOST): n for name, n in item.items() if name.startswith(_LOST)}
+
+    def learn_lost(self, connection: str, operation: str, rows: int) -> None:
+        """A submission of so many rows got no clear answer."""
+        self._table.write(
+            Update(
+                keys.connection(connection),
+                keys.learned(operation),
+                add={_LOST + by_size(rows): 1},
+            )
+        )
+
+    def learn_latencies(
+        self,
+        connection: str,
+        operation: str,
+        observed: Mapping[int, list[tuple[float, float]]],
+    ) -> None:
+        """Learn from jobs that ended: rows of the job → (last seen under way, seen ended) ages.
+
+        Two lanes that learn at once lose one lesson; there are many.
+        """
+        known = self.latencies(connection, operation)
+        for rows, ages in observed.items():
+            for name in ("", by_size(rows)):
+                latency = learned(known.get(name), ages)
+                if latency is not None:
+                    known[name] = latency
+        self._table.write(
+            Update(
+                keys.connection(connection),
+                keys.learned(operation),
+                assign={"latencies": json.dumps({n: la.to_list() for n, la in known.items()})},
+            )
+        )
+
+
+def _learned(saved: Any) -> Learned | None:
+    return Learned(float(saved[0]), float(saved[1])) if saved else None
+
+
+def _dump(logs: Mapping[str, budget.Log]) -> str:
+    return json.dumps(logs, separators=(",", ":"))

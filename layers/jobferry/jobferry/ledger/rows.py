@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 from jobferry.ledger import keys
-from jobferry.ledger.table import Item, Table
-from jobferry.model import Outcome, OutcomeStatus
+from jobferry.ledger.table import (
+    TRANSACTION_ITEMS,
+    ConditionFailedError,
+    Item,
+    Put,
+    Table,
+    Update,
+)
+from jobferry.model import Outcome, OutcomeStatus, RunStatus
 
 ERROR_CHARACTERS = 500
 """Longer error texts are cut: a row of at most 1 KB costs one write unit."""
@@ -41,18 +49,61 @@ class Rows:
 
     def for_a_person(self, run_id: str, rows: int) -> Iterator[Outcome]:
         """Failed, rejected and unknown rows among rows 1 … `rows`, in order, from the index."""
-        for block in range(keys.block_of(max(rows, 1)) + 1):
+        for block in range(keys.person_block_of(max(rows, 1)) + 1):
             for item in self._table.query(
                 keys.rows_for_a_person(run_id, block), index=keys.ROWS_BY_PERSON
             ):
                 yield _outcome(item)
 
+    def resolve(
+        self, run_id: str, outcomes: Sequence[Outcome], expires_at: int
+    ) -> Counter[OutcomeStatus]:
+        """Decide rows of a closed run that are unknown, each once, and count them anew.
+
+        Rows and counters change together, and the run is `closing` from then on.
+
+        Returns:
+            What this call decided; rows that were decided before are missing.
+        """
+        done: Counter[OutcomeStatus] = Counter()
+        step = TRANSACTION_ITEMS - 1
+        for start in range(0, len(outcomes), step):
+            batch = list(outcomes[start : start + step])
+            while batch:
+                puts = [
+                    Put(
+                        _item(run_id, outcome, expires_at),
+                        condition="#status = :unknown",
+                        names={"#status": "status"},
+                        values={":unknown": OutcomeStatus.UNKNOWN.value},
+                    )
+                    for outcome in batch
+                ]
+                counts = Counter(outcome.status for outcome in batch)
+                counted = Update(
+                    keys.run(run_id),
+                    keys.META,
+                    assign={"status": RunStatus.CLOSING.value},
+                    add={
+                        f"n_{OutcomeStatus.UNKNOWN.value}": -len(batch),
+                        **{f"n_{status.value}": n for status, n in counts.items()},
+                    },
+                )
+                try:
+                    self._table.transact([*puts, counted])
+                except ConditionFailedError as error:
+                    batch = [o for i, o in enumerate(batch) if i not in error.failed]
+                else:
+                    done += counts
+                    break
+        return done
+
     def purge(self, run_id: str, last: int) -> None:
-        """Forget the outcomes of rows 1 … `last`, of a file that turned out to be unusable."""
-        self._table.delete_many(
-            (keys.rows(run_id, keys.block_of(outcome.row)), keys.row(outcome.row))
-            for outcome in list(self.between(run_id, 1, last))
-        )
+        """Forget the outcomes of rows 1 … `last`, a block at a time; repeating it is harmless."""
+        for first in range(1, last + 1, keys.ROWS_PER_BLOCK):
+            outcomes = self.between(run_id, first, min(last, first + keys.ROWS_PER_BLOCK - 1))
+            partition = keys.rows(run_id, keys.block_of(first))
+            self._table.delete_many([(partition, keys.row(outcome.row)) for outcome in outcomes])
 
 
 def _item(run_id: str, outcome: Outcome, expires_at: int) -> Item:
@@ -73,7 +124,7 @@ def _item(run_id: str, outcome: Outcome, expires_at: int) -> Item:
     }
     item |= {name: value for name, value in optional.items() if value is not None}
     if outcome.status in _FOR_A_PERSON:
-        item["person_pk"] = keys.rows_for_a_person(run_id, block)
+        item["person_pk"] = keys.rows_for_a_person(run_id, keys.person_block_of(outcome.row))
     return item
 
 

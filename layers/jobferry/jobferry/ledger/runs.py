@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from jobferry.ledger import keys
@@ -35,6 +36,8 @@ class PlanState:
     chunks   chunks cut so far
     done     the whole file is planned; `row` is the number of rows, `chunks` that of chunks
     dialect  how the file is written (`csvfile.Dialect.to_json`)
+    trial_chunks  how many of the first chunks make the trial; 0: it is longer than the plan so far,
+        or there is none
     """
 
     offset: int = 0
@@ -42,6 +45,7 @@ class PlanState:
     chunks: int = 0
     done: bool = False
     dialect: Mapping[str, Any] | None = None
+    trial_chunks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,18 @@ class Halt:
 
     code: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why nothing more of a run is sent for now. Jobs under way are seen through.
+
+    at  epoch seconds
+    """
+
+    code: str
+    reason: str
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +87,32 @@ class Run:
     outcomes: Mapping[OutcomeStatus, int] = field(default_factory=dict)
     jobs_settled: int = 0
     halt: Halt | None = None
+    pause: Pause | None = None
+    rests: bool = False
+    """Its execution has ended with a pause: whoever wants it to go on must start another."""
+    trial: int | None = None
+    """Rows to send before the run is paused for a person's yes."""
+    failures: Mapping[str, int] = field(default_factory=dict)
+    """Rows settled as failed, by class of error (`jobferry.breaker`)."""
+    failures_seen: Mapping[str, int] = field(default_factory=dict)
+    carried_seen: int = 0
+    """What an operator has seen of `failures` and `carried`, and said yes to."""
     error: str | None = None
     lanes: int = 0
     relaunches: int = 0
     settled_at_relaunch: int = -1
     close: str | None = None
     requests: Mapping[str, int] = field(default_factory=dict)
+    job_rows: int | None = None
+    """Rows per job, where less than the most was learned to be better; set when it was opened."""
+    forecast: Mapping[str, Any] | None = None
+    figures: Mapping[str, Any] | None = None
+    """How close it came to the bounds, and what it used; set when it was closed."""
+    halved: int = 0
+    """Jobs that were refused as a whole and halved."""
+    settle_calls: int = 0
+    settle_gb_ms: float = 0
+    settle_units: int = 0
     expires_at: int = 0
     """When the table forgets the run, its chunks and its rows (epoch seconds)."""
 
@@ -86,8 +122,61 @@ class Run:
         return 0 if self.status is RunStatus.FAILED else self.plan.row
 
     @property
+    def sendable(self) -> int:
+        """Rows in chunks, as far as planned, while it is being planned."""
+        return self.plan.row - self.settled_rows
+
+    @property
+    def paused(self) -> bool:
+        """Whether its lanes send nothing for now; a run that is stopped for good is not paused."""
+        return self.pause is not None and self.halt is None
+
+    @property
+    def carried(self) -> int:
+        """Rows settled that were sent."""
+        sent = (OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN)
+        return sum(self.outcomes.get(status, 0) for status in sent)
+
+    @property
+    def fresh_failures(self) -> dict[str, int]:
+        """Rows settled as failed, by class of error, that no operator has seen."""
+        return {kind: n - self.failures_seen.get(kind, 0) for kind, n in self.failures.items()}
+
+    @property
+    def fresh_carried(self) -> int:
+        """Rows settled that were sent, of which no operator has seen what became of them."""
+        return self.carried - self.carried_seen
+
+    @property
     def settled_rows(self) -> int:
         return sum(self.outcomes.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What lanes used.
+
+    submit, poll, other   requests to the vendor
+    laps                  laps of the state machine
+    gb_ms                 time of their functions (ms) times their memory (GB)
+    write_units           of the table
+    puts                  objects written (evidence)
+    """
+
+    submit: int = 0
+    poll: int = 0
+    other: int = 0
+    laps: int = 0
+    gb_ms: int = 0
+    write_units: int = 0
+    puts: int = 0
+
+    @property
+    def requests(self) -> dict[str, int]:
+        return {"submit": self.submit, "poll": self.poll, "other": self.other}
+
+
+COUNTED = tuple(f.name for f in fields(Figures))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +223,10 @@ class Runs:
         }
         if run.origin is not None:
             item["origin"] = run.origin
+        if run.job_rows is not None:
+            item["job_rows"] = run.job_rows
+        if run.trial is not None:
+            item["trial"] = run.trial
         if run.error is not None:
             item["error"] = run.error
         try:
@@ -173,6 +266,7 @@ class Runs:
         return self._change(
             run_id,
             assign={"execution": execution, "relaunches": 0, "settled_at_relaunch": -1},
+            remove=("rests",),
             condition="execution = :previous AND attribute_not_exists(closed_at)",
             values={":previous": previous},
         )
@@ -194,6 +288,7 @@ class Runs:
             "plan_row": after.row,
             "plan_chunks": after.chunks,
             "plan_done": after.done,
+            "plan_trial_chunks": after.trial_chunks,
             "dialect": json.dumps(after.dialect),
         }
         if after.done:
@@ -239,11 +334,15 @@ class Runs:
             if first <= chunk.number <= last
         ]
 
-    def begin(self, run_id: str, lanes: int) -> None:
+    def begin(self, run_id: str, lanes: int, forecast: Mapping[str, Any]) -> None:
         """The plan is done and lanes may claim."""
         self._change(
             run_id,
-            assign={"status": RunStatus.RUNNING.value, "lanes": lanes},
+            assign={
+                "status": RunStatus.RUNNING.value,
+                "lanes": lanes,
+                "forecast": json.dumps(forecast),
+            },
             condition="#status = :planning",
             names={"#status": "status"},
             values={":planning": RunStatus.PLANNING.value},
@@ -264,6 +363,42 @@ class Runs:
         """Stop sending. The first reason stays."""
         self._change(run_id, assign_once={"halt": {"code": halt.code, "reason": halt.reason}})
 
+    def count_halving(self, run_id: str) -> None:
+        """One more job was refused as a whole and halved."""
+        self._change(run_id, add={"halved": 1})
+
+    def pause(self, run_id: str, pause: Pause) -> bool:
+        """Send nothing more until somebody says so; false when it is paused, stopped or over."""
+        return self._change(
+            run_id,
+            assign={"pause": {"code": pause.code, "reason": pause.reason, "at": pause.at}},
+            condition="attribute_not_exists(pause) AND attribute_not_exists(halt) "
+            "AND attribute_not_exists(closed_at)",
+        )
+
+    def rest(self, run_id: str) -> bool:
+        """Note that the execution of a paused run ends; false when the run is paused no more."""
+        return self._change(
+            run_id,
+            assign={"rests": True},
+            condition="attribute_exists(pause) AND attribute_not_exists(halt)",
+        )
+
+    def resume(self, run: Run) -> bool:
+        """End the pause, and remember what was seen of the run; false when it is over already.
+
+        Args:
+            run: as it was read; a pause that has come since stays.
+        """
+        return self._change(
+            run.run_id,
+            assign={"failures_seen": json.dumps(run.failures), "carried_seen": run.carried},
+            remove=("pause",),
+            condition="attribute_exists(pause) AND execution = :execution "
+            "AND attribute_not_exists(closed_at)",
+            values={":execution": run.execution},
+        )
+
     def save_close(self, run_id: str, key: str | None) -> None:
         """Keep where the state of closing lies, for the next invocation to go on from there.
 
@@ -281,10 +416,12 @@ class Runs:
         status: RunStatus,
         now: float,
         requests: Mapping[str, int],
+        figures: Mapping[str, Any],
         error: str | None = None,
     ) -> bool:
         """Give the run its final status; false when it has one already."""
         fields: dict[str, Any] = {
+            "figures": json.dumps(figures),
             "status": status.value,
             "closed_at": now,
             "requests": dict(requests),
@@ -294,8 +431,18 @@ class Runs:
         return self._change(
             run_id,
             assign=fields,
-            remove=("close",),
+            remove=("close", "pause", "rests"),
             condition="attribute_not_exists(closed_at)",
+        )
+
+    def reopen(self, run_id: str) -> bool:
+        """Have a run closed once more, of which rows were decided after it was closed."""
+        return self._change(
+            run_id,
+            remove=("closed_at", "close"),
+            condition="#status = :closing",
+            names={"#status": "status"},
+            values={":closing": RunStatus.CLOSING.value},
         )
 
     def fail(self, run_id: str, reason: str) -> None:
@@ -306,8 +453,25 @@ class Runs:
         nothing = {f"n_{status.value}": 0 for status in OutcomeStatus}
         self._change(run_id, assign={"status": RunStatus.FAILED.value, "error": reason, **nothing})
 
-    def count_requests(self, run: Run, lane: int, counts: Mapping[str, int]) -> None:
-        """Add requests of one lane; lanes have items of their own so that none waits."""
+    def delete(self, run: Run) -> None:
+        """Forget a closed run: chunks, plan and counts, and its own entry last.
+
+        A mark stays, so that a late event for the same file does not carry it once more.
+        """
+        pk = keys.run(run.run_id)
+        self._table.put_many([{"pk": pk, "sk": keys.DELETED, "expires_at": run.expires_at}])
+        kept = (keys.META, keys.DELETED)
+        self._table.delete_many(
+            (pk, item["sk"]) for item in self._table.query(pk) if item["sk"] not in kept
+        )
+        self._table.delete_many([(pk, keys.META)])
+
+    def is_deleted(self, run_id: str) -> bool:
+        """Whether there was such a run, and an operator has deleted it."""
+        return self._table.get(keys.run(run_id), keys.DELETED) is not None
+
+    def count(self, run: Run, lane: int, counts: Mapping[str, int]) -> None:
+        """Add to the figures of one lane; lanes have items of their own so that none waits."""
         added = {kind: n for kind, n in counts.items() if n}
         if added:
             self._table.write(
@@ -319,13 +483,16 @@ class Runs:
                 )
             )
 
+    def figures(self, run_id: str) -> Figures:
+        """What all lanes counted together."""
+        total: Counter[str] = Counter()
+        for item in self._table.query(keys.run(run_id), prefix="LANE#"):
+            total.update({name: item[name] for name in COUNTED if name in item})
+        return Figures(**{name: total[name] for name in COUNTED})
+
     def requests(self, run_id: str) -> dict[str, int]:
         """Requests of all lanes by kind: submit, poll, other."""
-        total = {"submit": 0, "poll": 0, "other": 0}
-        for item in self._table.query(keys.run(run_id), prefix="LANE#"):
-            for kind in total:
-                total[kind] += item.get(kind, 0)
-        return total
+        return self.figures(run_id).requests
 
     def _change(self, run_id: str, **change: Any) -> bool:
         try:
@@ -354,7 +521,7 @@ def decode_chunks(text: str) -> list[PlannedChunk]:
 
 def _run(item: Item) -> Run:
     source = item["source"]
-    halt = item.get("halt")
+    halt, pause = item.get("halt"), item.get("pause")
     return Run(
         run_id=item["run_id"],
         status=RunStatus(item["status"]),
@@ -375,15 +542,33 @@ def _run(item: Item) -> Run:
             chunks=item.get("plan_chunks", 0),
             done=item.get("plan_done", False),
             dialect=json.loads(item.get("dialect", "null")),
+            trial_chunks=item.get("plan_trial_chunks", 0),
         ),
         outcomes={status: item.get(f"n_{status.value}", 0) for status in OutcomeStatus},
         jobs_settled=item.get("jobs_settled", 0),
         halt=Halt(halt["code"], halt["reason"]) if halt else None,
+        pause=Pause(pause["code"], pause["reason"], pause["at"]) if pause else None,
+        rests=item.get("rests", False),
+        trial=item.get("trial"),
+        failures={
+            name.removeprefix(keys.FAILED): n
+            for name, n in item.items()
+            if name.startswith(keys.FAILED)
+        },
+        failures_seen=json.loads(item.get("failures_seen", "{}")),
+        carried_seen=item.get("carried_seen", 0),
         error=item.get("error"),
         lanes=item.get("lanes", 0),
         relaunches=item.get("relaunches", 0),
         settled_at_relaunch=item.get("settled_at_relaunch", -1),
         close=item.get("close"),
         requests=item.get("requests", {}),
+        job_rows=item.get("job_rows"),
+        forecast=json.loads(item.get("forecast", "null")),
+        figures=json.loads(item.get("figures", "null")),
+        halved=item.get("halved", 0),
+        settle_calls=item.get("settle_calls", 0),
+        settle_gb_ms=item.get("settle_gb_ms", 0),
+        settle_units=item.get("settle_units", 0),
         expires_at=item["expires_at"],
     )

@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
@@ -100,6 +102,35 @@ class Delete:
 Operation = Update | Put | Delete
 
 
+class WriteUnits:
+    """Write units used so far: one per kilobyte and index written, twice that in transactions.
+
+    Counted here, since a transaction's answer tells nothing of them unless it is asked for in a
+    form that costs more to read than it is worth. An update is taken for a small item's.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self.used = 0
+
+    def add(self, operations: Sequence[Operation], *, together: bool = False) -> None:
+        units = sum(_units(operation) for operation in operations)
+        with self._lock:
+            self.used += 2 * units if together else units
+
+
+_INDEXED = ("time_pk", "person_pk")
+_UNIT_BYTES = 1024
+
+
+def _units(operation: Operation) -> int:
+    if isinstance(operation, Put):
+        size = sum(len(name) + len(str(value)) for name, value in operation.item.items())
+        indexes = sum(name in operation.item for name in _INDEXED)
+        return -(-size // _UNIT_BYTES) * (1 + indexes)
+    return 1
+
+
 class Table:
     """One DynamoDB table with `pk` and `sk`.
 
@@ -115,6 +146,7 @@ class Table:
         self._client = client
         self._name = name
         self._sleep = sleep
+        self.units = WriteUnits()
 
     def get(self, pk: str, sk: str) -> Item | None:
         """Strongly consistent read of one item."""
@@ -216,6 +248,7 @@ class Table:
             "Delete": self._client.delete_item,
         }
         kind, request = self._request(operation)
+        self.units.add([operation])
         try:
             self._call(calls[kind], **request)
         except ClientError as error:
@@ -231,6 +264,7 @@ class Table:
             BusyTableError: other transactions were in the way for too long.
         """
         items: Any = [dict([self._request(operation)]) for operation in operations]
+        self.units.add(operations, together=True)
         for attempt in range(_ATTEMPTS):
             try:
                 self._call(self._client.transact_write_items, TransactItems=items)
@@ -255,21 +289,15 @@ class Table:
         Raises:
             BusyTableError: the table stayed too busy. Repeating the whole call is harmless.
         """
-        self._batch({"PutRequest": {"Item": _wire(item)}} for item in items)
+        for batch in _batches(items):
+            self.units.add([Put(item) for item in batch])
+            self._batch_write([{"PutRequest": {"Item": _wire(item)}} for item in batch])
 
     def delete_many(self, keys: Iterable[tuple[str, str]]) -> None:
         """Delete items, 25 a request, as `put_many`."""
-        self._batch({"DeleteRequest": {"Key": _key(pk, sk)}} for pk, sk in keys)
-
-    def _batch(self, requests: Iterable[Any]) -> None:
-        batch: list[Any] = []
-        for request in requests:
-            batch.append(request)
-            if len(batch) == BATCH_WRITE_ITEMS:
-                self._batch_write(batch)
-                batch = []
-        if batch:
-            self._batch_write(batch)
+        for batch in _batches(keys):
+            self.units.add([Delete(*key) for key in batch])
+            self._batch_write([{"DeleteRequest": {"Key": _key(*key)}} for key in batch])
 
     def _batch_write(self, batch: list[Any]) -> None:
         for attempt in range(_ATTEMPTS):
@@ -310,6 +338,15 @@ class Table:
 
     def _pause(self, attempt: int) -> None:
         self._sleep(random.uniform(0.5, 1.0) * min(1.0, 0.02 * 2**attempt))  # noqa: S311
+
+
+T = TypeVar("T")
+
+
+def _batches(things: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(things)
+    while batch := list(islice(iterator, BATCH_WRITE_ITEMS)):
+        yield batch
 
 
 def _update(update: Update) -> dict[str, Any]:

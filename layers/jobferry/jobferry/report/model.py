@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from jobferry.model import OutcomeStatus, RunStatus
 
@@ -49,6 +50,7 @@ class RunReport:
     jobs          jobs by `planned`, `submitted`, `finished`
     requests      vendor requests by `submit`, `poll`, `other`
     cost          US dollars by item
+    figures       how close the run came to the vendor's limits, and what it used
     files         where the result files are
     """
 
@@ -69,6 +71,7 @@ class RunReport:
     timeline: Sequence[TimelinePoint] = ()
     cost: Mapping[str, float] = field(default_factory=dict)
     files: Sequence[str] = ()
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def adds_up(self) -> bool:

@@ -44,6 +44,7 @@ def render_report(report: RunReport) -> str:
                 "div",
                 _time_section(report),
                 _work_section(report),
+                _limits_section(report),
                 _cost_section(report),
                 class_="columns",
             ),
@@ -229,6 +230,33 @@ def _work_section(report: RunReport) -> Html:
     rows += [(_REQUESTS.get(name, name), number(count)) for name, count in report.requests.items()]
     total = ("all requests", number(sum(report.requests.values())))
     return tag("section", table("Jobs and requests", rows, total=total))
+
+
+def _limits_section(report: RunReport) -> Html:
+    """How close the run came to what the vendor's limits allow, and to its forecast."""
+    figures = report.figures
+    if not figures:
+        return Html("")
+    rows = [
+        ("Least time the vendor's limits allow", duration(figures["bound_seconds"])),
+        ("Requests that cannot be avoided", number(figures["bound_requests"])),
+        ("Requests made", number(figures["requests"])),
+        ("State transitions", number(figures["transitions"])),
+        ("Lambda GB-seconds", f"{figures['gb_seconds']:,}"),
+        ("Write units", number(figures["write_units"])),
+    ]
+    if figures["slot_use"] is not None:
+        rows.insert(1, ("Slots in use while work was left", f"{100 * figures['slot_use']:.1f} %"))
+    if figures["cost_per_million_rows"] is not None:
+        rows.append(("Cost of a million such rows", dollars(figures["cost_per_million_rows"])))
+    forecast = figures["forecast"]
+    if forecast:
+        rows += [
+            ("Forecast time", duration(forecast["seconds"])),
+            ("Forecast requests", number(forecast["requests"])),
+            ("Forecast cost", dollars(forecast["cost"])),
+        ]
+    return tag("section", table("How close to the limits", rows))
 
 
 def _cost_section(report: RunReport) -> Html:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from jobferry.csvfile.mapping import RowMapping, compile_mapping
-from jobferry.csvfile.planner import ChunkLimits
 from jobferry.model import Profile
+from jobferry.steps.external_ids import added_field, most_added_bytes
 from jobferry.vendors.base import Operation, Vendor
+
+if TYPE_CHECKING:
+    from jobferry.csvfile.planner import ChunkLimits
 
 
 def bind_columns(profile: Profile, operation: Operation, header: Sequence[str]) -> RowMapping:
@@ -19,10 +23,31 @@ def bind_columns(profile: Profile, operation: Operation, header: Sequence[str]) 
     return compile_mapping(profile, header, folded=operation.folded, types=operation.types)
 
 
-def chunk_limits(profile: Profile, operation: Operation, vendor: Vendor) -> ChunkLimits:
-    """How much one job carries: the vendor's limits, or less where the profile says so."""
+def most_records(profile: Profile, operation: Operation) -> int:
+    """Records of one job: the vendor's limit, or less where the profile says so."""
+    return min(operation.max_records, profile.batch_size or operation.max_records)
+
+
+def chunk_limits(
+    profile: Profile,
+    operation: Operation,
+    vendor: Vendor,
+    mapping: RowMapping,
+    job_rows: int | None = None,
+) -> ChunkLimits:
+    """How much one job carries.
+
+    Args:
+        job_rows: less than the most records, where that was learned to be better.
+    """
+    # Late, as the planner opens SQLite, which binding columns for a submission does not need.
+    from jobferry.csvfile.planner import ChunkLimits
+
+    added = most_added_bytes(added_field(profile, operation, mapping))
     return ChunkLimits(
-        max_records=min(operation.max_records, profile.batch_size or operation.max_records),
+        max_records=min(most_records(profile, operation), job_rows or operation.max_records),
         max_bytes=operation.max_bytes,
         body_overhead=len(vendor.encode(operation, [])),
+        record_overhead=added,
+        max_record_bytes=operation.max_record_bytes and operation.max_record_bytes - added,
     )

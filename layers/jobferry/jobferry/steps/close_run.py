@@ -15,14 +15,20 @@ from jobferry.csvfile.reader import RawRow, read_rows
 from jobferry.ledger.runs import Run
 from jobferry.model import Outcome, OutcomeStatus, RunStatus
 from jobferry.results import BOM, ResultFiles, partial_key, result_key
+from jobferry.steps.course import Course
 from jobferry.steps.deps import Deps
 from jobferry.steps.lane import timestamp
+from jobferry.steps.outlook import figures
+from jobferry.steps.pausing import rest
 from jobferry.steps.summary import ErrorTally, build_report
+from jobferry.steps.write_off import out_of_reach, write_off
+from jobferry.vendors import vendor_named
 
 CLOSED = "closed"
 CLOSING = "closing"
 LANES = "lanes"
 UNBALANCED = "unbalanced"
+PAUSED = "paused"
 
 RELAUNCHES = 8
 """Starts of lanes without a single row settled in between before the run is left to a person."""
@@ -42,8 +48,8 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
         deadline: epoch seconds at which to put the work aside.
 
     Returns:
-        run_id and state (`closed`, `closing`, `lanes`, `unbalanced`), and with `closed` the
-        run's status and totals.
+        run_id and state (`closed`, `closing`, `lanes`, `paused`, `unbalanced`), and with `closed`
+        the run's status and totals.
     """
     run = deps.ledger.runs.must_get(run_id)
     if run.status.closed and run.closed_at is not None:
@@ -51,7 +57,18 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
     if run.status is RunStatus.FAILED:
         return _finish(run, ErrorTally(), [], run.outcomes, deps)
     in_flight = list(deps.ledger.chunks.in_flight(run.connection, run_id))
-    if in_flight or deps.ledger.chunks.pool(run_id).left:
+    pool = deps.ledger.chunks.pool(run_id)
+    unsettled = in_flight or pool.left or pool.end <= run.plan.chunks
+    if unsettled and (reason := out_of_reach(run, deps)) is not None:
+        if not write_off(run, reason, deps, deadline):
+            return {"run_id": run_id, "state": CLOSING}
+        return close_run(run_id, deps, deadline)
+    if in_flight:
+        return _relaunch(run, deps)
+    held_back = run.trial is not None and pool.end <= run.plan.chunks
+    if pool.left or held_back:
+        if rest(run, pool, deps):
+            return {"run_id": run_id, "state": PAUSED}
         return _relaunch(run, deps)
     dialect = Dialect.from_json(dict(run.plan.dialect or {}))
     saved = deps.objects.get_json(run.close) if run.close else {}
@@ -155,12 +172,18 @@ def _finish(
     error = run.error or (run.halt.reason if run.halt else None)
     requests = deps.ledger.runs.requests(run.run_id)
     now = deps.now()
-    chunks = list(deps.ledger.chunks.all(run.run_id))
-    page = build_report(run, status, error, now, outcomes, requests, chunks, tally, files)
+    course = Course.of(run, deps.ledger.chunks.all(run.run_id))
+    # Those of a run that is closed once more stay as they were.
+    closeness = dict(run.figures or _figures(run, course, deps, now))
+    page = build_report(
+        run, status, error, now, outcomes, requests, course, tally, files, closeness
+    )
     deps.objects.put(
         result_key(run.run_id, "report.html"), page.encode(), "text/html; charset=utf-8"
     )
-    if deps.ledger.runs.close(run.run_id, status, now, requests, error):
+    deps.ledger.chunks.forget_all(run.connection, run.run_id)
+    deps.ledger.limits.need_no_more(run.connection, run.run_id)
+    if deps.ledger.runs.close(run.run_id, status, now, requests, closeness, error):
         deps.log(
             "run closed",
             run_id=run.run_id,
@@ -174,6 +197,14 @@ def _finish(
             **{f"Rows{s.value.title()}": n for s, n in outcomes.items()},
         )
     return _closed(deps.ledger.runs.must_get(run.run_id))
+
+
+def _figures(run: Run, course: Course, deps: Deps, now: float) -> dict[str, Any]:
+    """How close the run came to the bounds; nothing for a run that sent nothing."""
+    connection = deps.ledger.config.connection(run.connection) if run.connection else None
+    if connection is None or not course.chunks:
+        return {}
+    return figures(run, connection, vendor_named(connection.vendor), course, deps.ledger, now)
 
 
 def _closed(run: Run) -> dict[str, Any]:

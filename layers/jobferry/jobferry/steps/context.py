@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from jobferry.csvfile.dialect import Dialect
-from jobferry.csvfile.mapping import RowMapping
-from jobferry.csvfile.records import read_records
 from jobferry.ledger.chunks import Chunk
+from jobferry.ledger.config import Connection
 from jobferry.ledger.runs import Run
-from jobferry.model import JsonObject, Profile
-from jobferry.steps.binding import bind_columns
+from jobferry.model import JsonObject, Profile, Span
 from jobferry.steps.deps import Deps
 from jobferry.vendors import vendor_named
 from jobferry.vendors.base import Operation, Vendor
+
+if TYPE_CHECKING:
+    from jobferry.csvfile.dialect import Dialect
+    from jobferry.csvfile.mapping import RowMapping
 
 
 @dataclass(frozen=True)
@@ -23,30 +25,60 @@ class RunContext:
     """A planned run with everything its rows need to become records.
 
     read  reads a byte range of the pinned source: (offset, length) → bytes
+
+    What reads CSV is imported when the first record is asked for: settling seldom needs one.
     """
 
     run: Run
     profile: Profile
+    connection: Connection
     vendor: Vendor
     operation: Operation
     read: Callable[[int, int], bytes]
 
     @cached_property
     def dialect(self) -> Dialect:
+        from jobferry.csvfile.dialect import Dialect
+
         if self.run.plan.dialect is None:
             raise LookupError(f"run {self.run.run_id} is not planned yet")
         return Dialect.from_json(dict(self.run.plan.dialect))
 
     @cached_property
     def mapping(self) -> RowMapping:
+        from jobferry.steps.binding import bind_columns
+
         return bind_columns(self.profile, self.operation, self.dialect.header)
 
-    def records(self, chunk: Chunk) -> list[JsonObject]:
-        """The records of a chunk in the order sent, read afresh from the source."""
+    def cut(self, chunk: Chunk, rows: Sequence[int]) -> tuple[Span, ...]:
+        """Where some rows of a chunk lie in the source."""
+        from jobferry.csvfile.records import cut
+
+        return cut(self._bytes(chunk), chunk.spans[0].offset, chunk.spans, self.dialect, set(rows))
+
+    def _bytes(self, chunk: Chunk) -> bytes:
         first, last = chunk.spans[0], chunk.spans[-1]
-        data = self.read(first.offset, last.offset + last.length - first.offset)
-        numbered = read_records(data, first.offset, chunk.spans, self.dialect, self.mapping)
-        return [record for _, record in numbered]
+        return self.read(first.offset, last.offset + last.length - first.offset)
+
+    def records(self, chunk: Chunk) -> list[JsonObject]:
+        """The records of a chunk in the order sent, read afresh from the source.
+
+        Where the vendor gives new jobs a priority, records that say none get the run's; where
+        records may have an external id and the profile sets none, they get one of ours.
+        """
+        from jobferry.csvfile.records import read_records
+        from jobferry.steps.external_ids import add_external_ids, added_field
+
+        first = chunk.spans[0].offset
+        numbered = read_records(self._bytes(chunk), first, chunk.spans, self.dialect, self.mapping)
+        field = added_field(self.profile, self.operation, self.mapping)
+        records = add_external_ids(numbered, field, self.run.run_id)
+        capabilities = self.vendor.capabilities
+        if capabilities.priority_field:
+            word = capabilities.priority_word(self.run.priority)
+            for record in records:
+                record.setdefault(capabilities.priority_field, word)
+        return records
 
 
 def load_context(run: Run, deps: Deps) -> RunContext:
@@ -67,6 +99,7 @@ def load_context(run: Run, deps: Deps) -> RunContext:
     return RunContext(
         run=run,
         profile=profile,
+        connection=connection,
         vendor=vendor,
         operation=operation,
         read=lambda offset, length: deps.objects.read_range(run.source, offset, length),

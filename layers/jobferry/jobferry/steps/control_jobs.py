@@ -5,16 +5,22 @@ What the vendor lets us do to jobs is declared in its capabilities; the rest hap
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from jobferry.connections import Linked
 from jobferry.ledger.chunks import Chunk
 from jobferry.ledger.runs import Halt, Run
 from jobferry.model import ChunkState
 from jobferry.steps.deps import Deps
-from jobferry.vendors.base import Ambiguous, JobControl, JobProblem, Refused, Throttled
+from jobferry.vendors.base import (
+    Ambiguous,
+    JobControl,
+    JobProblem,
+    JobReading,
+    Refused,
+    Throttled,
+)
 
 ABORTED = "aborted"
 
@@ -32,10 +38,15 @@ class VendorUnavailableError(Exception):
     """The vendor did not answer, or refused; the message says what it said."""
 
 
+class RunOpenError(Exception):
+    """The run is on its way, and what was asked for takes a closed one."""
+
+
 def abort_run(run: Run, reason: str, deps: Deps, *, cleanup: bool = True) -> int:
     """Send nothing more of a run, and ask the vendor to end its jobs where it can.
 
-    Jobs that cannot be stopped are seen through, and rows never sent become `skipped`.
+    Jobs that cannot be stopped are seen through, and rows never sent become `skipped`. A run that
+    rests in a pause takes an execution for that: `pausing.carry_on`.
 
     Returns:
         How many jobs the vendor was asked to end.
@@ -63,8 +74,57 @@ def change_priority(run: Run, priority: str, deps: Deps) -> int:
     if run.closed_at is not None or not linked.vendor.capabilities.priority:
         return 0
     control = cast("JobControl", linked.client)
-    level = priority.upper()
-    return sum(control.set_priority(str(chunk.job_id), level) is None for chunk in _jobs(run, deps))
+    word = linked.vendor.capabilities.priority_word(priority)
+    return sum(control.set_priority(str(chunk.job_id), word) is None for chunk in _jobs(run, deps))
+
+
+def waiting_jobs(run: Run, deps: Deps) -> Sequence[JobReading]:
+    """The jobs of an open run that wait for somebody to act, where the vendor tells; live.
+
+    Raises:
+        VendorUnavailableError: the vendor could not be asked.
+    """
+    if run.closed_at is not None or not run.connection:
+        return ()
+    linked = deps.connections.link(run.connection)
+    job_ids = [str(chunk.job_id) for chunk in _jobs(run, deps)]
+    if not job_ids or not linked.vendor.capabilities.problems:
+        return ()
+    answer = linked.client.poll(job_ids)
+    if not answer.readings:
+        told = answer.refused or answer.throttled or Ambiguous(answer.problem or "no answer")
+        raise VendorUnavailableError(in_words(told))
+    readings = (answer.readings.get(job_id) for job_id in job_ids)
+    return [reading for reading in readings if reading and reading.waiting_for]
+
+
+def delete_jobs(run: Run, deps: Deps) -> int | None:
+    """Remove the vendor's records of a closed run's jobs. Repeating it is harmless.
+
+    Returns:
+        How many jobs the run had; None when the vendor keeps its records.
+
+    Raises:
+        VendorUnavailableError: the vendor could not be asked, or refused.
+    """
+    linked = deps.connections.link(run.connection)
+    if not linked.vendor.capabilities.delete:
+        return None
+    chunks = deps.ledger.chunks.all(run.run_id)
+    job_ids = [chunk.job_id for chunk in chunks if chunk.job_id is not None]
+    told = cast("JobControl", linked.client).delete(job_ids) if job_ids else None
+    if told is not None:
+        raise VendorUnavailableError(in_words(told))
+    return len(job_ids)
+
+
+def in_words(told: Refused | Throttled | Ambiguous) -> str:
+    """What kept a vendor from doing as asked, as part of a sentence."""
+    match told:
+        case Refused(message=words) | Ambiguous(reason=words):
+            return words
+        case Throttled():
+            return "it asks for patience, or cannot be reached"
 
 
 def list_problems(run: Run | None, deps: Deps) -> Iterator[WaitingProblem]:
@@ -75,19 +135,23 @@ def list_problems(run: Run | None, deps: Deps) -> Iterator[WaitingProblem]:
     """
     names = [run.connection] if run is not None else deps.ledger.config.connection_names()
     for name in names:
-        linked = deps.connections.link(name)
-        if linked.vendor.capabilities.problems:
-            yield from _problems(linked, run, deps)
+        yield from problems_of(name, run, deps)
 
 
-def _problems(linked: Linked, run: Run | None, deps: Deps) -> Iterator[WaitingProblem]:
+def problems_of(connection: str, run: Run | None, deps: Deps) -> list[WaitingProblem]:
+    """What jobs of one connection wait for: those of a run, or all of them.
+
+    Raises:
+        VendorUnavailableError: the vendor could not be asked.
+    """
+    linked = deps.connections.link(connection)
+    if not linked.vendor.capabilities.problems:
+        return []
     answer = cast("JobControl", linked.client).problems()
-    match answer:
-        case Refused(message=words) | Ambiguous(reason=words):
-            raise VendorUnavailableError(words)
-        case Throttled():
-            raise VendorUnavailableError("it asks for patience, or cannot be reached")
-    ours = _rows_by_job(linked.connection.name, deps)
+    if isinstance(answer, Refused | Throttled | Ambiguous):
+        raise VendorUnavailableError(in_words(answer))
+    ours = _rows_by_job(connection, deps)
+    found = []
     for problem in answer:
         rows = tuple(
             (run_id, row, job_id)
@@ -96,7 +160,8 @@ def _problems(linked: Linked, run: Run | None, deps: Deps) -> Iterator[WaitingPr
             if run is None or run_id == run.run_id
         )
         if rows or run is None:
-            yield WaitingProblem(linked.connection.name, problem, rows)
+            found.append(WaitingProblem(connection, problem, rows))
+    return found
 
 
 def _rows_by_job(connection: str, deps: Deps) -> dict[str, list[tuple[str, int]]]:

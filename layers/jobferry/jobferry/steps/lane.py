@@ -1,4 +1,4 @@
-"""The state that a lane hands from Submit to Poll and back: pointers and counts only."""
+"""The state that a lane hands from one of its steps to the next: pointers and counts only."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ class LaneState:
 
     lap         laps done by this execution
     events      history events that these took, about
-    settle      groups of chunk numbers whose jobs are finished, for the Settle map
-    latency     seconds that this lane's jobs take, as learned; None before the first
-    troubles    polls in a row that the vendor refused or did not answer
+    settle      groups of chunk numbers whose jobs are finished, for the next lap's Settle map
+    settling    the groups that this lap's Settle map has in hand
+    looked_at   the last look at all jobs of the lane; 0 before the first
+    troubles    looks in a row that the vendor refused
     wait_until  when to poll next (ISO 8601)
     state       `working`, `done` (nothing left), or `renew` (this history is long enough)
     """
@@ -30,15 +31,19 @@ class LaneState:
     lap: int = 0
     events: int = 0
     settle: tuple[tuple[int, ...], ...] = ()
-    latency: float | None = None
+    settling: tuple[tuple[int, ...], ...] = ()
+    looked_at: float = 0.0
     troubles: int = 0
     wait_until: str = ""
     state: str = WORKING
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> LaneState:
-        settle = tuple(tuple(group) for group in payload.get("settle", ()))
-        return cls(**{**payload, "settle": settle})
+        groups = {
+            name: tuple(tuple(group) for group in payload.get(name, ()))
+            for name in ("settle", "settling")
+        }
+        return cls(**{**payload, **groups})
 
     def to_payload(self) -> dict[str, Any]:
         return asdict(self)

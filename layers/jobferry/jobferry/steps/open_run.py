@@ -8,6 +8,7 @@ started already. All of these make one run.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,9 @@ from jobferry.ledger.runs import Run, Source
 from jobferry.model import Profile, RunStatus
 from jobferry.objects import Head, ObjectMissingError
 from jobferry.profiles import ProfileError, check_against, validate
+from jobferry.steps.binding import most_records
 from jobferry.steps.deps import Deps
+from jobferry.steps.outlook import rows_per_job
 from jobferry.vendors import vendor_named
 
 OPEN = "open"
@@ -28,6 +31,10 @@ PRIORITIES = ("lowest", "low", "medium", "high", "highest", "immediate")
 # User metadata of an uploaded object that sets options of its run.
 PRIORITY_OPTION = "jobferry-priority"
 ORIGIN_OPTION = "jobferry-origin"
+TRIAL_OPTION = "jobferry-trial"
+
+MOST_ROWS = 10**12
+"""More than any file has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,23 +108,47 @@ def open_run(request: RunRequest, execution: str, deps: Deps) -> dict[str, Any]:
     except ProfileError as error:
         return _claim(run, deps, f"Profile {profile.name!r} cannot be used. {error}")
     deps.ledger.limits.ensure(connection.name, max_jobs(connection, vendor))
+    operation = vendor.operation(profile.operation)
+    job_rows = None
+    if operation is not None:
+        most = most_records(profile, operation)
+        job_rows = rows_per_job(connection, vendor, operation, most, deps.ledger)
+    trial = _trial(head.options)
+    if trial is not None and trial < 1:
+        return _claim(
+            run, deps, f"The file's metadata {TRIAL_OPTION} must be a whole number above 0."
+        )
     planned = replace(
         run,
         status=RunStatus.PLANNING,
         revision=revision,
         connection=connection.name,
         operation=profile.operation,
+        job_rows=job_rows,
+        trial=trial,
     )
     return _claim(planned, deps, None)
 
 
 def resume_run(run_id: str, previous: str, execution: str, deps: Deps) -> dict[str, Any]:
-    """Carry on a run whose execution died; `previous` is the execution that carried it."""
+    """Carry on a run whose execution ended before it was closed.
+
+    Args:
+        previous: the execution that carried it.
+    """
     run = deps.ledger.runs.must_get(run_id)
     mine = run.execution == execution or deps.ledger.runs.take_over(run_id, execution, previous)
     if not mine or run.closed_at is not None:
         return {"run_id": run_id, "state": DUPLICATE}
     return {"run_id": run_id, "state": OPEN if run.status is RunStatus.PLANNING else UNUSABLE}
+
+
+def _trial(options: Mapping[str, str]) -> int | None:
+    """The rows of a trial; 0 when what is asked for cannot be understood."""
+    asked = options.get(TRIAL_OPTION)
+    if asked is None:
+        return None
+    return min(int(asked), MOST_ROWS) if asked.isascii() and asked.isdigit() else 0
 
 
 def _new_run(request: RunRequest, head: Head, execution: str, deps: Deps) -> Run:
@@ -143,6 +174,9 @@ def _claim(run: Run, deps: Deps, unusable: str | None) -> dict[str, Any]:
     if unusable is not None:
         run = replace(run, error=unusable)
     state = OPEN if unusable is None else UNUSABLE
+    if deps.ledger.runs.is_deleted(run.run_id):
+        deps.log("run was deleted", run_id=run.run_id)
+        return {"run_id": run.run_id, "state": DUPLICATE}
     if not deps.ledger.runs.create(run):
         existing = deps.ledger.runs.must_get(run.run_id)
         if existing.execution != run.execution:

@@ -11,7 +11,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,12 @@ from jobferry.csvfile.reader import read_rows
 from jobferry.csvfile.seen import SeenKeys
 from jobferry.ledger.runs import CHUNKS_PER_PAGE, PlannedChunk, PlanState, Run, page_start
 from jobferry.model import Outcome, OutcomeStatus, Profile, Reject, RunStatus
+from jobferry.shares import Demand
 from jobferry.steps.binding import bind_columns, chunk_limits
 from jobferry.steps.context import load_context
 from jobferry.steps.deps import Deps
+from jobferry.steps.outlook import expected
+from jobferry.steps.write_off import out_of_reach
 
 PLANNING = "planning"
 PLANNED = "planned"
@@ -49,8 +52,10 @@ def plan_run(run_id: str, deps: Deps, deadline: float, scratch: Path) -> dict[st
         run_id, state, and for a finished plan the numbers of the lanes to start.
     """
     run = deps.ledger.runs.must_get(run_id)
-    if run.status is RunStatus.FAILED:
+    if run.status is RunStatus.FAILED or run.closed_at is not None:
         return {"run_id": run_id, "state": UNUSABLE}
+    if (reason := out_of_reach(run, deps)) is not None:
+        return _give_up(run, reason, deps)
     if not run.plan.done:
         try:
             state = _plan_on(run, deps, deadline, scratch)
@@ -64,12 +69,28 @@ def plan_run(run_id: str, deps: Deps, deadline: float, scratch: Path) -> dict[st
     return _offer(run, deps)
 
 
+def _give_up(run: Run, reason: str, deps: Deps) -> dict[str, Any]:
+    """End a run that cannot be sent: a planned one is written off when it is closed."""
+    if run.plan.done:
+        return {"run_id": run.run_id, "state": NOTHING_TO_SEND, "lanes": []}
+    deps.ledger.rows.purge(run.run_id, run.plan.row)
+    deps.ledger.runs.fail(run.run_id, reason)
+    deps.log("run out of reach", run_id=run.run_id)
+    return {"run_id": run.run_id, "state": UNUSABLE}
+
+
 def _offer(run: Run, deps: Deps) -> dict[str, Any]:
     """Open the pool of a planned run; repeating it changes nothing."""
-    max_jobs = deps.ledger.limits.get(run.connection).max_jobs
-    lanes = pacing.lanes_for(max_jobs, run.plan.chunks)
+    slots = deps.ledger.limits.get(run.connection).ceiling
+    context = load_context(run, deps)
+    poll_batch = context.vendor.capabilities.poll_batch
+    lanes = pacing.lanes_for(slots, run.plan.chunks, poll_batch)
+    if lanes:
+        demand = Demand(run.run_id, run.priority, run.plan.chunks)
+        deps.ledger.limits.need(run.connection, demand, deps.now())
     deps.ledger.chunks.open_pool(run)
-    deps.ledger.runs.begin(run.run_id, lanes)
+    forecast = expected(run, context.connection, context.vendor, deps.ledger)
+    deps.ledger.runs.begin(run.run_id, lanes, asdict(forecast))
     deps.log(
         "run planned", run_id=run.run_id, rows=run.plan.row, chunks=run.plan.chunks, lanes=lanes
     )
@@ -99,9 +120,10 @@ def _plan_on(run: Run, deps: Deps, deadline: float, scratch: Path) -> PlanState:
         items = plan(
             read_rows(stream, dialect, offset=start.offset, row=start.row),
             mapping,
-            chunk_limits(context.profile, context.operation, context.vendor),
+            chunk_limits(context.profile, context.operation, context.vendor, mapping, run.job_rows),
             seen,
             next_chunk=start.chunks + 1,
+            cut_after=None if run.trial is None else run.trial - run.sendable,
         )
         return writer.write(items, deadline)
 
@@ -147,8 +169,10 @@ class _PlanWriter:
     rejects: list[Reject] = field(default_factory=list)
     unsent: Counter[OutcomeStatus] = field(default_factory=Counter)
     last_reject: int = 0
+    sendable: int = field(init=False)
 
     def __post_init__(self) -> None:
+        self.sendable = self.run.sendable
         self.noted = self.run.plan
         cut = self.reached.chunks
         if cut % CHUNKS_PER_PAGE:
@@ -180,6 +204,9 @@ class _PlanWriter:
                     continue
                 case ChunkSpec():
                     self.page.append(PlannedChunk(item.number, item.spans))
+                    self.sendable += item.rows
+                    if self.sendable == self.run.trial:
+                        self.reached = replace(self.reached, trial_chunks=item.number)
                     self.reached = replace(
                         self.reached,
                         offset=item.end_offset,

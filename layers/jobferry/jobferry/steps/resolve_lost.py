@@ -1,7 +1,8 @@
 """What to do with a submission whose answer was lost: ask the vendor, never guess.
 
-Repeatable operations simply go again. For the others the adapter looks for the job: found, it
-is adopted; proven absent, the chunk goes back to the pool; neither, and its rows are `unknown`.
+The adapter looks for the job: found, it is adopted; proven absent, the chunk goes back to the pool;
+neither, and its rows are `unknown`. Repeatable operations simply go again where the vendor cannot
+tell by the token alone, which would cost more requests than it saves.
 """
 
 from __future__ import annotations
@@ -17,11 +18,16 @@ from jobferry.steps.deps import Deps
 from jobferry.vendors.base import FoundState, LostSubmission
 from jobferry.vendors.http_limits import REQUEST_SECONDS
 
-SEND_WINDOW = REQUEST_SECONDS + 10.0
+SEND_WINDOW = REQUEST_SECONDS + 15.0
 """Seconds after the intent during which its request may still be under way somewhere."""
 
 PATIENCE = 3_600.0
 """Seconds after which a submission that the vendor still cannot decide becomes `unknown`."""
+
+LOST_BEFORE_HALVING = 2
+"""Attempts without a clear answer after which a chunk goes again in halves."""
+
+VENDOR_UNAVAILABLE = "vendor_unavailable"
 
 _RUNS_SEARCHED = 200
 
@@ -32,6 +38,7 @@ def resolve_lost(
     linked: Linked,
     deps: Deps,
     known: Callable[[], frozenset[str]],
+    job_seconds: float,
 ) -> int:
     """Resolve one claimed chunk that was sent and has no job; returns the requests it took.
 
@@ -39,13 +46,16 @@ def resolve_lost(
 
     Args:
         known: gives `known_jobs`; asked only when the vendor must be searched.
+        job_seconds: how long a job takes: what goes again unasked waits so long, since the job may
+            be under way after all and hold its slot.
     """
     run, now = context.run, deps.now()
     if chunk.sending_at is None or now < lost_from(chunk):
         return 0
     chunks = deps.ledger.chunks
-    if context.operation.repeatable:
-        _again(chunk, context, deps, "the vendor gave no clear answer")
+    if context.operation.repeatable and not context.vendor.capabilities.token_search:
+        if now >= lost_from(chunk) + job_seconds:
+            _again(chunk, context, deps, "the vendor gave no clear answer")
         return 0
     found = linked.client.find(
         context.operation,
@@ -72,6 +82,8 @@ def resolve_lost(
             _again(chunk, context, deps, "the vendor did not take it")
         case FoundState.PENDING if now < chunk.sending_at + PATIENCE:
             pass
+        case _ if context.operation.repeatable:
+            _again(chunk, context, deps, found.reason or "the vendor gave no clear answer")
         case _:
             text = (
                 "It is not known whether these rows were carried out: the answer was lost, and "
@@ -90,17 +102,19 @@ def lost_from(chunk: Chunk) -> float:
 
 
 def _again(chunk: Chunk, context: RunContext, deps: Deps, reason: str) -> None:
-    """Back to the pool, as often as the profile allows."""
+    """Back to the pool, as often as the profile allows; smaller where it was lost more than once,
+    as a request may time out for its size."""
     run = context.run
-    if chunk.attempt < context.profile.max_attempts:
-        doubtful = context.operation.repeatable
+    doubtful = context.operation.repeatable
+    left = chunk.attempt < context.profile.max_attempts
+    halve = left and chunk.rows > 1 and chunk.attempt >= LOST_BEFORE_HALVING
+    if left and not halve:
         deps.ledger.chunks.give_back(run.connection, chunk, in_doubt=doubtful)
         return
-    status = OutcomeStatus.UNKNOWN if context.operation.repeatable else OutcomeStatus.FAILED
-    verdict = (status, "vendor_unavailable", f"Sent {chunk.attempt} times; {reason}.")
-    deps.ledger.chunks.finish(
-        run.connection, [chunk], [Ending(chunk.number, verdict=verdict)], deps.now()
-    )
+    status = OutcomeStatus.UNKNOWN if doubtful else OutcomeStatus.FAILED
+    verdict = (status, VENDOR_UNAVAILABLE, f"Sent {chunk.attempt} times; {reason}.")
+    ending = Ending(chunk.number, verdict=verdict, halve=halve)
+    deps.ledger.chunks.finish(run.connection, [chunk], [ending], deps.now())
 
 
 def known_jobs(run: Run, deps: Deps) -> frozenset[str]:

@@ -12,11 +12,20 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from jobferry.ledger.chunks import Chunk
+from jobferry.breaker import count_failures
+from jobferry.ledger.chunks import Chunk, Part, Tally
+from jobferry.ledger.rows import ERROR_CHARACTERS
+from jobferry.ledger.runs import Pause
 from jobferry.model import ChunkState, Outcome, OutcomeStatus, RecordResult
 from jobferry.objects import ObjectMissingError
+from jobferry.retrying import Verdicts, again_at, halves, may_halve, sort_out
 from jobferry.steps.context import RunContext, load_context
 from jobferry.steps.deps import Deps
+from jobferry.steps.resolve_lost import VENDOR_UNAVAILABLE
+from jobferry.steps.trip_breaker import REASON_CHARACTERS, trip_breaker
+
+POLICY = "policy"
+"""Why a run is paused: the profile says so of an error's class."""
 
 
 def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any]:
@@ -25,27 +34,111 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
     Returns:
         How many were settled now, and how many rows that decided.
     """
+    began_at, units_before = deps.now(), deps.ledger.write_units()
     run = deps.ledger.runs.must_get(run_id)
     context = load_context(run, deps)
     evidence: dict[str, dict[str, Any]] = {}
-    settled = rows = 0
+    tallies: list[Tally] = []
+    classes = set(run.failures)
+    settled_now: list[Outcome] = []
+    split = 0
     for chunk in deps.ledger.chunks.get(run_id, numbers):
         if chunk.state is not ChunkState.FINISHED:
             continue
         results = _results(chunk, context, deps, evidence)
-        outcomes = [
-            _outcome(row, result, chunk)
-            for row, result in zip(chunk.row_numbers(), results, strict=True)
-        ]
+        verdicts = _sorted_out(chunk, results, context)
+        rows = chunk.row_numbers()
+        outcomes = [_outcome(rows[at], result, chunk) for at, result in verdicts.decided]
         deps.ledger.rows.put(run_id, outcomes, run.expires_at)
-        counts = Counter(outcome.status for outcome in outcomes)
-        if deps.ledger.chunks.settle(
-            run.connection, chunk, counts, deps.now(), was_job=chunk.job_id is not None
-        ):
-            settled += 1
-            rows += chunk.rows
-    deps.log("jobs settled", run_id=run_id, chunks=settled, rows=rows)
-    return {"chunks": settled, "rows": rows}
+        failures = count_failures(outcomes, classes)
+        classes |= failures.keys()
+        settled_now += outcomes
+        tally = Tally(chunk, Counter(outcome.status for outcome in outcomes), failures)
+        if verdicts.again:
+            split += _send_again(tally, verdicts, results, context, deps)
+        else:
+            tallies.append(tally)
+        if verdicts.stop is not None:
+            code, text = verdicts.stop
+            reason = f"A row failed with {code}, at which the profile says stop: {text}"
+            pause = Pause(POLICY, reason[:REASON_CHARACTERS], deps.now())
+            deps.ledger.runs.pause(run_id, pause)
+    settled = deps.ledger.chunks.settle(
+        run.connection,
+        run_id,
+        tallies,
+        deps.now(),
+        used={
+            "settle_calls": 1,
+            "settle_gb_ms": round(1000 * (deps.now() - began_at) * deps.settings.memory_gb),
+            # Each chunk of the transaction below, its pointer, and the run's own item.
+            "settle_units": deps.ledger.write_units() - units_before + 3 * len(tallies) + 2,
+        },
+    )
+    if classes:
+        # Also of another call, which may have died before it looked.
+        so_far = deps.ledger.runs.must_get(run_id)
+        trip_breaker(so_far, context.profile.breaker, settled_now, deps)
+    decided = sum(tally.chunk.rows for tally in tallies if tally.chunk.number in settled)
+    deps.log("jobs settled", run_id=run_id, chunks=len(settled), split=split, rows=decided)
+    return {"chunks": len(settled) + split, "rows": decided}
+
+
+def _sorted_out(chunk: Chunk, results: Sequence[RecordResult], context: RunContext) -> Verdicts:
+    """What is decided, and which rows go again."""
+    run = context.run
+    if run.halt is not None:
+        return Verdicts(list(enumerate(results)), ())
+    if chunk.halve and chunk.rows > 1 and may_halve(run.halved, run.jobs_settled):
+        return Verdicts((), range(chunk.rows))
+    return sort_out(
+        results,
+        attempt=chunk.attempt,
+        max_attempts=context.profile.max_attempts,
+        repeatable=context.operation.repeatable,
+        policies=context.profile.on_error,
+    )
+
+
+def _send_again(
+    tally: Tally,
+    verdicts: Verdicts,
+    results: Sequence[RecordResult],
+    context: RunContext,
+    deps: Deps,
+) -> int:
+    """Make chunks of the rows that go again; 1 when this call did it, 0 when another one had.
+
+    A chunk that was refused as a whole is halved, and that attempt does not count: nothing of it
+    was done, and only one row of it may be to blame. One that was lost counts.
+    """
+    chunk, run, now = tally.chunk, context.run, deps.now()
+    numbers = chunk.row_numbers()
+    rows = [numbers[position] for position in verdicts.again]
+    first = results[verdicts.again[0]]
+    unknown = any(results[at].status is OutcomeStatus.UNKNOWN for at in verdicts.again)
+    refused = chunk.halve and first.code != VENDOR_UNAVAILABLE
+    attempt = chunk.attempt - 1 if refused else chunk.attempt
+    parts = [
+        Part(
+            spans=context.cut(chunk, part),
+            attempt=attempt,
+            in_doubt=chunk.in_doubt or unknown,
+            not_before=now if chunk.halve else again_at(now, chunk.attempt),
+            last=(first.code or "", (first.text or "")[:ERROR_CHARACTERS]),
+        )
+        for part in (halves(rows) if chunk.halve else [rows])
+    ]
+    while True:
+        pool = deps.ledger.chunks.pool(run.run_id)
+        if deps.ledger.chunks.split(run, tally, parts, pool, deps.now()):
+            if chunk.halve:
+                deps.ledger.runs.count_halving(run.run_id)
+            deps.log("rows go again", run_id=run.run_id, chunk=chunk.number, rows=len(rows))
+            return 1
+        (found,) = deps.ledger.chunks.get(run.run_id, [chunk.number])
+        if found.state is not ChunkState.FINISHED:
+            return 0
 
 
 def _results(

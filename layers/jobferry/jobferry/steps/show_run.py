@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from jobferry.ledger.runs import Run
 from jobferry.model import Outcome, OutcomeStatus
+from jobferry.steps.course import Course
 from jobferry.steps.deps import Deps
 from jobferry.steps.lane import timestamp
-from jobferry.steps.summary import job_counts
+from jobferry.vendors.base import JobReading
 
 
 def run_summary(run: Run) -> dict[str, Any]:
-    """What a run's own item says: all of the status document but `jobs` and `requests`.
+    """What a run's own item says: the status document but for `jobs`, `requests`, `waiting`.
 
     `seconds` is null until the run is closed.
     """
@@ -34,17 +36,35 @@ def run_summary(run: Run) -> dict[str, Any]:
             "version_id": run.source.version_id,
         },
         "origin": run.origin,
+        "forecast": run.forecast,
+        "figures": run.figures or None,
         "error": run.error or (run.halt.reason if run.halt else None),
+        "paused": _paused(run),
     }
 
 
-def run_document(run: Run, deps: Deps) -> dict[str, Any]:
-    """The status document of a run, live while it goes on."""
+def _paused(run: Run) -> dict[str, Any] | None:
+    if run.pause is None or run.halt is not None:
+        return None
+    return {"code": run.pause.code, "reason": run.pause.reason, "at": timestamp(run.pause.at)}
+
+
+def run_document(run: Run, deps: Deps, waiting: Sequence[JobReading] = ()) -> dict[str, Any]:
+    """The status document of a run, live while it goes on.
+
+    Args:
+        waiting: jobs that wait for somebody to act, where the vendor was asked for them.
+    """
+    waits = [{"job_id": job.job_id, "waiting_for": job.waiting_for} for job in waiting]
+    return {**_document(run, deps), "waiting": waits}
+
+
+def _document(run: Run, deps: Deps) -> dict[str, Any]:
     chunks = deps.ledger.chunks
     if run.closed_at is not None:
-        jobs = job_counts(run, chunks.all(run.run_id)) if run.plan.chunks else _no_jobs()
+        jobs = Course.of(run, chunks.all(run.run_id)).job_counts if run.plan.chunks else _no_jobs()
         return {**run_summary(run), "jobs": jobs, "requests": {**_no_requests(), **run.requests}}
-    flying = job_counts(run, chunks.in_flight(run.connection, run.run_id))
+    flying = Course.of(run, chunks.in_flight(run.connection, run.run_id)).job_counts
     # Read again after what is in flight: a job that is settled in between must not be missing.
     run = deps.ledger.runs.must_get(run.run_id)
     return {

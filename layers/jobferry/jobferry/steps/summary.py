@@ -1,4 +1,4 @@
-"""What a closed run says of itself: errors grouped, a timeline, requests and cost."""
+"""What a closed run says of itself: errors grouped, its course, requests and cost."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from jobferry import prices
-from jobferry.ledger.chunks import Chunk
 from jobferry.ledger.runs import Run
 from jobferry.model import Outcome, OutcomeStatus, RunStatus
-from jobferry.report import ErrorGroup, RunReport, Sample, TimelinePoint, render_report
+from jobferry.report import ErrorGroup, RunReport, Sample, render_report
+from jobferry.steps.course import Course
 
 GROUPS = 200
 """Kinds of errors that are told apart; in a run with more, the rest is one group."""
@@ -75,39 +74,6 @@ class ErrorTally:
         return tally
 
 
-def job_counts(run: Run, chunks: Iterable[Chunk]) -> dict[str, int]:
-    """Jobs planned, submitted and finished, from the chunks that were claimed."""
-    submitted = finished = 0
-    for chunk in chunks:
-        submitted += chunk.job_id is not None
-        finished += chunk.job_id is not None and chunk.finished_at is not None
-    return {"planned": run.plan.chunks, "submitted": submitted, "finished": finished}
-
-
-def timeline(run: Run, chunks: Sequence[Chunk], unsent: int) -> list[TimelinePoint]:
-    """Rows settled and jobs in flight over the run's time, a point per change.
-
-    unsent: rows that had their outcome when planning was done.
-    """
-    changes: list[tuple[float, int, int]] = []
-    if run.planned_at is not None:
-        changes.append((run.planned_at, unsent, 0))
-    for chunk in chunks:
-        if chunk.submitted_at is not None:
-            changes.append((chunk.submitted_at, 0, 1))
-            if chunk.finished_at is not None:
-                changes.append((chunk.finished_at, 0, -1))
-        if chunk.settled_at is not None:
-            changes.append((chunk.settled_at, chunk.rows, 0))
-    points = [TimelinePoint(0.0, 0, 0)]
-    rows = jobs = 0
-    for moment, more_rows, more_jobs in sorted(changes):
-        rows += more_rows
-        jobs += more_jobs
-        points.append(TimelinePoint(max(0.0, moment - run.started_at), rows, jobs))
-    return points
-
-
 def build_report(
     run: Run,
     status: RunStatus,
@@ -115,12 +81,12 @@ def build_report(
     closed_at: float,
     outcomes: Mapping[OutcomeStatus, int],
     requests: Mapping[str, int],
-    chunks: Sequence[Chunk],
+    course: Course,
     tally: ErrorTally,
     files: Sequence[str],
+    figures: Mapping[str, Any],
 ) -> str:
     """The HTML page of a run that is about to close."""
-    sent = sum(chunk.rows for chunk in chunks)
     return render_report(
         RunReport(
             run_id=run.run_id,
@@ -134,16 +100,12 @@ def build_report(
             closed_at=datetime.fromtimestamp(closed_at, UTC),
             rows=run.rows,
             outcomes={s.value: outcomes.get(s, 0) for s in OutcomeStatus},
-            jobs=job_counts(run, chunks),
+            jobs=course.job_counts,
             requests=requests,
             error_groups=tally.groups(),
-            timeline=timeline(run, chunks, run.rows - sent),
-            cost=prices.estimate(
-                rows=run.rows,
-                chunks=len(chunks),
-                polls=requests.get("poll", 0),
-                lanes=run.lanes,
-            ),
+            timeline=course.timeline(),
+            cost=figures.get("cost", {}),
+            figures=figures,
             files=files,
         )
     )

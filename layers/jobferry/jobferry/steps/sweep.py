@@ -1,53 +1,88 @@
 """Sweep: find what nobody carries any more, and see that somebody does.
 
 Lanes look after their own lost submissions. What is left for the sweep are runs whose execution
-ended without closing them: it starts an execution that carries the run on. Slots need no
-returning, since a slot is taken and given back with its chunk.
+ended without closing them: it starts an execution that carries the run on, and where a person had
+ended it, to its proper end and no further. Results that nobody reads are counted, so that an alarm
+goes off hours before the vendor forgets them. Slots need no returning, since a slot is taken and
+given back with its chunk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from jobferry.ledger.runs import Run
+from jobferry.ledger.runs import Halt, Run
+from jobferry.steps.control_jobs import ABORTED
 from jobferry.steps.deps import Deps
-
-RUNS_LOOKED_AT = 500
-"""Newest runs whose execution is looked at; older ones are closed or beyond saving."""
+from jobferry.steps.results_at_risk import results_at_risk
 
 SETTLED_SECONDS = 60.0
 """A run younger than this has an execution that is just being started."""
 
-IsRunning = Callable[[str], bool]
-"""Whether the execution of this ARN is still running."""
+RUNNING = "RUNNING"
+
+STOPPED = {
+    "ABORTED": "The run's execution was stopped in Step Functions.",
+    "TIMED_OUT": "The run's execution took longer than an execution may.",
+}
+"""Status of an execution after which nothing more is sent → the reason, in words."""
+
+StatusOf = Callable[[str], str | None]
+"""The status of the execution of this ARN, in the words of Step Functions; None: it is gone."""
 
 Restart = Callable[[str, str], None]
 """(run id, ARN of the execution that died): start one that carries the run on."""
 
 
-def sweep(deps: Deps, is_running: IsRunning, restart: Restart) -> dict[str, Any]:
-    """Look at the open runs once.
+def sweep(
+    deps: Deps, status_of: StatusOf, restart: Restart, deadline: float = float("inf")
+) -> dict[str, Any]:
+    """Look at all open runs once.
+
+    Args:
+        deadline: epoch seconds after which no other run is looked at; the next sweep begins anew.
 
     Returns:
         How many runs were open, and how many were started again.
     """
     open_runs = restarted = 0
-    for _, listed in deps.ledger.runs.newest(limit=RUNS_LOOKED_AT):
-        if listed.closed_at is not None:
-            continue
-        # The index lags; decide on what the run itself says.
-        run = deps.ledger.runs.get(listed.run_id)
-        if run is None or run.closed_at is not None:
-            continue
+    for run in _open_runs(deps):
+        if deps.now() >= deadline:
+            deps.warn("sweep is out of time", open_runs=open_runs, before=run.started_at)
+            break
         open_runs += 1
-        if _is_dead(run, deps, is_running):
-            deps.warn("run without an execution", run_id=run.run_id, execution=run.execution)
-            restart(run.run_id, run.execution)
-            restarted += 1
+        if not _may_be_dead(run, deps):
+            continue
+        status = status_of(run.execution)
+        if status == RUNNING:
+            continue
+        deps.warn("run without an execution", run_id=run.run_id, status=status)
+        if status in STOPPED:
+            # Before it is carried on: jobs under way are seen through, and no other is sent.
+            deps.ledger.runs.halt(run.run_id, Halt(ABORTED, STOPPED[status]))
+        restart(run.run_id, run.execution)
+        restarted += 1
+    for name in deps.ledger.config.connection_names():
+        at_risk = results_at_risk(name, deps)
+        if at_risk:
+            deps.warn("results at risk", connection=name, jobs=at_risk)
+            deps.emit(ResultsAtRisk=at_risk)
     deps.log("swept", open_runs=open_runs, restarted=restarted)
     return {"open_runs": open_runs, "restarted": restarted}
 
 
-def _is_dead(run: Run, deps: Deps, is_running: IsRunning) -> bool:
-    return deps.now() > run.started_at + SETTLED_SECONDS and not is_running(run.execution)
+def _open_runs(deps: Deps) -> Iterator[Run]:
+    """All runs that are not closed, newest first."""
+    for _, listed in deps.ledger.runs.newest():
+        if listed.closed_at is None:
+            # The index lags; decide on what the run itself says.
+            run = deps.ledger.runs.get(listed.run_id)
+            if run is not None and run.closed_at is None:
+                yield run
+
+
+def _may_be_dead(run: Run, deps: Deps) -> bool:
+    if run.rests and run.paused:
+        return False  # until an operator says how it goes on
+    return deps.now() > run.started_at + SETTLED_SECONDS

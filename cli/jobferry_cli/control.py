@@ -1,0 +1,206 @@
+"""`jobferry abort`, `resume`, `priority`, `problems`, `delete`: what an operator does to runs."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from jobferry.ledger.runs import Run
+from jobferry.model import RunStatus
+from jobferry.report.figures import counted
+from jobferry.steps.control_jobs import (
+    WaitingProblem,
+    abort_run,
+    change_priority,
+    problems_of,
+)
+from jobferry.steps.delete_run import Deleted, delete_run
+from jobferry.steps.open_run import PRIORITIES
+from jobferry.steps.pausing import carry_on
+from jobferry.steps.pausing import resume as resume_run
+from jobferry.steps.show_run import run_document
+from jobferry.vendors import vendor_named
+from jobferry.vendors.base import Vendor
+from jobferry_cli.app import App, global_options, pass_app
+from jobferry_cli.errors import CommandError, ExitCode
+from jobferry_cli.following import closed_run, found_run
+from jobferry_cli.output import note, printable, put_json, put_text
+from jobferry_cli.sending import put_started
+from jobferry_cli.status_text import next_commands
+from jobferry_cli.vendor_calls import vendor_asked
+
+REASON_CHARACTERS = 300
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@click.option("--reason", default="Stopped by an operator.", show_default=True)
+@click.option("--no-cleanup", is_flag=True, help="Leave the vendor's jobs alone.")
+@global_options
+@pass_app
+def abort(app: App, run_id: str, reason: str, no_cleanup: bool) -> None:
+    """Send nothing more of a run, and end the vendor's jobs where it can be asked to.
+
+    Jobs that cannot be ended are seen through.
+    """
+    run = found_run(app, run_id)
+    if run.closed_at is not None and run.status is not RunStatus.ABORTED:
+        raise CommandError(
+            f"Run {run_id} is over ({run.status.value}); there is nothing left to stop.",
+            next_command=f"jobferry status {run_id}",
+        )
+    deps = app.stack.deps
+    if run.closed_at is None:
+        with vendor_asked(run.connection):
+            asked = abort_run(run, reason[:REASON_CHARACTERS], deps, cleanup=not no_cleanup)
+        vendor = _vendor_of(app, run)
+        if vendor is not None and not vendor.capabilities.abort:
+            note(f"{vendor.title} cannot end jobs; those that it has are seen through.")
+        elif not no_cleanup:
+            note(f"{counted(asked, 'job')} at the vendor asked to end.")
+        run = carry_on(run_id, deps, app.stack.executions.go_on)
+    document = run_document(run, deps)
+    if app.as_json:
+        put_json(document)
+        return
+    put_text(
+        f"Run {run_id} sends nothing more; what the vendor has already is seen through.\n"
+        f"Next:  {next_commands(document)[0]}"
+    )
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@click.option("--wait", is_flag=True, help="Follow the run to its end.")
+@global_options
+@pass_app
+def resume(app: App, run_id: str, wait: bool) -> ExitCode:
+    """Go on with a run that is paused: after a trial, or because too many rows failed alike."""
+    run = found_run(app, run_id)
+    if run.closed_at is not None or run.halt is not None:
+        over = "is being stopped" if run.closed_at is None else f"is over ({run.status.value})"
+        raise CommandError(
+            f"Run {run_id} {over}; it cannot go on.", next_command=f"jobferry status {run_id}"
+        )
+    if run.pause is None:
+        note(f"Run {run_id} is not paused.")
+    resume_run(run, app.stack.deps, app.stack.executions.go_on)
+    return put_started(app, {"run_id": run_id}, wait=wait)
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@click.argument("level", metavar="LEVEL", type=click.Choice(PRIORITIES))
+@global_options
+@pass_app
+def priority(app: App, run_id: str, level: str) -> None:
+    """Change the priority of a run: lowest, low, medium, high, highest, immediate."""
+    run = found_run(app, run_id)
+    with vendor_asked(run.connection):
+        told = change_priority(run, level, app.stack.deps)
+    vendor = _vendor_of(app, run)
+    if vendor is not None and not vendor.capabilities.priority:
+        note(f"{vendor.title} gives jobs no priority; it is kept with the run alone.")
+    if app.as_json:
+        put_json({"run_id": run_id, "priority": level, "jobs": told})
+    else:
+        jobs = counted(told, "job")
+        put_text(f"Run {run_id} has priority {level}; {jobs} at the vendor told so.")
+
+
+@click.command()
+@click.argument("run_id", metavar="[RUN]", required=False)
+@global_options
+@pass_app
+def problems(app: App, run_id: str | None) -> None:
+    """What jobs wait for at the vendor until somebody acts: of one run, or of all."""
+    run = None if run_id is None else found_run(app, run_id)
+    found: list[WaitingProblem] = []
+    names = [run.connection] if run else app.stack.deps.ledger.config.connection_names()
+    for name in names:
+        with vendor_asked(name):
+            found += problems_of(name, run, app.stack.deps)
+    for each in found:
+        _put_problem(app, each)
+    vendor = None if run is None else _vendor_of(app, run)
+    if vendor is not None and not vendor.capabilities.problems:
+        note(f"{vendor.title} does not tell what its jobs wait for.")
+    elif not found and not app.as_json:
+        put_text("No job waits for anybody.")
+
+
+def _put_problem(app: App, waiting: WaitingProblem) -> None:
+    problem = waiting.problem
+    if app.as_json:
+        put_json(
+            {
+                "connection": waiting.connection,
+                "problem_id": problem.problem_id,
+                "kind": problem.kind,
+                "details": dict(problem.details),
+                "rows": [{"run_id": r, "row": row, "job_id": job} for r, row, job in waiting.rows],
+            }
+        )
+        return
+    rows = ", ".join(f"{r} row {row} ({job})" for r, row, job in waiting.rows)
+    details = "".join(f", {key} {value}" for key, value in problem.details.items())
+    put_text(
+        printable(
+            f"{waiting.connection}: {problem.kind} ({problem.problem_id}{details}): "
+            f"{rows or 'no row of ours'}"
+        )
+    )
+
+
+@click.command()
+@click.argument("run_ids", metavar="RUN...", nargs=-1, required=True)
+@click.option("--vendor-jobs", is_flag=True, help="Also the vendor's records of the jobs.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@global_options
+@pass_app
+def delete(app: App, run_ids: tuple[str, ...], vendor_jobs: bool, yes: bool) -> None:
+    """Forget closed runs: outcomes, result files, evidence. What was done at the vendor stays."""
+    runs = [closed_run(app, run_id, "deleted") for run_id in run_ids]
+    if not yes:
+        _confirm(run_ids, vendor_jobs)
+    for run in runs:
+        with vendor_asked(run.connection):
+            deleted = delete_run(run, app.stack.deps, vendor_jobs=vendor_jobs)
+        vendor = _vendor_of(app, run)
+        if vendor_jobs and vendor is not None and not vendor.capabilities.delete:
+            note(f"{vendor.title} keeps its records of jobs; they cannot be deleted.")
+        _put_deleted(app, run.run_id, deleted)
+
+
+def _confirm(run_ids: tuple[str, ...], vendor_jobs: bool) -> None:
+    words = " ".join([*run_ids, *(["--vendor-jobs"] if vendor_jobs else [])])
+    if not sys.stdin.isatty():
+        raise CommandError(
+            f"This deletes {counted(len(run_ids), 'run')} for good.",
+            next_command=f"jobferry delete {words} --yes",
+        )
+    click.confirm(f"Delete {', '.join(run_ids)} for good?", abort=True, err=True)
+
+
+def _put_deleted(app: App, run_id: str, deleted: Deleted) -> None:
+    if app.as_json:
+        put_json(
+            {
+                "run_id": run_id,
+                "deleted": True,
+                "rows": deleted.rows,
+                "objects": deleted.objects,
+                "vendor_jobs": deleted.vendor_jobs,
+            }
+        )
+        return
+    jobs = deleted.vendor_jobs
+    gone = "" if jobs is None else f", {counted(jobs, 'job')} at the vendor"
+    put_text(f"Run {run_id} is deleted: {counted(deleted.rows, 'row')}{gone}.")
+
+
+def _vendor_of(app: App, run: Run) -> Vendor | None:
+    """The vendor of a run; None when its connection is gone, or it never had one."""
+    found = app.stack.deps.ledger.config.connection(run.connection) if run.connection else None
+    return None if found is None else vendor_named(found.vendor)

@@ -1,0 +1,243 @@
+"""`jobferry undo`: the file and the profile that would take away what a run made. Runs nothing."""
+
+from __future__ import annotations
+
+import csv
+import shlex
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from jobferry.csvfile.safe import defuse
+from jobferry.ledger.runs import Run
+from jobferry.model import Outcome, OutcomeStatus
+from jobferry.report.figures import counted
+from jobferry.vendors import vendor_named
+from jobferry.vendors.base import Operation
+from jobferry_cli.app import App, global_options, pass_app
+from jobferry_cli.errors import CommandError, ExitCode
+from jobferry_cli.following import closed_run
+from jobferry_cli.output import printable, put_json, put_text
+from jobferry_cli.stack import Stack
+
+_NAME_LENGTH = 48
+"""Characters of a profile's name, at the most (see `jobferry.profiles`)."""
+
+_COLUMNS = ("id", "made_by_row")
+_CANNOT_COLUMNS = ("row", "status", "vendor_id", "error_code", "error")
+
+_MAY_BE_THERE = frozenset({OutcomeStatus.SUCCEEDED, OutcomeStatus.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class UndoPlan:
+    """What was written.
+
+    name         of the profile
+    rows         records that can be deleted
+    cannot       rows whose record cannot be, or nobody knows whether there is one
+    """
+
+    name: str
+    csv: Path
+    profile: Path
+    rows: int
+    cannot: int
+    cannot_csv: Path | None
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder for the file and the profile.",
+)
+@global_options
+@pass_app
+def undo(app: App, run_id: str, out: Path) -> ExitCode:
+    """Write, and not run, what would delete the records that a run made.
+
+    Exit code 1: nothing of the run can be undone. 3: some rows cannot be.
+    """
+    run = closed_run(app, run_id, "undone")
+    operation = _operation_of(app.stack, run)
+    plan = _write(app.stack, run, operation, out) if operation.undone_by else None
+    if app.as_json:
+        put_json(_document(run, operation, plan))
+    else:
+        put_text(_text(run, operation, plan))
+    if plan is None or not plan.rows:
+        return ExitCode.INPUT
+    return ExitCode.ROWS_FAILED if plan.cannot else ExitCode.OK
+
+
+def _operation_of(stack: Stack, run: Run) -> Operation:
+    connection = stack.deps.ledger.config.connection(run.connection) if run.connection else None
+    if connection is None:
+        what = f"Its connection {run.connection!r} is gone." if run.connection else "It sent none."
+        raise CommandError(
+            f"Of run {run.run_id} nothing can be undone. {what}",
+            next_command=f"jobferry status {run.run_id}",
+        )
+    vendor = vendor_named(connection.vendor)
+    operation = vendor.operation(run.operation)
+    if operation is None:
+        raise CommandError(
+            f"{vendor.title} no longer has the operation {run.operation} of run {run.run_id}.",
+            next_command=f"jobferry operations {vendor.name}",
+        )
+    return operation
+
+
+def _write(stack: Stack, run: Run, operation: Operation, out: Path) -> UndoPlan:
+    """Write the files; those of an earlier undo are replaced."""
+    if not any(run.outcomes.get(status) for status in _MAY_BE_THERE):
+        raise CommandError(
+            f"Run {run.run_id} made nothing; there is nothing to undo.",
+            next_command=f"jobferry status {run.run_id}",
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    rows_file, profile_file, cannot_file = (
+        out / f"undo-{run.run_id}{ending}" for ending in (".csv", ".yaml", "-cannot.csv")
+    )
+    rows, cannot = _write_rows(_made(stack, run), rows_file, cannot_file)
+    name = _profile_name(run)
+    profile_file.write_text(_profile_text(run, operation, name), encoding="utf-8")
+    return UndoPlan(name, rows_file, profile_file, rows, cannot, cannot_file if cannot else None)
+
+
+def _write_rows(made: Iterator[Outcome], rows_file: Path, cannot_file: Path) -> tuple[int, int]:
+    """Part the rows that can be undone from those that cannot; returns how many are in each file.
+
+    Files appear when they are whole; one without rows that cannot be undone does not.
+    """
+    rows = cannot = 0
+    parts = {path: path.with_name(f"{path.name}.part") for path in (rows_file, cannot_file)}
+    try:
+        with ExitStack() as files:
+            undoable, others = (
+                csv.writer(files.enter_context(part.open("w", newline="", encoding="utf-8")))
+                for part in parts.values()
+            )
+            undoable.writerow(_COLUMNS)
+            others.writerow(_CANNOT_COLUMNS)
+            for outcome in made:
+                if outcome.status is OutcomeStatus.SUCCEEDED and outcome.vendor_id:
+                    undoable.writerow((outcome.vendor_id, outcome.row))
+                    rows += 1
+                else:
+                    others.writerow(_cannot_cells(outcome))
+                    cannot += 1
+        parts[rows_file].replace(rows_file)
+        if cannot:
+            parts[cannot_file].replace(cannot_file)
+        else:
+            cannot_file.unlink(missing_ok=True)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+    return rows, cannot
+
+
+def _made(stack: Stack, run: Run) -> Iterator[Outcome]:
+    """Outcomes of the rows whose record is there, or may be.
+
+    Raises:
+        CommandError: the outcomes are no longer kept.
+    """
+    seen = 0
+    for outcome in stack.deps.ledger.rows.between(run.run_id, 1, run.rows):
+        seen += 1
+        if outcome.status in _MAY_BE_THERE:
+            yield outcome
+    if seen < run.rows:
+        raise CommandError(
+            f"The outcomes of run {run.run_id} are no longer all kept.",
+            next_command=f"jobferry results {run.run_id} --out results/{run.run_id}",
+        )
+
+
+def _cannot_cells(outcome: Outcome) -> list[str]:
+    """Why a row cannot be undone, safe for a spreadsheet."""
+    unnamed = "The vendor named no id; look the record up there."
+    cells = (
+        str(outcome.row),
+        outcome.status.value,
+        outcome.vendor_id or "",
+        outcome.error_code or "",
+        outcome.error or unnamed,
+    )
+    return [defuse(cell) for cell in cells]
+
+
+def _profile_name(run: Run) -> str:
+    """`undo-<profile>-<digest>`, short enough for a profile's name."""
+    profile, _, digest = run.run_id.rpartition("-")
+    room = _NAME_LENGTH - len("undo--") - len(digest)
+    return f"undo-{profile[:room]}-{digest}"
+
+
+def _profile_text(run: Run, operation: Operation, name: str) -> str:
+    document = {
+        "name": name,
+        "connection": run.connection,
+        "operation": operation.undone_by,
+        "columns": {_COLUMNS[0]: operation.undone_by_field},
+        "row_key": _COLUMNS[0],
+    }
+    heading = f"# Deletes what the run {run.run_id} made with {operation.name}.\n"
+    return heading + yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+
+
+def _next_commands(plan: UndoPlan) -> list[str]:
+    file, profile = shlex.quote(str(plan.csv)), shlex.quote(str(plan.profile))
+    return [
+        f"jobferry profile put {profile}",
+        f"jobferry plan {file} --profile {plan.name}",
+        f"jobferry run {file} --profile {plan.name} --wait",
+    ]
+
+
+def _document(run: Run, operation: Operation, plan: UndoPlan | None) -> dict[str, Any]:
+    """What was written, as scripts read it."""
+    return {
+        "run_id": run.run_id,
+        "operation": operation.name,
+        "undone_by": operation.undone_by or None,
+        "cannot_undo": operation.cannot_undo or None,
+        "rows": plan.rows if plan else 0,
+        "cannot": plan.cannot if plan else 0,
+        "csv": str(plan.csv) if plan else None,
+        "profile": str(plan.profile) if plan else None,
+        "cannot_csv": str(plan.cannot_csv) if plan and plan.cannot_csv else None,
+        "next": _next_commands(plan) if plan and plan.rows else [],
+    }
+
+
+def _text(run: Run, operation: Operation, plan: UndoPlan | None) -> str:
+    if plan is None:
+        why = operation.cannot_undo or "The vendor has no operation that takes it back."
+        return f"{operation.name} cannot be undone. {why}"
+    lines = [
+        f"{counted(plan.rows, 'record')} of run {run.run_id} can be deleted by "
+        f"{operation.undone_by}. Nothing has been sent.",
+        f"File      {printable(str(plan.csv))}",
+        f"Profile   {printable(str(plan.profile))}",
+    ]
+    if plan.cannot_csv is not None:
+        lines.append(
+            f"Not       {counted(plan.cannot, 'row')}, with the reason: "
+            f"{printable(str(plan.cannot_csv))}"
+        )
+    if operation.cannot_undo:
+        lines.append(f"Stays     {operation.cannot_undo}")
+    if plan.rows:
+        lines += ["Next:", *(f"  {command}" for command in _next_commands(plan))]
+    return "\n".join(lines)

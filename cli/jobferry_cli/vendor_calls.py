@@ -1,0 +1,41 @@
+"""Calls to a vendor that a command makes itself, and their failures in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from jobferry.connections import ConnectionMissingError
+from jobferry.steps.control_jobs import VendorUnavailableError
+from jobferry.vendors.credentials import CredentialsError
+from jobferry.vendors.http import BaseUrlError
+from jobferry_cli.errors import CommandError, ExitCode
+
+
+@contextmanager
+def vendor_reached() -> Iterator[None]:
+    """Turns whatever keeps a connection from being used into a `VendorUnavailableError`."""
+    from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+
+    try:
+        yield
+    except GetParameterError:
+        raise VendorUnavailableError(
+            "Its credentials cannot be read from Secrets Manager; put the connection again."
+        ) from None
+    except (CredentialsError, BaseUrlError, ConnectionMissingError) as error:
+        raise VendorUnavailableError(str(error)) from None
+
+
+@contextmanager
+def vendor_asked(connection: str) -> Iterator[None]:
+    """Turns every way in which asking the vendor of a connection fails into a `CommandError`."""
+    try:
+        with vendor_reached():
+            yield
+    except VendorUnavailableError as error:
+        raise CommandError(
+            f"The vendor of the connection {connection} did not do as asked. {error}",
+            next_command=f"jobferry connection test {connection}",
+            code=ExitCode.SERVICE,
+        ) from None

@@ -1,0 +1,180 @@
+"""How long a connection's jobs take, learned from when they were seen under way and ended.
+
+Nobody tells us when a job ended: one look saw it under way, a later one saw it done. Taking the
+later moment for the end would teach the watcher its own slowness, so each observation is an
+interval, and what is learned is where in it the end most likely lay.
+
+The logarithm of the latency is taken as normal: latencies are positive and skewed, and a rare
+straggler of five times the usual length must not move the picture.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+_MEMORY = 0.05
+"""Weight of the newest job once twenty were seen; before that, every job counts the same."""
+
+_SPREAD = 0.35
+"""Spread of the logarithm before it is known, and what a few jobs cannot talk away quickly."""
+
+_LEAST_SPREAD = 0.02
+_OUTLIER = 3.0
+_SHORTEST = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """What is known of the time from submission to end, in seconds.
+
+    mu      mean of the logarithm
+    spread  standard deviation of the logarithm
+    jobs    observations behind it
+    """
+
+    mu: float
+    spread: float
+    jobs: int
+
+    @property
+    def median(self) -> float:
+        return math.exp(self.mu)
+
+    @property
+    def mean(self) -> float:
+        return math.exp(self.mu + self.spread**2 / 2)
+
+    def ended_by(self, age: float) -> float:
+        """Probability that a job of this age has ended."""
+        if age <= 0:
+            return 0.0
+        return _normal((math.log(age) - self.mu) / self.spread)
+
+    def ended_since(self, age: float, seen: float) -> float:
+        """Probability that a job of this age has ended, when at age `seen` it had not."""
+        before = self.ended_by(seen)
+        if before > 0.999:
+            # Beyond what is known of jobs: such a job takes some part of its age longer.
+            return min(1.0, max(0.0, (age - seen) / max(seen, _SHORTEST)))
+        return max(0.0, (self.ended_by(age) - before) / (1.0 - before))
+
+    def to_list(self) -> list[float]:
+        return [round(self.mu, 4), round(self.spread, 4), self.jobs]
+
+    @classmethod
+    def from_list(cls, saved: Sequence[float]) -> Latency | None:
+        return cls(float(saved[0]), float(saved[1]), int(saved[2])) if saved else None
+
+
+def learned(latency: Latency | None, observed: Sequence[tuple[float, float]]) -> Latency | None:
+    """What is known after these jobs as well.
+
+    Args:
+        observed: for each job its age when last seen under way, and when first seen ended.
+    """
+    for seen, ended in observed:
+        latency = _after(latency, max(0.0, seen), max(_SHORTEST, ended))
+    return latency
+
+
+def _after(latency: Latency | None, seen: float, ended: float) -> Latency:
+    if latency is None:
+        return Latency(math.log(max(_SHORTEST, (seen + ended) / 2)), _SPREAD, 1)
+    value = math.log(_within(latency, seen, ended))
+    jobs = latency.jobs + 1
+    weight = max(_MEMORY, 1.0 / jobs)
+    away = value - latency.mu
+    limit = _OUTLIER * max(latency.spread, 0.1)
+    # A job far out counts as one at the edge; a change that stays moves the mean all the same.
+    away = max(-limit, min(limit, away))
+    variance = (1 - weight) * (latency.spread**2 + weight * away**2)
+    return Latency(
+        latency.mu + weight * away, max(_LEAST_SPREAD, math.sqrt(variance)), min(jobs, 10_000)
+    )
+
+
+def _within(latency: Latency, seen: float, ended: float) -> float:
+    """The median of what is known, given that the end lay between the two ages."""
+    low, high = latency.ended_by(seen), latency.ended_by(ended)
+    if high - low < 1e-6:
+        # The interval lies where no job was before: the end nearer to what is known.
+        return max(_SHORTEST, ended if high < 0.5 else (seen + ended) / 2)
+    target, under, over = (low + high) / 2, max(seen, _SHORTEST / 2), ended
+    for _ in range(24):
+        middle = (under + over) / 2
+        if latency.ended_by(middle) < target:
+            under = middle
+        else:
+            over = middle
+    return max(_SHORTEST, (under + over) / 2)
+
+
+def _normal(x: float) -> float:
+    return 0.5 * math.erfc(-x / math.sqrt(2.0))
+
+
+def by_size(rows: int) -> str:
+    """The class of sizes that a job of this many rows is learned under: 1, 2, 4, 8 …"""
+    return str(1 << (max(1, rows) - 1).bit_length())
+
+
+def best_size(
+    most: int,
+    sizes: Mapping[str, Latency],
+    lost: Mapping[str, int],
+    slots: int,
+    per_minute: int | None,
+) -> int:
+    """Rows per job that carry most rows a second, by what was learned; at most `most`.
+
+    Args:
+        sizes: what was learned of jobs, by size class.
+        lost: submissions that got no clear answer, by size class.
+        slots: jobs in flight at once.
+        per_minute: submissions a minute; None for no limit.
+
+    A size is given up for half of it when its submissions are lost too often, and for another
+    only if that was really seen to be faster by a tenth.
+    """
+    while most > 1 and _lost_too_often(most, sizes, lost):
+        most = max(1, most // 2)
+    best, speed = most, _speed(most, sizes, slots, per_minute)
+    if speed is None:
+        return most
+    for rows in sorted((int(name) for name in sizes if name), reverse=True):
+        if rows >= most:
+            continue
+        other = _speed(rows, sizes, slots, per_minute)
+        if other is not None and other > 1.1 * speed:
+            best, speed = rows, other
+    return best
+
+
+_ENOUGH = 5
+"""Jobs of a size before anything is concluded from them."""
+
+
+_LOST_OFTEN = 3
+_LOST_PART = 0.1
+
+
+def _lost_too_often(rows: int, sizes: Mapping[str, Latency], lost: Mapping[str, int]) -> bool:
+    times = lost.get(by_size(rows), 0)
+    known = sizes.get(by_size(rows))
+    jobs = known.jobs if known is not None else 0
+    return times >= _LOST_OFTEN and times > _LOST_PART * (jobs + times)
+
+
+def _speed(
+    rows: int, sizes: Mapping[str, Latency], slots: int, per_minute: int | None
+) -> float | None:
+    """Rows a second with jobs of this many rows; None where too few were seen."""
+    latency = sizes.get(by_size(rows))
+    if latency is None or latency.jobs < _ENOUGH:
+        return None
+    jobs = slots / latency.mean
+    if per_minute is not None:
+        jobs = min(jobs, per_minute / 60)
+    return rows * jobs

@@ -1,0 +1,407 @@
+"""Fill the free slots of a lane with jobs, each chunk sent at most once per attempt.
+
+The order that makes it safe (design: submitting without duplicates): claim the chunk with its
+slot, write the intent, call once, note the job. A crash in between leaves a chunk that says how
+far it came; `resolve_lost` asks the vendor about it before anything is sent again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+
+from jobferry import budget, pacing
+from jobferry.ledger.chunks import CLAIM_BATCH, Chunk, Ending, Pool
+from jobferry.ledger.limits import Limits
+from jobferry.ledger.runs import Halt, PlannedChunk
+from jobferry.model import ChunkState, OutcomeStatus
+from jobferry.steps.lane_work import NEVER, LaneWork
+from jobferry.steps.resolve_lost import known_jobs, lost_from, resolve_lost
+from jobferry.vendors.base import (
+    Accepted,
+    Ambiguous,
+    RateReading,
+    RefusalScope,
+    Refused,
+    Throttled,
+    ThrottleReason,
+)
+
+SENDERS = 12
+"""Requests under way at once; a submission takes some 0.3 s."""
+
+CLAIM_TRIES = 8
+"""Claims lost to other lanes before this lap goes on without."""
+
+SKIPPED_PER_LAP = 4 * CLAIM_BATCH
+"""Chunks of a stopped run that one lap hands to Settle."""
+
+LAG = 1 / 3
+"""Part of the time for which the vendor keeps results: a lane with an unread job of this age sends
+nothing more, since what it cannot read in time is lost."""
+
+LAG_SECONDS = 60.0
+"""Seconds between looks whether that has changed."""
+
+JOB_SECONDS = 20.0
+"""How long a job may take before anything is known of jobs."""
+
+INTENT_SECONDS = 5.0
+"""What writing the intent may take: by then a request must leave, as `SEND_WINDOW` counts on."""
+
+OTHERS_SLOTS = 1.0
+"""Seconds between looks for a slot while other runs hold them all."""
+
+
+def fill_slots(work: LaneWork) -> None:
+    """Send what may be sent now; `work.try_at` says when more may be."""
+    now = work.deps.now()
+    limits = work.deps.ledger.limits.get(work.run.connection)
+    work.try_at, work.short_until = NEVER, 0.0
+    if now < limits.blocked_until:
+        work.blocked(limits.blocked_until)
+        return
+    work.patience.clear()
+    _resolve(work)
+    halt = work.run.halt
+    if halt is not None:
+        _skip(work, halt)
+        work.try_at = now if work.left else NEVER
+    elif work.run.paused:
+        _put_back(work)
+    elif now < limits.full_until:
+        work.try_at = limits.full_until
+    elif _lags(work):
+        work.short_until = now + LAG_SECONDS
+    elif not work.slots_refused or not work.submitted():
+        work.slots_refused = False
+        to_send = _paid_for(work, limits)
+        careful = work.run.jobs_settled == 0 and not work.submitted()
+        _send_all(work, to_send, careful=careful)
+    # Where requests are what is missing, nothing else that happens before makes a try worth it.
+    work.try_at = max(min(work.try_at, _next_try(work)), work.short_until)
+
+
+def _lags(work: LaneWork) -> bool:
+    """Whether a job is so old, and not read in this invocation, that reading comes first."""
+    unread = [
+        chunk.submitted_at
+        for chunk in work.submitted().values()
+        if chunk.submitted_at is not None and work.seen.get(chunk.number, 0.0) < work.began_at
+    ]
+    oldest_allowed = work.deps.now() - LAG * work.linked.vendor.capabilities.retention_seconds
+    return min(unread, default=work.deps.now()) < oldest_allowed
+
+
+def _paid_for(work: LaneWork, limits: Limits) -> list[Chunk]:
+    """Chunks to send now: what the lane holds already, and what it claims for the free slots."""
+    now = work.deps.now()
+    if now >= work.deadline:
+        return []
+    on_offer = _on_offer(work)
+    ready = sorted(work.ready, key=lambda chunk: chunk.number)
+    presumed = _presumed(work, limits)
+    jobs = limits.max_jobs(now) + presumed
+    window = work.window(limits) + presumed
+    room = pacing.to_claim(
+        window,
+        work.busy - len(ready),
+        max(0, jobs - limits.in_flight + len(ready)),
+        on_offer + len(ready),
+    )
+    granted = _take_requests(work, room) if room else 0
+    to_send = ready[:granted]
+    return to_send + _claim(work, granted - len(to_send), jobs)
+
+
+def _claim(work: LaneWork, wanted: int, jobs: int) -> list[Chunk]:
+    """Claim chunks while fewer than `jobs` are in flight on the connection."""
+    run, chunks = work.run, work.deps.ledger.chunks
+    claimed: list[Chunk] = []
+    for _ in range(CLAIM_TRIES if wanted else 0):
+        pool = chunks.pool(run.run_id)
+        work.left = pool.left
+        count = min(wanted - len(claimed), pool.left, CLAIM_BATCH)
+        offered = _offered(work, pool, count) if count > 0 else []
+        if not offered:
+            break
+        got = chunks.claim(run, work.state.lane, offered, pool, work.deps.now(), max_jobs=jobs)
+        if got is None and work.deps.ledger.limits.get(run.connection).in_flight + count > jobs:
+            wanted -= 1  # another lane took a slot meanwhile
+        claimed += got or ()
+        work.left = pool.left - len(got or ())
+    work.keep(claimed)
+    return claimed
+
+
+def _presumed(work: LaneWork, limits: Limits) -> int:
+    """Slots of jobs that have ended by now, as far as can be told without asking."""
+    if not work.may_presume(limits):
+        return 0
+    return pacing.presumed(work.deps.now(), work.flying(), work.latency, work.answer_seconds)
+
+
+def _take_requests(work: LaneWork, wanted: int) -> int:
+    """Submissions that the connection's requests allow now; notes when more will be."""
+    limits = work.request_limits()
+    kept = pacing.reserve(limits[budget.ACCOUNT]) if budget.ACCOUNT in limits else 0
+    granted, more_at = work.take_requests(wanted, limits, kept=kept, part=work.part())
+    now = work.deps.now()
+    if granted < wanted:
+        work.short_until = max(more_at, now + pacing.FLOOR)
+        work.try_at = min(work.try_at, work.short_until)
+    return granted
+
+
+def _next_try(work: LaneWork) -> float:
+    """When another submission makes sense, by what this one has learned."""
+    now = work.deps.now()
+    limits = work.deps.ledger.limits.get(work.run.connection)
+    moment = NEVER
+    if work.lost:
+        lost = min(lost_from(chunk) for chunk in work.lost)
+        moment = max(now + pacing.NO_SLOT, lost, limits.blocked_until)
+    if work.run.halt is not None or not (work.left or work.ready):
+        return moment
+    if work.patience.is_set():
+        work.look_from = max(work.look_from, limits.blocked_until)
+        return min(moment, max(now + pacing.FLOOR, limits.blocked_until, limits.full_until))
+    if work.slots_refused:
+        # The next look tells which slots are free; without a job to look at, time does.
+        return moment if work.submitted() else min(moment, now + pacing.NO_SLOT)
+    if work.may_presume(limits):
+        over = max(0, limits.in_flight - len(work.ready) - limits.max_jobs(now))
+        flying = work.flying()
+        due = pacing.presumed_from(now, over + 1, flying, work.latency, work.answer_seconds)
+        # What could be tried now has been: a slot that is presumed free still was not for us.
+        moment = min(moment, max(due if due > now else now + pacing.FLOOR, limits.full_until))
+    if work.try_at == NEVER and (work.ready or work.busy < work.window(limits)):
+        moment = min(moment, now + OTHERS_SLOTS)
+    return moment
+
+
+def _offered(work: LaneWork, pool: Pool, count: int) -> list[PlannedChunk]:
+    """The next `count` chunks of the pool: those that go again first, so that few ever wait."""
+    runs, chunks = work.deps.ledger.runs, work.deps.ledger.chunks
+    known = (sorted(pool.returned) + _due(work, pool))[:count]
+    offered = [PlannedChunk(c.number, c.spans) for c in chunks.get(work.run.run_id, known)]
+    fresh = min(count - len(offered), pool.end - pool.cursor)
+    if fresh > 0:
+        offered += runs.planned_chunks(work.run.run_id, pool.cursor, fresh)
+    return offered
+
+
+def _due(work: LaneWork, pool: Pool) -> list[int]:
+    """Chunks of rows that go again now; those of a stopped run at once, to be skipped."""
+    new = sorted(pool.again - work.not_before.keys())[:CLAIM_BATCH]
+    for chunk in work.deps.ledger.chunks.get(work.run.run_id, new):
+        work.not_before[chunk.number] = chunk.not_before
+    now = work.deps.now() if work.run.halt is None else NEVER
+    return sorted(n for n in pool.again if work.not_before.get(n, NEVER) <= now)
+
+
+def _on_offer(work: LaneWork) -> int:
+    """Chunks that may be claimed now; notes when rows that wait will go again."""
+    pool = work.deps.ledger.chunks.pool(work.run.run_id)
+    work.left = pool.left
+    due = len(_due(work, pool))
+    if due < len(pool.again):
+        now = work.deps.now()
+        waiting = (work.not_before.get(n, now) for n in pool.again)
+        work.try_at = min(work.try_at, min((at for at in waiting if at > now), default=NEVER))
+    return pool.left - len(pool.again) + due
+
+
+def _send_all(work: LaneWork, chunks: Sequence[Chunk], *, careful: bool) -> None:
+    """Send chunks side by side.
+
+    careful: the first one goes alone, so that an account or a profile that the vendor refuses
+    costs one request and not a window of them.
+    """
+    alone = len(chunks[:1]) if careful else 0
+    for chunk in chunks[:alone]:
+        _send(work, chunk)
+    work.deps.gather(lambda chunk: _send(work, chunk), chunks[alone:], SENDERS)
+
+
+def _send(work: LaneWork, chunk: Chunk) -> None:
+    """Send one chunk once, and note what the vendor answered."""
+    run, deps = work.run, work.deps
+    chunks = deps.ledger.chunks
+    if work.patience.is_set() or deps.now() >= work.deadline:
+        chunks.give_back(run.connection, chunk)
+        work.returned(chunk.number)
+        return
+    records = work.context.records(chunk)
+    body = work.context.vendor.encode(work.context.operation, records)
+    token = f"{run.run_id}.{chunk.number}.{chunk.attempt + 1}"
+    began = deps.now()
+    sent = chunks.begin_sending(chunk, token, hashlib.sha256(body).hexdigest(), began)
+    if sent is None:
+        work.reload([chunk.number])
+        return
+    if deps.now() - began > INTENT_SECONDS:
+        # Others may soon take this submission for lost, and send it: then nobody sends it now.
+        back = chunks.take_back(sent)
+        if back is None:
+            work.reload([chunk.number])
+        else:
+            work.keep([back])
+        return
+    work.keep([sent])
+    answer = work.linked.client.submit(work.context.operation, records, token)
+    work.counts["submit"] += 1
+    now = deps.now()
+    match answer:
+        case Accepted(job_id):
+            # The vendor began with it while the answer was on its way.
+            submitted_at = now - min(2.0, (now - began) / 2)
+            if chunks.note_submitted(sent, job_id, submitted_at):
+                work.keep(
+                    [
+                        replace(
+                            sent,
+                            state=ChunkState.SUBMITTED,
+                            job_id=job_id,
+                            submitted_at=submitted_at,
+                        )
+                    ]
+                )
+            else:
+                work.reload([chunk.number])
+            work.answer_seconds += 0.2 * (now - began - work.answer_seconds)
+            _heed(work, answer.limits)
+        case Refused(code, message, scope):
+            ending = Ending(
+                chunk.number,
+                verdict=_refused(chunk, code, message),
+                halve=_may_be_one_row(chunk, answer),
+            )
+            work.finished(chunks.finish(run.connection, [sent], [ending], now))
+            if scope is RefusalScope.RUN:
+                work.stop(Halt(code, message))
+        case Throttled():
+            _throttled(work, chunk, sent, answer)
+        case Ambiguous(reason, retry_after):
+            chunks.note_lost(sent, now)
+            work.keep([replace(sent, lost_at=now)])
+            deps.ledger.limits.learn_lost(run.connection, run.operation, chunk.rows)
+            if retry_after is not None:
+                work.be_patient(pacing.blocked_until(now, retry_after))
+            deps.warn(
+                "submission without a clear answer",
+                run_id=run.run_id,
+                chunk=chunk.number,
+                reason=reason,
+            )
+
+
+def _throttled(work: LaneWork, chunk: Chunk, sent: Chunk, answer: Throttled) -> None:
+    """Nothing was done: wait as the vendor asks, and learn what its limits are."""
+    run, deps = work.run, work.deps
+    limits = deps.ledger.limits.get(run.connection)
+    now = deps.now()
+    over = limits.in_flight > limits.max_jobs(now)
+    if answer.reason is ThrottleReason.SLOTS and over and answer.retry_after is None:
+        # Too early by a moment: the chunk stays in hand until a look shows which jobs have ended.
+        work.slots_refused = True
+        back = deps.ledger.chunks.take_back(sent)
+        if back is None:
+            work.reload([chunk.number])
+        else:
+            work.keep([back])
+        return
+    if answer.reason is ThrottleReason.SLOTS and over:
+        deps.ledger.limits.excess_has_a_price(run.connection)
+    elif answer.reason is ThrottleReason.SLOTS:
+        unsent = sum(c.job_id is None for c in work.in_state(ChunkState.CLAIMED))
+        there = limits.in_flight - unsent
+        deps.ledger.limits.learn_jobs(run.connection, there, now)
+    work.obey(answer)
+    deps.ledger.chunks.give_back(run.connection, sent, attempt=chunk.attempt)
+    work.returned(chunk.number)
+
+
+def _heed(work: LaneWork, told: RateReading | None) -> None:
+    """Use what the headers of an answer tell, before the vendor has to refuse."""
+    if told is None:
+        return
+    work.told(told)
+    if told.jobs_remaining == 0:
+        work.slots_refused = True
+
+
+def _refused(chunk: Chunk, code: str, message: str) -> tuple[OutcomeStatus, str, str]:
+    """A refusal decides the rows, unless an earlier attempt may have been carried out."""
+    if not chunk.in_doubt:
+        return OutcomeStatus.FAILED, code, message
+    text = f"Sent before without a clear answer, then refused: {message}"
+    return OutcomeStatus.UNKNOWN, code, text
+
+
+_OF_THE_BODY = frozenset({400, 413, 422})
+"""HTTP statuses of a request whose body cannot be taken: one of its records may be to blame."""
+
+
+def _may_be_one_row(chunk: Chunk, refusal: Refused) -> bool:
+    return (
+        refusal.scope is RefusalScope.CHUNK
+        and refusal.http_status in _OF_THE_BODY
+        and chunk.rows > 1
+        and not chunk.in_doubt
+    )
+
+
+def verdict_when_stopped(chunk: Chunk, halt: Halt) -> tuple[OutcomeStatus, str, str]:
+    """What a chunk that a stopped run sends no more is: never sent, failed before, or not known."""
+    if not chunk.in_doubt and chunk.last is not None and chunk.attempt:
+        return OutcomeStatus.FAILED, *chunk.last
+    if not chunk.in_doubt:
+        return OutcomeStatus.SKIPPED, halt.code, halt.reason
+    text = f"Sent before without a clear answer, then the run was stopped: {halt.reason}"
+    return OutcomeStatus.UNKNOWN, halt.code, text
+
+
+def _resolve(work: LaneWork) -> None:
+    """Ask about submissions whose answer was lost."""
+    known = cache(lambda: known_jobs(work.run, work.deps))
+    for chunk in work.lost:
+        if work.patience.is_set() or work.deps.now() >= work.deadline:
+            return
+        if work.deps.now() < lost_from(chunk):
+            continue
+        seconds = work.latency.median if work.latency is not None else JOB_SECONDS
+        made = resolve_lost(chunk, work.context, work.linked, work.deps, known, seconds)
+        work.counts["other"] += made
+        work.deps.ledger.limits.note_requests(work.run.connection, made, work.deps.now())
+        work.reload([chunk.number])
+        if chunk.number not in work.chunks:
+            work.returned(chunk.number)
+
+
+def _put_back(work: LaneWork) -> None:
+    """Return to the pool what a paused run has claimed and not sent."""
+    work.left = 0
+    for chunk in work.ready:
+        work.deps.ledger.chunks.give_back(work.run.connection, chunk)
+        work.drop([chunk.number])
+
+
+def _skip(work: LaneWork, halt: Halt) -> None:
+    """Finish the rows of a stopped run as skipped, a part of them each lap."""
+    run, chunks = work.run, work.deps.ledger.chunks
+    stopped = list(work.ready)
+    while len(stopped) < SKIPPED_PER_LAP:
+        pool = chunks.pool(run.run_id)
+        work.left = pool.left
+        if not pool.left:
+            break
+        offered = _offered(work, pool, min(pool.left, CLAIM_BATCH))
+        stopped += (
+            chunks.claim(run, work.state.lane, offered, pool, work.deps.now(), max_jobs=None) or ()
+        )
+    work.keep(stopped)
+    endings = [Ending(chunk.number, verdict=verdict_when_stopped(chunk, halt)) for chunk in stopped]
+    work.finished(chunks.finish(run.connection, stopped, endings, work.deps.now()))

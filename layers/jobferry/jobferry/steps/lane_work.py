@@ -1,0 +1,357 @@
+"""One lane in the hands of one invocation: its chunks, and what it knows of jobs and limits.
+
+The ledger is read once when the invocation begins, and then follows what this invocation does:
+a lane's chunks belong to the lane, and every move of a chunk is conditioned on how it was read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from threading import Event
+
+from jobferry import budget, pacing, shares
+from jobferry.connections import Linked
+from jobferry.latency import Latency, learned
+from jobferry.ledger.chunks import Chunk
+from jobferry.ledger.limits import Limits, Requests
+from jobferry.ledger.runs import Halt, Run
+from jobferry.model import ChunkState
+from jobferry.shares import Demand
+from jobferry.steps.context import RunContext, load_context
+from jobferry.steps.deps import Deps
+from jobferry.steps.lane import DONE, RENEW, WORKING, LaneState, timestamp
+from jobferry.vendors.base import RateReading, Throttled, ThrottleReason
+
+REFRESH_SECONDS = 2.0
+"""How old what is known of the run (halted? priority?) and of other runs' needs may be."""
+
+SAY_SECONDS = 20.0
+"""How often a lane says what its run needs."""
+
+NEVER = float("inf")
+
+
+@dataclass
+class LaneWork:
+    """A lane at work.
+
+    deadline   epoch seconds after which no request may be begun
+    chunks     its chunks that are claimed, submitted or finished, by number
+    not_before when chunks of rows that are tried again may be sent, by number
+    seen       when a job was last seen under way, by chunk
+    foretold   when a job will end by the vendor's own count, by chunk
+    observed   ages between which jobs ended, by rows of the job
+    patience   the vendor asked for some: nothing more is sent for now
+    slots_refused  the vendor has no slot free: nothing is submitted before the next look
+    try_at     when another submission makes sense, as far as the last one learned
+    look_from  no look before this
+    short_until  no requests are left before this
+    """
+
+    state: LaneState
+    run: Run
+    context: RunContext
+    linked: Linked
+    deps: Deps
+    deadline: float
+    began_at: float
+    units_before: int
+    chunks: dict[int, Chunk]
+    latency: Latency | None
+    demands: Sequence[Demand] = ()
+    not_before: dict[int, float] = field(default_factory=dict)
+    seen: dict[int, float] = field(default_factory=dict)
+    foretold: dict[int, float] = field(default_factory=dict)
+    observed: dict[int, list[tuple[float, float]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    patience: Event = field(default_factory=Event)
+    slots_refused: bool = False
+    try_at: float = NEVER
+    short_until: float = 0.0
+    look_from: float = 0.0
+    looked_at: float = 0.0
+    left: int = 0
+    uncounted: int = 0
+    troubles: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    answer_seconds: float = 0.3
+    _refreshed_at: float = 0.0
+    _told_rate: int = 0
+    _told_jobs: int = 0
+    _said_at: float = 0.0
+
+    # what it holds
+
+    def in_state(self, *states: ChunkState) -> list[Chunk]:
+        return [chunk for chunk in self.chunks.values() if chunk.state in states]
+
+    @property
+    def busy(self) -> int:
+        """Chunks that hold a slot."""
+        return len(self.in_state(ChunkState.CLAIMED, ChunkState.SUBMITTED))
+
+    @property
+    def ready(self) -> list[Chunk]:
+        """Claimed, and nothing was ever sent of this attempt."""
+        return [c for c in self.in_state(ChunkState.CLAIMED) if c.sending_at is None]
+
+    @property
+    def lost(self) -> list[Chunk]:
+        """Sent, and nobody noted a job."""
+        return [c for c in self.in_state(ChunkState.CLAIMED) if c.sending_at is not None]
+
+    def submitted(self) -> dict[str, Chunk]:
+        """Chunks with a job under way, by job id."""
+        return {c.job_id: c for c in self.in_state(ChunkState.SUBMITTED) if c.job_id}
+
+    def flying(self) -> list[pacing.InFlight]:
+        """Jobs under way as pacing sees them."""
+        return [
+            pacing.InFlight(
+                c.submitted_at,
+                self.seen.get(c.number, c.submitted_at),
+                self.foretold.get(c.number),
+            )
+            for c in self.submitted().values()
+            if c.submitted_at is not None
+        ]
+
+    def keep(self, chunks: Iterable[Chunk]) -> None:
+        for chunk in chunks:
+            self.chunks[chunk.number] = chunk
+
+    def drop(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            self.chunks.pop(number, None)
+
+    def returned(self, number: int) -> None:
+        """A chunk went back to the pool: it is no longer this lane's, but left to be sent."""
+        self.drop([number])
+        self.left += 1
+
+    def finished(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            self.chunks[number] = replace(self.chunks[number], state=ChunkState.FINISHED)
+
+    def reload(self, numbers: Sequence[int]) -> None:
+        """Read chunks again that somebody else may have moved."""
+        self.drop(numbers)
+        mine = self.state.lane
+        found = self.deps.ledger.chunks.get(self.run.run_id, numbers)
+        self.keep(c for c in found if c.lane == mine and c.in_flight)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether anything is under way or left to be sent."""
+        return bool(self.busy or self.left)
+
+    def take_requests(
+        self, wanted: int, limits: Mapping[str, int], *, kept: int = 0, part: float = 1.0
+    ) -> tuple[int, float]:
+        """Take requests from what all lanes of the connection share.
+
+        Returns:
+            How many were granted, and from when on more will be. While no limit is known all are,
+            and they are only counted.
+        """
+        now = self.deps.now()
+        if not limits:
+            self.uncounted += wanted
+            return wanted, now
+        return self.deps.ledger.limits.take_requests(
+            self.run.connection, wanted, limits, now, kept=kept, part=part
+        )
+
+    def count_requests(self) -> None:
+        """Note the requests that were made while no limit was known."""
+        made, self.uncounted = self.uncounted, 0
+        self.deps.ledger.limits.note_requests(self.run.connection, made, self.deps.now())
+
+    # what it knows
+
+    def refresh(self) -> None:
+        """See what others did to the run, and what other runs need."""
+        now = self.deps.now()
+        if now < self._refreshed_at + REFRESH_SECONDS:
+            return
+        ledger = self.deps.ledger
+        self.run = ledger.runs.must_get(self.run.run_id)
+        self._refreshed_at = now
+        if self.run.status.closed:
+            # Somebody else has carried it to its end: nothing is left to do, nor to ask for.
+            self.left = 0
+            self.chunks.clear()
+            return
+        # What is left of a paused run is not this lane's to wait for.
+        self.left = 0 if self.run.paused else ledger.chunks.pool(self.run.run_id).left
+        if now >= self._said_at + SAY_SECONDS:
+            self._said_at = now
+            demand = Demand(
+                self.run.run_id, self.run.priority, self.left + self.busy * self.run.lanes
+            )
+            ledger.limits.need(self.run.connection, demand, now)
+        self.demands = ledger.limits.demands(self.run.connection, now)
+
+    def window(self, limits: Limits) -> int:
+        """Jobs that this lane may have in flight: its part of the run's fair share."""
+        jobs = limits.max_jobs(self.deps.now())
+        if len(self.demands) > 1:
+            jobs = shares.shares(jobs, self.demands).get(self.run.run_id, jobs)
+        return pacing.window_for(jobs, self.run.lanes)
+
+    def part(self) -> float:
+        """The part of the connection's requests that this run takes at a time."""
+        return shares.part(self.run.run_id, self.demands) if len(self.demands) > 1 else 1.0
+
+    def request_limits(self) -> dict[str, int]:
+        """Requests a minute by name of the limit, for submissions of this run's operation."""
+        limits = self.account_limit()
+        operation = self.context.operation
+        if operation.endpoint and operation.endpoint_per_minute:
+            limits[budget.ENDPOINT + operation.endpoint] = operation.endpoint_per_minute
+        return limits
+
+    def account_limit(self, known: Requests | None = None) -> dict[str, int]:
+        """Requests a minute of the whole account, where a limit is known."""
+        known = known or self.deps.ledger.limits.requests(self.run.connection)
+        per_minute = known.per_minute(
+            self.linked.request_budget, self.linked.connection.share, self.deps.now()
+        )
+        return {} if per_minute is None else {budget.ACCOUNT: per_minute}
+
+    def may_presume(self, limits: Limits) -> bool:
+        """Whether one job too many is refused by the vendor, with no harm done."""
+        return (
+            self.linked.vendor.capabilities.refuses_excess
+            and limits.ceiling >= self.linked.vendor.capabilities.max_jobs
+            and not limits.excess_costs
+        )
+
+    # what the vendor asks for
+
+    def blocked(self, until: float) -> None:
+        """Nothing may be asked before this moment."""
+        self.look_from = max(self.look_from, until)
+        self.try_at = min(self.try_at, until)
+
+    def obey(self, answer: Throttled) -> None:
+        """Make every lane of the connection wait as the vendor asks."""
+        now, limits = self.deps.now(), self.deps.ledger.limits
+        if answer.reason is ThrottleReason.SLOTS:
+            self.patience.set()
+            limits.full(self.run.connection, pacing.full_until(now, answer.retry_after))
+            return
+        self.be_patient(pacing.blocked_until(now, answer.retry_after))
+        if budget.tells_of_a_rate(answer.retry_after):
+            limits.lower_rate(self.run.connection, self.linked.request_budget, now)
+        if answer.limits is not None:
+            self.told(answer.limits)
+
+    def be_patient(self, until: float) -> None:
+        """Nothing is asked on the whole connection before this moment."""
+        self.patience.set()
+        self.look_from = max(self.look_from, until)
+        self.deps.ledger.limits.block(self.run.connection, until)
+
+    def stop(self, halt: Halt) -> None:
+        """Nothing more of the run is sent, by this lane from now on and by others soon."""
+        self.patience.set()
+        self.deps.ledger.runs.halt(self.run.run_id, halt)
+        self.run = replace(self.run, halt=self.run.halt or halt)
+
+    def told(self, told: RateReading) -> None:
+        """Keep the limits that the vendor's headers name."""
+        limits = self.deps.ledger.limits
+        if told.requests_limit and told.requests_limit != self._told_rate:
+            limits.told_rate(self.run.connection, told.requests_limit)
+            self._told_rate = told.requests_limit
+        if told.jobs_limit and told.jobs_limit != self._told_jobs:
+            limits.told_jobs(self.run.connection, told.jobs_limit)
+            self._told_jobs = told.jobs_limit
+        if told.requests_remaining == 0 and told.resets_in:
+            limits.block(self.run.connection, self.deps.now() + told.resets_in)
+
+    def note_ended(self, chunk: Chunk, at: float) -> None:
+        """Learn from a job that was seen ended."""
+        if chunk.submitted_at is None:
+            return
+        ages = (
+            self.seen.pop(chunk.number, chunk.submitted_at) - chunk.submitted_at,
+            at - chunk.submitted_at,
+        )
+        self.foretold.pop(chunk.number, None)
+        self.observed[chunk.rows].append(ages)
+        self.latency = learned(self.latency, [ages])
+
+    # how it ends
+
+    def put_down(self, *, laps: int = 0) -> LaneState:
+        """Note what was used and learned; returns the state with what is to be settled next."""
+        ledger, run, state = self.deps.ledger, self.run, self.state
+        self.count_requests()
+        if self.observed:
+            ledger.limits.learn_latencies(run.connection, run.operation, self.observed)
+        spent = 1000 * (self.deps.now() - self.began_at)
+        self.counts["gb_ms"] += round(spent * self.deps.settings.memory_gb)
+        self.counts["laps"] += laps
+        self.counts["write_units"] += ledger.write_units() - self.units_before + 1
+        ledger.runs.count(run, state.lane, self.counts)
+        in_hand = {number for group in state.settling for number in group}
+        finished = [c.number for c in self.in_state(ChunkState.FINISHED) if c.number not in in_hand]
+        return state.then(
+            settle=tuple(map(tuple, pacing.settle_groups(sorted(finished)))),
+            looked_at=self.looked_at,
+            troubles=self.troubles,
+        )
+
+
+def open_lane(state: LaneState, deps: Deps, deadline: float) -> LaneWork | None:
+    """Take up a lane; None when its run is closed."""
+    began_at, units_before = deps.now(), deps.ledger.write_units()
+    run = deps.ledger.runs.must_get(state.run_id)
+    if run.status.closed:
+        return None
+    known = deps.ledger.limits.latencies(run.connection, run.operation)
+    work = LaneWork(
+        state=state,
+        run=run,
+        context=load_context(run, deps),
+        linked=deps.connections.link(run.connection),
+        deps=deps,
+        deadline=deadline,
+        began_at=began_at,
+        units_before=units_before,
+        chunks={
+            c.number: c
+            for c in deps.ledger.chunks.in_flight(run.connection, run.run_id, state.lane)
+        },
+        latency=known.get(""),
+        looked_at=state.looked_at,
+        troubles=state.troubles,
+    )
+    for chunk in work.in_state(ChunkState.SUBMITTED):
+        submitted_at = chunk.submitted_at or 0.0
+        work.seen[chunk.number] = max(submitted_at, state.looked_at)
+    work.refresh()
+    return work
+
+
+def going_on(state: LaneState, work: LaneWork) -> LaneState:
+    """The state after a lap: done, to be renewed, or still at work."""
+    events = state.events + pacing.events_of_lap(len(state.settle))
+    if not work.busy and not work.left and not state.settle:
+        going = DONE
+    elif events >= pacing.MAX_EVENTS:
+        going = RENEW
+        work.deps.ledger.runs.relaunch(work.run.run_id, 0, -1)
+    else:
+        going = WORKING
+    return state.then(lap=state.lap + 1, events=events, state=going)
+
+
+def waiting(state: LaneState, moment: float, now: float) -> LaneState:
+    """The state of a lane that waits until a moment."""
+    return state.then(wait_until=timestamp(min(moment, now + 3_600.0)))

@@ -1,0 +1,210 @@
+"""One look at the jobs of a lane: keep what ended as evidence, free its slots, learn from it.
+
+The raw answers are stored before anything else changes: no result is ever asked for twice, and none
+is lost when the vendor forgets it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from jobferry import budget, pacing
+from jobferry.ledger.chunks import Chunk, Ending
+from jobferry.ledger.runs import Halt
+from jobferry.model import OutcomeStatus
+from jobferry.steps.lane_work import NEVER, LaneWork
+from jobferry.vendors.base import JobPhase, JobReading, PollAnswer
+
+VISIBLE_WITHIN = 120.0
+"""Seconds after its submission in which a job may be unknown to the vendor's readers."""
+
+JOB_DEADLINE = 12 * 3_600.0
+"""Seconds after which a job that never ends is given up: half of what vendors keep results."""
+
+SILENT_DEADLINE = 2 * JOB_DEADLINE
+"""The same for a job of which no look learns anything."""
+
+REFUSALS = 5
+"""Looks in a row that the vendor refuses before the jobs under way are given up."""
+
+WORTH_ASKING = 0.2
+"""Probability of having ended from which a job is asked for, where not all fit in one request."""
+
+
+def look_at_jobs(work: LaneWork) -> None:
+    """Look once, at all jobs of the lane that fit into the requests there are."""
+    run, deps, ledger = work.run, work.deps, work.deps.ledger
+    jobs = _worth_asking(work)
+    limits = ledger.limits.get(run.connection)
+    if not jobs or deps.now() < limits.blocked_until:
+        work.look_from = max(work.look_from, limits.blocked_until)
+        return
+    jobs = _paid_for(work, jobs)
+    if not jobs:
+        return
+    asked_at = deps.now()
+    answer = work.linked.client.poll(list(jobs))
+    now = deps.now()
+    work.counts["poll"] += answer.requests
+    moment = (asked_at + now) / 2
+    _troubles(work, answer)
+    key = _keep(work, jobs, answer, now)
+    endings: list[Ending] = []
+    for chunk in jobs.values():
+        reading = answer.readings.get(chunk.job_id or "")
+        if reading is not None and reading.phase is JobPhase.ENDED:
+            endings.append(Ending(chunk.number, evidence=key))
+            work.note_ended(chunk, moment)
+            continue
+        verdict = _given_up(chunk, answer, now, work.troubles)
+        if verdict is not None:
+            endings.append(Ending(chunk.number, verdict=verdict))
+        elif reading is not None:
+            work.seen[chunk.number] = moment
+            _foretell(work, chunk, reading, moment)
+    done = set(ledger.chunks.finish(run.connection, list(jobs.values()), endings, now))
+    work.finished(done)
+    work.reload([e.number for e in endings if e.number not in done])
+    work.slots_refused = False
+    work.looked_at = now
+    deps.log(
+        "jobs polled",
+        run_id=run.run_id,
+        lane=work.state.lane,
+        jobs=len(jobs),
+        finished=len(done),
+        requests=answer.requests,
+    )
+
+
+def _keep(work: LaneWork, jobs: Mapping[str, Chunk], answer: PollAnswer, now: float) -> str:
+    """Store the raw objects of all ended jobs, if there are any; returns the key."""
+    ended = {
+        job_id: reading.raw
+        for job_id in jobs
+        if (reading := answer.readings.get(job_id)) and reading.phase is JobPhase.ENDED
+    }
+    key = _evidence_key(work, sorted(ended), now)
+    if ended:
+        work.deps.objects.put_json(key, {"polled_at": now, "jobs": ended})
+        work.counts["puts"] += 1
+    return key
+
+
+def next_look(work: LaneWork) -> float:
+    """When the next look is worth its requests; never, with no job under way."""
+    flying = work.flying()
+    if not flying:
+        return NEVER  # and nothing has to be read to know it
+    limits = work.deps.ledger.limits.get(work.run.connection)
+    known = work.deps.ledger.limits.requests(work.run.connection)
+    now = work.deps.now()
+    more = bool(work.left or work.ready) and work.run.halt is None
+    scarce = more and (
+        work.slots_refused or limits.free(now) == 0 or work.busy >= work.window(limits)
+    )
+    rate = work.account_limit(known)
+    latency = work.latency
+    per_second = len(flying) / latency.median if more and latency is not None else 0.0
+    return pacing.next_look(
+        now,
+        flying,
+        latency,
+        scarce=scarce,
+        more=more,
+        looked_at=work.looked_at,
+        blocked_until=max(
+            work.look_from, limits.blocked_until, budget.next_grant(known.logs, rate, now)
+        ),
+        spacing=pacing.look_spacing(rate.get(budget.ACCOUNT), per_second),
+    )
+
+
+def _worth_asking(work: LaneWork) -> dict[str, Chunk]:
+    """The jobs to ask for: all, or in whole requests those that have most likely ended."""
+    jobs, batch = work.submitted(), work.linked.vendor.capabilities.poll_batch
+    if len(jobs) <= batch:
+        return jobs
+    now, latency = work.deps.now(), work.latency
+
+    def likely(chunk: Chunk) -> float:
+        submitted_at = chunk.submitted_at or 0.0
+        if latency is None:
+            return now - submitted_at
+        seen = work.seen.get(chunk.number, submitted_at)
+        flight = pacing.InFlight(submitted_at, seen, work.foretold.get(chunk.number))
+        return flight.ended_by(now, latency)
+
+    ranked = sorted(jobs.items(), key=lambda item: -likely(item[1]))
+    worth = sum(likely(chunk) >= WORTH_ASKING for _, chunk in ranked)
+    whole = -(-max(worth, 1) // batch) * batch
+    return dict(ranked[:whole])
+
+
+def _paid_for(work: LaneWork, jobs: Mapping[str, Chunk]) -> dict[str, Chunk]:
+    """As many of the jobs as there are requests for; notes when there will be more."""
+    batch = work.linked.vendor.capabilities.poll_batch
+    wanted = -(-len(jobs) // batch)
+    granted, more_at = work.take_requests(wanted, work.account_limit())
+    if granted < wanted:
+        work.look_from = max(work.look_from, more_at)
+    return dict(list(jobs.items())[: granted * batch])
+
+
+def _foretell(work: LaneWork, chunk: Chunk, reading: JobReading, now: float) -> None:
+    moment = pacing.foretold(chunk.submitted_at or now, now, reading.progress, reading.total)
+    if moment is None:
+        work.foretold.pop(chunk.number, None)
+    else:
+        work.foretold[chunk.number] = moment
+
+
+def _troubles(work: LaneWork, answer: PollAnswer) -> None:
+    """Obey a throttle, heed headers, note a refusal."""
+    run, deps = work.run, work.deps
+    if answer.limits is not None:
+        work.told(answer.limits)
+    if answer.throttled is not None:
+        work.obey(answer.throttled)
+    if answer.problem is not None:
+        deps.warn("poll without an answer", run_id=run.run_id, reason=answer.problem)
+    if answer.refused is None:
+        work.troubles = 0
+        return
+    work.troubles += 1
+    deps.warn("poll refused", run_id=run.run_id, code=answer.refused.code)
+    work.stop(Halt(answer.refused.code, answer.refused.message))
+    work.be_patient(pacing.blocked_until(deps.now(), None))
+
+
+def _evidence_key(work: LaneWork, job_ids: Sequence[str], now: float) -> str:
+    """A key of its own for these jobs, whoever else finishes others at the same moment."""
+    state = work.state
+    digest = hashlib.sha256(",".join(job_ids).encode()).hexdigest()[:8]
+    when = f"{state.lane:04d}-{state.lap:05d}-{int(now * 1000)}"
+    return f"evidence/{state.run_id}/{when}-{digest}.json"
+
+
+def _given_up(
+    chunk: Chunk, answer: PollAnswer, now: float, troubles: int
+) -> tuple[OutcomeStatus, str, str] | None:
+    """The verdict on a chunk of whose job nothing more can be learned; None while it goes on."""
+    reading = answer.readings.get(chunk.job_id or "")
+    age = now - (chunk.submitted_at or now)
+    unknown = _unknown(reading, answer, age, given_up=troubles >= REFUSALS)
+    return None if unknown is None else (OutcomeStatus.UNKNOWN, *unknown)
+
+
+def _unknown(
+    reading: JobReading | None, answer: PollAnswer, age: float, *, given_up: bool
+) -> tuple[str, str] | None:
+    """(code, text) when nothing more can be learned of a job."""
+    if given_up and answer.refused is not None:
+        return answer.refused.code, f"The job was accepted, but: {answer.refused.message}"
+    if reading is not None and reading.phase is JobPhase.GONE and age > VISIBLE_WITHIN:
+        return "job_forgotten", "The vendor no longer knows the job; look the record up there."
+    # A look that learned nothing of the job says nothing of it; for ever is too long all the same.
+    if age > (JOB_DEADLINE if reading is not None else SILENT_DEADLINE):
+        return "job_never_ended", f"The job had not ended after {age / 3600:.0f} hours."
+    return None

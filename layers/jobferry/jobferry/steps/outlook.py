@@ -1,0 +1,116 @@
+"""What a run is expected to take, and how close it came: forecast and figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobferry import pacing, prices
+from jobferry.connections import max_jobs
+from jobferry.forecast import (
+    ASSUMED,
+    Forecast,
+    Terms,
+    forecast,
+    least_requests,
+    least_seconds,
+)
+from jobferry.latency import best_size
+from jobferry.ledger import Ledger
+from jobferry.ledger.config import Connection
+from jobferry.ledger.runs import Run
+from jobferry.steps.course import Course
+from jobferry.vendors.base import Operation, Vendor
+
+_STATES_OF_A_RUN = 9
+"""OpenRun, IsRunOpen, PlanRun, IsPlanned, Lanes, CloseRun, IsRunClosed, AnnounceRun, RunEnded."""
+
+_CLOSED_ROWS_A_GB_SECOND = 30_000
+
+
+def terms_of(connection: Connection, vendor: Vendor, operation: str, ledger: Ledger) -> Terms:
+    """The conditions under which the connection carries jobs of an operation, as learned."""
+    requests = ledger.limits.requests(connection.name)
+    ceiling = pacing.request_budget(connection.requests_per_minute, connection.share)
+    told = None if requests.told is None else max(2, int(requests.told * connection.share))
+    limits = [limit for limit in (ceiling, told) if limit is not None]
+    return Terms(
+        max_jobs=max_jobs(connection, vendor),
+        per_minute=min(limits) if limits else None,
+        poll_batch=vendor.capabilities.poll_batch,
+        latency=ledger.limits.latencies(connection.name, operation).get("", ASSUMED),
+    )
+
+
+def rows_per_job(
+    connection: Connection, vendor: Vendor, operation: Operation, most: int, ledger: Ledger
+) -> int | None:
+    """Rows per job for a new run; None where as many as possible are best."""
+    sizes = ledger.limits.latencies(connection.name, operation.name)
+    lost = ledger.limits.lost(connection.name, operation.name)
+    terms = terms_of(connection, vendor, operation.name, ledger)
+    best = best_size(most, sizes, lost, terms.max_jobs, terms.per_minute)
+    return best if best < most else None
+
+
+def expected(run: Run, connection: Connection, vendor: Vendor, ledger: Ledger) -> Forecast:
+    """The forecast of a planned run."""
+    return forecast(
+        run.plan.row, run.plan.chunks, terms_of(connection, vendor, run.operation, ledger)
+    )
+
+
+def figures(
+    run: Run,
+    connection: Connection,
+    vendor: Vendor,
+    course: Course,
+    ledger: Ledger,
+    now: float,
+) -> dict[str, Any]:
+    """How close a run came to the bounds, and what it used.
+
+    Returns:
+        seconds, bound_seconds and their ratio; slot_use (None where slots never were what was
+        scarce); requests, bound_requests and their ratio; transitions, gb_seconds, write_units;
+        cost by item, in all, and per million rows (US dollars); and the forecast it began with.
+    """
+    terms = terms_of(connection, vendor, run.operation, ledger)
+    used = ledger.runs.figures(run.run_id)
+    requests = sum(used.requests.values())
+    seconds = now - run.started_at
+    bound, least = least_seconds(course.jobs, terms), least_requests(course.jobs, terms)
+    spent = prices.Used(
+        # Rows that were never sent are written by planning, the rest by settling.
+        write_units=used.write_units + run.settle_units + (run.rows - course.sent),
+        read_units=run.rows / 8 + 3 * used.poll + 3 * course.chunks,
+        transitions=_STATES_OF_A_RUN
+        + run.lanes
+        + prices.LAP_TRANSITIONS * used.laps
+        + run.settle_calls,
+        invocations=5 + 2 * used.laps + run.settle_calls,
+        gb_seconds=(used.gb_ms + run.settle_gb_ms) / 1000 + run.rows / _CLOSED_ROWS_A_GB_SECOND,
+        puts=used.puts + 12,
+        gets=course.chunks + run.settle_calls + 10,
+    )
+    cost = prices.cost(spent)
+    use = course.slot_use(terms.max_jobs)
+    return {
+        "seconds": round(seconds, 1),
+        "bound_seconds": round(bound, 1),
+        "wall_ratio": _ratio(seconds, bound),
+        "slot_use": None if use is None else round(use, 4),
+        "requests": requests,
+        "bound_requests": least,
+        "request_ratio": _ratio(requests, least),
+        "transitions": round(spent.transitions),
+        "gb_seconds": round(spent.gb_seconds, 2),
+        "write_units": round(spent.write_units),
+        "cost": {item: round(amount, 6) for item, amount in cost.items()},
+        "cost_dollars": round(sum(cost.values()), 6),
+        "cost_per_million_rows": _ratio(1_000_000 * sum(cost.values()), run.rows),
+        "forecast": run.forecast,
+    }
+
+
+def _ratio(value: float, bound: float) -> float | None:
+    return round(value / bound, 3) if bound else None
