@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from jobferry.model import JsonObject, OutcomeStatus, RecordResult
-from tests.fakes.vendor import KEY_FIELD, UPSERT
+from tests.fakes.vendor import KEY_FIELD, UPSERT, Act
 from tests.fakes.world import World, things
 
 OK, BAD, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
@@ -115,4 +115,13 @@ def test_rows_the_job_never_listed(operation: str, known: bool) -> None:
         outcome = world.outcomes(run.run_id)[4]
         assert outcome.status is (OK if known else UNKNOWN)
         assert world.account.carried_out["r4"] == (2 if known else 1)
+        assert world.problems(run.run_id) == []
+
+
+def test_a_stopped_run_is_over_at_once() -> None:
+    with World(max_records=10) as world:
+        world.account.will_reply(Act.REFUSE_RUN)
+        run = world.carried(things(100))
+        assert run.closed_at is not None
+        assert run.closed_at - run.started_at < 10
         assert world.problems(run.run_id) == []

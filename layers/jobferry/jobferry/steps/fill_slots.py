@@ -80,6 +80,9 @@ def fill_slots(work: LaneWork) -> None:
         to_send = _paid_for(work, limits)
         careful = work.run.jobs_settled == 0 and not work.submitted()
         _send_all(work, to_send, careful=careful)
+    if work.run.halt is not None and work.left:
+        work.try_at = now  # what was refused just now stopped the run: the rest is skipped at once
+        return
     # Where requests are what is missing, nothing else that happens before makes a try worth it.
     work.try_at = max(min(work.try_at, _next_try(work)), work.short_until)
 

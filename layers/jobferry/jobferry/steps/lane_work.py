@@ -353,5 +353,6 @@ def going_on(state: LaneState, work: LaneWork) -> LaneState:
 
 
 def waiting(state: LaneState, moment: float, now: float) -> LaneState:
-    """The state of a lane that waits until a moment."""
-    return state.then(wait_until=timestamp(min(moment, now + 3_600.0)))
+    """The state of a lane that waits until a moment; where none is known, a look a minute."""
+    known = moment < NEVER
+    return state.then(wait_until=timestamp(moment if known else now + pacing.CEILING))
