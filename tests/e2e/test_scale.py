@@ -20,8 +20,9 @@ def test_3000_rows_fill_the_slots_and_never_exceed_them(desk: Desk) -> None:
     assert created == Counter(f"ref-{n}" for n in range(1, 3_001))
     report = desk.simulator.effects(limit=0)
     assert report["max_in_flight"] == 30
+    # Slots are refilled when their jobs should have ended; being early costs a request, no more.
+    assert 60 <= status["requests"]["submit"] < 90
     # Batched polling: far fewer looks than jobs.
-    assert status["requests"]["submit"] == 60
     assert status["requests"]["poll"] < 40
     assert desk.stack.deps.ledger.limits.get(desk.name).in_flight == 0
     outcomes = desk.outcomes(run_id)
