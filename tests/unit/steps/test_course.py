@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobferry.ledger.chunks import Chunk
@@ -78,6 +78,7 @@ def test_slots_in_use_while_work_was_left(starts: float, use: float) -> None:
     assert course.slot_use(50) is None
 
 
+@settings(max_examples=12, deadline=None)
 @given(st.integers(1, 3), st.integers(2_500, 6_000))
 def test_many_chunks_make_a_short_curve_that_says_the_same(every: int, count: int) -> None:
     chunks = jobs(float(every), 7.0, count)
