@@ -95,7 +95,7 @@ def _items(
     seen = None
     if usable.profile.row_key is not None:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jobferry-")))
-        seen = stack.enter_context(SeenKeys(scratch / "seen.sqlite"))
+        seen = stack.enter_context(SeenKeys(scratch / "seen.keys"))
     stream = stack.enter_context(file.open("rb"))
     stream.seek(dialect.data_offset)
     rows = read_rows(stream, dialect, offset=dialect.data_offset, row=0)

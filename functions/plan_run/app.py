@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 deps = build_deps()
 
-# Writing the last pages and the keys seen so far (some 400 MB for 10 million rows) takes time.
+# Writing the last pages and the keys seen so far (some 160 MB for 10 million rows) takes time.
 MARGIN_SECONDS = 90.0
 
 

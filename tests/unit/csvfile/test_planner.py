@@ -156,7 +156,7 @@ def test_resuming_with_seen_keys_gives_the_same_plan(
     data = csv_text([["A", "B"], *([key, str(n)] for n, key in enumerate(keys))]).encode()
     dialect, _ = read(data)
     mapping = mapping_for(dialect, columns=COLUMNS, row_key="A")
-    path = tmp_path_factory.mktemp("seen") / "seen.sqlite"
+    path = tmp_path_factory.mktemp("seen") / "seen.keys"
     with SeenKeys(path) as seen:
         items = planned(data, mapping, dialect, limits=limits, seen=seen)
         seen.save(len(keys))
@@ -264,7 +264,7 @@ def test_repeats_are_skipped_and_only_good_rows_count(tmp_path: Path) -> None:
     dialect, _ = read(data)
     columns = {"A": Column("a"), "B": Column("b")}
     mapping = mapping_for(dialect, columns=columns, row_key="A")
-    with SeenKeys(tmp_path / "seen.sqlite") as seen:
+    with SeenKeys(tmp_path / "seen.keys") as seen:
         items = planned(data, mapping, dialect, seen=seen)
     assert [(r.row, r.status, r.code) for r in rejects_of(items)] == [
         (1, OutcomeStatus.REJECTED, "missing_value"),
@@ -279,7 +279,7 @@ def test_repeats_are_found_across_batches(tmp_path: Path) -> None:
     data = b"A,B\n" + b"".join(b"%d,x\n" % (n % 4_000) for n in range(rows))
     dialect, _ = read(data)
     mapping = mapping_for(dialect, columns=COLUMNS, row_key="A")
-    with SeenKeys(tmp_path / "seen.sqlite") as seen:
+    with SeenKeys(tmp_path / "seen.keys") as seen:
         items = planned(data, mapping, dialect, seen=seen)
     assert [reject.row for reject in rejects_of(items)] == list(range(4_001, 5_001))
 

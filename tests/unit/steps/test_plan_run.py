@@ -225,7 +225,7 @@ def test_lost_keys_are_never_taken_for_none(world: World) -> None:
     world.seconds["plan"] = 0.0
     world.plan(run_id)
     row = world.run(run_id).plan.row
-    world.objects.delete(f"plans/{run_id}/seen-{row:010d}.sqlite")
+    world.objects.delete(f"plans/{run_id}/seen-{row:010d}.keys")
     with pytest.raises(ClientError):
         world.plan(run_id)
     assert world.run(run_id).plan.done is False

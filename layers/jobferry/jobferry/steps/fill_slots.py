@@ -247,11 +247,7 @@ def _send(work: LaneWork, chunk: Chunk) -> None:
         return
     if deps.now() - began > INTENT_SECONDS:
         # Others may soon take this submission for lost, and send it: then nobody sends it now.
-        back = chunks.take_back(sent)
-        if back is None:
-            work.reload([chunk.number])
-        else:
-            work.keep([back])
+        _take_back(work, sent)
         return
     work.keep([sent])
     answer = work.linked.client.submit(work.context.operation, records, token)
@@ -301,6 +297,15 @@ def _send(work: LaneWork, chunk: Chunk) -> None:
             )
 
 
+def _take_back(work: LaneWork, sent: Chunk) -> None:
+    """Nothing was done with the chunk: it stays in hand, as it was before it was sent."""
+    back = work.deps.ledger.chunks.take_back(sent)
+    if back is None:
+        work.reload([sent.number])
+    else:
+        work.keep([back])
+
+
 def _throttled(work: LaneWork, chunk: Chunk, sent: Chunk, answer: Throttled) -> None:
     """Nothing was done: wait as the vendor asks, and learn what its limits are."""
     run, deps = work.run, work.deps
@@ -310,11 +315,7 @@ def _throttled(work: LaneWork, chunk: Chunk, sent: Chunk, answer: Throttled) -> 
     if answer.reason is ThrottleReason.SLOTS and over and answer.retry_after is None:
         # Too early by a moment: the chunk stays in hand until a look shows which jobs have ended.
         work.slots_refused = True
-        back = deps.ledger.chunks.take_back(sent)
-        if back is None:
-            work.reload([chunk.number])
-        else:
-            work.keep([back])
+        _take_back(work, sent)
         return
     if answer.reason is ThrottleReason.SLOTS and over:
         deps.ledger.limits.excess_has_a_price(run.connection)

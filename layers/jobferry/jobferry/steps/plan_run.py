@@ -142,14 +142,14 @@ def _dialect(run: Run, deps: Deps, profile: Profile) -> Dialect:
 
 def _seen_key(run_id: str, row: int) -> str:
     """Where the keys seen up to a row lie: a late planner cannot replace a later file."""
-    return f"plans/{run_id}/seen-{row:010d}.sqlite"
+    return f"plans/{run_id}/seen-{row:010d}.keys"
 
 
 def _seen_keys(run: Run, deps: Deps, scratch: Path) -> SeenKeys:
     """The keys of the rows before the checkpoint: none at the start, else from the archive."""
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    path = scratch / "seen.sqlite"
+    path = scratch / "seen.keys"
     if run.plan.row > 0:
         deps.objects.get_file(_seen_key(run.run_id, run.plan.row), path)
     return SeenKeys(path, complete_to=run.plan.row)
@@ -237,7 +237,7 @@ class _PlanWriter:
         if self.seen is not None:
             self.seen.save(self.reached.row)
             self.deps.objects.put_file(
-                _seen_key(self.run.run_id, self.reached.row), self.scratch / "seen.sqlite"
+                _seen_key(self.run.run_id, self.reached.row), self.scratch / "seen.keys"
             )
         self._checkpoint()
         return self.reached
