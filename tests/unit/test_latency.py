@@ -66,6 +66,21 @@ class TestLearned:
             assert latency is not None
         assert latency.median == pytest.approx(before, rel=0.1)
 
+    def test_an_interval_that_holds_every_likely_end_teaches_nothing(self) -> None:
+        known = Latency(math.log(20), 0.3, 500)
+        after = learned(known, [(0.0, 500.0)] * 200)
+        assert after is not None
+        assert after.median == pytest.approx(20, rel=0.01)
+        assert after.spread == pytest.approx(0.3, rel=0.02)
+
+    @pytest.mark.parametrize("spread", [0.1, 0.3, 0.6])
+    def test_rare_looks_teach_the_spread_all_the_same(self, spread: float) -> None:
+        """Looks as far apart as jobs take: an end lies on one side or the other."""
+        random = Random(1)
+        ages = [20 * math.exp(random.gauss(0, spread)) for _ in range(600)]
+        latency = from_looks(ages, 20, random)
+        assert spread / 2 < latency.spread < 2 * spread
+
     def test_a_few_stragglers_move_nothing(self) -> None:
         latency = learned(None, [(19.5, 20.5)] * 100)
         assert latency is not None

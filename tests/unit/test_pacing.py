@@ -28,11 +28,11 @@ JOB = st.builds(
     st.none() | st.floats(-10, 2_000),
 )
 JOBS = st.lists(JOB, min_size=1, max_size=8)
-ANSWER_SECONDS = st.floats(0.01, 5)
 SITUATION = st.fixed_dictionaries(
     {
         "scarce": st.booleans(),
         "more": st.booleans(),
+        "scarce_requests": st.booleans(),
         "looked_at": st.just(0.0) | st.floats(NOW - 2_000, NOW),
         "blocked_until": st.just(0.0) | st.floats(NOW - 1_000, NOW + 10_000),
         "spacing": st.floats(0, 60),
@@ -148,41 +148,6 @@ class TestNextLook:
         else:
             assert moment is not None
             assert moment > NOW
-
-
-class TestPresumed:
-    @given(st.lists(JOB, max_size=8), LATENCY, ANSWER_SECONDS)
-    def test_never_more_than_there_are(
-        self, jobs: list[InFlight], latency: Latency | None, answer_seconds: float
-    ) -> None:
-        assert 0 <= pacing.presumed(NOW, jobs, latency, answer_seconds) <= len(jobs)
-
-    @given(JOBS, LATENCY, ANSWER_SECONDS, st.integers(1, 9))
-    def test_the_moment_is_right(
-        self,
-        jobs: list[InFlight],
-        latency: Latency | None,
-        answer_seconds: float,
-        wanted: int,
-    ) -> None:
-        moment = pacing.presumed_from(NOW, wanted, jobs, latency, answer_seconds)
-        assert moment >= NOW
-        if moment < math.inf:
-            assert moment < NOW + pacing.CEILING
-            assert pacing.presumed(moment, jobs, latency, answer_seconds) >= wanted
-            if moment > NOW + 0.05:
-                assert pacing.presumed(moment - 0.05, jobs, latency, answer_seconds) < wanted
-
-    def test_nothing_is_presumed_of_jobs_that_nobody_knows(self) -> None:
-        old = [InFlight(NOW - 1_000, NOW - 1_000)]
-        assert pacing.presumed(NOW, old, None, 0.3) == 0
-        assert pacing.presumed(NOW, old, steady(1, jobs=4), 0.3) == 0
-        assert pacing.presumed(NOW, old, steady(1, jobs=5), 0.3) == 1
-        assert pacing.presumed_from(NOW, 1, old, None, 0.3) == math.inf
-
-    def test_nothing_is_presumed_where_a_look_costs_no_time(self) -> None:
-        old = [InFlight(NOW - 1_000, NOW - 1_000)]
-        assert pacing.presumed(NOW, old, steady(100), 0.3) == 0
 
 
 class TestLanes:

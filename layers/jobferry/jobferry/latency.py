@@ -82,33 +82,41 @@ def learned(latency: Latency | None, observed: Sequence[tuple[float, float]]) ->
 def _after(latency: Latency | None, seen: float, ended: float) -> Latency:
     if latency is None:
         return Latency(math.log(max(_SHORTEST, (seen + ended) / 2)), _SPREAD, 1)
-    value = math.log(_within(latency, seen, ended))
+    away, blur = _told(latency, seen, ended)
     jobs = latency.jobs + 1
     weight = max(_MEMORY, 1.0 / jobs)
-    away = value - latency.mu
-    limit = _OUTLIER * max(latency.spread, 0.1)
-    # A job far out counts as one at the edge; a change that stays moves the mean all the same.
-    away = max(-limit, min(limit, away))
-    variance = (1 - weight) * (latency.spread**2 + weight * away**2)
+    variance = (1 - weight) * (latency.spread**2 + weight * away**2) + weight * blur
     return Latency(
         latency.mu + weight * away, max(_LEAST_SPREAD, math.sqrt(variance)), min(jobs, 10_000)
     )
 
 
-def _within(latency: Latency, seen: float, ended: float) -> float:
-    """The median of what is known, given that the end lay between the two ages."""
-    low, high = latency.ended_by(seen), latency.ended_by(ended)
-    if high - low < 1e-6:
+def _told(latency: Latency, seen: float, ended: float) -> tuple[float, float]:
+    """What an end between two ages says: how far from `mu` its logarithm lay, and the variance
+    that is left of it.
+
+    The normal distribution cut to the interval has that mean and variance. So an interval that
+    holds every likely end teaches nothing, neither a place nor that ends are near each other.
+    A job far out counts as one at the edge: a straggler must not move the picture, and a change
+    that stays moves it all the same.
+    """
+    limit = _OUTLIER * max(latency.spread, 0.1)
+    low = (math.log(max(seen, _SHORTEST / 2)) - latency.mu) / latency.spread
+    high = (math.log(max(ended, _SHORTEST)) - latency.mu) / latency.spread
+    mass = _normal(high) - _normal(low)
+    if mass < 1e-6:
         # The interval lies where no job was before: the end nearer to what is known.
-        return max(_SHORTEST, ended if high < 0.5 else (seen + ended) / 2)
-    target, under, over = (low + high) / 2, max(seen, _SHORTEST / 2), ended
-    for _ in range(24):
-        middle = (under + over) / 2
-        if latency.ended_by(middle) < target:
-            under = middle
-        else:
-            over = middle
-    return max(_SHORTEST, (under + over) / 2)
+        nearer = (low if low > 0 else high) * latency.spread
+        return max(-limit, min(limit, nearer)), 0.0
+    below, above = _density(low), _density(high)
+    away = (below - above) / mass
+    left = 1.0 + (low * below - high * above) / mass - away**2
+    away *= latency.spread
+    return max(-limit, min(limit, away)), max(0.0, left) * latency.spread**2
+
+
+def _density(x: float) -> float:
+    return math.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
 
 
 def _normal(x: float) -> float:

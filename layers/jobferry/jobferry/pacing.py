@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeGuard
 
 from jobferry import prices
 from jobferry.latency import Latency
@@ -52,8 +51,9 @@ NO_SLOT = 3.0
 WORTH_A_LOOK = 0.6
 """Jobs expected to have ended before a look is worth its request while slots are scarce."""
 
-WORTH_A_BATCH = 25.0
-"""Jobs expected to have ended before a look is worth it while slots are free."""
+WORTH_A_BATCH = 40.0
+"""Jobs expected to have ended before a look is worth it while slots are free, or filled again
+without one."""
 
 STALE = 60.0
 """Results that wait are fetched after this, needed or not: people watch."""
@@ -61,9 +61,6 @@ STALE = 60.0
 _GAP = 0.02
 """Shortest gap between two looks, as a part of the latency: half of it is what a freed slot
 stays empty on average."""
-
-_PRESUME = 0.03
-_ENOUGH_JOBS = 5
 
 _OVERDUE = 0.15
 _FIRST = 1.0
@@ -131,44 +128,6 @@ def to_claim(window: int, mine: int, free_slots: int, left: int) -> int:
     return max(0, min(window - mine, free_slots, left))
 
 
-def _worth_presuming(latency: Latency | None, answer_seconds: float) -> TypeGuard[Latency]:
-    """Whether jobs are so short that a slot would stand empty for long while a look is made."""
-    return (
-        latency is not None
-        and latency.jobs >= _ENOUGH_JOBS
-        and answer_seconds > _PRESUME * latency.median
-    )
-
-
-def presumed(
-    now: float, flying: Sequence[InFlight], latency: Latency | None, answer_seconds: float
-) -> int:
-    """Jobs taken for ended before any look has shown it: their slots may be tried.
-
-    A vendor that refuses one job too many without doing anything makes the attempt free: at worst
-    it costs the request that a look would have cost. So this many are tried at a time only.
-    """
-    if not _worth_presuming(latency, answer_seconds):
-        return 0
-    return int(expected_ended(now + answer_seconds / 2, flying, latency) + 1.0 - WORTH_A_LOOK)
-
-
-def presumed_from(
-    now: float,
-    wanted: int,
-    flying: Sequence[InFlight],
-    latency: Latency | None,
-    answer_seconds: float,
-) -> float:
-    """When so many jobs will be taken for ended; infinity if that lies beyond a minute."""
-    if not _worth_presuming(latency, answer_seconds) or wanted > len(flying):
-        return math.inf
-    moment = _first(
-        lambda t: presumed(t, flying, latency, answer_seconds) >= wanted, now, now + CEILING
-    )
-    return moment if moment < now + CEILING else math.inf
-
-
 def next_look(
     now: float,
     flying: Sequence[InFlight],
@@ -176,6 +135,7 @@ def next_look(
     *,
     scarce: bool,
     more: bool,
+    scarce_requests: bool = False,
     looked_at: float = 0.0,
     blocked_until: float = 0.0,
     spacing: float = 0.0,
@@ -185,6 +145,7 @@ def next_look(
     Args:
         scarce: chunks are left and wait for the slots that ended jobs still hold.
         more: chunks are left.
+        scarce_requests: they wait for requests, too: each look takes one from them.
         looked_at: the last look.
         spacing: seconds between looks that the request limit leaves.
     """
@@ -197,8 +158,9 @@ def next_look(
         return max(before + min(CEILING, _FIRST + _UNKNOWN * (before - oldest)), earliest)
     earliest = max(earliest, looked_at + _GAP * latency.median)
     worth = _worth(len(flying), scarce=scarce, more=more)
-    latest = max(earliest, min(before + CEILING, _stale_at(oldest, before, latency)))
-    return _first(lambda t: expected_ended(t, flying, latency) >= worth, earliest, latest)
+    stale = before + STALE if more and scarce_requests else _stale_at(oldest, before, latency)
+    latest = max(earliest, min(before + CEILING, stale))
+    return first_moment(lambda t: expected_ended(t, flying, latency) >= worth, earliest, latest)
 
 
 def _worth(flying: int, *, scarce: bool, more: bool) -> float:
@@ -221,7 +183,7 @@ def _stale_at(oldest: float, looked_at: float, latency: Latency) -> float:
     return looked_at + max(FLOOR, _OVERDUE * (looked_at - oldest))
 
 
-def _first(holds: Callable[[float], bool], earliest: float, latest: float) -> float:
+def first_moment(holds: Callable[[float], bool], earliest: float, latest: float) -> float:
     """The first moment in the range from which something holds; the last one if it never does."""
     if holds(earliest) or not holds(latest):
         return earliest if holds(earliest) else latest

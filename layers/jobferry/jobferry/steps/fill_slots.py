@@ -58,6 +58,7 @@ OTHERS_SLOTS = 1.0
 def fill_slots(work: LaneWork) -> None:
     """Send what may be sent now; `work.try_at` says when more may be."""
     now = work.deps.now()
+    sent_before = work.counts["submit"]
     limits = work.deps.ledger.limits.get(work.run.connection)
     work.try_at, work.short_until = NEVER, 0.0
     if now < limits.blocked_until:
@@ -84,7 +85,8 @@ def fill_slots(work: LaneWork) -> None:
         work.try_at = now  # what was refused just now stopped the run: the rest is skipped at once
         return
     # Where requests are what is missing, nothing else that happens before makes a try worth it.
-    work.try_at = max(min(work.try_at, _next_try(work)), work.short_until)
+    sent = work.counts["submit"] > sent_before
+    work.try_at = max(min(work.try_at, _next_try(work, sent=sent)), work.short_until)
 
 
 def _lags(work: LaneWork) -> bool:
@@ -105,7 +107,8 @@ def _paid_for(work: LaneWork, limits: Limits) -> list[Chunk]:
         return []
     on_offer = _on_offer(work)
     ready = sorted(work.ready, key=lambda chunk: chunk.number)
-    presumed = _presumed(work, limits)
+    presumption = work.presumption(limits)
+    presumed = presumption.ended(now) if presumption is not None else 0
     jobs = limits.max_jobs(now) + presumed
     window = work.window(limits) + presumed
     room = pacing.to_claim(
@@ -139,13 +142,6 @@ def _claim(work: LaneWork, wanted: int, jobs: int) -> list[Chunk]:
     return claimed
 
 
-def _presumed(work: LaneWork, limits: Limits) -> int:
-    """Slots of jobs that have ended by now, as far as can be told without asking."""
-    if not work.may_presume(limits):
-        return 0
-    return pacing.presumed(work.deps.now(), work.flying(), work.latency, work.answer_seconds)
-
-
 def _take_requests(work: LaneWork, wanted: int) -> int:
     """Submissions that the connection's requests allow now; notes when more will be."""
     limits = work.request_limits()
@@ -158,8 +154,11 @@ def _take_requests(work: LaneWork, wanted: int) -> int:
     return granted
 
 
-def _next_try(work: LaneWork) -> float:
-    """When another submission makes sense, by what this one has learned."""
+def _next_try(work: LaneWork, *, sent: bool) -> float:
+    """When another submission makes sense, by what this one has learned.
+
+    sent: something was sent just now, which took its time.
+    """
     now = work.deps.now()
     limits = work.deps.ledger.limits.get(work.run.connection)
     moment = NEVER
@@ -174,12 +173,12 @@ def _next_try(work: LaneWork) -> float:
     if work.slots_refused:
         # The next look tells which slots are free; without a job to look at, time does.
         return moment if work.submitted() else min(moment, now + pacing.NO_SLOT)
-    if work.may_presume(limits):
+    presumption = work.presumption(limits)
+    if presumption is not None:
         over = max(0, limits.in_flight - len(work.ready) - limits.max_jobs(now))
-        flying = work.flying()
-        due = pacing.presumed_from(now, over + 1, flying, work.latency, work.answer_seconds)
-        # What could be tried now has been: a slot that is presumed free still was not for us.
-        moment = min(moment, max(due if due > now else now + pacing.FLOOR, limits.full_until))
+        due = presumption.when(over + 1, now)
+        # If nothing was sent, a slot that is presumed free was not for us.
+        moment = min(moment, max(due, now if sent else now + pacing.FLOOR, limits.full_until))
     if work.try_at == NEVER and (work.ready or work.busy < work.window(limits)):
         moment = min(moment, now + OTHERS_SLOTS)
     return moment
@@ -270,6 +269,7 @@ def _send(work: LaneWork, chunk: Chunk) -> None:
                 )
             else:
                 work.reload([chunk.number])
+            work.found_slot()
             work.answer_seconds += 0.2 * (now - began - work.answer_seconds)
             _heed(work, answer.limits)
         case Refused(code, message, scope):
@@ -313,16 +313,14 @@ def _throttled(work: LaneWork, chunk: Chunk, sent: Chunk, answer: Throttled) -> 
     now = deps.now()
     over = limits.in_flight > limits.max_jobs(now)
     if answer.reason is ThrottleReason.SLOTS and over and answer.retry_after is None:
-        # Too early by a moment: the chunk stays in hand until a look shows which jobs have ended.
-        work.slots_refused = True
+        # Too early by a moment: the chunk stays in hand until another job should have ended.
+        work.refused_slot()
         _take_back(work, sent)
         return
     if answer.reason is ThrottleReason.SLOTS and over:
         deps.ledger.limits.excess_has_a_price(run.connection)
     elif answer.reason is ThrottleReason.SLOTS:
-        unsent = sum(c.job_id is None for c in work.in_state(ChunkState.CLAIMED))
-        there = limits.in_flight - unsent
-        deps.ledger.limits.learn_jobs(run.connection, there, now)
+        deps.ledger.limits.learn_jobs(run.connection, limits.in_flight - work.unsent, now)
     work.obey(answer)
     deps.ledger.chunks.give_back(run.connection, sent, attempt=chunk.attempt)
     work.returned(chunk.number)

@@ -18,6 +18,7 @@ from jobferry.ledger.chunks import Chunk
 from jobferry.ledger.limits import Limits, Requests
 from jobferry.ledger.runs import Halt, Run
 from jobferry.model import ChunkState
+from jobferry.presuming import Known, Presumption, may_presume
 from jobferry.shares import Demand
 from jobferry.steps.context import RunContext, load_context
 from jobferry.steps.deps import Deps
@@ -29,6 +30,9 @@ REFRESH_SECONDS = 2.0
 
 SAY_SECONDS = 20.0
 """How often a lane says what its run needs."""
+
+TRIES = 3
+"""Submissions in a row that find no slot before a look tells what is going on."""
 
 NEVER = float("inf")
 
@@ -45,6 +49,9 @@ class LaneWork:
     observed   ages between which jobs ended, by rows of the job
     patience   the vendor asked for some: nothing more is sent for now
     slots_refused  the vendor has no slot free: nothing is submitted before the next look
+    tries_refused  submissions that found no slot, in a row
+    presumed   what was last taken for ended without a look
+    known      what the last submission told of the jobs under way
     try_at     when another submission makes sense, as far as the last one learned
     look_from  no look before this
     short_until  no requests are left before this
@@ -69,6 +76,9 @@ class LaneWork:
     )
     patience: Event = field(default_factory=Event)
     slots_refused: bool = False
+    tries_refused: int = 0
+    presumed: Presumption | None = None
+    known: Known | None = None
     try_at: float = NEVER
     short_until: float = 0.0
     look_from: float = 0.0
@@ -82,6 +92,7 @@ class LaneWork:
     _told_rate: int = 0
     _told_jobs: int = 0
     _said_at: float = 0.0
+    _wanted_more: bool = False
 
     # what it holds
 
@@ -92,6 +103,11 @@ class LaneWork:
     def busy(self) -> int:
         """Chunks that hold a slot."""
         return len(self.in_state(ChunkState.CLAIMED, ChunkState.SUBMITTED))
+
+    @property
+    def unsent(self) -> int:
+        """Chunks that hold a slot, and of which no job is known."""
+        return len(self.in_state(ChunkState.CLAIMED))
 
     @property
     def ready(self) -> list[Chunk]:
@@ -187,8 +203,9 @@ class LaneWork:
             return
         # What is left of a paused run is not this lane's to wait for.
         self.left = 0 if self.run.paused else ledger.chunks.pool(self.run.run_id).left
-        if now >= self._said_at + SAY_SECONDS:
-            self._said_at = now
+        if now >= self._said_at + SAY_SECONDS or (self._wanted_more and not self.left):
+            # Said at once when nothing is left: until then others keep away from its slots.
+            self._said_at, self._wanted_more = now, bool(self.left)
             demand = Demand(
                 self.run.run_id, self.run.priority, self.left + self.busy * self.run.lanes
             )
@@ -222,13 +239,58 @@ class LaneWork:
         )
         return {} if per_minute is None else {budget.ACCOUNT: per_minute}
 
-    def may_presume(self, limits: Limits) -> bool:
-        """Whether one job too many is refused by the vendor, with no harm done."""
-        return (
-            self.linked.vendor.capabilities.refuses_excess
-            and limits.ceiling >= self.linked.vendor.capabilities.max_jobs
-            and not limits.excess_costs
+    def presumption(self, limits: Limits) -> Presumption | None:
+        """What may be taken for ended without a look; None where slots are not tried so.
+
+        That is where the vendor does not simply refuse one job too many, with no harm done, where
+        the operator keeps jobs back, and where too little is known of jobs.
+        """
+        can, latency = self.linked.vendor.capabilities, self.latency
+        if not can.refuses_excess or limits.ceiling < can.max_jobs or limits.excess_costs:
+            return None
+        if not may_presume(latency):
+            return None
+        jobs = limits.max_jobs(self.deps.now())
+        scale = max(1.0, limits.in_flight / max(1, self.busy))
+        self.presumed = Presumption(
+            self.flying(),
+            latency,
+            self.answer_seconds,
+            jobs / scale,
+            self.known,
+            scale,
+            self._requests_bind(jobs, latency),
         )
+        return self.presumed
+
+    def _requests_bind(self, jobs: int, latency: Latency) -> bool:
+        """Whether the slots could take more jobs a minute than there are requests."""
+        per_minute = self.account_limit().get(budget.ACCOUNT)
+        if per_minute is None:
+            return False
+        return 60.0 * jobs / latency.mean > per_minute - pacing.reserve(per_minute)
+
+    def found_slot(self) -> None:
+        """A submission was accepted: if all slots were taken before, jobs have ended."""
+        self.tries_refused = 0
+        if self.presumed is not None:
+            now = replace(self.presumed, flying=self.flying(), known=self.known)
+            self.known = now.after_acceptance(self.deps.now())
+
+    def refused_slot(self) -> None:
+        """A submission came too early: as many jobs as there may be are still under way."""
+        self.tries_refused += 1
+        self.slots_refused = self.tries_refused >= TRIES
+        if self.presumed is not None:
+            now = replace(self.presumed, flying=self.flying())
+            self.known = now.after_refusal(self.deps.now())
+
+    def looked(self, now: float) -> None:
+        """What was told before the look is known better now."""
+        self.slots_refused = False
+        self.tries_refused = 0
+        self.known = None
+        self.looked_at = now
 
     # what the vendor asks for
 

@@ -66,8 +66,7 @@ def look_at_jobs(work: LaneWork) -> None:
     done = set(ledger.chunks.finish(run.connection, list(jobs.values()), endings, now))
     work.finished(done)
     work.reload([e.number for e in endings if e.number not in done])
-    work.slots_refused = False
-    work.looked_at = now
+    work.looked(now)
     deps.log(
         "jobs polled",
         run_id=run.run_id,
@@ -101,9 +100,9 @@ def next_look(work: LaneWork) -> float:
     known = work.deps.ledger.limits.requests(work.run.connection)
     now = work.deps.now()
     more = bool(work.left or work.ready) and work.run.halt is None
-    scarce = more and (
-        work.slots_refused or limits.free(now) == 0 or work.busy >= work.window(limits)
-    )
+    full = limits.free(now) == 0 or work.busy >= work.window(limits)
+    presumption = work.presumption(limits)
+    scarce = more and (work.slots_refused or (full and presumption is None))
     rate = work.account_limit(known)
     latency = work.latency
     per_second = len(flying) / latency.median if more and latency is not None else 0.0
@@ -113,6 +112,7 @@ def next_look(work: LaneWork) -> float:
         latency,
         scarce=scarce,
         more=more,
+        scarce_requests=presumption is not None and presumption.scarce_requests,
         looked_at=work.looked_at,
         blocked_until=max(
             work.look_from, limits.blocked_until, budget.next_grant(known.logs, rate, now)
