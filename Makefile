@@ -39,7 +39,7 @@ unit: setup ## all tests but those on the emulator, with coverage
 	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/chaos -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 e2e: setup ## the deployed stack on the emulator, IAM enforced
-	$(BIN)/pytest tests/e2e
+	$(BIN)/pytest tests/e2e -n 2 --dist loadfile --no-loadscope-reorder
 
 faults: setup ## two thousand stories of faults, and faulty builds that they must find out
 	$(BIN)/pytest tests/chaos -n 2

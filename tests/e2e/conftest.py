@@ -7,13 +7,14 @@ so that tests do not meet each other's limits or records.
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import json
-import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from jobferry.steps.open_run import RunRequest, run_id_of
 from jobferry.steps.show_run import run_document
 from jobferry.vendors import VENDORS
 from jobferry.wiring import build_deps
-from jobferry_cli.local import processes
+from jobferry_cli.local import deployment, processes
 from jobferry_cli.local.commands import EMULATOR, start_local, stop_local
 from jobferry_cli.local.state import HOME_VARIABLE, LocalState, state_folder
 
@@ -46,6 +47,8 @@ TICKET_COLUMNS = {
     "Priority": {"field": "priority", "enum": ["low", "normal", "high", "urgent"]},
 }
 SECONDS = 150.0
+LAST_WORDS_SECONDS = 8.0
+"""What functions are given that have lost their table: long enough to hear the vendor's answer."""
 
 
 @dataclass
@@ -77,6 +80,33 @@ class Stack:
         assert process is not None
         return process
 
+    def restart(self, *, functions_first: bool) -> None:
+        """End the emulator in whatever it is doing, and start it again with what it has stored.
+
+        Table, buckets, secrets, roles, rules and the stack itself come back, as they do on AWS,
+        where they never go; executions that were running have failed, and every function is cold.
+
+        functions_first: the functions are killed at once; otherwise they outlive the table, and
+            what they do last cannot be noted.
+        """
+        emulator = self.emulator()
+        command, environment = emulator.cmdline(), emulator.environ()
+        if functions_first:
+            _kill_children(emulator)
+        # It writes down what it stores when it is told to end, and only then.
+        emulator.terminate()
+        with suppress(psutil.TimeoutExpired):
+            emulator.wait(timeout=LAST_WORDS_SECONDS)
+        while emulator.is_running():
+            # It waits for functions that wait for it.
+            _kill_children(emulator)
+            with suppress(psutil.TimeoutExpired):
+                emulator.wait(timeout=0.5)
+        log = state_folder() / "emulator-restarted.log"
+        self.state.processes[EMULATOR] = processes.start(command, log, environment)
+        self.state.save(state_folder())
+        processes.wait_for(self.state.endpoint_url, self.state.processes[EMULATOR], log)
+
     def invoke(self, logical_id: str, event: dict[str, Any]) -> dict[str, Any]:
         """Call a function and wait for its answer."""
         answer = self.client("lambda").invoke(
@@ -93,6 +123,15 @@ class Stack:
             UpdateExpression="SET started_at = started_at - :s",
             ExpressionAttributeValues={":s": {"N": str(seconds)}},
         )
+
+
+def _kill_children(parent: psutil.Process) -> None:
+    children: list[psutil.Process] = []
+    with suppress(psutil.NoSuchProcess):
+        children = parent.children(recursive=True)
+    for child in children:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
 
 
 @dataclass
@@ -167,24 +206,36 @@ def good_tickets(count: int) -> list[list[str]]:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Stack]:
+    """A stack of its own for each process that runs tests; what is deployed is built once."""
     home = tmp_path_factory.mktemp("stack")
-    before = os.environ.get(HOME_VARIABLE)
-    os.environ[HOME_VARIABLE] = str(home)
-    try:
+    own = tmp_path_factory.getbasetemp()
+    _take_build(own if worker_id == "master" else own.parent, home)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv(HOME_VARIABLE, str(home))
+        # What the emulator stores outlives its process, for the tests that restart it.
+        environment.setenv("PERSIST_STATE", "1")
+        environment.setenv("S3_PERSIST", "1")
         state = start_local(port=0, simulator_port=None, simulator_latency="1", wait_scale=1.0)
         try:
+            for name, value in state.environment().items():
+                environment.setenv(name, value)
             yield _connect(state)
         finally:
             stop_local(state_folder())
-    finally:
-        os.environ.pop(HOME_VARIABLE)
-        if before is not None:
-            os.environ[HOME_VARIABLE] = before
+
+
+def _take_build(shared: Path, home: Path) -> None:
+    """Copy the build in `shared`, made by whoever comes first, to where the next one looks."""
+    built = shared / "built"
+    with (shared / "built.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not built.exists():
+            deployment.build(deployment.project_root(), built)
+    shutil.copytree(built, home, dirs_exist_ok=True)
 
 
 def _connect(state: LocalState) -> Stack:
-    os.environ.update(state.environment())
     session = boto3.Session(
         aws_access_key_id=state.access_key_id,
         aws_secret_access_key=state.secret_access_key,

@@ -32,7 +32,7 @@ def test_3000_rows_fill_the_slots_and_never_exceed_them(desk: Desk) -> None:
 
 
 def test_throttles_all_along_cost_no_row(desk: Desk) -> None:
-    desk.put_profile(batch_size=20)
+    desk.put_profile(batch_size=30)
     throttled = {"rate_limited": "json", "retry_after": 1}
     desk.simulator.set_faults(
         {"match": {"path": "create_many", "every": 3}, "effect": {"too_many_jobs": True}},

@@ -78,7 +78,7 @@ def up(
 @local.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def down(as_json: bool) -> None:
-    """Stop what `local up` started."""
+    """Stop what `local up` started, and forget what its stack held."""
     with _for_people():
         stopped = stop_local(state_folder())
     if as_json:
