@@ -7,6 +7,7 @@ others that are due may go first, so that the seed decides how invocations inter
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -22,6 +23,8 @@ from unittest import mock
 
 from botocore.exceptions import ClientError
 
+from jobferry.connections import Connections
+from jobferry.ledger.config import Connection
 from jobferry.ledger.runs import Run
 from jobferry.ledger.table import BusyTableError, Item
 from jobferry.model import OutcomeStatus
@@ -33,13 +36,18 @@ from jobferry.steps.deps import Deps
 from jobferry.steps.open_run import RunRequest, open_run, resume_run, run_id_of
 from jobferry.steps.pausing import carry_on, resume
 from jobferry.steps.plan_run import PlanMovedError, plan_run
-from tests.chaos.story import Abort, Again, Event, Fault, File, Harm, Lag, Stop, Story
-from tests.chaos.vendor import Invocation, Teller, read_results
+from tests.chaos.adapters import ADAPTERS
+from tests.chaos.simulated import SimulatedAccount
+from tests.chaos.sites import Site, Wrong
+from tests.chaos.story import Abort, Again, Event, Fault, File, Harm, Lag, Stop, Story, letter
+from tests.chaos.truth import Invocation, Truth
+from tests.chaos.vendor import Teller, read_results
 from tests.fakes.clock import START
 from tests.fakes.effects import Crash, Phase
 from tests.fakes.schedule import DeadlockError, NoTimePassesError
 from tests.fakes.vendor import CREATE, UPSERT, fake_vendor
 from tests.fakes.world import (
+    CONNECTION,
     Execution,
     ExecutionFailedError,
     ExecutionStoppedError,
@@ -58,7 +66,9 @@ MOST_EFFECTS = 5_000
 
 JOB_DEADLINE = 600.0
 PATIENCE = 120.0
-"""Shorter than in earnest, so that stories of jobs that never end stay short."""
+PATIENCE_AT_A_SITE = 600.0
+"""Shorter than in earnest, so that stories of jobs that never end stay short. A real adapter waits
+for jobs that may be the lost one, which takes as long as they do."""
 
 ROWS_BETWEEN_LOOKS = 2
 """So that closing a file of a few rows can be out of time, too."""
@@ -109,7 +119,7 @@ class Told:
     world: ChaosWorld
     requests: list[RunRequest]
     lines: list[Line] = field(default_factory=list)
-    struck: Counter[tuple[str, Harm]] = field(default_factory=Counter)
+    struck: Counter[tuple[str, Harm | Wrong]] = field(default_factory=Counter)
     happened: Counter[str] = field(default_factory=Counter)
     surprises: list[str] = field(default_factory=list)
     left_success: list[str] = field(default_factory=list)
@@ -136,21 +146,16 @@ class ChaosWorld(World):
             lane_window=max(1, story.lane_window),
         )
         self.story = story
+        self.credentials = '{"bearer": "secret"}'
         if story.short_time:
             self.seconds |= {"plan": 0.0, "close": 0.0}
-        self.account: Teller = Teller(
-            self.clock, self.effects, story.vendor, _invocation.get, max(1, story.lane_window)
-        )
-        self.vendor = replace(
-            fake_vendor(
-                self.account,
-                max_jobs=self.account.max_jobs,
-                refuses_excess=story.vendor.excess,
-            ),
-            read_results=read_results,
-        )
+        self.site: SimulatedAccount | None = None
+        if story.site is None:
+            self.truth: Truth = self._in_memory(story)
+        else:
+            self.truth = self.site = self._simulated(story, story.site)
         for index, file in enumerate(story.files):
-            self.put_profile(_profile(index, file))
+            self.put_profile(_profile(index, file, story.site))
         self.told = Told(story, self, [self._dropped(i, f) for i, f in enumerate(story.files)])
         self._numbers = count(1)
         self._counts: Counter[str] = Counter()
@@ -164,11 +169,33 @@ class ChaosWorld(World):
         self.effects.echoed = self._echoed
         self.table.watchers.append(self._watch)
 
+    def _in_memory(self, story: Story) -> Teller:
+        account = Teller(
+            self.clock, self.effects, story.vendor, _invocation.get, max(1, story.lane_window)
+        )
+        self.account = account
+        self.vendor = replace(
+            fake_vendor(account, max_jobs=account.max_jobs, refuses_excess=story.vendor.excess),
+            read_results=read_results,
+        )
+        return account
+
+    def _simulated(self, story: Story, site: Site) -> SimulatedAccount:
+        account = SimulatedAccount(self.clock, self.effects, story, site, _invocation.get)
+        self.ledger.config.put_connection(
+            Connection(CONNECTION, site.vendor, account.base_url, max_jobs=max(1, story.max_jobs))
+        )
+        self.credentials = json.dumps(account.adapter.credentials)
+        self.deps = self.fresh_deps()
+        return account
+
     def __enter__(self) -> Self:
         super().__enter__()
+        if self.site is not None:
+            self._cleanup.enter_context(self.site)
         for module, name, value in (
             (look_at_jobs, "JOB_DEADLINE", JOB_DEADLINE),
-            (resolve_lost, "PATIENCE", PATIENCE),
+            (resolve_lost, "PATIENCE", PATIENCE if self.site is None else PATIENCE_AT_A_SITE),
             (close_module, "ROWS_BETWEEN_LOOKS", ROWS_BETWEEN_LOOKS),
         ):
             self._cleanup.enter_context(mock.patch.object(module, name, value))
@@ -183,7 +210,17 @@ class ChaosWorld(World):
     # what an invocation is
 
     def fresh_deps(self) -> Deps:
-        return replace(super().fresh_deps(), gather=self._gather)
+        connections = Connections(
+            self.ledger.config,
+            self.read_secret,
+            allow_loopback_http=True,
+            monotonic=self.clock.now,
+        )
+        return replace(super().fresh_deps(), gather=self._gather, connections=connections)
+
+    def read_secret(self, _name: str, _afresh: bool) -> str:
+        with self.effects.around("secret.read"):
+            return self.credentials
 
     def _gather(self, work: Callable[[T], R], items: Sequence[T], workers: int) -> list[R]:
         """Work of one invocation side by side is all of that invocation."""
@@ -472,12 +509,9 @@ def carry_out(story: Story) -> Told:
             world.told.endless = f"{type(error).__name__}: {error}"
         world.table.release_indexes()
         world.told.effects = world.effects_seen
-        return world.told
-
-
-def letter(file: int) -> str:
-    """Files, their profiles and their runs are called a, b, c …"""
-    return chr(ord("a") + file)
+    if world.site is not None:
+        world.told.struck.update(world.site.struck)
+    return world.told
 
 
 def contents(index: int, file: File) -> str:
@@ -486,18 +520,30 @@ def contents(index: int, file: File) -> str:
     lines = ["Name,Ref"]
     for row in range(1, file.rows + 1):
         key = 1 if row in file.repeats else row
-        lines.append(f"{'' if row in file.bad else f'{name}{row}'},k{key}")
+        lines.append(f"{'' if row in file.bad else f'{name}{row}'},{name}-k{key}")
     return "\n".join(lines) + "\n"
 
 
-def _profile(index: int, file: File) -> dict[str, Any]:
-    return {
+def _profile(index: int, file: File, site: Site | None) -> dict[str, Any]:
+    common = {
         "name": letter(index),
-        "operation": UPSERT if file.repeatable else CREATE,
         "row_key": "Ref" if file.keyed else None,
         "batch_size": max(1, file.batch),
         "max_attempts": max(1, file.max_attempts),
         "breaker": {"share": 0.0, "at_least": file.breaker} if file.breaker else None,
+    }
+    if site is None:
+        return {**common, "operation": UPSERT if file.repeatable else CREATE}
+    work = ADAPTERS[site.vendor].work(repeatable=file.repeatable)
+    columns = {"Name": work.name}
+    if file.keyed or file.repeatable:
+        columns["Ref"] = "external_id"
+    return {
+        **common,
+        "operation": work.operation,
+        "columns": columns,
+        "constants": dict(work.constants),
+        "add_external_id": site.external_ids,
     }
 
 

@@ -30,6 +30,8 @@ from tests.chaos.promises import (
 )
 from tests.fakes.objects import FakeObjects
 
+Build = Callable[[], AbstractContextManager[None]]
+
 
 @contextmanager
 def intent_written_after_the_call() -> Iterator[None]:
@@ -122,7 +124,7 @@ def ended_before_its_evidence() -> Iterator[None]:
         yield
 
 
-FAULTY_BUILDS: Mapping[str, tuple[Callable[[], AbstractContextManager[None]], frozenset[str]]] = {
+FAULTY_BUILDS: Mapping[str, tuple[Build, frozenset[str]]] = {
     build.__name__: (build, frozenset(promise.__name__ for promise in promises))
     for build, promises in (
         (intent_written_after_the_call, (nothing_twice,)),

@@ -16,8 +16,11 @@ from tests.chaos.promises import (
     attempts_are_bounded,
     jobs_are_bounded,
     nothing_twice,
+    outcomes_are_true,
+    patience_is_kept,
     unknown_is_unknowable,
 )
+from tests.chaos.sites import READ, Site, Trouble, Wrong
 from tests.chaos.story import Again, Fault, File, Harm, Look, PollWord, Stop, Story, Vendor
 from tests.fakes.vendor import Act, Reply
 
@@ -38,6 +41,11 @@ class Defect:
         if self.may_show is None or broken.promise != self.promise.__name__:
             return False
         return self.may_show(told, broken)
+
+
+def _at(vendor: str, *troubles: Trouble) -> Story:
+    """One row, and what goes wrong at the vendor's site."""
+    return Story(site=Site(vendor, troubles))
 
 
 DEFECTS: Sequence[Defect] = (
@@ -121,6 +129,50 @@ DEFECTS: Sequence[Defect] = (
             happenings=(Again("SubmitJobs", 1, 60.0),),
         ),
         nothing_twice,
+    ),
+    Defect(
+        "a search that is asked for patience tells nobody",
+        _at(
+            "zendesk_support",
+            Trouble(Wrong.ANSWER_LOST),
+            Trouble(Wrong.THROTTLED, of=READ, wait=90),
+        ),
+        patience_is_kept,
+    ),
+    Defect(
+        "a 503 of Vidispine loses its Retry-After",
+        _at("vidispine", Trouble(Wrong.UNAVAILABLE, of=READ, wait=90)),
+        patience_is_kept,
+    ),
+    Defect(
+        "Zendesk's second reader is asked although the first was told to wait",
+        _at(
+            "zendesk_support",
+            Trouble(Wrong.UNAVAILABLE, of=READ, wait=90),
+            Trouble(Wrong.THROTTLED, 2, READ),
+        ),
+        patience_is_kept,
+    ),
+    Defect(
+        "a Zendesk job that is looked at for its results hides that it was told to wait",
+        Story(
+            site=Site(
+                "zendesk_support",
+                (Trouble(Wrong.UNAVAILABLE, 7, READ, 90),),
+                short_list=True,
+            ),
+        ),
+        patience_is_kept,
+    ),
+    Defect(
+        "a row that may have been carried out is called failed when it is refused the second time",
+        Story(
+            files=(File(repeatable=True),),
+            site=Site(
+                "zendesk_sunshine", (Trouble(Wrong.ANSWER_LOST), Trouble(Wrong.ROW_REFUSED, 2))
+            ),
+        ),
+        outcomes_are_true,
     ),
 )
 

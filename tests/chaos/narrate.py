@@ -7,9 +7,10 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
-from tests.chaos.carry import Line, Told, letter
+from tests.chaos.carry import Line, Told
 from tests.chaos.promises import Broken
-from tests.chaos.story import Abort, Again, Event, Fate, Lag, PollWord, Stop, Story
+from tests.chaos.sites import Site
+from tests.chaos.story import Abort, Again, Event, Fate, Lag, PollWord, Stop, Story, letter
 from tests.fakes.vendor import Act
 
 MOST_LINES = 90
@@ -83,8 +84,10 @@ def _of_the_vendor(story: Story) -> Iterator[str]:
     vendor = story.vendor
     yield (
         f"The operator allows {story.max_jobs} jobs, the vendor {vendor.max_jobs}; jobs take "
-        f"{', '.join(f'{seconds:g}' for seconds in vendor.latencies)} s in turn."
+        f"{', '.join(f'{seconds:g}' for seconds in vendor.latencies or (20.0,))} s in turn."
     )
+    if story.site is not None:
+        yield from _of_the_site(story.site)
     if any(reply.act is not Act.ACCEPT for reply in vendor.replies):
         words = [
             reply.act.name + ("" if reply.retry_after is None else f" for {reply.retry_after:g} s")
@@ -101,6 +104,16 @@ def _of_the_vendor(story: Story) -> Iterator[str]:
     if vendor.jobs:
         jobs = ", ".join(f"job {i} {fate.value}" for i, fate in enumerate(vendor.jobs, 1))
         yield f"Of its jobs: {jobs}."
+
+
+def _of_the_site(site: Site) -> Iterator[str]:
+    ids = "" if site.external_ids else "; records get no external ids from us"
+    short = "; its list of jobs shows ids and statuses alone" if site.short_list else ""
+    limit = f"; it takes {site.per_minute} requests a minute"
+    yield f"It is {site.vendor} at the simulator, behind the real adapter{limit}{short}{ids}."
+    for trouble in site.troubles:
+        wait = "" if trouble.wait is None else f", Retry-After {trouble.wait} s"
+        yield f"With {trouble.of} {trouble.nth}: {trouble.what.value}{wait}."
 
 
 def _trace(lines: Sequence[Line]) -> Iterator[str]:

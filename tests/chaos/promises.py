@@ -5,26 +5,24 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from jobferry.ledger import keys
 from jobferry.ledger.runs import Run
 from jobferry.model import Outcome, OutcomeStatus
-from jobferry.steps.look_at_jobs import REFUSALS
-from tests.chaos.carry import Told, letter
-from tests.chaos.story import Again, Event, File, Harm, JobFate, Stop
-from tests.chaos.vendor import NAME, Teller
-from tests.fakes.vendor import Act, Submission
+from tests.chaos.carry import Told
+from tests.chaos.story import Again, Event, File, Harm, Stop, letter
+from tests.chaos.truth import Sent, Truth
 from tests.fakes.world import CONNECTION
 
 SUCCEEDED, FAILED = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED
 REJECTED, SKIPPED = OutcomeStatus.REJECTED, OutcomeStatus.SKIPPED
 UNKNOWN = OutcomeStatus.UNKNOWN
 
-UNHEARD = (Act.DONE_UNHEARD, Act.LOST)
-_HARMLESS = (Harm.SLOW_ANSWER, Harm.SLOW_REQUEST)
+HARMFUL = frozenset(Harm) - {Harm.SLOW_ANSWER, Harm.SLOW_REQUEST}
+"""What leaves somebody without knowledge of what was done."""
 
 
 @dataclass
@@ -36,8 +34,8 @@ class Result:
     file: File
 
     @property
-    def account(self) -> Teller:
-        return self.told.world.account
+    def truth(self) -> Truth:
+        return self.told.world.truth
 
     @cached_property
     def run(self) -> Run | None:
@@ -50,16 +48,15 @@ class Result:
     @cached_property
     def doings(self) -> Mapping[int, list[str]]:
         """Row → ids of what the vendor made of it, one for each time."""
-        every = self.account.doings()
+        every = self.truth.doings()
         return {row: every.get(self.name(row), []) for row in range(1, self.file.rows + 1)}
 
     def name(self, row: int) -> str:
         return f"{letter(self.index)}{row}"
 
-    def submissions(self, row: int) -> list[Submission]:
-        name = self.name(row)
-        sent = self.account.submissions
-        return [s for s in sent if any(record[NAME] == name for record in s.records)]
+    def sent(self, row: int) -> Sequence[Sent]:
+        """The submissions that held a row."""
+        return self.truth.sent(self.name(row))
 
     def sentence(self, row: int, text: str) -> str:
         return f"Row {self.name(row)} {text}"
@@ -112,7 +109,9 @@ def outcomes_are_true(result: Result) -> Iterator[str]:
                 yield result.sentence(
                     row, f"succeeded as {outcome.vendor_id}; the vendor made {made or 'nothing'}."
                 )
-            case OutcomeStatus.FAILED | OutcomeStatus.REJECTED | OutcomeStatus.SKIPPED if made:
+            case OutcomeStatus.FAILED | OutcomeStatus.REJECTED | OutcomeStatus.SKIPPED if (
+                made and not result.truth.denied(result.name(row))
+            ):
                 why = f"{outcome.status.value} ({outcome.error_code})"
                 yield result.sentence(row, f"is {why}, and the vendor made {made} of it.")
 
@@ -125,7 +124,7 @@ def bad_rows_stay_home(result: Result) -> Iterator[str]:
         repeat = file.keyed and row in file.repeats and not bad and 1 not in file.bad
         if bad != (outcome.status is REJECTED):
             yield result.sentence(row, f"is {outcome.status.value} ({outcome.error_code}).")
-        if (bad or repeat) and result.submissions(row):
+        if (bad or repeat) and result.sent(row):
             yield result.sentence(row, "should never have been sent.")
         halted = result.run is not None and result.run.halt is not None
         if outcome.status is SKIPPED and not (halted or repeat or row in file.repeats):
@@ -135,7 +134,8 @@ def bad_rows_stay_home(result: Result) -> Iterator[str]:
 def nothing_twice(result: Result) -> Iterator[str]:
     """No record is carried out twice, unless the operation is repeatable."""
     for row, made in result.doings.items():
-        if len(made) > 1 and not result.file.repeatable:
+        excused = result.file.repeatable or result.truth.denied(result.name(row))
+        if len(made) > 1 and not excused:
             yield result.sentence(row, f"was carried out {len(made)} times: {', '.join(made)}.")
 
 
@@ -143,7 +143,7 @@ def attempts_are_bounded(result: Result) -> Iterator[str]:
     """A row is in at most `max_attempts` jobs, and no more attempts are noted."""
     most = max(1, result.file.max_attempts)
     for row, outcome in sorted(result.outcomes.items()):
-        jobs = [s.job_id for s in result.submissions(row) if s.job_id is not None]
+        jobs = [sent.job_id for sent in result.sent(row) if sent.job_id is not None]
         if outcome.attempts > most or len(jobs) > most:
             yield result.sentence(
                 row, f"is in {len(jobs)} jobs ({outcome.attempts} attempts noted), not {most}."
@@ -159,7 +159,7 @@ def trials_wait(result: Result) -> Iterator[str]:
     sendable = [n for n in range(1, file.rows + 1) if n not in file.bad and n not in repeats]
     yes_at = result.told.yes_at.get(result.index, float("inf"))
     for row in sendable[file.trial :]:
-        if any(submission.at < yes_at for submission in result.submissions(row)):
+        if any(sent.at < yes_at for sent in result.sent(row)):
             yield result.sentence(row, f"was sent in a trial of {file.trial} rows.")
 
 
@@ -211,15 +211,15 @@ def account_is_left_clean(told: Told) -> Iterator[str]:
 def jobs_are_bounded(told: Told) -> Iterator[str]:
     """Never more jobs in flight than the operator and the vendor allow, of those that the vendor
     shows, ends, and does not deny."""
-    most = min(max(1, told.story.max_jobs), told.world.account.max_jobs)
-    seen = told.world.account.most_at_once()
+    most = min(max(1, told.story.max_jobs), told.world.truth.max_jobs)
+    seen = told.world.truth.most_at_once()
     if seen > most:
         yield f"{seen} jobs were in flight at once, {most} are allowed."
 
 
 def patience_is_kept(told: Told) -> Iterator[str]:
     """No request while the vendor asks for patience."""
-    for request in told.world.account.impatient[:3]:
+    for request in told.world.truth.impatient[:3]:
         yield f"A request although the vendor had asked for patience: {request}."
 
 
@@ -285,34 +285,17 @@ def broken(told: Told) -> list[Broken]:
 
 def _unknowable(result: Result, row: int, outcome: Outcome) -> bool:
     """Whether what is true bears out the reason that a row gives for being unknown."""
-    account, code = result.account, outcome.error_code
-    job = account.jobs.get(outcome.job_id or "")
-    match code:
-        case "unsaid" if job is not None:
-            return result.name(row) in account.unsaid(job)
-        case "job_forgotten" if job is not None:
-            return account.job_fate(job) is JobFate.FORGOTTEN
-        case "job_never_ended" if job is not None:
-            return account.job_fate(job) is JobFate.ENDLESS
-        case "submission_lost":
-            return result.name(row) in account.undecided
-        case "403" if job is not None:
-            return account.refused_looks >= REFUSALS
-        case "evidence_missing":
-            return False
-    # Sent before, and whether that was carried out is not known.
-    return _in_doubt(result, row)
+    said = result.truth.bears_out(result.name(row), outcome)
+    return _in_doubt(result, row) if said is None else said
 
 
 def _in_doubt(result: Result, row: int) -> bool:
-    name, account = result.name(row), result.account
-    if any(submission.reply.act in UNHEARD for submission in result.submissions(row)):
-        return True
-    if any(name in account.unsaid(job) for job in account.jobs.values()):
-        return True
+    """Whether somebody may have been left in doubt about a row, by the vendor or on our side."""
     told = result.told
-    return any(harm not in _HARMLESS for _, harm in told.struck) or any(
-        isinstance(happening, Again | Event | Stop) for happening in told.story.happenings
+    return (
+        result.truth.left_in_doubt(result.name(row))
+        or any(harm in HARMFUL for _, harm in told.struck)
+        or any(isinstance(happening, Again | Event | Stop) for happening in told.story.happenings)
     )
 
 

@@ -6,12 +6,14 @@ way. Its fields have calm defaults: `Story()` is one file of one row, and nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 from typing import TypeVar
 
+from tests.chaos.adapters import ADAPTERS
+from tests.chaos.sites import Site, Wrong, draw_site
 from tests.fakes.vendor import Act, Reply
 
 T = TypeVar("T")
@@ -184,6 +186,8 @@ class Story:
     senders      requests of one function under way at once
     lane_window  jobs that one lane keeps in flight
     short_time   planning and closing are out of time after every step, and go on from there
+    site         a real adapter's; of `vendor` only limits and latencies hold then. None: the
+                 vendor in memory
     """
 
     seed: int = 0
@@ -195,11 +199,29 @@ class Story:
     short_time: bool = False
     faults: tuple[Fault, ...] = ()
     happenings: tuple[Happening, ...] = ()
+    site: Site | None = None
+
+
+def letter(file: int) -> str:
+    """Files, their profiles and their runs are called a, b, c …"""
+    return chr(ord("a") + file)
+
+
+def row_names(story: Story) -> Iterator[str]:
+    """Every row has a name: `b7` is row 7 of the second file."""
+    for index, file in enumerate(story.files):
+        yield from (f"{letter(index)}{row}" for row in range(1, file.rows + 1))
+
+
+def file_of(name: str) -> int:
+    """The file of a row's name."""
+    return ord(name[0]) - ord("a")
 
 
 TABLE = ("table.write", "table.transact", "table.put_many", "table.delete_many")
 OBJECTS = ("objects.put",)
 VENDOR = ("vendor.submit", "vendor.poll", "vendor.find")
+CONTROL = ("vendor.control",)
 SECRET = ("secret.read",)
 
 _DEATHS = (Harm.CRASH_BEFORE, Harm.CRASH_AFTER)
@@ -213,6 +235,7 @@ HARMS: Mapping[str, tuple[Harm, ...]] = {
     "vendor.submit": (*_DEATHS, *_LATE),
     "vendor.poll": (*_DEATHS, *_LATE),
     "vendor.find": (*_DEATHS, *_LATE),
+    "vendor.control": (*_DEATHS, *_LATE),
     "secret.read": (*_DEATHS, Harm.SLOW_ANSWER, Harm.BUSY),
 }
 """What can go wrong with each kind of effect. A transaction carries a token that makes the SDK's
@@ -227,6 +250,7 @@ _USUAL: Mapping[str, int] = {
     "vendor.submit": 6,
     "vendor.poll": 8,
     "vendor.find": 2,
+    "vendor.control": 2,
     "secret.read": 2,
 }
 """How many effects of a kind a story has, about: faults are spread over these."""
@@ -264,6 +288,44 @@ def draw(seed: int) -> Story:
         short_time=rng.random() < 0.15,
         faults=_some(rng, 0.85, 5, _fault),
         happenings=_some(rng, 0.5, 3, lambda r: _happening(r, len(files))),
+    )
+
+
+def draw_at(vendor: str, seed: int) -> Story:
+    """The story of a seed, with the real adapter of this vendor.
+
+    Files, faults and happenings are those of the seed with the vendor in memory, and some more at
+    the vendor's; what goes wrong at the vendor's site is drawn for it.
+    """
+    adapter, story, rng = ADAPTERS[vendor], draw(seed), Random(f"{vendor} {seed}")
+    files = tuple(
+        replace(
+            file,
+            batch=min(file.batch, adapter.max_records),
+            repeatable=file.repeatable and adapter.upsert is not None,
+        )
+        for file in story.files
+    )
+    site = draw_site(rng, vendor, adapter.ends, full=bool(adapter.max_jobs))
+    stuck = any(trouble.what is Wrong.STUCK for trouble in site.troubles)
+    account = Vendor(
+        # A job that never ends would leave no room for others, for ever.
+        max_jobs=Vendor().max_jobs if stuck else story.vendor.max_jobs,
+        request_seconds=story.vendor.request_seconds,
+        latencies=story.vendor.latencies,
+    )
+    faults = _some(rng, 0.5, 1, lambda r: _fault_of(r, r.choice(VENDOR)))
+    aborts: tuple[Happening, ...] = ()
+    if adapter.vendor.capabilities.abort and rng.random() < 0.2:
+        aborts = (Abort(0, rng.choice((1.0, 10.0, 30.0))),)
+        faults += _some(rng, 0.5, 1, lambda r: _fault_of(r, *CONTROL))
+    return replace(
+        story,
+        files=files,
+        vendor=account,
+        faults=(*story.faults, *faults),
+        happenings=(*story.happenings, *aborts),
+        site=site,
     )
 
 
@@ -331,9 +393,13 @@ def _look(rng: Random) -> Look:
 
 
 def _fault(rng: Random) -> Fault:
-    kind = rng.choice((*HARMS, "table.transact", "table.write", "vendor.submit"))
+    kinds = (*TABLE, *OBJECTS, *VENDOR, *SECRET)
+    return _fault_of(rng, rng.choice((*kinds, "table.transact", "table.write", "vendor.submit")))
+
+
+def _fault_of(rng: Random, kind: str) -> Fault:
     harm = rng.choice(HARMS[kind])
-    longest = _REQUEST if kind in VENDOR else SLOWEST
+    longest = _REQUEST if kind in (*VENDOR, *CONTROL) else SLOWEST
     seconds = round(longest * rng.choice((0.05, 0.3, 1.0)), 1) if harm in _LATE else 0.0
     return Fault(kind, rng.randint(1, _USUAL[kind]), harm, seconds)
 

@@ -6,9 +6,9 @@ What it tells may be late, short, wrong in order, or nothing; `done` is what it 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from jobferry.model import JsonObject, OutcomeStatus, RecordResult
+from jobferry.model import JsonObject, Outcome, OutcomeStatus, RecordResult
+from jobferry.steps.look_at_jobs import REFUSALS
 from jobferry.vendors.base import (
     Found,
     FoundState,
@@ -22,6 +22,7 @@ from jobferry.vendors.base import (
 )
 from tests.chaos import story as stories
 from tests.chaos.story import Fate, FindWord, JobFate, Look, PollWord
+from tests.chaos.truth import Invocation, Patience, Sent
 from tests.fakes.effects import Effects
 from tests.fakes.schedule import Schedule
 from tests.fakes.vendor import Account, Act, Job
@@ -30,41 +31,11 @@ from tests.fakes.vendor import read_results as in_order
 NAME = "name"
 """The field that is different in every row of a story."""
 
+UNHEARD = (Act.DONE_UNHEARD, Act.LOST)
+
 LATE_SECONDS = 60.0
 ENDLESS_SECONDS = 900.0
 """Longer than anybody follows a job in a story."""
-
-GRACE = 5.0
-"""Seconds in which requests that were on their way may still arrive after a Retry-After."""
-
-
-@dataclass(eq=False)
-class Invocation:
-    """One invocation of a function.
-
-    dead    it has crashed: nothing of it has any effect from here on
-    harmed  it has crashed, or did not hear an answer: what it knew is lost
-    slowed  something took long in it: what it does is based on what it knew before
-    """
-
-    number: int
-    name: str
-    dead: bool = False
-    harmed: bool = False
-    slowed: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.name} #{self.number}"
-
-
-@dataclass(frozen=True)
-class _Wish:
-    """The vendor asked one invocation for patience."""
-
-    at: float
-    until: float
-    told: Invocation | None
-    submissions_only: bool
 
 
 def row_of(name: str) -> tuple[str, int]:
@@ -99,9 +70,7 @@ class Teller(Account):
         )
         self.vendor = vendor
         self.who = who
-        self.wishes: list[_Wish] = []
-        self.impatient: list[str] = []
-        self.senders: list[Invocation | None] = []
+        self._patience = Patience()
         self.undecided: set[str] = set()
         self.refused_looks = 0
         self._words = list(vendor.finds)
@@ -194,6 +163,44 @@ class Teller(Account):
             most = max(most, now)
         return most
 
+    def sent(self, name: str) -> list[Sent]:
+        return [
+            Sent(each.at, each.job_id, each.reply.act in UNHEARD)
+            for each in self.submissions
+            if any(record[NAME] == name for record in each.records)
+        ]
+
+    def denied(self, name: str) -> bool:
+        """It finds a job by its token, whatever it tells of it otherwise."""
+        return False
+
+    def bears_out(self, name: str, outcome: Outcome) -> bool | None:
+        job = self.jobs.get(outcome.job_id or "")
+        match outcome.error_code:
+            case "unsaid" if job is not None:
+                return name in self.unsaid(job)
+            case "job_forgotten" if job is not None:
+                return self.job_fate(job) is JobFate.FORGOTTEN
+            case "job_never_ended" if job is not None:
+                return self.job_fate(job) is JobFate.ENDLESS
+            case "submission_lost":
+                return name in self.undecided
+            case "403" if job is not None:
+                return self.refused_looks >= REFUSALS
+            case "evidence_missing":
+                return False
+        return None
+
+    def left_in_doubt(self, name: str) -> bool:
+        return any(each.unheard for each in self.sent(name)) or any(
+            name in self.unsaid(job) or self._is_given_up(job, name) for job in self.jobs.values()
+        )
+
+    def _is_given_up(self, job: Job, name: str) -> bool:
+        """Whether nobody waits for what would be said of a row in this job."""
+        given_up = self.job_fate(job) in (JobFate.ENDLESS, JobFate.FORGOTTEN)
+        return given_up and any(record[NAME] == name for record in job.records)
+
     # what it tells
 
     def submit(
@@ -201,12 +208,12 @@ class Teller(Account):
     ) -> SubmitAnswer:
         me = self.who()
         answer = super().submit(operation, records, token)
-        self.senders.append(me)
         job_id, reply = self.submissions[-1].job_id, self.submissions[-1].reply
         if job_id is not None:
             self._begin(self.jobs[job_id])
         if reply.retry_after is not None:
-            self._wish(reply.retry_after, me, submissions_only=reply.act is Act.FULL)
+            full = reply.act is Act.FULL
+            self._wish("vendor.submit", reply.retry_after, me, submissions_only=full)
         return answer
 
     def _begin(self, job: Job) -> None:
@@ -222,7 +229,8 @@ class Teller(Account):
         me = self.who()
         answer = super().poll(job_ids)
         if answer.throttled is not None and answer.throttled.retry_after is not None:
-            self._wish(answer.throttled.retry_after, me, submissions_only=False)
+            seconds = answer.throttled.retry_after
+            self._wish("vendor.poll", seconds, me, submissions_only=False)
         self.refused_looks += answer.refused is not None
         return answer
 
@@ -253,20 +261,18 @@ class Teller(Account):
 
     # patience
 
-    def _wish(self, seconds: float, told: Invocation | None, *, submissions_only: bool) -> None:
+    @property
+    def impatient(self) -> Sequence[str]:
+        return self._patience.impatient
+
+    def _wish(
+        self, kind: str, seconds: float, told: Invocation | None, *, submissions_only: bool
+    ) -> None:
         now = self.clock.now()
-        self.wishes.append(_Wish(now, now + seconds, told, submissions_only))
+        self._patience.ask(kind, now, seconds, told, submissions_only=submissions_only)
 
     def _note_request(self) -> None:
-        """Requests against a wish that somebody has heard and could have passed on."""
-        now, me = self.clock.now(), self.who()
-        if me is not None and me.slowed:
-            return
-        for wish in self.wishes:
-            if wish.told is not None and (wish.told.harmed or wish.told.slowed):
-                continue
-            if wish.at + GRACE <= now < wish.until and not wish.submissions_only:
-                self.impatient.append(f"{me} at {now:.1f}, asked to wait until {wish.until:.1f}")
+        self._patience.note_request(self.clock.now(), self.who())
 
 
 SUCCEEDED, FAILED = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from jobferry import pacing
 from jobferry.connections import Linked
 from jobferry.ledger.chunks import Chunk, Ending
 from jobferry.ledger.runs import Run
@@ -75,6 +76,9 @@ def resolve_lost(
         job_id=found.job_id,
         reason=found.reason,
     )
+    if found.throttled is not None:
+        until = pacing.blocked_until(deps.now(), found.throttled.retry_after)
+        deps.ledger.limits.block(run.connection, until)
     match found.state:
         case FoundState.FOUND if found.job_id is not None:
             chunks.adopt(run.connection, chunk, found.job_id, now)

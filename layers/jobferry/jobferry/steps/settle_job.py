@@ -27,6 +27,8 @@ from jobferry.steps.trip_breaker import REASON_CHARACTERS, trip_breaker
 POLICY = "policy"
 """Why a run is paused: the profile says so of an error's class."""
 
+_SENT_BEFORE = "Sent before without a clear answer, then refused: "
+
 
 def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any]:
     """Settle these chunks.
@@ -167,12 +169,15 @@ def _results(
 
 
 def _outcome(row: int, result: RecordResult, chunk: Chunk) -> Outcome:
+    """The final word on a row. A refusal decides it, unless an earlier attempt may have been
+    carried out."""
+    doubtful = chunk.in_doubt and result.status is OutcomeStatus.FAILED
     return Outcome(
         row=row,
-        status=result.status,
+        status=OutcomeStatus.UNKNOWN if doubtful else result.status,
         vendor_id=result.vendor_id,
         error_code=result.code,
-        error=result.text,
+        error=f"{_SENT_BEFORE}{result.text}" if doubtful else result.text,
         job_id=chunk.job_id,
         attempts=chunk.attempt,
     )

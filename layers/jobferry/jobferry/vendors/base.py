@@ -186,6 +186,17 @@ class Ambiguous:
 SubmitAnswer = Accepted | Refused | Throttled | Ambiguous
 
 
+def patience(problem: Refused | Throttled | Ambiguous | None) -> Throttled | None:
+    """How a vendor that has not answered a read asks for patience, if it does.
+
+    A read may simply be repeated, so that one without a clear answer is as good as throttled when
+    the vendor says how long to wait.
+    """
+    if isinstance(problem, Ambiguous) and problem.retry_after is not None:
+        return Throttled(ThrottleReason.RATE, problem.retry_after)
+    return problem if isinstance(problem, Throttled) else None
+
+
 @dataclass(frozen=True, slots=True)
 class JobReading:
     """One job as one poll saw it.
@@ -237,6 +248,8 @@ class Found:
     job_id: str | None = None
     reason: str = ""
     requests: int = 0
+    throttled: Throttled | None = field(default=None, compare=False)
+    """The vendor asked for patience meanwhile; it comes along and is no part of the finding."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from jobferry.vendors.base import (
     PollAnswer,
     Refused,
     Throttled,
-    ThrottleReason,
+    patience,
 )
 
 MAX_HICCUPS = 3
@@ -31,16 +31,13 @@ class PollRound:
 
     def note(self, problem: Refused | Throttled | Ambiguous) -> None:
         """Sort a problem in; a hiccup ends the round only when it is one of several."""
-        if isinstance(problem, Throttled):
-            self.throttled = problem
-        elif isinstance(problem, Refused):
+        asked = patience(problem)
+        self.throttled = asked or self.throttled
+        if isinstance(problem, Refused):
             self.refused = problem
-        else:
+        elif isinstance(problem, Ambiguous):
             self.hiccups.append(problem.reason)
-            if problem.retry_after is not None:
-                # A read may simply be repeated, when the vendor says when.
-                self.throttled = Throttled(ThrottleReason.RATE, problem.retry_after)
-            elif len(self.hiccups) < MAX_HICCUPS:
+            if asked is None and len(self.hiccups) < MAX_HICCUPS:
                 return
         self.over.set()
 

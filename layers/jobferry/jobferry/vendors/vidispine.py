@@ -33,6 +33,7 @@ from jobferry.vendors.base import (
     SubmitAnswer,
     Throttled,
     Vendor,
+    patience,
 )
 from jobferry.vendors.credentials import PASSWORD, authorizer
 from jobferry.vendors.vidispine_answers import (
@@ -171,7 +172,7 @@ class VidispineClient:
                 elif trouble is None:
                     readings.setdefault(job_id, JobReading(job_id, JobPhase.GONE, "gone"))
         unresolved = any(job_id not in readings for job_id in job_ids)
-        throttled = next((p for p in problems if isinstance(p, Throttled)), None)
+        throttled = next(filter(None, map(patience, problems)), None)
         refused = next(
             (p for p in problems if isinstance(p, Refused) and p.scope is RefusalScope.RUN), None
         )
@@ -267,7 +268,7 @@ class VidispineClient:
         before = self.requests_made
 
         def found(state: FoundState, job_id: str | None = None, reason: str = "") -> Found:
-            return Found(state, job_id, reason, self.requests_made - before)
+            return Found(state, job_id, reason, self.requests_made - before, patience(problem))
 
         jobs, hits, problem = self._list(("jobmetadata", f"{TOKEN_KEY}={lost.token}"))
         if problem is not None:
@@ -412,7 +413,7 @@ def _stops(trouble: Problem | None) -> bool:
     """Whether the other reader would meet the same. A user may lack the right to list alone."""
     if isinstance(trouble, Refused):
         return trouble.scope is RefusalScope.RUN and trouble.http_status != 403
-    return isinstance(trouble, Throttled)
+    return patience(trouble) is not None
 
 
 def _in_words(problems: Iterable[Problem]) -> str:

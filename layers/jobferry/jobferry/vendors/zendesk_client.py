@@ -20,8 +20,9 @@ from jobferry.vendors.base import (
     Refused,
     SubmitAnswer,
     Throttled,
+    patience,
 )
-from jobferry.vendors.zendesk_answers import JOB_ID
+from jobferry.vendors.zendesk_answers import JOB_ID, problem_of
 from jobferry.vendors.zendesk_limits import limits_of
 from jobferry.vendors.zendesk_oauth import zendesk_http
 
@@ -32,12 +33,14 @@ if TYPE_CHECKING:
 class Account:
     """HTTP to one account.
 
-    limits  what the last answer told
+    limits     what the last answer told
+    throttled  how the vendor has asked for patience, if it has, since this was last set to None
     """
 
     def __init__(self, http: HttpClient) -> None:
         self._http = http
         self.limits: RateReading | None = None
+        self.throttled: Throttled | None = None
 
     @property
     def requests_made(self) -> int:
@@ -57,6 +60,7 @@ class Account:
         """Send one request, as `HttpClient.request`."""
         answer = self._http.request(method, path, params=params, body=body)
         self.limits = _limits(answer)
+        self.throttled = patience(problem_of(answer)) or self.throttled
         return answer
 
 
@@ -83,14 +87,22 @@ class ZendeskClient(ABC):
 
     def poll(self, job_ids: Sequence[str]) -> PollAnswer:
         before = self.requests_made
+        self._account.throttled = None
         answer = self._poll(job_ids)
         made = self.requests_made - before
-        return replace(answer, requests=made, limits=self._account.limits if made else None)
+        return replace(
+            answer,
+            throttled=answer.throttled or self._account.throttled,
+            requests=made,
+            limits=self._account.limits if made else None,
+        )
 
     def find(self, operation: Operation, lost: LostSubmission, now: float) -> Found:
         before = self.requests_made
+        self._account.throttled = None
         found = self._find(operation, lost, now)
-        return replace(found, requests=self.requests_made - before)
+        made = self.requests_made - before
+        return replace(found, requests=made, throttled=self._account.throttled)
 
     @abstractmethod
     def _poll(self, job_ids: Sequence[str]) -> PollAnswer:

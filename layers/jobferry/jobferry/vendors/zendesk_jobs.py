@@ -18,7 +18,7 @@ from jobferry.vendors.base import (
     PollAnswer,
     Refused,
     Throttled,
-    ThrottleReason,
+    patience,
 )
 from jobferry.vendors.zendesk_answers import JOB_ID, Problem, json_object, problem_of
 
@@ -59,10 +59,10 @@ class JobReader:
                 readings |= seen
             else:
                 problems.append(seen)
-                if not isinstance(seen, Ambiguous):
+                if _stops(seen):
                     break  # throttled or refused: the next request would be, too
         missing = {job_id for job_id in job_ids if job_id not in readings}
-        if missing and all(isinstance(problem, Ambiguous) for problem in problems):
+        if missing and not any(map(_stops, problems)):
             found, complete, problem = self._search(missing)
             readings |= found
             problems += [problem] if problem is not None else []
@@ -133,7 +133,8 @@ class JobReader:
         """Look at ended jobs by id where an item holds no results, as documented items may."""
         for job_id, reading in readings.items():
             if reading.phase is JobPhase.ENDED and "results" not in (reading.raw or {}):
-                shown = self.show(job_id)
+                patient = self._account.throttled is not None
+                shown = None if patient else self.show(job_id)
                 readings[job_id] = (
                     shown
                     if isinstance(shown, JobReading)
@@ -175,21 +176,21 @@ def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) else None
 
 
+def _stops(problem: Problem) -> bool:
+    """Whether the next request would meet the same, or come while the vendor asks for patience."""
+    return not isinstance(problem, Ambiguous) or patience(problem) is not None
+
+
 def _answer(readings: dict[str, JobReading], problems: Sequence[Problem]) -> PollAnswer:
     throttled: Throttled | None = None
     refused: Refused | None = None
     reasons: list[str] = []
     for problem in problems:
-        match problem:
-            case Throttled():
-                throttled = problem
-            case Refused():
-                refused = problem
-            case Ambiguous(reason, retry_after):
-                reasons.append(reason)
-                if retry_after is not None:
-                    # A read may simply be repeated, when the vendor says it may.
-                    throttled = Throttled(ThrottleReason.RATE, retry_after)
+        throttled = patience(problem) or throttled
+        if isinstance(problem, Refused):
+            refused = problem
+        elif isinstance(problem, Ambiguous):
+            reasons.append(problem.reason)
     return PollAnswer(
         readings=readings,
         throttled=throttled,

@@ -1,0 +1,134 @@
+"""The real adapters that stories are carried out with: what each of them needs to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobferry.model import JsonObject
+from jobferry.vendors.base import Vendor
+from jobferry.vendors.vidispine import VIDISPINE
+from jobferry.vendors.zendesk_sunshine import ZENDESK_SUNSHINE
+from jobferry.vendors.zendesk_support import ZENDESK_SUPPORT
+from tests.chaos.sites import Wrong
+
+
+@dataclass(frozen=True)
+class Work:
+    """An operation as stories use it, and the field that the row's name goes into."""
+
+    operation: str
+    name: str
+    constants: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A vendor's adapter.
+
+    path      what stands behind the site's address
+    submits   paths of submissions, as a regular expression
+    create    the operation that must not be repeated
+    upsert    the one that may be; None: the vendor has none
+    kinds     what its operations make, in the simulator's words
+    max_jobs  the setting of the simulator that bounds jobs in flight; empty: there is none
+    ends      what can go wrong with a job there
+    list_has_results  the list of jobs shows their results, too
+    job_names_row     a job without results is what its row is known by
+    """
+
+    vendor: Vendor
+    credentials: Mapping[str, str]
+    submits: str
+    create: Work
+    upsert: Work | None
+    kinds: frozenset[str]
+    ends: Sequence[Wrong]
+    path: str = ""
+    max_jobs: str = ""
+    list_has_results: bool = True
+    job_names_row: bool = False
+
+    def work(self, *, repeatable: bool) -> Work:
+        return self.upsert if repeatable and self.upsert is not None else self.create
+
+    @property
+    def max_records(self) -> int:
+        return self.vendor.operations[self.create.operation].max_records
+
+
+_COMMON_ENDS = (
+    Wrong.ROW_REFUSED,
+    Wrong.DIES_AT_ONCE,
+    Wrong.STUCK,
+    Wrong.LATE,
+    Wrong.UNKNOWN_BY_ID,
+    Wrong.FORGOTTEN,
+    Wrong.STEPS_BACK,
+)
+
+ADAPTERS: Mapping[str, Adapter] = {
+    adapter.vendor.name: adapter
+    for adapter in (
+        Adapter(
+            vendor=ZENDESK_SUPPORT,
+            credentials={"email": "agent@example.com", "token": "sim-token"},
+            submits="(create_many|create_or_update_many)$",
+            create=Work("tickets.create", "subject", {"comment.body": "As agreed."}),
+            upsert=Work("users.create_or_update", "name"),
+            kinds=frozenset({"ticket", "user"}),
+            max_jobs="max_jobs",
+            ends=(
+                *_COMMON_ENDS,
+                Wrong.ROW_IN_CONFLICT,
+                Wrong.NO_RESULTS,
+                Wrong.SHORT_RESULTS,
+                Wrong.SHUFFLED_RESULTS,
+                Wrong.EMPTY_RESULT,
+                Wrong.DIES,
+                Wrong.KILLED,
+            ),
+        ),
+        Adapter(
+            vendor=ZENDESK_SUNSHINE,
+            credentials={"bearer": "sim-token"},
+            submits="sunshine/jobs$",
+            create=Work("resources.post", "attributes.name", {"type": "product"}),
+            upsert=Work("resources.external_id_set", "attributes.name", {"type": "product"}),
+            kinds=frozenset({"resource"}),
+            max_jobs="sunshine_max_jobs",
+            list_has_results=False,
+            ends=(
+                *_COMMON_ENDS,
+                Wrong.NO_RESULTS,
+                Wrong.SHORT_RESULTS,
+                Wrong.EMPTY_RESULT,
+                Wrong.DIES,
+                Wrong.ABORTED,
+            ),
+        ),
+        Adapter(
+            vendor=VIDISPINE,
+            credentials={"username": "admin", "password": "admin"},
+            path="/API",
+            submits="API/job$",
+            create=Work("jobs.create", "title", {"type": "IMPORT"}),
+            upsert=None,
+            kinds=frozenset({"item"}),
+            job_names_row=True,
+            ends=(*_COMMON_ENDS, Wrong.NO_RESULTS),
+        ),
+    )
+}
+
+
+def row_name(fields: JsonObject, known: frozenset[str]) -> str | None:
+    """Which row of the story a record came from: its name stands in one of the fields."""
+    for value in fields.values():
+        if isinstance(value, str) and value in known:
+            return value
+        found = row_name(value, known) if isinstance(value, dict) else None
+        if found is not None:
+            return found
+    return None
