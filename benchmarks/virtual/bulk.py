@@ -263,7 +263,7 @@ class BulkTable(FakeTable):
                 for item in batch:
                     # But for their errors, rows are alike.
                     self._put_row(item, _row_bytes(item) if "error" in item else plain)
-            self.units.used += len(batch)
+            self.units.written += len(batch)
 
     def _put_row(self, item: Item, size: int) -> None:
         units = _units(size)

@@ -11,6 +11,7 @@ import click
 
 from jobferry.connections import max_jobs as jobs_allowed
 from jobferry.ledger.config import Connection
+from jobferry.ledger.limits import Limits
 from jobferry.profiles import NAME
 from jobferry.steps.control_jobs import VendorUnavailableError
 from jobferry.vendors import vendor_named
@@ -181,10 +182,17 @@ def show(app: App, name: str) -> None:
     rate = found.requests_per_minute
     put_text(
         f"{found.name}: {vendor.title} at {found.base_url}\n"
-        f"Jobs      {limits.in_flight} in flight, at most {jobs_allowed(found, vendor)}\n"
+        f"Jobs      {_in_flight(limits, jobs_allowed(found, vendor))}\n"
         f"Requests  {'as many as the vendor takes' if rate is None else f'{rate} a minute'}"
         f", of which Jobferry may use {found.share:.0%}"
     )
+
+
+def _in_flight(limits: Limits, most: int) -> str:
+    """Jobs under way: more than there may be have not been looked at since they ended."""
+    ended = limits.in_flight - most
+    seen = f"{min(limits.in_flight, most)} in flight, at most {most}"
+    return f"{seen}; {ended} more have ended and wait for a look" if ended > 0 else seen
 
 
 @connection.command()

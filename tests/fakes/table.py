@@ -27,8 +27,8 @@ from jobferry.ledger.table import (
     Operation,
     Put,
     Table,
+    Units,
     Update,
-    WriteUnits,
 )
 from tests.fakes.conditions import BadExpressionError, holds
 from tests.fakes.effects import Effects
@@ -57,7 +57,7 @@ class FakeTable(Table):
     def __init__(self, effects: Effects | None = None) -> None:
         # The client of the real table is left out on purpose.
         self.effects = effects or Effects()
-        self.units = WriteUnits()
+        self.units = Units()
         self._items: dict[Key, Item] = {}
         self._sizes: dict[Key, int] = {}
         # Sort keys in order, by partition.
@@ -77,9 +77,9 @@ class FakeTable(Table):
             self._held.clear()
 
     def view(self) -> FakeTable:
-        """The same table with a count of write units of its own, as another client sees it."""
+        """The same table with a count of units of its own, as another client sees it."""
         view = copy.copy(self)
-        view.units = WriteUnits()
+        view.units = Units()
         return view
 
     def items(self) -> list[Item]:
@@ -88,6 +88,7 @@ class FakeTable(Table):
             return [_copied(self._items[key]) for key in sorted(self._items)]
 
     def get(self, pk: str, sk: str) -> Item | None:
+        self.units.asked_for(1)
         with self._lock:
             found: Item | None = _copied(self._items.get(_checked_key((pk, sk))))
         return found
@@ -122,6 +123,7 @@ class FakeTable(Table):
                 found.reverse()
             # What is stored is replaced by every change and never changed itself.
             chosen = [entries[key] for key in found[:limit]]
+        self.units.found(len(chosen))
         for item in chosen:
             yield _copied(item)
 

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 from unittest import mock
 
-from jobferry import pacing, vendors
+from jobferry import pacing, prices, vendors
 from jobferry.connections import Connections
 from jobferry.ledger import Ledger
 from jobferry.ledger.config import Connection
@@ -128,7 +128,7 @@ class World:
         self.restarts: list[tuple[str, str]] = []
         self.running: set[str] = set()
         self.ended: dict[str, str | None] = {}
-        self.seconds = {"submit": 70.0, "plan": 810.0, "close": 810.0, "poll": 70.0}
+        self.seconds = {"submit": 70.0, "plan": 810.0, "close": 810.0, "poll": 130.0}
         self._senders = senders
         self._lane_window = lane_window
         self._executions = count(1)
@@ -257,7 +257,9 @@ class World:
             settle_job(state.run_id, group, self.task_deps())
 
     def poll(self, state: LaneState) -> LaneState:
-        return poll_jobs(state, self.task_deps(), self.clock.now() + self.seconds["poll"])
+        deps = self.task_deps()
+        deps = replace(deps, settings=replace(deps.settings, memory_gb=prices.POLL_GB))
+        return poll_jobs(state, deps, self.clock.now() + self.seconds["poll"])
 
     def close(self, run_id: str) -> dict[str, Any]:
         return close_run(run_id, self.deps, self.clock.now() + self.seconds["close"])

@@ -19,6 +19,11 @@ ASSUMED = Latency(mu=math.log(10.0), spread=0.5, jobs=0)
 _PLANNED_ROWS_A_SECOND = 80_000
 _CLOSED_ROWS_A_SECOND = 20_000
 _START_SECONDS = 2.0
+_SETTLED_GB_SECONDS = 0.08
+"""Of settling one job."""
+
+_REFUSED = 0.4
+"""Submissions refused for each job, where slots are refilled on presumption; measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +34,14 @@ class Terms:
     per_minute  R; None while no limit is known
     poll_batch  P
     latency     what was learned of jobs; `ASSUMED` before the first
+    presumes    slots are refilled on the expected end of their jobs
     """
 
     max_jobs: int
     per_minute: int | None
     poll_batch: int
     latency: Latency
+    presumes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,35 +80,43 @@ def looks(jobs: int, terms: Terms) -> int:
     at_once = max(1, min(terms.max_jobs, jobs))
     fewest = -(-jobs // max(1, min(terms.max_jobs, terms.poll_batch))) if jobs else 0
     tail = math.ceil(math.log2(at_once + 1)) + 1 if jobs else 0
-    slots = jobs * terms.latency.mean / terms.max_jobs
-    rate = 0.0 if terms.per_minute is None else 60.0 * jobs / terms.per_minute
-    if jobs <= terms.max_jobs or rate > slots:
+    if terms.presumes or not _slots_bind(jobs, terms):
         return fewest + tail
     gap = max(0.02 * terms.latency.median, 1.5 * terms.latency.mean / terms.max_jobs, pacing.FLOOR)
-    return max(fewest, round(slots / gap)) + tail
+    return max(fewest, round(jobs * terms.latency.mean / terms.max_jobs / gap)) + tail
 
 
-def forecast(rows: int, jobs: int, terms: Terms, memory_gb: float = 0.5) -> Forecast:
+def refused_tries(jobs: int, terms: Terms) -> int:
+    """Submissions that are likely to come a moment too early, and go again."""
+    return round(_REFUSED * jobs) if terms.presumes and _slots_bind(jobs, terms) else 0
+
+
+def _slots_bind(jobs: int, terms: Terms) -> bool:
+    slots = jobs * terms.latency.mean / terms.max_jobs
+    rate = 0.0 if terms.per_minute is None else 60.0 * jobs / terms.per_minute
+    return jobs > terms.max_jobs and slots > rate
+
+
+def forecast(rows: int, jobs: int, terms: Terms) -> Forecast:
     """Forecast a run of `rows` rows, bad ones included, in `jobs` jobs."""
     bound = least_seconds(jobs, terms)
-    polls = looks(jobs, terms)
+    polls, refused = looks(jobs, terms), refused_tries(jobs, terms)
     seconds = _START_SECONDS + rows / _PLANNED_ROWS_A_SECOND + 1.03 * bound
     seconds += rows / _CLOSED_ROWS_A_SECOND
     lanes = pacing.lanes_for(terms.max_jobs, jobs, terms.poll_batch)
+    laps = lanes * (1 + bound / pacing.LAP_SECONDS)
     used = prices.Used(
-        write_units=rows + prices.WRITES_PER_CHUNK * jobs,
+        write_units=rows + prices.WRITES_PER_CHUNK * jobs + prices.WRITES_PER_REFUSAL * refused,
         read_units=rows / 8 + 3 * polls + 3 * jobs,
-        transitions=9
-        + lanes * (1 + prices.LAP_TRANSITIONS * (1 + bound / pacing.LAP_SECONDS))
-        + jobs / pacing.SETTLE_GROUP,
-        invocations=5 + 2 * lanes * (1 + bound / pacing.LAP_SECONDS) + jobs / pacing.SETTLE_GROUP,
-        gb_seconds=memory_gb * (lanes * bound + 0.08 * jobs) + rows / 30_000,
+        transitions=9 + lanes + prices.LAP_TRANSITIONS * laps + jobs / pacing.SETTLE_GROUP,
+        invocations=5 + 2 * laps + jobs / pacing.SETTLE_GROUP,
+        gb_seconds=prices.POLL_GB * lanes * bound + _SETTLED_GB_SECONDS * jobs + rows / 30_000,
         puts=min(polls, jobs / 5) + 12,
         gets=jobs + 10,
     )
     return Forecast(
         jobs=jobs,
-        requests=jobs + polls,
+        requests=jobs + refused + polls,
         seconds=round(seconds, 1),
         bound=round(bound, 1),
         cost=sum(prices.cost(used).values()),

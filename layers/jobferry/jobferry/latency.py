@@ -79,6 +79,14 @@ def learned(latency: Latency | None, observed: Sequence[tuple[float, float]]) ->
     return latency
 
 
+def likely_end(latency: Latency | None, seen: float, ended: float) -> float:
+    """The age at which a job most likely ended that was under way at one and ended at another."""
+    if latency is None:
+        return (seen + ended) / 2
+    away, _ = _told(latency, seen, ended)
+    return min(ended, max(seen, math.exp(latency.mu + away)))
+
+
 def _after(latency: Latency | None, seen: float, ended: float) -> Latency:
     if latency is None:
         return Latency(math.log(max(_SHORTEST, (seen + ended) / 2)), _SPREAD, 1)

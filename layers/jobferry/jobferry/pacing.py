@@ -20,7 +20,7 @@ batched look serves an account of thirty, and its requests are the fewest."""
 MAX_LANES = 40
 """Concurrency of the Distributed Map."""
 
-SETTLE_GROUP = 20
+SETTLE_GROUP = 40
 """Jobs settled by one invocation: few transitions, a second's work, and still parallel."""
 
 SETTLE_PARALLEL = 10
@@ -30,11 +30,18 @@ MAX_EVENTS = 20_000
 """Events of one lane execution before a fresh one goes on: a history holds 25,000, and what the
 count below does not know (retries) needs room."""
 
+LAP_CHUNKS = 160
+"""Chunks to be settled with which a lap ends, however soon: what their rows tell may stop it."""
+
 _EVENTS_PER_LAP = 24
 _EVENTS_PER_GROUP = 7
 
-LAP_SECONDS = 60.0
-"""How long one lap stays in its function when waits are short: results are settled after it."""
+LAP_SECONDS = 120.0
+"""How long one lap stays in its function when waits are short: results are settled after it, and
+functions that carry lanes may take a minute longer."""
+
+WATCHFUL_SECONDS = 20.0
+"""The same for a run that one row's error stops."""
 
 FLOOR = 0.2
 """The shortest wait between two looks: a request takes about as long."""

@@ -23,6 +23,12 @@ IsLaneDone."""
 LAP = LAP_TRANSITIONS * TRANSITION + 2 * LAMBDA_REQUEST
 """What one more lap of a lane costs, apart from the seconds of its functions."""
 
+POLL_GB = 0.25
+"""Memory of the function that waits for jobs, in gigabytes (template.yaml)."""
+
+WRITES_PER_REFUSAL = 3
+"""Write units of a submission that comes too early: request 1, intent 1, taken back 1."""
+
 WRITES_PER_CHUNK = 14
 """Write units of one chunk on its way: pointer 1, claimed 2 (and 4 for pool and limits, shared by
 those claimed together), intent 1, job 1, requests 1, finished 2 (and 2, shared), settled 2 (and

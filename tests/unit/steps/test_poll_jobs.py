@@ -125,10 +125,11 @@ class TestStaying:
     def test_it_leaves_with_as_much_as_one_lap_settles(self) -> None:
         with World(max_records=1, max_jobs=30) as world:
             world.account.latency = lambda _number: 1.0
-            run_id = world.planned(things(400)).run_id
+            world.put_profile({"breaker": None})
+            run_id = world.planned(things(1_000)).run_id
             state = world.poll(world.submit(LaneState(run_id, 0)))
             settle = [number for group in state.settle for number in group]
-            lap = pacing.SETTLE_GROUP * pacing.SETTLE_PARALLEL
+            lap = pacing.LAP_CHUNKS
             assert lap <= len(settle) == len(set(settle)) < lap + 30
             assert max(map(len, state.settle)) <= pacing.SETTLE_GROUP
             assert state.state == WORKING

@@ -47,4 +47,8 @@ class Ledger:
 
     def write_units(self) -> int:
         """Write units that this ledger has used so far."""
-        return self._table.units.used
+        return self._table.units.written
+
+    def read_units(self) -> int:
+        """Read units that this ledger has used so far."""
+        return self._table.units.read

@@ -45,6 +45,8 @@ class Chunk:
     token        goes with the submission, to find the job again
     sending_at   when the request left; absent: nothing was ever sent
     lost_at      when it was clear that no clear answer would come
+    finished_at  when it was found that its job had ended, or never will have
+    ended_at     when the job probably ended: a while before somebody looked
     evidence     archive key of the vendor's raw answer that ended the job
     verdict      (status, code, text) for all rows, when no results decide them one by one
     in_doubt     an earlier attempt may have been carried out (and may be repeated)
@@ -67,6 +69,7 @@ class Chunk:
     lost_at: float | None = None
     submitted_at: float | None = None
     finished_at: float | None = None
+    ended_at: float | None = None
     settled_at: float | None = None
     job_id: str | None = None
     evidence: str | None = None
@@ -87,6 +90,11 @@ class Chunk:
     @property
     def rows(self) -> int:
         return sum(span.rows for span in self.spans)
+
+    @property
+    def source_bytes(self) -> int:
+        """What its rows take in the file."""
+        return sum(span.length for span in self.spans)
 
     def row_numbers(self) -> list[int]:
         """The numbers of its rows, in the order sent."""
@@ -121,6 +129,8 @@ class Ending:
     verdict: tuple[OutcomeStatus, str, str] | None = None
     halve: bool = False
     """One of its rows may be to blame for all of them."""
+    ended_at: float | None = None
+    """When the job probably ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -580,6 +590,8 @@ def _release(connection: str, slots: int) -> Update:
 
 def _ending_update(chunk: Chunk, ending: Ending, now: float) -> Operation:
     change: dict[str, Any] = {"state": ChunkState.FINISHED.value, "finished_at": now}
+    if ending.ended_at is not None:
+        change["ended_at"] = ending.ended_at
     if ending.evidence is not None:
         change["evidence"] = ending.evidence
     if ending.halve:
@@ -638,6 +650,7 @@ def _chunk(item: Item) -> Chunk:
         lost_at=item.get("lost_at"),
         submitted_at=item.get("submitted_at"),
         finished_at=item.get("finished_at"),
+        ended_at=item.get("ended_at"),
         settled_at=item.get("settled_at"),
         job_id=item.get("job_id"),
         evidence=item.get("evidence"),

@@ -113,6 +113,7 @@ class Run:
     settle_calls: int = 0
     settle_gb_ms: float = 0
     settle_units: int = 0
+    settle_reads: int = 0
     expires_at: int = 0
     """When the table forgets the run, its chunks and its rows (epoch seconds)."""
 
@@ -159,7 +160,7 @@ class Figures:
     submit, poll, other   requests to the vendor
     laps                  laps of the state machine
     gb_ms                 time of their functions (ms) times their memory (GB)
-    write_units           of the table
+    write_units, read_units  of the table
     puts                  objects written (evidence)
     """
 
@@ -169,6 +170,7 @@ class Figures:
     laps: int = 0
     gb_ms: int = 0
     write_units: int = 0
+    read_units: int = 0
     puts: int = 0
 
     @property
@@ -570,5 +572,6 @@ def _run(item: Item) -> Run:
         settle_calls=item.get("settle_calls", 0),
         settle_gb_ms=item.get("settle_gb_ms", 0),
         settle_units=item.get("settle_units", 0),
+        settle_reads=item.get("settle_reads", 0),
         expires_at=item["expires_at"],
     )

@@ -102,21 +102,36 @@ class Delete:
 Operation = Update | Put | Delete
 
 
-class WriteUnits:
-    """Write units used so far: one per kilobyte and index written, twice that in transactions.
+class Units:
+    """Capacity units used so far.
+
+    written  one per kilobyte and index written, twice that in transactions
+    read     one for each item that is asked for, and for every four kilobytes of a query
 
     Counted here, since a transaction's answer tells nothing of them unless it is asked for in a
-    form that costs more to read than it is worth. An update is taken for a small item's.
+    form that costs more to read than it is worth. An update is taken for a small item's, and what
+    a query finds for items of a quarter of a kilobyte.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self.used = 0
+        self.written = 0
+        self.read = 0
+
+    def asked_for(self, items: int) -> None:
+        """Items were read by their keys."""
+        with self._lock:
+            self.read += items
+
+    def found(self, items: int) -> None:
+        """A query read so many."""
+        with self._lock:
+            self.read += 1 + items // 16
 
     def add(self, operations: Sequence[Operation], *, together: bool = False) -> None:
         units = sum(_units(operation) for operation in operations)
         with self._lock:
-            self.used += 2 * units if together else units
+            self.written += 2 * units if together else units
 
 
 _INDEXED = ("time_pk", "person_pk")
@@ -146,10 +161,11 @@ class Table:
         self._client = client
         self._name = name
         self._sleep = sleep
-        self.units = WriteUnits()
+        self.units = Units()
 
     def get(self, pk: str, sk: str) -> Item | None:
         """Strongly consistent read of one item."""
+        self.units.asked_for(1)
         answer = self._call(
             self._client.get_item, TableName=self._name, Key=_key(pk, sk), ConsistentRead=True
         )
@@ -157,6 +173,7 @@ class Table:
 
     def get_many(self, keys: Sequence[tuple[str, str]]) -> list[Item]:
         """Strongly consistent read of many items, in no particular order; absent ones missing."""
+        self.units.asked_for(len(keys))
         found: list[Item] = []
         for start in range(0, len(keys), BATCH_GET_ITEMS):
             pending = [_key(pk, sk) for pk, sk in keys[start : start + BATCH_GET_ITEMS]]
@@ -226,6 +243,7 @@ class Table:
             if left is not None:
                 request["Limit"] = left
             answer = self._call(self._client.query, **request)
+            self.units.found(len(answer["Items"]))
             for item in answer["Items"]:
                 yield _plain(item)
             if left is not None:

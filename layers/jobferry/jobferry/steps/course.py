@@ -58,10 +58,11 @@ class Course:
             self._first = min(self._first, chunk.submitted_at)
             self._last = max(self._last, chunk.submitted_at)
             self._change(chunk.submitted_at, 0, 1)
-            if chunk.finished_at is not None:
-                self._change(chunk.finished_at, 0, -1)
-                self._busy += chunk.finished_at - chunk.submitted_at
-                heappush(self._ends, chunk.finished_at)
+            ended_at = chunk.finished_at if chunk.ended_at is None else chunk.ended_at
+            if ended_at is not None:
+                self._change(ended_at, 0, -1)
+                self._busy += ended_at - chunk.submitted_at
+                heappush(self._ends, ended_at)
             while self._ends and self._ends[0] <= self._last:
                 heappop(self._ends)
         if chunk.settled_at is not None:

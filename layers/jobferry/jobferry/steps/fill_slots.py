@@ -32,6 +32,10 @@ from jobferry.vendors.base import (
 SENDERS = 12
 """Requests under way at once; a submission takes some 0.3 s."""
 
+BYTES_AT_ONCE = 8 * 1024 * 1024
+"""Of the file, in the chunks that are sent side by side: what is made of them takes several times
+as much, and the functions have little memory."""
+
 CLAIM_TRIES = 8
 """Claims lost to other lanes before this lap goes on without."""
 
@@ -59,7 +63,7 @@ def fill_slots(work: LaneWork) -> None:
     """Send what may be sent now; `work.try_at` says when more may be."""
     now = work.deps.now()
     sent_before = work.counts["submit"]
-    limits = work.deps.ledger.limits.get(work.run.connection)
+    limits = work.read_limits()
     work.try_at, work.short_until = NEVER, 0.0
     if now < limits.blocked_until:
         work.blocked(limits.blocked_until)
@@ -105,7 +109,8 @@ def _paid_for(work: LaneWork, limits: Limits) -> list[Chunk]:
     now = work.deps.now()
     if now >= work.deadline:
         return []
-    on_offer = _on_offer(work)
+    pool = work.deps.ledger.chunks.pool(work.run.run_id)
+    on_offer = _on_offer(work, pool)
     ready = sorted(work.ready, key=lambda chunk: chunk.number)
     presumption = work.presumption(limits)
     presumed = presumption.ended(now) if presumption is not None else 0
@@ -119,25 +124,26 @@ def _paid_for(work: LaneWork, limits: Limits) -> list[Chunk]:
     )
     granted = _take_requests(work, room) if room else 0
     to_send = ready[:granted]
-    return to_send + _claim(work, granted - len(to_send), jobs)
+    return to_send + _claim(work, pool, granted - len(to_send), jobs)
 
 
-def _claim(work: LaneWork, wanted: int, jobs: int) -> list[Chunk]:
-    """Claim chunks while fewer than `jobs` are in flight on the connection."""
+def _claim(work: LaneWork, pool: Pool, wanted: int, jobs: int) -> list[Chunk]:
+    """Claim chunks of a pool while fewer than `jobs` are in flight on the connection."""
     run, chunks = work.run, work.deps.ledger.chunks
     claimed: list[Chunk] = []
     for _ in range(CLAIM_TRIES if wanted else 0):
-        pool = chunks.pool(run.run_id)
-        work.left = pool.left
         count = min(wanted - len(claimed), pool.left, CLAIM_BATCH)
         offered = _offered(work, pool, count) if count > 0 else []
         if not offered:
             break
         got = chunks.claim(run, work.state.lane, offered, pool, work.deps.now(), max_jobs=jobs)
-        if got is None and work.deps.ledger.limits.get(run.connection).in_flight + count > jobs:
+        if got is None and work.read_limits().in_flight + count > jobs:
             wanted -= 1  # another lane took a slot meanwhile
         claimed += got or ()
         work.left = pool.left - len(got or ())
+        if len(claimed) < wanted:
+            pool = chunks.pool(run.run_id)
+            work.left = pool.left
     work.keep(claimed)
     return claimed
 
@@ -160,7 +166,7 @@ def _next_try(work: LaneWork, *, sent: bool) -> float:
     sent: something was sent just now, which took its time.
     """
     now = work.deps.now()
-    limits = work.deps.ledger.limits.get(work.run.connection)
+    limits = work.read_limits()
     moment = NEVER
     if work.lost:
         lost = min(lost_from(chunk) for chunk in work.lost)
@@ -204,9 +210,8 @@ def _due(work: LaneWork, pool: Pool) -> list[int]:
     return sorted(n for n in pool.again if work.not_before.get(n, NEVER) <= now)
 
 
-def _on_offer(work: LaneWork) -> int:
+def _on_offer(work: LaneWork, pool: Pool) -> int:
     """Chunks that may be claimed now; notes when rows that wait will go again."""
-    pool = work.deps.ledger.chunks.pool(work.run.run_id)
     work.left = pool.left
     due = len(_due(work, pool))
     if due < len(pool.again):
@@ -225,7 +230,9 @@ def _send_all(work: LaneWork, chunks: Sequence[Chunk], *, careful: bool) -> None
     alone = len(chunks[:1]) if careful else 0
     for chunk in chunks[:alone]:
         _send(work, chunk)
-    work.deps.gather(lambda chunk: _send(work, chunk), chunks[alone:], SENDERS)
+    largest = max((chunk.source_bytes for chunk in chunks), default=0)
+    senders = max(1, min(SENDERS, BYTES_AT_ONCE // max(1, largest)))
+    work.deps.gather(lambda chunk: _send(work, chunk), chunks[alone:], senders)
 
 
 def _send(work: LaneWork, chunk: Chunk) -> None:
@@ -309,7 +316,7 @@ def _take_back(work: LaneWork, sent: Chunk) -> None:
 def _throttled(work: LaneWork, chunk: Chunk, sent: Chunk, answer: Throttled) -> None:
     """Nothing was done: wait as the vendor asks, and learn what its limits are."""
     run, deps = work.run, work.deps
-    limits = deps.ledger.limits.get(run.connection)
+    limits = work.read_limits()
     now = deps.now()
     over = limits.in_flight > limits.max_jobs(now)
     if answer.reason is ThrottleReason.SLOTS and over and answer.retry_after is None:

@@ -13,7 +13,7 @@ from threading import Event
 
 from jobferry import budget, pacing, shares
 from jobferry.connections import Linked
-from jobferry.latency import Latency, learned
+from jobferry.latency import Latency, learned, likely_end
 from jobferry.ledger.chunks import Chunk
 from jobferry.ledger.limits import Limits, Requests
 from jobferry.ledger.runs import Halt, Run
@@ -44,6 +44,8 @@ class LaneWork:
     deadline   epoch seconds after which no request may be begun
     chunks     its chunks that are claimed, submitted or finished, by number
     not_before when chunks of rows that are tried again may be sent, by number
+    limits     of the connection, as last read
+    requests   of the last minute, as last read
     seen       when a job was last seen under way, by chunk
     foretold   when a job will end by the vendor's own count, by chunk
     observed   ages between which jobs ended, by rows of the job
@@ -65,8 +67,11 @@ class LaneWork:
     deadline: float
     began_at: float
     units_before: int
+    reads_before: int
     chunks: dict[int, Chunk]
     latency: Latency | None
+    limits: Limits
+    requests: Requests
     demands: Sequence[Demand] = ()
     not_before: dict[int, float] = field(default_factory=dict)
     seen: dict[int, float] = field(default_factory=dict)
@@ -118,6 +123,12 @@ class LaneWork:
     def lost(self) -> list[Chunk]:
         """Sent, and nobody noted a job."""
         return [c for c in self.in_state(ChunkState.CLAIMED) if c.sending_at is not None]
+
+    @property
+    def to_settle(self) -> list[Chunk]:
+        """Chunks whose jobs have ended, and that nobody settles beside this lap."""
+        in_hand = {number for group in self.state.settling for number in group}
+        return [c for c in self.in_state(ChunkState.FINISHED) if c.number not in in_hand]
 
     def submitted(self) -> dict[str, Chunk]:
         """Chunks with a job under way, by job id."""
@@ -195,6 +206,7 @@ class LaneWork:
             return
         ledger = self.deps.ledger
         self.run = ledger.runs.must_get(self.run.run_id)
+        self.requests = ledger.limits.requests(self.run.connection)
         self._refreshed_at = now
         if self.run.status.closed:
             # Somebody else has carried it to its end: nothing is left to do, nor to ask for.
@@ -211,6 +223,11 @@ class LaneWork:
             )
             ledger.limits.need(self.run.connection, demand, now)
         self.demands = ledger.limits.demands(self.run.connection, now)
+
+    def read_limits(self) -> Limits:
+        """The limits as they stand now, for what is decided by them at once."""
+        self.limits = self.deps.ledger.limits.get(self.run.connection)
+        return self.limits
 
     def window(self, limits: Limits) -> int:
         """Jobs that this lane may have in flight: its part of the run's fair share."""
@@ -231,10 +248,9 @@ class LaneWork:
             limits[budget.ENDPOINT + operation.endpoint] = operation.endpoint_per_minute
         return limits
 
-    def account_limit(self, known: Requests | None = None) -> dict[str, int]:
+    def account_limit(self) -> dict[str, int]:
         """Requests a minute of the whole account, where a limit is known."""
-        known = known or self.deps.ledger.limits.requests(self.run.connection)
-        per_minute = known.per_minute(
+        per_minute = self.requests.per_minute(
             self.linked.request_budget, self.linked.connection.share, self.deps.now()
         )
         return {} if per_minute is None else {budget.ACCOUNT: per_minute}
@@ -336,10 +352,10 @@ class LaneWork:
         if told.requests_remaining == 0 and told.resets_in:
             limits.block(self.run.connection, self.deps.now() + told.resets_in)
 
-    def note_ended(self, chunk: Chunk, at: float) -> None:
-        """Learn from a job that was seen ended."""
+    def note_ended(self, chunk: Chunk, at: float) -> float:
+        """Learn from a job that was seen ended; returns when it probably did."""
         if chunk.submitted_at is None:
-            return
+            return at
         ages = (
             self.seen.pop(chunk.number, chunk.submitted_at) - chunk.submitted_at,
             at - chunk.submitted_at,
@@ -347,6 +363,7 @@ class LaneWork:
         self.foretold.pop(chunk.number, None)
         self.observed[chunk.rows].append(ages)
         self.latency = learned(self.latency, [ages])
+        return chunk.submitted_at + likely_end(self.latency, *ages)
 
     # how it ends
 
@@ -360,11 +377,11 @@ class LaneWork:
         self.counts["gb_ms"] += round(spent * self.deps.settings.memory_gb)
         self.counts["laps"] += laps
         self.counts["write_units"] += ledger.write_units() - self.units_before + 1
+        self.counts["read_units"] += ledger.read_units() - self.reads_before
         ledger.runs.count(run, state.lane, self.counts)
-        in_hand = {number for group in state.settling for number in group}
-        finished = [c.number for c in self.in_state(ChunkState.FINISHED) if c.number not in in_hand]
+        finished = sorted(chunk.number for chunk in self.to_settle)
         return state.then(
-            settle=tuple(map(tuple, pacing.settle_groups(sorted(finished)))),
+            settle=tuple(map(tuple, pacing.settle_groups(finished))),
             looked_at=self.looked_at,
             troubles=self.troubles,
         )
@@ -373,6 +390,7 @@ class LaneWork:
 def open_lane(state: LaneState, deps: Deps, deadline: float) -> LaneWork | None:
     """Take up a lane; None when its run is closed."""
     began_at, units_before = deps.now(), deps.ledger.write_units()
+    reads_before = deps.ledger.read_units()
     run = deps.ledger.runs.must_get(state.run_id)
     if run.status.closed:
         return None
@@ -386,11 +404,14 @@ def open_lane(state: LaneState, deps: Deps, deadline: float) -> LaneWork | None:
         deadline=deadline,
         began_at=began_at,
         units_before=units_before,
+        reads_before=reads_before,
         chunks={
             c.number: c
             for c in deps.ledger.chunks.in_flight(run.connection, run.run_id, state.lane)
         },
         latency=known.get(""),
+        limits=deps.ledger.limits.get(run.connection),
+        requests=deps.ledger.limits.requests(run.connection),
         looked_at=state.looked_at,
         troubles=state.troubles,
     )

@@ -36,7 +36,7 @@ def look_at_jobs(work: LaneWork) -> None:
     """Look once, at all jobs of the lane that fit into the requests there are."""
     run, deps, ledger = work.run, work.deps, work.deps.ledger
     jobs = _worth_asking(work)
-    limits = ledger.limits.get(run.connection)
+    limits = work.read_limits()
     if not jobs or deps.now() < limits.blocked_until:
         work.look_from = max(work.look_from, limits.blocked_until)
         return
@@ -54,8 +54,8 @@ def look_at_jobs(work: LaneWork) -> None:
     for chunk in jobs.values():
         reading = answer.readings.get(chunk.job_id or "")
         if reading is not None and reading.phase is JobPhase.ENDED:
-            endings.append(Ending(chunk.number, evidence=key))
-            work.note_ended(chunk, moment)
+            ended_at = work.note_ended(chunk, moment)
+            endings.append(Ending(chunk.number, evidence=key, ended_at=ended_at))
             continue
         verdict = _given_up(chunk, answer, now, work.troubles)
         if verdict is not None:
@@ -96,14 +96,13 @@ def next_look(work: LaneWork) -> float:
     flying = work.flying()
     if not flying:
         return NEVER  # and nothing has to be read to know it
-    limits = work.deps.ledger.limits.get(work.run.connection)
-    known = work.deps.ledger.limits.requests(work.run.connection)
+    limits, known = work.limits, work.requests
     now = work.deps.now()
     more = bool(work.left or work.ready) and work.run.halt is None
     full = limits.free(now) == 0 or work.busy >= work.window(limits)
     presumption = work.presumption(limits)
     scarce = more and (work.slots_refused or (full and presumption is None))
-    rate = work.account_limit(known)
+    rate = work.account_limit()
     latency = work.latency
     per_second = len(flying) / latency.median if more and latency is not None else 0.0
     return pacing.next_look(

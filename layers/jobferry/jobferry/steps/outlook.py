@@ -25,6 +25,8 @@ _STATES_OF_A_RUN = 9
 """OpenRun, IsRunOpen, PlanRun, IsPlanned, Lanes, CloseRun, IsRunClosed, AnnounceRun, RunEnded."""
 
 _CLOSED_ROWS_A_GB_SECOND = 30_000
+_CLOSED_ROWS_A_READ_UNIT = 16
+"""An outcome takes below a quarter of a kilobyte."""
 
 
 def terms_of(connection: Connection, vendor: Vendor, operation: str, ledger: Ledger) -> Terms:
@@ -33,11 +35,13 @@ def terms_of(connection: Connection, vendor: Vendor, operation: str, ledger: Led
     ceiling = pacing.request_budget(connection.requests_per_minute, connection.share)
     told = None if requests.told is None else max(2, int(requests.told * connection.share))
     limits = [limit for limit in (ceiling, told) if limit is not None]
+    can, most = vendor.capabilities, max_jobs(connection, vendor)
     return Terms(
-        max_jobs=max_jobs(connection, vendor),
+        max_jobs=most,
         per_minute=min(limits) if limits else None,
-        poll_batch=vendor.capabilities.poll_batch,
+        poll_batch=can.poll_batch,
         latency=ledger.limits.latencies(connection.name, operation).get("", ASSUMED),
+        presumes=can.refuses_excess and most >= can.max_jobs,
     )
 
 
@@ -82,7 +86,7 @@ def figures(
     spent = prices.Used(
         # Rows that were never sent are written by planning, the rest by settling.
         write_units=used.write_units + run.settle_units + (run.rows - course.sent),
-        read_units=run.rows / 8 + 3 * used.poll + 3 * course.chunks,
+        read_units=used.read_units + run.settle_reads + run.rows / _CLOSED_ROWS_A_READ_UNIT,
         transitions=_STATES_OF_A_RUN
         + run.lanes
         + prices.LAP_TRANSITIONS * used.laps
@@ -105,6 +109,7 @@ def figures(
         "transitions": round(spent.transitions),
         "gb_seconds": round(spent.gb_seconds, 2),
         "write_units": round(spent.write_units),
+        "read_units": round(spent.read_units),
         "cost": {item: round(amount, 6) for item, amount in cost.items()},
         "cost_dollars": round(sum(cost.values()), 6),
         "cost_per_million_rows": _ratio(1_000_000 * sum(cost.values()), run.rows),

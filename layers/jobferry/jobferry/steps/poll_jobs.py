@@ -8,7 +8,7 @@ there is something to settle or a long wait ahead.
 from __future__ import annotations
 
 from jobferry import pacing
-from jobferry.model import ChunkState
+from jobferry.retrying import Policy
 from jobferry.steps.deps import Deps
 from jobferry.steps.fill_slots import fill_slots
 from jobferry.steps.lane import DONE, LaneState
@@ -28,7 +28,9 @@ def poll_jobs(state: LaneState, deps: Deps, deadline: float) -> LaneState:
     work = open_lane(state, deps, deadline)
     if work is None:
         return state.then(state=DONE, settle=(), settling=())
-    leave_at = min(deadline, deps.now() + pacing.LAP_SECONDS)
+    stops = Policy.STOP in work.context.profile.on_error.values()
+    lap = pacing.WATCHFUL_SECONDS if stops else pacing.LAP_SECONDS
+    leave_at = min(deadline, deps.now() + lap)
     fill_at = deps.now()
     while work.goes_on:
         work.refresh()
@@ -51,7 +53,7 @@ def _stays(work: LaneWork, moment: float, leave_at: float) -> bool:
     """Whether to wait for the next moment here."""
     if _may_judge(work):
         return False
-    if len(work.in_state(ChunkState.FINISHED)) >= pacing.SETTLE_GROUP * pacing.SETTLE_PARALLEL:
+    if len(work.to_settle) >= pacing.LAP_CHUNKS:
         return False
     wait = moment - work.deps.now()
     return moment < leave_at and pacing.worth_staying(wait, work.deps.settings.memory_gb)
@@ -62,5 +64,5 @@ def _may_judge(work: LaneWork) -> bool:
     breaker = work.context.profile.breaker
     if breaker is None:
         return False
-    finished = sum(chunk.rows for chunk in work.in_state(ChunkState.FINISHED))
+    finished = sum(chunk.rows for chunk in work.to_settle)
     return work.run.carried < breaker.at_least <= work.run.carried + finished

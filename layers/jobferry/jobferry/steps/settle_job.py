@@ -37,6 +37,7 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
         How many were settled now, and how many rows that decided.
     """
     began_at, units_before = deps.now(), deps.ledger.write_units()
+    reads_before = deps.ledger.read_units()
     run = deps.ledger.runs.must_get(run_id)
     context = load_context(run, deps)
     evidence: dict[str, dict[str, Any]] = {}
@@ -75,6 +76,7 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
             "settle_gb_ms": round(1000 * (deps.now() - began_at) * deps.settings.memory_gb),
             # Each chunk of the transaction below, its pointer, and the run's own item.
             "settle_units": deps.ledger.write_units() - units_before + 3 * len(tallies) + 2,
+            "settle_reads": deps.ledger.read_units() - reads_before,
         },
     )
     if classes:
