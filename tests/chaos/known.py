@@ -14,6 +14,7 @@ from tests.chaos.promises import (
     Broken,
     account_is_left_clean,
     attempts_are_bounded,
+    ends,
     jobs_are_bounded,
     nothing_twice,
     outcomes_are_true,
@@ -173,6 +174,17 @@ DEFECTS: Sequence[Defect] = (
             ),
         ),
         outcomes_are_true,
+    ),
+    Defect(
+        "a planner that is behind takes chunks back that another has noted as planned",
+        Story(
+            seed=22,
+            files=(File(rows=3),),
+            lane_window=1,
+            short_time=True,
+            happenings=(Again("PlanRun", 1, 0.0),),
+        ),
+        ends,
     ),
 )
 

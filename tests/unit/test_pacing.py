@@ -183,6 +183,8 @@ class TestWaits:
         if retry_after is None:
             assert pacing.blocked_until(NOW, None) == NOW + pacing.THROTTLED
             assert pacing.full_until(NOW, None) == NOW + pacing.NO_SLOT
+            assert pacing.full_until(NOW, None, quiet=60.0) == NOW + 12
+            assert pacing.full_until(NOW, None, quiet=3_600.0) == NOW + pacing.FULL_CEILING
         else:
             assert pacing.blocked_until(NOW, retry_after) == NOW + retry_after
             assert pacing.full_until(NOW, retry_after) == NOW + retry_after

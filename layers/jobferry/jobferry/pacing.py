@@ -55,6 +55,11 @@ THROTTLED = 15.0
 NO_SLOT = 3.0
 """Wait after "too many jobs" without a Retry-After, when none of our own jobs tells more."""
 
+FULL_CEILING = 30.0
+"""The longest such wait."""
+
+_QUIET = 0.2
+
 WORTH_A_LOOK = 0.6
 """Jobs expected to have ended before a look is worth its request while slots are scarce."""
 
@@ -229,9 +234,15 @@ def blocked_until(now: float, retry_after: float | None) -> float:
     return now + (THROTTLED if retry_after is None else retry_after)
 
 
-def full_until(now: float, retry_after: float | None) -> float:
-    """No submission before this, after "too many jobs"."""
-    return now + (NO_SLOT if retry_after is None else retry_after)
+def full_until(now: float, retry_after: float | None, quiet: float = 0.0) -> float:
+    """No submission before this, after "too many jobs".
+
+    quiet: seconds since a submission was accepted last. Slots that others hold for long are asked
+        for less and less often.
+    """
+    if retry_after is not None:
+        return now + retry_after
+    return now + min(FULL_CEILING, max(NO_SLOT, _QUIET * quiet))
 
 
 def settle_groups(chunks: Sequence[int]) -> list[list[int]]:

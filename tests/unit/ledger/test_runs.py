@@ -182,6 +182,7 @@ class TestPlan:
     def test_a_page_written_again_is_the_same_page(self, ledger: Ledger, table: Table) -> None:
         ledger.runs.put_page(a_run(), [planned(1)])
         ledger.runs.put_page(a_run(), [planned(1), planned(2)])
+        ledger.runs.put_page(a_run(), [planned(1)])
         assert ledger.runs.planned_chunks(RUN, 1, 10) == [planned(1), planned(2)]
         assert len(list(table.query(f"RUN#{RUN}", prefix="PLAN#"))) == 1
 

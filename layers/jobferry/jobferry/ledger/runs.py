@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -310,18 +311,27 @@ class Runs:
     def put_page(self, run: Run, chunks: Sequence[PlannedChunk]) -> None:
         """Store a page of the plan, whole or as far as it is cut.
 
-        chunks  from the first chunk of the page on; the same plan writes the same page again
+        chunks  from the first chunk of the page on
+
+        A page that holds more already stays as it is: every planner cuts the same chunks, and one
+        that is behind must not take back what another has noted as planned.
         """
-        self._table.put_many(
-            [
-                {
-                    "pk": keys.run(run.run_id),
-                    "sk": keys.page(page_start(chunks[0].number)),
-                    "chunks": encode_chunks(chunks),
-                    "expires_at": run.expires_at,
-                }
-            ]
+        last = chunks[-1].number
+        page = {
+            "pk": keys.run(run.run_id),
+            "sk": keys.page(page_start(chunks[0].number)),
+            "chunks": encode_chunks(chunks),
+            "last": last,
+            "expires_at": run.expires_at,
+        }
+        as_much = Put(
+            page,
+            condition="attribute_not_exists(pk) OR #last <= :last",
+            names={"#last": "last"},
+            values={":last": last},
         )
+        with suppress(ConditionFailedError):
+            self._table.write(as_much)
 
     def planned_chunks(self, run_id: str, first: int, count: int) -> list[PlannedChunk]:
         """Up to `count` chunks from number `first` on, as planned."""

@@ -70,6 +70,9 @@ def fill_slots(work: LaneWork) -> None:
         return
     work.patience.clear()
     _resolve(work)
+    if work.patience.is_set():
+        work.blocked(work.look_from)
+        return
     halt = work.run.halt
     if halt is not None:
         _skip(work, halt)
@@ -382,9 +385,11 @@ def _resolve(work: LaneWork) -> None:
         if work.deps.now() < lost_from(chunk):
             continue
         seconds = work.latency.median if work.latency is not None else JOB_SECONDS
-        made = resolve_lost(chunk, work.context, work.linked, work.deps, known, seconds)
+        made, wait_until = resolve_lost(chunk, work.context, work.linked, work.deps, known, seconds)
         work.counts["other"] += made
         work.deps.ledger.limits.note_requests(work.run.connection, made, work.deps.now())
+        if wait_until is not None:
+            work.be_patient(wait_until)
         work.reload([chunk.number])
         if chunk.number not in work.chunks:
             work.returned(chunk.number)

@@ -320,7 +320,8 @@ class LaneWork:
         now, limits = self.deps.now(), self.deps.ledger.limits
         if answer.reason is ThrottleReason.SLOTS:
             self.patience.set()
-            limits.full(self.run.connection, pacing.full_until(now, answer.retry_after))
+            quiet = now - max([self.began_at, *(job.submitted_at for job in self.flying())])
+            limits.full(self.run.connection, pacing.full_until(now, answer.retry_after, quiet))
             return
         self.be_patient(pacing.blocked_until(now, answer.retry_after))
         if budget.tells_of_a_rate(answer.retry_after):

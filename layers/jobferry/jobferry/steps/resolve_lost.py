@@ -8,6 +8,7 @@ tell by the token alone, which would cost more requests than it saves.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from jobferry import pacing
 from jobferry.connections import Linked
@@ -33,6 +34,14 @@ VENDOR_UNAVAILABLE = "vendor_unavailable"
 _RUNS_SEARCHED = 200
 
 
+class Search(NamedTuple):
+    """What a search for a lost submission took, and until when the vendor wants to be left alone
+    (epoch seconds)."""
+
+    requests: int = 0
+    wait_until: float | None = None
+
+
 def resolve_lost(
     chunk: Chunk,
     context: RunContext,
@@ -40,8 +49,8 @@ def resolve_lost(
     deps: Deps,
     known: Callable[[], frozenset[str]],
     job_seconds: float,
-) -> int:
-    """Resolve one claimed chunk that was sent and has no job; returns the requests it took.
+) -> Search:
+    """Resolve one claimed chunk that was sent and has no job.
 
     Does nothing while the request may still be under way.
 
@@ -52,12 +61,12 @@ def resolve_lost(
     """
     run, now = context.run, deps.now()
     if chunk.sending_at is None or now < lost_from(chunk):
-        return 0
+        return Search()
     chunks = deps.ledger.chunks
     if context.operation.repeatable and not context.vendor.capabilities.token_search:
         if now >= lost_from(chunk) + job_seconds:
             _again(chunk, context, deps, "the vendor gave no clear answer")
-        return 0
+        return Search()
     found = linked.client.find(
         context.operation,
         LostSubmission(
@@ -76,9 +85,9 @@ def resolve_lost(
         job_id=found.job_id,
         reason=found.reason,
     )
+    wait_until = None
     if found.throttled is not None:
-        until = pacing.blocked_until(deps.now(), found.throttled.retry_after)
-        deps.ledger.limits.block(run.connection, until)
+        wait_until = pacing.blocked_until(deps.now(), found.throttled.retry_after)
     match found.state:
         case FoundState.FOUND if found.job_id is not None:
             chunks.adopt(run.connection, chunk, found.job_id, now)
@@ -95,7 +104,7 @@ def resolve_lost(
             )
             verdict = (OutcomeStatus.UNKNOWN, "submission_lost", text)
             chunks.finish(run.connection, [chunk], [Ending(chunk.number, verdict=verdict)], now)
-    return found.requests
+    return Search(found.requests, wait_until)
 
 
 def lost_from(chunk: Chunk) -> float:
