@@ -30,16 +30,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.virtual.policies import POLICIES
 from benchmarks.virtual.policy import Figures, measure
-from benchmarks.virtual.vendor import Conditions
+from benchmarks.virtual.vendor import USUAL, Conditions
 
 LATENCIES = (2.0, 5.0, 15.0, 60.0, 300.0)
 ACCOUNTS = ((5, 200), (30, 200), (30, 700), (30, 2500), (200, 200), (200, 700), (200, 2500))
 """(J, R). Five jobs in flight never need more than 200 requests."""
 JOBS = 300
 SEEDS = 20
-
-USUAL = Conditions(max_jobs=30, requests_per_minute=700, latency=15.0)
-"""Zendesk on its Enterprise plan."""
 
 GROWTH_JOBS = (10, 100, 1_000, 10_000, 100_000)
 GROWTH_SEEDS = 3

@@ -104,19 +104,65 @@ def import_figures(results: Any) -> Iterator[Figure]:
         yield Figure(f"{name}: ÷ boto3 alone", value, target, found["held"])
 
 
+OURS = "Jobferry"
+
+
 def policy_figures(results: Any) -> Iterator[Figure]:
-    """Medians over the grid of the virtual benchmark."""
+    """Medians over the grid of the virtual benchmark: ours against the targets, then all."""
     grid = [cell for cell in results["policies"]["cells"] if cell["section"] == "grid"]
+    ours = [cell for cell in grid if cell["policy"] == OURS]
+    jobs_bind = [cell for cell in ours if cell["jobs_bind"]]
+    requests_bind = [cell for cell in ours if not cell["jobs_bind"]]
+    wall = _middle(jobs_bind, "wall_ratio")
+    yield Figure("jobs bind: wall ÷ bound", f"{wall:.2f}", "≤ 1.05", wall <= 1.05)
+    slots = _middle(jobs_bind, "slot_use")
+    yield Figure("jobs bind: slots used", f"{slots:.1%}", "≥ 97 %", slots >= 0.97)
+    requests = _middle(requests_bind, "request_ratio")
+    yield Figure("requests bind: requests ÷ bound", f"{requests:.2f}", "≤ 1.05", requests <= 1.05)
     for policy in dict.fromkeys(cell["policy"] for cell in grid):
         mine = [cell for cell in grid if cell["policy"] == policy]
         words = {"wall": "wall_ratio", "slots": "slot_use", "requests": "request_ratio"}
-        medians = {word: median(cell[key] for cell in mine) for word, key in words.items()}
-        value = ", ".join(f"{word} {middle:.2f}" for word, middle in medians.items())
-        yield Figure(f"{policy}: ÷ bound", value)
+        value = ", ".join(f"{word} {_middle(mine, key):.2f}" for word, key in words.items())
+        yield Figure(f"{policy}, all cells: ÷ bound", value)
+
+
+def _middle(cells: Sequence[Mapping[str, Any]], key: str) -> float:
+    return median(cell[key] for cell in cells)
+
+
+def sharing_figures(results: Any) -> Iterator[Figure]:
+    """What two runs lose together, and when an urgent one starts."""
+    for cell in results:
+        what = f"J {cell['max_jobs']}, R {cell['requests_per_minute']}, L {cell['latency']:g} s"
+        loss = cell["loss"]
+        yield Figure(f"{what}: two runs lose", f"{loss:+.1%}", "≤ 2 %", loss <= 0.02)
+        starts = f"{cell['urgent_starts']:.2f} L"
+        yield Figure(f"{what}: an urgent file starts after", starts)
+
+
+def cost_figures(results: Any) -> Iterator[Figure]:
+    """Dollars for a million rows."""
+    target = results["target"]
+    for run in results["results"]:
+        what = f"J {results['max_jobs']}, L {run['latency']:g} s: a million rows"
+        cost = run["together"]
+        yield Figure(what, f"${cost:.2f}", f"≤ ${target:.2f}", cost <= target)
+
+
+def limits_figures(results: Any) -> Iterator[Figure]:
+    """Whether a run of millions of rows exceeds any limit."""
+    bounds = results["bounds"]
+    exceeded = [bound["name"] for bound in bounds if bound["most"] > bound["limit"]]
+    kept = not exceeded and not results["problems"]
+    value = ", ".join([*exceeded, *results["problems"]]) or f"{len(bounds)} limits kept"
+    yield Figure(f"{results['rows']:,} rows", value, "all kept", kept)
 
 
 SECTIONS: Mapping[str, Section] = {
     "policies": Section("policies.py", policy_figures, ("--quick",), plot="policies.svg"),
+    "sharing": Section("side_by_side.py", sharing_figures, ("--seeds", "3", "--jobs", "200")),
+    "cost": Section("cost.py", cost_figures, ("--rows", "20000")),
+    "limits": Section("ten_million.py", limits_figures, ("--rows", "200000")),
     "stack": Section("stack_speed.py", stack_figures, ("--rows", "1000", "--waits", "5")),
     "planning": Section("plan_speed.py", planning_figures, ("100000",)),
     "settling": Section("settle_speed.py", settling_figures, ("--rows", "5000")),

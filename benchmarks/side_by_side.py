@@ -1,6 +1,6 @@
 """Runs of one account side by side, in virtual time: what sharing costs, and who waits for whom.
 
-    python benchmarks/side_by_side.py [--seeds N] [--json FILE]
+    python benchmarks/side_by_side.py [--seeds N] [--jobs N] [--json FILE]
 
 Two files together against one of the same size in all; and a file of ten rows that arrives, marked
 urgent, in the middle of a big one. The engine's real steps on the model vendor of `virtual/`.
@@ -13,7 +13,9 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -33,7 +35,8 @@ from tests.fakes.schedule import Schedule
 from tests.fakes.world import things
 
 SEEDS = 20
-JOBS = 300
+JOBS = 1_000
+"""Of each of two files; one of their size has twice as many."""
 URGENT = 10
 ARRIVES = 30.0
 """Seconds after the big file at which the urgent one arrives."""
@@ -76,13 +79,14 @@ class _Carried:
     vendor: VendorModel
 
 
-def measure(seeds: int = SEEDS) -> list[dict[str, Any]]:
+def measure(seeds: int = SEEDS, jobs: int = JOBS, processes: int = 2) -> list[dict[str, Any]]:
     """Every cell; see `Shared`."""
-    return [asdict(_cell(conditions, seeds)) for conditions in CELLS]
+    with ProcessPoolExecutor(processes) as pool:
+        return [asdict(_cell(conditions, seeds, jobs, pool)) for conditions in CELLS]
 
 
-def _cell(conditions: Conditions, seeds: int) -> Shared:
-    found = [_compare(conditions, seed) for seed in range(seeds)]
+def _cell(conditions: Conditions, seeds: int, jobs: int, pool: Executor) -> Shared:
+    found = list(pool.map(partial(_compare, conditions, jobs), range(seeds)))
     worst = {"most_in_flight", "most_in_a_minute"}
     figures = {
         name: (max if name in worst else median)([one[name] for one in found]) for name in found[0]
@@ -92,10 +96,11 @@ def _cell(conditions: Conditions, seeds: int) -> Shared:
     )
 
 
-def _compare(conditions: Conditions, seed: int) -> dict[str, Any]:
-    one = _carry(conditions, seed, [(2 * JOBS, "medium", 0.0)])
-    two = _carry(conditions, seed, [(JOBS, "medium", 0.0), (JOBS, "medium", 0.0)])
-    beside = _carry(conditions, seed, [(2 * JOBS, "medium", 0.0), (URGENT, "immediate", ARRIVES)])
+def _compare(conditions: Conditions, jobs: int, seed: int) -> dict[str, Any]:
+    big_file, urgent_file = (2 * jobs, "medium", 0.0), (URGENT, "immediate", ARRIVES)
+    one = _carry(conditions, seed, [big_file])
+    two = _carry(conditions, seed, [(jobs, "medium", 0.0)] * 2)
+    beside = _carry(conditions, seed, [big_file, urgent_file])
     big, urgent = beside.runs
     return {
         "loss": two.seconds / one.seconds - 1,
@@ -156,12 +161,14 @@ def show(cells: Sequence[Mapping[str, Any]], console: Console) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Runs of one account side by side.")
     parser.add_argument("--seeds", type=int, default=SEEDS)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--jobs", type=int, default=JOBS, help="of each of two files")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here, too")
     arguments = parser.parse_args()
-    cells = measure(arguments.seeds)
+    cells = measure(arguments.seeds, arguments.jobs)
     if arguments.json:
-        arguments.json.write_text(json.dumps(cells, indent=1))
-    show(cells, Console())
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps(cells, indent=1) + "\n")
+    show(cells, Console(stderr=True, width=None if sys.stderr.isatty() else 120))
     return 0
 
 

@@ -32,7 +32,6 @@ from benchmarks.virtual.bulk import Gauge, Jobs, LongSchedule
 from benchmarks.virtual.history import FAILED_TASK_EVENTS
 from benchmarks.virtual.long_run import BulkWorld, CountedExecution
 from benchmarks.virtual.vendor import Conditions, VendorModel
-from jobferry.steps.open_run import RunRequest, open_run
 from tests.fakes.clock import START
 from tests.fakes.world import CONNECTION, MOST_PAYLOAD
 
@@ -116,9 +115,7 @@ def simulate(
     schedule, gauge = LongSchedule(START), Gauge()
     vendor = VendorModel(conditions, SEED)
     with BulkWorld(vendor, schedule, rows, Jobs(again), gauge, rows_a_job=rows_a_job) as world:
-        execution = world.execution()
-        request = world.drop(b"")
-        schedule.run(lambda: _carry(world, execution, request))
+        execution = world.carry_file()
         gauge.events["run"] = execution.events + gauge.failed_tasks * FAILED_TASK_EVENTS
         gauge.events["lane"] += gauge.failed_tasks * FAILED_TASK_EVENTS
         return Report(
@@ -134,10 +131,6 @@ def simulate(
             bounds=_bounds(gauge, vendor),
             problems=_problems(world, execution),
         )
-
-
-def _carry(world: BulkWorld, execution: CountedExecution, request: RunRequest) -> None:
-    execution.carry(lambda: open_run(request, execution.arn, world.deps))
 
 
 SHARED = frozenset({"POOL", "LIMITS", "REQUESTS", "META", "LEARNED"})

@@ -27,6 +27,7 @@ from jobferry.ledger.config import Connection
 from jobferry.ledger.runs import CHUNKS_PER_PAGE, PlannedChunk, Run
 from jobferry.steps.deps import Deps
 from jobferry.steps.fill_slots import SENDERS
+from jobferry.steps.open_run import open_run
 from jobferry.steps.plan_run import CHUNKS_AT_ONCE
 from jobferry.vendors.base import Capabilities, Vendor
 from tests.fakes.effects import Phase
@@ -97,6 +98,12 @@ class BulkWorld(World):
     def _take_time(self, kind: str, phase: Phase) -> None:
         if phase is Phase.BEFORE and kind in SECONDS:
             self.clock.sleep(SECONDS[kind])
+
+    def carry_file(self) -> CountedExecution:
+        """Carry the file from its upload to the closed run."""
+        execution, request = self.execution(), self.drop(b"")
+        self.clock.run(lambda: execution.carry(lambda: open_run(request, execution.arn, self.deps)))
+        return execution
 
     def execution(self) -> CountedExecution:
         return CountedExecution(self, f"arn:execution:{next(self._executions)}")

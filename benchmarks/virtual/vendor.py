@@ -90,6 +90,10 @@ class Conditions:
     storms: bool = False
 
 
+USUAL = Conditions(max_jobs=30, requests_per_minute=700, latency=15.0)
+"""Zendesk on its Enterprise plan."""
+
+
 class _Job(NamedTuple):
     accepted_at: float
     ends_at: float
