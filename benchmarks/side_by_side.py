@@ -35,7 +35,7 @@ from tests.fakes.schedule import Schedule
 from tests.fakes.world import things
 
 SEEDS = 20
-JOBS = 1_000
+JOBS = 500
 """Of each of two files; one of their size has twice as many."""
 URGENT = 10
 ARRIVES = 30.0

@@ -256,6 +256,7 @@ def test_commands_are_complete() -> None:
     assert parse(mixed_run()).commands == [
         ["jobferry", "results", RUN_ID, "--out", folder],
         ["jobferry", "run", f"{folder}/failed.csv", "--profile", "new-tickets"],
+        ["jobferry", "retry", RUN_ID],
         ["jobferry", "run", f"{folder}/rejected.csv", "--profile", "new-tickets"],
     ]
 
@@ -263,7 +264,10 @@ def test_commands_are_complete() -> None:
 def test_unknown_rows_are_looked_up_and_never_just_sent_again() -> None:
     page = parse(run(3, status=RunStatus.UNRESOLVED, outcomes=counts(succeeded=2, unknown=1)))
 
-    assert page.commands[1:] == [["jobferry", "rows", RUN_ID, "--status", "unknown"]]
+    assert page.commands[1:] == [
+        ["jobferry", "resolve", RUN_ID],
+        ["jobferry", "rows", RUN_ID, "--status", "unknown"],
+    ]
 
 
 def test_stopped_run_says_how_to_send_the_rest() -> None:

@@ -32,6 +32,9 @@ def next_steps(report: RunReport) -> list[tuple[str, ...]]:
                 tag("code", "failed.csv"),
                 " that the errors below name, and send the file as it then is:",
                 send("failed.csv"),
+                "Where nothing is wrong with the rows, or records were mended at the vendor, send "
+                "them once more as they are:",
+                command("jobferry", "retry", report.run_id),
             )
         )
     if report.count(OutcomeStatus.REJECTED):
@@ -46,9 +49,11 @@ def next_steps(report: RunReport) -> list[tuple[str, ...]]:
     if report.count(OutcomeStatus.UNKNOWN):
         steps.append(
             (
-                "Look the rows of ",
+                "Ask the vendor once more; nothing is sent by it:",
+                command("jobferry", "resolve", report.run_id),
+                "What is then still in ",
                 tag("code", "unknown.csv"),
-                " up at the vendor. Send only those that are not there, or they may be doubled:",
+                ", look up at the vendor. Send only rows that are not there, or they are doubled:",
                 command("jobferry", "rows", report.run_id, "--status", "unknown"),
             )
         )
