@@ -24,7 +24,8 @@ from jobferry.csvfile.seen import SeenKeys
 from jobferry.forecast import Forecast, Terms, forecast
 from jobferry.model import JsonObject, OutcomeStatus, Reject
 from jobferry.report.figures import counted, dollars, duration, number
-from jobferry.steps.binding import chunk_limits, most_records
+from jobferry.steps.binding import chunk_limits
+from jobferry.steps.context import most_records
 from jobferry.steps.external_ids import add_external_ids, added_field
 from jobferry.steps.outlook import rows_per_job, terms_of
 from jobferry_cli.app import App, global_options, pass_app

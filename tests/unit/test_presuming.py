@@ -61,7 +61,8 @@ def test_the_moment_is_right(presumption: Presumption, wanted: int) -> None:
 
 @given(PRESUMPTIONS)
 def test_after_a_refusal_no_slot_is_presumed_that_it_denied(presumption: Presumption) -> None:
-    told = replace(presumption, known=presumption.after_refusal(NOW), answer_seconds=0.0)
+    known = presumption.after_refusal(NOW, len(presumption.flying))
+    told = replace(presumption, known=known, answer_seconds=0.0)
     there = max(0.0, len(presumption.flying) - presumption.slots)
     assert told.ended(NOW) <= presumption.scale * there + 1
 
@@ -87,7 +88,7 @@ def test_what_was_refused_is_tried_again_when_another_job_should_have_ended() ->
     """Six jobs, one a second, five slots: the first should have ended, and had not."""
     presumption = Presumption(sent(20, 19, 18, 17, 16, 15), steady(17), 0.2, slots=5)
     assert presumption.ended(NOW) >= 3
-    told = replace(presumption, known=presumption.after_refusal(NOW))
+    told = replace(presumption, known=presumption.after_refusal(NOW, len(presumption.flying)))
     assert told.ended(NOW) == 1
     assert NOW < told.when(2, NOW) < NOW + 2
 

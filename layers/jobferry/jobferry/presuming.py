@@ -66,9 +66,13 @@ class Presumption:
         moment = first_moment(lambda t: self._ended(chances, t) >= wanted, now, now + CEILING)
         return moment if moment < now + CEILING else math.inf
 
-    def after_refusal(self, now: float) -> Known:
-        """A submission found no slot: as many as there can be are still under way."""
-        return Known(now, max(0.0, len(self.flying) - self.slots))
+    def after_refusal(self, now: float, under_way: int) -> Known:
+        """A submission found no slot: as many as there can be are still under way.
+
+        under_way: jobs of the whole connection that no look had seen ended by then.
+        """
+        mine = sum(job.submitted_at <= now for job in self.flying)
+        return Known(now, mine * max(0.0, 1.0 - self.scale * self.slots / max(1, under_way)))
 
     def after_acceptance(self, now: float) -> Known | None:
         """A submission, by now one of `flying`, found a slot: what is known from then on.

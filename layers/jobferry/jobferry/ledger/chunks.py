@@ -93,8 +93,9 @@ class Chunk:
 
     @property
     def source_bytes(self) -> int:
-        """What its rows take in the file."""
-        return sum(span.length for span in self.spans)
+        """From its first row in the file to its last: what is read for it."""
+        first, last = self.spans[0], self.spans[-1]
+        return last.offset + last.length - first.offset
 
     def row_numbers(self) -> list[int]:
         """The numbers of its rows, in the order sent."""
@@ -147,7 +148,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows of a chunk that go again as a chunk of their own.
+    """Rows of finished chunks that go again as a chunk of their own.
 
     attempt     how often they have been sent already
     in_doubt    that may have been carried out (and may be repeated)
@@ -433,24 +434,30 @@ class Chunks:
         self.forget(connection, [t.chunk for t in tallies if t.chunk.number in settled])
         return settled
 
-    def split(self, run: Run, tally: Tally, parts: Sequence[Part], pool: Pool, now: float) -> bool:
-        """Settle a finished chunk of which only some rows are decided: the others go again.
+    def split(
+        self,
+        run: Run,
+        tallies: Sequence[Tally],
+        parts: Sequence[Part],
+        pool: Pool,
+        now: float,
+    ) -> bool:
+        """Settle finished chunks of which only some rows are decided: the others go again.
 
         Args:
-            tally: what is decided, counted.
-            parts: the chunks that its other rows make; they are numbered on from the plan's.
+            tallies: what is decided of each, counted; with the parts at most 98.
+            parts: the chunks that their other rows make; they are numbered on from the plan's.
 
         Returns:
-            False when it was settled before, or another chunk was split meanwhile; then nothing
+            False when one was settled before, or others were split meanwhile; then nothing
             happened.
         """
-        chunk = tally.chunk
         first = run.plan.chunks + 1 + pool.made
         numbers = range(first, first + len(parts))
         writes: list[Operation] = [
-            _settled(tally, now, ChunkState.SPLIT),
+            *(_settled(tally, now, ChunkState.SPLIT) for tally in tallies),
             Update(
-                keys.run(chunk.run_id),
+                keys.run(run.run_id),
                 keys.POOL,
                 assign={"made": pool.made + len(parts)},
                 add={"again": set(numbers)},
@@ -458,16 +465,16 @@ class Chunks:
                 values={":made": pool.made} if pool.made else {},
             ),
             *(
-                Put(_item(_part(chunk, number, part)), condition="attribute_not_exists(pk)")
+                Put(_item(_part(run, number, part)), condition="attribute_not_exists(pk)")
                 for number, part in zip(numbers, parts, strict=True)
             ),
         ]
-        added = _counted([tally])
+        added = _counted(tallies)
         if added:
-            writes.append(Update(keys.run(chunk.run_id), keys.META, add=added))
+            writes.append(Update(keys.run(run.run_id), keys.META, add=added))
         if not self._all_or_none(writes):
             return False
-        self.forget(run.connection, [chunk])
+        self.forget(run.connection, [tally.chunk for tally in tallies])
         return True
 
     def forget(self, connection: str, chunks: Sequence[Chunk]) -> None:
@@ -521,9 +528,9 @@ def _submitted(chunk: Chunk, job_id: str, now: float) -> Update:
     )
 
 
-def _part(chunk: Chunk, number: int, part: Part) -> Chunk:
+def _part(run: Run, number: int, part: Part) -> Chunk:
     return Chunk(
-        run_id=chunk.run_id,
+        run_id=run.run_id,
         number=number,
         lane=0,
         state=ChunkState.PLANNED,
@@ -532,7 +539,7 @@ def _part(chunk: Chunk, number: int, part: Part) -> Chunk:
         in_doubt=part.in_doubt,
         not_before=part.not_before,
         last=part.last,
-        expires_at=chunk.expires_at,
+        expires_at=run.expires_at,
     )
 
 

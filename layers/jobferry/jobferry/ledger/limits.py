@@ -35,6 +35,8 @@ class Limits:
     learned_jobs   the slots found to be there, when the vendor refused one more
     excess_costs   one job too many is answered with a time of penance, so none is tried
     blocked_until  epoch seconds before which no request may be sent (Retry-After)
+    full_at        when a submission last found no slot, of the lanes that share the connection
+    full_with      jobs that were taken to be under way by then
     full_until     epoch seconds before which no job may be submitted (the vendor said: too many)
     """
 
@@ -45,6 +47,8 @@ class Limits:
     excess_costs: bool = False
     blocked_until: float = 0.0
     full_until: float = 0.0
+    full_at: float = 0.0
+    full_with: int = 0
 
     def max_jobs(self, now: float) -> int:
         """Jobs that may be in flight now."""
@@ -116,6 +120,8 @@ class LimitsOf:
             excess_costs=item.get("excess_costs", False),
             blocked_until=item.get("blocked_until", 0.0),
             full_until=item.get("full_until", 0.0),
+            full_at=item.get("full_at", 0.0),
+            full_with=item.get("full_with", 0),
         )
 
     def requests(self, connection: str) -> Requests:
@@ -137,6 +143,7 @@ class LimitsOf:
         *,
         kept: int = 0,
         part: float = 1.0,
+        seconds_each: float = 0.0,
     ) -> tuple[int, float]:
         """Take up to `wanted` requests.
 
@@ -144,6 +151,7 @@ class LimitsOf:
             limits: requests a minute by name: `budget.ACCOUNT`, and an endpoint's own.
             kept: requests of a minute that are left to looks.
             part: of what is free now, how much may be taken: the rest is for other runs.
+            seconds_each: what sending takes, so that they are counted when the last one is sent.
 
         Returns:
             How many were granted, and the moment from which more will be.
@@ -157,7 +165,8 @@ class LimitsOf:
             granted = min(wanted, free if part >= 1.0 else max(min(1, free), int(free * part)))
             if granted <= 0:
                 return 0, budget.next_grant(before.logs, allowed, now)
-            logs = budget.noted(before.logs, {budget.ACCOUNT, *allowed}, granted, now)
+            sent = now + granted * seconds_each
+            logs = budget.noted(before.logs, {budget.ACCOUNT, *allowed}, granted, sent)
             if self._put_requests(connection, before, {"logs": _dump(logs)}):
                 return granted, budget.next_grant(logs, allowed, now)
         return 0, now
@@ -209,6 +218,10 @@ class LimitsOf:
     def told_jobs(self, connection: str, jobs: int) -> None:
         """The vendor's headers name its slots."""
         self._set(connection, told_jobs=jobs)
+
+    def found_full(self, connection: str, jobs: int, now: float) -> None:
+        """A submission found no slot when so many jobs were taken to be under way."""
+        self._set(connection, full_at=now, full_with=jobs)
 
     def excess_has_a_price(self, connection: str) -> None:
         """One job too many was answered with a wait: no slot is tried on presumption any more."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from jobferry.csvfile.mapping import RowMapping, compile_mapping
 from jobferry.model import Profile
+from jobferry.steps.context import most_records
 from jobferry.steps.external_ids import added_field, most_added_bytes
 from jobferry.vendors.base import Operation, Vendor
 
@@ -21,11 +22,6 @@ def bind_columns(profile: Profile, operation: Operation, header: Sequence[str]) 
         FileRefused: the header does not fit the profile.
     """
     return compile_mapping(profile, header, folded=operation.folded, types=operation.types)
-
-
-def most_records(profile: Profile, operation: Operation) -> int:
-    """Records of one job: the vendor's limit, or less where the profile says so."""
-    return min(operation.max_records, profile.batch_size or operation.max_records)
 
 
 def chunk_limits(

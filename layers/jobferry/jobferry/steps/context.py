@@ -81,6 +81,11 @@ class RunContext:
         return records
 
 
+def most_records(profile: Profile, operation: Operation) -> int:
+    """Records of one job: the vendor's limit, or less where the profile says so."""
+    return min(operation.max_records, profile.batch_size or operation.max_records)
+
+
 def load_context(run: Run, deps: Deps) -> RunContext:
     """The context of a run, with the profile revision that the run was opened with.
 

@@ -155,7 +155,9 @@ def _take_requests(work: LaneWork, wanted: int) -> int:
     """Submissions that the connection's requests allow now; notes when more will be."""
     limits = work.request_limits()
     kept = pacing.reserve(limits[budget.ACCOUNT]) if budget.ACCOUNT in limits else 0
-    granted, more_at = work.take_requests(wanted, limits, kept=kept, part=work.part())
+    granted, more_at = work.take_requests(
+        wanted, limits, kept=kept, part=work.part(), seconds_each=work.answer_seconds / SENDERS
+    )
     now = work.deps.now()
     if granted < wanted:
         work.short_until = max(more_at, now + pacing.FLOOR)
@@ -324,7 +326,7 @@ def _throttled(work: LaneWork, chunk: Chunk, sent: Chunk, answer: Throttled) -> 
     over = limits.in_flight > limits.max_jobs(now)
     if answer.reason is ThrottleReason.SLOTS and over and answer.retry_after is None:
         # Too early by a moment: the chunk stays in hand until another job should have ended.
-        work.refused_slot()
+        work.refused_slot(limits)
         _take_back(work, sent)
         return
     if answer.reason is ThrottleReason.SLOTS and over:

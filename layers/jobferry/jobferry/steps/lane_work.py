@@ -176,7 +176,13 @@ class LaneWork:
         return bool(self.busy or self.left)
 
     def take_requests(
-        self, wanted: int, limits: Mapping[str, int], *, kept: int = 0, part: float = 1.0
+        self,
+        wanted: int,
+        limits: Mapping[str, int],
+        *,
+        kept: int = 0,
+        part: float = 1.0,
+        seconds_each: float = 0.0,
     ) -> tuple[int, float]:
         """Take requests from what all lanes of the connection share.
 
@@ -189,7 +195,13 @@ class LaneWork:
             self.uncounted += wanted
             return wanted, now
         return self.deps.ledger.limits.take_requests(
-            self.run.connection, wanted, limits, now, kept=kept, part=part
+            self.run.connection,
+            wanted,
+            limits,
+            now,
+            kept=kept,
+            part=part,
+            seconds_each=seconds_each,
         )
 
     def count_requests(self) -> None:
@@ -277,6 +289,10 @@ class LaneWork:
             scale,
             self._requests_bind(jobs, latency),
         )
+        if limits.full_at > max(self.looked_at, self.known.at if self.known else 0.0):
+            # Another lane has found out.
+            self.known = self.presumed.after_refusal(limits.full_at, limits.full_with)
+            self.presumed = replace(self.presumed, known=self.known)
         return self.presumed
 
     def _requests_bind(self, jobs: int, latency: Latency) -> bool:
@@ -293,13 +309,16 @@ class LaneWork:
             now = replace(self.presumed, flying=self.flying(), known=self.known)
             self.known = now.after_acceptance(self.deps.now())
 
-    def refused_slot(self) -> None:
+    def refused_slot(self, limits: Limits) -> None:
         """A submission came too early: as many jobs as there may be are still under way."""
+        now, under_way = self.deps.now(), limits.in_flight - self.unsent
         self.tries_refused += 1
         self.slots_refused = self.tries_refused >= TRIES
         if self.presumed is not None:
-            now = replace(self.presumed, flying=self.flying())
-            self.known = now.after_refusal(self.deps.now())
+            presumed = replace(self.presumed, flying=self.flying())
+            self.known = presumed.after_refusal(now, under_way)
+        if limits.in_flight > self.busy:
+            self.deps.ledger.limits.found_full(self.run.connection, under_way, now)
 
     def looked(self, now: float) -> None:
         """What was told before the look is known better now."""
@@ -326,6 +345,7 @@ class LaneWork:
         self.be_patient(pacing.blocked_until(now, answer.retry_after))
         if budget.tells_of_a_rate(answer.retry_after):
             limits.lower_rate(self.run.connection, self.linked.request_budget, now)
+            self.requests = limits.requests(self.run.connection)
         if answer.limits is not None:
             self.told(answer.limits)
 
@@ -346,6 +366,7 @@ class LaneWork:
         limits = self.deps.ledger.limits
         if told.requests_limit and told.requests_limit != self._told_rate:
             limits.told_rate(self.run.connection, told.requests_limit)
+            self.requests = limits.requests(self.run.connection)
             self._told_rate = told.requests_limit
         if told.jobs_limit and told.jobs_limit != self._told_jobs:
             limits.told_jobs(self.run.connection, told.jobs_limit)

@@ -17,7 +17,7 @@ from jobferry.ledger.runs import Run, Source
 from jobferry.model import Profile, RunStatus
 from jobferry.objects import Head, ObjectMissingError
 from jobferry.profiles import ProfileError, check_against, validate
-from jobferry.steps.binding import most_records
+from jobferry.steps.context import most_records
 from jobferry.steps.deps import Deps
 from jobferry.steps.outlook import rows_per_job
 from jobferry.vendors import vendor_named

@@ -13,15 +13,14 @@ from functools import partial
 from typing import Any
 
 from jobferry.breaker import count_failures
-from jobferry.ledger.chunks import Chunk, Part, Tally
-from jobferry.ledger.rows import ERROR_CHARACTERS
+from jobferry.ledger.chunks import Chunk, Tally
 from jobferry.ledger.runs import Pause
 from jobferry.model import ChunkState, Outcome, OutcomeStatus, RecordResult
 from jobferry.objects import ObjectMissingError
-from jobferry.retrying import Verdicts, again_at, halves, may_halve, sort_out
+from jobferry.retrying import Verdicts, may_halve, sort_out
 from jobferry.steps.context import RunContext, load_context
 from jobferry.steps.deps import Deps
-from jobferry.steps.resolve_lost import VENDOR_UNAVAILABLE
+from jobferry.steps.send_again import Remainder, remainder, send_again
 from jobferry.steps.trip_breaker import REASON_CHARACTERS, trip_breaker
 
 POLICY = "policy"
@@ -44,7 +43,7 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
     tallies: list[Tally] = []
     classes = set(run.failures)
     settled_now: list[Outcome] = []
-    split = 0
+    remainders: list[Remainder] = []
     for chunk in deps.ledger.chunks.get(run_id, numbers):
         if chunk.state is not ChunkState.FINISHED:
             continue
@@ -58,7 +57,7 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
         settled_now += outcomes
         tally = Tally(chunk, Counter(outcome.status for outcome in outcomes), failures)
         if verdicts.again:
-            split += _send_again(tally, verdicts, results, context, deps)
+            remainders.append(remainder(tally, verdicts, results, context, deps.now()))
         else:
             tallies.append(tally)
         if verdicts.stop is not None:
@@ -66,6 +65,7 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
             reason = f"A row failed with {code}, at which the profile says stop: {text}"
             pause = Pause(POLICY, reason[:REASON_CHARACTERS], deps.now())
             deps.ledger.runs.pause(run_id, pause)
+    split = send_again(remainders, context, deps)
     settled = deps.ledger.chunks.settle(
         run.connection,
         run_id,
@@ -102,47 +102,6 @@ def _sorted_out(chunk: Chunk, results: Sequence[RecordResult], context: RunConte
         repeatable=context.operation.repeatable,
         policies=context.profile.on_error,
     )
-
-
-def _send_again(
-    tally: Tally,
-    verdicts: Verdicts,
-    results: Sequence[RecordResult],
-    context: RunContext,
-    deps: Deps,
-) -> int:
-    """Make chunks of the rows that go again; 1 when this call did it, 0 when another one had.
-
-    A chunk that was refused as a whole is halved, and that attempt does not count: nothing of it
-    was done, and only one row of it may be to blame. One that was lost counts.
-    """
-    chunk, run, now = tally.chunk, context.run, deps.now()
-    numbers = chunk.row_numbers()
-    rows = [numbers[position] for position in verdicts.again]
-    first = results[verdicts.again[0]]
-    unknown = any(results[at].status is OutcomeStatus.UNKNOWN for at in verdicts.again)
-    refused = chunk.halve and first.code != VENDOR_UNAVAILABLE
-    attempt = chunk.attempt - 1 if refused else chunk.attempt
-    parts = [
-        Part(
-            spans=context.cut(chunk, part),
-            attempt=attempt,
-            in_doubt=chunk.in_doubt or unknown,
-            not_before=now if chunk.halve else again_at(now, chunk.attempt),
-            last=(first.code or "", (first.text or "")[:ERROR_CHARACTERS]),
-        )
-        for part in (halves(rows) if chunk.halve else [rows])
-    ]
-    while True:
-        pool = deps.ledger.chunks.pool(run.run_id)
-        if deps.ledger.chunks.split(run, tally, parts, pool, deps.now()):
-            if chunk.halve:
-                deps.ledger.runs.count_halving(run.run_id)
-            deps.log("rows go again", run_id=run.run_id, chunk=chunk.number, rows=len(rows))
-            return 1
-        (found,) = deps.ledger.chunks.get(run.run_id, [chunk.number])
-        if found.state is not ChunkState.FINISHED:
-            return 0
 
 
 def _results(

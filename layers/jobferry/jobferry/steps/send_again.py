@@ -1,0 +1,152 @@
+"""Rows that go again: chunks of their own, gathered over the chunks that are settled together.
+
+A chunk of which some rows go again is settled for the others in the same transaction, so every
+row is always in exactly one chunk that can still decide it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
+
+from jobferry.ledger.chunks import Chunk, Part, Tally
+from jobferry.ledger.rows import ERROR_CHARACTERS
+from jobferry.model import ChunkState, OutcomeStatus, RecordResult
+from jobferry.retrying import Verdicts, again_at, halves
+from jobferry.steps.context import RunContext, most_records
+from jobferry.steps.deps import Deps
+from jobferry.steps.resolve_lost import VENDOR_UNAVAILABLE
+
+REACH_BYTES = 4 * 1024 * 1024
+"""Of the file, from the first row of a chunk to its last: it is read in one piece."""
+
+MOST_TALLIES = 45
+"""Chunks that are settled in one transaction with the chunks that their rows make."""
+
+
+@dataclass(frozen=True)
+class Remainder:
+    """What of a finished chunk goes again.
+
+    tally  what is decided of it, counted
+    part   the rows that go again
+    """
+
+    tally: Tally
+    part: Part
+
+    @property
+    def chunk(self) -> Chunk:
+        return self.tally.chunk
+
+
+def remainder(
+    tally: Tally,
+    verdicts: Verdicts,
+    results: Sequence[RecordResult],
+    context: RunContext,
+    now: float,
+) -> Remainder:
+    """The rows of a chunk that go again.
+
+    A chunk that was refused as a whole is halved, and that attempt does not count: nothing of it
+    was done, and only one row of it may be to blame. One that was lost counts.
+    """
+    chunk = tally.chunk
+    numbers = chunk.row_numbers()
+    first = results[verdicts.again[0]]
+    unknown = any(results[at].status is OutcomeStatus.UNKNOWN for at in verdicts.again)
+    refused = chunk.halve and first.code != VENDOR_UNAVAILABLE
+    part = Part(
+        spans=context.cut(chunk, [numbers[position] for position in verdicts.again]),
+        attempt=chunk.attempt - 1 if refused else chunk.attempt,
+        in_doubt=chunk.in_doubt or unknown,
+        not_before=now if chunk.halve else again_at(now, chunk.attempt),
+        last=(first.code or "", (first.text or "")[:ERROR_CHARACTERS]),
+    )
+    return Remainder(tally, part)
+
+
+def send_again(remainders: Sequence[Remainder], context: RunContext, deps: Deps) -> int:
+    """Make chunks of the rows that go again; returns how many chunks this call settled so."""
+    halved = [one for one in remainders if one.chunk.halve]
+    others = [one for one in remainders if not one.chunk.halve]
+    most = most_records(context.profile, context.operation)
+    done = sum(_split([one], _halves(one, context), context, deps) for one in halved)
+    for gathered in gather(others, most):
+        done += _split(gathered, [_joined(gathered)], context, deps)
+    return done
+
+
+def gather(remainders: Iterable[Remainder], most_rows: int) -> list[list[Remainder]]:
+    """Remainders that make one chunk together, in the order of the file. Pure.
+
+    Only what has the same past goes together, no more rows than a job may have, and no more bytes
+    than one of their jobs has had: so much was accepted before.
+    """
+    past = attrgetter("part.attempt", "part.in_doubt", "part.last")
+    bundles: list[list[Remainder]] = []
+    for _, alike in groupby(sorted(remainders, key=past), past):
+        bundle: list[Remainder] = []
+        for one in sorted(alike, key=lambda one: one.part.spans[0].offset):
+            if bundle and not _fits([*bundle, one], most_rows):
+                bundles.append(bundle)
+                bundle = []
+            bundle.append(one)
+        bundles.append(bundle)
+    return bundles
+
+
+def _fits(bundle: Sequence[Remainder], most_rows: int) -> bool:
+    spans = [span for one in bundle for span in one.part.spans]
+    most_bytes = max(sum(span.length for span in one.chunk.spans) for one in bundle)
+    end = max(span.offset + span.length for span in spans)
+    return (
+        len(bundle) <= MOST_TALLIES
+        and sum(span.rows for span in spans) <= most_rows
+        and sum(span.length for span in spans) <= most_bytes
+        and end - spans[0].offset <= REACH_BYTES
+    )
+
+
+def _joined(bundle: Sequence[Remainder]) -> Part:
+    """All their rows in one chunk. Rows of other chunks may lie between: spans keep their order."""
+    spans = sorted(span for one in bundle for span in one.part.spans)
+    return replace(
+        bundle[0].part,
+        spans=tuple(spans),
+        not_before=max(one.part.not_before for one in bundle),
+    )
+
+
+def _halves(one: Remainder, context: RunContext) -> list[Part]:
+    rows = [span.first_row + i for span in one.part.spans for i in range(span.rows)]
+    return [replace(one.part, spans=context.cut(one.chunk, half)) for half in halves(rows)]
+
+
+def _split(
+    bundle: Sequence[Remainder], parts: Sequence[Part], context: RunContext, deps: Deps
+) -> int:
+    """Settle these chunks with the chunks that their other rows make, all or none.
+
+    Returns:
+        How many this call settled: none that another call has settled before.
+    """
+    run, chunks = context.run, deps.ledger.chunks
+    while bundle:
+        pool = chunks.pool(run.run_id)
+        if chunks.split(run, [one.tally for one in bundle], parts, pool, deps.now()):
+            if bundle[0].chunk.halve:
+                deps.ledger.runs.count_halving(run.run_id)
+            rows = sum(span.rows for part in parts for span in part.spans)
+            numbers = [one.chunk.number for one in bundle]
+            deps.log("rows go again", run_id=run.run_id, chunks=numbers, rows=rows)
+            return len(bundle)
+        found = chunks.get(run.run_id, [one.chunk.number for one in bundle])
+        left = {chunk.number for chunk in found if chunk.state is ChunkState.FINISHED}
+        if len(left) < len(bundle):
+            bundle = [one for one in bundle if one.chunk.number in left]
+            parts = [_joined(bundle)] if bundle else []
+    return 0
