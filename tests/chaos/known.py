@@ -186,6 +186,21 @@ DEFECTS: Sequence[Defect] = (
         ),
         ends,
     ),
+    Defect(
+        "two runs wait for each other's slots, each with a chunk in hand",
+        Story(
+            seed=746973,
+            files=(File(rows=4, arrives=5.0), File(arrives=5.0)),
+            vendor=Vendor(max_jobs=1, latencies=()),
+            site=Site(
+                "zendesk_support",
+                (Trouble(Wrong.THROTTLED_IN_WORDS, 3, READ),),
+                external_ids=False,
+                short_list=True,
+            ),
+        ),
+        ends,
+    ),
 )
 
 

@@ -78,7 +78,8 @@ def fill_slots(work: LaneWork) -> None:
         _skip(work, halt)
         work.try_at = now if work.left else NEVER
     elif work.run.paused:
-        _put_back(work)
+        _put_back(work, work.ready)
+        work.left = 0
     elif now < limits.full_until:
         work.try_at = limits.full_until
     elif _lags(work):
@@ -125,6 +126,10 @@ def _paid_for(work: LaneWork, limits: Limits) -> list[Chunk]:
         max(0, jobs - limits.in_flight + len(ready)),
         on_offer + len(ready),
     )
+    if not room and ready and not work.submitted() and limits.in_flight > work.busy:
+        # Two lanes that wait for each other's slots with a chunk in hand would wait for ever.
+        _put_back(work, ready)
+        return []
     granted = _take_requests(work, room) if room else 0
     to_send = ready[:granted]
     return to_send + _claim(work, pool, granted - len(to_send), jobs)
@@ -397,12 +402,11 @@ def _resolve(work: LaneWork) -> None:
             work.returned(chunk.number)
 
 
-def _put_back(work: LaneWork) -> None:
-    """Return to the pool what a paused run has claimed and not sent."""
-    work.left = 0
-    for chunk in work.ready:
+def _put_back(work: LaneWork, chunks: Sequence[Chunk]) -> None:
+    """Return to the pool what was claimed and not sent."""
+    for chunk in chunks:
         work.deps.ledger.chunks.give_back(work.run.connection, chunk)
-        work.drop([chunk.number])
+        work.returned(chunk.number)
 
 
 def _skip(work: LaneWork, halt: Halt) -> None:
