@@ -238,8 +238,13 @@ class TestBreaker:
         assert len(world.account.carried_out) == run.outcomes[FAILED]
         assert world.ledger.limits.get(CONNECTION).in_flight == 0
         assert [m for m in world.metrics if "BreakersTripped" in m] == [{"BreakersTripped": 1}]
-        (line,) = [line for line in world.log if line.message == "breaker tripped"]
-        assert dict(line.keys) == {"run_id": run.run_id, "error": "RecordInvalid", "failed": 6}
+        (line,) = [line for line in world.log if line.message == "run paused"]
+        assert dict(line.keys) == {
+            "run_id": run.run_id,
+            "code": "breaker",
+            "error": "RecordInvalid",
+            "failed": 6,
+        }
 
     def test_it_trips_again_on_new_failures_only(self, world: World) -> None:
         world.put_profile(LITTLE_PATIENCE)

@@ -14,14 +14,13 @@ from typing import Any
 
 from jobferry.breaker import count_failures
 from jobferry.ledger.chunks import Chunk, Tally
-from jobferry.ledger.runs import Pause
 from jobferry.model import ChunkState, Outcome, OutcomeStatus, RecordResult
 from jobferry.objects import ObjectMissingError
 from jobferry.retrying import Verdicts, may_halve, sort_out
 from jobferry.steps.context import RunContext, load_context
 from jobferry.steps.deps import Deps
 from jobferry.steps.send_again import Remainder, remainder, send_again
-from jobferry.steps.trip_breaker import REASON_CHARACTERS, trip_breaker
+from jobferry.steps.trip_breaker import pause_run, trip_breaker
 
 POLICY = "policy"
 """Why a run is paused: the profile says so of an error's class."""
@@ -63,8 +62,7 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
         if verdicts.stop is not None:
             code, text = verdicts.stop
             reason = f"A row failed with {code}, at which the profile says stop: {text}"
-            pause = Pause(POLICY, reason[:REASON_CHARACTERS], deps.now())
-            deps.ledger.runs.pause(run_id, pause)
+            pause_run(run_id, POLICY, reason, deps, error=code)
     split = send_again(remainders, context, deps)
     settled = deps.ledger.chunks.settle(
         run.connection,

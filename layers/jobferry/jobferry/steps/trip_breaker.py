@@ -29,8 +29,16 @@ def trip_breaker(
         return
     failed, carried = run.fresh_failures[kind], run.fresh_carried
     reason = f"{failed:,} of {carried:,} rows failed with {_example(kind, outcomes)}"
-    if deps.ledger.runs.pause(run.run_id, Pause(BREAKER, reason[:REASON_CHARACTERS], deps.now())):
-        deps.warn("breaker tripped", run_id=run.run_id, error=kind, failed=failed)
+    pause_run(run.run_id, BREAKER, reason, deps, error=kind, failed=failed)
+
+
+def pause_run(run_id: str, code: str, reason: str, deps: Deps, **what: str | int) -> None:
+    """Pause a run for somebody to look, and raise the alarm, once.
+
+    what: goes into the log; the reason does not, as it may quote the vendor on a row.
+    """
+    if deps.ledger.runs.pause(run_id, Pause(code, reason[:REASON_CHARACTERS], deps.now())):
+        deps.warn("run paused", run_id=run_id, code=code, **what)
         deps.emit(BreakersTripped=1)
 
 
