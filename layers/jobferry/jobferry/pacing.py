@@ -169,21 +169,23 @@ def next_look(
     if latency is None:
         return max(before + min(CEILING, _FIRST + _UNKNOWN * (before - oldest)), earliest)
     earliest = max(earliest, looked_at + _GAP * latency.median)
-    worth = _worth(len(flying), scarce=scarce, more=more)
+    worth = _worth(len(flying), scarce=scarce, more=more, scarce_requests=scarce_requests)
     stale = before + STALE if more and scarce_requests else _stale_at(oldest, before, latency)
     latest = max(earliest, min(before + CEILING, stale))
     return first_moment(lambda t: expected_ended(t, flying, latency) >= worth, earliest, latest)
 
 
-def _worth(flying: int, *, scarce: bool, more: bool) -> float:
+def _worth(flying: int, *, scarce: bool, more: bool, scarce_requests: bool) -> float:
     """Ended jobs that make a look worth its request."""
     if scarce:
         return min(WORTH_A_LOOK, 0.6 * flying)
+    if more and scarce_requests:
+        return min(2 * WORTH_A_BATCH, 0.9 * flying)
     if more:
         return min(WORTH_A_BATCH, 0.6 * flying)
-    # Nothing is left to submit: each look is to find half of what is under way, so a handful of
+    # Nothing is left to submit: each look is to find most of what is under way, so a handful of
     # looks sees the last of it.
-    return max(0.6, 0.5 * flying) if flying > 1 else 0.6
+    return max(0.6, 0.7 * flying) if flying > 1 else 0.6
 
 
 def _stale_at(oldest: float, looked_at: float, latency: Latency) -> float:
