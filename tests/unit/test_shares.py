@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobferry.shares import WEIGHTS, Demand, part, shares
+from jobferry.shares import WEIGHTS, Demand, is_first, part, shares
 
 DEMANDS = st.lists(
     st.builds(
@@ -105,3 +105,19 @@ class TestPart:
 
     def test_a_run_that_nobody_knows_of_is_alone(self) -> None:
         assert part("new", [Demand("old", "high", 5)]) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("priorities", "first"),
+    [
+        (["medium"], False),
+        (["medium", "medium"], False),
+        (["immediate", "medium", "low"], True),
+        (["medium", "high"], False),
+    ],
+)
+def test_only_one_that_others_come_after_is_first(priorities: list[str], first: bool) -> None:
+    demands = [Demand(f"run-{n}", priority, 5) for n, priority in enumerate(priorities)]
+    assert is_first("run-0", demands) is first
+    idle = [demands[0], *(Demand(d.run_id, d.priority, 0) for d in demands[1:])]
+    assert not is_first("run-0", idle)

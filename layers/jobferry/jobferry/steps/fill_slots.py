@@ -17,6 +17,7 @@ from jobferry.ledger.chunks import CLAIM_BATCH, Chunk, Ending, Pool
 from jobferry.ledger.limits import Limits
 from jobferry.ledger.runs import Halt, PlannedChunk
 from jobferry.model import ChunkState, OutcomeStatus
+from jobferry.shares import is_first
 from jobferry.steps.lane_work import NEVER, LaneWork
 from jobferry.steps.resolve_lost import known_jobs, lost_from, resolve_lost
 from jobferry.vendors.base import (
@@ -160,6 +161,8 @@ def _take_requests(work: LaneWork, wanted: int) -> int:
     """Submissions that the connection's requests allow now; notes when more will be."""
     limits = work.request_limits()
     kept = pacing.reserve(limits[budget.ACCOUNT]) if budget.ACCOUNT in limits else 0
+    if is_first(work.run.run_id, work.demands):
+        kept = 0  # a small urgent file need not wait for the next minute that a big one has used
     granted, more_at = work.take_requests(
         wanted, limits, kept=kept, part=work.part(), seconds_each=work.answer_seconds / SENDERS
     )
