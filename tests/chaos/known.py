@@ -49,6 +49,14 @@ def _at(vendor: str, *troubles: Trouble) -> Story:
     return Story(site=Site(vendor, troubles))
 
 
+def _lost_in_two_runs(told: Told, broken: Broken) -> bool:
+    """At a real adapter: a row whose submission was lost, beside another run of the account."""
+    story = told.story
+    return (
+        story.site is not None and len(story.files) > 1 and "(submission_lost)" in broken.sentence
+    )
+
+
 DEFECTS: Sequence[Defect] = (
     Defect(
         "a lost submission that may be repeated gives its slot back while its job may run",
@@ -200,6 +208,20 @@ DEFECTS: Sequence[Defect] = (
             ),
         ),
         ends,
+    ),
+    Defect(
+        "a search cannot tell whose job it has found when two runs lose a submission at once",
+        Story(
+            files=(
+                File(rows=5, batch=2, arrives=9.0),
+                File(rows=2, repeatable=True, batch=2),
+            ),
+            vendor=Vendor(latencies=()),
+            faults=(Fault("vendor.submit", 4, Harm.CRASH_AFTER), Fault("secret.read")),
+            site=Site("zendesk_support", (Trouble(Wrong.REQUEST_LOST),)),
+        ),
+        unknown_is_unknowable,
+        _lost_in_two_runs,
     ),
 )
 
