@@ -50,7 +50,7 @@ class Latency:
         """Probability that a job of this age has ended."""
         if age <= 0:
             return 0.0
-        return _normal((math.log(age) - self.mu) / self.spread)
+        return normal((math.log(age) - self.mu) / self.spread)
 
     def ended_since(self, age: float, seen: float) -> float:
         """Probability that a job of this age has ended, when at age `seen` it had not."""
@@ -111,23 +111,25 @@ def _told(latency: Latency, seen: float, ended: float) -> tuple[float, float]:
     limit = _OUTLIER * max(latency.spread, 0.1)
     low = (math.log(max(seen, _SHORTEST / 2)) - latency.mu) / latency.spread
     high = (math.log(max(ended, _SHORTEST)) - latency.mu) / latency.spread
-    mass = _normal(high) - _normal(low)
+    mass = normal(high) - normal(low)
     if mass < 1e-6:
         # The interval lies where no job was before: the end nearer to what is known.
         nearer = (low if low > 0 else high) * latency.spread
         return max(-limit, min(limit, nearer)), 0.0
-    below, above = _density(low), _density(high)
+    below, above = density(low), density(high)
     away = (below - above) / mass
     left = 1.0 + (low * below - high * above) / mass - away**2
     away *= latency.spread
     return max(-limit, min(limit, away)), max(0.0, left) * latency.spread**2
 
 
-def _density(x: float) -> float:
+def density(x: float) -> float:
+    """Of the standard normal distribution."""
     return math.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
 
 
-def _normal(x: float) -> float:
+def normal(x: float) -> float:
+    """Probability that a standard normal variable is below x."""
     return 0.5 * math.erfc(-x / math.sqrt(2.0))
 
 

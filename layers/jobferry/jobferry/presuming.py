@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
-from jobferry.latency import Latency
+from jobferry.latency import Latency, density, normal
 from jobferry.pacing import CEILING, InFlight, first_moment
 
 WORTH_A_TRY = 0.8
@@ -86,11 +86,10 @@ class Presumption:
         chances = self._chances()
         mean, deviation = chances.mean(now), chances.deviation(now)
         cut = (least - 0.5 - mean) / max(deviation, _HARDLY)
-        beyond = 0.5 * math.erfc(cut / math.sqrt(2.0))
+        beyond = normal(-cut)
         if beyond < _HARDLY:
             return Known(now, least)
-        density = math.exp(-0.5 * cut * cut) / math.sqrt(2.0 * math.pi)
-        raised = mean + deviation * density / beyond
+        raised = mean + deviation * density(cut) / beyond
         return Known(now, min(max(raised, least), len(self.flying)))
 
     def _chances(self) -> _Chances:
