@@ -49,14 +49,6 @@ def _at(vendor: str, *troubles: Trouble) -> Story:
     return Story(site=Site(vendor, troubles))
 
 
-def _lost_in_two_runs(told: Told, broken: Broken) -> bool:
-    """At a real adapter: a row whose submission was lost, beside another run of the account."""
-    story = told.story
-    return (
-        story.site is not None and len(story.files) > 1 and "(submission_lost)" in broken.sentence
-    )
-
-
 DEFECTS: Sequence[Defect] = (
     Defect(
         "a lost submission that may be repeated gives its slot back while its job may run",
@@ -221,7 +213,21 @@ DEFECTS: Sequence[Defect] = (
             site=Site("zendesk_support", (Trouble(Wrong.REQUEST_LOST),)),
         ),
         unknown_is_unknowable,
-        _lost_in_two_runs,
+    ),
+    Defect(
+        "a claim that is late takes a chunk that was claimed and given back since, and whose "
+        "pointer went with it",
+        Story(
+            files=(File(rows=2, repeats=(2,), keyed=True),),
+            vendor=Vendor(
+                latencies=(),
+                replies=(Reply(Act.THROTTLE), Reply(Act.THROTTLE)),
+                looks=(Look(PollWord.THROTTLED, 29),),
+            ),
+            faults=(Fault("table.put_many", 3, Harm.SLOW_ANSWER, 90.0),),
+            happenings=(Again(after=16),),
+        ),
+        ends,
     ),
 )
 

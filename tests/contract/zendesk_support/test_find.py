@@ -7,6 +7,7 @@ duplicates. Where the vendor cannot say, `undecidable` ends the search and `pend
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import pytest
 
@@ -14,7 +15,14 @@ from jobferry.model import JsonObject
 from jobferry.vendors.base import FoundState
 from tests.contract.lost import LOST, NEVER_TAKEN, Search
 from tests.contract.zendesk_support.bench import ZendeskBench
-from tests.contract.zendesk_support.cases import history, operation_named
+from tests.contract.zendesk_support.cases import (
+    GROUP,
+    Account,
+    furnish,
+    history,
+    member,
+    operation_named,
+)
 
 
 @pytest.fixture
@@ -97,23 +105,32 @@ def test_a_change_of_imported_tickets_is_no_import(bench: ZendeskBench) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "rows"),
     [
-        "organization_memberships.create",
-        "group_memberships.create",
-        "custom_objects.<key>.create",
+        (
+            "organization_memberships.create",
+            lambda there: [
+                member(each, organization_id=there.organizations[2]) for each in there.users
+            ],
+        ),
+        ("group_memberships.create", lambda there: [member(there.agents[1], group_id=GROUP)]),
+        ("custom_objects.<key>.create", lambda _: [{"name": f"n{n}"} for n in range(4)]),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_cannot_be_read_back_is_not_decided(bench: ZendeskBench, name: str) -> None:
-    rows = [{"user_id": n, "organization_id": 7, "group_id": 7, "name": f"n{n}"} for n in range(3)]
+def test_what_cannot_be_read_back_is_not_decided(
+    bench: ZendeskBench, name: str, rows: Callable[[Account], list[JsonObject]]
+) -> None:
+    there = furnish(bench)
+    others = [job["job_id"] for job in bench.jobs()]
     operation = operation_named(bench, name)
     taken, refused = Search(bench, operation), Search(bench, operation)
-    taken.submit(rows)
+    taken.submit(rows(there))
 
-    assert taken.find(after=1).state is FoundState.PENDING
-    assert taken.find().state is FoundState.UNDECIDABLE
-    refused.submit(rows[:2], **NEVER_TAKEN)
-    assert refused.find().state is FoundState.ABSENT
+    assert taken.find(others, after=1).state is FoundState.PENDING
+    assert taken.find(others).state is FoundState.UNDECIDABLE
+    refused.submit([*rows(there), {}], **NEVER_TAKEN)
+    assert refused.find(others).state is FoundState.ABSENT
 
 
 def test_found_though_some_rows_were_refused(bench: ZendeskBench, search: Search) -> None:
@@ -205,10 +222,39 @@ def test_pending_while_the_list_cannot_be_read(
     assert search.find().state is FoundState.PENDING
 
 
+def test_a_job_that_made_records_of_another_kind_is_not_ours(
+    bench: ZendeskBench, search: Search
+) -> None:
+    search.submit(bench.records(2), **NEVER_TAKEN)
+    for name, rows in {
+        "users.create_or_update": [{"name": f"n{n}", "email": f"u{n}@example.org"} for n in "12"],
+        "organizations.create": [{"name": f"Org {n}"} for n in "12"],
+    }.items():
+        bench.submitted(rows, operation_named(bench, name))
+
+    assert search.find().state is FoundState.ABSENT
+
+
+def test_pending_while_it_cannot_be_read_what_a_job_made(
+    bench: ZendeskBench, search: Search
+) -> None:
+    search.submit(bench.records(1), **NEVER_TAKEN)
+    bench.submitted([{"name": "Org"}], operation_named(bench, "organizations.create"))
+    bench.befall({"method": "GET", "path": "organizations/show_many"}, status=502)
+
+    assert search.find().state is FoundState.PENDING
+
+
+def test_a_job_whose_every_row_was_refused_did_nothing(bench: ZendeskBench, search: Search) -> None:
+    search.submit(bench.records(3), **LOST, fail_rows={"probability": 1})
+
+    assert search.find().state is FoundState.ABSENT
+
+
 @pytest.mark.parametrize(
     "effect",
-    [{"fail_job": {"after_rows": 1}}, {"results": "null"}, {"fail_rows": {"probability": 1}}],
-    ids=["died", "no results", "all rows refused"],
+    [{"fail_job": {"after_rows": 1}}, {"results": "null"}],
+    ids=["died", "no results"],
 )
 def test_undecidable_where_a_job_of_the_size_names_no_record(
     bench: ZendeskBench, search: Search, effect: JsonObject

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from jobferry.ledger import Ledger
 from jobferry.ledger.chunks import CLAIM_BATCH, SETTLE_BATCH, Chunk, Ending, Pool, Tally
 from jobferry.ledger.runs import Pause, PlanState
+from jobferry.ledger.table import Item, Table
 from jobferry.model import ChunkState, OutcomeStatus
 from tests.fakes.table import fake_ledger
 from tests.unit.ledger.samples import CONNECTION, NOW, RUN, a_run, claim, only, opened, planned
@@ -104,6 +106,25 @@ class TestClaim:
         got = ledger.chunks.claim(a_run(), 1, [planned(1)], pool, NOW + 2, max_jobs=30)
         assert got is None
         assert slots(ledger) == 1
+
+    def test_a_late_claim_takes_nothing_that_was_claimed_and_given_back_since(
+        self, ledger: Ledger, table: Table, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The pointer that it has written went with the one that was given back."""
+        opened(ledger, 1)
+        ledger.chunks.give_back(CONNECTION, claim(ledger, [1])[0])
+        pool, put_many = ledger.chunks.pool(RUN), table.put_many
+
+        def slow(items: Iterable[Item]) -> None:
+            put_many(items)
+            monkeypatch.undo()
+            ledger.chunks.give_back(CONNECTION, claim(ledger, [1], now=NOW + 1)[0])
+
+        monkeypatch.setattr(table, "put_many", slow)
+        late = ledger.chunks.claim(a_run(), 0, [planned(1)], pool, NOW, max_jobs=30)
+        assert late is None
+        assert slots(ledger) == 0
+        assert ledger.chunks.pool(RUN) == pool
 
 
 class TestSending:

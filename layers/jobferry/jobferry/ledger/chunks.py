@@ -273,15 +273,7 @@ class Chunks:
                     values={":room": max_jobs - len(claimed)},
                 )
             )
-        for chunk in claimed:
-            writes.append(
-                Put(
-                    _item(chunk),
-                    condition="attribute_not_exists(pk) OR #state = :planned",
-                    names={"#state": "state"},
-                    values={":planned": ChunkState.PLANNED.value},
-                )
-            )
+        writes += [_claimed(chunk, before.get(chunk.number)) for chunk in claimed]
         self._table.put_many(_pointer(run.connection, chunk) for chunk in claimed)
         try:
             self._table.transact(writes)
@@ -565,6 +557,22 @@ def _counted(tallies: Sequence[Tally]) -> dict[str, float]:
 
 def _unclaimed(run_id: str, plan: PlannedChunk) -> Chunk:
     return Chunk(run_id, plan.number, 0, ChunkState.PLANNED, plan.spans)
+
+
+def _claimed(chunk: Chunk, before: Chunk | None) -> Put:
+    """The chunk as it is claimed, if it still is as it was read, or not there if it was not.
+
+    One that was claimed and given back in between looks the same from the pool, but its pointer
+    is gone, with the one that was written for this claim.
+    """
+    if before is None:
+        return Put(_item(chunk), condition="attribute_not_exists(pk)")
+    return Put(
+        _item(chunk),
+        condition="#state = :planned AND claimed_at = :claimed_at",
+        names={"#state": "state"},
+        values={":planned": ChunkState.PLANNED.value, ":claimed_at": before.claimed_at},
+    )
 
 
 def _pool_update(run_id: str, pool: Pool, claimed: Sequence[int]) -> Update:

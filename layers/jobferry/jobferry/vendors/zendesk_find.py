@@ -1,8 +1,9 @@
 """Finding the job of a submission whose answer was lost, among Zendesk Support's recent jobs.
 
-A job is ours if it is of our size, no other chunk's, and the records that it made are new and
-carry our external ids (or our names or subjects, where there are none). Only a search that saw
-everything and understood everything it saw may say "absent", because then the rows are sent again.
+A job is ours if it is of our size, no other chunk's, and the records that it made are new, of the
+kind that we sent, and carry our external ids (or our names or subjects, where there are none). Only
+a search that saw everything and understood everything it saw may say "absent", because then the
+rows are sent again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from jobferry.model import JsonObject
 from jobferry.vendors.base import Found, FoundState, JobPhase, JobReading, LostSubmission
 from jobferry.vendors.zendesk_answers import json_object, problem_of
 from jobferry.vendors.zendesk_jobs import API, JobReader, readings_of
+from jobferry.vendors.zendesk_requests import READABLE
+from jobferry.vendors.zendesk_results import is_refusal
 
 if TYPE_CHECKING:
     from jobferry.vendors.zendesk_client import Account
@@ -165,7 +168,16 @@ def _judge(
         return Verdict.NOT_OURS, job_id
     if reading.phase is not JobPhase.ENDED:
         return Verdict.RUNNING, job_id
-    return compare(reading.raw or {}), job_id
+    raw = reading.raw or {}
+    if size is not None and _did_nothing(raw, size):
+        return Verdict.NOT_OURS, job_id
+    return compare(raw), job_id
+
+
+def _did_nothing(raw: JsonObject, size: int) -> bool:
+    """Whether every record was refused: be the job ours or not, its rows may be sent."""
+    items = _items(raw)
+    return len(items) == size and all(is_refusal(item) for item in items)
 
 
 def ids_in(raw: JsonObject) -> set[str]:
@@ -199,7 +211,7 @@ def _compare(account: Account, kind: str, lost: LostSubmission, raw: JsonObject)
     if records is None:
         return Verdict.UNREADABLE
     if not records:
-        return Verdict.DOUBTFUL
+        return _made_others(account, kind, ids)
     if any(record.get("created_at") for record in lost.records):
         # An import says itself when its tickets were made, so their age says nothing, and
         # a job that changed older tickets is told by what its results say that it did.
@@ -208,6 +220,18 @@ def _compare(account: Account, kind: str, lost: LostSubmission, raw: JsonObject)
     elif any(_older(record, lost.sent_at) for record in records):
         return Verdict.NOT_OURS
     return _resemblance(records, lost.records)
+
+
+def _made_others(account: Account, kind: str, ids: Collection[str]) -> Verdict:
+    """On a job none of whose ids is that of a record of our kind: a job of another kind has made
+    it, or our records are gone already."""
+    for other in READABLE:
+        records = [] if other == kind else records_of(account, other, ids)
+        if records is None:
+            return Verdict.UNREADABLE
+        if records:
+            return Verdict.NOT_OURS
+    return Verdict.DOUBTFUL
 
 
 def records_of(account: Account, kind: str, ids: Collection[str]) -> list[JsonObject] | None:

@@ -31,11 +31,13 @@ class Request:
         return None if self.body is None else compact_json(self.body)
 
 
+READABLE = ("tickets", "users", "organizations")
+"""Kinds of records that can be read many at a time."""
+
 _Build = Callable[[Sequence[JsonObject]], Request | Refused]
 
 _MERGED_TICKETS = frozenset({"id", "target_id"})
 _TAG_CHANGES = frozenset({"additional_tags", "remove_tags"})
-_READABLE = frozenset({"tickets", "users", "organizations"})
 _DELETED_BY = {"delete": "id", "delete_by_external_id": "external_id"}
 """Actions on custom objects whose items are plain texts, and the field that the text is."""
 
@@ -59,9 +61,9 @@ def encode(operation: Operation, records: Sequence[JsonObject]) -> bytes:
 
 
 def read_back_kind(operation: Operation) -> str | None:
-    """The records that can be read many at a time to see what a job made: `tickets`, `users`."""
+    """Which of the `READABLE` a job of this operation makes, or changes; None: none of them."""
     kind = operation.name.split(".")[0]
-    return kind if kind in _READABLE and operation.name != MERGE else None
+    return kind if kind in READABLE and operation.name != MERGE else None
 
 
 def _listed(method: str, path: str, plural: str) -> _Build:

@@ -178,14 +178,25 @@ def _shared(
     return [replace(verdict, vendor_id=_key(operation, record, "id")) for record in records()]
 
 
+def is_refusal(item: JsonObject) -> bool:
+    """Whether one result says that its record was not carried out."""
+    said_failed = any(part in _status_word(item).casefold() for part in ("fail", "error"))
+    return bool(
+        item.get("success") is False or item.get("error") or item.get("errors") or said_failed
+    )
+
+
+def _status_word(item: JsonObject) -> str:
+    status = item.get("status")
+    return status if isinstance(status, str) else ""
+
+
 def _verdict(operation: Operation, item: JsonObject, raw: JsonObject) -> RecordResult:
     """What one result says about its record; see the verdict rule in docs/vendors.md."""
-    status = item.get("status")
-    word = status if isinstance(status, str) else ""
-    said_failed = any(part in word.casefold() for part in ("fail", "error"))
+    word = _status_word(item)
     identity = item.get("id")
     vendor_id = None if identity is None else str(identity)
-    if item.get("success") is False or item.get("error") or item.get("errors") or said_failed:
+    if is_refusal(item):
         return RecordResult(
             OutcomeStatus.FAILED,
             vendor_id=vendor_id,
