@@ -508,6 +508,8 @@ def carry_out(story: Story) -> Told:
         except (DeadlockError, NoTimePassesError, EndlessError) as error:
             world.told.endless = f"{type(error).__name__}: {error}"
         world.table.release_indexes()
+        # The next sweep tidies up after whoever was behind when all runs were closed.
+        world.sweep()
         world.told.effects = world.effects_seen
     if world.site is not None:
         world.told.struck.update(world.site.struck)

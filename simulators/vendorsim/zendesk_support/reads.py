@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vendorsim.values import JsonObject, Reply, json_reply
-from vendorsim.zendesk_support import replies, users
+from vendorsim.zendesk_support import replies, tickets, users
 from vendorsim.zendesk_support.account import Call
 from vendorsim.zendesk_support.jobs import list_position
 from vendorsim.zendesk_support.operations import ACCOUNT_ID
@@ -57,6 +57,27 @@ def listing(choose: ChooseTable, plural: str, present: Present) -> Endpoint:
         return json_reply({plural: [present(record) for record in page], **ends})
 
     return endpoint
+
+
+def ticket_comments(call: Call) -> Reply:
+    """What was said in a ticket, oldest first unless asked otherwise."""
+    store = call.account.store
+    ticket = store.tickets.get(int(call.part("id")))
+    if ticket is None:
+        return replies.not_found()
+    comments = store.comments.find("ticket_id", ticket.id)
+    newest_first = call.query.get("sort") == "-created_at" or call.query.get("sort_order") == "desc"
+    sign = -1 if newest_first else 1
+    ordered = comments[::sign]
+
+    def position(comment: Record) -> tuple[float, ...]:
+        return (sign * float(comment.id),)
+
+    if wants_cursor(call.query):
+        page, ends = cursor_page(ordered, position, call.query, call.url)
+    else:
+        page, ends = offset_page(ordered, call.query, call.url)
+    return json_reply({"comments": [tickets.present_comment(each) for each in page], **ends})
 
 
 def show_job(call: Call) -> Reply:

@@ -149,11 +149,16 @@ def _group_memberships() -> Table:
     return Table("group_membership", 390_000_000_001, keys=("pair",))
 
 
+def _comments() -> Table:
+    return Table("comment", 400_000_000_001, keys=("ticket_id",))
+
+
 @dataclass(slots=True)
 class Store:
     """Every table of the account."""
 
     tickets: Table = field(default_factory=_tickets)
+    comments: Table = field(default_factory=_comments)
     users: Table = field(default_factory=_users)
     organizations: Table = field(default_factory=_organizations)
     groups: Table = field(default_factory=lambda: Table("group", 350_000_000_001))

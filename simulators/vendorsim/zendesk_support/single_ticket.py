@@ -42,6 +42,7 @@ def _create(call: Call) -> Reply:
     table, now = call.account.store.tickets, call.account.world.clock.now()
     (ticket_id,) = table.reserve(1)
     record = table.insert(ticket_id, tickets.stored(ticket) | {"description": description}, now)
+    tickets.add_comments(call.account.store, ticket_id, ticket, now)
     call.account.world.ledger.record(
         RecordEffect(
             vendor=VENDOR,

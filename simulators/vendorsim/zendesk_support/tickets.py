@@ -14,7 +14,7 @@ from vendorsim.zendesk_support.operations import (
     Row,
     RowRefused,
 )
-from vendorsim.zendesk_support.records import Record, Store, Table
+from vendorsim.zendesk_support.records import Record, RecordId, Store, Table
 
 Merged = Literal["sources", "target"]
 """What the results of a merge name."""
@@ -72,6 +72,35 @@ def description_of(ticket: JsonObject) -> str:
     return str(ticket.get("description") or "").strip()
 
 
+def present_comment(record: Record) -> JsonObject:
+    """A comment as a read shows it."""
+    comment = record.fields
+    body = str(comment.get("body") or comment.get("value") or comment.get("html_body") or "")
+    return {
+        "id": record.id,
+        "type": "Comment",
+        "author_id": comment.get("author_id"),
+        "body": body,
+        "html_body": comment.get("html_body") or f'<div class="zd-comment"><p>{body}</p></div>',
+        "plain_body": body,
+        "public": comment.get("public", True),
+        "attachments": [],
+        "created_at": iso_time(record.created_at),
+    }
+
+
+def add_comments(store: Store, ticket_id: RecordId, ticket: JsonObject, at: float) -> None:
+    """Keep what a ticket, or a change of one, says besides its fields; an import brings many."""
+    past = ticket.get("comments")
+    said = ticket.get("comment", ticket.get("description"))
+    given = [*(past if isinstance(past, list) else []), said]
+    for comment in given:
+        fields = comment if isinstance(comment, dict) else {"body": comment}
+        if any(fields.get(name) for name in ("body", "html_body", "value")):
+            (comment_id,) = store.comments.reserve(1)
+            store.comments.insert(comment_id, {**fields, "ticket_id": ticket_id}, at)
+
+
 def stored(ticket: JsonObject) -> JsonObject:
     """The fields that stay with a ticket."""
     return {name: value for name, value in ticket.items() if name not in _NOT_STORED}
@@ -85,6 +114,7 @@ def _create(row: Row) -> JsonObject:
     tickets = row.store.tickets
     fields = stored(row.record) | {"description": description}
     row.note("created", tickets, tickets.insert(row.new_id, fields, row.at))
+    add_comments(row.store, row.new_id, row.record, row.at)
     return {"index": row.index, "id": row.new_id, "account_id": ACCOUNT_ID}
 
 
@@ -104,6 +134,7 @@ def _update(row: Row) -> JsonObject:
         added, removed = _words(row.record, "additional_tags"), _words(row.record, "remove_tags")
         changes["tags"] = [tag for tag in dict.fromkeys([*tags, *added]) if tag not in removed]
     row.store.tickets.update(ticket, changes, row.at)
+    add_comments(row.store, ticket.id, row.record, row.at)
     row.note("updated", row.store.tickets, ticket)
     return {"action": "update", "id": ticket.id, "status": "Updated", "success": True}
 

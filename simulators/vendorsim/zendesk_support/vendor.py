@@ -60,6 +60,7 @@ _SERVED: list[tuple[str, str, Endpoint]] = [
     ("GET", "/tickets", reads.listing(_tickets, "tickets", tickets.present)),
     ("GET", "/tickets/show_many", reads.show_many(_tickets, "tickets", tickets.present)),
     ("GET", "/tickets/{id:int}", reads.show(_tickets, "ticket", tickets.present)),
+    ("GET", "/tickets/{id:int}/comments", reads.ticket_comments),
     ("GET", "/users", reads.listing(_users, "users", users.present)),
     ("GET", "/users/search", reads.listing(_users, "users", users.present)),
     ("GET", "/users/show_many", reads.show_many(_users, "users", users.present)),

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from jobferry.ledger.chunks import Pool
 from jobferry.ledger.runs import Halt, Source
 from jobferry.model import OutcomeStatus, RunStatus
 from jobferry.steps.lane import LaneState
 from jobferry.steps.sweep import SETTLED_SECONDS, STOPPED, sweep
-from tests.fakes.world import World, things
+from tests.fakes.clock import START
+from tests.fakes.world import CONNECTION, World, things
 
 
 def test_a_dead_run_is_carried_to_its_end(world: World) -> None:
@@ -136,6 +138,23 @@ def test_however_many_runs_came_after_it_an_open_run_is_found(world: World) -> N
     world.clock.advance(SETTLED_SECONDS + 1)
     assert world.sweep() == {"open_runs": 1, "restarted": 1}
     assert world.restarts == [(run.run_id, run.execution)]
+
+
+def test_what_a_late_claim_has_left_of_a_closed_run_is_forgotten(world: World) -> None:
+    closed, live = world.planned(things(1)), world.planned(things(3, start=10))
+    world.ledger.runs.halt(closed.run_id, Halt("aborted", "Stopped."))
+    world.execution().carry(lambda: {"run_id": closed.run_id, "state": "unusable"})
+    world.submit(LaneState(live.run_id, 0))
+    chunks = world.ledger.chunks
+    under_way = list(chunks.pointers(CONNECTION))
+    (planned,) = world.ledger.runs.planned_chunks(closed.run_id, 1, 1)
+    late = chunks.claim(closed, 0, [planned], Pool(1, 2, frozenset()), START, max_jobs=30)
+    assert late is None
+    assert len(list(chunks.pointers(CONNECTION))) == len(under_way) + 1
+
+    world.sweep()
+
+    assert list(chunks.pointers(CONNECTION)) == under_way
 
 
 def test_a_sweep_ends_when_its_time_is_up(world: World) -> None:

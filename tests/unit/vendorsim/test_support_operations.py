@@ -176,6 +176,26 @@ def test_imported_tickets_bring_their_comments(sim: RunningSimulator, run_job: R
     assert found["ticket"]["description"] == "first"
 
 
+def test_every_update_with_a_comment_adds_it(
+    sim: RunningSimulator, run_job: RunJob, ticket_ids: list[int]
+) -> None:
+    first, second, _ = ticket_ids
+    reply = {"body": "Shipped.", "public": False}
+    for _ in range(2):
+        changes = [{"id": first, "comment": reply}, {"id": second, "status": "solved"}]
+        run_job("PUT", "tickets/update_many.json", {"tickets": changes})
+
+    def said(ticket_id: int, query: str = "") -> list[tuple[str, bool]]:
+        shown = sim.request("GET", f"/api/v2/tickets/{ticket_id}/comments?{query}").json()
+        return [(each["body"], each["public"]) for each in shown["comments"]]
+
+    assert said(first) == [("text", True), ("Shipped.", False), ("Shipped.", False)]
+    assert said(second) == [("text", True)]
+    newest = said(first, "sort=-created_at&page[size]=2")
+    assert newest == said(first)[:0:-1] == said(first, "sort_order=desc&per_page=2")
+    assert sim.request("GET", "/api/v2/tickets/999/comments").status_code == 404
+
+
 def test_spam_suspends_the_requester(sim: RunningSimulator, run_job: RunJob) -> None:
     user = run_job("POST", "users/create_many", {"users": [{"name": "n"}]})["results"][0]["id"]
     bad = {"subject": "s", "comment": "buy", "requester_id": user}

@@ -4,7 +4,7 @@ Lanes look after their own lost submissions. What is left for the sweep are runs
 ended without closing them: it starts an execution that carries the run on, and where a person had
 ended it, to its proper end and no further. Results that nobody reads are counted, so that an alarm
 goes off hours before the vendor forgets them. Slots need no returning, since a slot is taken and
-given back with its chunk.
+given back with its chunk; but the pointer of a claim that failed may be left of a closed run.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ def sweep(
         restart(run.run_id, run.execution)
         restarted += 1
     for name in deps.ledger.config.connection_names():
+        _forget_strays(name, deps)
         at_risk = results_at_risk(name, deps)
         if at_risk:
             deps.warn("results at risk", connection=name, jobs=at_risk)
@@ -80,6 +81,16 @@ def _open_runs(deps: Deps) -> Iterator[Run]:
             run = deps.ledger.runs.get(listed.run_id)
             if run is not None and run.closed_at is None:
                 yield run
+
+
+def _forget_strays(connection: str, deps: Deps) -> None:
+    """Remove the pointers that a function which was far behind has left of runs that are closed:
+    with them the connection would count as in use."""
+    ledger = deps.ledger
+    for run_id in {run_id for run_id, _, _ in ledger.chunks.pointers(connection)}:
+        run = ledger.runs.get(run_id)
+        if run is None or run.closed_at is not None:
+            ledger.chunks.forget_all(connection, run_id)
 
 
 def _may_be_dead(run: Run, deps: Deps) -> bool:
