@@ -24,6 +24,7 @@ from unittest import mock
 from botocore.exceptions import ClientError
 
 from jobferry.connections import Connections
+from jobferry.ledger import keys
 from jobferry.ledger.config import Connection
 from jobferry.ledger.runs import Run
 from jobferry.ledger.table import BusyTableError, Item
@@ -124,6 +125,7 @@ class Told:
     surprises: list[str] = field(default_factory=list)
     left_success: list[str] = field(default_factory=list)
     yes_at: dict[int, float] = field(default_factory=dict)
+    needs_said: dict[str, Invocation | None] = field(default_factory=dict)
     endless: str = ""
     effects: int = 0
 
@@ -477,6 +479,8 @@ class ChaosWorld(World):
             self._watch_row(before, after)
         elif sk.startswith("CHUNK#") and after is not None:
             self._watch_chunk(before or {}, after)
+        elif sk.startswith(keys.demand("")) and after is not None:
+            self.told.needs_said[after["run_id"]] = _invocation.get()
 
     def _watch_row(self, before: Item | None, after: Item | None) -> None:
         succeeded = OutcomeStatus.SUCCEEDED.value
