@@ -215,6 +215,18 @@ DEFECTS: Sequence[Defect] = (
         unknown_is_unknowable,
     ),
     Defect(
+        "a claim takes a chunk as it was read while another lane had it, and counts an attempt",
+        Story(
+            files=(File(rows=3, batch=2), File(rows=6, max_attempts=1, arrives=1)),
+            vendor=Vendor(max_jobs=1, latencies=(120.0, 10.0)),
+            max_jobs=3,
+            lane_window=1,
+            faults=(Fault("vendor.poll", 5, Harm.SLOW_ANSWER, 30.0),),
+            site=Site("zendesk_sunshine"),
+        ),
+        attempts_are_bounded,
+    ),
+    Defect(
         "a claim that is late takes a chunk that was claimed and given back since, and whose "
         "pointer went with it",
         Story(

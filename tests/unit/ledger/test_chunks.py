@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -125,6 +125,27 @@ class TestClaim:
         assert late is None
         assert slots(ledger) == 0
         assert ledger.chunks.pool(RUN) == pool
+
+    def test_a_chunk_is_not_claimed_as_it_was_in_another_lane(
+        self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is read while another lane is about to send it, and has gone back since."""
+        opened(ledger, 1)
+        ledger.chunks.give_back(CONNECTION, claim(ledger, [1])[0])
+        pool, get = ledger.chunks.pool(RUN), ledger.chunks.get
+
+        def late(run_id: str, numbers: Sequence[int]) -> list[Chunk]:
+            monkeypatch.undo()
+            (theirs,) = claim(ledger, [1], lane=1, now=NOW + 1)
+            sent = ledger.chunks.begin_sending(theirs, "token", "digest", NOW + 1)
+            assert sent is not None
+            found = get(run_id, numbers)
+            ledger.chunks.give_back(CONNECTION, sent, attempt=0)
+            return found
+
+        monkeypatch.setattr(ledger.chunks, "get", late)
+        assert ledger.chunks.claim(a_run(), 0, [planned(1)], pool, NOW, max_jobs=30) is None
+        assert claim(ledger, [1], now=NOW + 2)[0].attempt == 0
 
 
 class TestSending:

@@ -251,6 +251,8 @@ class Chunks:
         """
         known = [c.number for c in planned if c.number in pool.returned | pool.again]
         before = {c.number: c for c in self.get(run.run_id, known)}
+        if any(chunk.state is not ChunkState.PLANNED for chunk in before.values()):
+            return None
         claimed = [
             replace(
                 before.get(plan.number) or _unclaimed(run.run_id, plan),
