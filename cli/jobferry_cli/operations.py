@@ -26,6 +26,7 @@ def operation_document(vendor: Vendor, operation: Operation) -> dict[str, Any]:
         "max_bytes": operation.max_bytes,
         "max_jobs": vendor.capabilities.max_jobs,
         "repeatable": operation.repeatable,
+        "adds": sorted(operation.adds),
         "external_id_field": operation.external_id_field or None,
         "undone_by": operation.undone_by or None,
         "cannot_undo": operation.cannot_undo or None,
@@ -57,6 +58,8 @@ def operations(app: App, vendor: str | None) -> None:
 def _described(operation: Operation) -> str:
     needed = ", ".join(" or ".join(alternatives) for alternatives in operation.required)
     again = "may be sent again" if operation.repeatable else "is never sent twice"
+    if operation.adds:
+        again += f", but with {' or '.join(sorted(operation.adds))} is never sent twice"
     lines = [
         f"\n  {operation.name}: {operation.summary}",
         f"    up to {number(operation.max_records)} records and {number(operation.max_bytes)} "

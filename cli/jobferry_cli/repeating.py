@@ -14,6 +14,7 @@ from jobferry.ledger.runs import Run
 from jobferry.model import OutcomeStatus
 from jobferry.report.figures import counted, listed
 from jobferry.steps.binding import bind_columns
+from jobferry.steps.context import operation_of
 from jobferry.steps.open_run import PRIORITIES, RunRequest, run_id_of
 from jobferry.steps.repeat_run import (
     Copied,
@@ -80,7 +81,7 @@ def retry(
         )
     usable = usable_profile(app.stack, run.profile)
     repeat = retry_of(run, statuses)
-    once = not (again or usable.operation.repeatable)
+    once = not (again or _repeatable(run, usable))
     return _repeat(app, run, usable, repeat, once=once, wait=wait, priority=priority)
 
 
@@ -99,10 +100,16 @@ def rerun(
     """
     run = closed_run(app, run_id, "sent again")
     usable = usable_profile(app.stack, run.profile)
-    twice = usable.operation.repeatable or repeat_succeeded
+    twice = _repeatable(run, usable) or repeat_succeeded
     repeat = rerun_of(run, repeatable=twice)
     once = not (again or twice)
     return _repeat(app, run, usable, repeat, once=once, wait=wait, priority=priority)
+
+
+def _repeatable(run: Run, usable: UsableProfile) -> bool:
+    """Whether sending rows of the run twice does no harm."""
+    operation = operation_of(run, usable.profile, usable.vendor)
+    return operation is not None and operation.repeatable
 
 
 def _repeat(

@@ -28,7 +28,7 @@ class Search:
         """Lose the answer of a submission; the id of the job that the vendor took, if it did."""
         before = len(self.bench.jobs())
         self.records, self.sent_at = records, self.bench.now()
-        self.bench.befall({"method": "POST"}, 1, **(effect or LOST))
+        self.bench.befall({}, 1, **(effect or LOST))
         answer = self.bench.client.submit(self.operation, records, "token")
         assert isinstance(answer, Ambiguous)
         taken = self.bench.jobs()[before:]

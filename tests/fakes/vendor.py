@@ -42,6 +42,9 @@ from tests.fakes.schedule import Schedule
 VENDOR = "fake"
 CREATE = "things.create"
 UPSERT = "things.upsert"
+NOTE = "note"
+"""The field that adds something each time it is sent."""
+
 KEY_FIELD = "ref"
 """The field that tells records apart in the account's memory."""
 
@@ -351,6 +354,7 @@ def _operations(max_records: int, max_bytes: int) -> Iterable[Operation]:
             max_records=max_records,
             max_bytes=max_bytes,
             repeatable=repeatable,
+            adds=frozenset({NOTE}),
             required=(("name",),),
             match_on=(KEY_FIELD,),
         )

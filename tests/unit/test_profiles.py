@@ -136,3 +136,17 @@ class TestAgainstTheVendor:
     def test_an_operation_that_is_not_there(self) -> None:
         with pytest.raises(ProfileError, match=r"Fake has no operation .*things\.upsert"):
             check_against(profile(operation="things.dance"), self.VENDOR)
+
+
+@pytest.mark.parametrize(
+    ("changes", "header", "fields"),
+    [
+        ({"columns": {"A": "subject", "B": "comment.body"}}, ["x"], {"subject", "comment"}),
+        ({"columns": None}, ["id", "custom_fields[36]"], {"id", "custom_fields"}),
+        ({"columns": None, "constants": {"comment.public": False}}, [], {"comment"}),
+    ],
+)
+def test_a_profile_knows_which_fields_it_fills(
+    changes: dict[str, Any], header: list[str], fields: set[str]
+) -> None:
+    assert profile(**changes).fills(header) == fields

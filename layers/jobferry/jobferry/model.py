@@ -7,7 +7,8 @@ before it becomes one of these.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -131,6 +132,16 @@ class Profile:
     add_external_id: bool = True
     """Records that are made get an external id of Jobferry's where the profile sets none."""
     revision: int = 0
+
+    def fills(self, header: Iterable[str] = ()) -> set[str]:
+        """The fields of a record that it fills, or something inside them.
+
+        Args:
+            header: of the file, which says it where the profile names no columns.
+        """
+        columns = self.columns
+        paths = header if columns is None else [column.field for column in columns.values()]
+        return {re.split(r"[.\[]", path, maxsplit=1)[0] for path in (*paths, *self.constants)}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], revision: int) -> Profile:

@@ -118,7 +118,7 @@ def check_against(profile: Profile, vendor: Vendor) -> Operation:
     Raises:
         ProfileError: unknown operation, or a field that the vendor needs is not mapped.
     """
-    operation = vendor.operation(profile.operation)
+    operation = vendor.operation(profile.operation, profile.fills())
     if operation is None:
         names = ", ".join(vendor.operations)
         raise ProfileError(

@@ -123,8 +123,6 @@ def test_rows_that_cannot_be_read_stay_behind(shell: Shell) -> None:
     origin = shell.world.carried('Name,Ref\nthing 1,r1\n"open,r2\nthing 3,r3\n')
     answer = shell("retry", origin.run_id, "--rejected", "--json")
 
-    assert answer.document["left_out"] == 1
-    assert "1 that cannot be read and must be mended by hand" in answer.stderr
     shell.states.go_on()
     assert file_of(shell, answer) == "Name,Ref\nthing 1,r1\n"
 
@@ -174,6 +172,22 @@ def test_rerun_of_a_repeatable_operation_is_the_whole_file_each_time(shell: Shel
     assert len(ids) == 2
     assert {shell.world.run(run_id).rows for run_id in ids} == {3}
     assert {shell.world.run(run_id).origin for run_id in ids} == {origin.run_id}
+
+
+@pytest.mark.parametrize(
+    "columns", [None, {"name": "name", "ref": "ref", "note.text": "note.text"}]
+)
+def test_what_adds_something_each_time_is_left_out_where_it_succeeded(
+    shell: Shell, columns: JsonObject | None
+) -> None:
+    shell.world.put_profile({"operation": UPSERT, "columns": columns, "row_key": None})
+    failing(shell, {"r2"})
+    origin = shell.world.carried("name,ref,note.text\na,r1,Hello\nb,r2,Hello\n")
+    sent = len(shell.world.account.submissions)
+
+    shell("rerun", origin.run_id, "--wait")
+
+    assert received_by(shell, sent) == ["r2"]
 
 
 def test_rerun_reads_the_version_that_was_carried(shell: Shell) -> None:

@@ -61,6 +61,12 @@ def test_it_declares_what_every_vendor_declares() -> None:
     assert not vendor.capabilities.job_list
 
 
+def test_what_adds_something_each_time_is_declared() -> None:
+    vendor = shelf("operations/books.add/adds", ["remark"])
+
+    assert vendor.operations["books.add"].adds == {"remark"}
+
+
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [

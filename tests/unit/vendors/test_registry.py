@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
@@ -105,6 +106,20 @@ def test_zendesk_is_held_to_what_it_publishes() -> None:
         for name in ZENDESK_SUPPORT.operations
         if name.endswith((".create", ".import", ".merge"))
     }
+
+
+@pytest.mark.parametrize(
+    ("filled", "repeatable"),
+    [({"id", "status"}, True), ({"id", "comment"}, False), ({"voice_comment"}, False), ((), True)],
+)
+def test_an_update_with_a_comment_is_not_repeatable(
+    filled: Iterable[str], repeatable: bool
+) -> None:
+    update = ZENDESK_SUPPORT.operation("tickets.update", filled)
+
+    assert update is not None
+    assert update.repeatable is repeatable
+    assert ZENDESK_SUPPORT.operations["tickets.update"].repeatable
 
 
 @given(st.lists(st.dictionaries(st.text(), st.text())))

@@ -98,7 +98,7 @@ def load_context(run: Run, deps: Deps) -> RunContext:
         raise LookupError(f"the profile or the connection of run {run.run_id} is gone")
     profile = Profile.from_document(found[1], found[0])
     vendor = vendor_named(connection.vendor)
-    operation = vendor.operation(profile.operation)
+    operation = operation_of(run, profile, vendor)
     if operation is None:
         raise LookupError(f"{vendor.name} has no operation {profile.operation}")
     return RunContext(
@@ -109,3 +109,10 @@ def load_context(run: Run, deps: Deps) -> RunContext:
         operation=operation,
         read=lambda offset, length: deps.objects.read_range(run.source, offset, length),
     )
+
+
+def operation_of(run: Run, profile: Profile, vendor: Vendor) -> Operation | None:
+    """The vendor's operation as it is for this run: the file may say what its profile leaves
+    open. None: the vendor has none of this name."""
+    header = (run.plan.dialect or {}).get("header", ())
+    return vendor.operation(profile.operation, profile.fills(header))

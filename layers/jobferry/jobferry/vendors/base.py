@@ -8,8 +8,8 @@ answer, so settling needs neither network nor secret.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -34,6 +34,8 @@ class Operation:
     max_records       records in one request, the vendor's own limit
     max_bytes         encoded bytes of one request body
     repeatable        sending the same records twice leaves the same state (upsert, update, delete)
+    adds              fields that add something each time they are sent (a comment), so that the
+                      operation is not repeatable where a profile fills one of them
     required          vendor fields without which the vendor refuses every record; each entry lists
                       alternatives, any of which will do
     match_on          record fields that a result can be matched by when it carries no index, in
@@ -60,6 +62,7 @@ class Operation:
     max_records: int
     max_bytes: int
     repeatable: bool
+    adds: frozenset[str] = frozenset()
     required: tuple[tuple[str, ...], ...] = ()
     match_on: tuple[str, ...] = ()
     folded: frozenset[str] = frozenset()
@@ -372,11 +375,18 @@ class Vendor:
     find_operation: Callable[[str], Operation | None] | None = None
     """For names with a part that only the account knows (`custom_objects.<key>.create`)."""
 
-    def operation(self, name: str) -> Operation | None:
+    def operation(self, name: str, filled: Iterable[str] = ()) -> Operation | None:
+        """The operation of this name, as it is for a profile.
+
+        Args:
+            filled: the fields that the profile fills.
+        """
         found = self.operations.get(name)
         if found is None and self.find_operation is not None:
             found = self.find_operation(name)
-        return found
+        if found is None or found.adds.isdisjoint(filled):
+            return found
+        return replace(found, repeatable=False)
 
 
 def compact_json(value: Any) -> bytes:

@@ -295,6 +295,7 @@ def _operation(name: str, section: _Section, max_records: int, max_bytes: int) -
         max_records=section.whole("max_records", max_records),
         max_bytes=section.whole("max_bytes", max_bytes),
         repeatable=section.take("repeatable", bool, "true or false"),
+        adds=frozenset(section.texts("adds", [])),
         required=_required(section),
         match_on=section.texts("match_on", []),
         types={field: ColumnType(kind) for field, kind in types.items()},

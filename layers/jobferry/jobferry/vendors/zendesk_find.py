@@ -176,16 +176,17 @@ def _judge(
 
 def _did_nothing(raw: JsonObject, size: int) -> bool:
     """Whether every record was refused: be the job ours or not, its rows may be sent."""
-    items = _items(raw)
+    items = items_in(raw)
     return len(items) == size and all(is_refusal(item) for item in items)
 
 
 def ids_in(raw: JsonObject) -> set[str]:
     """The ids that the results of a job name."""
-    return {str(item["id"]) for item in _items(raw) if item.get("id") is not None}
+    return {str(item["id"]) for item in items_in(raw) if item.get("id") is not None}
 
 
-def _items(raw: JsonObject) -> list[JsonObject]:
+def items_in(raw: JsonObject) -> list[JsonObject]:
+    """The results of a job, one by one."""
     results = raw.get("results")
     return [r for r in results if isinstance(r, dict)] if isinstance(results, list) else []
 
@@ -195,10 +196,10 @@ def _shown(lost: LostSubmission, raw: JsonObject) -> Verdict:
 
     Jobs of custom objects list the records that they made, with their external ids.
     """
-    wanted, shown = _values(lost.records, _EXTERNAL_ID), _values(_items(raw), _EXTERNAL_ID)
+    wanted, shown = _values(lost.records, _EXTERNAL_ID), _values(items_in(raw), _EXTERNAL_ID)
     if wanted.total() < len(lost.records) or not shown:
         return Verdict.DOUBTFUL
-    foreign = shown - wanted or any(_older(item, lost.sent_at) for item in _items(raw))
+    foreign = shown - wanted or any(_older(item, lost.sent_at) for item in items_in(raw))
     return Verdict.NOT_OURS if foreign else Verdict.OURS
 
 
@@ -215,7 +216,7 @@ def _compare(account: Account, kind: str, lost: LostSubmission, raw: JsonObject)
     if any(record.get("created_at") for record in lost.records):
         # An import says itself when its tickets were made, so their age says nothing, and
         # a job that changed older tickets is told by what its results say that it did.
-        if any(item.get("action") in _CHANGES for item in _items(raw)):
+        if any(item.get("action") in _CHANGES for item in items_in(raw)):
             return Verdict.NOT_OURS
     elif any(_older(record, lost.sent_at) for record in records):
         return Verdict.NOT_OURS
@@ -247,6 +248,11 @@ def records_of(account: Account, kind: str, ids: Collection[str]) -> list[JsonOb
         for record in (stored if isinstance(stored, list) else [])
         if isinstance(record, dict) and str(record.get("id")) in ids
     ]
+
+
+def made_since(record: JsonObject, sent_at: float) -> bool:
+    """Whether a record may have been made by a request that left at `sent_at`."""
+    return not _older(record, sent_at)
 
 
 def _older(record: JsonObject, sent_at: float) -> bool:

@@ -189,6 +189,8 @@ _TICKETS = (
         "Change tickets, each row its own change. additional_tags and remove_tags reach Zendesk "
         "only where all rows of a job ask for the same change (or batch_size is 1).",
         repeatable=True,
+        # Sent twice, a comment stands there twice, and its readers get it twice.
+        adds=frozenset({"comment", "voice_comment"}),
         **_BY_ID,
         **_UPDATE_TICKETS,
         fields=(

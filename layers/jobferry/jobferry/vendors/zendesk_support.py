@@ -27,6 +27,7 @@ from jobferry.vendors.zendesk_answers import is_json_object, json_object, proble
 from jobferry.vendors.zendesk_client import ZendeskClient, client_builder, taken
 from jobferry.vendors.zendesk_find import find_job
 from jobferry.vendors.zendesk_find_merge import find_merge
+from jobferry.vendors.zendesk_find_update import find_update
 from jobferry.vendors.zendesk_jobs import API, POLL_BATCH, JobReader, job_of
 from jobferry.vendors.zendesk_operations import MERGE, OPERATIONS, find_operation
 from jobferry.vendors.zendesk_requests import Request, encode, read_back_kind, request_of
@@ -100,6 +101,8 @@ class ZendeskSupportClient(ZendeskClient):
     def _find(self, operation: Operation, lost: LostSubmission, now: float) -> Found:
         if operation.name == MERGE:
             return find_merge(self._account, self._jobs, lost, now)
+        if operation.adds:
+            return find_update(self._account, self._jobs, lost, now)
         return find_job(self._account, self._jobs, read_back_kind(operation), lost, now)
 
 
