@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jobferry.model import JsonObject
@@ -36,6 +36,7 @@ class Adapter:
     ends      what can go wrong with a job there
     list_has_results  the list of jobs shows their results, too
     job_names_row     a job without results is what its row is known by
+    changes           rows that are not repeatable change tickets that are there
     """
 
     vendor: Vendor
@@ -49,6 +50,7 @@ class Adapter:
     max_jobs: str = ""
     list_has_results: bool = True
     job_names_row: bool = False
+    changes: bool = False
 
     def work(self, *, repeatable: bool) -> Work:
         return self.upsert if repeatable and self.upsert is not None else self.create
@@ -68,59 +70,78 @@ _COMMON_ENDS = (
     Wrong.STEPS_BACK,
 )
 
+_SUPPORT = Adapter(
+    vendor=ZENDESK_SUPPORT,
+    credentials={"email": "agent@example.com", "token": "sim-token"},
+    submits="(create_many|create_or_update_many)$",
+    create=Work("tickets.create", "subject", {"comment.body": "As agreed."}),
+    upsert=Work("users.create_or_update", "name"),
+    kinds=frozenset({"ticket", "user"}),
+    max_jobs="max_jobs",
+    ends=(
+        *_COMMON_ENDS,
+        Wrong.ROW_IN_CONFLICT,
+        Wrong.NO_RESULTS,
+        Wrong.SHORT_RESULTS,
+        Wrong.SHUFFLED_RESULTS,
+        Wrong.EMPTY_RESULT,
+        Wrong.DIES,
+        Wrong.KILLED,
+    ),
+)
+
+_SUNSHINE = Adapter(
+    vendor=ZENDESK_SUNSHINE,
+    credentials={"bearer": "sim-token"},
+    submits="sunshine/jobs$",
+    create=Work("resources.post", "attributes.name", {"type": "product"}),
+    upsert=Work("resources.external_id_set", "attributes.name", {"type": "product"}),
+    kinds=frozenset({"resource"}),
+    max_jobs="sunshine_max_jobs",
+    list_has_results=False,
+    ends=(
+        *_COMMON_ENDS,
+        Wrong.NO_RESULTS,
+        Wrong.SHORT_RESULTS,
+        Wrong.EMPTY_RESULT,
+        Wrong.DIES,
+        Wrong.ABORTED,
+    ),
+)
+
+_VIDISPINE = Adapter(
+    vendor=VIDISPINE,
+    credentials={"username": "admin", "password": "admin"},
+    path="/API",
+    submits="API/job$",
+    create=Work("jobs.create", "title", {"type": "IMPORT"}),
+    upsert=None,
+    kinds=frozenset({"item"}),
+    job_names_row=True,
+    ends=(*_COMMON_ENDS, Wrong.NO_RESULTS),
+)
+
 ADAPTERS: Mapping[str, Adapter] = {
-    adapter.vendor.name: adapter
-    for adapter in (
-        Adapter(
-            vendor=ZENDESK_SUPPORT,
-            credentials={"email": "agent@example.com", "token": "sim-token"},
-            submits="(create_many|create_or_update_many)$",
-            create=Work("tickets.create", "subject", {"comment.body": "As agreed."}),
-            upsert=Work("users.create_or_update", "name"),
-            kinds=frozenset({"ticket", "user"}),
-            max_jobs="max_jobs",
-            ends=(
-                *_COMMON_ENDS,
-                Wrong.ROW_IN_CONFLICT,
-                Wrong.NO_RESULTS,
-                Wrong.SHORT_RESULTS,
-                Wrong.SHUFFLED_RESULTS,
-                Wrong.EMPTY_RESULT,
-                Wrong.DIES,
-                Wrong.KILLED,
-            ),
-        ),
-        Adapter(
-            vendor=ZENDESK_SUNSHINE,
-            credentials={"bearer": "sim-token"},
-            submits="sunshine/jobs$",
-            create=Work("resources.post", "attributes.name", {"type": "product"}),
-            upsert=Work("resources.external_id_set", "attributes.name", {"type": "product"}),
-            kinds=frozenset({"resource"}),
-            max_jobs="sunshine_max_jobs",
-            list_has_results=False,
-            ends=(
-                *_COMMON_ENDS,
-                Wrong.NO_RESULTS,
-                Wrong.SHORT_RESULTS,
-                Wrong.EMPTY_RESULT,
-                Wrong.DIES,
-                Wrong.ABORTED,
-            ),
-        ),
-        Adapter(
-            vendor=VIDISPINE,
-            credentials={"username": "admin", "password": "admin"},
-            path="/API",
-            submits="API/job$",
-            create=Work("jobs.create", "title", {"type": "IMPORT"}),
-            upsert=None,
-            kinds=frozenset({"item"}),
-            job_names_row=True,
-            ends=(*_COMMON_ENDS, Wrong.NO_RESULTS),
-        ),
-    )
+    "zendesk_support": _SUPPORT,
+    "zendesk_sunshine": _SUNSHINE,
+    "vidispine": _VIDISPINE,
+    "zendesk_comments": replace(
+        _SUPPORT,
+        submits="(update_many|create_or_update_many)$",
+        create=Work("tickets.update", "comment.body"),
+        changes=True,
+    ),
 }
+"""By name of the site that a story may have."""
+
+
+def ticket_of(file: int, row: int) -> int:
+    """The id of the ticket that a row changes, where rows change tickets."""
+    return 100 * (file + 1) + row
+
+
+TICKETS = range(100, 1_000)
+"""Tickets that were there long before any story."""
 
 
 def row_name(fields: JsonObject, known: frozenset[str]) -> str | None:

@@ -37,7 +37,7 @@ from jobferry.steps.deps import Deps
 from jobferry.steps.open_run import RunRequest, open_run, resume_run, run_id_of
 from jobferry.steps.pausing import carry_on, resume
 from jobferry.steps.plan_run import PlanMovedError, plan_run
-from tests.chaos.adapters import ADAPTERS
+from tests.chaos.adapters import ADAPTERS, ticket_of
 from tests.chaos.simulated import SimulatedAccount
 from tests.chaos.sites import Site, Wrong
 from tests.chaos.story import Abort, Again, Event, Fault, File, Harm, Lag, Stop, Story, letter
@@ -185,7 +185,12 @@ class ChaosWorld(World):
     def _simulated(self, story: Story, site: Site) -> SimulatedAccount:
         account = SimulatedAccount(self.clock, self.effects, story, site, _invocation.get)
         self.ledger.config.put_connection(
-            Connection(CONNECTION, site.vendor, account.base_url, max_jobs=max(1, story.max_jobs))
+            Connection(
+                CONNECTION,
+                account.adapter.vendor.name,
+                account.base_url,
+                max_jobs=max(1, story.max_jobs),
+            )
         )
         self.credentials = json.dumps(account.adapter.credentials)
         self.deps = self.fresh_deps()
@@ -207,7 +212,10 @@ class ChaosWorld(World):
         options = {"jobferry-priority": file.priority}
         if file.trial:
             options["jobferry-trial"] = str(file.trial)
-        return self.drop(contents(index, file), profile=letter(index), options=options)
+        site = self.story.site
+        changes = site is not None and ADAPTERS[site.vendor].changes
+        text = contents(index, file, changes=changes)
+        return self.drop(text, profile=letter(index), options=options)
 
     # what an invocation is
 
@@ -520,13 +528,15 @@ def carry_out(story: Story) -> Told:
     return world.told
 
 
-def contents(index: int, file: File) -> str:
-    """The file: a name that no other row has, and a key."""
+def contents(index: int, file: File, *, changes: bool = False) -> str:
+    """The file: a name that no other row has, a key, and where it `changes` tickets, their ids."""
     name = letter(index)
-    lines = ["Name,Ref"]
+    lines = ["Name,Ref,Ticket" if changes else "Name,Ref"]
     for row in range(1, file.rows + 1):
         key = 1 if row in file.repeats else row
-        lines.append(f"{'' if row in file.bad else f'{name}{row}'},{name}-k{key}")
+        named = "" if row in file.bad else f"{name}{row}"
+        cells = [named, f"{name}-k{key}", *([str(ticket_of(index, row))] if changes else [])]
+        lines.append(",".join(cells))
     return "\n".join(lines) + "\n"
 
 
@@ -540,10 +550,13 @@ def _profile(index: int, file: File, site: Site | None) -> dict[str, Any]:
     }
     if site is None:
         return {**common, "operation": UPSERT if file.repeatable else CREATE}
-    work = ADAPTERS[site.vendor].work(repeatable=file.repeatable)
-    columns = {"Name": work.name}
+    adapter = ADAPTERS[site.vendor]
+    work = adapter.work(repeatable=file.repeatable)
+    columns: dict[str, Any] = {"Name": work.name}
     if file.keyed or file.repeatable:
         columns["Ref"] = "external_id"
+    if adapter.changes and work is adapter.create:
+        columns["Ticket"] = {"field": "id", "type": "integer"}
     return {
         **common,
         "operation": work.operation,

@@ -42,14 +42,14 @@ from jobferry.vendors.base import (
 )
 from jobferry.vendors.http import Answer, HttpClient, NoAnswer
 from tests.chaos import sites
-from tests.chaos.adapters import ADAPTERS, Adapter, row_name
+from tests.chaos.adapters import ADAPTERS, TICKETS, Adapter, row_name
 from tests.chaos.sites import READ, SUBMISSION, UNHEARD, Site, Wrong
 from tests.chaos.story import Story, file_of, row_names
 from tests.chaos.truth import Invocation, Patience, Sent
 from tests.fakes.clock import START
 from tests.fakes.effects import Effects
 from tests.fakes.schedule import Schedule
-from vendorsim import RunningSimulator, start
+from vendorsim import RunningSimulator, Scenario, start
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -99,7 +99,9 @@ class _StoryClock:
 def _running(_process: int) -> tuple[RunningSimulator, _StoryClock]:
     """The simulator of this process."""
     clock = _StoryClock()
-    simulator = start(clock=clock)
+    told: JsonObject = {"description": "Where is it?", "created_at": "2020-01-01T00:00:00Z"}
+    tickets = [{"id": ticket_id, **told} for ticket_id in TICKETS]
+    simulator = start(scenario=Scenario(records={"tickets": tickets}), clock=clock)
     atexit.register(simulator.stop)
     return simulator, clock
 
@@ -471,7 +473,8 @@ class SimulatedAccount:
             hides = {Wrong.FORGOTTEN, Wrong.NO_RESULTS}
             return any(job.wrong & hides for job in self._jobs_of(name))
         alike = any(job.wrong & _HARD_TO_FIND for job in self._report.jobs.values())
-        anonymous = not self._site.external_ids and not all(f.keyed for f in self._story.files)
+        unkeyed = not all(file.keyed for file in self._story.files)
+        anonymous = unkeyed and not (self._site.external_ids or self.adapter.changes)
         return alike or anonymous
 
     def left_in_doubt(self, name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request as HttpRequest
@@ -178,7 +179,11 @@ class ZendeskSupport:
                 for each in fields:
                     record_id = each.get("id") or table.reserve(1)[0]
                     kept = {name: value for name, value in each.items() if name != "id"}
-                    table.insert(record_id, kept, now)
+                    made = each.get("created_at")
+                    at = datetime.fromisoformat(str(made)).timestamp() if made else now
+                    table.insert(record_id, kept, at)
+                    if plural == "tickets":
+                        tickets.add_comments(self._account.store, record_id, each, at)
 
     def advance(self) -> None:
         self._account.jobs.advance()
