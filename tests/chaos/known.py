@@ -227,6 +227,18 @@ DEFECTS: Sequence[Defect] = (
         attempts_are_bounded,
     ),
     Defect(
+        "an invocation beside Close says once more that the run needs nothing",
+        Story(
+            seed=486154,
+            files=(File(), File()),
+            vendor=Vendor(latencies=(45.0,)),
+            max_jobs=1,
+            faults=(Fault(harm=Harm.SLOW_REQUEST, seconds=17.0), Fault("table.transact")),
+            happenings=(Again("PollJobs", 3),),
+        ),
+        account_is_left_clean,
+    ),
+    Defect(
         "a claim that is late takes a chunk that was claimed and given back since, and whose "
         "pointer went with it",
         Story(

@@ -157,7 +157,7 @@ class TestDemands:
             Demand("a", "high", 3),
             Demand("b", "low", 9),
         ]
-        ledger.limits.need_no_more(CONNECTION, "a")
+        ledger.limits.need(CONNECTION, Demand("a", "high", 0), NOW + 21)
         assert ledger.limits.demands(CONNECTION, NOW) == [Demand("b", "low", 9)]
 
     def test_a_run_that_nobody_carries_has_no_share(self, ledger: Ledger) -> None:

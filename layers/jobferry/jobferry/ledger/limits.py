@@ -254,7 +254,10 @@ class LimitsOf:
             return  # somebody was told to wait longer still
 
     def need(self, connection: str, demand: Demand, now: float) -> None:
-        """Say what a run needs of the connection's slots."""
+        """Say what a run needs of the connection's slots; what needs nothing is not spoken of."""
+        if not demand.need:
+            self.need_no_more(connection, demand.run_id)
+            return
         self._table.write(
             Update(
                 keys.connection(connection),
