@@ -22,7 +22,7 @@ from tests.chaos.promises import (
     unknown_is_unknowable,
 )
 from tests.chaos.sites import READ, Site, Trouble, Wrong
-from tests.chaos.story import Again, Fault, File, Harm, Look, PollWord, Stop, Story, Vendor
+from tests.chaos.story import Again, Fate, Fault, File, Harm, Look, PollWord, Stop, Story, Vendor
 from tests.fakes.vendor import Act, Reply
 
 
@@ -237,6 +237,19 @@ DEFECTS: Sequence[Defect] = (
             happenings=(Again("PollJobs", 3),),
         ),
         account_is_left_clean,
+    ),
+    Defect(
+        "doubt about one row spreads to others that go again with it",
+        Story(
+            files=(File(rows=3, repeatable=True, batch=2, breaker=1),),
+            vendor=Vendor(
+                request_seconds=0.3,
+                latencies=(3.0,),
+                looks=(Look(), Look(), Look(PollWord.REFUSED)),
+                fates=(Fate.LEFT_UNSAID, Fate.CONFLICT),
+            ),
+        ),
+        unknown_is_unknowable,
     ),
     Defect(
         "a claim that is late takes a chunk that was claimed and given back since, and whose "

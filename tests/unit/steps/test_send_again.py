@@ -25,7 +25,7 @@ def remainder(number: int, rows: int, attempt: int = 1, code: str = "conflict") 
     offset, first = 1_000 * number, 10 * number + 1
     chunk = Chunk("run", number, 0, ChunkState.FINISHED, (Span(offset, 500, first, 10),))
     spans = (Span(offset, ROW_BYTES * rows, first, rows),)
-    return Remainder(Tally(chunk, {}), Part(spans, attempt, False, 0.0, (code, "Try again.")))
+    return Remainder(Tally(chunk, {}), [Part(spans, attempt, False, 0.0, (code, "Try again."))])
 
 
 def rows_of(bundle: list[Remainder]) -> int:

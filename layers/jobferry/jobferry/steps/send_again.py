@@ -31,15 +31,21 @@ class Remainder:
     """What of a finished chunk goes again.
 
     tally  what is decided of it, counted
-    part   the rows that go again
+    parts  the rows that go again: those that may have been carried out apart from the others
     """
 
     tally: Tally
-    part: Part
+    parts: Sequence[Part]
 
     @property
     def chunk(self) -> Chunk:
         return self.tally.chunk
+
+    @property
+    def part(self) -> Part:
+        """All of it, where no doubt divides its rows."""
+        (part,) = self.parts
+        return part
 
 
 def remainder(
@@ -49,32 +55,52 @@ def remainder(
     context: RunContext,
     now: float,
 ) -> Remainder:
-    """The rows of a chunk that go again.
+    """The rows of a chunk that go again."""
+    chunk = tally.chunk
+    doubts = {
+        at: chunk.in_doubt or results[at].status is OutcomeStatus.UNKNOWN for at in verdicts.again
+    }
+    parts = [
+        _part(chunk, rows, results, context, now, in_doubt=in_doubt)
+        for in_doubt in (False, True)
+        if (rows := [at for at, doubt in doubts.items() if doubt is in_doubt])
+    ]
+    return Remainder(tally, parts)
+
+
+def _part(
+    chunk: Chunk,
+    rows: Sequence[int],
+    results: Sequence[RecordResult],
+    context: RunContext,
+    now: float,
+    *,
+    in_doubt: bool,
+) -> Part:
+    """Some rows of a chunk, by their positions in it.
 
     A chunk that was refused as a whole is halved, and that attempt does not count: nothing of it
     was done, and only one row of it may be to blame. One that was lost counts.
     """
-    chunk = tally.chunk
-    numbers = chunk.row_numbers()
-    first = results[verdicts.again[0]]
-    unknown = any(results[at].status is OutcomeStatus.UNKNOWN for at in verdicts.again)
+    numbers, first = chunk.row_numbers(), results[rows[0]]
     refused = chunk.halve and first.code != VENDOR_UNAVAILABLE
-    part = Part(
-        spans=context.cut(chunk, [numbers[position] for position in verdicts.again]),
+    return Part(
+        spans=context.cut(chunk, [numbers[position] for position in rows]),
         attempt=chunk.attempt - 1 if refused else chunk.attempt,
-        in_doubt=chunk.in_doubt or unknown,
+        in_doubt=in_doubt,
         not_before=now if chunk.halve else again_at(now, chunk.attempt),
         last=(first.code or "", (first.text or "")[:ERROR_CHARACTERS]),
     )
-    return Remainder(tally, part)
 
 
 def send_again(remainders: Sequence[Remainder], context: RunContext, deps: Deps) -> int:
     """Make chunks of the rows that go again; returns how many chunks this call settled so."""
     halved = [one for one in remainders if one.chunk.halve]
-    others = [one for one in remainders if not one.chunk.halve]
+    mixed = [one for one in remainders if not one.chunk.halve and len(one.parts) > 1]
+    others = [one for one in remainders if not one.chunk.halve and len(one.parts) == 1]
     most = most_records(context.profile, context.operation)
     done = sum(_split([one], _halves(one, context), context, deps) for one in halved)
+    done += sum(_split([one], one.parts, context, deps) for one in mixed)
     for gathered in gather(others, most):
         done += _split(gathered, [_joined(gathered)], context, deps)
     return done
@@ -122,8 +148,11 @@ def _joined(bundle: Sequence[Remainder]) -> Part:
 
 
 def _halves(one: Remainder, context: RunContext) -> list[Part]:
-    rows = [span.first_row + i for span in one.part.spans for i in range(span.rows)]
-    return [replace(one.part, spans=context.cut(one.chunk, half)) for half in halves(rows)]
+    return [
+        replace(part, spans=context.cut(one.chunk, half))
+        for part in one.parts
+        for half in halves([s.first_row + i for s in part.spans for i in range(s.rows)])
+    ]
 
 
 def _split(
