@@ -28,13 +28,14 @@ class _Model(BaseModel):
 class Match(_Model):
     """Which requests: all conditions that are given must hold.
 
+    method       one or several
     path         regular expression, searched in the path without `.json`
     nth          positions among the requests that fit method and path, from 1
     every        every n-th of them
     probability  each of them, drawn by the seed
     """
 
-    method: str | None = None
+    method: Annotated[list[str], BeforeValidator(_as_list)] = Field(default_factory=list)
     path: str = ""
     nth: Annotated[list[int], BeforeValidator(_as_list)] = Field(default_factory=list)
     every: int | None = Field(default=None, ge=1)
@@ -52,7 +53,7 @@ class Match(_Model):
 
     def fits(self, method: str, path: str) -> bool:
         """Whether a request is one of those counted."""
-        right_method = self.method is None or self.method.upper() == method
+        right_method = not self.method or method in (each.upper() for each in self.method)
         return right_method and re.search(self.path, path) is not None
 
 

@@ -165,7 +165,10 @@ def faults(site: Site, submits: str) -> list[JsonObject]:
     Args:
         submits: the paths of submissions, as a regular expression.
     """
-    matches: dict[str, JsonObject] = {SUBMISSION: {"path": submits}, READ: {"method": "GET"}}
+    matches: Mapping[str, JsonObject] = {
+        SUBMISSION: {"method": ["POST", "PUT"], "path": submits},
+        READ: {"method": "GET"},
+    }
     places = dict.fromkeys((trouble.of, trouble.nth) for trouble in site.troubles)
     return [
         {
