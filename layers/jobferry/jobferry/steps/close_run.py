@@ -53,7 +53,7 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
     """
     run = deps.ledger.runs.must_get(run_id)
     if run.status.closed and run.closed_at is not None:
-        return _closed(run)
+        return _closed(run, deps)
     if run.status is RunStatus.FAILED:
         return _finish(run, ErrorTally(), [], run.outcomes, deps)
     in_flight = list(deps.ledger.chunks.in_flight(run.connection, run_id))
@@ -182,7 +182,6 @@ def _finish(
         result_key(run.run_id, "report.html"), page.encode(), "text/html; charset=utf-8"
     )
     deps.ledger.chunks.forget_all(run.connection, run.run_id)
-    deps.ledger.limits.need_no_more(run.connection, run.run_id)
     if deps.ledger.runs.close(run.run_id, status, now, requests, closeness, error):
         deps.log(
             "run closed",
@@ -196,7 +195,7 @@ def _finish(
             RunSeconds=now - run.started_at,
             **{f"Rows{s.value.title()}": n for s, n in outcomes.items()},
         )
-    return _closed(deps.ledger.runs.must_get(run.run_id))
+    return _closed(deps.ledger.runs.must_get(run.run_id), deps)
 
 
 def _figures(run: Run, course: Course, deps: Deps, now: float) -> dict[str, Any]:
@@ -207,7 +206,9 @@ def _figures(run: Run, course: Course, deps: Deps, now: float) -> dict[str, Any]
     return figures(run, connection, vendor_named(connection.vendor), course, deps.ledger, now)
 
 
-def _closed(run: Run) -> dict[str, Any]:
+def _closed(run: Run, deps: Deps) -> dict[str, Any]:
+    """The answer for a closed run. It needs nothing more, as whoever sees it closed knows."""
+    deps.ledger.limits.need_no_more(run.connection, run.run_id)
     return {
         "run_id": run.run_id,
         "state": CLOSED,
