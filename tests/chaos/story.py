@@ -6,7 +6,7 @@ way. Its fields have calm defaults: `Story()` is one file of one row, and nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
@@ -270,6 +270,9 @@ LATEST = 400.0
 SLOWEST = 90.0
 """Seconds that an effect takes at the most."""
 
+CROWDED = 0.2
+"""The part of the stories in which many invocations stand beside each other."""
+
 _REQUEST = 30.0
 """A request to the vendor takes no longer: its client gives up."""
 
@@ -278,7 +281,7 @@ def draw(seed: int) -> Story:
     """The story of a seed."""
     rng = Random(seed)
     files = tuple(_file(rng) for _ in range(1 if rng.random() < 0.7 else 2))
-    return Story(
+    story = Story(
         seed=rng.randrange(1_000_000),
         files=files,
         vendor=_vendor(rng),
@@ -288,6 +291,19 @@ def draw(seed: int) -> Story:
         short_time=rng.random() < 0.15,
         faults=_some(rng, 0.85, 5, _fault),
         happenings=_some(rng, 0.5, 3, lambda r: _happening(r, len(files))),
+    )
+    return _crowded(rng, story) if rng.random() < CROWDED else story
+
+
+def _crowded(rng: Random, story: Story) -> Story:
+    """The story with many invocations beside each other, some of them far behind: races."""
+    late = _some(rng, 1.0, 6, lambda r: _late(r, r.choice(TABLE)))
+    twins = _some(rng, 1.0, 5, lambda r: _twin(r, (0.0, 0.0, 0.5, 1.0, 10.0, 25.0)))
+    return replace(
+        story,
+        lane_window=rng.choice((1, 1, 2, story.lane_window)),
+        faults=(*story.faults, *late),
+        happenings=(*story.happenings, *twins),
     )
 
 
@@ -408,9 +424,7 @@ def _happening(rng: Random, files: int) -> Happening:
     at = rng.choice((0.0, 1.0, 10.0, 30.0, 75.0, 200.0))
     match rng.randrange(8):
         case 0 | 1 | 2 | 3:
-            task = rng.choice(tuple(_TASKS))
-            after = rng.choice((0.0, 0.0, 1.0, 25.0, 100.0, LATEST))
-            return Again(task, rng.randint(1, _TASKS[task]), after)
+            return _twin(rng, (0.0, 0.0, 1.0, 25.0, 100.0, LATEST))
         case 4:
             return Event(rng.randrange(files), at)
         case 5:
@@ -418,3 +432,14 @@ def _happening(rng: Random, files: int) -> Happening:
         case 6:
             return Abort(rng.randrange(files), at)
     return Lag(at, rng.choice((10.0, LATEST)))
+
+
+def _late(rng: Random, kind: str) -> Fault:
+    """An effect whose invocation falls behind others."""
+    harm = rng.choice((Harm.SLOW_REQUEST, Harm.SLOW_ANSWER))
+    return Fault(kind, rng.randint(1, _USUAL[kind]), harm, rng.choice((1.0, 5.0, 17.0, 45.0)))
+
+
+def _twin(rng: Random, after: Sequence[float]) -> Again:
+    task = rng.choice(tuple(_TASKS))
+    return Again(task, rng.randint(1, _TASKS[task]), rng.choice(after))
