@@ -39,10 +39,12 @@ def main() -> int:
     totals = Totals()
     for part in carry_side_by_side(seeds, given.processes, drawing):
         totals.plus(part)
-        print(f"\r{totals.stories:,} of {len(seeds):,} schedules", end="", file=sys.stderr)
+        if sys.stderr.isatty():
+            print(f"\r{totals.stories:,} of {len(seeds):,} schedules", end="", file=sys.stderr)
         if totals.breaks:
             break
-    print(file=sys.stderr)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
     print(report(totals, seeds, began))
     if not totals.breaks:
         return 0
