@@ -28,7 +28,7 @@ from unittest import mock
 from jobferry import vendors
 from jobferry.model import JsonObject, Outcome
 from jobferry.vendors import http as http_module
-from jobferry.vendors import zendesk_sunshine
+from jobferry.vendors import zendesk_jobs, zendesk_sunshine
 from jobferry.vendors.base import (
     Found,
     LostSubmission,
@@ -277,6 +277,8 @@ class SimulatedAccount:
             mock.patch.object(HttpClient, "_send", watched),
             mock.patch.object(http_module, "time", story_time),
             mock.patch.object(zendesk_sunshine, "ThreadPoolExecutor", pool),
+            # Stories have few jobs: so their list has pages, too.
+            mock.patch.object(zendesk_jobs, "LIST_PAGE", 3),
             mock.patch.object(concurrent.futures, "ThreadPoolExecutor", pool),
         ):
             self._cleanup.enter_context(patch)

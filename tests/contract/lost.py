@@ -34,8 +34,13 @@ class Search:
         taken = self.bench.jobs()[before:]
         return taken[0]["job_id"] if taken else None
 
-    def find(self, known: Iterable[str] = (), *, after: float = LONG_AFTER) -> Found:
-        """What the adapter says, asked `after` seconds."""
+    def find(
+        self, known: Iterable[str] = (), *, ended: Iterable[str] = (), after: float = LONG_AFTER
+    ) -> Found:
+        """What the adapter says, asked `after` seconds; `ended` are known jobs, too."""
         self.bench.pass_time(after)
-        lost = LostSubmission("token", self.sent_at, self.records, frozenset(known))
+        ended_before = frozenset(ended)
+        lost = LostSubmission(
+            "token", self.sent_at, self.records, frozenset(known) | ended_before, ended_before
+        )
         return self.bench.client.find(self.operation, lost, self.bench.now())

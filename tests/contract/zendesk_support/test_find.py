@@ -369,6 +369,75 @@ def test_pending_while_the_records_cannot_be_read(
     assert search.find().state is FoundState.PENDING
 
 
+class TestManyJobs:
+    """More jobs than a search reads ended before the lost one was sent."""
+
+    @pytest.fixture
+    def ended(self, bench: ZendeskBench, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        monkeypatch.setattr("jobferry.vendors.zendesk_jobs.LIST_PAGES", 2)
+        bench.sim.change_settings(max_jobs=0)
+        jobs = [bench.submitted(bench.records(3, prefix=f"O{n}")) for n in range(250)]
+        bench.pass_time()
+        return jobs
+
+    @pytest.mark.parametrize(
+        ("effect", "state"), [(LOST, FoundState.FOUND), (NEVER_TAKEN, FoundState.ABSENT)]
+    )
+    def test_they_are_not_read_where_jobs_that_run_are_listed_first(
+        self,
+        bench: ZendeskBench,
+        search: Search,
+        ended: list[str],
+        effect: JsonObject,
+        state: FoundState,
+    ) -> None:
+        search.submit(bench.records(3), **effect)
+        bench.pass_time(118)
+        running = bench.submitted(bench.records(2, prefix="R"))
+
+        found = search.find([running], ended=ended, after=1)
+
+        assert found.state is state
+        # The list, the job that runs by its id, and the records of the one that was found.
+        assert found.requests == (3 if state is FoundState.FOUND else 2)
+
+        again = search.find([running], ended=ended)
+        assert (again.state, again.requests) == (state, found.requests - 1)
+
+    def test_undecidable_where_none_runs(
+        self, bench: ZendeskBench, search: Search, ended: list[str]
+    ) -> None:
+        search.submit(bench.records(3), **NEVER_TAKEN)
+
+        assert search.find(ended=ended).state is FoundState.UNDECIDABLE
+
+    def test_undecidable_where_no_job_is_known_to_have_ended(
+        self, bench: ZendeskBench, search: Search, ended: list[str]
+    ) -> None:
+        search.submit(bench.records(3), **NEVER_TAKEN)
+        running = bench.submitted(bench.records(2, prefix="R"))
+
+        found = search.find([running, *ended], after=1)
+
+        assert found.state is FoundState.UNDECIDABLE
+
+    def test_a_job_that_has_ended_meanwhile_proves_nothing(
+        self, bench: ZendeskBench, search: Search, ended: list[str]
+    ) -> None:
+        search.submit(bench.records(3), **NEVER_TAKEN)
+        bench.pass_time(118)
+        running = bench.submitted(bench.records(2, prefix="R"))
+        bench.befall(
+            {"method": "GET", "path": f"job_statuses/{running}$"},
+            status=200,
+            body={"job_status": {"id": running, "status": "completed"}},
+        )
+
+        found = search.find([running], ended=ended, after=1)
+
+        assert found.state is FoundState.UNDECIDABLE
+
+
 def test_jobs_of_another_size_cost_no_request(bench: ZendeskBench, search: Search) -> None:
     search.submit(bench.records(3), **NEVER_TAKEN)
     for n, size in zip(range(10), itertools.cycle((1, 2))):

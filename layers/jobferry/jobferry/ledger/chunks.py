@@ -206,8 +206,10 @@ class Chunks:
         items = self._table.get_many([(keys.run(run_id), keys.chunk(n)) for n in numbers])
         return sorted((_chunk(item) for item in items), key=lambda chunk: chunk.number)
 
-    def all(self, run_id: str) -> Iterator[Chunk]:
-        for item in self._table.query(keys.run(run_id), prefix="CHUNK#"):
+    def all(self, run_id: str, first: int = 1) -> Iterator[Chunk]:
+        """Chunks from number `first` that were claimed once, or made of rows that go again."""
+        since, until = keys.chunk(first), keys.chunk(keys.LAST_CHUNK)
+        for item in self._table.query(keys.run(run_id), since=since, until=until):
             yield _chunk(item)
 
     def in_flight(self, connection: str, run_id: str, lane: int | None = None) -> list[Chunk]:

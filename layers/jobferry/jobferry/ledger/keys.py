@@ -32,6 +32,10 @@ def page(first_chunk: int) -> str:
     return f"PLAN#{first_chunk:010d}"
 
 
+LAST_CHUNK = 10**10 - 1
+"""No chunk has a higher number."""
+
+
 def chunk(number: int) -> str:
     return f"CHUNK#{number:010d}"
 

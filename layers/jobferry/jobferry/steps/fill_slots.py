@@ -18,8 +18,9 @@ from jobferry.ledger.limits import Limits
 from jobferry.ledger.runs import Halt, PlannedChunk
 from jobferry.model import ChunkState, OutcomeStatus
 from jobferry.shares import is_first
+from jobferry.steps.known_jobs import KnownJobs
 from jobferry.steps.lane_work import NEVER, LaneWork
-from jobferry.steps.resolve_lost import known_jobs, lost_from, resolve_lost
+from jobferry.steps.resolve_lost import lost_from, resolve_lost
 from jobferry.vendors.base import (
     Accepted,
     Ambiguous,
@@ -182,7 +183,7 @@ def _next_try(work: LaneWork, *, sent: bool) -> float:
     limits = work.read_limits()
     moment = NEVER
     if work.lost:
-        lost = min(lost_from(chunk) for chunk in work.lost)
+        lost = min(_search_from(work, chunk) for chunk in work.lost)
         moment = max(now + pacing.NO_SLOT, lost, limits.blocked_until)
     if work.run.halt is not None or not (work.left or work.ready):
         return moment
@@ -388,21 +389,29 @@ def verdict_when_stopped(chunk: Chunk, halt: Halt) -> tuple[OutcomeStatus, str, 
 
 def _resolve(work: LaneWork) -> None:
     """Ask about submissions whose answer was lost."""
-    known = cache(lambda: known_jobs(work.run, work.deps))
+    if work.known_jobs is None:
+        work.known_jobs = KnownJobs(work.run, work.deps)
+    known = cache(work.known_jobs.read)
     for chunk in work.lost:
         if work.patience.is_set() or work.deps.now() >= work.deadline:
             return
-        if work.deps.now() < lost_from(chunk):
+        if work.deps.now() < _search_from(work, chunk):
             continue
         seconds = work.latency.median if work.latency is not None else JOB_SECONDS
-        made, wait_until = resolve_lost(chunk, work.context, work.linked, work.deps, known, seconds)
-        work.counts["other"] += made
-        work.deps.ledger.limits.note_requests(work.run.connection, made, work.deps.now())
-        if wait_until is not None:
-            work.be_patient(wait_until)
+        search = resolve_lost(chunk, work.context, work.linked, work.deps, known, seconds)
+        work.search_from[chunk.number] = search.again_at
+        work.counts["other"] += search.requests
+        work.deps.ledger.limits.note_requests(work.run.connection, search.requests, work.deps.now())
+        if search.wait_until is not None:
+            work.be_patient(search.wait_until)
         work.reload([chunk.number])
         if chunk.number not in work.chunks:
             work.returned(chunk.number)
+
+
+def _search_from(work: LaneWork, chunk: Chunk) -> float:
+    """When a lost submission is looked for, or looked for once more."""
+    return max(lost_from(chunk), work.search_from.get(chunk.number, 0.0))
 
 
 def _put_back(work: LaneWork, chunks: Sequence[Chunk]) -> None:

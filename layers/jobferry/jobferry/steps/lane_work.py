@@ -22,6 +22,7 @@ from jobferry.presuming import Known, Presumption, may_presume
 from jobferry.shares import Demand
 from jobferry.steps.context import RunContext, load_context
 from jobferry.steps.deps import Deps
+from jobferry.steps.known_jobs import KnownJobs
 from jobferry.steps.lane import DONE, RENEW, WORKING, LaneState, timestamp
 from jobferry.vendors.base import RateReading, Throttled, ThrottleReason
 
@@ -56,6 +57,8 @@ class LaneWork:
     known      what the last submission told of the jobs under way
     try_at     when another submission makes sense, as far as the last one learned
     look_from  no look before this
+    known_jobs  jobs that are not those of lost submissions
+    search_from  no search before this for a lost submission, by chunk
     short_until  no requests are left before this
     """
 
@@ -88,6 +91,8 @@ class LaneWork:
     short_until: float = 0.0
     look_from: float = 0.0
     looked_at: float = 0.0
+    known_jobs: KnownJobs | None = None
+    search_from: dict[int, float] = field(default_factory=dict)
     left: int = 0
     uncounted: int = 0
     troubles: int = 0

@@ -7,13 +7,12 @@ tell by the token alone, which would cost more requests than it saves.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from jobferry import pacing
 from jobferry.connections import Linked
 from jobferry.ledger.chunks import Chunk, Ending
-from jobferry.ledger.runs import Run
 from jobferry.model import OutcomeStatus
 from jobferry.steps.context import RunContext
 from jobferry.steps.deps import Deps
@@ -31,15 +30,21 @@ LOST_BEFORE_HALVING = 2
 
 VENDOR_UNAVAILABLE = "vendor_unavailable"
 
-_RUNS_SEARCHED = 200
+_FIRST_WAIT = 3.0
+_LONGEST_WAIT = 30.0
 
 
 class Search(NamedTuple):
-    """What a search for a lost submission took, and until when the vendor wants to be left alone
-    (epoch seconds)."""
+    """A search for a lost submission.
+
+    requests    what it took
+    wait_until  until when the vendor wants to be left alone (epoch seconds)
+    again_at    when to search once more, where the vendor could not tell yet
+    """
 
     requests: int = 0
     wait_until: float | None = None
+    again_at: float = 0.0
 
 
 def resolve_lost(
@@ -47,7 +52,7 @@ def resolve_lost(
     context: RunContext,
     linked: Linked,
     deps: Deps,
-    known: Callable[[], frozenset[str]],
+    known: Callable[[], Mapping[str, float]],
     job_seconds: float,
 ) -> Search:
     """Resolve one claimed chunk that was sent and has no job.
@@ -55,7 +60,7 @@ def resolve_lost(
     Does nothing while the request may still be under way.
 
     Args:
-        known: gives `known_jobs`; asked only when the vendor must be searched.
+        known: gives `KnownJobs.read`; asked only when the vendor must be searched.
         job_seconds: how long a job takes: what goes again unasked waits so long, since the job may
             be under way after all and hold its slot.
     """
@@ -67,13 +72,15 @@ def resolve_lost(
         if now >= lost_from(chunk) + job_seconds:
             _again(chunk, context, deps, "the vendor gave no clear answer")
         return Search()
+    jobs, sent_at = known(), chunk.sending_at
     found = linked.client.find(
         context.operation,
         LostSubmission(
             token=chunk.token,
-            sent_at=chunk.sending_at,
+            sent_at=sent_at,
             records=context.records(chunk),
-            known_jobs=known(),
+            known_jobs=frozenset(jobs),
+            ended_before=frozenset(job_id for job_id, ended in jobs.items() if ended < sent_at),
         ),
         now,
     )
@@ -93,8 +100,8 @@ def resolve_lost(
             chunks.adopt(run.connection, chunk, found.job_id, now)
         case FoundState.ABSENT:
             _again(chunk, context, deps, "the vendor did not take it")
-        case FoundState.PENDING if now < chunk.sending_at + PATIENCE:
-            pass
+        case FoundState.PENDING if now < sent_at + PATIENCE:
+            return Search(found.requests, wait_until, search_again_at(now, sent_at))
         case _ if context.operation.repeatable:
             _again(chunk, context, deps, found.reason or "the vendor gave no clear answer")
         case _:
@@ -105,6 +112,11 @@ def resolve_lost(
             verdict = (OutcomeStatus.UNKNOWN, "submission_lost", text)
             chunks.finish(run.connection, [chunk], [Ending(chunk.number, verdict=verdict)], now)
     return Search(found.requests, wait_until)
+
+
+def search_again_at(now: float, sent_at: float) -> float:
+    """When to ask once more about what the vendor could not tell yet: later and later."""
+    return now + min(_LONGEST_WAIT, max(_FIRST_WAIT, (now - sent_at) / 2))
 
 
 def lost_from(chunk: Chunk) -> float:
@@ -128,15 +140,3 @@ def _again(chunk: Chunk, context: RunContext, deps: Deps, reason: str) -> None:
     verdict = (status, VENDOR_UNAVAILABLE, f"Sent {chunk.attempt} times; {reason}.")
     ending = Ending(chunk.number, verdict=verdict, halve=halve)
     deps.ledger.chunks.finish(run.connection, [chunk], [ending], deps.now())
-
-
-def known_jobs(run: Run, deps: Deps) -> frozenset[str]:
-    """Job ids of recent runs of the connection: these belong to other chunks."""
-    known: set[str] = set()
-    for _, other in deps.ledger.runs.newest(limit=_RUNS_SEARCHED):
-        recent = other.closed_at is None or other.closed_at > run.started_at - 86_400
-        if other.connection == run.connection and recent:
-            known |= {c.job_id for c in deps.ledger.chunks.all(other.run_id) if c.job_id}
-    # The index of runs by time lags a little; this run must not be missing.
-    known |= {c.job_id for c in deps.ledger.chunks.all(run.run_id) if c.job_id}
-    return frozenset(known)

@@ -262,12 +262,15 @@ class LostSubmission:
     token        the token the submission carried, if the vendor can carry one
     sent_at      epoch seconds, just before the request left
     known_jobs   ids of jobs of this connection that belong to other chunks
+    ended_before  those of them whose results were read before this was sent: what a list that goes
+                 by the ends of jobs shows after one of them ended before it, too
     """
 
     token: str
     sent_at: float
     records: Sequence[JsonObject]
     known_jobs: frozenset[str]
+    ended_before: frozenset[str] = frozenset()
 
 
 class VendorClient(Protocol):

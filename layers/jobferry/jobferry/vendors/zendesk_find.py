@@ -105,20 +105,19 @@ def find_job(
     def made_ours(raw: JsonObject) -> Verdict:
         return _shown(lost, raw) if kind is None else _compare(account, kind, lost, raw)
 
-    searched = search(jobs, lost.known_jobs, len(lost.records), made_ours)
+    searched = search(jobs, lost, len(lost.records), made_ours)
     return searched.conclusion(now - lost.sent_at)
 
 
 def search(
     jobs: JobReader,
-    known_jobs: frozenset[str],
+    lost: LostSubmission,
     size: int | None,
     compare: Callable[[JsonObject], Verdict],
 ) -> Searched:
-    """Look through the list of recent jobs.
+    """Look through the list of recent jobs, as far back as the lost one may stand.
 
     Args:
-        known_jobs: jobs that belong to others.
         size: how many records ours shows as its total; None if that cannot be said.
         compare: whether an ended job is ours.
     """
@@ -128,8 +127,10 @@ def search(
         if not isinstance(page, tuple):
             return Searched(unreadable=True)
         items, more = page
-        candidates += [item for item in items if item.get("id") not in known_jobs]
-        complete = not more
+        candidates += [item for item in items if item.get("id") not in lost.known_jobs]
+        complete = not more or jobs.goes_back_to(items, lost.ended_before)
+        if complete:
+            break
     verdicts: Counter[Verdict] = Counter()
     for item in candidates:
         verdict, job_id = _judge(jobs, item, size, compare)

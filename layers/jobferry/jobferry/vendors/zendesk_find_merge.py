@@ -33,7 +33,7 @@ def find_merge(account: Account, jobs: JobReader, lost: LostSubmission, now: flo
         return Verdict.DOUBTFUL if not ids or ids & {source, target} else Verdict.NOT_OURS
 
     # Zendesk does not say whether the total of a merge counts its target.
-    searched = search(jobs, lost.known_jobs, None, merged_ours)
+    searched = search(jobs, lost, None, merged_ours)
     age = now - lost.sent_at
     found = searched.conclusion(age)
     if found.state is not FoundState.UNDECIDABLE or not searched.complete:

@@ -41,7 +41,7 @@ def find_update(account: Account, jobs: JobReader, lost: LostSubmission, now: fl
                 return verdict
         return Verdict.DOUBTFUL
 
-    searched = search(jobs, lost.known_jobs, len(lost.records), changed_ours)
+    searched = search(jobs, lost, len(lost.records), changed_ours)
     return searched.conclusion(now - lost.sent_at)
 
 

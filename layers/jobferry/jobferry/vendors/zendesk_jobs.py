@@ -7,7 +7,7 @@ no more than id and status.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jobferry.model import JsonObject
@@ -31,11 +31,17 @@ API = "/api/v2"
 POLL_BATCH = 100
 """Ids in one `show_many`: the cap of Zendesk's other show_many calls."""
 
+LIST_PAGE = 100
+"""Job statuses on a page of the list: as many as Zendesk allows."""
+
 LIST_PAGES = 20
-"""Pages of 100 job statuses that are searched, newest first."""
+"""Pages that are searched, newest first."""
 
 # queued and working are active; every other documented word is an end (killed: older accounts).
 _ENDED = frozenset({"completed", "failed", "killed"})
+
+_UNFINISHED = frozenset({"queued", "working"})
+"""Words that say for sure that a job has not ended; one that nobody knows says nothing."""
 
 _NO_LIST = Ambiguous("the answer holds no job statuses")
 
@@ -45,6 +51,7 @@ class JobReader:
 
     def __init__(self, account: Account) -> None:
         self._account = account
+        self._unfinished_first = False
 
     def poll(self, job_ids: Sequence[str]) -> PollAnswer:
         """Look at jobs with as few requests as may be; `requests` is left to the caller.
@@ -87,7 +94,7 @@ class JobReader:
 
     def pages(self) -> Iterator[tuple[list[JsonObject], bool] | Problem]:
         """Pages of the list, newest first: (jobs, whether more follow); or why one is missing."""
-        params = {"page[size]": "100"}
+        params = {"page[size]": str(LIST_PAGE)}
         for _ in range(LIST_PAGES):
             answer = self._get("/job_statuses", **params)
             problem = problem_of(answer)
@@ -104,6 +111,24 @@ class JobReader:
             if not more:
                 return
             params["page[after]"] = str(cursor)
+
+    def goes_back_to(self, page: Sequence[JsonObject], ended: Collection[str]) -> bool:
+        """Whether all that the list shows after this page had ended before one of these jobs.
+
+        It is sorted by when jobs ended, newest first
+        (https://developer.zendesk.com/api-reference/ticketing/ticket-management/job_statuses/).
+        Where it shows those that have not ended is not said, and they must not be missed: it has to
+        have shown one above an ended one, which still has not ended when it is asked by its id.
+        """
+        if not self._unfinished_first:
+            first_ended = next((n for n, job in enumerate(page) if _has_ended(job)), 0)
+            above = [job for job in page[:first_ended] if job.get("status") in _UNFINISHED]
+            running = next((str(job.get("id")) for job in above), None)
+            reading = self.show(running) if running is not None else None
+            if not isinstance(reading, JobReading) or reading.phase is not JobPhase.ACTIVE:
+                return False
+            self._unfinished_first = True
+        return any(_has_ended(job) and job.get("id") in ended for job in page)
 
     def _show_many(self, job_ids: Sequence[str]) -> dict[str, JobReading] | Problem:
         answer = self._get("/job_statuses/show_many", ids=",".join(job_ids))
@@ -144,6 +169,10 @@ class JobReader:
 
     def _get(self, path: str, **params: str) -> Answer | NoAnswer:
         return self._account.request("GET", API + path, params=params or None)
+
+
+def _has_ended(job: JsonObject) -> bool:
+    return str(job.get("status", "")) in _ENDED
 
 
 def job_of(document: JsonObject) -> JsonObject:

@@ -1,0 +1,77 @@
+"""Jobs that are known: whose they are, when they ended, and what is read for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from jobferry.ledger.chunks import Chunk, Chunks, Ending
+from jobferry.model import ChunkState, OutcomeStatus
+from jobferry.steps.known_jobs import NOT_SEEN, RECENT_SECONDS, KnownJobs
+from jobferry.steps.lane import LaneState
+from tests.fakes.world import World, things
+
+
+def test_those_of_this_run_and_of_others(world: World) -> None:
+    other = world.carried(things(2, start=50))
+    run = world.planned(things(6))
+    world.submit(LaneState(run.run_id, 0))
+
+    known = KnownJobs(run, world.deps).read()
+
+    mine = {c.job_id for c in world.ledger.chunks.all(run.run_id)}
+    (ended,) = world.ledger.chunks.all(other.run_id)
+    assert known == {str(ended.job_id): ended.finished_at, **dict.fromkeys(mine, NOT_SEEN)}
+
+
+def test_not_those_of_runs_that_are_long_over(world: World) -> None:
+    world.carried(things(2, start=50))
+    world.clock.advance(RECENT_SECONDS + 1)
+    run = world.planned(things(2))
+
+    assert KnownJobs(run, world.deps).read() == {}
+
+
+def test_what_is_settled_is_read_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = world.carried(things(8))
+    known = KnownJobs(run, world.deps)
+    first = dict(known.read())
+    read: list[Chunk] = []
+    every = Chunks.all
+
+    def watched(chunks: Chunks, run_id: str, first: int = 1) -> Iterator[Chunk]:
+        for chunk in every(chunks, run_id, first):
+            read.append(chunk)
+            yield chunk
+
+    monkeypatch.setattr(Chunks, "all", watched)
+
+    assert known.read() == first
+    assert len(first) == 4
+    assert read == []
+
+
+def test_what_may_still_change_is_read_again(world: World) -> None:
+    run = world.planned(things(8))
+    known = KnownJobs(run, world.deps)
+    state = world.submit(LaneState(run.run_id, 0))
+    assert set(known.read().values()) == {NOT_SEEN}
+    world.clock.advance(60)
+    world.settle(world.poll(state))
+
+    again = known.read()
+
+    for chunk in world.ledger.chunks.all(run.run_id):
+        expected = NOT_SEEN if chunk.state is ChunkState.SUBMITTED else chunk.finished_at
+        assert again[str(chunk.job_id)] == expected
+
+
+def test_a_job_that_was_given_up_was_not_seen_ended(world: World) -> None:
+    run = world.planned(things(2))
+    world.submit(LaneState(run.run_id, 0))
+    (chunk,) = world.ledger.chunks.all(run.run_id)
+    given_up = Ending(chunk.number, verdict=(OutcomeStatus.UNKNOWN, "job_never_ended", "It runs."))
+    world.ledger.chunks.finish(run.connection, [chunk], [given_up], world.clock.now())
+
+    assert KnownJobs(run, world.deps).read() == {str(chunk.job_id): NOT_SEEN}
