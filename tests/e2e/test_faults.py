@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import Counter
 
 import psutil
 import pytest
 
+from jobferry.ledger.chunks import Pool
 from tests.e2e.conftest import Desk, good_tickets, ticket_csv
 
 FUNCTIONS = (
@@ -128,7 +130,16 @@ def test_a_run_whose_execution_is_stopped_is_brought_to_its_end_by_the_sweep(
     created = Counter(e["external_id"] for e in desk.effects(action="created"))
     assert set(created.values()) == {1}
     assert created.total() == outcomes["succeeded"]
-    assert desk.stack.deps.ledger.runs.must_get(run_id).execution != run.execution
+    ledger = desk.stack.deps.ledger
+    assert ledger.runs.must_get(run_id).execution != run.execution
+
+    # A claim that comes too late leaves a pointer; with the next sweep it is gone.
+    first = ledger.runs.planned_chunks(run_id, 1, 1)
+    late = ledger.chunks.claim(run, 0, first, Pool(1, 2, frozenset()), time.time(), max_jobs=30)
+    assert late is None
+    assert [each for each in ledger.chunks.pointers(desk.name) if each[0] == run_id]
+    desk.stack.invoke("SweepFunction", {})
+    assert not [each for each in ledger.chunks.pointers(desk.name) if each[0] == run_id]
 
 
 def test_refused_account_stops_the_run_after_one_try(desk: Desk) -> None:

@@ -480,6 +480,10 @@ class Chunks:
             for chunk in chunks
         )
 
+    def forget_pointer(self, connection: str, run_id: str, lane: int, number: int) -> None:
+        """Remove one pointer, as `pointers` tells it."""
+        self._table.write(Delete(keys.connection(connection), keys.job(run_id, lane, number)))
+
     def forget_all(self, connection: str, run_id: str) -> None:
         """Remove what pointers crashes have left of a run of which nothing is in flight."""
         pointers = self._table.query(keys.connection(connection), prefix=keys.jobs_of_run(run_id))

@@ -87,10 +87,13 @@ def _forget_strays(connection: str, deps: Deps) -> None:
     """Remove the pointers that a function which was far behind has left of runs that are closed:
     with them the connection would count as in use."""
     ledger = deps.ledger
-    for run_id in {run_id for run_id, _, _ in ledger.chunks.pointers(connection)}:
-        run = ledger.runs.get(run_id)
-        if run is None or run.closed_at is not None:
-            ledger.chunks.forget_all(connection, run_id)
+    closed: dict[str, bool] = {}
+    for run_id, lane, chunk in ledger.chunks.pointers(connection):
+        if run_id not in closed:
+            run = ledger.runs.get(run_id)
+            closed[run_id] = run is None or run.closed_at is not None
+        if closed[run_id]:
+            ledger.chunks.forget_pointer(connection, run_id, lane, chunk)
 
 
 def _may_be_dead(run: Run, deps: Deps) -> bool:
