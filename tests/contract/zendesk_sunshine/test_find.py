@@ -76,6 +76,16 @@ def test_found_though_the_job_failed_half_way(bench: SunshineBench, search: Sear
     assert search.find().job_id == job_id
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["external ids", "attributes"])
+def test_found_though_its_results_lack_a_row(
+    bench: SunshineBench, search: Search, named: bool
+) -> None:
+    records = bench.records(3) if named else anonymous(bench.records(3))
+    job_id = search.submit(records, **LOST, results="short")
+
+    assert search.find().job_id == job_id
+
+
 def test_found_though_a_record_is_gone_since(bench: SunshineBench, search: Search) -> None:
     job_id = search.submit(bench.records(3))
     bench.pass_time()
@@ -283,9 +293,16 @@ def test_pending_while_absence_cannot_be_proven(
         {"fail_job": True},
         {"fail_job": {"after_rows": 1}, "results": "null"},
         {"results": "null"},
+        {"results": "short", "fail_rows": {"indexes": [0, 1]}},
         {"list_only": True},
     ],
-    ids=["failed at once", "failed half-way without results", "no results", "only listed"],
+    ids=[
+        "failed at once",
+        "failed half-way without results",
+        "no results",
+        "refused as far as results go",
+        "only listed",
+    ],
 )
 def test_undecidable_where_a_job_of_that_time_names_no_record(
     bench: SunshineBench, search: Search, effect: JsonObject

@@ -111,8 +111,8 @@ def _examine(
         item if isinstance(item, dict) else {}
         for item in (results if isinstance(results, list) else [])
     ]
-    partial = reading_of(shown).status == FAILED
-    if len(items) > len(records) or (items and len(items) < len(records) and not partial):
+    # Fewer are no proof: a job that failed lists what it had done, and results may lack rows.
+    if len(items) > len(records):
         return _Match.NOT_OURS
     made = [
         (ours, identity)
@@ -120,8 +120,9 @@ def _examine(
         if item.get("success") is True and (identity := id_of(item))
     ]
     if not made:
-        # Every row was refused: again, nothing was done. Without results nobody can say.
-        refused = items and not partial and all(item.get("success") is False for item in items)
+        # Every row was refused: again, nothing was done. Without all results nobody can say.
+        whole = len(items) == len(records) and reading_of(shown).status != FAILED
+        refused = whole and all(item.get("success") is False for item in items)
         return _Match.NOT_OURS if refused else _Match.DOUBTFUL
     return _compare(reader, kind, records, made)
 
