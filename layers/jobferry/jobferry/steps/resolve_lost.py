@@ -30,6 +30,9 @@ LOST_BEFORE_HALVING = 2
 
 VENDOR_UNAVAILABLE = "vendor_unavailable"
 
+LISTED = 3_000.0
+"""Seconds for which a vendor surely lists a job that has ended."""
+
 _FIRST_WAIT = 3.0
 _LONGEST_WAIT = 30.0
 
@@ -80,7 +83,9 @@ def resolve_lost(
             sent_at=sent_at,
             records=context.records(chunk),
             known_jobs=frozenset(jobs),
-            ended_before=frozenset(job_id for job_id, ended in jobs.items() if ended < sent_at),
+            ended_before=frozenset(
+                job_id for job_id, ended in jobs.items() if sent_at - LISTED < ended < sent_at
+            ),
         ),
         now,
     )

@@ -262,8 +262,9 @@ class LostSubmission:
     token        the token the submission carried, if the vendor can carry one
     sent_at      epoch seconds, just before the request left
     known_jobs   ids of jobs of this connection that belong to other chunks
-    ended_before  those of them whose results were read before this was sent: what a list that goes
-                 by the ends of jobs shows after one of them ended before it, too
+    ended_before  those of them whose results were read in the hour before this was sent: a list of
+                 recent jobs still has them, and one that goes by the ends of jobs has nothing below
+                 them that ended later
     """
 
     token: str

@@ -31,6 +31,9 @@ VISIBLE_AFTER = 60.0
 LIST_TRUSTED = 3_600.0
 """Seconds for which the list surely still shows a job: the shortest that was ever documented."""
 
+CANDIDATES = 200
+"""Jobs of our size and nobody's that are looked at, each for one request or more."""
+
 CLOCK_TOLERANCE = 120.0
 """Seconds that the vendor's clock may be behind ours."""
 
@@ -83,7 +86,9 @@ class Searched:
                 reason="a job of this size ran at that time and its records cannot be told apart",
             )
         if not self.complete:
-            return Found(FoundState.UNDECIDABLE, reason="the list of recent jobs is too long")
+            return Found(
+                FoundState.UNDECIDABLE, reason="the list of recent jobs does not reach back to it"
+            )
         if age > LIST_TRUSTED:
             return Found(FoundState.UNDECIDABLE, reason="the vendor may have forgotten the job")
         if age < VISIBLE_AFTER:
@@ -122,22 +127,37 @@ def search(
         compare: whether an ended job is ours.
     """
     candidates: list[JsonObject] = []
-    complete = False
+    complete = reached = False
     for page in jobs.pages():
         if not isinstance(page, tuple):
             return Searched(unreadable=True)
         items, more = page
         candidates += [item for item in items if item.get("id") not in lost.known_jobs]
-        complete = not more or jobs.goes_back_to(items, lost.ended_before)
-        if complete:
+        reached = reached or any(item.get("id") in lost.ended_before for item in items)
+        # A list that ends above jobs that it should still show has forgotten ours, perhaps.
+        complete = reached or not lost.ended_before
+        if not more or jobs.goes_back_to(items, lost.ended_before):
             break
+    else:
+        complete = False
+    candidates = [item for item in candidates if not _of_other_size(item, size)]
+    if len(candidates) > CANDIDATES:
+        return Searched(None, Counter({Verdict.DOUBTFUL: len(candidates)}), complete)
     verdicts: Counter[Verdict] = Counter()
     for item in candidates:
+        if jobs.told_to_wait:
+            return Searched(unreadable=True)
         verdict, job_id = _judge(jobs, item, size, compare)
         if verdict is Verdict.OURS:
             return Searched(job_id, verdicts, complete)
         verdicts[verdict] += 1
     return Searched(None, verdicts, complete)
+
+
+def _of_other_size(job: JsonObject, size: int | None) -> bool:
+    """Whether a job says that it has another number of records than ours."""
+    total = job.get("total")
+    return size is not None and isinstance(total, int) and total != size
 
 
 def _judge(
@@ -147,25 +167,18 @@ def _judge(
     compare: Callable[[JsonObject], Verdict],
 ) -> tuple[Verdict, str]:
     """Whether a listed job is the one, and its id."""
-
-    def of_other_size(reading: JobReading) -> bool:
-        return size is not None and reading.total not in (None, size)
-
     job_id = item.get("id")
     if not isinstance(job_id, str):
         return Verdict.DOUBTFUL, ""
-    listed = readings_of([item], [job_id])[job_id]
-    if of_other_size(listed):
-        return Verdict.NOT_OURS, job_id
-    reading: object = listed
-    if listed.total is None or "results" not in item:
+    reading: object = readings_of([item], [job_id])[job_id]
+    if not isinstance(item.get("total"), int) or "results" not in item:
         reading = jobs.show(job_id)
     if reading is None:
         # Reading by id has lost it; the list says too little to decide.
         return Verdict.DOUBTFUL, job_id
     if not isinstance(reading, JobReading):
         return Verdict.UNREADABLE, job_id
-    if of_other_size(reading):
+    if size is not None and reading.total not in (None, size):
         return Verdict.NOT_OURS, job_id
     if reading.phase is not JobPhase.ENDED:
         return Verdict.RUNNING, job_id
@@ -206,7 +219,7 @@ def _shown(lost: LostSubmission, raw: JsonObject) -> Verdict:
 
 def _compare(account: Account, kind: str, lost: LostSubmission, raw: JsonObject) -> Verdict:
     """Whether the records of an ended job are ours."""
-    ids = ids_in(raw)
+    ids = ids_in({"results": [item for item in items_in(raw) if not is_refusal(item)]})
     if not ids:
         return Verdict.DOUBTFUL
     records = records_of(account, kind, ids)
@@ -266,24 +279,26 @@ def _older(record: JsonObject, sent_at: float) -> bool:
 
 
 def _resemblance(theirs: Sequence[JsonObject], ours: Sequence[JsonObject]) -> Verdict:
-    """Compare records by external id, and only where there is none by what resembles one."""
+    """Compare records by external id, and only where there is none by what resembles one.
+
+    What stands in several rows tells nothing apart: another chunk of the file may have it, too.
+    """
     wanted = _values(ours, _EXTERNAL_ID)
     if wanted:
-        return (
-            Verdict.NOT_OURS
-            if _values(theirs, _EXTERNAL_ID) - wanted
-            else _known(theirs, _EXTERNAL_ID)
-        )
+        shown = _values(theirs, _EXTERNAL_ID)
+        common = (shown & wanted).total()
+        # Somebody may have changed one or the other since; others' records have none of ours.
+        if common and 2 * common >= shown.total() and len(wanted) == wanted.total():
+            return Verdict.OURS
+        return Verdict.DOUBTFUL if common or wanted.total() < len(ours) else Verdict.NOT_OURS
     for name in _RESEMBLING:
         wanted = _values(ours, name)
         if wanted:
-            return Verdict.DOUBTFUL if _values(theirs, name) - wanted else Verdict.OURS
+            telling = len(wanted) == wanted.total() == len(ours)
+            return (
+                Verdict.OURS if telling and not _values(theirs, name) - wanted else Verdict.DOUBTFUL
+            )
     return Verdict.DOUBTFUL
-
-
-def _known(theirs: Sequence[JsonObject], name: str) -> Verdict:
-    """Records without any value of ours were made by somebody else."""
-    return Verdict.OURS if _values(theirs, name) else Verdict.NOT_OURS
 
 
 def _values(records: Iterable[JsonObject], name: str) -> Counter[str]:

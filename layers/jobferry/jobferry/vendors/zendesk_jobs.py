@@ -53,6 +53,11 @@ class JobReader:
         self._account = account
         self._unfinished_first = False
 
+    @property
+    def told_to_wait(self) -> bool:
+        """The vendor has asked for patience since this was last heeded."""
+        return self._account.throttled is not None
+
     def poll(self, job_ids: Sequence[str]) -> PollAnswer:
         """Look at jobs with as few requests as may be; `requests` is left to the caller.
 
@@ -158,8 +163,7 @@ class JobReader:
         """Look at ended jobs by id where an item holds no results, as documented items may."""
         for job_id, reading in readings.items():
             if reading.phase is JobPhase.ENDED and "results" not in (reading.raw or {}):
-                patient = self._account.throttled is not None
-                shown = None if patient else self.show(job_id)
+                shown = None if self.told_to_wait else self.show(job_id)
                 readings[job_id] = (
                     shown
                     if isinstance(shown, JobReading)
