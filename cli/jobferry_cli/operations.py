@@ -67,7 +67,12 @@ def _described(operation: Operation) -> str:
         f"    needs   {needed or 'nothing'}",
         f"    fields  {', '.join(operation.fields)}",
     ]
-    if operation.external_id_field:
+    if operation.identified_by:
+        lines.append(
+            f"    adds    {operation.external_id_field} jobferry:<run>:<row> to rows without "
+            f"{', '.join(operation.identified_by)}"
+        )
+    elif operation.external_id_field:
         lines.append(
             f"    adds    {operation.external_id_field} jobferry:<run>:<row>, where the profile "
             "sets none (never with add_external_id: false)"

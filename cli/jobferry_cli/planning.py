@@ -113,7 +113,8 @@ def _first_record(
         data = stream.read(span.length)
     numbered = read_records(data, span.offset, [span], dialect, mapping)[:1]
     field = added_field(usable.profile, usable.operation, mapping)
-    return add_external_ids(numbered, field, _NO_RUN_YET)[0]
+    identified_by = usable.operation.identified_by
+    return add_external_ids(numbered, field, _NO_RUN_YET, identified_by=identified_by)[0]
 
 
 def plan_document(

@@ -28,6 +28,7 @@ ALIKE = {
     "tickets.create": ("support", "subject,comment.body", "Hello,The same in every row"),
     "tickets.import": ("support", "subject,description", "Hello,The same in every row"),
     "custom_objects.vehicle.create": ("support", "name", "A car like all others"),
+    "users.create_or_update": ("support", "name,email", "The same in every row,"),
     "resources.post": ("sunshine", "type,attributes.name", "product,like all others"),
 }
 """Operation → connection, header, and the line that stands in every row."""
@@ -55,7 +56,7 @@ def test_rows_that_are_all_alike_are_made_once_each(
     site: tuple[World, RunningSimulator], operation: str, fault: str
 ) -> None:
     world, sim = site
-    match = {"method": "POST", "path": "create_many$|/jobs$", "every": 2}
+    match = {"method": "POST", "path": "_many$|/jobs$", "every": 2}
     sim.set_faults({"match": match, "effect": FAULTS[fault]})
 
     run = carried(world, operation)

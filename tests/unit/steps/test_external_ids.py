@@ -54,7 +54,8 @@ def limits_of(profile: Profile) -> ChunkLimits:
         ({"constants": {"external_id": "all-the-same"}}, ""),
         ({"add_external_id": False}, ""),
         ({"operation": "tickets.update", "columns": {"Ref": "id"}}, ""),
-        ({"operation": "users.create_or_update", "columns": {"Ref": "name"}}, ""),
+        ({"operation": "users.update", "columns": {"Ref": "id"}}, ""),
+        ({"operation": "users.create_or_update", "columns": {"Ref": "email"}}, "external_id"),
         ({"operation": "custom_objects.car.create", "columns": {"Ref": "name"}}, "external_id"),
     ],
 )
@@ -69,6 +70,27 @@ def test_an_id_names_the_run_and_the_row() -> None:
     assert records == [
         {"a": 1, "external_id": "jobferry:p-0123456789ab:7"},
         {"a": 2, "external_id": "jobferry:p-0123456789ab:9"},
+    ]
+
+
+@pytest.mark.parametrize("add", [True, False])
+def test_a_row_that_names_no_user_gets_an_id_so_that_it_makes_one_only(add: bool) -> None:
+    profile = profile_of(
+        operation="users.create_or_update", columns={"Ref": "email"}, add_external_id=add
+    )
+    operation = ZENDESK_SUPPORT.operation(profile.operation)
+    assert operation is not None
+    rows = [(1, {"email": "a@example.org"}), (2, {"email": ""}), (3, {"name": "C"}), (4, {"id": 7})]
+
+    records = add_external_ids(
+        rows, field_of(profile), "p-0123456789ab", identified_by=operation.identified_by
+    )
+
+    assert [record.get("external_id") for record in records] == [
+        None,
+        "jobferry:p-0123456789ab:2",
+        "jobferry:p-0123456789ab:3",
+        None,
     ]
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from jobferry.ledger.chunks import Chunk
 from jobferry.ledger.runs import Halt
 from jobferry.model import ChunkState, Outcome, OutcomeStatus, RunStatus
+from jobferry.steps.known_jobs import KnownJobs
 from jobferry.steps.lane import LaneState, timestamp
-from jobferry.steps.resolve_lost import PATIENCE, SEND_WINDOW, lost_from
+from jobferry.steps.resolve_lost import LISTED, PATIENCE, SEND_WINDOW, lost_from
 from jobferry.vendors.base import Found, FoundState, LostSubmission
 from tests.fakes.effects import Crash, CrashOnce, Phase
 from tests.fakes.vendor import UPSERT, Act
@@ -117,24 +119,43 @@ class TestCreate:
         state = world.submit(state)
         assert {o.status for o in only_outcomes(world, state)} == {UNKNOWN}
 
-    def test_jobs_of_other_chunks_are_named(self, world: World) -> None:
-        other = world.carried(things(2, start=50))
-        state = lost_chunk(world, Act.DONE_UNHEARD)
-        world.submit(state)
-        ((_, lost),) = world.account.finds
-        assert lost.known_jobs == {c.job_id for c in world.ledger.chunks.all(other.run_id)}
-        assert [dict(record) for record in lost.records] == [
-            {"name": "thing 1", "ref": "r1"},
-            {"name": "thing 2", "ref": "r2"},
-        ]
+    def test_jobs_of_other_chunks_are_named(self) -> None:
+        with World(max_records=2, max_jobs=3, token_search=False) as world:
+            other = world.carried(things(2, start=50))
+            world.clock.advance(1)
+            state = lost_chunk(world, Act.DONE_UNHEARD)
+            world.submit(state)
+            ((_, lost),) = world.account.finds
+            theirs = {c.job_id for c in world.ledger.chunks.all(other.run_id)}
+            assert lost.known_jobs == lost.ended_before == theirs
+            assert [dict(record) for record in lost.records] == [
+                {"name": "thing 1", "ref": "r1"},
+                {"name": "thing 2", "ref": "r2"},
+            ]
 
-    def test_jobs_of_this_run_are_named_even_while_the_index_lags(self, world: World) -> None:
-        world.table.hold_indexes()
-        world.account.will_reply(Act.ACCEPT, Act.DONE_UNHEARD)
-        run = world.planned(things(4))
-        world.submit(world.submit(LaneState(run.run_id, 0)))
+    def test_of_jobs_that_ended_long_ago_it_is_not_said_that_they_are_listed(self) -> None:
+        with World(max_records=2, max_jobs=3, token_search=False) as world:
+            world.carried(things(2, start=50))
+            world.clock.advance(LISTED)
+            world.submit(lost_chunk(world, Act.DONE_UNHEARD))
+            ((_, lost),) = world.account.finds
+            assert (lost.known_jobs, lost.ended_before) == ({"job-1"}, set())
+
+    def test_jobs_of_this_run_are_named_even_while_the_index_lags(self) -> None:
+        with World(max_records=2, max_jobs=3, token_search=False) as world:
+            world.table.hold_indexes()
+            world.account.will_reply(Act.ACCEPT, Act.DONE_UNHEARD)
+            run = world.planned(things(4))
+            world.submit(world.submit(LaneState(run.run_id, 0)))
+            ((_, lost),) = world.account.finds
+            assert lost.known_jobs == {"job-1"}
+
+    def test_where_a_token_tells_the_job_no_chunk_is_read_for_it(self, world: World) -> None:
+        world.carried(things(2, start=50))
+        with mock.patch.object(KnownJobs, "read", side_effect=AssertionError):
+            world.submit(lost_chunk(world, Act.DONE_UNHEARD))
         ((_, lost),) = world.account.finds
-        assert lost.known_jobs == {"job-1"}
+        assert lost.known_jobs == set()
 
     def test_one_job_is_adopted_by_one_chunk(self) -> None:
         with World(max_records=1, max_jobs=20, lane_window=10) as world:

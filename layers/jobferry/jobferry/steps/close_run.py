@@ -65,6 +65,8 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
         return close_run(run_id, deps, deadline)
     if in_flight:
         return _relaunch(run, deps)
+    # Read again: what was settled since the first time is no longer in flight, and counted now.
+    run = deps.ledger.runs.must_get(run_id)
     held_back = run.trial is not None and pool.end <= run.plan.chunks
     if pool.left or held_back:
         if rest(run, pool, deps):

@@ -72,7 +72,8 @@ class RunContext:
         first = chunk.spans[0].offset
         numbered = read_records(self._bytes(chunk), first, chunk.spans, self.dialect, self.mapping)
         field = added_field(self.profile, self.operation, self.mapping)
-        records = add_external_ids(numbered, field, self.run.run_id)
+        identified_by = self.operation.identified_by
+        records = add_external_ids(numbered, field, self.run.run_id, identified_by=identified_by)
         capabilities = self.vendor.capabilities
         if capabilities.priority_field:
             word = capabilities.priority_word(self.run.priority)

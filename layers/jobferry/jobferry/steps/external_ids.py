@@ -8,7 +8,7 @@ tickets, users and organizations); ours are at most LONGEST.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from jobferry.model import JsonObject, Profile
@@ -28,24 +28,40 @@ def external_id(run_id: str, row: int) -> str:
 
 
 def added_field(profile: Profile, operation: Operation, mapping: RowMapping) -> str:
-    """The field that records get an external id in; empty when they get none."""
+    """The field that records get an external id in; empty when they get none.
+
+    What makes a record where none is meant needs one for rows that name none, whatever the profile
+    says: they would be made twice.
+    """
     field = operation.external_id_field
+    if operation.identified_by:
+        return field
     wanted = field and profile.add_external_id and not mapping.sets(field)
     return field if wanted else ""
 
 
 def add_external_ids(
-    numbered: Iterable[tuple[int, JsonObject]], field: str, run_id: str
+    numbered: Iterable[tuple[int, JsonObject]],
+    field: str,
+    run_id: str,
+    *,
+    identified_by: Sequence[str] = (),
 ) -> list[JsonObject]:
     """Records as they are sent.
 
     Args:
         numbered: row numbers and records.
         field: what `added_field` says.
+        identified_by: only for records that fill none of these.
     """
     if not field:
         return [record for _, record in numbered]
-    return [{**record, field: external_id(run_id, row)} for row, record in numbered]
+    return [
+        record
+        if any(record.get(name) not in (None, "") for name in identified_by)
+        else {**record, field: external_id(run_id, row)}
+        for row, record in numbered
+    ]
 
 
 def most_added_bytes(field: str) -> int:

@@ -107,7 +107,8 @@ class LaneWork:
     # what it holds
 
     def in_state(self, *states: ChunkState) -> list[Chunk]:
-        return [chunk for chunk in self.chunks.values() if chunk.state in states]
+        # Senders side by side keep and drop chunks meanwhile.
+        return [chunk for chunk in list(self.chunks.values()) if chunk.state in states]
 
     @property
     def busy(self) -> int:

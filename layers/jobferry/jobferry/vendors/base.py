@@ -51,6 +51,9 @@ class Operation:
                       that limit, as published
     external_id_field field that the vendor keeps with the record and that may hold an id of ours;
                       declared for operations that make records (see `steps.external_ids`)
+    identified_by     fields any of which says which record is meant, where an operation makes one
+                      if there is none: a row that fills none of them would be made anew each time
+                      it is sent, so it gets an external id of ours
     undone_by         the operation that takes away what a row of this one made, named by the
                       row's vendor id; empty: there is none
     undone_by_field   the field of that operation that takes the vendor id
@@ -73,6 +76,7 @@ class Operation:
     endpoint: str = ""
     endpoint_per_minute: int | None = None
     external_id_field: str = ""
+    identified_by: tuple[str, ...] = ()
     undone_by: str = ""
     undone_by_field: str = "id"
     cannot_undo: str = ""

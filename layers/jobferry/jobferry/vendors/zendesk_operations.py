@@ -296,6 +296,8 @@ _USERS = (
         "Create users, or change those with the same external id or e-mail address.",
         repeatable=True,
         required=(("name", "id", "external_id", "email"),),
+        external_id_field=_EXTERNAL_ID,
+        identified_by=("id", "external_id", "email"),
         **_USER_KEYS,
         **_UPDATE_USERS,
         fields=_USER_FIELDS,
