@@ -50,7 +50,7 @@ INBOX = "inbox-bucket"
 CONNECTION = "acme"
 PROFILE = "things"
 
-RETRIES = 6
+RETRIES = 8
 """Of every task, as in the state machine; the waits between them double from two seconds on."""
 
 MOST_PAYLOAD = 256 * 1024
@@ -427,7 +427,7 @@ class Execution:
             except Exception as error:  # States.ALL
                 if attempt == RETRIES:
                     raise ExecutionFailedError(f"{name}: {error}") from error
-                world.clock.advance(min(60.0, 2.0 * 2.0**attempt))
+                world.clock.advance(min(120.0, 2.0 * 2.0**attempt))
                 world.deps = world.fresh_deps()
             else:
                 if len(text) > MOST_PAYLOAD:

@@ -51,6 +51,25 @@ def test_conflicts_go_again_and_bad_rows_do_not() -> None:
     assert found.stop is None
 
 
+@pytest.mark.parametrize("code", ["InternalServerError", "ServiceUnavailable", "http_500"])
+def test_a_row_over_which_the_vendor_failed_may_have_been_done(code: str) -> None:
+    failed = RecordResult(OutcomeStatus.FAILED, code=code, text="Something went wrong")
+
+    once, often = (
+        sort_out([failed], attempt=1, max_attempts=3, repeatable=each, policies={"lost": "retry"})
+        for each in (False, True)
+    )
+
+    assert [result.status for _, result in once.decided] == [OutcomeStatus.UNKNOWN]
+    assert list(often.again) == [0]
+
+
+def test_a_job_that_was_called_off_before_it_began_did_nothing() -> None:
+    aborted = RecordResult(OutcomeStatus.FAILED, code="job_aborted", text="It was aborted.")
+    found = sort_out([aborted], attempt=1, max_attempts=3, repeatable=False, policies={})
+    assert list(found.again) == [0]
+
+
 def test_the_profile_decides_otherwise() -> None:
     policies = {"conflict": "fail", "row": "stop"}
     found = sort_out(

@@ -27,7 +27,7 @@ class ErrorClass(StrEnum):
     ACCOUNT = "account"
     """The account or the connection: every row would meet the same until a person acts."""
     VENDOR = "vendor"
-    """The vendor failed, and nothing was done as far as it says. May go again, later."""
+    """The vendor failed. May go again, later, where that does no harm."""
     FILE = "file"
     """The file or its profile cannot be used as it is."""
     STOPPED = "stopped"
@@ -136,6 +136,13 @@ def error_class(code: str | None, text: str | None = None) -> ErrorClass:
         of_a_server = ErrorClass.VENDOR if status >= 500 or status == 408 else ErrorClass.ROW
         return _BY_HTTP_STATUS.get(status, of_a_server)
     return next((kind for pattern, kind in _BY_FORM if pattern.search(code)), ErrorClass.ROW)
+
+
+def may_have_been_done(code: str | None, text: str | None = None) -> bool:
+    """Whether a row with this error may have been carried out: the vendor failed over it, and
+    unlike our own codes its word does not say that nothing was done."""
+    ours = code in _OWN[ErrorClass.VENDOR]
+    return error_class(code, text) is ErrorClass.VENDOR and not ours
 
 
 @cache

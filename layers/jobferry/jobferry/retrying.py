@@ -7,10 +7,10 @@ A job that was refused as a whole is halved until the row to blame stands alone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from jobferry.errors import ErrorClass, error_class
+from jobferry.errors import ErrorClass, error_class, may_have_been_done
 from jobferry.model import OutcomeStatus, RecordResult
 
 HALVINGS = 20
@@ -72,7 +72,8 @@ def sort_out(
     decided: list[tuple[int, RecordResult]] = []
     again: list[int] = []
     stop: tuple[str, str] | None = None
-    for position, result in enumerate(results):
+    for position, told in enumerate(results):
+        result = told if repeatable else _doubted(told)
         policy = policy_for(result, repeatable=repeatable, policies=policies)
         if policy is Policy.RETRY and attempt < max_attempts:
             again.append(position)
@@ -81,6 +82,14 @@ def sort_out(
             stop = (result.code or "", result.text or "")
         decided.append((position, result))
     return Verdicts(decided, again, stop)
+
+
+def _doubted(result: RecordResult) -> RecordResult:
+    """A failure over which the row may have been carried out all the same is none to be sure of."""
+    failed = result.status is OutcomeStatus.FAILED
+    if failed and may_have_been_done(result.code, result.text):
+        return replace(result, status=OutcomeStatus.UNKNOWN)
+    return result
 
 
 def policy_for(result: RecordResult, *, repeatable: bool, policies: Mapping[str, str]) -> Policy:

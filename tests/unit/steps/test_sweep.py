@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from jobferry.ledger.chunks import Pool
+from jobferry.ledger.config import Connection
 from jobferry.ledger.runs import Halt, Source
 from jobferry.model import OutcomeStatus, RunStatus
 from jobferry.steps.lane import LaneState
@@ -166,3 +167,31 @@ def test_a_sweep_ends_when_its_time_is_up(world: World) -> None:
     assert swept == {"open_runs": 0, "restarted": 0}
     assert world.restarts == []
     assert "sweep is out of time" in world.warnings()
+
+
+def test_a_run_that_cannot_be_looked_after_keeps_no_other_waiting(world: World) -> None:
+    runs = [world.planned(things(2, start=10 * n)) for n in (1, 2, 3)]
+    world.clock.advance(SETTLED_SECONDS + 1)
+    restarted: list[str] = []
+
+    def restart(run_id: str, _previous: str) -> None:
+        if run_id == runs[1].run_id:
+            raise PermissionError(run_id)
+        restarted.append(run_id)
+
+    with pytest.raises(PermissionError):
+        sweep(world.deps, lambda _arn: "FAILED", restart)
+
+    assert sorted(restarted) == sorted([runs[0].run_id, runs[2].run_id])
+
+
+def test_a_connection_of_a_vendor_that_is_gone_hides_no_results_at_risk(world: World) -> None:
+    run = world.planned(things(1))
+    world.submit(LaneState(run.run_id, 0))
+    world.clock.advance(50_000.0)
+    world.ledger.config.put_connection(Connection("a-first", "gone", "https://gone.example.com"))
+
+    with pytest.raises(LookupError):
+        world.sweep()
+
+    assert {"ResultsAtRisk": 1} in world.metrics

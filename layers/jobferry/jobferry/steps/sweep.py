@@ -45,32 +45,52 @@ def sweep(
 
     Returns:
         How many runs were open, and how many were started again.
+
+    Raises:
+        Exception: what kept it from looking after one of them, when all others are looked after.
     """
     open_runs = restarted = 0
+    troubles: list[Exception] = []
     for run in _open_runs(deps):
         if deps.now() >= deadline:
             deps.warn("sweep is out of time", open_runs=open_runs, before=run.started_at)
             break
         open_runs += 1
-        if not _may_be_dead(run, deps):
-            continue
-        status = status_of(run.execution)
-        if status == RUNNING:
-            continue
-        deps.warn("run without an execution", run_id=run.run_id, status=status)
-        if status in STOPPED:
-            # Before it is carried on: jobs under way are seen through, and no other is sent.
-            deps.ledger.runs.halt(run.run_id, Halt(ABORTED, STOPPED[status]))
-        restart(run.run_id, run.execution)
-        restarted += 1
+        try:
+            restarted += _carried_on(run, deps, status_of, restart)
+        except Exception as error:  # noqa: BLE001 - the others must not wait for this one
+            deps.warn("sweep passed over a run", run_id=run.run_id, error=type(error).__name__)
+            troubles.append(error)
     for name in deps.ledger.config.connection_names():
-        _forget_strays(name, deps)
-        at_risk = results_at_risk(name, deps)
+        try:
+            _forget_strays(name, deps)
+            at_risk = results_at_risk(name, deps)
+        except Exception as error:  # noqa: BLE001 - nor these for each other
+            deps.warn("sweep passed over a connection", connection=name, error=type(error).__name__)
+            troubles.append(error)
+            continue
         if at_risk:
             deps.warn("results at risk", connection=name, jobs=at_risk)
             deps.emit(ResultsAtRisk=at_risk)
     deps.log("swept", open_runs=open_runs, restarted=restarted)
+    if troubles:
+        raise troubles[0]
     return {"open_runs": open_runs, "restarted": restarted}
+
+
+def _carried_on(run: Run, deps: Deps, status_of: StatusOf, restart: Restart) -> bool:
+    """Whether an execution was started for an open run, as nobody carries it."""
+    if not _may_be_dead(run, deps):
+        return False
+    status = status_of(run.execution)
+    if status == RUNNING:
+        return False
+    deps.warn("run without an execution", run_id=run.run_id, status=status)
+    if status in STOPPED:
+        # Before it is carried on: jobs under way are seen through, and no other is sent.
+        deps.ledger.runs.halt(run.run_id, Halt(ABORTED, STOPPED[status]))
+    restart(run.run_id, run.execution)
+    return True
 
 
 def _open_runs(deps: Deps) -> Iterator[Run]:
