@@ -369,6 +369,91 @@ def test_pending_while_the_records_cannot_be_read(
     assert search.find().state is FoundState.PENDING
 
 
+@pytest.mark.parametrize("effect", [LOST, NEVER_TAKEN], ids=["carried out", "never taken"])
+def test_a_list_that_lacks_jobs_of_the_last_hour_proves_nothing(
+    bench: ZendeskBench, search: Search, effect: JsonObject
+) -> None:
+    """Accounts have been seen that list their last hundred jobs and no more."""
+    ended = [bench.submitted(bench.records(2, prefix="O"))]
+    bench.pass_time()
+    search.submit(bench.records(3), **effect)
+    newer = [bench.submitted(bench.records(2, prefix="N"))]
+    page = {
+        "job_statuses": [{"id": newer[0], "status": "completed", "total": 2, "results": []}],
+        "meta": {"has_more": False},
+    }
+    bench.befall({"method": "GET", "path": "job_statuses$"}, status=200, body=page)
+
+    assert search.find(newer, ended=ended).state is FoundState.UNDECIDABLE
+
+
+def sparse(records: list[JsonObject]) -> list[JsonObject]:
+    """The first has an external id, the others have none."""
+    return [*records[:1], *without(records[1:], "external_id")]
+
+
+def test_a_row_without_external_id_leaves_doubt(bench: ZendeskBench, search: Search) -> None:
+    """The one that has an external id was refused: what was made has none."""
+    search.submit(sparse(bench.records(3)), **LOST, fail_rows={"indexes": [0]})
+
+    assert search.find().state is FoundState.UNDECIDABLE
+
+
+def test_found_though_somebody_changed_an_external_id_since(
+    bench: ZendeskBench, search: Search
+) -> None:
+    job_id = search.submit(bench.records(4))
+    bench.pass_time()
+    first = bench.effects_of(str(job_id))[0]["id"]
+    change = bench.submitted(
+        [{"id": first, "external_id": "synchronised"}], operation_named(bench, "tickets.update")
+    )
+
+    assert search.find([change]).job_id == job_id
+
+
+@pytest.mark.parametrize("names", [("external_id",), ()], ids=["subjects", "external ids"])
+def test_what_stands_in_several_rows_tells_nothing_apart(
+    bench: ZendeskBench, names: tuple[str, ...]
+) -> None:
+    """Two chunks of one file, alike in all that can be compared: neither gets the other's job."""
+    alike = without(
+        [{**each, "subject": "Survey", "external_id": "S"} for each in bench.records(3)], *names
+    )
+    never, done = Search(bench), Search(bench)
+    never.submit(alike, **NEVER_TAKEN)
+    done.submit(alike)
+
+    assert never.find().state is FoundState.UNDECIDABLE
+
+
+def test_a_search_ends_where_the_vendor_asks_for_patience(
+    bench: ZendeskBench, search: Search
+) -> None:
+    search.submit(bench.records(3), **NEVER_TAKEN)
+    for n in range(5):
+        bench.submitted(bench.records(3, prefix=f"O{n}"))
+    bench.befall({"method": "GET", "path": "show_many$"}, rate_limited="json", retry_after=30)
+
+    found = search.find()
+
+    # The list, and the one look that was refused.
+    assert (found.state, found.requests) == (FoundState.PENDING, 2)
+
+
+def test_undecidable_where_too_many_jobs_may_be_the_one(
+    bench: ZendeskBench, search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobferry.vendors.zendesk_find.CANDIDATES", 3)
+    search.submit(bench.records(3), **NEVER_TAKEN)
+    for n in range(4):
+        bench.submitted(bench.records(3, prefix=f"O{n}"))
+
+    found = search.find()
+
+    assert (found.state, found.requests) == (FoundState.UNDECIDABLE, 1)
+
+
 class TestManyJobs:
     """More jobs than a search reads ended before the lost one was sent."""
 
