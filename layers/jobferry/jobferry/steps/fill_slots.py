@@ -18,7 +18,6 @@ from jobferry.ledger.limits import Limits
 from jobferry.ledger.runs import Halt, PlannedChunk
 from jobferry.model import ChunkState, OutcomeStatus
 from jobferry.shares import is_first
-from jobferry.steps.known_jobs import KnownJobs
 from jobferry.steps.lane_work import NEVER, LaneWork
 from jobferry.steps.resolve_lost import lost_from, resolve_lost
 from jobferry.vendors.base import (
@@ -389,8 +388,6 @@ def verdict_when_stopped(chunk: Chunk, halt: Halt) -> tuple[OutcomeStatus, str, 
 
 def _resolve(work: LaneWork) -> None:
     """Ask about submissions whose answer was lost."""
-    if work.known_jobs is None:
-        work.known_jobs = KnownJobs(work.run, work.deps)
     known = cache(work.known_jobs.read)
     for chunk in work.lost:
         if work.patience.is_set() or work.deps.now() >= work.deadline:

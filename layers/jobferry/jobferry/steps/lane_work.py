@@ -47,6 +47,7 @@ class LaneWork:
     not_before when chunks of rows that are tried again may be sent, by number
     limits     of the connection, as last read
     requests   of the last minute, as last read
+    known_jobs jobs that are not those of lost submissions
     seen       when a job was last seen under way, by chunk
     foretold   when a job will end by the vendor's own count, by chunk
     observed   ages between which jobs ended, by rows of the job
@@ -57,7 +58,6 @@ class LaneWork:
     known      what the last submission told of the jobs under way
     try_at     when another submission makes sense, as far as the last one learned
     look_from  no look before this
-    known_jobs  jobs that are not those of lost submissions
     search_from  no search before this for a lost submission, by chunk
     short_until  no requests are left before this
     """
@@ -75,6 +75,7 @@ class LaneWork:
     latency: Latency | None
     limits: Limits
     requests: Requests
+    known_jobs: KnownJobs
     demands: Sequence[Demand] = ()
     not_before: dict[int, float] = field(default_factory=dict)
     seen: dict[int, float] = field(default_factory=dict)
@@ -91,7 +92,6 @@ class LaneWork:
     short_until: float = 0.0
     look_from: float = 0.0
     looked_at: float = 0.0
-    known_jobs: KnownJobs | None = None
     search_from: dict[int, float] = field(default_factory=dict)
     left: int = 0
     uncounted: int = 0
@@ -440,6 +440,7 @@ def open_lane(state: LaneState, deps: Deps, deadline: float) -> LaneWork | None:
         latency=known.get(""),
         limits=deps.ledger.limits.get(run.connection),
         requests=deps.ledger.limits.requests(run.connection),
+        known_jobs=KnownJobs(run, deps),
         looked_at=state.looked_at,
         troubles=state.troubles,
     )

@@ -194,9 +194,9 @@ def _did_nothing(raw: JsonObject, size: int) -> bool:
     return len(items) == size and all(is_refusal(item) for item in items)
 
 
-def ids_in(raw: JsonObject) -> set[str]:
-    """The ids that the results of a job name."""
-    return {str(item["id"]) for item in items_in(raw) if item.get("id") is not None}
+def ids_in(items: Iterable[JsonObject]) -> set[str]:
+    """The ids that results name."""
+    return {str(item["id"]) for item in items if item.get("id") is not None}
 
 
 def items_in(raw: JsonObject) -> list[JsonObject]:
@@ -219,7 +219,7 @@ def _shown(lost: LostSubmission, raw: JsonObject) -> Verdict:
 
 def _compare(account: Account, kind: str, lost: LostSubmission, raw: JsonObject) -> Verdict:
     """Whether the records of an ended job are ours."""
-    ids = ids_in({"results": [item for item in items_in(raw) if not is_refusal(item)]})
+    ids = ids_in(item for item in items_in(raw) if not is_refusal(item))
     if not ids:
         return Verdict.DOUBTFUL
     records = records_of(account, kind, ids)

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from jobferry.model import JsonObject
 from jobferry.vendors.base import Found, FoundState, LostSubmission
-from jobferry.vendors.zendesk_find import VISIBLE_AFTER, Verdict, ids_in, records_of, search
+from jobferry.vendors.zendesk_find import (
+    VISIBLE_AFTER,
+    Verdict,
+    ids_in,
+    items_in,
+    records_of,
+    search,
+)
 from jobferry.vendors.zendesk_jobs import JobReader
 
 if TYPE_CHECKING:
@@ -26,7 +33,7 @@ def find_merge(account: Account, jobs: JobReader, lost: LostSubmission, now: flo
     source, target = str(record.get("id")), str(record.get("target_id"))
 
     def merged_ours(raw: JsonObject) -> Verdict:
-        ids = ids_in(raw)
+        ids = ids_in(items_in(raw))
         if source in ids and "merge" in str(raw.get("job_type")).casefold():
             return Verdict.OURS
         # A job that names only the target may have merged any ticket into it.

@@ -27,13 +27,16 @@ TICKETS_READ = 3
 def find_update(account: Account, jobs: JobReader, lost: LostSubmission, now: float) -> Found:
     """Look for a lost update of tickets, some of which it gave comments."""
     comments = _comments_by_ticket(lost.records)
+    ours = {str(record.get("id")) for record in lost.records}
 
     def changed_ours(raw: JsonObject) -> Verdict:
-        if not ids_in(raw):
+        items = items_in(raw)
+        changed = ids_in(items)
+        if not changed:
             return Verdict.DOUBTFUL
-        if ids_in(raw) - {str(record.get("id")) for record in lost.records}:
+        if changed - ours:
             return Verdict.NOT_OURS
-        done = [str(item.get("id")) for item in items_in(raw) if not is_refusal(item)]
+        done = [str(item.get("id")) for item in items if not is_refusal(item)]
         telling = [ticket_id for ticket_id in done if ticket_id in comments]
         for ticket_id in telling[:TICKETS_READ]:
             verdict = _spoken(account, ticket_id, comments[ticket_id], lost.sent_at)
