@@ -32,6 +32,7 @@ from jobferry.vendors import zendesk_jobs, zendesk_sunshine
 from jobferry.vendors.base import (
     Found,
     LostSubmission,
+    Meter,
     Operation,
     PollAnswer,
     Refused,
@@ -169,6 +170,14 @@ class Watched:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
+
+    @property
+    def meter(self) -> Meter | None:
+        return self._client.meter
+
+    @meter.setter
+    def meter(self, meter: Meter | None) -> None:
+        self._client.meter = meter
 
     @property
     def requests_made(self) -> int:

@@ -23,6 +23,7 @@ from jobferry.vendors.base import (
     JobPhase,
     JobReading,
     LostSubmission,
+    Meter,
     Operation,
     PollAnswer,
     RefusalScope,
@@ -288,6 +289,7 @@ class FakeClient:
         self._credentials = credentials
         self.requests_made = 0
         self.woken = 0
+        self.meter: Meter | None = None
 
     def wake(self) -> None:
         self.woken += 1

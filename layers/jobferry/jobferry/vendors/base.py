@@ -164,10 +164,18 @@ class Refused:
 
 
 class ThrottleReason(StrEnum):
+    """Why nothing was done. The last three: the request never left."""
+
     RATE = "rate"
     """Too many requests, or the service asks for patience: every lane waits."""
     SLOTS = "slots"
     """Too many jobs in flight: a slot must come free first."""
+    UNREACHABLE = "unreachable"
+    """No connection was made."""
+    CREDENTIALS = "credentials"
+    """The credentials cannot be read, or cannot be part of a request."""
+    BUDGET = "budget"
+    """No request of this minute is left for us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +273,7 @@ class LostSubmission:
 
     token        the token the submission carried, if the vendor can carry one
     sent_at      epoch seconds, just before the request left
+    lost_at      epoch seconds, when the request was over on our side
     known_jobs   ids of jobs of this connection that belong to other chunks
     ended_before  those of them whose results were read in the hour before this was sent: a list of
                  recent jobs still has them, and one that goes by the ends of jobs has nothing below
@@ -276,10 +285,22 @@ class LostSubmission:
     records: Sequence[JsonObject]
     known_jobs: frozenset[str]
     ended_before: frozenset[str] = frozenset()
+    lost_at: float = 0.0
+
+
+class Meter(Protocol):
+    """Pays for requests from what all that use a connection share."""
+
+    def take(self) -> bool:
+        """Take one request; False when none is left for now, so that it must not be sent."""
+        ...
 
 
 class VendorClient(Protocol):
     """The half that talks to the vendor. One instance per connection and warm Lambda."""
+
+    meter: Meter | None
+    """Asked before each request of any kind; None: requests are free."""
 
     @property
     def requests_made(self) -> int:

@@ -25,6 +25,7 @@ from jobferry.vendors.base import (
     JobPhase,
     JobReading,
     LostSubmission,
+    Meter,
     Operation,
     PollAnswer,
     RefusalScope,
@@ -147,6 +148,14 @@ class DeclaredClient:
     def __init__(self, http: HttpClient, document: Document) -> None:
         self._http = http
         self._document = document
+
+    @property
+    def meter(self) -> Meter | None:
+        return self._http.meter
+
+    @meter.setter
+    def meter(self, meter: Meter | None) -> None:
+        self._http.meter = meter
 
     @property
     def requests_made(self) -> int:

@@ -28,6 +28,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
+from jobferry.vendors.base import Meter, ThrottleReason
 from jobferry.vendors.http_limits import (
     AUTHORIZE_SECONDS,
     CONNECT_SECONDS,
@@ -69,10 +70,12 @@ class NoAnswer:
 
     sent    the request may have reached the vendor
     reason  in words, without address or credentials
+    cause   why it never left, where it was not sent
     """
 
     sent: bool
     reason: str
+    cause: ThrottleReason = ThrottleReason.UNREACHABLE
 
 
 def parse_retry_after(value: str | None, date: str | None = None) -> float | None:
@@ -157,6 +160,7 @@ class HttpClient:
         self._counting = threading.Lock()
         self._used_at = time.monotonic()
         self.requests_made = 0
+        self.meter: Meter | None = None
 
     def wake(self) -> None:
         """Drop connections that have been idle: the far side may have closed them unseen."""
@@ -196,7 +200,11 @@ class HttpClient:
             return authorization
         if time.monotonic() - asked_at > AUTHORIZE_SECONDS:
             # Whoever noted that a request is about to leave counts on its leaving at once.
-            return NoAnswer(sent=False, reason="the credentials took too long to read")
+            return NoAnswer(
+                sent=False,
+                reason="the credentials took too long to read",
+                cause=ThrottleReason.CREDENTIALS,
+            )
         return self._send(method, path, params, body, {"Authorization": authorization})
 
     def _send(
@@ -207,6 +215,12 @@ class HttpClient:
         body: bytes | None,
         more_headers: Mapping[str, str],
     ) -> Answer | NoAnswer:
+        if self.meter is not None and not self.meter.take():
+            return NoAnswer(
+                sent=False,
+                reason="no request of this minute is left",
+                cause=ThrottleReason.BUDGET,
+            )
         headers = {"Accept": "application/json", **more_headers}
         if body is not None:
             headers["Content-Type"] = "application/json"

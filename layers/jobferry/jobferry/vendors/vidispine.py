@@ -26,6 +26,7 @@ from jobferry.vendors.base import (
     JobProblem,
     JobReading,
     LostSubmission,
+    Meter,
     Operation,
     PollAnswer,
     RefusalScope,
@@ -123,6 +124,14 @@ class VidispineClient:
 
     def __init__(self, http: HttpClient) -> None:
         self._http = http
+
+    @property
+    def meter(self) -> Meter | None:
+        return self._http.meter
+
+    @meter.setter
+    def meter(self, meter: Meter | None) -> None:
+        self._http.meter = meter
 
     @property
     def requests_made(self) -> int:

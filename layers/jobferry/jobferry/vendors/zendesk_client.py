@@ -14,6 +14,7 @@ from jobferry.vendors.base import (
     BuildClient,
     Found,
     LostSubmission,
+    Meter,
     Operation,
     PollAnswer,
     RateReading,
@@ -38,16 +39,16 @@ class Account:
     """
 
     def __init__(self, http: HttpClient) -> None:
-        self._http = http
+        self.http = http
         self.limits: RateReading | None = None
         self.throttled: Throttled | None = None
 
     @property
     def requests_made(self) -> int:
-        return self._http.requests_made
+        return self.http.requests_made
 
     def wake(self) -> None:
-        self._http.wake()
+        self.http.wake()
 
     def request(
         self,
@@ -58,7 +59,7 @@ class Account:
         body: bytes | None = None,
     ) -> Answer | NoAnswer:
         """Send one request, as `HttpClient.request`."""
-        answer = self._http.request(method, path, params=params, body=body)
+        answer = self.http.request(method, path, params=params, body=body)
         self.limits = _limits(answer)
         self.throttled = patience(problem_of(answer)) or self.throttled
         return answer
@@ -69,6 +70,14 @@ class ZendeskClient(ABC):
 
     def __init__(self, http: HttpClient) -> None:
         self._account = Account(http)
+
+    @property
+    def meter(self) -> Meter | None:
+        return self._account.http.meter
+
+    @meter.setter
+    def meter(self, meter: Meter | None) -> None:
+        self._account.http.meter = meter
 
     @property
     def requests_made(self) -> int:
