@@ -1,0 +1,146 @@
+"""Requests that are paid for one by one, from what everybody who uses a connection shares.
+
+A lane pays for what it knows it will send. What only shows itself while a request is carried out
+(a second reader, a search of several pages, a command of an operator) is paid for here: an adapter
+asks the meter before each request, and a meter that says no keeps the request from being sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+
+from jobferry import budget, pacing
+from jobferry.connections import Linked
+from jobferry.ledger.limits import LimitsOf
+from jobferry.steps.deps import Deps
+from jobferry.vendors.base import Throttled, ThrottleReason
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Why a request was not paid for.
+
+    reason  RATE: the vendor asked the connection to wait; BUDGET: no request of this minute is left
+    until   epoch seconds from which asking again makes sense
+    """
+
+    reason: ThrottleReason
+    until: float
+
+
+class Meter:
+    """Pays for the requests of one connection (`vendors.base.Meter`). Threads may share it.
+
+    Args:
+        limits: of the ledger.
+        connection: whose requests these are.
+        per_minute: gives requests a minute by name of the limit, as `LimitsOf.take_requests` takes
+            them; empty while no limit is known: then requests are only counted.
+        now: epoch seconds.
+    """
+
+    def __init__(
+        self,
+        limits: LimitsOf,
+        connection: str,
+        per_minute: Callable[[], Mapping[str, int]],
+        now: Callable[[], float],
+    ) -> None:
+        self._limits = limits
+        self._connection = connection
+        self._per_minute = per_minute
+        self._now = now
+        self._lock = Lock()
+        self._prepaid = 0
+        self.taken = 0
+        self.denied: Denied | None = None
+
+    def prepay(self, requests: int) -> None:
+        """So many requests have been granted already; they are the first to be used."""
+        with self._lock:
+            self._prepaid += requests
+
+    @property
+    def prepaid(self) -> int:
+        """Requests that were granted and not used."""
+        return self._prepaid
+
+    def take(self) -> bool:
+        """Take one request; false when none may be sent now, and `denied` says why.
+
+        `taken` counts the requests that were let through, prepaid ones among them.
+        """
+        with self._lock:
+            if self._prepaid > 0:
+                self._prepaid -= 1
+                self.taken += 1
+                return True
+        # Not under the lock: the ledger sorts out who comes first.
+        denied = self._denied()
+        with self._lock:
+            self.denied = denied
+            self.taken += denied is None
+        return denied is None
+
+    def _denied(self) -> Denied | None:
+        now = self._now()
+        blocked_until = self._limits.get(self._connection).blocked_until
+        if blocked_until > now:
+            return Denied(ThrottleReason.RATE, blocked_until)
+        limits = self._per_minute()
+        if not limits:
+            self._limits.note_requests(self._connection, 1, now)
+            return None
+        granted, more_at = self._limits.take_requests(self._connection, 1, limits, now)
+        return None if granted else Denied(ThrottleReason.BUDGET, max(more_at, now))
+
+
+def account_limit(linked: Linked, deps: Deps) -> dict[str, int]:
+    """Requests a minute of the whole account of a connection, where a limit is known."""
+    per_minute = deps.ledger.limits.requests(linked.connection.name).per_minute(
+        linked.request_budget, linked.connection.share, deps.now()
+    )
+    return {} if per_minute is None else {budget.ACCOUNT: per_minute}
+
+
+@contextmanager
+def paying(linked: Linked, deps: Deps) -> Iterator[Meter]:
+    """Each request of the client is paid for meanwhile."""
+    meter = Meter(
+        deps.ledger.limits,
+        linked.connection.name,
+        lambda: account_limit(linked, deps),
+        deps.now,
+    )
+    client = linked.client
+    before, client.meter = client.meter, meter
+    try:
+        yield meter
+    finally:
+        client.meter = before
+
+
+def keep_throttle(linked: Linked, answer: Throttled, deps: Deps) -> float | None:
+    """Make everybody who uses the connection wait as the vendor has asked.
+
+    Returns:
+        Until when (epoch seconds); None for a request that never left, of which the vendor knows
+        nothing.
+    """
+    name, now, limits = linked.connection.name, deps.now(), deps.ledger.limits
+    if answer.reason is ThrottleReason.SLOTS:
+        until = pacing.full_until(now, answer.retry_after)
+        limits.full(name, until)
+        return until
+    if answer.reason is not ThrottleReason.RATE:
+        return None
+    until = pacing.blocked_until(now, answer.retry_after)
+    limits.block(name, until)
+    if budget.tells_of_a_rate(answer.retry_after):
+        limits.lower_rate(name, linked.request_budget, now)
+    if answer.limits is not None and answer.limits.requests_limit:
+        limits.told_rate(name, answer.limits.requests_limit)
+    return until
