@@ -335,22 +335,39 @@ def check_time_limits(machine: Machine) -> Iterator[str]:
             yield f"{state.where}: has no TimeoutSeconds"
 
 
+LONGER = frozenset({"OpenRun"})
+_ENDS = ("MaxAttempts", "MaxDelaySeconds")
+
+
+def _without_ends(retriers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{k: v for k, v in retrier.items() if k not in _ENDS} for retrier in retriers]
+
+
 def check_retries(machine: Machine) -> Iterator[str]:
-    """Every step may be repeated whatever went wrong, so there is one shape, and all have it."""
+    """Every step may be repeated whatever went wrong, so there is one shape, and all have it.
+
+    Those of LONGER are tried for longer, as nobody else would do their work.
+    """
     tasks = [state for state in machine.states if state.type == "Task"]
     for state in tasks:
         if state.invokes_function and "Retry" not in state.body:
             yield f"{state.where}: has no Retry"
     pattern: State | None = None
+    longer: list[State] = []
     for state in tasks:
         if "Retry" not in state.body:
             continue
         problem = _retry_problem(state.body["Retry"])
         if problem:
             yield f"{state.where}: Retry {problem}"
+        elif state.where in LONGER:
+            longer.append(state)
         elif pattern is None:
             pattern = state
         elif state.body["Retry"] != pattern.body["Retry"]:
+            yield f"{state.where}: Retry differs from that of {pattern.where}"
+    for state in longer:
+        if pattern and _without_ends(state.body["Retry"]) != _without_ends(pattern.body["Retry"]):
             yield f"{state.where}: Retry differs from that of {pattern.where}"
 
 

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from jobferry.csvfile.problems import FileRefused
 from jobferry.ledger.runs import Run
 from jobferry.model import OutcomeStatus
+from jobferry.objects import SourceError
 from jobferry.report.figures import counted, listed
 from jobferry.steps.binding import bind_columns
 from jobferry.steps.context import operation_of
@@ -201,7 +202,7 @@ def _uploaded(
             f"The rows alone would be read in another way than in the file of run {run.run_id}. "
             f"Say `encoding` and `delimiter` in the profile {run.profile}.",
         ) from None
-    except OutcomesMissingError:
+    except (OutcomesMissingError, SourceError):
         raise _gone(run) from None
     except ClientError as error:
         if error.response["Error"].get("Code") not in _MISSING:

@@ -1,14 +1,14 @@
-"""Sweep: open runs whose execution died are carried on by a new one."""
+"""Sweep: open runs whose execution died are carried on by a new one, and lost files are opened."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import ClientError
 
 from jobferry.steps.sweep import sweep
+from jobferry.triggers import request_input, resume_input
 from jobferry.wiring import build_deps, deadline
 
 if TYPE_CHECKING:
@@ -31,12 +31,17 @@ def status_of(execution: str) -> str | None:
         raise
 
 
-def restart(run_id: str, previous: str) -> None:
+def start(execution_input: str) -> None:
     states.start_execution(
-        stateMachineArn=deps.settings.run_state_machine_arn or "",
-        input=json.dumps({"resume": run_id, "previous": previous}),
+        stateMachineArn=deps.settings.run_state_machine_arn or "", input=execution_input
     )
 
 
 def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return sweep(deps, status_of, restart, deadline(context, MARGIN_SECONDS))
+    return sweep(
+        deps,
+        status_of,
+        lambda run_id, previous: start(resume_input(run_id, previous)),
+        lambda request: start(request_input(request)),
+        deadline(context, MARGIN_SECONDS),
+    )

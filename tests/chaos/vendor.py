@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from jobferry.model import JsonObject, Outcome, OutcomeStatus, RecordResult
-from jobferry.steps.look_at_jobs import REFUSALS
+from jobferry.troubles import REFUSED_READING
 from jobferry.vendors.base import (
     Found,
     FoundState,
@@ -186,7 +186,7 @@ class Teller(Account):
             case "submission_lost":
                 return name in self.undecided
             case "403" if job is not None:
-                return self.refused_looks >= REFUSALS
+                return self.refused_looks >= REFUSED_READING.times
             case "evidence_missing":
                 return False
         return None

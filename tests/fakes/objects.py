@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import count
@@ -14,7 +14,7 @@ from typing import BinaryIO
 from botocore.exceptions import ClientError
 
 from jobferry.ledger.runs import Source
-from jobferry.objects import Head, ObjectMissingError, Objects
+from jobferry.objects import Head, ObjectMissingError, Objects, SourceError, Version
 from tests.fakes.effects import Effects
 
 SMALLEST_PART = 5 * 1024 * 1024
@@ -27,6 +27,7 @@ class _Version:
     body: bytes
     options: Mapping[str, str]
     content_type: str
+    stored_at: float = 0.0
 
 
 @dataclass
@@ -42,6 +43,7 @@ class FakeObjects(Objects):
     Args:
         effects: told before and after every request that changes something.
         smallest_part: lower it to see uploads in parts without megabytes.
+        now: epoch seconds.
     """
 
     def __init__(
@@ -49,11 +51,15 @@ class FakeObjects(Objects):
         archive_bucket: str = "archive",
         effects: Effects | None = None,
         smallest_part: int = SMALLEST_PART,
+        now: Callable[[], float] = lambda: 0.0,
     ) -> None:
         # The client of the real one is left out on purpose.
         self.archive_bucket = archive_bucket
         self.effects = effects or Effects()
         self._smallest_part = smallest_part
+        self._now = now
+        self.denied: set[str] = set()
+        """Keys that may not be read."""
         self._versions: dict[tuple[str, str], list[_Version]] = {}
         self._uploads: dict[str, _Upload] = {}
         self._numbers = count(1)
@@ -69,7 +75,9 @@ class FakeObjects(Objects):
     ) -> str:
         """What a person does with a file; returns the version's id."""
         with self._lock:
-            version = _Version(f"v{next(self._numbers)}", body, dict(options or {}), content_type)
+            version = _Version(
+                f"v{next(self._numbers)}", body, dict(options or {}), content_type, self._now()
+            )
             self._versions.setdefault((bucket, key), []).append(version)
             return version.version_id
 
@@ -96,7 +104,18 @@ class FakeObjects(Objects):
         return Head(
             Source(bucket, key, version.version_id, len(version.body)),
             {name.lower(): value for name, value in version.options.items()},
+            f"{hashlib.md5(version.body).hexdigest()}-{len(version.body)}",
         )
+
+    def versions(self, bucket: str, prefix: str) -> Iterator[Version]:
+        with self._lock:
+            found = [
+                Version(key, version.version_id, version.stored_at)
+                for (held, key), versions in sorted(self._versions.items())
+                if held == bucket and key.startswith(prefix)
+                for version in versions
+            ]
+        yield from found
 
     def read_range(self, source: Source, offset: int, length: int) -> bytes:
         if length == 0:
@@ -165,7 +184,12 @@ class FakeObjects(Objects):
             )
 
     def _body(self, source: Source) -> bytes:
-        return self._current(source.bucket, source.key, source.version_id).body
+        if source.key in self.denied:
+            raise SourceError(missing=False)
+        try:
+            return self._current(source.bucket, source.key, source.version_id).body
+        except ClientError:
+            raise SourceError(missing=True) from None
 
     def _from(self, source: Source, offset: int) -> bytes:
         body = self._body(source)

@@ -58,6 +58,9 @@ class Act(StrEnum):
     ACCEPT = "accept"
     REFUSE = "refuse"
     REFUSE_RUN = "refuse_run"
+    """The account may not do this (403)."""
+    REFUSE_PROFILE = "refuse_profile"
+    """The adapter refuses the profile before anything is sent."""
     THROTTLE = "throttle"
     FULL = "full"
     DONE_UNHEARD = "done_unheard"
@@ -215,6 +218,9 @@ class Account:
             case Act.REFUSE:
                 return Refused(reply.code, reply.message, http_status=reply.http_status)
             case Act.REFUSE_RUN:
+                status = reply.http_status or 403
+                return Refused(reply.code, reply.message, RefusalScope.RUN, status)
+            case Act.REFUSE_PROFILE:
                 return Refused(reply.code, reply.message, RefusalScope.RUN)
             case Act.THROTTLE:
                 return Throttled(ThrottleReason.RATE, reply.retry_after)
@@ -299,21 +305,29 @@ class FakeClient:
             self._credentials(False)
             self._credentials = None
 
+    def _paid(self, requests: int) -> bool:
+        """Whether that many requests may be sent, as `HttpClient` asks its meter."""
+        return self.meter is None or all(self.meter.take() for _ in range(requests))
+
     def test(self) -> None:
         self.requests_made += 1
 
     def submit(
         self, operation: Operation, records: Sequence[JsonObject], token: str
     ) -> SubmitAnswer:
+        if not self._paid(1):
+            return Throttled(ThrottleReason.BUDGET)
         self.requests_made += 1
         asked_at = self._account.clock.now()
         self._sign_in()
         if self._account.clock.now() - asked_at > AUTHORIZE_SECONDS:
-            return Throttled(ThrottleReason.RATE)  # as HttpClient, which then sends nothing
+            return Throttled(ThrottleReason.CREDENTIALS)  # as HttpClient, which sends nothing
         with self._account.effects.around("vendor.submit"):
             return self._account.submit(operation, records, token)
 
     def poll(self, job_ids: Sequence[str]) -> PollAnswer:
+        if not self._paid(-(-len(job_ids) // self._account.poll_batch)):
+            return PollAnswer(throttled=Throttled(ThrottleReason.BUDGET), requests=0)
         self._sign_in()
         with self._account.effects.around("vendor.poll"):
             answer = self._account.poll(job_ids)
@@ -321,6 +335,9 @@ class FakeClient:
         return answer
 
     def find(self, operation: Operation, lost: LostSubmission, now: float) -> Found:
+        if not self._paid(1):
+            throttled = Throttled(ThrottleReason.BUDGET)
+            return Found(FoundState.PENDING, throttled=throttled)
         self._sign_in()
         with self._account.effects.around("vendor.find"):
             answer = self._account.find(operation, lost, now)

@@ -114,7 +114,9 @@ class World:
         self.effects = Effects()
         self.table = FakeTable(self.effects)
         self.ledger: Ledger = fake_ledger(self.table)
-        self.objects = FakeObjects(effects=self.effects, smallest_part=smallest_part)
+        self.objects = FakeObjects(
+            effects=self.effects, smallest_part=smallest_part, now=self.clock.now
+        )
         self.account = Account(self.clock, self.effects, max_jobs=slots, poll_batch=lane_window)
         self.vendor: Vendor = fake_vendor(
             self.account,
@@ -126,6 +128,7 @@ class World:
         self.log: list[LogLine] = []
         self.metrics: list[Mapping[str, float]] = []
         self.restarts: list[tuple[str, str]] = []
+        self.unopened: list[RunRequest] = []
         self.running: set[str] = set()
         self.ended: dict[str, str | None] = {}
         self.seconds = {"submit": 70.0, "plan": 810.0, "close": 810.0, "poll": 130.0}
@@ -270,10 +273,14 @@ class World:
             self.deps,
             lambda arn: "RUNNING" if arn in self.running else self.ended.get(arn, "FAILED"),
             lambda run_id, previous: self.restarts.append((run_id, previous)),
+            self.unopened.append,
         )
 
     def carry_restarts(self) -> None:
         """Carry the runs on that the sweep wants carried on."""
+        requests, self.unopened = self.unopened, []
+        for request in requests:
+            self.execute(request)
         restarts, self.restarts = self.restarts, []
         for run_id, previous in restarts:
             execution = self.execution()

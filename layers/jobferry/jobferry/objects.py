@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -24,11 +24,40 @@ class ObjectMissingError(Exception):
     """There is no such object or version, or we may not know of it."""
 
 
+class SourceError(Exception):
+    """The pinned version of a run's file cannot be read, and repeating it at once does not help.
+
+    missing  it is not there any more; otherwise S3 does not let us read it
+    """
+
+    def __init__(self, *, missing: bool) -> None:
+        super().__init__("the file is gone" if missing else "the file may not be read")
+        self.missing = missing
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
+    """What S3 says of an object.
+
+    options  user metadata, names in lower case
+    content  the same for two objects of the same bytes; empty where nobody can tell
+    """
+
     source: Source
     options: dict[str, str]
-    """User metadata of the object, names in lower case."""
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of an object.
+
+    stored_at  epoch seconds
+    """
+
+    key: str
+    version_id: str
+    stored_at: float
 
 
 class Objects:
@@ -61,17 +90,35 @@ class Objects:
         return Head(
             Source(bucket, key, answer.get("VersionId", "null"), answer["ContentLength"]),
             {name.lower(): value for name, value in answer.get("Metadata", {}).items()},
+            f"{answer['ETag'].strip(chr(34))}-{answer['ContentLength']}"
+            if answer.get("ETag")
+            else "",
         )
 
+    def versions(self, bucket: str, prefix: str) -> Iterator[Version]:
+        """All versions of the objects below a prefix, in the order of their keys."""
+        pages = self._client().get_paginator("list_object_versions")
+        for page in pages.paginate(Bucket=bucket, Prefix=prefix):
+            for found in page.get("Versions", []):
+                yield Version(found["Key"], found["VersionId"], found["LastModified"].timestamp())
+
     def read_range(self, source: Source, offset: int, length: int) -> bytes:
-        """`length` bytes from `offset` of a pinned version."""
+        """`length` bytes from `offset` of a pinned version.
+
+        Raises:
+            SourceError: it is gone, or may not be read.
+        """
         if length == 0:
             return b""
         with self._open(source, f"bytes={offset}-{offset + length - 1}", offset) as body:
             return body.read(length)
 
     def stream(self, source: Source, offset: int = 0) -> BinaryIO:
-        """A pinned version from `offset` on, to be read in blocks."""
+        """A pinned version from `offset` on, to be read in blocks.
+
+        Raises:
+            SourceError: it is gone, or may not be read.
+        """
         return self._open(source, f"bytes={offset}-" if offset else None, offset)
 
     def _open(self, source: Source, wanted: str | None, offset: int) -> BinaryIO:
@@ -82,7 +129,14 @@ class Objects:
         }
         if wanted is not None:
             request["Range"] = wanted
-        answer = self._client().get_object(**request)
+        try:
+            answer = self._client().get_object(**request)
+        except ClientError as error:
+            if _status(error) in _NOT_THERE:
+                raise SourceError(missing=True) from None
+            if _status(error) in _NOT_OURS:
+                raise SourceError(missing=False) from None
+            raise
         body = cast("BinaryIO", answer["Body"])
         if wanted is not None and "ContentRange" not in answer:
             # A server may answer a range request with the whole object (RFC 9110, 14.2); AWS
@@ -180,6 +234,14 @@ class Objects:
                 raise ClientError({"Error": {"Code": code, "Message": message}}, "DeleteObjects")
             removed += len(versions)
         return removed
+
+
+_NOT_THERE = frozenset({404, 405})
+"""405: the version that is asked for is a delete marker
+(https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html)."""
+
+_NOT_OURS = frozenset({400, 403})
+"""403: no permission, or a key of KMS that is not to be had. 400 is said of that, too."""
 
 
 def _skip(body: BinaryIO, count: int) -> None:

@@ -130,9 +130,14 @@ def lanes_for(max_jobs: int, chunks: int, poll_batch: int = 1) -> int:
     return min(MAX_LANES, -(-useful // max(LANE_WINDOW, min(poll_batch, 250))))
 
 
-def window_for(max_jobs: int, lanes: int) -> int:
-    """Jobs that each of `lanes` may keep in flight, so that together they fill every slot."""
-    return max(1, -(-max_jobs // max(1, lanes)))
+def window_for(max_jobs: int, lanes: int, lane: int = 0) -> int:
+    """Jobs that a lane may keep in flight, so that all `lanes` together fill every slot.
+
+    Where there are fewer slots than lanes, the first lanes have one each and the others none.
+    """
+    if max_jobs < lanes:
+        return int(lane < max_jobs)
+    return -(-max_jobs // max(1, lanes))
 
 
 def to_claim(window: int, mine: int, free_slots: int, left: int) -> int:
@@ -245,6 +250,49 @@ def full_until(now: float, retry_after: float | None, quiet: float = 0.0) -> flo
     if retry_after is not None:
         return now + retry_after
     return now + min(FULL_CEILING, max(NO_SLOT, _QUIET * quiet))
+
+
+OUTAGE_FIRST = 30.0
+OUTAGE_CEILING = 900.0
+"""The longest wait between two submissions that try whether an outage is over."""
+
+
+def outage_until(now: float, since: float) -> float:
+    """No submission before this, while the vendor gives no clear answers.
+
+    since: when the first of the submissions in a row without one was over.
+    """
+    return now + min(OUTAGE_CEILING, max(OUTAGE_FIRST, now - since))
+
+
+IDLE_FIRST = 5.0
+
+
+def idle_until(now: float, idle: int) -> float:
+    """When a lane without a share of the slots asks for one again: later and later.
+
+    idle: how often in a row it had none.
+    """
+    return now + min(CEILING, IDLE_FIRST * 2.0 ** min(idle, 10))
+
+
+RENEW_SECONDS = 4 * 3_600.0
+"""Age of a lane's execution from which on a fresh one goes on. Lanes that are renewed wait for
+each other, so an age that all share bounds for how long one that died is missed."""
+
+SILENCE = 900.0
+"""Seconds after the moment at which a lane should have been heard of from which on it counts as
+dead: a lap and the retries of its steps are over by then."""
+
+
+def is_silent(heard_until: float, began_at: float, now: float) -> bool:
+    """Whether a lane is dead, as another one sees it that began at `began_at`.
+
+    heard_until: when it should be heard of again; 0: it has ended.
+    """
+    if not heard_until or now - began_at < SILENCE:
+        return False
+    return heard_until + SILENCE < now
 
 
 def settle_groups(chunks: Sequence[int]) -> list[list[int]]:

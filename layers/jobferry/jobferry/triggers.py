@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,22 @@ def read_trigger(event: Mapping[str, Any], inbox_bucket: str) -> RunRequest | Re
         key=key,
         version_id=event.get("version_id"),
         firing=event.get("scheduled_at"),
+    )
+
+
+def resume_input(run_id: str, previous: str) -> str:
+    """The input of an execution that carries a run on."""
+    return json.dumps({"resume": run_id, "previous": previous})
+
+
+def request_input(request: RunRequest) -> str:
+    """The input of an execution that opens a run for a file."""
+    return json.dumps(
+        {
+            "profile": request.profile,
+            "source": f"s3://{request.bucket}/{request.key}",
+            "version_id": request.version_id,
+        }
     )
 
 

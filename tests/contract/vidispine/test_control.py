@@ -141,10 +141,10 @@ def test_a_job_that_waits_and_does_not_say_for_what(
     sim.set_faults(
         {"match": {"method": "POST", "path": "API/job$"}, "effect": {"status_word": "WAITING"}}
     )
-    other = under_way(world, rows=1)
+    other = under_way(world, rows=2)
     world.clock.advance(600)
     assert waiting_jobs(run, world.deps) == []
-    assert [job.waiting_for for job in waiting_jobs(other, world.deps)] == ["something"]
+    assert [job.waiting_for for job in waiting_jobs(other, world.deps)] == ["something"] * 2
 
 
 def test_status_is_told_though_the_vendor_is_away(

@@ -25,10 +25,10 @@ class Account:
     world: World
     sim: RunningSimulator
 
-    def put_profile(self, operation: str) -> None:
+    def put_profile(self, operation: str, *, name: str = PROFILE) -> None:
         self.world.put_profile(
             {
-                "name": PROFILE,
+                "name": name,
                 "connection": CONNECTION,
                 "operation": operation,
                 "columns": {"Sku": "external_id", "Name": "attributes.name"},
@@ -39,9 +39,9 @@ class Account:
             }
         )
 
-    def carried(self, rows: int) -> Run:
+    def carried(self, rows: int, *, profile: str = PROFILE) -> Run:
         lines = [f"sku-{n},Product {n}" for n in range(1, rows + 1)]
-        run = self.world.carried("\n".join(["Sku,Name", *lines]), profile=PROFILE)
+        run = self.world.carried("\n".join(["Sku,Name", *lines]), profile=profile)
         assert self.world.problems(run.run_id) == []
         return run
 
@@ -82,7 +82,8 @@ def test_a_second_run_finds_every_external_id_in_use(account: Account) -> None:
     account.put_profile("resources.post")
     account.carried(20)
 
-    again = account.carried(20)
+    account.put_profile("resources.post", name="other")
+    again = account.carried(20, profile="other")
 
     assert again.status is RunStatus.COMPLETED_WITH_FAILURES
     assert len(account.made()) == 20

@@ -104,7 +104,7 @@ def test_skipped_rows_are_no_failure(shell: Shell, csv_file: CsvFile) -> None:
 
 
 def test_a_run_that_the_account_refuses_is_exit_code_3(shell: Shell, csv_file: CsvFile) -> None:
-    shell.world.account.will_reply(*[Act.REFUSE_RUN] * 20)
+    shell.world.account.will_reply(*[Act.REFUSE_PROFILE] * 20)
     answer = shell("run", csv_file(3), "--profile", "things", "--wait", "--json")
 
     assert answer.code == 3

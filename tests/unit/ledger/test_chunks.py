@@ -168,14 +168,14 @@ class TestSending:
         ledger.chunks.give_back(CONNECTION, chunk)
         claim(ledger, [1], now=NOW + 5)
         assert not ledger.chunks.begin_sending(chunk, "late", "digest", NOW + 6)
-        assert not ledger.chunks.note_submitted(chunk, "job-late", NOW + 6)
+        assert not ledger.chunks.note_submitted(CONNECTION, chunk, "job-late", NOW + 6)
         assert not ledger.chunks.note_lost(chunk, NOW + 6)
         assert only(ledger, 1).sending_at is None
 
     def test_the_job_is_noted(self, ledger: Ledger, chunk: Chunk) -> None:
         sent = ledger.chunks.begin_sending(chunk, "token", "digest", NOW + 1)
         assert sent is not None
-        assert ledger.chunks.note_submitted(sent, "job-1", NOW + 2)
+        assert ledger.chunks.note_submitted(CONNECTION, sent, "job-1", NOW + 2)
         kept = only(ledger, 1)
         assert (kept.state, kept.job_id, kept.submitted_at) == (
             ChunkState.SUBMITTED,
@@ -198,7 +198,7 @@ class TestSending:
     def test_what_was_submitted_cannot_be_taken_back(self, ledger: Ledger, chunk: Chunk) -> None:
         sent = ledger.chunks.begin_sending(chunk, "token", "digest", NOW + 1)
         assert sent is not None
-        ledger.chunks.note_submitted(sent, "job-1", NOW + 2)
+        ledger.chunks.note_submitted(CONNECTION, sent, "job-1", NOW + 2)
         assert ledger.chunks.take_back(sent) is None
         assert only(ledger, 1).job_id == "job-1"
 
@@ -242,7 +242,7 @@ class TestGiveBack:
         (chunk,) = claim(ledger, [1])
         sent = ledger.chunks.begin_sending(chunk, "token", "digest", NOW)
         assert sent is not None
-        ledger.chunks.note_submitted(sent, "job-1", NOW)
+        ledger.chunks.note_submitted(CONNECTION, sent, "job-1", NOW)
         assert not ledger.chunks.give_back(CONNECTION, sent)
         assert slots(ledger) == 1
 
@@ -363,7 +363,7 @@ class TestSettle:
 RACES = {
     "begins to send": lambda ledger, chunk: ledger.chunks.begin_sending(chunk, "t", "d", NOW + 1),
     "is submitted": lambda ledger, chunk: ledger.chunks.note_submitted(
-        ledger.chunks.begin_sending(chunk, "t", "d", NOW + 1), "job-1", NOW + 2
+        CONNECTION, ledger.chunks.begin_sending(chunk, "t", "d", NOW + 1), "job-1", NOW + 2
     ),
 }
 
@@ -438,7 +438,7 @@ class Slots(RuleBasedStateMachine):
     @rule(data=st.data())
     def accept(self, data: st.DataObject) -> None:
         if chunk := self.some(data):
-            self.ledger.chunks.note_submitted(chunk, f"job-{self.now}", self.now)
+            self.ledger.chunks.note_submitted(CONNECTION, chunk, f"job-{self.now}", self.now)
 
     @rule(data=st.data())
     def take_back(self, data: st.DataObject) -> None:

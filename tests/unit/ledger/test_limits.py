@@ -267,7 +267,7 @@ def test_claims_of_many_lanes_never_exceed_the_slots(seed: int, max_jobs: int, c
             assert not ledger.chunks.give_back(CONNECTION, sent)
             return
         carried.append(chunk_number)
-        assert ledger.chunks.note_submitted(sent, f"job-{chunk_number}", schedule.now())
+        assert ledger.chunks.note_submitted(CONNECTION, sent, f"job-{chunk_number}", schedule.now())
         schedule.sleep(1)
         finish(chunk_number)
 

@@ -21,7 +21,7 @@ from jobferry.ledger.runs import (
 )
 from jobferry.ledger.table import Table
 from jobferry.model import OutcomeStatus, RunStatus, Span
-from tests.unit.ledger.samples import NOW, RUN, a_run, planned
+from tests.unit.ledger.samples import EXPIRES, NOW, RUN, a_run, planned
 
 DIALECT = {"encoding": "utf-8", "header": ["a", "b"]}
 NO_OUTCOMES = dict.fromkeys(OutcomeStatus, 0)
@@ -198,15 +198,19 @@ class TestClose:
         ledger.runs.create(a_run(status=RunStatus.RUNNING))
 
     def test_a_run_closes_once(self, ledger: Ledger) -> None:
-        assert ledger.runs.close(RUN, RunStatus.COMPLETED, NOW, self.REQUESTS, FIGURES)
-        assert not ledger.runs.close(RUN, RunStatus.FAILED, NOW + 1, {}, {}, "late")
+        assert ledger.runs.close(
+            RUN, RunStatus.COMPLETED, NOW, self.REQUESTS, FIGURES, expires_at=EXPIRES
+        )
+        assert not ledger.runs.close(RUN, RunStatus.FAILED, NOW + 1, {}, {}, "late", expires_at=1)
         run = ledger.runs.must_get(RUN)
         assert (run.status, run.closed_at, run.error) == (RunStatus.COMPLETED, NOW, None)
         assert (run.requests, run.figures) == (self.REQUESTS, FIGURES)
 
     def test_a_file_that_failed_is_closed_with_its_reason(self, ledger: Ledger) -> None:
         ledger.runs.fail(RUN, "no header")
-        assert ledger.runs.close(RUN, RunStatus.FAILED, NOW, self.REQUESTS, {}, "no header")
+        assert ledger.runs.close(
+            RUN, RunStatus.FAILED, NOW, self.REQUESTS, {}, "no header", expires_at=1
+        )
         run = ledger.runs.must_get(RUN)
         assert (run.status, run.closed_at, run.error) == (RunStatus.FAILED, NOW, "no header")
 
@@ -215,11 +219,11 @@ class TestClose:
         run = ledger.runs.must_get(RUN)
         assert run.status is RunStatus.CLOSING
         assert run.close == "results/partial/7.json"
-        ledger.runs.close(RUN, RunStatus.COMPLETED, NOW, self.REQUESTS, FIGURES)
+        ledger.runs.close(RUN, RunStatus.COMPLETED, NOW, self.REQUESTS, FIGURES, expires_at=EXPIRES)
         assert ledger.runs.must_get(RUN).close is None
 
     def test_a_late_save_does_not_reopen_a_closed_run(self, ledger: Ledger) -> None:
-        ledger.runs.close(RUN, RunStatus.COMPLETED, NOW, self.REQUESTS, FIGURES)
+        ledger.runs.close(RUN, RunStatus.COMPLETED, NOW, self.REQUESTS, FIGURES, expires_at=EXPIRES)
         ledger.runs.save_close(RUN, "results/partial/7.json")
         assert ledger.runs.must_get(RUN).status is RunStatus.COMPLETED
 

@@ -372,7 +372,7 @@ class TestResultFiles:
         assert second == delimiter.join(["ä€😀", "r1", "1", "succeeded", "id-r1", "", ""])
 
     def test_a_stopped_run_has_files_too(self, world: World) -> None:
-        world.account.will_reply(Act.REFUSE_RUN)
+        world.account.will_reply(Act.REFUSE_PROFILE)
         run = world.carried(things(5))
         assert [row[0] for row in table_of(world, run.run_id, "failed")[1:]] == [
             "thing 1",

@@ -156,7 +156,7 @@ class TestTrial:
         assert world.account.submissions == []
 
     def test_an_account_that_refuses_us_ends_the_run(self, world: World) -> None:
-        world.account.will_reply(*[Act.REFUSE_RUN] * 20)
+        world.account.will_reply(*[Act.REFUSE_PROFILE] * 20)
         run = world.execute(world.drop(things(9), options=trial(3)))
 
         assert run.status is RunStatus.ABORTED
@@ -335,7 +335,7 @@ class TestSweep:
         world.execute(world.drop(things(9), options=trial(3)))
         world.clock.advance(SETTLED_SECONDS + 1)
 
-        assert world.sweep() == {"open_runs": 1, "restarted": 0}
+        assert world.sweep() == {"open_runs": 1, "restarted": 0, "opened": 0}
 
     def test_one_that_died_while_its_jobs_were_seen_through_is_not(self, world: World) -> None:
         world.put_profile(LITTLE_PATIENCE)

@@ -9,7 +9,8 @@ import pytest
 from jobferry import pacing
 from jobferry.model import ChunkState, OutcomeStatus, RunStatus
 from jobferry.steps.lane import DONE, RENEW, WORKING, LaneState
-from jobferry.steps.look_at_jobs import JOB_DEADLINE, REFUSALS, VISIBLE_WITHIN
+from jobferry.steps.look_at_jobs import JOB_DEADLINE, VISIBLE_WITHIN
+from jobferry.troubles import POLL, REFUSED_READING
 from jobferry.vendors.base import PollAnswer, Refused, Throttled, ThrottleReason
 from tests.fakes.effects import Crash, CrashOnce, Phase
 from tests.fakes.vendor import CREATE, Act, Submission
@@ -266,8 +267,19 @@ class TestThrottled:
 class TestRefused:
     REFUSED = PollAnswer(refused=Refused("401", "Log in."))
 
-    def test_a_refusal_stops_sending_and_a_later_answer_counts(self, world: World) -> None:
-        world.account.will_answer_polls(self.REFUSED)
+    @pytest.mark.parametrize("times", [1, 2])
+    def test_a_refusal_that_passes_stops_nothing(self, world: World, times: int) -> None:
+        world.account.will_answer_polls(*[self.REFUSED] * times)
+        run = world.carried(things(10))
+        assert run.status is RunStatus.COMPLETED
+        assert (run.halt, run.troubles) == (None, {})
+        assert world.problems(run.run_id) == []
+
+    def test_refusals_for_a_minute_stop_sending_and_a_later_answer_counts(
+        self, world: World
+    ) -> None:
+        world.account.will_answer_polls(*[self.REFUSED] * 6)
+        world.account.will_reply(*[Act.ACCEPT] * 3, *[Act.FULL] * 99)
         run = world.carried(things(10))
         assert run.status is RunStatus.ABORTED
         assert run.error == "Log in."
@@ -282,14 +294,17 @@ class TestRefused:
         assert (run.outcomes[UNKNOWN], run.outcomes[OutcomeStatus.SKIPPED]) == (6, 4)
         outcome = world.outcomes(run.run_id)[1]
         assert (outcome.error_code, outcome.job_id) == ("401", "job-1")
-        assert len(world.account.polls) == REFUSALS
+        asked = [at for at, _ in world.account.polls]
+        assert len(asked) >= REFUSED_READING.times
+        assert asked[-1] - asked[0] >= REFUSED_READING.seconds
         assert world.problems(run.run_id) == []
 
     def test_refusals_must_come_in_a_row(self, world: World, state: LaneState) -> None:
-        answers = [self.REFUSED] * (REFUSALS - 1)
-        world.account.will_answer_polls(*answers, PollAnswer(problem="502"), *answers)
-        after = polled_until(world, state, world.clock.now() + 600)
-        assert (after.troubles, after.settle) == (0, ((1, 2, 3),))
+        answers = [self.REFUSED] * (REFUSED_READING.times - 1)
+        world.account.will_answer_polls(*answers, None, *answers)
+        after = polled_until(world, state, world.clock.now() + 3_600)
+        assert after.settle == ((1, 2, 3),)
+        assert POLL not in world.run(state.run_id).troubles
         assert {c.verdict for c in world.ledger.chunks.all(state.run_id)} == {None}
 
 
@@ -305,5 +320,9 @@ def test_a_lane_of_a_stopped_run_sends_nothing_more(world: World) -> None:
     world.account.will_reply(*[Act.ACCEPT] * 3)
     world.account.will_answer_polls(TestRefused.REFUSED)
     state = world.submit(LaneState(world.planned(things(20)).run_id, 0))
+    for ago in (100.0, 50.0):
+        run, then = world.run(state.run_id), world.clock.now() - ago
+        world.ledger.runs.note_trouble(run, POLL, "401", "Log in.", then)
     world.poll(state)
+    assert world.run(state.run_id).halt is not None
     assert len(world.account.submissions) == 3

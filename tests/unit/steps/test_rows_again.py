@@ -121,7 +121,7 @@ def test_rows_the_job_never_listed(operation: str, known: bool) -> None:
 
 def test_a_stopped_run_is_over_at_once() -> None:
     with World(max_records=10) as world:
-        world.account.will_reply(Act.REFUSE_RUN)
+        world.account.will_reply(Act.REFUSE_PROFILE)
         run = world.carried(things(100))
         assert run.closed_at is not None
         assert run.closed_at - run.started_at < 10

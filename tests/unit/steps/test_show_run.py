@@ -75,7 +75,7 @@ def test_a_run_that_cannot_be_used(world: World) -> None:
 
 
 def test_a_stopped_run_says_why(world: World) -> None:
-    world.account.will_reply(Reply(Act.REFUSE_RUN, message="Log in."))
+    world.account.will_reply(Reply(Act.REFUSE_PROFILE, message="Log in."))
     run = world.carried(things(6))
     assert run_document(run, world.deps)["error"] == "Log in."
 

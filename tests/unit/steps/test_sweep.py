@@ -21,13 +21,13 @@ def test_a_dead_run_is_carried_to_its_end(world: World) -> None:
     run = world.planned(things(9))
     world.submit(LaneState(run.run_id, 0))  # and then the execution is stopped
     world.clock.advance(SETTLED_SECONDS + 1)
-    assert world.sweep() == {"open_runs": 1, "restarted": 1}
+    assert world.sweep() == {"open_runs": 1, "restarted": 1, "opened": 0}
     assert world.restarts == [(run.run_id, run.execution)]
     world.carry_restarts()
     assert world.run(run.run_id).status is RunStatus.COMPLETED
     assert set(world.account.carried_out.values()) == {1}
     assert world.problems(run.run_id) == []
-    assert world.sweep() == {"open_runs": 0, "restarted": 0}
+    assert world.sweep() == {"open_runs": 0, "restarted": 0, "opened": 0}
 
 
 def test_two_sweeps_start_one_execution(world: World) -> None:
@@ -45,13 +45,13 @@ def test_a_run_that_is_carried_is_left_alone(world: World) -> None:
     run = world.planned(things(9))
     world.running.add(run.execution)
     world.clock.advance(SETTLED_SECONDS + 1)
-    assert world.sweep() == {"open_runs": 1, "restarted": 0}
+    assert world.sweep() == {"open_runs": 1, "restarted": 0, "opened": 0}
 
 
 def test_a_run_that_has_just_begun_is_left_alone(world: World) -> None:
     world.planned(things(9))
     world.clock.advance(SETTLED_SECONDS)
-    assert world.sweep() == {"open_runs": 1, "restarted": 0}
+    assert world.sweep() == {"open_runs": 1, "restarted": 0, "opened": 0}
 
 
 def test_the_run_itself_decides_and_not_the_index(world: World) -> None:
@@ -61,7 +61,7 @@ def test_the_run_itself_decides_and_not_the_index(world: World) -> None:
     execution = world.execution()
     execution.carry(lambda: {"run_id": run.run_id, "state": "unusable"})
     world.clock.advance(SETTLED_SECONDS + 1)
-    assert world.sweep() == {"open_runs": 0, "restarted": 0}
+    assert world.sweep() == {"open_runs": 0, "restarted": 0, "opened": 0}
 
 
 def test_a_file_that_failed_and_was_never_closed_is_closed(world: World) -> None:
@@ -84,7 +84,7 @@ def test_a_run_that_somebody_stopped_is_brought_to_its_end_and_no_further(
     world.ended[run.execution] = status
     world.clock.advance(SETTLED_SECONDS + 1)
 
-    assert world.sweep() == {"open_runs": 1, "restarted": 1}
+    assert world.sweep() == {"open_runs": 1, "restarted": 1, "opened": 0}
     world.carry_restarts()
 
     closed = world.run(run.run_id)
@@ -96,7 +96,7 @@ def test_a_run_that_somebody_stopped_is_brought_to_its_end_and_no_further(
     }
     assert {o.error_code for o in world.outcomes(run.run_id).values()} == {None, "aborted"}
     assert world.problems(run.run_id) == []
-    assert world.sweep() == {"open_runs": 0, "restarted": 0}
+    assert world.sweep() == {"open_runs": 0, "restarted": 0, "opened": 0}
 
 
 def test_a_run_that_was_stopped_while_it_was_planned_sends_nothing(world: World) -> None:
@@ -135,9 +135,11 @@ def test_however_many_runs_came_after_it_an_open_run_is_found(world: World) -> N
             started_at=run.started_at + 1 + number / 1_000,
         )
         world.ledger.runs.create(later)
-        world.ledger.runs.close(later.run_id, RunStatus.COMPLETED, world.clock.now(), {}, {})
+        world.ledger.runs.close(
+            later.run_id, RunStatus.COMPLETED, world.clock.now(), {}, {}, expires_at=1
+        )
     world.clock.advance(SETTLED_SECONDS + 1)
-    assert world.sweep() == {"open_runs": 1, "restarted": 1}
+    assert world.sweep() == {"open_runs": 1, "restarted": 1, "opened": 0}
     assert world.restarts == [(run.run_id, run.execution)]
 
 
@@ -162,9 +164,15 @@ def test_a_sweep_ends_when_its_time_is_up(world: World) -> None:
     world.planned(things(3))
     now = world.clock.advance(SETTLED_SECONDS + 1) or world.clock.now()
 
-    swept = sweep(world.deps, lambda _: "FAILED", lambda *r: world.restarts.append(r), deadline=now)
+    swept = sweep(
+        world.deps,
+        lambda _: "FAILED",
+        lambda *r: world.restarts.append(r),
+        world.unopened.append,
+        deadline=now,
+    )
 
-    assert swept == {"open_runs": 0, "restarted": 0}
+    assert swept == {"open_runs": 0, "restarted": 0, "opened": 0}
     assert world.restarts == []
     assert "sweep is out of time" in world.warnings()
 
@@ -180,7 +188,7 @@ def test_a_run_that_cannot_be_looked_after_keeps_no_other_waiting(world: World) 
         restarted.append(run_id)
 
     with pytest.raises(PermissionError):
-        sweep(world.deps, lambda _arn: "FAILED", restart)
+        sweep(world.deps, lambda _arn: "FAILED", restart, world.unopened.append)
 
     assert sorted(restarted) == sorted([runs[0].run_id, runs[2].run_id])
 

@@ -24,7 +24,7 @@ def carried_on(world: World, run: Run) -> Run:
     world.clock.advance(SETTLED_SECONDS + 1)
     assert world.sweep()["restarted"] == 1
     world.carry_restarts()
-    assert world.sweep() == {"open_runs": 0, "restarted": 0}
+    assert world.sweep() == {"open_runs": 0, "restarted": 0, "opened": 0}
     closed = world.run(run.run_id)
     assert world.problems(run.run_id) == []
     return closed

@@ -197,9 +197,16 @@ def test_missing_field_is_the_only_problem(path: str, key: str, expected: str) -
 
 def test_retry_that_differs_from_the_others_is_named() -> None:
     body = definition()
-    at(body, f"{INNER}/SubmitJobs/Retry/0")["MaxAttempts"] = 3
+    at(body, f"{INNER}/SubmitJobs/Retry/0")["IntervalSeconds"] = 3
 
-    assert problems(body) == ["Lanes/SubmitJobs: Retry differs from that of OpenRun"]
+    assert problems(body) == ["OpenRun: Retry differs from that of Lanes/SubmitJobs"]
+
+
+def test_only_opening_a_run_is_tried_for_longer_than_the_others() -> None:
+    body = definition()
+    body["States"]["OpenRun"]["Retry"][0]["MaxAttempts"] = 99
+
+    assert problems(body) == []
 
 
 @pytest.mark.parametrize(

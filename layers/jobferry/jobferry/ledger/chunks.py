@@ -45,6 +45,7 @@ class Chunk:
     token        goes with the submission, to find the job again
     sending_at   when the request left; absent: nothing was ever sent
     lost_at      when it was clear that no clear answer would come
+    lost_times   how many of its submissions got no clear answer
     finished_at  when it was found that its job had ended, or never will have
     ended_at     when the job probably ended: a while before somebody looked
     evidence     archive key of the vendor's raw answer that ended the job
@@ -78,6 +79,7 @@ class Chunk:
     halve: bool = False
     not_before: float = 0.0
     last: tuple[str, str] | None = None
+    lost_times: int = 0
     settled_rows: int | None = None
     holds_slot: bool = True
     expires_at: int = 0
@@ -179,7 +181,8 @@ class Chunks:
             Update(
                 keys.run(run.run_id),
                 keys.POOL,
-                assign_once={"cursor": 1, "end": end, "expires_at": run.expires_at},
+                # The pool of an open run does not expire; `Runs.close` gives it its end.
+                assign_once={"cursor": 1, "end": end},
             )
         )
 
@@ -205,6 +208,18 @@ class Chunks:
         """These chunks in order of number; those never claimed are missing."""
         items = self._table.get_many([(keys.run(run_id), keys.chunk(n)) for n in numbers])
         return sorted((_chunk(item) for item in items), key=lambda chunk: chunk.number)
+
+    def holders(self, connection: str) -> int:
+        """Chunks in flight on a connection that hold a slot, by their pointers."""
+        found: dict[str, set[tuple[int, int]]] = {}
+        for run_id, lane, number in self.pointers(connection):
+            found.setdefault(run_id, set()).add((number, lane))
+        held = (ChunkState.CLAIMED, ChunkState.SUBMITTED)
+        return sum(
+            chunk.holds_slot and chunk.state in held and (chunk.number, chunk.lane) in pointed
+            for run_id, pointed in found.items()
+            for chunk in self.get(run_id, sorted({number for number, _ in pointed}))
+        )
 
     def all(self, run_id: str, first: int = 1) -> Iterator[Chunk]:
         """Chunks from number `first` that were claimed once, or made of rows that go again."""
@@ -306,8 +321,17 @@ class Chunks:
         )
         return sent if moved else None
 
-    def note_submitted(self, chunk: Chunk, job_id: str, now: float) -> bool:
-        """The vendor accepted the chunk as this job."""
+    def note_submitted(self, connection: str, chunk: Chunk, job_id: str, now: float) -> bool:
+        """The vendor accepted the chunk as this job, which no other chunk has.
+
+        Returns:
+            False: somebody else owns the chunk, or the job is another chunk's: a gateway may answer
+            one submission with what it has answered another.
+        """
+        try:
+            self._table.write(_job_mark(connection, chunk, job_id))
+        except ConditionFailedError:
+            return False
         return self._all_or_none([_submitted(chunk, job_id, now)])
 
     def take_back(self, sent: Chunk) -> Chunk | None:
@@ -326,23 +350,16 @@ class Chunks:
 
         Two searches that run at once may find the same job; only one chunk can have it.
         """
-        mark = {
-            "pk": keys.connection(connection),
-            "sk": keys.adopted(job_id),
-            "run_id": chunk.run_id,
-            "chunk": chunk.number,
-            "expires_at": chunk.expires_at,
-        }
         return self._all_or_none(
-            [
-                _submitted(chunk, job_id, now),
-                Put(mark, condition="attribute_not_exists(pk)"),
-            ]
+            [_submitted(chunk, job_id, now), _job_mark(connection, chunk, job_id)]
         )
 
     def note_lost(self, chunk: Chunk, now: float) -> bool:
         """The request is over and its answer was not clear: the vendor must be asked."""
-        return self._all_or_none([_move(chunk, (ChunkState.CLAIMED,), lost_at=now)])
+        times = chunk.lost_times + 1
+        return self._all_or_none(
+            [_move(chunk, (ChunkState.CLAIMED,), lost_at=now, lost_times=times)]
+        )
 
     def give_back(
         self, connection: str, chunk: Chunk, *, attempt: int | None = None, in_doubt: bool = False
@@ -518,6 +535,22 @@ def _move(chunk: Chunk, states: Sequence[ChunkState], **changes: Any) -> Update:
     )
 
 
+def _job_mark(connection: str, chunk: Chunk, job_id: str) -> Put:
+    """The job is this chunk's, if it is no other's."""
+    return Put(
+        {
+            "pk": keys.connection(connection),
+            "sk": keys.job_of_chunk(job_id),
+            "run_id": chunk.run_id,
+            "chunk": chunk.number,
+            "expires_at": chunk.expires_at,
+        },
+        condition="attribute_not_exists(pk) OR (run_id = :run AND #chunk = :chunk)",
+        names={"#chunk": "chunk"},
+        values={":run": chunk.run_id, ":chunk": chunk.number},
+    )
+
+
 def _submitted(chunk: Chunk, job_id: str, now: float) -> Update:
     return _move(
         chunk,
@@ -655,6 +688,8 @@ def _item(chunk: Chunk) -> Item:
         item["not_before"] = chunk.not_before
     if chunk.last is not None:
         item["last"] = list(chunk.last)
+    if chunk.lost_times:
+        item["lost_times"] = chunk.lost_times
     return item
 
 
@@ -682,6 +717,7 @@ def _chunk(item: Item) -> Chunk:
         halve=item.get("halve", False),
         not_before=item.get("not_before", 0.0),
         last=(item["last"][0], item["last"][1]) if "last" in item else None,
+        lost_times=item.get("lost_times", 0),
         settled_rows=sum(item["counts"].values()) if "counts" in item else None,
         holds_slot=item.get("holds_slot", True),
         expires_at=item.get("expires_at", 0),

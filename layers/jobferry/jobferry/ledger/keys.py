@@ -21,6 +21,9 @@ REQUESTS = "REQUESTS"
 
 FAILED = "failed_"
 """Begins the names of a run's counters of failed rows, which end with a class of error."""
+
+TROUBLE = "trouble_"
+"""Begins the names of what keeps a run from going on, which end with where that was met."""
 CONFIG = "CONFIG"
 
 
@@ -40,8 +43,11 @@ def chunk(number: int) -> str:
     return f"CHUNK#{number:010d}"
 
 
+LANE = "LANE#"
+
+
 def lane(number: int) -> str:
-    return f"LANE#{number:04d}"
+    return f"{LANE}{number:04d}"
 
 
 def block_of(row: int) -> int:
@@ -82,7 +88,8 @@ def jobs_of_run(run_id: str) -> str:
     return f"JOB#{run_id}#"
 
 
-def adopted(job_id: str) -> str:
+def job_of_chunk(job_id: str) -> str:
+    """The mark that a job is one chunk's. It was once written of adopted jobs alone."""
     return f"ADOPTED#{job_id}"
 
 
@@ -96,6 +103,10 @@ def learned(operation: str) -> str:
 
 def profile(name: str) -> str:
     return f"PROFILE#{name}"
+
+
+def content(digest: str) -> str:
+    return f"CONTENT#{digest}"
 
 
 def revision(number: int) -> str:

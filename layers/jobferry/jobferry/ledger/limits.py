@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,9 @@ from jobferry.shares import Demand
 
 DEMAND_SECONDS = 300.0
 """A run that has not said for this long what it needs has no share: nobody carries it."""
+
+OUTAGE_FROM = 3
+"""Submissions in a row without a clear answer from which on the vendor is taken to be out."""
 
 _SLOT_SECONDS = 30.0
 """After "too many jobs" one more slot is tried every so often."""
@@ -38,6 +42,10 @@ class Limits:
     full_at        when a submission last found no slot, of the lanes that share the connection
     full_with      jobs that were taken to be under way by then
     full_until     epoch seconds before which no job may be submitted (the vendor said: too many)
+    unclear        submissions in a row that got no clear answer, of all lanes
+    unclear_since  when the first of them was over (epoch seconds)
+    outage_until   epoch seconds before which no job may be submitted, because of these
+    last_outage    from when to when the last outage was (epoch seconds)
     """
 
     in_flight: int
@@ -49,6 +57,23 @@ class Limits:
     full_until: float = 0.0
     full_at: float = 0.0
     full_with: int = 0
+    unclear: int = 0
+    unclear_since: float = 0.0
+    outage_until: float = 0.0
+    last_outage: tuple[float, float] | None = None
+
+    @property
+    def in_outage(self) -> bool:
+        """Whether so many submissions in a row got no clear answer that the vendor is to blame."""
+        return self.unclear >= OUTAGE_FROM
+
+    def was_outage(self, moment: float) -> bool:
+        """Whether a submission that was over at this moment met an outage."""
+        if self.in_outage and moment >= self.unclear_since:
+            return True
+        return self.last_outage is not None and (
+            self.last_outage[0] <= moment <= self.last_outage[1]
+        )
 
     def max_jobs(self, now: float) -> int:
         """Jobs that may be in flight now."""
@@ -122,6 +147,10 @@ class LimitsOf:
             full_until=item.get("full_until", 0.0),
             full_at=item.get("full_at", 0.0),
             full_with=item.get("full_with", 0),
+            unclear=item.get("unclear", 0),
+            unclear_since=item.get("unclear_since", 0.0),
+            outage_until=item.get("outage_until", 0.0),
+            last_outage=tuple(item["last_outage"]) if "last_outage" in item else None,
         )
 
     def requests(self, connection: str) -> Requests:
@@ -252,6 +281,84 @@ class LimitsOf:
             )
         except ConditionFailedError:
             return  # somebody was told to wait longer still
+
+    def note_unclear(self, connection: str, now: float, *, weight: int = 1) -> Limits:
+        """A submission got no clear answer.
+
+        Args:
+            weight: how many it counts for; `OUTAGE_FROM` where the vendor itself said that it is
+                not available.
+
+        Returns:
+            The limits after it.
+        """
+        self._table.write(
+            Update(
+                keys.connection(connection),
+                keys.LIMITS,
+                assign_once={"unclear_since": now},
+                add={"unclear": weight},
+            )
+        )
+        return self.get(connection)
+
+    def hold_submissions(self, connection: str, until: float) -> None:
+        """No submission before `until`: the vendor gives no clear answers."""
+        self._extend(connection, "outage_until", until)
+
+    def end_outage(self, connection: str, limits: Limits, now: float) -> None:
+        """A submission got a clear answer: what was unclear before it counts no more.
+
+        Args:
+            limits: as they were read; what became unclear since then still counts.
+        """
+        over: dict[str, Any] = {}
+        if limits.in_outage:
+            over["last_outage"] = [limits.unclear_since, now]
+        with suppress(ConditionFailedError):
+            self._table.write(
+                Update(
+                    keys.connection(connection),
+                    keys.LIMITS,
+                    assign=over,
+                    remove=("unclear", "unclear_since", "outage_until"),
+                    condition="unclear = :seen",
+                    values={":seen": limits.unclear},
+                )
+            )
+
+    def note_miscount(self, connection: str, seen: int, held: int) -> None:
+        """Slots in flight are not as many as chunks that hold one; None was read in between.
+
+        It may pass, so that slots are only set right when the next count finds just the same.
+        """
+        self._set(connection, miscount=[seen, held])
+
+    def miscount(self, connection: str) -> tuple[int, int] | None:
+        """(slots in flight, chunks that held one) of the last count, if they differed."""
+        item = self._table.get(keys.connection(connection), keys.LIMITS) or {}
+        found = item.get("miscount")
+        return (found[0], found[1]) if found else None
+
+    def forget_miscount(self, connection: str) -> None:
+        self._table.write(Update(keys.connection(connection), keys.LIMITS, remove=("miscount",)))
+
+    def set_in_flight(self, connection: str, seen: int, held: int) -> bool:
+        """Set the slots in flight right, if they still are as they were seen."""
+        try:
+            self._table.write(
+                Update(
+                    keys.connection(connection),
+                    keys.LIMITS,
+                    assign={"in_flight": held},
+                    remove=("miscount",),
+                    condition="in_flight = :seen",
+                    values={":seen": seen},
+                )
+            )
+        except ConditionFailedError:
+            return False
+        return True
 
     def need(self, connection: str, demand: Demand, now: float) -> None:
         """Say what a run needs of the connection's slots; what needs nothing is not spoken of."""

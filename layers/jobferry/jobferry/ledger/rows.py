@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from jobferry.ledger import keys
 from jobferry.ledger.table import (
@@ -18,6 +19,15 @@ from jobferry.model import Outcome, OutcomeStatus, RunStatus
 
 ERROR_CHARACTERS = 500
 """Longer error texts are cut: a row of at most 1 KB costs one write unit."""
+
+ID_CHARACTERS = 255
+CODE_CHARACTERS = 100
+
+
+def storable(text: str | None, most: int = ERROR_CHARACTERS) -> str | None:
+    """A text that the table and every file can hold: no half of a character, and not too long."""
+    return None if text is None else text.encode("utf-8", "replace").decode()[:most]
+
 
 # Rows in the sparse index, which an operator reads first.
 _FOR_A_PERSON = frozenset({OutcomeStatus.FAILED, OutcomeStatus.REJECTED, OutcomeStatus.UNKNOWN})
@@ -98,6 +108,24 @@ class Rows:
                     break
         return done
 
+    def prolong(self, run_id: str, first: int, last: int, expires_at: int) -> None:
+        """Keep outcomes of rows `first` … `last` for longer; a row that ends later stays."""
+        for block in range(keys.block_of(first), keys.block_of(last) + 1):
+            for item in self._table.query(
+                keys.rows(run_id, block), since=keys.row(first), until=keys.row(last)
+            ):
+                # A day more or less is not worth a write, so that going on is cheap.
+                if item["expires_at"] < expires_at - 86_400:
+                    with suppress(ConditionFailedError):
+                        self._table.write(
+                            Update(
+                                item["pk"],
+                                item["sk"],
+                                assign={"expires_at": expires_at},
+                                condition="attribute_exists(pk)",
+                            )
+                        )
+
     def purge(self, run_id: str, last: int) -> None:
         """Forget the outcomes of rows 1 … `last`, a block at a time; repeating it is harmless."""
         for first in range(1, last + 1, keys.ROWS_PER_BLOCK):
@@ -119,7 +147,7 @@ def _item(run_id: str, outcome: Outcome, expires_at: int) -> Item:
     optional = {
         "vendor_id": outcome.vendor_id,
         "error_code": outcome.error_code,
-        "error": outcome.error[:ERROR_CHARACTERS] if outcome.error else None,
+        "error": storable(outcome.error) if outcome.error else None,
         "job_id": outcome.job_id,
     }
     item |= {name: value for name, value in optional.items() if value is not None}

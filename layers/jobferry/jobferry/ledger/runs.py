@@ -12,6 +12,7 @@ from typing import Any
 from jobferry.ledger import keys
 from jobferry.ledger.table import ConditionFailedError, Item, Put, Table, Update
 from jobferry.model import OutcomeStatus, RunStatus, Span
+from jobferry.troubles import POLL, SOURCE, SUBMIT, Trouble, met
 
 CHUNKS_PER_PAGE = 100
 """Chunks whose spans share one item: 4 KB as a rule, and at worst (every other row bad) some
@@ -102,6 +103,9 @@ class Run:
     lanes: int = 0
     relaunches: int = 0
     settled_at_relaunch: int = -1
+    stuck_rows: int = -1
+    stuck_since: float = 0.0
+    """Since when lanes were started again with just so many rows settled."""
     close: str | None = None
     requests: Mapping[str, int] = field(default_factory=dict)
     job_rows: int | None = None
@@ -115,8 +119,19 @@ class Run:
     settle_gb_ms: float = 0
     settle_units: int = 0
     settle_reads: int = 0
+    vendor: str = ""
+    base_url: str = ""
+    """The account that it was opened for; empty for runs of before they were kept."""
+    troubles: Mapping[str, Trouble] = field(default_factory=dict)
+    """What keeps it from going on now, by where that was met (`jobferry.troubles`)."""
     expires_at: int = 0
-    """When the table forgets the run, its chunks and its rows (epoch seconds)."""
+    """When the table forgets what is written of the run now (epoch seconds). Prolonged while it
+    is open."""
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """What has kept it from going on for the longest; None while nothing does."""
+        return min(self.troubles.values(), key=lambda trouble: trouble.since, default=None)
 
     @property
     def rows(self) -> int:
@@ -222,8 +237,13 @@ class Runs:
             "started_at": run.started_at,
             "priority": run.priority,
             "execution": run.execution,
-            "expires_at": run.expires_at,
+            # The item itself has no end while the run is open: `close` gives it one.
+            "kept_until": run.expires_at,
         }
+        if run.vendor:
+            item |= {"vendor": run.vendor, "base_url": run.base_url}
+        if run.pause is not None:
+            item["pause"] = _pause_item(run.pause)
         if run.origin is not None:
             item["origin"] = run.origin
         if run.job_rows is not None:
@@ -237,6 +257,42 @@ class Runs:
         except ConditionFailedError:
             return False
         return True
+
+    def first_with(self, run: Run, content: str, expires_at: int) -> str:
+        """The first run of a profile that carries this content: this one, if there was none.
+
+        Args:
+            content: the same for files of the same bytes.
+            expires_at: when it is forgotten (epoch seconds).
+
+        Returns:
+            A run's id. It may be deleted or failed since.
+        """
+        mark = {
+            "pk": keys.profile(run.profile),
+            "sk": keys.content(content),
+            "run_id": run.run_id,
+            "expires_at": expires_at,
+        }
+        try:
+            self._table.write(Put(mark, condition="attribute_not_exists(pk)"))
+        except ConditionFailedError:
+            found = self._table.get(keys.profile(run.profile), keys.content(content))
+            return run.run_id if found is None else str(found["run_id"])
+        return run.run_id
+
+    def carries_first(self, run: Run, content: str, expires_at: int) -> None:
+        """From now on this run is the first one with this content."""
+        self._table.write(
+            Put(
+                {
+                    "pk": keys.profile(run.profile),
+                    "sk": keys.content(content),
+                    "run_id": run.run_id,
+                    "expires_at": expires_at,
+                }
+            )
+        )
 
     def get(self, run_id: str) -> Run | None:
         item = self._table.get(keys.run(run_id), keys.META)
@@ -367,6 +423,17 @@ class Runs:
         """
         self._change(run_id, assign={"relaunches": relaunches, "settled_at_relaunch": settled})
 
+    def note_stuck(self, run: Run, now: float) -> float:
+        """Lanes start once more; returns since when they do with as many rows settled as now."""
+        if run.settled_rows == run.stuck_rows:
+            return run.stuck_since
+        self._change(
+            run.run_id,
+            assign={"stuck_rows": run.settled_rows, "stuck_since": now},
+            condition="attribute_exists(pk)",
+        )
+        return now
+
     def prioritise(self, run_id: str, priority: str) -> None:
         """Keep another priority of a run."""
         self._change(run_id, assign={"priority": priority}, condition="attribute_exists(pk)")
@@ -379,11 +446,36 @@ class Runs:
         """One more job was refused as a whole and halved."""
         self._change(run_id, add={"halved": 1})
 
+    def note_trouble(self, run: Run, where: str, code: str, text: str, now: float) -> Trouble:
+        """Something keeps the run from going on; returns what is known of it now.
+
+        Lanes that note the same at once lose a count: there will be others.
+        """
+        trouble = met(run.troubles.get(where), code, text, now)
+        self._change(
+            run.run_id,
+            assign={
+                keys.TROUBLE + where: {
+                    "code": trouble.code,
+                    "text": trouble.text,
+                    "since": trouble.since,
+                    "last": trouble.last,
+                    "times": trouble.times,
+                }
+            },
+            condition="attribute_exists(pk) AND attribute_not_exists(closed_at)",
+        )
+        return trouble
+
+    def end_trouble(self, run: Run, where: str) -> None:
+        """What kept the run from going on at this place does so no more."""
+        self._change(run.run_id, remove=(keys.TROUBLE + where,), condition="attribute_exists(pk)")
+
     def pause(self, run_id: str, pause: Pause) -> bool:
         """Send nothing more until somebody says so; false when it is paused, stopped or over."""
         return self._change(
             run_id,
-            assign={"pause": {"code": pause.code, "reason": pause.reason, "at": pause.at}},
+            assign={"pause": _pause_item(pause)},
             condition="attribute_not_exists(pause) AND attribute_not_exists(halt) "
             "AND attribute_not_exists(closed_at)",
         )
@@ -430,28 +522,59 @@ class Runs:
         requests: Mapping[str, int],
         figures: Mapping[str, Any],
         error: str | None = None,
+        *,
+        expires_at: int,
     ) -> bool:
-        """Give the run its final status; false when it has one already."""
+        """Give the run its final status; false when it has one already.
+
+        Args:
+            expires_at: when the table forgets it (epoch seconds).
+        """
         fields: dict[str, Any] = {
             "figures": json.dumps(figures),
             "status": status.value,
             "closed_at": now,
             "requests": dict(requests),
+            "expires_at": expires_at,
         }
         if error is not None:
             fields["error"] = error
-        return self._change(
+        troubles = tuple(keys.TROUBLE + where for where in (SUBMIT, POLL, SOURCE))
+        closed = self._change(
             run_id,
             assign=fields,
-            remove=("close", "pause", "rests"),
-            condition="attribute_not_exists(closed_at)",
+            remove=("close", "pause", "rests", *troubles),
+            condition="attribute_exists(pk) AND attribute_not_exists(closed_at)",
         )
+        with suppress(ConditionFailedError):
+            self._table.write(
+                Update(
+                    keys.run(run_id),
+                    keys.POOL,
+                    assign={"expires_at": expires_at},
+                    condition="attribute_exists(pk)",
+                )
+            )
+        return closed
+
+    def prolong(self, run: Run, expires_at: int) -> None:
+        """Keep what is written of an open run for longer: what is written from now on."""
+        self._change(
+            run.run_id, assign={"kept_until": expires_at}, condition="attribute_exists(pk)"
+        )
+
+    def prolong_items(self, run: Run, expires_at: int) -> None:
+        """Keep chunks, plan and figures of a run for longer; those written already."""
+        for item in self._table.query(keys.run(run.run_id)):
+            if 0 < item.get("expires_at", 0) < expires_at - 86_400:
+                with suppress(ConditionFailedError):
+                    self._table.write(_prolonged(item, expires_at))
 
     def reopen(self, run_id: str) -> bool:
         """Have a run closed once more, of which rows were decided after it was closed."""
         return self._change(
             run_id,
-            remove=("closed_at", "close"),
+            remove=("closed_at", "close", "expires_at"),
             condition="#status = :closing",
             names={"#status": "status"},
             values={":closing": RunStatus.CLOSING.value},
@@ -482,23 +605,36 @@ class Runs:
         """Whether there was such a run, and an operator has deleted it."""
         return self._table.get(keys.run(run_id), keys.DELETED) is not None
 
-    def count(self, run: Run, lane: int, counts: Mapping[str, int]) -> None:
-        """Add to the figures of one lane; lanes have items of their own so that none waits."""
+    def count(
+        self, run: Run, lane: int, counts: Mapping[str, int], *, heard_until: float = 0.0
+    ) -> None:
+        """Add to the figures of one lane; lanes have items of their own so that none waits.
+
+        Args:
+            heard_until: epoch seconds by which the lane counts again, if it lives; 0: it has ended.
+        """
         added = {kind: n for kind, n in counts.items() if n}
-        if added:
-            self._table.write(
-                Update(
-                    keys.run(run.run_id),
-                    keys.lane(lane),
-                    add=added,
-                    assign_once={"expires_at": run.expires_at},
-                )
+        self._table.write(
+            Update(
+                keys.run(run.run_id),
+                keys.lane(lane),
+                add=added,
+                assign={"heard_until": heard_until},
+                assign_once={"expires_at": run.expires_at},
             )
+        )
+
+    def heard_until(self, run_id: str) -> dict[int, float]:
+        """Lane → when it should be heard of again (epoch seconds); 0 of one that has ended."""
+        return {
+            int(item["sk"].removeprefix(keys.LANE)): item.get("heard_until", 0.0)
+            for item in self._table.query(keys.run(run_id), prefix=keys.LANE)
+        }
 
     def figures(self, run_id: str) -> Figures:
         """What all lanes counted together."""
         total: Counter[str] = Counter()
-        for item in self._table.query(keys.run(run_id), prefix="LANE#"):
+        for item in self._table.query(keys.run(run_id), prefix=keys.LANE):
             total.update({name: item[name] for name in COUNTED if name in item})
         return Figures(**{name: total[name] for name in COUNTED})
 
@@ -512,6 +648,23 @@ class Runs:
         except ConditionFailedError:
             return False
         return True
+
+
+def _prolonged(item: Item, expires_at: int) -> Update:
+    return Update(
+        item["pk"],
+        item["sk"],
+        assign={"expires_at": expires_at},
+        condition="attribute_exists(pk)",
+    )
+
+
+def _pause_item(pause: Pause) -> dict[str, Any]:
+    return {"code": pause.code, "reason": pause.reason, "at": pause.at}
+
+
+def _trouble(item: Mapping[str, Any]) -> Trouble:
+    return Trouble(item["code"], item["text"], item["since"], item["last"], item["times"])
 
 
 def page_start(number: int) -> int:
@@ -573,6 +726,8 @@ def _run(item: Item) -> Run:
         lanes=item.get("lanes", 0),
         relaunches=item.get("relaunches", 0),
         settled_at_relaunch=item.get("settled_at_relaunch", -1),
+        stuck_rows=item.get("stuck_rows", -1),
+        stuck_since=item.get("stuck_since", 0.0),
         close=item.get("close"),
         requests=item.get("requests", {}),
         job_rows=item.get("job_rows"),
@@ -583,5 +738,13 @@ def _run(item: Item) -> Run:
         settle_gb_ms=item.get("settle_gb_ms", 0),
         settle_units=item.get("settle_units", 0),
         settle_reads=item.get("settle_reads", 0),
-        expires_at=item["expires_at"],
+        vendor=item.get("vendor", ""),
+        base_url=item.get("base_url", ""),
+        troubles={
+            name.removeprefix(keys.TROUBLE): _trouble(value)
+            for name, value in item.items()
+            if name.startswith(keys.TROUBLE)
+        },
+        # Runs of before have an end from the beginning.
+        expires_at=item["kept_until"] if "kept_until" in item else item.get("expires_at", 0),
     )

@@ -7,21 +7,26 @@ by row, and a run in which any is missing is never called complete.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from jobferry import pacing
 from jobferry.csvfile.dialect import Dialect
 from jobferry.csvfile.reader import RawRow, read_rows
-from jobferry.ledger.runs import Run
+from jobferry.ledger.config import Connection
+from jobferry.ledger.runs import Halt, Run
 from jobferry.model import Outcome, OutcomeStatus, RunStatus
+from jobferry.objects import SourceError
 from jobferry.results import BOM, ResultFiles, partial_key, result_key
 from jobferry.steps.course import Course
 from jobferry.steps.deps import Deps
+from jobferry.steps.elsewhere import is_elsewhere, pause_elsewhere
 from jobferry.steps.lane import timestamp
 from jobferry.steps.outlook import figures
 from jobferry.steps.pausing import rest
 from jobferry.steps.summary import ErrorTally, build_report
 from jobferry.steps.write_off import out_of_reach, write_off
+from jobferry.troubles import SOURCE, SOURCE_MISSING, SOURCE_UNREADABLE, TEXTS
 from jobferry.vendors import vendor_named
 
 CLOSED = "closed"
@@ -32,6 +37,10 @@ PAUSED = "paused"
 
 RELAUNCHES = 8
 """Starts of lanes without a single row settled in between before the run is left to a person."""
+
+STUCK_SECONDS = 20 * 3_600.0
+"""A run of which nothing was settled for so long, and whose lanes fail again and again, is closed:
+soon nobody could learn any more what became of its jobs."""
 
 ROWS_BETWEEN_LOOKS = 1_000
 """Rows written between two looks at the clock."""
@@ -56,6 +65,12 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
         return _closed(run, deps)
     if run.status is RunStatus.FAILED:
         return _finish(run, ErrorTally(), [], run.outcomes, deps)
+    if (moved := _elsewhere(run, deps)) is not None:
+        pause_elsewhere(run, moved, deps)
+        if deps.ledger.runs.rest(run_id):
+            deps.ledger.limits.need_no_more(run.connection, run_id)
+            return {"run_id": run_id, "state": PAUSED}
+        run = deps.ledger.runs.must_get(run_id)
     in_flight = list(deps.ledger.chunks.in_flight(run.connection, run_id))
     pool = deps.ledger.chunks.pool(run_id)
     unsettled = in_flight or pool.left or pool.end <= run.plan.chunks
@@ -64,37 +79,67 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
             return {"run_id": run_id, "state": CLOSING}
         return close_run(run_id, deps, deadline)
     if in_flight:
-        return _relaunch(run, deps)
+        return _relaunch(run, deps, deadline)
     # Read again: what was settled since the first time is no longer in flight, and counted now.
     run = deps.ledger.runs.must_get(run_id)
     held_back = run.trial is not None and pool.end <= run.plan.chunks
     if pool.left or held_back:
         if rest(run, pool, deps):
             return {"run_id": run_id, "state": PAUSED}
-        return _relaunch(run, deps)
+        return _relaunch(run, deps, deadline)
+    try:
+        return _write_files(run, deps, deadline)
+    except SourceError as error:
+        code = SOURCE_MISSING if error.missing else SOURCE_UNREADABLE
+        trouble = deps.ledger.runs.note_trouble(run, SOURCE, code, TEXTS[code], deps.now())
+        if not trouble.stops:
+            raise
+    # Outcomes are known by their rows; what stood in the file is known no more.
+    return _write_files(run, deps, deadline, without_source=True)
+
+
+def _elsewhere(run: Run, deps: Deps) -> Connection | None:
+    """The account that the run's connection leads to, where it is another one than the run's."""
+    connection = deps.ledger.config.connection(run.connection) if run.connection else None
+    if connection is None or not is_elsewhere(run, connection):
+        return None
+    return connection
+
+
+def _write_files(
+    run: Run, deps: Deps, deadline: float, *, without_source: bool = False
+) -> dict[str, Any]:
+    """Prove the sum row by row, and write the files meanwhile; or put the work aside."""
+    run_id = run.run_id
     dialect = Dialect.from_json(dict(run.plan.dialect or {}))
     saved = deps.objects.get_json(run.close) if run.close else {}
     files = ResultFiles(
         run_id,
         dialect,
         deps.objects,
-        marked=dialect.encoding != "utf-8" or deps.objects.read_range(run.source, 0, 3) == BOM,
+        marked=without_source
+        or dialect.encoding != "utf-8"
+        or deps.objects.read_range(run.source, 0, 3) == BOM,
         state=saved.get("files"),
     )
     tally = ErrorTally.from_json(saved.get("errors", []))
     at, row = saved.get("offset", dialect.data_offset), saved.get("row", 0)
-    for raw, outcome in _rows_with_outcomes(run, dialect, deps, at, row):
+    harmed = bool(saved.get("harmed"))
+    source_rows = _no_rows(run, dialect, row) if without_source else None
+    for raw, outcome in _rows_with_outcomes(run, dialect, deps, at, row, source_rows):
         if outcome is None:
             deps.warn("row without outcome", run_id=run_id, row=raw.number)
             return {"run_id": run_id, "state": UNBALANCED}
         files.add(raw.cells, outcome)
         tally.add(outcome, dialect.header, raw.cells)
+        harmed = harmed or (run.halt is not None and _is_harmed(outcome, run.halt))
         if raw.number % ROWS_BETWEEN_LOOKS == 0 and deps.now() >= deadline:
             state = {
                 "row": raw.number,
                 "offset": raw.offset + raw.length,
                 "files": files.pause(raw.number),
                 "errors": tally.to_json(),
+                "harmed": harmed,
             }
             key = partial_key(run_id, f"{raw.number:010d}.json")
             deps.objects.put_json(key, state)
@@ -113,19 +158,44 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
     if run.close:
         # Uploads can be completed once: whoever comes after a crash from here on begins anew.
         deps.ledger.runs.save_close(run_id, None)
-    return _finish(run, tally, files.finish(), counts, deps)
+    return _finish(run, tally, files.finish(), counts, deps, harmed=harmed)
+
+
+def _is_harmed(outcome: Outcome, halt: Halt) -> bool:
+    """Whether a row was not carried out because the run was stopped."""
+    if outcome.status is OutcomeStatus.SKIPPED:
+        return outcome.error_code == halt.code
+    return outcome.status is OutcomeStatus.FAILED
+
+
+def _no_rows(run: Run, dialect: Dialect, row: int) -> Iterator[RawRow]:
+    """The rows after `row` of a file that cannot be read any more: numbers with empty cells."""
+    cells = [""] * len(dialect.header)
+    return (RawRow(number, 0, 0, cells, None) for number in range(row + 1, run.plan.row + 1))
 
 
 def _rows_with_outcomes(
-    run: Run, dialect: Dialect, deps: Deps, offset: int, row: int
+    run: Run,
+    dialect: Dialect,
+    deps: Deps,
+    offset: int,
+    row: int,
+    instead: Iterator[RawRow] | None,
 ) -> Iterator[tuple[RawRow, Outcome | None]]:
-    """Rows of the file after `row` with their outcomes; None for a row that has none."""
-    if run.source.size <= offset:
+    """Rows of the file after `row` with their outcomes; None for a row that has none.
+
+    Args:
+        instead: rows to take instead of those of the file.
+    """
+    if instead is None and run.source.size <= offset:
         return
     outcomes = deps.ledger.rows.between(run.run_id, row + 1, run.plan.row)
     outcome = next(outcomes, None)
-    with deps.objects.stream(run.source, offset) as stream:
-        for raw in read_rows(stream, dialect, offset=offset, row=row):
+    with ExitStack() as stack:
+        if instead is None:
+            stream = stack.enter_context(deps.objects.stream(run.source, offset))
+            instead = read_rows(stream, dialect, offset=offset, row=row)
+        for raw in instead:
             if outcome is not None and outcome.row == raw.number:
                 yield raw, outcome
                 outcome = next(outcomes, None)
@@ -133,11 +203,25 @@ def _rows_with_outcomes(
                 yield raw, None
 
 
-def _relaunch(run: Run, deps: Deps) -> dict[str, Any]:
+def _write_off_stuck(run: Run, deps: Deps, deadline: float) -> dict[str, Any]:
+    """Close a run that nobody could carry for so long: what is not known stays unknown."""
+    reason = (
+        f"The run's lanes failed for {STUCK_SECONDS / 3600:.0f} hours without settling a row; see "
+        "the log of its functions."
+    )
+    if not write_off(run, reason, deps, deadline):
+        return {"run_id": run.run_id, "state": CLOSING}
+    return close_run(run.run_id, deps, deadline)
+
+
+def _relaunch(run: Run, deps: Deps, deadline: float) -> dict[str, Any]:
     """Work is left: lanes asked to be renewed, or died. Start them again, patiently."""
     progress = run.settled_rows > run.settled_at_relaunch
     relaunches = 0 if progress else run.relaunches + 1
+    stuck = deps.ledger.runs.note_stuck(run, deps.now())
     if relaunches > RELAUNCHES:
+        if deps.now() - stuck > STUCK_SECONDS:
+            return _write_off_stuck(run, deps, deadline)
         raise LanesStuckError(f"the lanes of {run.run_id} settle nothing any more")
     deps.ledger.runs.relaunch(run.run_id, relaunches, run.settled_rows)
     deps.log("lanes relaunched", run_id=run.run_id, relaunches=relaunches)
@@ -149,13 +233,20 @@ def _relaunch(run: Run, deps: Deps) -> dict[str, Any]:
     }
 
 
-def final_status(run: Run, outcomes: Mapping[OutcomeStatus, int]) -> RunStatus:
-    """What a balanced run is called."""
+def final_status(
+    run: Run, outcomes: Mapping[OutcomeStatus, int], *, harmed: bool = True
+) -> RunStatus:
+    """What a balanced run is called.
+
+    Args:
+        harmed: whether a row was not carried out because the run was stopped; a run that was
+            stopped when nothing was left to send is what its rows are.
+    """
     if run.status is RunStatus.FAILED:
         return RunStatus.FAILED
     if outcomes.get(OutcomeStatus.UNKNOWN):
         return RunStatus.UNRESOLVED
-    if run.halt is not None:
+    if run.halt is not None and harmed:
         return RunStatus.ABORTED
     if outcomes.get(OutcomeStatus.FAILED) or outcomes.get(OutcomeStatus.REJECTED):
         return RunStatus.COMPLETED_WITH_FAILURES
@@ -168,9 +259,11 @@ def _finish(
     files: list[str],
     outcomes: Mapping[OutcomeStatus, int],
     deps: Deps,
+    *,
+    harmed: bool = False,
 ) -> dict[str, Any]:
     """Write the report and give the run its final status."""
-    status = final_status(run, outcomes)
+    status = final_status(run, outcomes, harmed=harmed)
     error = run.error or (run.halt.reason if run.halt else None)
     requests = deps.ledger.runs.requests(run.run_id)
     now = deps.now()
@@ -184,7 +277,10 @@ def _finish(
         result_key(run.run_id, "report.html"), page.encode(), "text/html; charset=utf-8"
     )
     deps.ledger.chunks.forget_all(run.connection, run.run_id)
-    if deps.ledger.runs.close(run.run_id, status, now, requests, closeness, error):
+    expires_at = int(now) + deps.ledger.retention
+    if deps.ledger.runs.close(
+        run.run_id, status, now, requests, closeness, error, expires_at=expires_at
+    ):
         deps.log(
             "run closed",
             run_id=run.run_id,

@@ -14,18 +14,31 @@ from functools import cache
 
 from jobferry import budget, pacing
 from jobferry.ledger.chunks import CLAIM_BATCH, Chunk, Ending, Pool
-from jobferry.ledger.limits import Limits
+from jobferry.ledger.limits import OUTAGE_FROM, Limits
 from jobferry.ledger.runs import Halt, PlannedChunk
-from jobferry.model import ChunkState, OutcomeStatus
+from jobferry.model import ChunkState, JsonObject, OutcomeStatus
+from jobferry.objects import SourceError
 from jobferry.shares import is_first
+from jobferry.steps.isolation import DATA_ERRORS
 from jobferry.steps.lane_work import NEVER, LaneWork
 from jobferry.steps.resolve_lost import lost_from, resolve_lost
+from jobferry.troubles import (
+    SOURCE,
+    SOURCE_MISSING,
+    SOURCE_UNREADABLE,
+    SUBMIT,
+    TEXTS,
+    VENDOR_THROTTLES,
+    VENDOR_UNAVAILABLE,
+    Trouble,
+)
 from jobferry.vendors.base import (
     Accepted,
     Ambiguous,
     RateReading,
     RefusalScope,
     Refused,
+    SubmitAnswer,
     Throttled,
     ThrottleReason,
 )
@@ -66,6 +79,12 @@ def fill_slots(work: LaneWork) -> None:
     sent_before = work.counts["submit"]
     limits = work.read_limits()
     work.try_at, work.short_until = NEVER, 0.0
+    halt = work.run.halt
+    if halt is not None:
+        _skip(work, halt)  # asks the vendor nothing, so that it need not wait for it
+    elif work.run.paused:
+        _put_back(work, work.ready)
+        work.left = 0
     if now < limits.blocked_until:
         work.blocked(limits.blocked_until)
         return
@@ -74,21 +93,23 @@ def fill_slots(work: LaneWork) -> None:
     if work.patience.is_set():
         work.blocked(work.look_from)
         return
-    halt = work.run.halt
+    held_until = _held_until(work, limits)
     if halt is not None:
-        _skip(work, halt)
         work.try_at = now if work.left else NEVER
     elif work.run.paused:
-        _put_back(work, work.ready)
         work.left = 0
+    elif now < held_until:
+        _put_back(work, work.ready)
+        work.try_at = held_until
     elif now < limits.full_until:
         work.try_at = limits.full_until
     elif _lags(work):
         work.short_until = now + LAG_SECONDS
     elif not work.slots_refused or not work.submitted():
         work.slots_refused = False
-        to_send = _paid_for(work, limits)
-        careful = work.run.jobs_settled == 0 and not work.submitted()
+        doubtful = limits.in_outage or bool(_doubts(work))
+        to_send = _paid_for(work, limits, most=1 if doubtful else None)
+        careful = doubtful or (work.run.jobs_settled == 0 and not work.submitted())
         _send_all(work, to_send, careful=careful)
     if work.run.halt is not None and work.left:
         work.try_at = now  # what was refused just now stopped the run: the rest is skipped at once
@@ -96,6 +117,19 @@ def fill_slots(work: LaneWork) -> None:
     # Where requests are what is missing, nothing else that happens before makes a try worth it.
     sent = work.counts["submit"] > sent_before
     work.try_at = max(min(work.try_at, _next_try(work, sent=sent)), work.short_until)
+
+
+def _held_until(work: LaneWork, limits: Limits) -> float:
+    """When something may be submitted, where the last submissions did not go well."""
+    held = (t.next_try for t in _doubts(work))
+    return max(limits.outage_until, *held, 0.0)
+
+
+def _doubts(work: LaneWork) -> list[Trouble]:
+    """What makes it doubtful that another submission goes well. For the rest the vendor itself says
+    when it may be tried again."""
+    troubles = (work.trouble(SUBMIT), work.trouble(SOURCE))
+    return [t for t in troubles if t is not None and t.code not in (VENDOR_THROTTLES,)]
 
 
 def _lags(work: LaneWork) -> bool:
@@ -109,8 +143,12 @@ def _lags(work: LaneWork) -> bool:
     return min(unread, default=work.deps.now()) < oldest_allowed
 
 
-def _paid_for(work: LaneWork, limits: Limits) -> list[Chunk]:
-    """Chunks to send now: what the lane holds already, and what it claims for the free slots."""
+def _paid_for(work: LaneWork, limits: Limits, *, most: int | None = None) -> list[Chunk]:
+    """Chunks to send now: what the lane holds already, and what it claims for the free slots.
+
+    Args:
+        most: send no more than this.
+    """
     now = work.deps.now()
     if now >= work.deadline:
         return []
@@ -127,6 +165,7 @@ def _paid_for(work: LaneWork, limits: Limits) -> list[Chunk]:
         max(0, jobs - limits.in_flight + len(ready)),
         on_offer + len(ready),
     )
+    room = room if most is None else min(room, most)
     if not room and ready and not work.submitted() and limits.in_flight > work.busy:
         # Two lanes that wait for each other's slots with a chunk in hand would wait for ever.
         _put_back(work, ready)
@@ -186,6 +225,9 @@ def _next_try(work: LaneWork, *, sent: bool) -> float:
         moment = max(now + pacing.NO_SLOT, lost, limits.blocked_until)
     if work.run.halt is not None or not (work.left or work.ready):
         return moment
+    held_until = _held_until(work, limits)
+    if held_until > now:
+        return min(moment, max(held_until, limits.blocked_until, limits.full_until))
     if work.patience.is_set():
         work.look_from = max(work.look_from, limits.blocked_until)
         return min(moment, max(now + pacing.FLOOR, limits.blocked_until, limits.full_until))
@@ -198,6 +240,8 @@ def _next_try(work: LaneWork, *, sent: bool) -> float:
         due = presumption.when(over + 1, now)
         # If nothing was sent, a slot that is presumed free was not for us.
         moment = min(moment, max(due, now if sent else now + pacing.FLOOR, limits.full_until))
+    if work.has_no_share:
+        return moment
     if work.try_at == NEVER and (work.ready or work.busy < work.window(limits)):
         moment = min(moment, now + OTHERS_SLOTS)
     return moment
@@ -253,10 +297,16 @@ def _send(work: LaneWork, chunk: Chunk) -> None:
     run, deps = work.run, work.deps
     chunks = deps.ledger.chunks
     if work.patience.is_set() or deps.now() >= work.deadline:
-        chunks.give_back(run.connection, chunk)
-        work.returned(chunk.number)
+        _put_back(work, [chunk])
         return
-    records = work.context.records(chunk)
+    try:
+        records = work.context.records(chunk)
+    except SourceError as error:
+        _put_back(work, [chunk])
+        code = SOURCE_MISSING if error.missing else SOURCE_UNREADABLE
+        work.meet(SOURCE, code, TEXTS[code])
+        work.patience.set()
+        return
     body = work.context.vendor.encode(work.context.operation, records)
     token = f"{run.run_id}.{chunk.number}.{chunk.attempt + 1}"
     began = deps.now()
@@ -269,52 +319,101 @@ def _send(work: LaneWork, chunk: Chunk) -> None:
         _take_back(work, sent)
         return
     work.keep([sent])
-    answer = work.linked.client.submit(work.context.operation, records, token)
+    work.meter.prepay(1)
+    answer = _answer(work, records, token)
     work.counts["submit"] += 1
-    now = deps.now()
     match answer:
-        case Accepted(job_id):
-            # The vendor began with it while the answer was on its way.
-            submitted_at = now - min(2.0, (now - began) / 2)
-            if chunks.note_submitted(sent, job_id, submitted_at):
-                work.keep(
-                    [
-                        replace(
-                            sent,
-                            state=ChunkState.SUBMITTED,
-                            job_id=job_id,
-                            submitted_at=submitted_at,
-                        )
-                    ]
-                )
-            else:
-                work.reload([chunk.number])
-            work.found_slot()
-            work.answer_seconds += 0.2 * (now - began - work.answer_seconds)
-            _heed(work, answer.limits)
-        case Refused(code, message, scope):
-            ending = Ending(
-                chunk.number,
-                verdict=_refused(chunk, code, message),
-                halve=_may_be_one_row(chunk, answer),
-            )
-            work.finished(chunks.finish(run.connection, [sent], [ending], now))
-            if scope is RefusalScope.RUN:
-                work.stop(Halt(code, message))
+        case Accepted():
+            _accepted(work, sent, answer, began)
+        case Refused():
+            _clear(work)
+            _refuse(work, chunk, sent, answer)
         case Throttled():
             _throttled(work, chunk, sent, answer)
-        case Ambiguous(reason, retry_after):
-            chunks.note_lost(sent, now)
-            work.keep([replace(sent, lost_at=now)])
-            deps.ledger.limits.learn_lost(run.connection, run.operation, chunk.rows)
-            if retry_after is not None:
-                work.be_patient(pacing.blocked_until(now, retry_after))
-            deps.warn(
-                "submission without a clear answer",
-                run_id=run.run_id,
-                chunk=chunk.number,
-                reason=reason,
-            )
+        case Ambiguous():
+            _unclear(work, sent, answer)
+
+
+def _answer(work: LaneWork, records: Sequence[JsonObject], token: str) -> SubmitAnswer:
+    """What the vendor answers. What the adapter cannot make sense of may have been done."""
+    try:
+        return work.linked.client.submit(work.context.operation, records, token)
+    except DATA_ERRORS as error:
+        return Ambiguous(f"the answer is unusable ({type(error).__name__})")
+
+
+def _accepted(work: LaneWork, sent: Chunk, answer: Accepted, began: float) -> None:
+    now = work.deps.now()
+    # The vendor began with it while the answer was on its way.
+    submitted_at = now - min(2.0, (now - began) / 2)
+    if work.deps.ledger.chunks.note_submitted(
+        work.run.connection, sent, answer.job_id, submitted_at
+    ):
+        state = ChunkState.SUBMITTED
+        work.keep([replace(sent, state=state, job_id=answer.job_id, submitted_at=submitted_at)])
+    else:
+        # Somebody else has the chunk; or the job is another chunk's, and this one's is looked for.
+        work.deps.warn("job not noted", run_id=sent.run_id, chunk=sent.number)
+        work.reload([sent.number])
+    work.found_slot()
+    work.answer_seconds += 0.2 * (now - began - work.answer_seconds)
+    _clear(work)
+    work.went_well(SUBMIT)
+    _heed(work, answer.limits)
+
+
+def _clear(work: LaneWork) -> None:
+    """The vendor gave a clear answer: an outage is over."""
+    if work.limits.unclear:
+        work.deps.ledger.limits.end_outage(work.run.connection, work.limits, work.deps.now())
+        work.limits = replace(work.limits, unclear=0, outage_until=0.0)
+
+
+def _refuse(work: LaneWork, chunk: Chunk, sent: Chunk, answer: Refused) -> None:
+    """A refusal of the request decides its rows; one of the account is tried again for a while."""
+    code, message = answer.code, answer.message
+    if answer.scope is RefusalScope.RUN and answer.http_status is not None:
+        trouble = work.meet(SUBMIT, code, message)
+        if not trouble.stops:
+            work.deps.ledger.chunks.give_back(work.run.connection, sent, attempt=chunk.attempt)
+            work.returned(chunk.number)
+            work.patience.set()
+            return
+    elif answer.scope is RefusalScope.RUN:
+        work.stop(Halt(code, message))  # our own refusal is the same every time
+    else:
+        work.went_well(SUBMIT)
+    ending = Ending(
+        chunk.number,
+        verdict=_refused(chunk, code, message),
+        halve=_may_be_one_row(chunk, answer),
+    )
+    now = work.deps.now()
+    work.finished(work.deps.ledger.chunks.finish(work.run.connection, [sent], [ending], now))
+
+
+def _unclear(work: LaneWork, sent: Chunk, answer: Ambiguous) -> None:
+    """It may have been carried out: it is looked for. Several in a row are an outage."""
+    run, deps, now = work.run, work.deps, work.deps.now()
+    deps.ledger.chunks.note_lost(sent, now)
+    work.keep([replace(sent, lost_at=now, lost_times=sent.lost_times + 1)])
+    deps.ledger.limits.learn_lost(run.connection, run.operation, sent.rows)
+    said_so = answer.retry_after is not None
+    weight = OUTAGE_FROM if said_so else 1
+    work.limits = deps.ledger.limits.note_unclear(run.connection, now, weight=weight)
+    if said_so:
+        work.be_patient(pacing.blocked_until(now, answer.retry_after))
+    if work.limits.in_outage:
+        work.meet(SUBMIT, VENDOR_UNAVAILABLE, TEXTS[VENDOR_UNAVAILABLE])
+        work.patience.set()
+        until = pacing.outage_until(now, work.limits.unclear_since)
+        deps.ledger.limits.hold_submissions(run.connection, until)
+    deps.warn(
+        "submission without a clear answer",
+        run_id=run.run_id,
+        chunk=sent.number,
+        reason=answer.reason,
+    )
 
 
 def _take_back(work: LaneWork, sent: Chunk) -> None:
@@ -331,6 +430,8 @@ def _throttled(work: LaneWork, chunk: Chunk, sent: Chunk, answer: Throttled) -> 
     run, deps = work.run, work.deps
     limits = work.read_limits()
     now = deps.now()
+    if answer.reason in (ThrottleReason.RATE, ThrottleReason.SLOTS):
+        _clear(work)
     over = limits.in_flight > limits.max_jobs(now)
     if answer.reason is ThrottleReason.SLOTS and over and answer.retry_after is None:
         # Too early by a moment: the chunk stays in hand until another job should have ended.
@@ -341,9 +442,9 @@ def _throttled(work: LaneWork, chunk: Chunk, sent: Chunk, answer: Throttled) -> 
         deps.ledger.limits.excess_has_a_price(run.connection)
     elif answer.reason is ThrottleReason.SLOTS:
         deps.ledger.limits.learn_jobs(run.connection, limits.in_flight - work.unsent, now)
-    work.obey(answer)
     deps.ledger.chunks.give_back(run.connection, sent, attempt=chunk.attempt)
     work.returned(chunk.number)
+    work.obey(answer, SUBMIT)
 
 
 def _heed(work: LaneWork, told: RateReading | None) -> None:
@@ -394,16 +495,26 @@ def _resolve(work: LaneWork) -> None:
             return
         if work.deps.now() < _search_from(work, chunk):
             continue
+        if work.run.halt is not None and (trouble := work.cannot_ask) is not None:
+            _give_up(work, chunk, trouble)
+            continue
         seconds = work.latency.median if work.latency is not None else JOB_SECONDS
         search = resolve_lost(chunk, work.context, work.linked, work.deps, known, seconds)
         work.search_from[chunk.number] = search.again_at
         work.counts["other"] += search.requests
-        work.deps.ledger.limits.note_requests(work.run.connection, search.requests, work.deps.now())
         if search.wait_until is not None:
             work.be_patient(search.wait_until)
         work.reload([chunk.number])
         if chunk.number not in work.chunks:
             work.returned(chunk.number)
+
+
+def _give_up(work: LaneWork, chunk: Chunk, trouble: Trouble) -> None:
+    """A lost submission of a stopped run whose vendor cannot be asked stays unknown."""
+    text = f"It is not known whether these rows were carried out: {trouble.text}"
+    ending = Ending(chunk.number, verdict=(OutcomeStatus.UNKNOWN, "submission_lost", text))
+    now = work.deps.now()
+    work.finished(work.deps.ledger.chunks.finish(work.run.connection, [chunk], [ending], now))
 
 
 def _search_from(work: LaneWork, chunk: Chunk) -> float:

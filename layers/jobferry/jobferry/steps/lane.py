@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,8 +21,9 @@ class LaneState:
     settle      groups of chunk numbers whose jobs are finished, for the next lap's Settle map
     settling    the groups that this lap's Settle map has in hand
     looked_at   the last look at all jobs of the lane; 0 before the first
-    troubles    looks in a row that the vendor refused
     wait_until  when to poll next (ISO 8601)
+    began_at    when this execution of the lane began; 0 before its first step
+    idle        steps in a row in which the run had no share of the slots
     state       `working`, `done` (nothing left), or `renew` (this history is long enough)
     """
 
@@ -33,8 +34,9 @@ class LaneState:
     settle: tuple[tuple[int, ...], ...] = ()
     settling: tuple[tuple[int, ...], ...] = ()
     looked_at: float = 0.0
-    troubles: int = 0
     wait_until: str = ""
+    began_at: float = 0.0
+    idle: int = 0
     state: str = WORKING
 
     @classmethod
@@ -43,7 +45,9 @@ class LaneState:
             name: tuple(tuple(group) for group in payload.get(name, ()))
             for name in ("settle", "settling")
         }
-        return cls(**{**payload, **groups})
+        known = {each.name for each in fields(cls)}
+        given = {name: value for name, value in payload.items() if name in known}
+        return cls(**{**given, **groups})
 
     def to_payload(self) -> dict[str, Any]:
         return asdict(self)

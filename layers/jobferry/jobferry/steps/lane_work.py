@@ -22,8 +22,19 @@ from jobferry.presuming import Known, Presumption, may_presume
 from jobferry.shares import Demand
 from jobferry.steps.context import RunContext, load_context
 from jobferry.steps.deps import Deps
+from jobferry.steps.elsewhere import is_elsewhere, pause_elsewhere
 from jobferry.steps.known_jobs import KnownJobs
 from jobferry.steps.lane import DONE, RENEW, WORKING, LaneState, timestamp
+from jobferry.steps.paying import Meter
+from jobferry.troubles import (
+    CREDENTIALS_UNUSABLE,
+    POLL,
+    SUBMIT,
+    TEXTS,
+    VENDOR_THROTTLES,
+    VENDOR_UNREACHABLE,
+    Trouble,
+)
 from jobferry.vendors.base import RateReading, Throttled, ThrottleReason
 
 REFRESH_SECONDS = 2.0
@@ -37,6 +48,12 @@ TRIES = 3
 
 NEVER = float("inf")
 
+_NEVER_SENT = {
+    ThrottleReason.UNREACHABLE: VENDOR_UNREACHABLE,
+    ThrottleReason.CREDENTIALS: CREDENTIALS_UNUSABLE,
+}
+"""Why a request never left → what keeps the run from going on."""
+
 
 @dataclass
 class LaneWork:
@@ -48,6 +65,7 @@ class LaneWork:
     limits     of the connection, as last read
     requests   of the last minute, as last read
     known_jobs jobs that are not those of lost submissions
+    meter      pays for the requests of its client
     seen       when a job was last seen under way, by chunk
     foretold   when a job will end by the vendor's own count, by chunk
     observed   ages between which jobs ended, by rows of the job
@@ -76,6 +94,7 @@ class LaneWork:
     limits: Limits
     requests: Requests
     known_jobs: KnownJobs
+    meter: Meter
     demands: Sequence[Demand] = ()
     not_before: dict[int, float] = field(default_factory=dict)
     seen: dict[int, float] = field(default_factory=dict)
@@ -95,7 +114,6 @@ class LaneWork:
     search_from: dict[int, float] = field(default_factory=dict)
     left: int = 0
     uncounted: int = 0
-    troubles: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     answer_seconds: float = 0.3
     _refreshed_at: float = 0.0
@@ -252,7 +270,13 @@ class LaneWork:
         jobs = limits.max_jobs(self.deps.now())
         if len(self.demands) > 1:
             jobs = shares.shares(jobs, self.demands).get(self.run.run_id, jobs)
-        return pacing.window_for(jobs, self.run.lanes)
+        return pacing.window_for(jobs, self.run.lanes, self.state.lane)
+
+    @property
+    def has_no_share(self) -> bool:
+        """Whether other runs have all slots, and nothing of this lane is under way."""
+        wants = bool(self.left or self.ready) and self.run.halt is None
+        return wants and not self.busy and self.window(self.limits) == 0
 
     def part(self) -> float:
         """The part of the connection's requests that this run takes at a time."""
@@ -340,9 +364,26 @@ class LaneWork:
         self.look_from = max(self.look_from, until)
         self.try_at = min(self.try_at, until)
 
-    def obey(self, answer: Throttled) -> None:
-        """Make every lane of the connection wait as the vendor asks."""
+    def obey(self, answer: Throttled, where: str = POLL) -> None:
+        """Make every lane of the connection wait as the vendor asks.
+
+        Args:
+            where: what the vendor was asked for (`jobferry.troubles`).
+        """
         now, limits = self.deps.now(), self.deps.ledger.limits
+        if answer.reason is ThrottleReason.BUDGET:
+            self.patience.set()
+            denied = self.meter.denied
+            until = now + pacing.FLOOR if denied is None else max(denied.until, now + pacing.FLOOR)
+            self.look_from = max(self.look_from, until)
+            self.short_until = max(self.short_until, until)
+            return
+        if answer.reason in _NEVER_SENT:
+            code = _NEVER_SENT[answer.reason]
+            self.be_patient(self.meet(where, code, TEXTS[code]).next_try)
+            return
+        if not self.submitted() or answer.reason is ThrottleReason.RATE:
+            self.meet(where, VENDOR_THROTTLES, TEXTS[VENDOR_THROTTLES])
         if answer.reason is ThrottleReason.SLOTS:
             self.patience.set()
             quiet = now - max([self.began_at, *(job.submitted_at for job in self.flying())])
@@ -360,6 +401,39 @@ class LaneWork:
         self.patience.set()
         self.look_from = max(self.look_from, until)
         self.deps.ledger.limits.block(self.run.connection, until)
+
+    def meet(self, where: str, code: str, text: str) -> Trouble:
+        """Something keeps the run from going on; it is stopped where that was borne long enough."""
+        now = self.deps.now()
+        known = self.run.troubles.get(where)
+        if known is not None and known.is_the_same(code, now):
+            return known
+        trouble = self.deps.ledger.runs.note_trouble(self.run, where, code, text, now)
+        self.run = replace(self.run, troubles={**self.run.troubles, where: trouble})
+        if trouble.times == 1:
+            self.deps.warn(
+                "run is kept from going on", run_id=self.run.run_id, where=where, code=code
+            )
+        if trouble.stops and self.run.halt is None:
+            self.stop(Halt(code, text))
+        return trouble
+
+    def went_well(self, where: str) -> None:
+        """Nothing keeps the run from going on at this place."""
+        if where in self.run.troubles:
+            self.deps.ledger.runs.end_trouble(self.run, where)
+            left = {name: known for name, known in self.run.troubles.items() if name != where}
+            self.run = replace(self.run, troubles=left)
+
+    def trouble(self, where: str) -> Trouble | None:
+        """What keeps the run from going on at this place."""
+        return self.run.troubles.get(where)
+
+    @property
+    def cannot_ask(self) -> Trouble | None:
+        """Why the vendor will not be asked any more: it could not be for so long."""
+        troubles = (self.trouble(POLL), self.trouble(SUBMIT))
+        return next((t for t in troubles if t is not None and t.ends_asking), None)
 
     def stop(self, halt: Halt) -> None:
         """Nothing more of the run is sent, by this lane from now on and by others soon."""
@@ -395,9 +469,17 @@ class LaneWork:
 
     # how it ends
 
-    def put_down(self, *, laps: int = 0) -> LaneState:
-        """Note what was used and learned; returns the state with what is to be settled next."""
+    def put_down(self, moment: float, *, laps: int = 0) -> LaneState:
+        """Note what was used and learned.
+
+        Args:
+            moment: when the lane goes on.
+
+        Returns:
+            The state with what is to be settled next, which waits until that moment.
+        """
         ledger, run, state = self.deps.ledger, self.run, self.state
+        self.linked.client.meter = None
         self.count_requests()
         if self.observed:
             ledger.limits.learn_latencies(run.connection, run.operation, self.observed)
@@ -406,12 +488,19 @@ class LaneWork:
         self.counts["laps"] += laps
         self.counts["write_units"] += ledger.write_units() - self.units_before + 1
         self.counts["read_units"] += ledger.read_units() - self.reads_before
-        ledger.runs.count(run, state.lane, self.counts)
+        now = self.deps.now()
+        going_at = moment if moment < NEVER else now + pacing.CEILING
+        if self.has_no_share:
+            going_at = max(going_at, pacing.idle_until(now, state.idle))
+        ended = laps and not self.goes_on and not self.to_settle
+        heard_until = 0.0 if ended else max(now, going_at)
+        ledger.runs.count(run, state.lane, self.counts, heard_until=heard_until)
         finished = sorted(chunk.number for chunk in self.to_settle)
         return state.then(
             settle=tuple(map(tuple, pacing.settle_groups(finished))),
             looked_at=self.looked_at,
-            troubles=self.troubles,
+            idle=state.idle + 1 if self.has_no_share else 0,
+            wait_until=timestamp(going_at),
         )
 
 
@@ -422,12 +511,16 @@ def open_lane(state: LaneState, deps: Deps, deadline: float) -> LaneWork | None:
     run = deps.ledger.runs.must_get(state.run_id)
     if run.status.closed:
         return None
+    linked = deps.connections.link(run.connection)
+    if is_elsewhere(run, linked.connection):
+        pause_elsewhere(run, linked.connection, deps)
+        return None
     known = deps.ledger.limits.latencies(run.connection, run.operation)
-    work = LaneWork(
+    work: LaneWork = LaneWork(
         state=state,
         run=run,
         context=load_context(run, deps),
-        linked=deps.connections.link(run.connection),
+        linked=linked,
         deps=deps,
         deadline=deadline,
         began_at=began_at,
@@ -441,9 +534,10 @@ def open_lane(state: LaneState, deps: Deps, deadline: float) -> LaneWork | None:
         limits=deps.ledger.limits.get(run.connection),
         requests=deps.ledger.limits.requests(run.connection),
         known_jobs=KnownJobs(run, deps),
+        meter=Meter(deps.ledger.limits, run.connection, lambda: work.account_limit(), deps.now),  # noqa: PLW0108
         looked_at=state.looked_at,
-        troubles=state.troubles,
     )
+    linked.client.meter = work.meter
     for chunk in work.in_state(ChunkState.SUBMITTED):
         submitted_at = chunk.submitted_at or 0.0
         work.seen[chunk.number] = max(submitted_at, state.looked_at)
@@ -456,7 +550,7 @@ def going_on(state: LaneState, work: LaneWork) -> LaneState:
     events = state.events + pacing.events_of_lap(len(state.settle))
     if not work.busy and not work.left and not state.settle:
         going = DONE
-    elif events >= pacing.MAX_EVENTS:
+    elif events >= pacing.MAX_EVENTS or _is_old(state, work) or _misses_a_lane(state, work):
         going = RENEW
         work.deps.ledger.runs.relaunch(work.run.run_id, 0, -1)
     else:
@@ -464,7 +558,22 @@ def going_on(state: LaneState, work: LaneWork) -> LaneState:
     return state.then(lap=state.lap + 1, events=events, state=going)
 
 
-def waiting(state: LaneState, moment: float, now: float) -> LaneState:
-    """The state of a lane that waits until a moment; where none is known, a look a minute."""
-    known = moment < NEVER
-    return state.then(wait_until=timestamp(moment if known else now + pacing.CEILING))
+def _is_old(state: LaneState, work: LaneWork) -> bool:
+    return work.deps.now() - state.began_at >= pacing.RENEW_SECONDS
+
+
+def _misses_a_lane(state: LaneState, work: LaneWork) -> bool:
+    """Whether another lane of the run has died: a fresh one reads its jobs when all are renewed."""
+    if work.run.lanes <= 1:
+        return False
+    now = work.deps.now()
+    heard = work.deps.ledger.runs.heard_until(work.run.run_id)
+    silent = [
+        lane
+        for lane in range(work.run.lanes)
+        if lane != state.lane
+        and pacing.is_silent(heard.get(lane, state.began_at), state.began_at, now)
+    ]
+    if silent:
+        work.deps.warn("lanes are silent", run_id=work.run.run_id, lanes=silent)
+    return bool(silent)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from jobferry import budget, pacing
 from jobferry.ledger.chunks import Chunk, Ending
-from jobferry.ledger.runs import Halt
-from jobferry.model import OutcomeStatus
+from jobferry.model import JsonObject, OutcomeStatus
+from jobferry.steps.isolation import ANSWER_UNUSABLE, keep_evidence, poll_each
 from jobferry.steps.lane_work import NEVER, LaneWork
+from jobferry.troubles import POLL, TEXTS, VENDOR_UNAVAILABLE, Trouble
 from jobferry.vendors.base import JobPhase, JobReading, PollAnswer
 
 VISIBLE_WITHIN = 120.0
@@ -25,8 +27,8 @@ JOB_DEADLINE = 12 * 3_600.0
 SILENT_DEADLINE = 2 * JOB_DEADLINE
 """The same for a job of which no look learns anything."""
 
-REFUSALS = 5
-"""Looks in a row that the vendor refuses before the jobs under way are given up."""
+QUIET_PROBLEMS = 3
+"""Polls in a row without an answer from which on the next one waits."""
 
 WORTH_ASKING = 0.2
 """Probability of having ended from which a job is asked for, where not all fit in one request."""
@@ -44,20 +46,30 @@ def look_at_jobs(work: LaneWork) -> None:
     if not jobs:
         return
     asked_at = deps.now()
-    answer = work.linked.client.poll(list(jobs))
+    polled = poll_each(work.linked.client, list(jobs))
+    answer = polled.answer
     now = deps.now()
     work.counts["poll"] += answer.requests
     moment = (asked_at + now) / 2
     _troubles(work, answer)
-    key = _keep(work, jobs, answer, now)
+    stored = keep_evidence(
+        partial(_evidence_key, work, now=now), _ended(jobs, answer), now, deps.objects
+    )
+    work.counts["puts"] += len(set(stored.keys.values()))
     endings: list[Ending] = []
     for chunk in jobs.values():
-        reading = answer.readings.get(chunk.job_id or "")
+        job_id = chunk.job_id or ""
+        reading = answer.readings.get(job_id)
+        if job_id in polled.unusable | stored.unusable:
+            deps.warn("answer unusable", run_id=run.run_id, chunk=chunk.number)
+            evidence = stored.keys.get(job_id)
+            endings.append(Ending(chunk.number, evidence=evidence, verdict=ANSWER_UNUSABLE))
+            continue
         if reading is not None and reading.phase is JobPhase.ENDED:
             ended_at = work.note_ended(chunk, moment)
-            endings.append(Ending(chunk.number, evidence=key, ended_at=ended_at))
+            endings.append(Ending(chunk.number, evidence=stored.keys[job_id], ended_at=ended_at))
             continue
-        verdict = _given_up(chunk, answer, now, work.troubles)
+        verdict = _given_up(chunk, answer, now, work.cannot_ask)
         if verdict is not None:
             endings.append(Ending(chunk.number, verdict=verdict))
         elif reading is not None:
@@ -77,18 +89,13 @@ def look_at_jobs(work: LaneWork) -> None:
     )
 
 
-def _keep(work: LaneWork, jobs: Mapping[str, Chunk], answer: PollAnswer, now: float) -> str:
-    """Store the raw objects of all ended jobs, if there are any; returns the key."""
-    ended = {
+def _ended(jobs: Mapping[str, Chunk], answer: PollAnswer) -> dict[str, JsonObject | None]:
+    """The raw objects of all jobs that have ended, by job id."""
+    return {
         job_id: reading.raw
         for job_id in jobs
         if (reading := answer.readings.get(job_id)) and reading.phase is JobPhase.ENDED
     }
-    key = _evidence_key(work, sorted(ended), now)
-    if ended:
-        work.deps.objects.put_json(key, {"polled_at": now, "jobs": ended})
-        work.counts["puts"] += 1
-    return key
 
 
 def next_look(work: LaneWork) -> float:
@@ -148,6 +155,7 @@ def _paid_for(work: LaneWork, jobs: Mapping[str, Chunk]) -> dict[str, Chunk]:
     granted, more_at = work.take_requests(wanted, work.account_limit())
     if granted < wanted:
         work.look_from = max(work.look_from, more_at)
+    work.meter.prepay(granted)
     return dict(list(jobs.items())[: granted * batch])
 
 
@@ -168,13 +176,16 @@ def _troubles(work: LaneWork, answer: PollAnswer) -> None:
         work.obey(answer.throttled)
     if answer.problem is not None:
         deps.warn("poll without an answer", run_id=run.run_id, reason=answer.problem)
-    if answer.refused is None:
-        work.troubles = 0
-        return
-    work.troubles += 1
-    deps.warn("poll refused", run_id=run.run_id, code=answer.refused.code)
-    work.stop(Halt(answer.refused.code, answer.refused.message))
-    work.be_patient(pacing.blocked_until(deps.now(), None))
+    if answer.refused is not None:
+        deps.warn("poll refused", run_id=run.run_id, code=answer.refused.code)
+        trouble = work.meet(POLL, answer.refused.code, answer.refused.message)
+        work.be_patient(trouble.next_try)
+    elif answer.readings:
+        work.went_well(POLL)
+    elif answer.throttled is None:
+        trouble = work.meet(POLL, VENDOR_UNAVAILABLE, TEXTS[VENDOR_UNAVAILABLE])
+        if trouble.times > QUIET_PROBLEMS:
+            work.look_from = max(work.look_from, trouble.next_try)
 
 
 def _evidence_key(work: LaneWork, job_ids: Sequence[str], now: float) -> str:
@@ -186,21 +197,24 @@ def _evidence_key(work: LaneWork, job_ids: Sequence[str], now: float) -> str:
 
 
 def _given_up(
-    chunk: Chunk, answer: PollAnswer, now: float, troubles: int
+    chunk: Chunk, answer: PollAnswer, now: float, trouble: Trouble | None
 ) -> tuple[OutcomeStatus, str, str] | None:
-    """The verdict on a chunk of whose job nothing more can be learned; None while it goes on."""
+    """The verdict on a chunk of whose job nothing more can be learned; None while it goes on.
+
+    trouble: why the vendor is not asked any more.
+    """
     reading = answer.readings.get(chunk.job_id or "")
     age = now - (chunk.submitted_at or now)
-    unknown = _unknown(reading, answer, age, given_up=troubles >= REFUSALS)
+    unknown = _unknown(reading, age, trouble)
     return None if unknown is None else (OutcomeStatus.UNKNOWN, *unknown)
 
 
 def _unknown(
-    reading: JobReading | None, answer: PollAnswer, age: float, *, given_up: bool
+    reading: JobReading | None, age: float, trouble: Trouble | None
 ) -> tuple[str, str] | None:
     """(code, text) when nothing more can be learned of a job."""
-    if given_up and answer.refused is not None:
-        return answer.refused.code, f"The job was accepted, but: {answer.refused.message}"
+    if trouble is not None and reading is None:
+        return trouble.code, f"The job was accepted, but: {trouble.text}"
     if reading is not None and reading.phase is JobPhase.GONE and age > VISIBLE_WITHIN:
         return "job_forgotten", "The vendor no longer knows the job; look the record up there."
     # A look that learned nothing of the job says nothing of it; for ever is too long all the same.

@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from jobferry.connections import max_jobs
-from jobferry.ledger.runs import Run, Source
+from jobferry.ledger.runs import Pause, Run, Source
 from jobferry.model import Profile, RunStatus
 from jobferry.objects import Head, ObjectMissingError
 from jobferry.profiles import ProfileError, check_against, validate
 from jobferry.steps.context import most_records
 from jobferry.steps.deps import Deps
 from jobferry.steps.outlook import rows_per_job
+from jobferry.steps.prolong import kept_seconds
 from jobferry.vendors import vendor_named
 
 OPEN = "open"
@@ -32,6 +33,9 @@ PRIORITIES = ("lowest", "low", "medium", "high", "highest", "immediate")
 PRIORITY_OPTION = "jobferry-priority"
 ORIGIN_OPTION = "jobferry-origin"
 TRIAL_OPTION = "jobferry-trial"
+
+SAME_CONTENT = "same_content"
+"""Why a run is paused from the beginning: another one has carried the very same bytes."""
 
 MOST_ROWS = 10**12
 """More than any file has."""
@@ -126,8 +130,34 @@ def open_run(request: RunRequest, execution: str, deps: Deps) -> dict[str, Any]:
         operation=profile.operation,
         job_rows=job_rows,
         trial=trial,
+        vendor=connection.vendor,
+        base_url=connection.base_url,
     )
+    if operation is not None and not operation.repeatable and head.content:
+        planned = _asking(planned, head.content, deps)
     return _claim(planned, deps, None)
+
+
+def _asking(run: Run, content: str, deps: Deps) -> Run:
+    """The run, paused from the beginning where another one has carried the very same bytes.
+
+    Rows that are sent again on purpose (`retry`, `rerun`) name their origin, and need no yes.
+    """
+    runs, expires_at = deps.ledger.runs, run.expires_at
+    first_id = runs.first_with(run, content, expires_at)
+    if first_id == run.run_id or run.origin is not None:
+        return run
+    first = runs.get(first_id)
+    sent_nothing = first is None or (first.closed_at is not None and not first.carried)
+    if sent_nothing:
+        runs.carries_first(run, content, expires_at)
+        return run
+    reason = (
+        f"The very same content was carried by the run {first_id} with this profile, and "
+        f"{run.operation} would do it twice. Send it all the same: jobferry resume {run.run_id}. "
+        f"Do not: jobferry abort {run.run_id}"
+    )
+    return replace(run, pause=Pause(SAME_CONTENT, reason, deps.now()))
 
 
 def resume_run(run_id: str, previous: str, execution: str, deps: Deps) -> dict[str, Any]:
@@ -166,7 +196,7 @@ def _new_run(request: RunRequest, head: Head, execution: str, deps: Deps) -> Run
         priority=priority if priority in PRIORITIES else "medium",
         execution=execution,
         origin=head.options.get(ORIGIN_OPTION),
-        expires_at=int(now) + deps.ledger.retention,
+        expires_at=int(now) + kept_seconds(deps.ledger.retention),
     )
 
 

@@ -23,12 +23,14 @@ from jobferry.csvfile.reader import read_rows
 from jobferry.csvfile.seen import SeenKeys
 from jobferry.ledger.runs import CHUNKS_PER_PAGE, PlannedChunk, PlanState, Run, page_start
 from jobferry.model import Outcome, OutcomeStatus, Profile, Reject, RunStatus
+from jobferry.objects import SourceError
 from jobferry.shares import Demand
 from jobferry.steps.binding import bind_columns, chunk_limits
 from jobferry.steps.context import load_context
 from jobferry.steps.deps import Deps
 from jobferry.steps.outlook import expected
 from jobferry.steps.write_off import out_of_reach
+from jobferry.troubles import SOURCE, SOURCE_MISSING, SOURCE_UNREADABLE, TEXTS
 
 PLANNING = "planning"
 PLANNED = "planned"
@@ -63,6 +65,12 @@ def plan_run(run_id: str, deps: Deps, deadline: float, scratch: Path) -> dict[st
             deps.ledger.runs.fail(run_id, refusal.message)
             deps.log("file refused", run_id=run_id, code=refusal.code)
             return {"run_id": run_id, "state": UNUSABLE}
+        except SourceError as error:
+            code = SOURCE_MISSING if error.missing else SOURCE_UNREADABLE
+            trouble = deps.ledger.runs.note_trouble(run, SOURCE, code, TEXTS[code], deps.now())
+            if not trouble.stops:
+                raise
+            return _give_up(run, TEXTS[code], deps)
         if not state.done:
             return {"run_id": run_id, "state": PLANNING}
         run = replace(run, plan=state)

@@ -12,7 +12,7 @@ from jobferry.retrying import Policy
 from jobferry.steps.deps import Deps
 from jobferry.steps.fill_slots import fill_slots
 from jobferry.steps.lane import DONE, LaneState
-from jobferry.steps.lane_work import LaneWork, going_on, open_lane, waiting
+from jobferry.steps.lane_work import LaneWork, going_on, open_lane
 from jobferry.steps.look_at_jobs import look_at_jobs, next_look
 
 
@@ -41,12 +41,11 @@ def poll_jobs(state: LaneState, deps: Deps, deadline: float) -> LaneState:
             fill_slots(work)
             fill_at = work.try_at
         moment = min(next_look(work), fill_at)
-        if not work.goes_on or not _stays(work, moment, leave_at):
+        if not work.goes_on or work.has_no_share or not _stays(work, moment, leave_at):
             break
         deps.sleep(max(0.0, moment - deps.now()))
     moment = min(next_look(work), work.try_at) if work.goes_on else deps.now()
-    after = waiting(work.put_down(laps=1), moment, deps.now())
-    return going_on(after.then(settling=()), work)
+    return going_on(work.put_down(moment, laps=1).then(settling=()), work)
 
 
 def _stays(work: LaneWork, moment: float, leave_at: float) -> bool:

@@ -48,24 +48,26 @@ class Remainder:
         return part
 
 
-def remainder(
-    tally: Tally,
+def parts_of(
+    chunk: Chunk,
     verdicts: Verdicts,
     results: Sequence[RecordResult],
     context: RunContext,
     now: float,
-) -> Remainder:
-    """The rows of a chunk that go again."""
-    chunk = tally.chunk
+) -> list[Part]:
+    """The rows of a chunk that go again.
+
+    Raises:
+        SourceError: the file cannot be read, so that nobody knows where they lie.
+    """
     doubts = {
         at: chunk.in_doubt or results[at].status is OutcomeStatus.UNKNOWN for at in verdicts.again
     }
-    parts = [
+    return [
         _part(chunk, rows, results, context, now, in_doubt=in_doubt)
         for in_doubt in (False, True)
         if (rows := [at for at, doubt in doubts.items() if doubt is in_doubt])
     ]
-    return Remainder(tally, parts)
 
 
 def _part(

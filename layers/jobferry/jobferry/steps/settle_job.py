@@ -13,17 +13,26 @@ from functools import partial
 from typing import Any
 
 from jobferry.breaker import count_failures
-from jobferry.ledger.chunks import Chunk, Tally
+from jobferry.ledger.chunks import Chunk, Part, Tally
+from jobferry.ledger.rows import CODE_CHARACTERS, ID_CHARACTERS, storable
 from jobferry.model import ChunkState, Outcome, OutcomeStatus, RecordResult
-from jobferry.objects import ObjectMissingError
+from jobferry.objects import ObjectMissingError, SourceError
 from jobferry.retrying import Verdicts, may_halve, sort_out
 from jobferry.steps.context import RunContext, load_context
 from jobferry.steps.deps import Deps
-from jobferry.steps.send_again import Remainder, remainder, send_again
+from jobferry.steps.isolation import ANSWER_UNUSABLE, DATA_ERRORS
+from jobferry.steps.send_again import Remainder, parts_of, send_again
 from jobferry.steps.trip_breaker import pause_run, trip_breaker
+from jobferry.troubles import SOURCE_MISSING
 
 POLICY = "policy"
 """Why a run is paused: the profile says so of an error's class."""
+
+_RECORDS_UNREADABLE = RecordResult(
+    OutcomeStatus.UNKNOWN,
+    code=SOURCE_MISSING,
+    text="The job ended; its results cannot be matched, as the file of the run cannot be read.",
+)
 
 _SENT_BEFORE = "Sent before without a clear answer, then refused: "
 
@@ -46,8 +55,15 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
     for chunk in deps.ledger.chunks.get(run_id, numbers):
         if chunk.state is not ChunkState.FINISHED:
             continue
-        results = _results(chunk, context, deps, evidence)
+        results = _results_of(chunk, context, deps, evidence)
         verdicts = _sorted_out(chunk, results, context)
+        parts: Sequence[Part] = ()
+        if verdicts.again:
+            try:
+                parts = parts_of(chunk, verdicts, results, context, deps.now())
+            except SourceError:
+                # What cannot be read cannot be sent again: this was its last attempt.
+                verdicts = Verdicts(list(enumerate(results)), (), verdicts.stop)
         rows = chunk.row_numbers()
         outcomes = [_outcome(rows[at], result, chunk) for at, result in verdicts.decided]
         deps.ledger.rows.put(run_id, outcomes, run.expires_at)
@@ -55,8 +71,8 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
         classes |= failures.keys()
         settled_now += outcomes
         tally = Tally(chunk, Counter(outcome.status for outcome in outcomes), failures)
-        if verdicts.again:
-            remainders.append(remainder(tally, verdicts, results, context, deps.now()))
+        if parts:
+            remainders.append(Remainder(tally, parts))
         else:
             tallies.append(tally)
         if verdicts.stop is not None:
@@ -84,6 +100,25 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
     decided = sum(tally.chunk.rows for tally in tallies if tally.chunk.number in settled)
     deps.log("jobs settled", run_id=run_id, chunks=len(settled), split=split, rows=decided)
     return {"chunks": len(settled) + split, "rows": decided}
+
+
+def _results_of(
+    chunk: Chunk, context: RunContext, deps: Deps, evidence: dict[str, dict[str, Any]]
+) -> list[RecordResult]:
+    """One result per row of the chunk; where its answer cannot be read, all are unknown."""
+    try:
+        results = _results(chunk, context, deps, evidence)
+        if len(results) == chunk.rows:
+            return results
+        reason = f"{len(results)} results"
+    except SourceError:
+        deps.warn("records unreadable", run_id=chunk.run_id, chunk=chunk.number)
+        return [_RECORDS_UNREADABLE] * chunk.rows
+    except DATA_ERRORS as error:
+        reason = type(error).__name__
+    deps.warn("answer unusable", run_id=chunk.run_id, chunk=chunk.number, reason=reason)
+    status, code, text = ANSWER_UNUSABLE
+    return [RecordResult(status, code=code, text=text)] * chunk.rows
 
 
 def _sorted_out(chunk: Chunk, results: Sequence[RecordResult], context: RunContext) -> Verdicts:
@@ -134,9 +169,9 @@ def _outcome(row: int, result: RecordResult, chunk: Chunk) -> Outcome:
     return Outcome(
         row=row,
         status=OutcomeStatus.UNKNOWN if doubtful else result.status,
-        vendor_id=result.vendor_id,
-        error_code=result.code,
-        error=f"{_SENT_BEFORE}{result.text}" if doubtful else result.text,
+        vendor_id=storable(result.vendor_id, ID_CHARACTERS),
+        error_code=storable(result.code, CODE_CHARACTERS),
+        error=storable(f"{_SENT_BEFORE}{result.text}" if doubtful else result.text),
         job_id=chunk.job_id,
         attempts=chunk.attempt,
     )

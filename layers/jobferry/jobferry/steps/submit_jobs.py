@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from jobferry.steps.deps import Deps
 from jobferry.steps.fill_slots import fill_slots
-from jobferry.steps.lane import DONE, LaneState
-from jobferry.steps.lane_work import open_lane, waiting
+from jobferry.steps.lane import DONE, LaneState, timestamp
+from jobferry.steps.lane_work import open_lane
 from jobferry.steps.look_at_jobs import next_look
 
 
@@ -20,13 +20,14 @@ def submit_jobs(state: LaneState, deps: Deps, deadline: float) -> LaneState:
         The state with the moment at which Poll has something to do. What it was given to settle
         is in hand beside it.
     """
-    state = state.then(settling=state.settle, settle=())
+    began_at = state.began_at or deps.now()
+    state = state.then(settling=state.settle, settle=(), began_at=began_at)
     work = open_lane(state, deps, deadline)
     if work is None:
-        return state.then(state=DONE)
+        return state.then(state=DONE, wait_until=timestamp(deps.now()))
     fill_slots(work)
     submitted = work.counts["submit"]
     if submitted:
         deps.log("lap begun", run_id=state.run_id, lane=state.lane, submitted=submitted)
     moment = min(next_look(work), work.try_at) if work.goes_on else deps.now()
-    return waiting(work.put_down(), moment, deps.now())
+    return work.put_down(moment)

@@ -15,18 +15,25 @@ from typing import Any
 from jobferry.ledger.runs import Halt, Run
 from jobferry.steps.control_jobs import ABORTED
 from jobferry.steps.deps import Deps
+from jobferry.steps.open_run import RunRequest, run_id_of
+from jobferry.steps.prolong import prolong
 from jobferry.steps.results_at_risk import results_at_risk
+from jobferry.triggers import INBOX, TriggerError, profile_of
 
 SETTLED_SECONDS = 60.0
 """A run younger than this has an execution that is just being started."""
 
 RUNNING = "RUNNING"
 
-STOPPED = {
-    "ABORTED": "The run's execution was stopped in Step Functions.",
-    "TIMED_OUT": "The run's execution took longer than an execution may.",
-}
-"""Status of an execution after which nothing more is sent → the reason, in words."""
+STOPPED = {"ABORTED": "The run's execution was stopped in Step Functions."}
+"""Status of an execution after which nothing more is sent → the reason, in words. One that took
+longer than an execution may is carried on."""
+
+INBOX_SECONDS = 3 * 86_400.0
+"""Files that were dropped within this time get a run, if they have none."""
+
+INBOX_YOUNG = 1_800.0
+"""A file younger than this has an event under way that opens its run."""
 
 StatusOf = Callable[[str], str | None]
 """The status of the execution of this ARN, in the words of Step Functions; None: it is gone."""
@@ -34,17 +41,24 @@ StatusOf = Callable[[str], str | None]
 Restart = Callable[[str, str], None]
 """(run id, ARN of the execution that died): start one that carries the run on."""
 
+Open = Callable[[RunRequest], None]
+"""Start an execution for a file that has no run."""
+
 
 def sweep(
-    deps: Deps, status_of: StatusOf, restart: Restart, deadline: float = float("inf")
+    deps: Deps,
+    status_of: StatusOf,
+    restart: Restart,
+    open_file: Open,
+    deadline: float = float("inf"),
 ) -> dict[str, Any]:
-    """Look at all open runs once.
+    """Look at all open runs, connections, and files of the last days, once.
 
     Args:
         deadline: epoch seconds after which no other run is looked at; the next sweep begins anew.
 
     Returns:
-        How many runs were open, and how many were started again.
+        How many runs were open, how many were started again, and how many files had no run.
 
     Raises:
         Exception: what kept it from looking after one of them, when all others are looked after.
@@ -58,12 +72,14 @@ def sweep(
         open_runs += 1
         try:
             restarted += _carried_on(run, deps, status_of, restart)
+            prolong(run, deps, deadline)
         except Exception as error:  # noqa: BLE001 - the others must not wait for this one
             deps.warn("sweep passed over a run", run_id=run.run_id, error=type(error).__name__)
             troubles.append(error)
     for name in deps.ledger.config.connection_names():
         try:
             _forget_strays(name, deps)
+            _recount(name, deps)
             at_risk = results_at_risk(name, deps)
         except Exception as error:  # noqa: BLE001 - nor these for each other
             deps.warn("sweep passed over a connection", connection=name, error=type(error).__name__)
@@ -72,10 +88,61 @@ def sweep(
         if at_risk:
             deps.warn("results at risk", connection=name, jobs=at_risk)
             deps.emit(ResultsAtRisk=at_risk)
-    deps.log("swept", open_runs=open_runs, restarted=restarted)
+    opened = 0
+    try:
+        opened = _open_files(deps, open_file, deadline)
+    except Exception as error:  # noqa: BLE001 - told at the end, like the others
+        deps.warn("sweep passed over the inbox", error=type(error).__name__)
+        troubles.append(error)
+    deps.log("swept", open_runs=open_runs, restarted=restarted, opened=opened)
     if troubles:
         raise troubles[0]
-    return {"open_runs": open_runs, "restarted": restarted}
+    return {"open_runs": open_runs, "restarted": restarted, "opened": opened}
+
+
+def _open_files(deps: Deps, open_file: Open, deadline: float) -> int:
+    """Open what was dropped within the last days and has no run: its event, or the execution that
+    this started, was lost."""
+    now, bucket = deps.now(), deps.settings.inbox_bucket
+    opened = 0
+    for version in deps.objects.versions(bucket, INBOX):
+        if deps.now() >= deadline:
+            break
+        age = now - version.stored_at
+        if not INBOX_YOUNG < age < INBOX_SECONDS or not version.key.lower().endswith(".csv"):
+            continue
+        try:
+            profile = profile_of(version.key)
+        except TriggerError:
+            continue
+        request = RunRequest(profile, bucket, version.key, version.version_id)
+        run_id = run_id_of(request, version.version_id)
+        if deps.ledger.runs.get(run_id) is None and not deps.ledger.runs.is_deleted(run_id):
+            deps.warn("file without a run", run_id=run_id, age=round(age))
+            open_file(request)
+            opened += 1
+    return opened
+
+
+def _recount(connection: str, deps: Deps) -> None:
+    """Set the slots of a connection right where they are not as many as chunks that hold one.
+
+    Chunks and slots change in one transaction, so that they only differ after somebody has edited
+    the table or restored it. They cannot be read at once: two counts must find the same difference.
+    """
+    limits, chunks = deps.ledger.limits, deps.ledger.chunks
+    before = limits.get(connection).in_flight
+    held = chunks.holders(connection)
+    if limits.get(connection).in_flight != before:
+        return
+    known = limits.miscount(connection)
+    if held == before:
+        if known is not None:
+            limits.forget_miscount(connection)
+    elif known != (before, held):
+        limits.note_miscount(connection, before, held)
+    elif limits.set_in_flight(connection, before, held):
+        deps.warn("slots recounted", connection=connection, were=before, held=held)
 
 
 def _carried_on(run: Run, deps: Deps, status_of: StatusOf, restart: Restart) -> bool:

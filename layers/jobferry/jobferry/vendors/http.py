@@ -183,7 +183,7 @@ class HttpClient:
 
     def post_unauthorized(self, path: str, body: bytes) -> Answer | NoAnswer:
         """Send one request without `Authorization`: one whose body holds the credentials."""
-        return self._send("POST", path, None, body, {})
+        return self._unpaid() or self._send("POST", path, None, body, {})
 
     def _authorized(
         self,
@@ -205,7 +205,15 @@ class HttpClient:
                 reason="the credentials took too long to read",
                 cause=ThrottleReason.CREDENTIALS,
             )
-        return self._send(method, path, params, body, {"Authorization": authorization})
+        headers = {"Authorization": authorization}
+        return self._unpaid() or self._send(method, path, params, body, headers)
+
+    def _unpaid(self) -> NoAnswer | None:
+        """Why the next request must not be sent; None when it is paid for."""
+        if self.meter is None or self.meter.take():
+            return None
+        reason = "no request of this minute is left"
+        return NoAnswer(sent=False, reason=reason, cause=ThrottleReason.BUDGET)
 
     def _send(
         self,
@@ -215,12 +223,6 @@ class HttpClient:
         body: bytes | None,
         more_headers: Mapping[str, str],
     ) -> Answer | NoAnswer:
-        if self.meter is not None and not self.meter.take():
-            return NoAnswer(
-                sent=False,
-                reason="no request of this minute is left",
-                cause=ThrottleReason.BUDGET,
-            )
         headers = {"Accept": "application/json", **more_headers}
         if body is not None:
             headers["Content-Type"] = "application/json"
