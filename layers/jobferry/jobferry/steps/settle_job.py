@@ -1,20 +1,22 @@
 """Settle: one outcome per row of finished jobs, then one transaction per chunk.
 
 Outcomes are puts with a fixed key, and the counting happens once, conditioned on the chunk's
-state; so the step may be repeated at any point and by anyone.
+state; so the step may be repeated at any point and by anyone. Outcomes that depend on how the run
+was read (stopped, or not yet) are written only while the chunk is not settled.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from jobferry.breaker import count_failures
 from jobferry.ledger.chunks import Chunk, Part, Tally
 from jobferry.ledger.rows import CODE_CHARACTERS, ID_CHARACTERS, storable
+from jobferry.ledger.runs import Run
 from jobferry.model import ChunkState, Outcome, OutcomeStatus, RecordResult
 from jobferry.objects import ObjectMissingError, SourceError
 from jobferry.retrying import Verdicts, may_halve, sort_out
@@ -57,16 +59,19 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
             continue
         results = _results_of(chunk, context, deps, evidence)
         verdicts = _sorted_out(chunk, results, context)
+        contested = _contested(chunk, results, context)
         parts: Sequence[Part] = ()
         if verdicts.again:
             try:
                 parts = parts_of(chunk, verdicts, results, context, deps.now())
             except SourceError:
                 # What cannot be read cannot be sent again: this was its last attempt.
-                verdicts = Verdicts(list(enumerate(results)), (), verdicts.stop)
+                verdicts = _by_policy(chunk, results, context, max_attempts=0)
+                contested = _any_outcome
         rows = chunk.row_numbers()
         outcomes = [_outcome(rows[at], result, chunk) for at, result in verdicts.decided]
-        deps.ledger.rows.put(run_id, outcomes, run.expires_at)
+        if not _written(chunk, outcomes, contested, run, deps):
+            continue
         failures = count_failures(outcomes, classes)
         classes |= failures.keys()
         settled_now += outcomes
@@ -122,19 +127,65 @@ def _results_of(
 
 
 def _sorted_out(chunk: Chunk, results: Sequence[RecordResult], context: RunContext) -> Verdicts:
-    """What is decided, and which rows go again."""
+    """What is decided, and which rows go again: none of a run that is stopped."""
     run = context.run
     if run.halt is not None:
-        return Verdicts(list(enumerate(results)), ())
+        return _by_policy(chunk, results, context, max_attempts=0)
     if chunk.halve and chunk.rows > 1 and may_halve(run.halved, run.jobs_settled):
         return Verdicts((), range(chunk.rows))
+    return _by_policy(chunk, results, context, max_attempts=context.profile.max_attempts)
+
+
+def _any_outcome(_outcome: Outcome) -> bool:
+    return True
+
+
+def _by_policy(
+    chunk: Chunk, results: Sequence[RecordResult], context: RunContext, *, max_attempts: int
+) -> Verdicts:
     return sort_out(
         results,
         attempt=chunk.attempt,
-        max_attempts=context.profile.max_attempts,
+        max_attempts=max_attempts,
         repeatable=context.operation.repeatable,
         policies=context.profile.on_error,
     )
+
+
+def _contested(
+    chunk: Chunk, results: Sequence[RecordResult], context: RunContext
+) -> Callable[[Outcome], bool]:
+    """Which outcomes another call may see otherwise, or somebody may decide later.
+
+    Whoever has read the run before it was stopped, or while jobs of it were halved, sends rows
+    again that this call decides; and an `unknown` row may be resolved once the run is closed.
+    """
+    numbers = chunk.row_numbers()
+    again: frozenset[int] = frozenset()
+    if chunk.halve and chunk.rows > 1:
+        again = frozenset(numbers)
+    elif context.run.halt is not None:
+        most = context.profile.max_attempts
+        verdicts = _by_policy(chunk, results, context, max_attempts=most)
+        again = frozenset(numbers[at] for at in verdicts.again)
+    return lambda outcome: outcome.row in again or outcome.status is OutcomeStatus.UNKNOWN
+
+
+def _written(
+    chunk: Chunk,
+    outcomes: Sequence[Outcome],
+    contested: Callable[[Outcome], bool],
+    run: Run,
+    deps: Deps,
+) -> bool:
+    """Write outcomes; false when the chunk is settled already and nothing is left to do."""
+    rows = deps.ledger.rows
+    careful = [outcome for outcome in outcomes if contested(outcome)]
+    if careful and not rows.put_unless_settled(chunk, careful, run.expires_at):
+        return False
+    sure = [outcome for outcome in outcomes if not contested(outcome)]
+    rows.put(run.run_id, sure, run.expires_at)
+    return True
 
 
 def _results(
