@@ -11,9 +11,10 @@ import pytest
 from jobferry.ledger.chunks import Chunk
 from jobferry.ledger.runs import Halt
 from jobferry.model import ChunkState, Outcome, OutcomeStatus, RunStatus
+from jobferry.steps.absence import PATIENCE
 from jobferry.steps.known_jobs import KnownJobs
 from jobferry.steps.lane import LaneState, timestamp
-from jobferry.steps.resolve_lost import LISTED, PATIENCE, SEND_WINDOW, lost_from
+from jobferry.steps.resolve_lost import LISTED, SEND_WINDOW, lost_from
 from jobferry.vendors.base import Found, FoundState, LostSubmission
 from tests.fakes.effects import Crash, CrashOnce, Phase
 from tests.fakes.vendor import UPSERT, Act
