@@ -12,10 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from jobferry.vendors.base import Found, FoundState
+from jobferry.vendors.base import TAKEN_WITHIN, Found, FoundState
 
-CERTAIN_AFTER = 660.0
-"""Seconds after which what a vendor has taken is visible: ten minutes, and one to spare."""
+CERTAIN_AFTER = TAKEN_WITHIN
+"""Seconds after a request was over from which on a search may prove that it was never taken."""
 
 BETWEEN = 120.0
 """Seconds between the two searches, so that one moment's wrong answer is not taken for a proof."""

@@ -244,6 +244,11 @@ class PollAnswer:
     """What the last answer of the round told."""
 
 
+TAKEN_WITHIN = 660.0
+"""Seconds after which a vendor neither takes a request that was over, nor shows its job any more:
+ten minutes, and one to spare."""
+
+
 class FoundState(StrEnum):
     FOUND = "found"
     """The submission was carried out as this job."""

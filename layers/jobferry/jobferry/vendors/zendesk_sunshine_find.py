@@ -13,7 +13,14 @@ from enum import Enum, auto
 
 from jobferry.errors import may_have_been_done
 from jobferry.model import JsonObject
-from jobferry.vendors.base import Found, FoundState, LostSubmission, Operation, Refused
+from jobferry.vendors.base import (
+    TAKEN_WITHIN,
+    Found,
+    FoundState,
+    LostSubmission,
+    Operation,
+    Refused,
+)
 from jobferry.vendors.http_limits import REQUEST_SECONDS
 from jobferry.vendors.zendesk_answers import errors_of
 from jobferry.vendors.zendesk_sunshine_jobs import SunshineReader, is_missing, reading_of
@@ -95,7 +102,7 @@ def _may_be_ours(job: JsonObject, lost: LostSubmission) -> bool:
     created = _moment(job.get("created_at"))
     if created is None:
         return True
-    latest = lost.sent_at + REQUEST_SECONDS + CLOCK_SKEW_SECONDS
+    latest = lost.sent_at + REQUEST_SECONDS + TAKEN_WITHIN + CLOCK_SKEW_SECONDS
     return lost.sent_at - CLOCK_SKEW_SECONDS <= created <= latest
 
 
