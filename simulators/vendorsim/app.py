@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import re
+from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.routing import Router
@@ -17,6 +19,21 @@ from vendorsim.world import Exchange, Vendor
 _IDS = re.compile(r"/(\d+|V3-[0-9a-f]{32}|[A-Z]{2,}-\d+|[0-9a-f-]{36})(?=/|$)")
 
 
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """A request that is carried out at a moment after its answer.
+
+    generation  of the simulator, which a reset ends
+    """
+
+    due: float
+    generation: int
+    vendor: Vendor
+    scope: Scope
+    body: bytes
+    exchange: Exchange
+
+
 class App:
     """Serves one simulator. State lives in the event loop's thread, so nothing needs a lock."""
 
@@ -25,8 +42,10 @@ class App:
         self._control = Router(control.routes(simulator))
         self._generation = 0
         self._routers: dict[int, Router] = {}
+        self._late: list[_Late] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._carry_out_late()
         if scope["path"].startswith("/_sim"):
             await self._control(scope, receive, send)
             return
@@ -48,6 +67,10 @@ class App:
         ledger = simulator.world.ledger
 
         answer = replacement(effect, vendor)
+        if effect.accepted_after is not None:
+            due = clock.now() + effect.accepted_after
+            late = _Late(due, simulator.generation, vendor, scope, body, exchange)
+            bisect.insort(self._late, late, key=lambda each: each.due)
         if not effect.after:
             await clock.sleep(effect.hang)
         if effect.after or not (answer or effect.reset):
@@ -71,6 +94,15 @@ class App:
                 await _send_half(answer, scope, receive, send)
             else:
                 await _send(distorted(answer, effect), scope, send)
+
+    async def _carry_out_late(self) -> None:
+        """Carry out the requests whose answers went out long ago, and that are due by now."""
+        now = self._simulator.world.clock.now()
+        while self._late and self._late[0].due <= now:
+            late = self._late.pop(0)
+            if late.generation == self._simulator.generation:
+                late.exchange.at = late.due
+                await self._carry_out(late.vendor, late.scope, late.body, late.exchange)
 
     async def _carry_out(
         self, vendor: Vendor, scope: Scope, body: bytes, exchange: Exchange

@@ -110,6 +110,8 @@ class Effect(_Model):
     hang           seconds before the answer, whatever it is
     truncated      the true answer breaks off and the connection closes (always after)
     malformed      the true answer loses its tail but is well-formed HTTP (always after)
+    accepted_after seconds after which the request is carried out, long after its answer: a 504
+                   unless another one is named
 
     The job that the request starts:
     results          null, short (last row missing), reordered, no_index, empty_row; or several
@@ -137,6 +139,7 @@ class Effect(_Model):
     truncated: bool = False
     malformed: bool = False
     after: bool = False
+    accepted_after: float | None = Field(default=None, gt=0)
 
     results: Annotated[list[ResultQuirk], BeforeValidator(_as_list)] = Field(default_factory=list)
     status_word: str | None = None
@@ -151,6 +154,9 @@ class Effect(_Model):
 
     @model_validator(mode="after")
     def _does_something(self) -> Effect:
+        if self.after and self.accepted_after is not None:
+            message = "effect: `after` and `accepted_after` would carry the request out twice"
+            raise ValueError(message)
         if not self.model_fields_set - {"after"}:
             message = "effect: names nothing that happens"
             raise ValueError(message)

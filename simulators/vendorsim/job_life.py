@@ -121,7 +121,7 @@ class LivingJobs(ABC, Generic[AnyJob]):
         world, effect = self._world, exchange.effect
         self._number += 1
         draws = self._draws("job", self._number)
-        now = world.clock.now()
+        now = world.clock.now() if exchange.at is None else exchange.at
         latency = draws.uniform(*world.settings.latency)
         life = Life(
             number=self._number,

@@ -21,6 +21,8 @@ def replacement(effect: Effect, vendor: Vendor) -> Reply | None:
     elif effect.html:
         title = f"{effect.status or 502} Server Error"
         reply = Reply(effect.status or 502, _PAGE.format(title).encode(), HTML)
+    elif effect.accepted_after is not None and effect.status is None and effect.body is None:
+        reply = Reply(504, _PAGE.format("504 Gateway Timeout").encode(), HTML)
     elif effect.status is not None or effect.body is not None:
         reply = _given(effect)
     return reply and reply.with_headers(*effect.headers.items())

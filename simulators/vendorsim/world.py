@@ -31,11 +31,15 @@ class World:
 
 @dataclass(slots=True)
 class Exchange:
-    """One request on its way: its id, the fault that hit it, whether a limit refused it."""
+    """One request on its way: its id, the fault that hit it, whether a limit refused it.
+
+    at  when it is carried out, where that is not now
+    """
 
     request_id: str
     effect: Effect = NO_EFFECT
     throttled: bool = False
+    at: float | None = None
 
 
 class Vendor(Protocol):

@@ -29,8 +29,8 @@ from jobferry.ledger.config import Connection
 from jobferry.ledger.runs import Run
 from jobferry.ledger.table import BusyTableError, Item
 from jobferry.model import OutcomeStatus
+from jobferry.steps import absence, look_at_jobs
 from jobferry.steps import close_run as close_module
-from jobferry.steps import look_at_jobs, resolve_lost
 from jobferry.steps.close_run import LanesStuckError
 from jobferry.steps.control_jobs import abort_run
 from jobferry.steps.deps import Deps
@@ -202,7 +202,7 @@ class ChaosWorld(World):
             self._cleanup.enter_context(self.site)
         for module, name, value in (
             (look_at_jobs, "JOB_DEADLINE", JOB_DEADLINE),
-            (resolve_lost, "PATIENCE", PATIENCE if self.site is None else PATIENCE_AT_A_SITE),
+            (absence, "PATIENCE", PATIENCE if self.site is None else PATIENCE_AT_A_SITE),
             (close_module, "ROWS_BETWEEN_LOOKS", ROWS_BETWEEN_LOOKS),
         ):
             self._cleanup.enter_context(mock.patch.object(module, name, value))

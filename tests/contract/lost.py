@@ -9,7 +9,7 @@ from jobferry.vendors.base import Ambiguous, Found, LostSubmission, Operation
 from tests.contract.conformance.bench import Bench
 
 LONG_AFTER = 120.0
-"""Seconds after which a job that was taken is visible for certain."""
+"""Seconds after which a job has ended."""
 
 LOST = {"reset": True, "after": True}
 NEVER_TAKEN = {"reset": True}
@@ -41,6 +41,11 @@ class Search:
         self.bench.pass_time(after)
         ended_before = frozenset(ended)
         lost = LostSubmission(
-            "token", self.sent_at, self.records, frozenset(known) | ended_before, ended_before
+            "token",
+            self.sent_at,
+            self.records,
+            frozenset(known) | ended_before,
+            ended_before,
+            lost_at=self.sent_at,
         )
         return self.bench.client.find(self.operation, lost, self.bench.now())

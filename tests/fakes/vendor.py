@@ -277,8 +277,10 @@ class Account:
         return answer
 
     def _truth(self, lost: LostSubmission) -> Found:
+        now = self.clock.now()
         for job in self.jobs.values():
-            if job.token == lost.token and job.job_id not in lost.known_jobs:
+            visible = now >= job.visible_from
+            if visible and job.token == lost.token and job.job_id not in lost.known_jobs:
                 return Found(FoundState.FOUND, job.job_id, requests=1)
         return Found(FoundState.ABSENT, requests=1)
 

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "errors": {"csvfile"},
     "retrying": {"model", "errors"},
     "ledger": {"model", "budget", "latency", "shares", "troubles"},
-    "vendors": {"model"},
+    "vendors": {"model", "errors"},
     "report": {"model", "csvfile"},
     "objects": {"model", "ledger"},
     "results": {"model", "csvfile", "objects"},

@@ -44,6 +44,7 @@ _OWN: Mapping[ErrorClass, tuple[str, ...]] = {
     ),
     ErrorClass.LOST: (
         "answer_unusable",
+        "carried_out_twice",
         "evidence_missing",
         "job_forgotten",
         "job_id_unusable",

@@ -63,7 +63,7 @@ class JobBook:
         world = self._world
         number = next(self._numbers)
         latency = world.draws(f"vidispine job:{number}").uniform(*world.settings.latency)
-        now = world.clock.now()
+        now = world.clock.now() if exchange.at is None else exchange.at
         job = Job(
             id=f"VX-{number}",
             number=number,

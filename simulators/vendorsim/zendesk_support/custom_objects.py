@@ -12,7 +12,8 @@ from vendorsim.zendesk_support.operations import Operation, Row, RowRefused
 from vendorsim.zendesk_support.records import Record, Store, Table
 
 
-def _present(key: str, record: Record) -> JsonObject:
+def present(key: str, record: Record) -> JsonObject:
+    """A record as results and reads show it."""
     return {
         "id": record.id,
         "custom_object_key": key,
@@ -31,7 +32,7 @@ def _create(row: Row) -> JsonObject:
         raise RowRefused("External", f"{external_id} has already been taken")
     record = table.insert(row.new_id, dict(row.record), row.at)
     row.note("created", table, record)
-    return _present(row.target, record)
+    return present(row.target, record)
 
 
 def _change(row: Row, record: Record) -> JsonObject:
@@ -40,7 +41,7 @@ def _change(row: Row, record: Record) -> JsonObject:
     fields = _custom_fields(record.fields) | _custom_fields(given)
     table.update(record, given | {"custom_object_fields": fields}, row.at)
     row.note("updated", table, record)
-    return _present(row.target, record)
+    return present(row.target, record)
 
 
 def _custom_fields(given: JsonObject) -> JsonObject:
@@ -81,7 +82,7 @@ def _remove(row: Row, record: Record | None) -> JsonObject:
     table = _table(row.store, row.target)
     table.remove(record, row.at)
     row.note("deleted", table, record)
-    return _present(row.target, record)
+    return present(row.target, record)
 
 
 def _table(store: Store, key: str) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vendorsim.values import JsonObject, Reply, json_reply
-from vendorsim.zendesk_support import replies, tickets, users
+from vendorsim.zendesk_support import custom_objects, replies, tickets, users
 from vendorsim.zendesk_support.account import Call
 from vendorsim.zendesk_support.jobs import list_position
 from vendorsim.zendesk_support.operations import ACCOUNT_ID
@@ -57,6 +57,20 @@ def listing(choose: ChooseTable, plural: str, present: Present) -> Endpoint:
         return json_reply({plural: [present(record) for record in page], **ends})
 
     return endpoint
+
+
+def custom_object_records(call: Call) -> Reply:
+    """Records of one custom object, with cursors: all, or those of `filter[…]`, case-sensitive."""
+    key = call.part("key")
+    table = call.account.store.custom_object(key)
+    records = table.live()
+    for name, field in (("filter[ids]", "id"), ("filter[external_ids]", "external_id")):
+        named = call.texts(name)
+        if named is not None:
+            records = [record for record in records if str(getattr(record, field)) in named]
+    page, ends = cursor_page(records, _by_number, call.query, call.url)
+    shown = [custom_objects.present(key, record) for record in page]
+    return json_reply({"custom_object_records": shown, "count": len(records), **ends})
 
 
 def ticket_comments(call: Call) -> Reply:
@@ -111,6 +125,11 @@ def _item(call: Call, shown: JsonObject) -> JsonObject:
     if call.account.world.settings.job_items == "full":
         return shown
     return {"id": shown["id"], "status": shown["status"]}
+
+
+def _by_number(record: Record) -> tuple[float, ...]:
+    """Ids of custom object records are texts; the simulator's end in a number."""
+    return (float(str(record.id)[-21:]),)
 
 
 def _by_id(record: Record) -> tuple[float, ...]:

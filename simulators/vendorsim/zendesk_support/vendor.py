@@ -148,6 +148,7 @@ _SERVED: list[tuple[str, str, Endpoint]] = [
     ),
     ("POST", "/routing/agents/instance_values/job", submissions.set_agent_attributes),
     ("POST", "/routing/agents/instance_values/jobs", submissions.set_agent_attributes),
+    ("GET", "/custom_objects/{key}/records", reads.custom_object_records),
     ("POST", "/custom_objects/{key}/jobs", submissions.custom_object_job),
 ]
 

@@ -152,11 +152,10 @@ def test_found_though_the_list_does_not_say_when(bench: SunshineBench, search: S
 # Absent
 
 
-def test_absent_once_a_job_would_be_visible(bench: SunshineBench, search: Search) -> None:
+def test_absent_where_nothing_of_ours_is_there(bench: SunshineBench, search: Search) -> None:
     assert search.submit(bench.records(3), **NEVER_TAKEN) is None
 
-    assert search.find(after=1).state is FoundState.PENDING
-    assert search.find().state is FoundState.ABSENT
+    assert search.find(after=1).state is FoundState.ABSENT
     assert bench.jobs() == []
 
 
@@ -290,14 +289,12 @@ def test_pending_while_absence_cannot_be_proven(
 @pytest.mark.parametrize(
     "effect",
     [
-        {"fail_job": True},
         {"fail_job": {"after_rows": 1}, "results": "null"},
         {"results": "null"},
         {"results": "short", "fail_rows": {"indexes": [0, 1]}},
         {"list_only": True},
     ],
     ids=[
-        "failed at once",
         "failed half-way without results",
         "no results",
         "refused as far as results go",
@@ -315,12 +312,37 @@ def test_undecidable_where_a_job_of_that_time_names_no_record(
     assert found.reason
 
 
-def test_undecidable_where_the_job_is_hidden_and_the_records_are_not(
+@pytest.mark.parametrize(
+    "effect",
+    [
+        {"fail_job": True},
+        {"fail_job": True, "results": "null"},
+        {"fail_rows": {"probability": 1, "error": "InternalServerError"}},
+        {"fail_rows": {"probability": 1, "error": "ServiceUnavailable"}},
+        {"fail_rows": {"probability": 1, "error": "http_503"}},
+    ],
+    ids=["failed at once", "no results", "server error", "unavailable", "503"],
+)
+def test_a_job_in_doubt_is_decided_by_the_records(
+    bench: SunshineBench, search: Search, effect: JsonObject
+) -> None:
+    search.submit(anonymous(bench.records(3)), **LOST, **effect)
+    assert search.find().state is FoundState.UNDECIDABLE
+    bench.pass_time(3_600)
+
+    search.submit(bench.records(3), **LOST, **effect)
+
+    assert search.find().state is FoundState.ABSENT
+
+
+def test_keeps_looking_where_the_job_is_hidden_and_the_records_are_not(
     bench: SunshineBench, search: Search
 ) -> None:
     search.submit(bench.records(3), **LOST, gone=True)
 
-    assert search.find().state is FoundState.UNDECIDABLE
+    found = search.find()
+
+    assert (found.state, found.readable) == (FoundState.PENDING, True)
 
 
 def test_undecidable_where_the_records_are_gone(bench: SunshineBench, search: Search) -> None:
@@ -376,7 +398,7 @@ def test_undecidable_where_the_list_is_too_long(
     monkeypatch.setattr("jobferry.vendors.zendesk_sunshine_jobs.PER_PAGE", 1)
     monkeypatch.setattr("jobferry.vendors.zendesk_sunshine_jobs.LIST_PAGES", 2)
     others = [bench.submitted(bench.records(1, prefix=f"O{n}")) for n in range(3)]
-    search.submit(bench.records(2), **NEVER_TAKEN)
+    search.submit(anonymous(bench.records(2)), **NEVER_TAKEN)
 
     assert search.find(known=others).state is FoundState.UNDECIDABLE
 
@@ -385,7 +407,7 @@ def test_undecidable_where_too_many_jobs_ran_at_that_time(
     bench: SunshineBench, search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobferry.vendors.zendesk_sunshine_find.CANDIDATES", 3)
-    search.submit(bench.records(2), **NEVER_TAKEN)
+    search.submit(anonymous(bench.records(2)), **NEVER_TAKEN)
     for n in range(4):
         bench.submitted(bench.records(1, prefix=f"O{n}"))
 

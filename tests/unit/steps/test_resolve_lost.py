@@ -8,15 +8,17 @@ from unittest import mock
 
 import pytest
 
+from jobferry import pacing
 from jobferry.ledger.chunks import Chunk
-from jobferry.ledger.runs import Halt
-from jobferry.model import ChunkState, Outcome, OutcomeStatus, RunStatus
+from jobferry.ledger.runs import Halt, Run
+from jobferry.model import ChunkState, Outcome, OutcomeStatus, RecordResult, RunStatus
+from jobferry.steps.absence import BETWEEN, CERTAIN_AFTER, PATIENCE
 from jobferry.steps.known_jobs import KnownJobs
 from jobferry.steps.lane import LaneState, timestamp
-from jobferry.steps.resolve_lost import LISTED, PATIENCE, SEND_WINDOW, lost_from
+from jobferry.steps.resolve_lost import LISTED, SEND_WINDOW, lost_from
 from jobferry.vendors.base import Found, FoundState, LostSubmission
 from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.vendor import UPSERT, Act
+from tests.fakes.vendor import UPSERT, Act, Submission
 from tests.fakes.world import CONNECTION, World, things
 
 SUCCEEDED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.UNKNOWN
@@ -236,6 +238,152 @@ class TestRepeatable:
         run = world.carried(things(2))
         assert world.account.carried_out == {"r1": 1, "r2": 1}
         assert world.statuses(run.run_id) == [UNKNOWN, UNKNOWN]
+
+
+class TestLate:
+    """What the vendor shows late, or cannot show for a while."""
+
+    @pytest.mark.parametrize("seconds", [0, 20, 55, 61, 90, 119, 180, 300, 599])
+    def test_a_job_that_shows_itself_within_ten_minutes_is_not_made_twice(
+        self, world: World, seconds: float
+    ) -> None:
+        def hide(submission: Submission) -> None:
+            if submission.job_id == "job-1":
+                world.account.jobs["job-1"].visible_from = submission.at + seconds
+
+        world.account.during_submit = hide
+        world.account.will_reply(Act.DONE_UNHEARD)
+        run = world.carried(things(3))
+        assert run.status is RunStatus.COMPLETED
+        assert set(world.account.carried_out.values()) == {1}
+        assert world.problems(run.run_id) == []
+
+    def test_absence_takes_two_searches_minutes_apart(self, world: World) -> None:
+        state = lost_chunk(world, Act.LOST)
+        lost_at = world.clock.now()
+        for seconds in (0.0, 100.0, CERTAIN_AFTER - 1):
+            world.clock.until(lost_at + seconds)
+            state = world.submit(state)
+            chunk = chunk_of(world, state)
+            assert (chunk.state, chunk.unseen_at) == (ChunkState.CLAIMED, lost_at)
+        soon = lost_at + CERTAIN_AFTER
+        assert timestamp(soon) <= str(state.wait_until) <= timestamp(soon + pacing.NO_SLOT)
+        world.clock.until(lost_at + CERTAIN_AFTER)
+        world.submit(state)
+        chunk = chunk_of(world, state)
+        assert (chunk.state, chunk.attempt) == (ChunkState.SUBMITTED, 2)
+        assert (chunk.unseen_at, chunk.searched_at, chunk.readable_at) == (None, None, None)
+
+    def test_the_second_search_waits_for_its_time_after_a_late_first_one(
+        self, world: World
+    ) -> None:
+        state = lost_chunk(world, Act.LOST)
+        world.clock.advance(10 * CERTAIN_AFTER)
+        first = world.clock.now()
+        state = world.submit(state)
+        assert chunk_of(world, state).state is ChunkState.CLAIMED
+        world.clock.until(first + BETWEEN - 1)
+        state = world.submit(state)
+        assert chunk_of(world, state).state is ChunkState.CLAIMED
+        world.clock.until(first + BETWEEN)
+        world.submit(state)
+        assert chunk_of(world, state).attempt == 2
+
+    def test_it_is_not_searched_for_all_the_time(self, world: World) -> None:
+        world.account.will_reply(Act.LOST)
+        world.carried(things(2))
+        assert len(world.account.finds) <= 24
+
+    @pytest.mark.parametrize("hours", [1.2, 6.0, 20.0])
+    @pytest.mark.parametrize("act", [Act.DONE_UNHEARD, Act.LOST])
+    def test_an_outage_leaves_nothing_unknown(self, world: World, act: Act, hours: float) -> None:
+        unreadable = Found(FoundState.PENDING, reason="502", readable=False)
+        world.account.will_reply(act)
+        began_at = world.clock.now()
+
+        def outage(_lost: LostSubmission) -> None:
+            if world.clock.now() < began_at + hours * 3_600:
+                world.account.will_find(unreadable)
+
+        world.account.will_find(unreadable)
+        world.account.during_find = outage
+        run = world.carried(things(2))
+        assert run.status is RunStatus.COMPLETED
+        assert set(world.account.carried_out.values()) == {1}
+
+    def test_a_vendor_that_cannot_be_read_is_given_up_when_it_has_forgotten(
+        self, world: World
+    ) -> None:
+        world.account.will_reply(Act.DONE_UNHEARD)
+        world.account.will_find(*[Found(FoundState.PENDING, readable=False)] * 5_000)
+        start = world.clock.now()
+        run = world.carried(things(2))
+        retention = world.vendor.capabilities.retention_seconds
+        assert everything(world, run.run_id) == {(UNKNOWN, "submission_lost", 1)}
+        assert retention <= world.clock.now() - start <= retention + 120
+
+    @pytest.mark.parametrize("error", [ValueError, KeyError, TypeError, RecursionError])
+    def test_an_answer_that_cannot_be_digested_is_none(
+        self, world: World, error: type[Exception]
+    ) -> None:
+        world.account.will_reply(Act.DONE_UNHEARD)
+        bad = iter([1, 2, 3])
+
+        def raises(_lost: LostSubmission) -> None:
+            if next(bad, None) is not None:
+                raise error
+
+        world.account.during_find = raises
+        run = world.carried(things(2))
+        assert run.status is RunStatus.COMPLETED
+        assert world.account.carried_out == {"r1": 1, "r2": 1}
+
+
+class TestSentAgain:
+    """The first try is looked for once more before the rows of the second one are settled."""
+
+    @staticmethod
+    def late(world: World, *, rows: int = 2, lost: int = 1) -> Run:
+        """A run whose first job shows itself when its rows have been sent again."""
+
+        def hide(submission: Submission) -> None:
+            if submission.job_id == "job-1":
+                world.account.jobs["job-1"].visible_from = submission.at + 5_000
+            elif submission.job_id is not None:
+                world.account.jobs["job-1"].visible_from = submission.at
+
+        world.account.during_submit = hide
+        world.account.will_reply(Act.DONE_UNHEARD, *[Act.LOST] * (lost - 1))
+        return world.carried(things(rows))
+
+    def test_rows_that_were_carried_out_twice_are_told(self, world: World) -> None:
+        run = self.late(world)
+        assert run.status is RunStatus.COMPLETED
+        for outcome in world.outcomes(run.run_id).values():
+            assert (outcome.status, outcome.error_code) == (SUCCEEDED, "carried_out_twice")
+            assert (outcome.job_id, outcome.attempts) == ("job-2", 2)
+            assert "job-1" in (outcome.error or "")
+        assert "rows carried out twice" in world.warnings()
+        assert {"CarriedOutTwice": 1} in world.metrics
+        assert world.problems(run.run_id) == []
+
+    def test_also_where_the_rows_went_again_in_halves(self, world: World) -> None:
+        run = self.late(world, lost=2)
+        outcomes = world.outcomes(run.run_id).values()
+        assert {o.error_code for o in outcomes} == {"carried_out_twice"}
+        assert {o.job_id for o in outcomes} == {"job-2", "job-3"}
+
+    def test_rows_that_were_carried_out_once_are_not(self, world: World) -> None:
+        world.account.will_reply(Act.LOST, Act.LOST)
+        run = world.carried(things(2))
+        assert {o.error_code for o in world.outcomes(run.run_id).values()} == {None}
+        assert {"CarriedOutTwice": 1} not in world.metrics
+
+    def test_a_failed_row_keeps_its_reason(self, world: World) -> None:
+        failed = RecordResult(OutcomeStatus.FAILED, code="RecordInvalid", text="no")
+        world.account.result_of = lambda _record: failed
+        run = self.late(world)
+        assert {o.error_code for o in world.outcomes(run.run_id).values()} == {"RecordInvalid"}
 
 
 class TestCrashes:

@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from jobferry.ledger import keys
 from jobferry.ledger.runs import PlannedChunk, Run
@@ -34,7 +34,32 @@ SETTLE_BATCH = 50
 """Chunks counted in one transaction."""
 
 
+_OF_ONE_ATTEMPT = (
+    "sending_at",
+    "lost_at",
+    "unseen_at",
+    "readable_at",
+    "searched_at",
+    "token",
+    "digest",
+    "lane",
+)
+"""What a chunk that goes back to the pool forgets."""
+
 _IN_FLIGHT = frozenset({ChunkState.CLAIMED, ChunkState.SUBMITTED, ChunkState.FINISHED})
+
+
+class Attempt(NamedTuple):
+    """A submission of rows that was proven never to have been taken.
+
+    spans    the rows that it carried; a chunk made of some of them keeps it
+    lost_at  when the request was over on our side
+    """
+
+    token: str
+    sent_at: float
+    lost_at: float
+    spans: tuple[Span, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +71,9 @@ class Chunk:
     sending_at   when the request left; absent: nothing was ever sent
     lost_at      when it was clear that no clear answer would come
     lost_times   how many of its submissions got no clear answer
+    unseen_at    the first search for its job that saw everything, and nothing of ours
+    readable_at  since when each search for its job could read the vendor
+    searched_at  the last search for its job
     finished_at  when it was found that its job had ended, or never will have
     ended_at     when the job probably ended: a while before somebody looked
     evidence     archive key of the vendor's raw answer that ended the job
@@ -54,6 +82,8 @@ class Chunk:
     halve        the vendor refused it as a whole, which one of its rows may be to blame for
     not_before   epoch seconds before which it is not sent (again)
     last         (code, text) of what its rows failed with before, where they are tried again
+    earlier      submissions of its rows before this one that were proven never to have been taken
+    twice        a job that turned out to have been made by one of these all the same
     settled_rows rows whose outcome it decided; the rest went into other chunks
     holds_slot   a slot of the connection is taken for it
     """
@@ -68,6 +98,9 @@ class Chunk:
     claimed_at: float = 0.0
     sending_at: float | None = None
     lost_at: float | None = None
+    unseen_at: float | None = None
+    readable_at: float | None = None
+    searched_at: float | None = None
     submitted_at: float | None = None
     finished_at: float | None = None
     ended_at: float | None = None
@@ -80,6 +113,8 @@ class Chunk:
     not_before: float = 0.0
     last: tuple[str, str] | None = None
     lost_times: int = 0
+    earlier: tuple[Attempt, ...] = ()
+    twice: str | None = None
     settled_rows: int | None = None
     holds_slot: bool = True
     expires_at: int = 0
@@ -134,6 +169,8 @@ class Ending:
     """One of its rows may be to blame for all of them."""
     ended_at: float | None = None
     """When the job probably ended."""
+    twice: str | None = None
+    """Another job that carries the same rows: see `Chunk.twice`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +193,7 @@ class Part:
     in_doubt    that may have been carried out (and may be repeated)
     not_before  epoch seconds before which they are left alone
     last        (code, text) of what happened to them
+    earlier     their submissions that were proven never to have been taken
     """
 
     spans: tuple[Span, ...]
@@ -163,6 +201,7 @@ class Part:
     in_doubt: bool
     not_before: float
     last: tuple[str, str]
+    earlier: tuple[Attempt, ...] = ()
 
 
 class Chunks:
@@ -368,14 +407,40 @@ class Chunks:
             [_move(chunk, (ChunkState.CLAIMED,), lost_at=now, lost_times=times)]
         )
 
+    def note_search(
+        self,
+        chunk: Chunk,
+        now: float,
+        *,
+        unseen_at: float | None = None,
+        readable_at: float | None = None,
+    ) -> bool:
+        """Nothing is decided by the search for the chunk's job that began just now.
+
+        Args:
+            unseen_at, readable_at: see `Chunk`; what is None is forgotten.
+        """
+        known = {"unseen_at": unseen_at, "readable_at": readable_at}
+        noted = {name: value for name, value in known.items() if value is not None}
+        move = _move(chunk, (ChunkState.CLAIMED,), searched_at=now, **noted)
+        gone = tuple(name for name, value in known.items() if value is None)
+        return self._all_or_none([replace(move, remove=gone)])
+
     def give_back(
-        self, connection: str, chunk: Chunk, *, attempt: int | None = None, in_doubt: bool = False
+        self,
+        connection: str,
+        chunk: Chunk,
+        *,
+        attempt: int | None = None,
+        in_doubt: bool = False,
+        earlier: Sequence[Attempt] | None = None,
     ) -> bool:
         """Return a chunk to the pool, with its slot: nothing was done, or it may be repeated.
 
         Args:
             attempt: the attempts to remember, where the last one did not count.
             in_doubt: the last one may have been carried out.
+            earlier: the submissions to remember, where one more was proven never to be taken.
         """
         move = _move(
             chunk,
@@ -383,9 +448,10 @@ class Chunks:
             state=ChunkState.PLANNED.value,
             attempt=chunk.attempt if attempt is None else attempt,
             in_doubt=chunk.in_doubt or in_doubt,
+            **({"earlier": _attempts_text(earlier)} if earlier else {}),
         )
         writes: list[Operation] = [
-            replace(move, remove=("sending_at", "lost_at", "token", "digest", "lane")),
+            replace(move, remove=_OF_ONE_ATTEMPT),
             Delete(keys.connection(connection), keys.job(chunk.run_id, chunk.lane, chunk.number)),
             Update(keys.run(chunk.run_id), keys.POOL, add={"returned": {chunk.number}}),
         ]
@@ -591,6 +657,7 @@ def _part(run: Run, number: int, part: Part) -> Chunk:
         in_doubt=part.in_doubt,
         not_before=part.not_before,
         last=part.last,
+        earlier=part.earlier,
         expires_at=run.expires_at,
     )
 
@@ -672,6 +739,8 @@ def _ending_update(chunk: Chunk, ending: Ending, now: float) -> Operation:
     change: dict[str, Any] = {"state": ChunkState.FINISHED.value, "finished_at": now}
     if ending.ended_at is not None:
         change["ended_at"] = ending.ended_at
+    if ending.twice is not None:
+        change["twice"] = ending.twice
     if ending.evidence is not None:
         change["evidence"] = ending.evidence
     if ending.halve:
@@ -714,7 +783,20 @@ def _item(chunk: Chunk) -> Item:
         item["last"] = list(chunk.last)
     if chunk.lost_times:
         item["lost_times"] = chunk.lost_times
+    if chunk.earlier:
+        item["earlier"] = _attempts_text(chunk.earlier)
     return item
+
+
+def _attempts_text(attempts: Sequence[Attempt]) -> str:
+    return json.dumps(attempts, separators=(",", ":"))
+
+
+def _attempts(text: str) -> tuple[Attempt, ...]:
+    return tuple(
+        Attempt(token, sent_at, lost_at, tuple(Span(*span) for span in spans))
+        for token, sent_at, lost_at, spans in json.loads(text)
+    )
 
 
 def _chunk(item: Item) -> Chunk:
@@ -730,6 +812,9 @@ def _chunk(item: Item) -> Chunk:
         claimed_at=item["claimed_at"],
         sending_at=item.get("sending_at"),
         lost_at=item.get("lost_at"),
+        unseen_at=item.get("unseen_at"),
+        readable_at=item.get("readable_at"),
+        searched_at=item.get("searched_at"),
         submitted_at=item.get("submitted_at"),
         finished_at=item.get("finished_at"),
         ended_at=item.get("ended_at"),
@@ -742,6 +827,8 @@ def _chunk(item: Item) -> Chunk:
         not_before=item.get("not_before", 0.0),
         last=(item["last"][0], item["last"][1]) if "last" in item else None,
         lost_times=item.get("lost_times", 0),
+        earlier=_attempts(item["earlier"]) if "earlier" in item else (),
+        twice=item.get("twice"),
         settled_rows=sum(item["counts"].values()) if "counts" in item else None,
         holds_slot=item.get("holds_slot", True),
         expires_at=item.get("expires_at", 0),

@@ -21,7 +21,7 @@ from jobferry.objects import SourceError
 from jobferry.shares import is_first
 from jobferry.steps.isolation import DATA_ERRORS
 from jobferry.steps.lane_work import NEVER, LaneWork
-from jobferry.steps.resolve_lost import lost_from, resolve_lost
+from jobferry.steps.resolve_lost import resolve_lost, searches_of
 from jobferry.troubles import (
     SOURCE,
     SOURCE_MISSING,
@@ -489,7 +489,7 @@ def verdict_when_stopped(chunk: Chunk, halt: Halt) -> tuple[OutcomeStatus, str, 
 
 def _resolve(work: LaneWork) -> None:
     """Ask about submissions whose answer was lost."""
-    known = cache(work.known_jobs.read)
+    known = cache(work.read_known_jobs)
     for chunk in work.lost:
         if work.patience.is_set() or work.deps.now() >= work.deadline:
             return
@@ -501,7 +501,7 @@ def _resolve(work: LaneWork) -> None:
         seconds = work.latency.median if work.latency is not None else JOB_SECONDS
         search = resolve_lost(chunk, work.context, work.linked, work.deps, known, seconds)
         work.search_from[chunk.number] = search.again_at
-        work.counts["other"] += search.requests
+        work.searched(search.requests)
         if search.wait_until is not None:
             work.be_patient(search.wait_until)
         work.reload([chunk.number])
@@ -519,7 +519,7 @@ def _give_up(work: LaneWork, chunk: Chunk, trouble: Trouble) -> None:
 
 def _search_from(work: LaneWork, chunk: Chunk) -> float:
     """When a lost submission is looked for, or looked for once more."""
-    return max(lost_from(chunk), work.search_from.get(chunk.number, 0.0))
+    return max(searches_of(chunk).next_at, work.search_from.get(chunk.number, 0.0))
 
 
 def _put_back(work: LaneWork, chunks: Sequence[Chunk]) -> None:

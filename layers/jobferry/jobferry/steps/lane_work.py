@@ -40,6 +40,9 @@ from jobferry.vendors.base import RateReading, Throttled, ThrottleReason
 REFRESH_SECONDS = 2.0
 """How old what is known of the run (halted? priority?) and of other runs' needs may be."""
 
+READ_KNOWN_SECONDS = 5.0
+"""Seconds that one search may read which jobs are whose; the next one reads on."""
+
 SAY_SECONDS = 20.0
 """How often a lane says what its run needs."""
 
@@ -466,6 +469,17 @@ class LaneWork:
         self.observed[chunk.rows].append(ages)
         self.latency = learned(self.latency, [ages])
         return chunk.submitted_at + likely_end(self.latency, *ages)
+
+    # lost submissions
+
+    def read_known_jobs(self) -> Mapping[str, float] | None:
+        """Which jobs are whose, as `KnownJobs.read`; soon enough for the lane's other work."""
+        until = min(self.deps.now() + READ_KNOWN_SECONDS, self.deadline)
+        return self.known_jobs.read(until)
+
+    def searched(self, requests: int) -> None:
+        """Count the requests of a search, which the meter has paid for."""
+        self.counts["other"] += requests
 
     # how it ends
 

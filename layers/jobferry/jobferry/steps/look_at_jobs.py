@@ -15,6 +15,7 @@ from jobferry.ledger.chunks import Chunk, Ending
 from jobferry.model import JsonObject, OutcomeStatus
 from jobferry.steps.isolation import ANSWER_UNUSABLE, keep_evidence, poll_each
 from jobferry.steps.lane_work import NEVER, LaneWork
+from jobferry.steps.resolve_lost import search_earlier
 from jobferry.troubles import POLL, TEXTS, VENDOR_UNAVAILABLE, Trouble
 from jobferry.vendors.base import JobPhase, JobReading, PollAnswer
 
@@ -66,8 +67,11 @@ def look_at_jobs(work: LaneWork) -> None:
             endings.append(Ending(chunk.number, evidence=evidence, verdict=ANSWER_UNUSABLE))
             continue
         if reading is not None and reading.phase is JobPhase.ENDED:
+            twice = _late_job(work, chunk)
             ended_at = work.note_ended(chunk, moment)
-            endings.append(Ending(chunk.number, evidence=stored.keys[job_id], ended_at=ended_at))
+            endings.append(
+                Ending(chunk.number, evidence=stored.keys[job_id], ended_at=ended_at, twice=twice)
+            )
             continue
         verdict = _given_up(chunk, answer, now, work.cannot_ask)
         if verdict is not None:
@@ -77,6 +81,7 @@ def look_at_jobs(work: LaneWork) -> None:
             _foretell(work, chunk, reading, moment)
     done = set(ledger.chunks.finish(run.connection, list(jobs.values()), endings, now))
     work.finished(done)
+    _tell_of_late_jobs(work, [e for e in endings if e.twice is not None and e.number in done])
     work.reload([e.number for e in endings if e.number not in done])
     work.looked(now)
     deps.log(
@@ -87,6 +92,28 @@ def look_at_jobs(work: LaneWork) -> None:
         finished=len(done),
         requests=answer.requests,
     )
+
+
+def _late_job(work: LaneWork, chunk: Chunk) -> str | None:
+    """The job of an earlier submission of these rows that was taken for never made."""
+    if not chunk.earlier:
+        return None
+    late = search_earlier(chunk, work.context, work.linked, work.deps, work.read_known_jobs)
+    work.searched(late.requests)
+    return late.job_id
+
+
+def _tell_of_late_jobs(work: LaneWork, endings: Sequence[Ending]) -> None:
+    for ending in endings:
+        chunk = work.chunks[ending.number]
+        work.deps.warn(
+            "rows carried out twice",
+            run_id=chunk.run_id,
+            chunk=chunk.number,
+            job_id=chunk.job_id,
+            other_job_id=ending.twice,
+        )
+        work.deps.emit(CarriedOutTwice=1)
 
 
 def _ended(jobs: Mapping[str, Chunk], answer: PollAnswer) -> dict[str, JsonObject | None]:

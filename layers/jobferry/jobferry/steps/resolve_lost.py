@@ -1,29 +1,30 @@
 """What to do with a submission whose answer was lost: ask the vendor, never guess.
 
-The adapter looks for the job: found, it is adopted; proven absent, the chunk goes back to the pool;
-neither, and its rows are `unknown`. Repeatable operations simply go again where the vendor cannot
-tell by the token alone, which would cost more requests than it saves.
+The adapter looks for the job: found, it is adopted; proven absent (`steps.absence`), the chunk goes
+back to the pool; neither, and its rows are `unknown`. Repeatable operations simply go again where
+the vendor cannot tell by the token alone, which would cost more requests than it saves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from jobferry import pacing
 from jobferry.connections import Linked
-from jobferry.ledger.chunks import Chunk, Ending
+from jobferry.ledger.chunks import Attempt, Chunk, Ending
 from jobferry.model import OutcomeStatus
+from jobferry.steps import absence
+from jobferry.steps.absence import Step
 from jobferry.steps.context import RunContext
 from jobferry.steps.deps import Deps
-from jobferry.vendors.base import FoundState, LostSubmission
+from jobferry.steps.isolation import DATA_ERRORS
+from jobferry.vendors.base import Found, FoundState, LostSubmission
 from jobferry.vendors.http_limits import REQUEST_SECONDS
 
 SEND_WINDOW = REQUEST_SECONDS + 15.0
 """Seconds after the intent during which its request may still be under way somewhere."""
-
-PATIENCE = 3_600.0
-"""Seconds after which a submission that the vendor still cannot decide becomes `unknown`."""
 
 LOST_BEFORE_HALVING = 2
 """Attempts without a clear answer after which a chunk goes again in halves."""
@@ -33,8 +34,12 @@ VENDOR_UNAVAILABLE = "vendor_unavailable"
 LISTED = 3_000.0
 """Seconds for which a vendor surely lists a job that has ended."""
 
-_FIRST_WAIT = 3.0
-_LONGEST_WAIT = 30.0
+ReadKnown = Callable[[], Mapping[str, float] | None]
+"""`KnownJobs.read`: job id → when it was seen ended; None when not all could be read in time."""
+
+_NOT_KNOWN = Found(
+    FoundState.PENDING, reason="not all jobs of other chunks have been read yet", readable=False
+)
 
 
 class Search(NamedTuple):
@@ -50,12 +55,19 @@ class Search(NamedTuple):
     again_at: float = 0.0
 
 
+class LateJob(NamedTuple):
+    """What was found of earlier submissions; `job_id` is None where nothing was."""
+
+    job_id: str | None = None
+    requests: int = 0
+
+
 def resolve_lost(
     chunk: Chunk,
     context: RunContext,
     linked: Linked,
     deps: Deps,
-    known: Callable[[], Mapping[str, float]],
+    known: ReadKnown,
     job_seconds: float,
 ) -> Search:
     """Resolve one claimed chunk that was sent and has no job.
@@ -63,67 +75,139 @@ def resolve_lost(
     Does nothing while the request may still be under way.
 
     Args:
-        known: gives `KnownJobs.read`; asked only when the vendor must be searched.
+        known: asked only when the vendor must be searched.
         job_seconds: how long a job takes: what goes again unasked waits so long, since the job may
             be under way after all and hold its slot.
     """
-    run, now = context.run, deps.now()
-    if chunk.sending_at is None or now < lost_from(chunk):
+    now = deps.now()
+    if now < lost_from(chunk):
         return Search()
-    chunks = deps.ledger.chunks
-    if context.operation.repeatable and not context.vendor.capabilities.token_search:
-        if now >= lost_from(chunk) + job_seconds:
+    repeat_from = lost_from(chunk) + job_seconds if context.operation.repeatable else None
+    if repeat_from is not None and not context.vendor.capabilities.token_search:
+        if now >= repeat_from:
             _again(chunk, context, deps, "the vendor gave no clear answer")
         return Search()
+    found = _find(chunk, context, linked, deps, known, now)
+    wait_until = None
+    if found.throttled is not None:
+        wait_until = pacing.blocked_until(deps.now(), found.throttled.retry_after)
+    if repeat_from is not None and found.state is FoundState.ABSENT:
+        if now >= repeat_from:
+            _again(chunk, context, deps, "the vendor did not take it")
+            return Search(found.requests, wait_until)
+        found = replace(found, state=FoundState.PENDING)
+    step, searched = absence.judge(
+        found,
+        searches_of(chunk),
+        now,
+        retention=context.vendor.capabilities.retention_seconds,
+    )
+    if step is Step.WAIT:
+        deps.ledger.chunks.note_search(
+            chunk, now, unseen_at=searched.unseen_at, readable_at=searched.readable_at
+        )
+        again_at = searched.next_at if repeat_from is None else min(searched.next_at, repeat_from)
+        return Search(found.requests, wait_until, max(now, again_at))
+    _decide(step, found, chunk, context, deps, now)
+    return Search(found.requests, wait_until)
+
+
+def _decide(
+    step: Step, found: Found, chunk: Chunk, context: RunContext, deps: Deps, now: float
+) -> None:
+    """Do what a search has decided."""
+    connection, chunks = context.run.connection, deps.ledger.chunks
+    if step is Step.ADOPT and found.job_id is not None:
+        chunks.adopt(connection, chunk, found.job_id, now)
+    elif step is Step.AGAIN:
+        _again(chunk, context, deps, "the vendor did not take it")
+    elif context.operation.repeatable:
+        _again(chunk, context, deps, found.reason or "the vendor gave no clear answer")
+    else:
+        text = (
+            "It is not known whether these rows were carried out: the answer was lost, and "
+            f"{found.reason or 'the vendor cannot say'}. Look them up at the vendor."
+        )
+        verdict = (OutcomeStatus.UNKNOWN, "submission_lost", text)
+        chunks.finish(connection, [chunk], [Ending(chunk.number, verdict=verdict)], now)
+
+
+def search_earlier(
+    chunk: Chunk, context: RunContext, linked: Linked, deps: Deps, known: ReadKnown
+) -> LateJob:
+    """Look once more for submissions of a chunk's rows that were taken for never made.
+
+    To be asked when the chunk's own job has ended, before its rows are settled. A search that
+    cannot be carried out finds nothing, and is warned of.
+    """
+    requests = 0
+    for attempt in chunk.earlier:
+        found = _find(
+            replace(
+                chunk,
+                token=attempt.token,
+                sending_at=attempt.sent_at,
+                lost_at=attempt.lost_at,
+                spans=attempt.spans,
+            ),
+            context,
+            linked,
+            deps,
+            known,
+            deps.now(),
+        )
+        requests += found.requests
+        if found.state is FoundState.FOUND and found.job_id not in (None, chunk.job_id):
+            return LateJob(found.job_id, requests)
+    return LateJob(None, requests)
+
+
+def _find(
+    chunk: Chunk, context: RunContext, linked: Linked, deps: Deps, known: ReadKnown, now: float
+) -> Found:
+    """Ask the vendor. An answer that the adapter cannot digest counts as none."""
     # A token tells the job by itself, and a file of one row a job has very many.
-    jobs = {} if context.vendor.capabilities.token_search else known()
-    sent_at = chunk.sending_at
-    found = linked.client.find(
-        context.operation,
-        LostSubmission(
+    by_token = context.vendor.capabilities.token_search
+    jobs = {} if by_token else known()
+    sent_at = chunk.sending_at or 0.0
+    if jobs is None:
+        found = _NOT_KNOWN
+    else:
+        ended = {i for i, ended_at in jobs.items() if sent_at - LISTED < ended_at < sent_at}
+        lost = LostSubmission(
             token=chunk.token,
             sent_at=sent_at,
             records=context.records(chunk),
             known_jobs=frozenset(jobs),
-            ended_before=frozenset(
-                job_id for job_id, ended in jobs.items() if sent_at - LISTED < ended < sent_at
-            ),
-        ),
-        now,
-    )
+            ended_before=frozenset(ended),
+            lost_at=lost_from(chunk),
+        )
+        try:
+            found = linked.client.find(context.operation, lost, now)
+        except DATA_ERRORS as error:
+            reason = f"the search ended in {type(error).__name__}"
+            found = Found(FoundState.PENDING, reason=reason, readable=False)
     deps.warn(
         "lost submission",
-        run_id=run.run_id,
+        run_id=chunk.run_id,
         chunk=chunk.number,
+        token=chunk.token,
         found=found.state.value,
         job_id=found.job_id,
         reason=found.reason,
     )
-    wait_until = None
-    if found.throttled is not None:
-        wait_until = pacing.blocked_until(deps.now(), found.throttled.retry_after)
-    match found.state:
-        case FoundState.FOUND if found.job_id is not None:
-            chunks.adopt(run.connection, chunk, found.job_id, now)
-        case FoundState.ABSENT:
-            _again(chunk, context, deps, "the vendor did not take it")
-        case FoundState.PENDING if now < sent_at + PATIENCE:
-            return Search(found.requests, wait_until, search_again_at(now, sent_at))
-        case _ if context.operation.repeatable:
-            _again(chunk, context, deps, found.reason or "the vendor gave no clear answer")
-        case _:
-            text = (
-                "It is not known whether these rows were carried out: the answer was lost, and "
-                f"{found.reason or 'the vendor cannot say'}. Look them up at the vendor."
-            )
-            verdict = (OutcomeStatus.UNKNOWN, "submission_lost", text)
-            chunks.finish(run.connection, [chunk], [Ending(chunk.number, verdict=verdict)], now)
-    return Search(found.requests, wait_until)
+    return found
 
 
-def search_again_at(now: float, sent_at: float) -> float:
-    """When to ask once more about what the vendor could not tell yet: later and later."""
-    return now + min(_LONGEST_WAIT, max(_FIRST_WAIT, (now - sent_at) / 2))
+def searches_of(chunk: Chunk) -> absence.Search:
+    """What the searches for a sent chunk's job have brought so far."""
+    return absence.Search(
+        sent_at=chunk.sending_at or 0.0,
+        over_at=lost_from(chunk),
+        unseen_at=chunk.unseen_at,
+        readable_at=chunk.readable_at,
+        searched_at=chunk.searched_at,
+    )
 
 
 def lost_from(chunk: Chunk) -> float:
@@ -131,6 +215,12 @@ def lost_from(chunk: Chunk) -> float:
     if chunk.sending_at is None:
         return float("inf")
     return chunk.lost_at if chunk.lost_at is not None else chunk.sending_at + SEND_WINDOW
+
+
+def attempts_of(chunk: Chunk) -> tuple[Attempt, ...]:
+    """The submissions of its rows that were never taken, when the last one was not, either."""
+    own = Attempt(chunk.token, chunk.sending_at or 0.0, lost_from(chunk), chunk.spans)
+    return (*chunk.earlier, own)
 
 
 def _again(chunk: Chunk, context: RunContext, deps: Deps, reason: str) -> None:
@@ -141,7 +231,8 @@ def _again(chunk: Chunk, context: RunContext, deps: Deps, reason: str) -> None:
     left = chunk.attempt < context.profile.max_attempts
     halve = left and chunk.rows > 1 and chunk.attempt >= LOST_BEFORE_HALVING
     if left and not halve:
-        deps.ledger.chunks.give_back(run.connection, chunk, in_doubt=doubtful)
+        earlier = None if doubtful else attempts_of(chunk)
+        deps.ledger.chunks.give_back(run.connection, chunk, in_doubt=doubtful, earlier=earlier)
         return
     status = OutcomeStatus.UNKNOWN if doubtful else OutcomeStatus.FAILED
     verdict = (status, VENDOR_UNAVAILABLE, f"Sent {chunk.attempt} times; {reason}.")

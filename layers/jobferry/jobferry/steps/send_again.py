@@ -17,7 +17,7 @@ from jobferry.model import ChunkState, OutcomeStatus, RecordResult
 from jobferry.retrying import Verdicts, again_at, halves
 from jobferry.steps.context import RunContext, most_records
 from jobferry.steps.deps import Deps
-from jobferry.steps.resolve_lost import VENDOR_UNAVAILABLE
+from jobferry.steps.resolve_lost import VENDOR_UNAVAILABLE, attempts_of
 
 REACH_BYTES = 4 * 1024 * 1024
 """Of the file, from the first row of a chunk to its last: it is read in one piece."""
@@ -85,13 +85,15 @@ def _part(
     was done, and only one row of it may be to blame. One that was lost counts.
     """
     numbers, first = chunk.row_numbers(), results[rows[0]]
-    refused = chunk.halve and first.code != VENDOR_UNAVAILABLE
+    lost = chunk.halve and first.code == VENDOR_UNAVAILABLE
+    refused = chunk.halve and not lost
     return Part(
         spans=context.cut(chunk, [numbers[position] for position in rows]),
         attempt=chunk.attempt - 1 if refused else chunk.attempt,
         in_doubt=in_doubt,
         not_before=now if chunk.halve else again_at(now, chunk.attempt),
         last=(first.code or "", (first.text or "")[:ERROR_CHARACTERS]),
+        earlier=attempts_of(chunk) if lost and not in_doubt else chunk.earlier,
     )
 
 
@@ -114,7 +116,7 @@ def gather(remainders: Iterable[Remainder], most_rows: int) -> list[list[Remaind
     Only what has the same past goes together, no more rows than a job may have, and no more bytes
     than one of their jobs has had: so much was accepted before.
     """
-    past = attrgetter("part.attempt", "part.in_doubt", "part.last")
+    past = attrgetter("part.attempt", "part.in_doubt", "part.last", "part.earlier")
     bundles: list[list[Remainder]] = []
     for _, alike in groupby(sorted(remainders, key=past), past):
         bundle: list[Remainder] = []

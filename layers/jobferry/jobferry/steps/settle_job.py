@@ -36,6 +36,11 @@ _RECORDS_UNREADABLE = RecordResult(
     text="The job ended; its results cannot be matched, as the file of the run cannot be read.",
 )
 
+_TWICE = (
+    "Also carried out by job {job_id}, which the vendor made late of an earlier submission. "
+    "Look up what both made and take one away."
+)
+
 _SENT_BEFORE = "Sent before without a clear answer, then refused: "
 
 
@@ -216,13 +221,18 @@ def _results(
 def _outcome(row: int, result: RecordResult, chunk: Chunk) -> Outcome:
     """The final word on a row. A refusal decides it, unless an earlier attempt may have been
     carried out."""
+    code, text = result.code, result.text
     doubtful = chunk.in_doubt and result.status is OutcomeStatus.FAILED
+    if doubtful:
+        text = f"{_SENT_BEFORE}{text}"
+    elif chunk.twice is not None and result.status is OutcomeStatus.SUCCEEDED:
+        code, text = "carried_out_twice", _TWICE.format(job_id=chunk.twice)
     return Outcome(
         row=row,
         status=OutcomeStatus.UNKNOWN if doubtful else result.status,
         vendor_id=storable(result.vendor_id, ID_CHARACTERS),
-        error_code=storable(result.code, CODE_CHARACTERS),
-        error=storable(f"{_SENT_BEFORE}{result.text}" if doubtful else result.text),
+        error_code=storable(code, CODE_CHARACTERS),
+        error=storable(text),
         job_id=chunk.job_id,
         attempts=chunk.attempt,
     )

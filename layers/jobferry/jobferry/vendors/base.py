@@ -244,11 +244,17 @@ class PollAnswer:
     """What the last answer of the round told."""
 
 
+TAKEN_WITHIN = 660.0
+"""Seconds after which a vendor neither takes a request that was over, nor shows its job any more:
+ten minutes, and one to spare."""
+
+
 class FoundState(StrEnum):
     FOUND = "found"
     """The submission was carried out as this job."""
     ABSENT = "absent"
-    """Proven not carried out: it may be sent again."""
+    """This search saw everything there is, and none of it is ours. A vendor may show what it took
+    late, so that one such search is no proof (see `steps.absence`)."""
     PENDING = "pending"
     """Not decidable yet: ask again later."""
     UNDECIDABLE = "undecidable"
@@ -257,12 +263,16 @@ class FoundState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What became of a submission whose answer was lost."""
+    """What became of a submission whose answer was lost.
+
+    readable  the vendor could be read: what is PENDING all the same, it cannot decide yet
+    """
 
     state: FoundState
     job_id: str | None = None
     reason: str = ""
     requests: int = 0
+    readable: bool = True
     throttled: Throttled | None = field(default=None, compare=False)
     """The vendor asked for patience meanwhile; it comes along and is no part of the finding."""
 
@@ -326,7 +336,10 @@ class VendorClient(Protocol):
         ...
 
     def find(self, operation: Operation, lost: LostSubmission, now: float) -> Found:
-        """Look for the job of a submission whose answer was lost."""
+        """Look for the job of a submission whose answer was lost.
+
+        It knows no timers: how late a job may show itself is for the caller to weigh.
+        """
         ...
 
 

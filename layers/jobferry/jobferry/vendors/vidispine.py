@@ -86,9 +86,6 @@ READERS = 8
 DELETE_BATCH = 100
 """Ids in one deletion, so that the address stays short."""
 
-_VISIBLE_AFTER_SECONDS = 60.0
-"""A request that timed out may still be worked on; only after this is "not listed" a proof."""
-
 WAITING = "WAITING"
 """The state of a job that waits on a problem."""
 
@@ -277,7 +274,15 @@ class VidispineClient:
         before = self.requests_made
 
         def found(state: FoundState, job_id: str | None = None, reason: str = "") -> Found:
-            return Found(state, job_id, reason, self.requests_made - before, patience(problem))
+            made = self.requests_made - before
+            return Found(
+                state,
+                job_id,
+                reason,
+                made,
+                readable=problem is None,
+                throttled=patience(problem),
+            )
 
         jobs, hits, problem = self._list(("jobmetadata", f"{TOKEN_KEY}={lost.token}"))
         if problem is not None:
@@ -291,8 +296,6 @@ class VidispineClient:
                 FoundState.UNDECIDABLE,
                 reason="the site does not search its jobs by metadata",
             )
-        if now - lost.sent_at < _VISIBLE_AFTER_SECONDS:
-            return found(FoundState.PENDING, reason="a job may take a moment to become visible")
         if now - lost.sent_at > RETENTION_SECONDS:
             return found(FoundState.UNDECIDABLE, reason="the site may have purged the job")
         return found(FoundState.ABSENT)

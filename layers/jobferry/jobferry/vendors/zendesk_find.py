@@ -2,8 +2,8 @@
 
 A job is ours if it is of our size, no other chunk's, and the records that it made are new, of the
 kind that we sent, and carry our external ids (or our names or subjects, where there are none). Only
-a search that saw everything and understood everything it saw may say "absent", because then the
-rows are sent again.
+a search that saw everything and understood everything it saw may say "absent"; records with our
+external ids have the last word (`zendesk_find_records`).
 """
 
 from __future__ import annotations
@@ -11,31 +11,33 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from jobferry.errors import may_have_been_done
 from jobferry.model import JsonObject
-from jobferry.vendors.base import Found, FoundState, JobPhase, JobReading, LostSubmission
+from jobferry.vendors.base import (
+    Found,
+    FoundState,
+    JobPhase,
+    JobReading,
+    LostSubmission,
+    Operation,
+)
 from jobferry.vendors.zendesk_answers import json_object, problem_of
+from jobferry.vendors.zendesk_find_records import Made, made_since, records_made
 from jobferry.vendors.zendesk_jobs import API, JobReader, readings_of
 from jobferry.vendors.zendesk_requests import READABLE
-from jobferry.vendors.zendesk_results import is_refusal
+from jobferry.vendors.zendesk_results import error_of_item, is_refusal
 
 if TYPE_CHECKING:
     from jobferry.vendors.zendesk_client import Account
-
-VISIBLE_AFTER = 60.0
-"""Seconds: a request that timed out may still be worked on; only then is "not listed" a proof."""
 
 LIST_TRUSTED = 3_600.0
 """Seconds for which the list surely still shows a job: the shortest that was ever documented."""
 
 CANDIDATES = 200
 """Jobs of our size and nobody's that are looked at, each for one request or more."""
-
-CLOCK_TOLERANCE = 120.0
-"""Seconds that the vendor's clock may be behind ours."""
 
 # What a record shows of what we sent, best first. Only external ids tell records apart for sure.
 _EXTERNAL_ID = "external_id"
@@ -51,6 +53,9 @@ class Verdict(Enum):
     OURS = auto()
     NOT_OURS = auto()
     DOUBTFUL = auto()
+    """It may be ours; whether our records are there decides."""
+    VANISHED = auto()
+    """What it made is gone: it may be ours, and nothing can tell any more."""
     UNREADABLE = auto()
     RUNNING = auto()
 
@@ -74,13 +79,10 @@ class Searched:
         """What it means, `age` seconds after the submission."""
         if self.job_id is not None:
             return Found(FoundState.FOUND, self.job_id)
-        if self.unreadable:
-            return Found(FoundState.PENDING, reason="the list of jobs could not be read")
-        if self.verdicts[Verdict.RUNNING]:
-            return Found(FoundState.PENDING, reason="a job of this size is still running")
-        if self.verdicts[Verdict.UNREADABLE]:
-            return Found(FoundState.PENDING, reason="a job or its records could not be read")
-        if self.verdicts[Verdict.DOUBTFUL]:
+        pending = self.pending()
+        if pending is not None:
+            return pending
+        if self.verdicts[Verdict.DOUBTFUL] or self.vanished:
             return Found(
                 FoundState.UNDECIDABLE,
                 reason="a job of this size ran at that time and its records cannot be told apart",
@@ -91,13 +93,34 @@ class Searched:
             )
         if age > LIST_TRUSTED:
             return Found(FoundState.UNDECIDABLE, reason="the vendor may have forgotten the job")
-        if age < VISIBLE_AFTER:
-            return Found(FoundState.PENDING, reason="a job may take a moment to become visible")
         return Found(FoundState.ABSENT)
+
+    @property
+    def vanished(self) -> bool:
+        """Whether a job that may be ours made records that are gone."""
+        return self.verdicts[Verdict.VANISHED] > 0
+
+    def pending(self) -> Found | None:
+        """Why it decides nothing yet, if it does not."""
+        unreadable = None
+        if self.unreadable:
+            unreadable = "the list of jobs could not be read"
+        elif self.verdicts[Verdict.UNREADABLE]:
+            unreadable = "a job or its records could not be read"
+        if unreadable is not None:
+            return Found(FoundState.PENDING, reason=unreadable, readable=False)
+        if self.verdicts[Verdict.RUNNING]:
+            return Found(FoundState.PENDING, reason="a job of this size is still running")
+        return None
 
 
 def find_job(
-    account: Account, jobs: JobReader, kind: str | None, lost: LostSubmission, now: float
+    account: Account,
+    jobs: JobReader,
+    operation: Operation,
+    kind: str | None,
+    lost: LostSubmission,
+    now: float,
 ) -> Found:
     """Look for a lost submission.
 
@@ -111,7 +134,32 @@ def find_job(
         return _shown(lost, raw) if kind is None else _compare(account, kind, lost, raw)
 
     searched = search(jobs, lost, len(lost.records), made_ours)
-    return searched.conclusion(now - lost.sent_at)
+    found = searched.conclusion(now - lost.sent_at)
+    if found.state in (FoundState.FOUND, FoundState.PENDING) or searched.vanished:
+        return found
+    return _weighed(account, operation, lost, found)
+
+
+def _weighed(account: Account, operation: Operation, lost: LostSubmission, found: Found) -> Found:
+    """What the records with our external ids make of what the jobs said.
+
+    None of them being there decides also where the list of jobs does not, if all were looked for.
+    """
+    absent = found.state is FoundState.ABSENT
+    look = records_made(account, operation, lost.records, lost.sent_at, all_of_them=not absent)
+    match look.made:
+        case Made.UNREADABLE:
+            return Found(
+                FoundState.PENDING, reason="the records could not be looked up", readable=False
+            )
+        case Made.SOME if absent:
+            return Found(
+                FoundState.PENDING,
+                reason="records with these external ids were made since, by no job that was seen",
+            )
+        case Made.NONE if look.whole:
+            return Found(FoundState.ABSENT)
+    return found
 
 
 def search(
@@ -189,9 +237,14 @@ def _judge(
 
 
 def _did_nothing(raw: JsonObject, size: int) -> bool:
-    """Whether every record was refused: be the job ours or not, its rows may be sent."""
+    """Whether every record was refused: be the job ours or not, its rows may be sent.
+
+    An error of the vendor's own is no refusal: it may have struck when the row was done.
+    """
     items = items_in(raw)
-    return len(items) == size and all(is_refusal(item) for item in items)
+    return len(items) == size and all(
+        is_refusal(item) and not may_have_been_done(*error_of_item(item, raw)) for item in items
+    )
 
 
 def ids_in(items: Iterable[JsonObject]) -> set[str]:
@@ -213,7 +266,7 @@ def _shown(lost: LostSubmission, raw: JsonObject) -> Verdict:
     wanted, shown = _values(lost.records, _EXTERNAL_ID), _values(items_in(raw), _EXTERNAL_ID)
     if wanted.total() < len(lost.records) or not shown:
         return Verdict.DOUBTFUL
-    foreign = shown - wanted or any(_older(item, lost.sent_at) for item in items_in(raw))
+    foreign = shown - wanted or any(not made_since(item, lost.sent_at) for item in items_in(raw))
     return Verdict.NOT_OURS if foreign else Verdict.OURS
 
 
@@ -232,7 +285,7 @@ def _compare(account: Account, kind: str, lost: LostSubmission, raw: JsonObject)
         # a job that changed older tickets is told by what its results say that it did.
         if any(item.get("action") in _CHANGES for item in items_in(raw)):
             return Verdict.NOT_OURS
-    elif any(_older(record, lost.sent_at) for record in records):
+    elif any(not made_since(record, lost.sent_at) for record in records):
         return Verdict.NOT_OURS
     return _resemblance(records, lost.records)
 
@@ -246,7 +299,7 @@ def _made_others(account: Account, kind: str, ids: Collection[str]) -> Verdict:
             return Verdict.UNREADABLE
         if records:
             return Verdict.NOT_OURS
-    return Verdict.DOUBTFUL
+    return Verdict.VANISHED
 
 
 def records_of(account: Account, kind: str, ids: Collection[str]) -> list[JsonObject] | None:
@@ -262,20 +315,6 @@ def records_of(account: Account, kind: str, ids: Collection[str]) -> list[JsonOb
         for record in (stored if isinstance(stored, list) else [])
         if isinstance(record, dict) and str(record.get("id")) in ids
     ]
-
-
-def made_since(record: JsonObject, sent_at: float) -> bool:
-    """Whether a record may have been made by a request that left at `sent_at`."""
-    return not _older(record, sent_at)
-
-
-def _older(record: JsonObject, sent_at: float) -> bool:
-    """Whether a record was there before our request left."""
-    try:
-        created = datetime.fromisoformat(str(record.get("created_at"))).timestamp()
-    except ValueError:
-        return False
-    return created < sent_at - CLOCK_TOLERANCE
 
 
 def _resemblance(theirs: Sequence[JsonObject], ours: Sequence[JsonObject]) -> Verdict:

@@ -11,14 +11,7 @@ from typing import TYPE_CHECKING
 
 from jobferry.model import JsonObject
 from jobferry.vendors.base import Found, FoundState, LostSubmission
-from jobferry.vendors.zendesk_find import (
-    VISIBLE_AFTER,
-    Verdict,
-    ids_in,
-    items_in,
-    records_of,
-    search,
-)
+from jobferry.vendors.zendesk_find import Verdict, ids_in, items_in, records_of, search
 from jobferry.vendors.zendesk_jobs import JobReader
 
 if TYPE_CHECKING:
@@ -41,15 +34,12 @@ def find_merge(account: Account, jobs: JobReader, lost: LostSubmission, now: flo
 
     # Zendesk does not say whether the total of a merge counts its target.
     searched = search(jobs, lost, None, merged_ours)
-    age = now - lost.sent_at
-    found = searched.conclusion(age)
+    found = searched.conclusion(now - lost.sent_at)
     if found.state is not FoundState.UNDECIDABLE or not searched.complete:
         return found
-    if age < VISIBLE_AFTER:
-        return Found(FoundState.PENDING, reason="a job may take a moment to become visible")
     tickets = records_of(account, "tickets", {source})
     if tickets is None:
-        return Found(FoundState.PENDING, reason="the ticket could not be read")
+        return Found(FoundState.PENDING, reason="the ticket could not be read", readable=False)
     if tickets and tickets[0].get("status") not in (None, _CLOSED):
         return Found(FoundState.ABSENT)
     return Found(

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from jobferry.model import JsonObject
 from jobferry.vendors.base import Found, LostSubmission
 from jobferry.vendors.zendesk_answers import json_object, problem_of
-from jobferry.vendors.zendesk_find import Verdict, ids_in, items_in, made_since, search
+from jobferry.vendors.zendesk_find import Verdict, ids_in, items_in, search
+from jobferry.vendors.zendesk_find_records import made_since
 from jobferry.vendors.zendesk_jobs import API, JobReader
 from jobferry.vendors.zendesk_results import is_refusal
 

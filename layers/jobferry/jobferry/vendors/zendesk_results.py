@@ -209,6 +209,11 @@ def _verdict(operation: Operation, item: JsonObject, raw: JsonObject) -> RecordR
     return SAYS_NOTHING
 
 
+def error_of_item(item: JsonObject, raw: JsonObject) -> tuple[str, str]:
+    """(code, text) of a result that says that its record failed."""
+    return _error_code(item, _status_word(item)), _error_text(item, raw)
+
+
 def _error_code(item: JsonObject, word: str) -> str:
     error = item.get("error")
     if isinstance(error, dict):

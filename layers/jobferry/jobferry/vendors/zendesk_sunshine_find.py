@@ -6,18 +6,25 @@ results. A job that made records is recognised by reading some of them back.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum, auto
 
+from jobferry.errors import may_have_been_done
 from jobferry.model import JsonObject
-from jobferry.vendors.base import Found, FoundState, LostSubmission, Operation, Refused
+from jobferry.vendors.base import (
+    TAKEN_WITHIN,
+    Found,
+    FoundState,
+    LostSubmission,
+    Operation,
+    Refused,
+)
 from jobferry.vendors.http_limits import REQUEST_SECONDS
+from jobferry.vendors.zendesk_answers import errors_of
 from jobferry.vendors.zendesk_sunshine_jobs import SunshineReader, is_missing, reading_of
 from jobferry.vendors.zendesk_sunshine_results import ABORTED, FAILED, id_of
-
-VISIBLE_AFTER_SECONDS = 60.0
-"""A request that timed out may still be worked on; only after this is "not listed" a proof."""
 
 CLOCK_SKEW_SECONDS = 300.0
 """How far the vendor's clock may be from ours."""
@@ -35,6 +42,8 @@ class _Match(Enum):
     OURS = auto()
     NOT_OURS = auto()
     DOUBTFUL = auto()
+    VANISHED = auto()
+    RUNNING = auto()
     UNREAD = auto()
 
 
@@ -55,32 +64,36 @@ def find_job(
     """
     listing = reader.listed()
     if listing.problem is not None:
-        return Found(FoundState.PENDING, reason="the list of jobs could not be read")
+        return _pending("the list of jobs could not be read", readable=False)
     candidates = [job for job in listing.jobs if _may_be_ours(job, lost)]
     if len(candidates) > CANDIDATES:
-        return Found(FoundState.UNDECIDABLE, reason="too many jobs were begun at that time")
-    seen = {_Match.DOUBTFUL: 0, _Match.UNREAD: 0, _Match.NOT_OURS: 0}
+        return _weighed(reader, operation, lost, "too many jobs were begun at that time")
+    seen: Counter[_Match] = Counter()
     for job in candidates:
         match = _examine(reader, job, kind, lost.records)
         if match is _Match.OURS:
             return Found(FoundState.FOUND, str(job["id"]))
         seen[match] += 1
     if seen[_Match.UNREAD]:
+        return _pending("a job of that time cannot be read yet", readable=False)
+    if seen[_Match.RUNNING]:
+        return _pending("a job of that time is still running")
+    if seen[_Match.VANISHED]:
         return Found(
-            FoundState.PENDING, reason="a job of that time is still running or cannot be read yet"
+            FoundState.UNDECIDABLE, reason="a job ran at that time and what it made is gone"
         )
+    doubt = ""
     if seen[_Match.DOUBTFUL]:
-        return Found(
-            FoundState.UNDECIDABLE,
-            reason="a job ran at that time and its records cannot be told apart",
-        )
-    if not listing.complete:
-        return Found(FoundState.UNDECIDABLE, reason="the list of recent jobs is too long")
-    if now - lost.sent_at > retention:
-        return Found(FoundState.UNDECIDABLE, reason="the vendor has forgotten jobs of that time")
-    if now - lost.sent_at < VISIBLE_AFTER_SECONDS:
-        return Found(FoundState.PENDING, reason="a job may take a moment to become visible")
-    return _absent_unless_records_say_otherwise(reader, operation, lost)
+        doubt = "a job ran at that time and its records cannot be told apart"
+    elif not listing.complete:
+        doubt = "the list of recent jobs is too long"
+    elif now - lost.sent_at > retention:
+        doubt = "the vendor has forgotten jobs of that time"
+    return _weighed(reader, operation, lost, doubt)
+
+
+def _pending(reason: str, *, readable: bool = True) -> Found:
+    return Found(FoundState.PENDING, reason=reason, readable=readable)
 
 
 def _may_be_ours(job: JsonObject, lost: LostSubmission) -> bool:
@@ -89,7 +102,7 @@ def _may_be_ours(job: JsonObject, lost: LostSubmission) -> bool:
     created = _moment(job.get("created_at"))
     if created is None:
         return True
-    latest = lost.sent_at + REQUEST_SECONDS + CLOCK_SKEW_SECONDS
+    latest = lost.sent_at + REQUEST_SECONDS + TAKEN_WITHIN + CLOCK_SKEW_SECONDS
     return lost.sent_at - CLOCK_SKEW_SECONDS <= created <= latest
 
 
@@ -102,7 +115,7 @@ def _examine(
         # It did nothing: whether it was ours or not, the rows may be sent.
         return _Match.NOT_OURS
     if status not in ("completed", FAILED):
-        return _Match.UNREAD
+        return _Match.RUNNING
     shown = reader.show(str(job.get("id")))
     if not isinstance(shown, dict):
         return _Match.DOUBTFUL if is_missing(shown) else _Match.UNREAD
@@ -120,11 +133,19 @@ def _examine(
         if item.get("success") is True and (identity := id_of(item))
     ]
     if not made:
-        # Every row was refused: again, nothing was done. Without all results nobody can say.
+        # Every row was refused: again, nothing was done. Without all results nobody can say, nor
+        # where the vendor failed over a row.
         whole = len(items) == len(records) and reading_of(shown).status != FAILED
-        refused = whole and all(item.get("success") is False for item in items)
+        refused = whole and all(_refused(item) for item in items)
         return _Match.NOT_OURS if refused else _Match.DOUBTFUL
     return _compare(reader, kind, records, made)
+
+
+def _refused(item: JsonObject) -> bool:
+    """Whether a result says for sure that its row was not carried out."""
+    errors = item.get("errors")
+    code, text = errors_of(errors if isinstance(errors, list) else [])
+    return item.get("success") is False and not may_have_been_done(code, text)
 
 
 def _compare(
@@ -145,6 +166,8 @@ def _compare(
         if _key(kind, ours):
             return _Match.OURS if _key(kind, stored) in keys else _Match.NOT_OURS
         matches.add(_resemblance(ours, stored))
+    if not matches:
+        return _Match.VANISHED
     return matches.pop() if len(matches) == 1 else _Match.DOUBTFUL
 
 
@@ -170,27 +193,35 @@ def _resemblance(ours: JsonObject, stored: JsonObject) -> _Match:
     return _Match.NOT_OURS if untouched and not equal else _Match.DOUBTFUL
 
 
-def _absent_unless_records_say_otherwise(
-    reader: SunshineReader, operation: Operation, lost: LostSubmission
+def _weighed(
+    reader: SunshineReader, operation: Operation, lost: LostSubmission, doubt: str
 ) -> Found:
-    """The last proof: no record with one of our external ids was made since we sent them."""
+    """The last word: whether a record with one of our external ids was made since we sent them.
+
+    Args:
+        doubt: why the jobs decide nothing; empty where none of them is ours.
+    """
+    by_jobs = Found(FoundState.UNDECIDABLE, reason=doubt) if doubt else Found(FoundState.ABSENT)
     if "external_id" not in operation.fields:
-        return Found(FoundState.ABSENT)
-    for type_key, external_ids in _external_ids(lost.records).items():
+        return by_jobs
+    by_type = _external_ids(lost.records)
+    for type_key, external_ids in by_type.items():
         for start in range(0, len(external_ids), EXTERNAL_IDS_PER_REQUEST):
             batch = external_ids[start : start + EXTERNAL_IDS_PER_REQUEST]
             listing = reader.records_by_external_id(type_key, batch)
             if isinstance(listing.problem, Refused):
                 # An account without this look-up leaves the list of jobs as the proof.
-                return Found(FoundState.ABSENT)
+                return by_jobs
             if listing.problem is not None:
-                return Found(FoundState.PENDING, reason="the records could not be read")
+                return _pending("the records could not be read", readable=False)
             if any(_made_since(record, lost.sent_at) for record in listing.jobs):
-                return Found(
-                    FoundState.UNDECIDABLE,
-                    reason="records with these external ids were made at that time, by no job seen",
+                if doubt:
+                    return by_jobs
+                return _pending(
+                    "records with these external ids were made since, by no job that was seen"
                 )
-    return Found(FoundState.ABSENT)
+    all_asked = sum(map(len, by_type.values())) == len(lost.records)
+    return Found(FoundState.ABSENT) if all_asked else by_jobs
 
 
 def _external_ids(records: Sequence[JsonObject]) -> dict[str, list[str]]:

@@ -103,7 +103,7 @@ class ZendeskSupportClient(ZendeskClient):
             return find_merge(self._account, self._jobs, lost, now)
         if operation.adds:
             return find_update(self._account, self._jobs, lost, now)
-        return find_job(self._account, self._jobs, read_back_kind(operation), lost, now)
+        return find_job(self._account, self._jobs, operation, read_back_kind(operation), lost, now)
 
 
 def _is_unknown(answer: Answer | NoAnswer) -> bool:
