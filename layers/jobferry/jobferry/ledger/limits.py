@@ -22,6 +22,9 @@ from jobferry.shares import Demand
 DEMAND_SECONDS = 300.0
 """A run that has not said for this long what it needs has no share: nobody carries it."""
 
+OUTAGES = 10
+"""Outages that are remembered: what was lost in one is not held against its rows."""
+
 OUTAGE_FROM = 3
 """Submissions in a row without a clear answer from which on the vendor is taken to be out."""
 
@@ -45,7 +48,7 @@ class Limits:
     unclear        submissions in a row that got no clear answer, of all lanes
     unclear_since  when the first of them was over (epoch seconds)
     outage_until   epoch seconds before which no job may be submitted, because of these
-    last_outage    from when to when the last outage was (epoch seconds)
+    outages        from when to when the last outages were (epoch seconds)
     """
 
     in_flight: int
@@ -60,7 +63,7 @@ class Limits:
     unclear: int = 0
     unclear_since: float = 0.0
     outage_until: float = 0.0
-    last_outage: tuple[float, float] | None = None
+    outages: tuple[tuple[float, float], ...] = ()
 
     @property
     def in_outage(self) -> bool:
@@ -71,9 +74,7 @@ class Limits:
         """Whether a submission that was over at this moment met an outage."""
         if self.in_outage and moment >= self.unclear_since:
             return True
-        return self.last_outage is not None and (
-            self.last_outage[0] <= moment <= self.last_outage[1]
-        )
+        return any(since <= moment <= until for since, until in self.outages)
 
     def max_jobs(self, now: float) -> int:
         """Jobs that may be in flight now."""
@@ -150,7 +151,7 @@ class LimitsOf:
             unclear=item.get("unclear", 0),
             unclear_since=item.get("unclear_since", 0.0),
             outage_until=item.get("outage_until", 0.0),
-            last_outage=tuple(item["last_outage"]) if "last_outage" in item else None,
+            outages=tuple((since, until) for since, until in item.get("outages", ())),
         )
 
     def requests(self, connection: str) -> Requests:
@@ -314,7 +315,7 @@ class LimitsOf:
         """
         over: dict[str, Any] = {}
         if limits.in_outage:
-            over["last_outage"] = [limits.unclear_since, now]
+            over["outages"] = [*limits.outages, (limits.unclear_since, now)][-OUTAGES:]
         with suppress(ConditionFailedError):
             self._table.write(
                 Update(

@@ -495,18 +495,24 @@ def _resolve(work: LaneWork) -> None:
             return
         if work.deps.now() < _search_from(work, chunk):
             continue
-        if work.run.halt is not None and (trouble := work.cannot_ask) is not None:
+        if work.run.halt is not None and (trouble := _cannot_find(work)) is not None:
             _give_up(work, chunk, trouble)
             continue
         seconds = work.latency.median if work.latency is not None else JOB_SECONDS
         search = resolve_lost(chunk, work.context, work.linked, work.deps, known, seconds)
         work.search_from[chunk.number] = search.again_at
         work.searched(search.requests)
-        if search.wait_until is not None:
-            work.be_patient(search.wait_until)
+        if search.throttled is not None:
+            work.obey(search.throttled)
         work.reload([chunk.number])
         if chunk.number not in work.chunks:
             work.returned(chunk.number)
+
+
+def _cannot_find(work: LaneWork) -> Trouble | None:
+    """Why a lost submission can be searched for no more."""
+    source = work.trouble(SOURCE)
+    return work.cannot_ask or (source if source is not None and source.stops else None)
 
 
 def _give_up(work: LaneWork, chunk: Chunk, trouble: Trouble) -> None:

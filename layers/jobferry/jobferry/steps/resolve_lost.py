@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from jobferry import pacing
 from jobferry.connections import Linked
 from jobferry.ledger.chunks import Attempt, Chunk, Ending
-from jobferry.model import OutcomeStatus
+from jobferry.model import JsonObject, OutcomeStatus
+from jobferry.objects import SourceError
 from jobferry.steps import absence
 from jobferry.steps.absence import Step
 from jobferry.steps.context import RunContext
 from jobferry.steps.deps import Deps
 from jobferry.steps.isolation import DATA_ERRORS
-from jobferry.vendors.base import Found, FoundState, LostSubmission
+from jobferry.vendors.base import Found, FoundState, LostSubmission, Throttled
 from jobferry.vendors.http_limits import REQUEST_SECONDS
 
 SEND_WINDOW = REQUEST_SECONDS + 15.0
@@ -42,16 +42,19 @@ _NOT_KNOWN = Found(
 )
 
 
+_NO_RECORDS = Found(FoundState.PENDING, reason="the file of the run cannot be read", readable=False)
+
+
 class Search(NamedTuple):
     """A search for a lost submission.
 
-    requests    what it took
-    wait_until  until when the vendor wants to be left alone (epoch seconds)
-    again_at    when to search once more, where the vendor could not tell yet
+    requests   what it took
+    throttled  how the vendor wants to be left alone meanwhile
+    again_at   when to search once more, where the vendor could not tell yet
     """
 
     requests: int = 0
-    wait_until: float | None = None
+    throttled: Throttled | None = None
     again_at: float = 0.0
 
 
@@ -88,13 +91,10 @@ def resolve_lost(
             _again(chunk, context, deps, "the vendor gave no clear answer")
         return Search()
     found = _find(chunk, context, linked, deps, known, now)
-    wait_until = None
-    if found.throttled is not None:
-        wait_until = pacing.blocked_until(deps.now(), found.throttled.retry_after)
     if repeat_from is not None and found.state is FoundState.ABSENT:
         if now >= repeat_from:
             _again(chunk, context, deps, "the vendor did not take it")
-            return Search(found.requests, wait_until)
+            return Search(found.requests, found.throttled)
         found = replace(found, state=FoundState.PENDING)
     step, searched = absence.judge(
         found,
@@ -107,9 +107,9 @@ def resolve_lost(
             chunk, now, unseen_at=searched.unseen_at, readable_at=searched.readable_at
         )
         again_at = searched.next_at if repeat_from is None else min(searched.next_at, repeat_from)
-        return Search(found.requests, wait_until, max(now, again_at))
+        return Search(found.requests, found.throttled, max(now, again_at))
     _decide(step, found, chunk, context, deps, now)
-    return Search(found.requests, wait_until)
+    return Search(found.requests, found.throttled)
 
 
 def _decide(
@@ -170,14 +170,17 @@ def _find(
     by_token = context.vendor.capabilities.token_search
     jobs = {} if by_token else known()
     sent_at = chunk.sending_at or 0.0
+    records = _records_of(chunk, context)
     if jobs is None:
         found = _NOT_KNOWN
+    elif records is None:
+        found = _NO_RECORDS
     else:
         ended = {i for i, ended_at in jobs.items() if sent_at - LISTED < ended_at < sent_at}
         lost = LostSubmission(
             token=chunk.token,
             sent_at=sent_at,
-            records=context.records(chunk),
+            records=records,
             known_jobs=frozenset(jobs),
             ended_before=frozenset(ended),
             lost_at=lost_from(chunk),
@@ -197,6 +200,14 @@ def _find(
         reason=found.reason,
     )
     return found
+
+
+def _records_of(chunk: Chunk, context: RunContext) -> list[JsonObject] | None:
+    """The records of a chunk; None where its file cannot be read."""
+    try:
+        return context.records(chunk)
+    except SourceError:
+        return None
 
 
 def searches_of(chunk: Chunk) -> absence.Search:
@@ -228,10 +239,17 @@ def _again(chunk: Chunk, context: RunContext, deps: Deps, reason: str) -> None:
     as a request may time out for its size."""
     run = context.run
     doubtful = context.operation.repeatable
+    earlier = None if doubtful else attempts_of(chunk)
+    if deps.ledger.limits.get(run.connection).was_outage(lost_from(chunk)):
+        # The vendor was out: that is not held against these rows, however long it takes.
+        before = chunk.attempt - 1
+        deps.ledger.chunks.give_back(
+            run.connection, chunk, attempt=before, in_doubt=doubtful, earlier=earlier
+        )
+        return
     left = chunk.attempt < context.profile.max_attempts
     halve = left and chunk.rows > 1 and chunk.attempt >= LOST_BEFORE_HALVING
     if left and not halve:
-        earlier = None if doubtful else attempts_of(chunk)
         deps.ledger.chunks.give_back(run.connection, chunk, in_doubt=doubtful, earlier=earlier)
         return
     status = OutcomeStatus.UNKNOWN if doubtful else OutcomeStatus.FAILED
