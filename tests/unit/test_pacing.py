@@ -149,6 +149,24 @@ class TestNextLook:
             assert moment is not None
             assert moment > NOW
 
+    @given(
+        st.floats(),
+        st.floats(0, 4e9),
+        st.none() | st.integers() | st.just(10**400),
+        st.none() | st.integers() | st.just(10**400),
+    )
+    def test_no_count_is_absurd_enough_to_foretell_what_cannot_be(
+        self, submitted_at: float, now: float, progress: int | None, total: int | None
+    ) -> None:
+        moment = pacing.foretold(submitted_at, now, progress, total)
+        assert moment is None or now <= moment <= now + pacing.LONGEST_FORECAST
+
+    @pytest.mark.parametrize(
+        ("progress", "total"), [(1, 10**400), (-1, 10), (1, 2**60), (10**400, 10**401), (True, 0)]
+    )
+    def test_counts_that_are_none(self, progress: int, total: int) -> None:
+        assert pacing.foretold(NOW - 10, NOW, progress, total) is None
+
 
 class TestLanes:
     @given(st.integers(0, 5_000), st.integers(0, 1_000_000), st.integers(1, 1_000))
@@ -178,16 +196,23 @@ class TestLanes:
 
 
 class TestWaits:
-    @given(st.none() | st.floats(0, 100_000, allow_subnormal=False))
-    def test_retry_after_is_obeyed_exactly(self, retry_after: float | None) -> None:
-        if retry_after is None:
-            assert pacing.blocked_until(NOW, None) == NOW + pacing.THROTTLED
-            assert pacing.full_until(NOW, None) == NOW + pacing.NO_SLOT
-            assert pacing.full_until(NOW, None, quiet=60.0) == NOW + 12
-            assert pacing.full_until(NOW, None, quiet=3_600.0) == NOW + pacing.FULL_CEILING
-        else:
-            assert pacing.blocked_until(NOW, retry_after) == NOW + retry_after
-            assert pacing.full_until(NOW, retry_after) == NOW + retry_after
+    @given(st.floats(0, pacing.LONGEST_WAIT, allow_subnormal=False))
+    def test_retry_after_is_obeyed_exactly(self, retry_after: float) -> None:
+        assert pacing.blocked_until(NOW, retry_after) == NOW + retry_after
+        assert pacing.full_until(NOW, retry_after) == NOW + retry_after
+
+    @pytest.mark.parametrize("retry_after", [None, math.nan])
+    def test_without_one_there_is_a_wait_all_the_same(self, retry_after: float | None) -> None:
+        assert pacing.blocked_until(NOW, retry_after) == NOW + pacing.THROTTLED
+        assert pacing.full_until(NOW, retry_after) == NOW + pacing.NO_SLOT
+        assert pacing.full_until(NOW, retry_after, quiet=60.0) == NOW + 12
+        assert pacing.full_until(NOW, retry_after, quiet=3_600.0) == NOW + pacing.FULL_CEILING
+
+    @given(st.floats(), st.floats())
+    def test_no_wait_is_longer_than_an_hour(self, retry_after: float, quiet: float) -> None:
+        latest = NOW + pacing.LONGEST_WAIT
+        assert NOW <= pacing.blocked_until(NOW, retry_after) <= latest
+        assert NOW <= pacing.full_until(NOW, retry_after, quiet) <= latest
 
     def test_lanes_that_do_nothing_start_later_and_later(self) -> None:
         moments = [pacing.relaunch_at(NOW, n) for n in range(20)]

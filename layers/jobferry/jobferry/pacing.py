@@ -107,14 +107,26 @@ class InFlight:
         return latency.ended_since(moment - self.submitted_at, self.known_age)
 
 
+LONGEST_WAIT = 3_600.0
+"""Seconds: no wait is longer, whatever a vendor asks for. It is asked again then."""
+
+LONGEST_FORECAST = 30 * 86_400.0
+"""Seconds: the farthest end of a job that a count of progress is believed for."""
+
+_LARGEST_COUNT = 2**53
+"""Counts above this are no counts; below it they are exact as floats."""
+
+
 def foretold(
     submitted_at: float, now: float, progress: int | None, total: int | None
 ) -> float | None:
     """When a job will end whose vendor counts its progress; None when it does not, or not yet."""
     age = now - submitted_at
-    if not progress or not total or age <= 0 or progress >= total:
+    if not progress or not total or not 0.0 < age < math.inf:
         return None
-    return now + age * (total - progress) / progress
+    if not 0 < progress < total <= _LARGEST_COUNT:
+        return None
+    return now + min(LONGEST_FORECAST, age * (total - progress) / progress)
 
 
 def expected_ended(moment: float, flying: Sequence[InFlight], latency: Latency | None) -> float:
@@ -237,8 +249,8 @@ def worth_staying(wait: float, memory_gb: float) -> bool:
 
 
 def blocked_until(now: float, retry_after: float | None) -> float:
-    """No request before this, after a 429: exactly what the vendor asks for."""
-    return now + (THROTTLED if retry_after is None else retry_after)
+    """No request before this, after a 429: what the vendor asks for, an hour at the most."""
+    return now + _bounded(retry_after, THROTTLED)
 
 
 def full_until(now: float, retry_after: float | None, quiet: float = 0.0) -> float:
@@ -247,9 +259,15 @@ def full_until(now: float, retry_after: float | None, quiet: float = 0.0) -> flo
     quiet: seconds since a submission was accepted last. Slots that others hold for long are asked
         for less and less often.
     """
-    if retry_after is not None:
-        return now + retry_after
-    return now + min(FULL_CEILING, max(NO_SLOT, _QUIET * quiet))
+    unsaid = min(FULL_CEILING, max(NO_SLOT, _QUIET * quiet))
+    return now + _bounded(retry_after, unsaid)
+
+
+def _bounded(seconds: float | None, unsaid: float) -> float:
+    """A wait within reason; `unsaid` where there is none."""
+    if seconds is None or math.isnan(seconds):
+        return unsaid
+    return min(max(0.0, seconds), LONGEST_WAIT)
 
 
 OUTAGE_FIRST = 30.0

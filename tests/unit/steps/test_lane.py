@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+from datetime import datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,3 +42,13 @@ def test_a_new_lane_is_its_run_and_number() -> None:
 def test_a_timestamp_is_utc_to_the_millisecond() -> None:
     assert timestamp(1_767_225_600.0) == "2026-01-01T00:00:00.000Z"
     assert timestamp(1_767_225_600.5) == "2026-01-01T00:00:00.500Z"
+
+
+@given(st.floats())
+def test_every_moment_has_a_timestamp(moment: float) -> None:
+    assert datetime.fromisoformat(timestamp(moment)).tzinfo is not None
+
+
+@pytest.mark.parametrize("moment", [math.inf, 1e12, 1e300])
+def test_a_moment_beyond_all_dates_is_the_last_one(moment: float) -> None:
+    assert timestamp(moment) == "9999-12-31T23:59:59.000Z"

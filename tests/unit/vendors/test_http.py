@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import gzip
 import socket
+import time
+import tracemalloc
+from pathlib import Path
 
 import pytest
+import requests
 
+from jobferry.vendors.base import ThrottleReason
 from jobferry.vendors.http import Answer, HttpClient, NoAnswer
-from tests.unit.vendors.raw_server import OK, serving
+from tests.unit.vendors.raw_server import OK, serving, serving_tls
 
 SECRET = "Bearer tell-nobody"
 
@@ -119,6 +124,12 @@ def test_a_connection_that_takes_too_long_has_sent_nothing(
         head("Content-Length: 3", "Content-Encoding: gzip") + b"abc",
         head(*(f"X-{n}: y" for n in range(200))),
         head("X: " + "y" * 70_000),
+        head("Content-Length: 2", "Content-Length: 3") + b"{}",
+        head("Content-Length: 48, 50") + b"{}",
+        head("Content-Length: x", "Transfer-Encoding: chunked") + b"x\r\n",
+        b"HTTP/1.1 2000 OK\r\n\r\n",
+        b"HTTP/9.9 200 OK\r\n\r\n",
+        b"\xff\xfe\x00",
     ],
     ids=[
         "nothing",
@@ -129,6 +140,12 @@ def test_a_connection_that_takes_too_long_has_sent_nothing(
         "not packed",
         "too many headers",
         "header too long",
+        "two lengths",
+        "two lengths in one",
+        "no length",
+        "no status",
+        "no version",
+        "no text",
     ],
 )
 def test_a_broken_answer_may_have_been_sent(answer: bytes) -> None:
@@ -160,7 +177,89 @@ def test_an_answer_that_drips_is_bounded_too() -> None:
     with serving(head("Content-Length: 900") + b"x" * 900, drip_seconds=0.01) as server:
         answer = client(server.url).request("GET", "/")
 
-    assert answer == NoAnswer(sent=True, reason="the answer was too large or too slow")
+    assert answer == NoAnswer(sent=True, reason="no answer came in time")
+
+
+DRIPPING_HEAD = head(*(f"X-{n}: {'y' * 60_000}" for n in range(90)))
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("start", "without_end", "drip_seconds"),
+    [
+        (DRIPPING_HEAD, b"", 0.02),
+        (b"", CONTINUE, 0.0),
+        (b"", CONTINUE, 0.005),
+        (head("Transfer-Encoding: chunked"), b"1\r\nx\r\n", 0.005),
+        (head("Transfer-Encoding: chunked") + b"0\r\n", b"X: y\r\n", 0.005),
+        (head("Connection: close"), b"x", 0.01),
+        (head("Transfer-Encoding: chunked"), b"0", 0.005),
+    ],
+    ids=["head", "100", "slow 100", "chunks", "trailer", "body", "chunk's size"],
+)
+def test_one_deadline_holds_for_head_and_body(
+    start: bytes, without_end: bytes, drip_seconds: float
+) -> None:
+    """Allowed are 0.2 seconds in all."""
+    with serving(start, drip_seconds=drip_seconds, without_end=without_end) as server:
+        began = time.monotonic()
+        answer = client(server.url).request("POST", "/", body=b"{}")
+        took = time.monotonic() - began
+
+    assert isinstance(answer, NoAnswer)
+    assert answer.sent
+    assert took < 1.5
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_vendor_that_does_not_take_the_body_is_left_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        began = time.monotonic()
+        answer = client(url).request("POST", "/", body=b"x" * 50_000_000)
+        took = time.monotonic() - began
+
+    assert isinstance(answer, NoAnswer)
+    assert answer.sent
+    assert took < 1.5
+
+
+def test_a_connection_serves_one_request_after_the_other() -> None:
+    """The deadline is that of each request and not of the connection."""
+    kept = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+    with serving(kept * 3) as server:
+        http = client(server.url)
+        answers = [http.request("GET", "/") for _ in range(2)]
+
+    assert [isinstance(answer, Answer) for answer in answers] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [gzip.compress(bytes(300_000_000)), gzip.compress(gzip.compress(bytes(300_000_000)))],
+    ids=["once", "twice"],
+)
+def test_a_bomb_costs_little_memory(packed: bytes) -> None:
+    bomb = head("Content-Encoding: gzip", f"Content-Length: {len(packed)}") + packed
+    tracemalloc.start()
+    try:
+        answer = ask(bomb)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 24_000_000
+    assert isinstance(answer, Answer) or answer.too_large
+
+
+def test_a_large_answer_is_read_no_further_than_its_bound() -> None:
+    with serving(head("Connection: close"), without_end=b"x" * 1_000_000) as server:
+        answer = HttpClient(server.url, lambda _: SECRET, max_answer_bytes=2_000_000).request(
+            "GET", "/"
+        )
+
+    assert answer == NoAnswer(sent=True, reason="the answer was too large", too_large=True)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +274,7 @@ def test_an_answer_that_drips_is_bounded_too() -> None:
 def test_the_size_is_bounded(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobferry.vendors.http.MAX_ANSWER_BYTES", 1_000)
 
-    assert ask(answer) == NoAnswer(sent=True, reason="the answer was too large or too slow")
+    assert ask(answer) == NoAnswer(sent=True, reason="the answer was too large", too_large=True)
 
 
 # Hosts and secrets
@@ -256,9 +355,112 @@ def test_a_secret_that_fits_no_header_was_not_sent(value: str) -> None:
     with serving(OK) as server:
         answer = client(server.url, value).request("POST", "/", body=b"{}")
 
-    assert isinstance(answer, NoAnswer)
-    assert not answer.sent
+    assert answer == NoAnswer(
+        sent=False,
+        reason="the credentials cannot be part of a request",
+        cause=ThrottleReason.CREDENTIALS,
+    )
     assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "error", [LookupError("gone"), ValueError("malformed"), PermissionError("denied"), KeyError()]
+)
+def test_credentials_that_cannot_be_read_send_nothing(error: Exception) -> None:
+    def authorize(_refresh: bool) -> str:
+        raise error
+
+    with serving(OK) as server:
+        answer = HttpClient(server.url, authorize).request("POST", "/", body=b"{}")
+
+    assert answer == NoAnswer(
+        sent=False, reason="the credentials cannot be read", cause=ThrottleReason.CREDENTIALS
+    )
+    assert server.requests == []
+
+
+def test_credentials_that_are_gone_when_they_are_asked_for_again() -> None:
+    def authorize(refresh: bool) -> str:
+        if refresh:
+            raise LookupError("gone")
+        return SECRET
+
+    refusal = head("Content-Length: 0", "Connection: close", status="401 Unauthorized")
+    with serving(refusal) as server:
+        answer = HttpClient(server.url, authorize).request("POST", "/", body=b"{}")
+
+    assert isinstance(answer, NoAnswer)
+    assert (answer.sent, answer.cause) == (False, ThrottleReason.CREDENTIALS)
+
+
+def test_a_request_that_nobody_pays_for_is_not_sent() -> None:
+    class Empty:
+        def take(self) -> bool:
+            return False
+
+    with serving(OK) as server:
+        http = client(server.url)
+        http.meter = Empty()
+        answer = http.request("POST", "/", body=b"{}")
+
+    assert isinstance(answer, NoAnswer)
+    assert (answer.sent, answer.cause) == (False, ThrottleReason.BUDGET)
+    assert server.requests == []
+
+
+def test_a_certificate_that_is_not_valid_was_sent_nothing(tmp_path: Path) -> None:
+    with serving_tls(tmp_path) as server:
+        answer = client(server.url).request("POST", "/", body=b"{}")
+
+    assert answer == NoAnswer(sent=False, reason="the vendor's certificate is not valid")
+    assert server.requests == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_server_that_speaks_no_tls_may_have_been_sent_something() -> None:
+    """Not one of the causes that are known to come before the request."""
+    with serving(OK) as server:
+        answer = client(server.url.replace("http:", "https:")).request("POST", "/", body=b"{}")
+
+    assert isinstance(answer, NoAnswer)
+    assert answer.sent
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        requests.exceptions.InvalidHeader("of the answer"),
+        requests.exceptions.InvalidURL(),
+        requests.exceptions.ChunkedEncodingError(),
+        requests.exceptions.ContentDecodingError(),
+        requests.exceptions.ConnectionError(),
+        requests.exceptions.ConnectionError(ConnectionResetError()),
+        requests.exceptions.SSLError("bad record"),
+        requests.exceptions.ReadTimeout(),
+        UnicodeEncodeError("latin-1", "ü", 0, 1, "no"),
+        UnicodeDecodeError("utf-8", b"x", 0, 1, "no"),
+        OSError("closed"),
+        TimeoutError(),
+        MemoryError(),
+        RecursionError(),
+        ValueError("what nobody thought of"),
+        AttributeError(),
+    ],
+    ids=repr,
+)
+def test_anything_else_may_have_been_sent(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(*_: object, **__: object) -> None:
+        raise error
+
+    http = client("http://127.0.0.1:1")
+    monkeypatch.setattr(http._session, "request", break_off)
+    answer = http.request("POST", "/", body=b"{}")
+
+    assert isinstance(answer, NoAnswer)
+    assert answer.sent
+    assert "nobody thought of" not in answer.reason
 
 
 # Connections

@@ -6,29 +6,30 @@ matters for a write: can the request have been carried out?
 
 from __future__ import annotations
 
-import email.utils
-import json
-import math
+import logging
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import (
-    HTTPError,
+    ConnectTimeoutError,
     MaxRetryError,
-    NameResolutionError,
     NewConnectionError,
+    ReadTimeoutError,
     SSLError,
 )
 
+from jobferry.vendors.answer_gate import json_document, safe_headers
 from jobferry.vendors.base import Meter, ThrottleReason
+from jobferry.vendors.credentials import is_header_text
+from jobferry.vendors.http_bounds import POOLS, Bounds, bounded
 from jobferry.vendors.http_limits import (
     AUTHORIZE_SECONDS,
     CONNECT_SECONDS,
@@ -37,6 +38,7 @@ from jobferry.vendors.http_limits import (
     POOL_SIZE,
     READ_SECONDS,
 )
+from jobferry.vendors.retry_after import Wait, read_retry_after
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
@@ -52,53 +54,35 @@ class Answer:
     body: bytes
 
     def json(self) -> Any:
-        """The decoded body, or None when it is not JSON (plain text, HTML, cut off)."""
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            return None
+        """The decoded body, made safe by `answer_gate`; None when it is not JSON."""
+        return json_document(self.body)
+
+    @property
+    def wait(self) -> Wait:
+        """How long the vendor asks us to wait, from `Retry-After` in any form."""
+        headers = self.headers
+        return read_retry_after(headers.get("retry-after"), headers.get("date"), time.time())
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds that the vendor asks us to wait, from `Retry-After` in either form."""
-        return parse_retry_after(self.headers.get("retry-after"), self.headers.get("date"))
+        """The seconds of it, an hour at the most; None where it says none of use."""
+        return self.wait.seconds
 
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
     """No complete answer came.
 
-    sent    the request may have reached the vendor
-    reason  in words, without address or credentials
-    cause   why it never left, where it was not sent
+    sent       the request may have reached the vendor
+    reason     in words, without address or credentials
+    cause      why it never left, where it was not sent
+    too_large  an answer came, and was larger than it may be
     """
 
     sent: bool
     reason: str
     cause: ThrottleReason = ThrottleReason.UNREACHABLE
-
-
-def parse_retry_after(value: str | None, date: str | None = None) -> float | None:
-    """Seconds of a `Retry-After` header: a number, or an HTTP date relative to the answer's own."""
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        pass
-    else:
-        return max(0.0, seconds) if math.isfinite(seconds) else None
-    until = _http_date(value)
-    now = _http_date(date)
-    return None if until is None or now is None else max(0.0, (until - now).total_seconds())
-
-
-def _http_date(value: str | None) -> datetime | None:
-    try:
-        moment = email.utils.parsedate_to_datetime(value or "")
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    too_large: bool = False
 
 
 class BaseUrlError(ValueError):
@@ -138,6 +122,14 @@ class _Session(requests.Session):
         return None
 
 
+class _Adapter(HTTPAdapter):
+    """Connections that keep one deadline for an exchange as a whole."""
+
+    def init_poolmanager(self, *args: Any, **more: Any) -> None:
+        super().init_poolmanager(*args, **more)
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+
 class HttpClient:
     """One session to one host.
 
@@ -146,14 +138,22 @@ class HttpClient:
         authorize: called with `refresh`; returns the value of the `Authorization` header, or,
             where there is none to be had, the answer to give in its stead. After a 401 it is
             called once more with refresh, and the request is repeated once: a request without
-            accepted credentials has done nothing.
+            accepted credentials has done nothing. What it raises ends here, and nothing is sent.
+        max_answer_bytes: size of an answer, unpacked, beyond which it is read no further.
     """
 
-    def __init__(self, base_url: str, authorize: Callable[[bool], str | Answer | NoAnswer]) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        authorize: Callable[[bool], str | Answer | NoAnswer],
+        *,
+        max_answer_bytes: int | None = None,
+    ) -> None:
         self._base_url = base_url
         self._authorize = authorize
+        self._max_answer_bytes = max_answer_bytes or MAX_ANSWER_BYTES
         self._session = _Session()
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=POOL_SIZE, max_retries=0)
+        adapter = _Adapter(pool_connections=1, pool_maxsize=POOL_SIZE, max_retries=0)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         self._session.trust_env = False
@@ -195,16 +195,17 @@ class HttpClient:
         refresh: bool,
     ) -> Answer | NoAnswer:
         asked_at = time.monotonic()
-        authorization = self._authorize(refresh)
+        try:
+            authorization = self._authorize(refresh)
+        except Exception:  # noqa: BLE001 - gone, malformed, not allowed: nothing has left
+            return _without_credentials("the credentials cannot be read")
         if not isinstance(authorization, str):
             return authorization
+        if not is_header_text(authorization):
+            return _without_credentials("the credentials cannot be part of a request")
         if time.monotonic() - asked_at > AUTHORIZE_SECONDS:
             # Whoever noted that a request is about to leave counts on its leaving at once.
-            return NoAnswer(
-                sent=False,
-                reason="the credentials took too long to read",
-                cause=ThrottleReason.CREDENTIALS,
-            )
+            return _without_credentials("the credentials took too long to read")
         headers = {"Authorization": authorization}
         return self._unpaid() or self._send(method, path, params, body, headers)
 
@@ -229,52 +230,75 @@ class HttpClient:
         with self._counting:
             self.requests_made += 1
             self._used_at = began = time.monotonic()
+        bounds = Bounds(
+            began + CONNECT_SECONDS + READ_SECONDS, READ_SECONDS, self._max_answer_bytes
+        )
         try:
-            with self._session.request(
-                method,
-                self._base_url + path,
-                params=params,
-                data=body,
-                headers=headers,
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                content = _read(response, began + CONNECT_SECONDS + READ_SECONDS)
+            with (
+                bounded(bounds),
+                self._session.request(
+                    method,
+                    self._base_url + path,
+                    params=params,
+                    data=body,
+                    headers=headers,
+                    timeout=(CONNECT_SECONDS, READ_SECONDS),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                content = _read(response, self._max_answer_bytes)
                 if content is None:
-                    return NoAnswer(sent=True, reason="the answer was too large or too slow")
-                lower = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status_code, lower, content)
-        except (requests.exceptions.InvalidHeader, UnicodeEncodeError):
-            return NoAnswer(sent=False, reason="the credentials cannot be part of a request")
-        except requests.ConnectTimeout:
-            return NoAnswer(sent=False, reason="the vendor could not be reached in time")
-        except requests.ConnectionError as error:
-            sent = not _never_connected(error)
-            reason = "the connection broke" if sent else "the vendor could not be reached"
-            return NoAnswer(sent=sent, reason=reason)
-        except requests.Timeout:
-            return NoAnswer(sent=True, reason="no answer came in time")
-        except (requests.RequestException, HTTPError) as error:
-            return NoAnswer(sent=True, reason=f"the answer was broken off ({type(error).__name__})")
+                    return _TOO_LARGE
+                return Answer(response.status_code, safe_headers(response.headers), content)
+        except Exception as error:  # noqa: BLE001 - the request had been handed over
+            return _TOO_LARGE if bounds.too_large else _no_answer(error)
 
 
-def _read(response: requests.Response, deadline: float) -> bytes | None:
-    """The body; None when it is larger or slower than an answer may be."""
+_TOO_LARGE = NoAnswer(sent=True, reason="the answer was too large", too_large=True)
+
+# Its warnings about broken heads quote them, and the address besides.
+logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
+
+
+def _without_credentials(reason: str) -> NoAnswer:
+    return NoAnswer(sent=False, reason=reason, cause=ThrottleReason.CREDENTIALS)
+
+
+def _read(response: requests.Response, max_bytes: int) -> bytes | None:
+    """The body; None when it is larger than an answer may be."""
     content = bytearray()
     # read1 returns with what has come, so that a dripping answer cannot hold us.
     while block := response.raw.read1(_BLOCK_BYTES, decode_content=True):
         content += block
-        if len(content) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
+        if len(content) > max_bytes:
             return None
     return bytes(content)
 
 
-def _never_connected(error: requests.ConnectionError) -> bool:
-    """True when no usable connection was made, so that nothing can have been sent."""
+def _no_answer(error: Exception) -> NoAnswer:
+    """What an exception of a request that was handed over means.
+
+    Only for the causes that are named here is it certain that nothing has left. Everything else,
+    whatever its name, may have been carried out.
+    """
     cause: object = error.args[0] if error.args else None
-    if isinstance(cause, MaxRetryError):
-        cause = cause.reason
-    if isinstance(cause, SSLError):
-        return "CERTIFICATE_VERIFY_FAILED" in str(cause)
-    return isinstance(cause, NewConnectionError | NameResolutionError)
+    cause = cause.reason if isinstance(cause, MaxRetryError) else cause
+    if isinstance(error, requests.ConnectionError):
+        if isinstance(cause, NewConnectionError):  # no such host, no route, a closed port
+            return NoAnswer(sent=False, reason="the vendor could not be reached")
+        if isinstance(cause, ConnectTimeoutError):
+            return NoAnswer(sent=False, reason="the vendor could not be reached in time")
+        if _is_bad_certificate(cause):
+            return NoAnswer(sent=False, reason="the vendor's certificate is not valid")
+    if isinstance(error, requests.Timeout | ReadTimeoutError | TimeoutError):
+        return NoAnswer(sent=True, reason="no answer came in time")
+    if isinstance(error, requests.ConnectionError):
+        return NoAnswer(sent=True, reason="the connection broke")
+    return NoAnswer(sent=True, reason=f"the answer was broken off ({type(error).__name__})")
+
+
+def _is_bad_certificate(cause: object) -> bool:
+    """Whether we refused the vendor's certificate, which comes before the request."""
+    inner = cause.args[0] if isinstance(cause, SSLError) and cause.args else None
+    return isinstance(inner, ssl.SSLCertVerificationError)
