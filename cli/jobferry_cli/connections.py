@@ -15,7 +15,7 @@ from jobferry.ledger.limits import Limits
 from jobferry.profiles import NAME
 from jobferry.steps.control_jobs import VendorUnavailableError
 from jobferry.vendors import vendor_named
-from jobferry.vendors.base import Ambiguous, Refused, Throttled, Vendor
+from jobferry.vendors.base import Ambiguous, Refused, Throttled, ThrottleReason, Vendor
 from jobferry.vendors.credentials import CredentialsError, parse_credentials
 from jobferry.vendors.http import BaseUrlError, check_base_url
 from jobferry_cli.app import App, global_options, pass_app
@@ -228,6 +228,8 @@ def _refusal(stack: Stack, name: str) -> str | None:
             return None
         case Refused():
             return answer.message
+        case Throttled(reason=ThrottleReason.CREDENTIALS):
+            return "Its credentials cannot be read from Secrets Manager; put the connection again."
         case Throttled(retry_after=None):
             return "The vendor cannot be reached, or it asks for patience. Check the base URL."
         case Throttled():

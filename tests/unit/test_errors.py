@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobferry.errors import ErrorClass, error_class, listed_codes
+from jobferry.errors import ErrorClass, error_class, is_not_found, listed_codes
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "layers" / "jobferry" / "jobferry"
@@ -20,7 +20,7 @@ GUIDE = (ROOT / "docs" / "errors.md").read_text()
 _ROW_OF_THE_GUIDE = re.compile(r"^\| `([A-Za-z_0-9]+)` \| `([a-z]+)` \| .+ \| .+ \|$", re.MULTILINE)
 _CODE = re.compile(r"[a-z]+(_[a-z0-9]+)+")
 
-_CARRIERS = frozenset({"Refused", "RecordResult", "Halt"})
+_CARRIERS = frozenset({"Refused", "RecordResult", "Halt", "failed", "refused"})
 """What is made with a code among its arguments."""
 
 
@@ -116,3 +116,43 @@ def test_an_error_has_the_class_that_says_what_helps(
 @given(code=st.none() | st.text(), text=st.none() | st.text())
 def test_any_error_has_a_class(code: str | None, text: str | None) -> None:
     assert error_class(code, text) in ErrorClass
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("RecordNotFound", None),
+        ("notFound", "There is no such thing: Job VX-1"),
+        ("NotFound", ""),
+        ("ticket_not_found", None),
+        ("http_404", None),
+        ("TicketDeleteFailed", "Ticket 7 was not found"),
+        ("vendor_error", "Resource with id 7 not found"),
+        ("failed", "Couldn't find Ticket with id=7"),
+        ("failed", "The record does not exist"),
+        ("failed", "The record doesn't exist"),
+        ("failed", "It has already been deleted"),
+    ],
+)
+def test_what_says_that_there_is_no_such_record(code: str | None, text: str | None) -> None:
+    assert is_not_found(code, text)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (None, None),
+        ("RecordInvalid", "Description: cannot be blank"),
+        ("vendor_not_found", "There is no Zendesk at this address"),
+        ("vendor_forbidden", "The page was not found"),
+        ("failed", "Knot foundation"),
+        ("http_403", None),
+    ],
+)
+def test_what_says_something_else(code: str | None, text: str | None) -> None:
+    assert not is_not_found(code, text)
+
+
+@given(code=st.none() | st.text(), text=st.none() | st.text())
+def test_any_error_is_found_or_not(code: str | None, text: str | None) -> None:
+    assert is_not_found(code, text) in (True, False)

@@ -41,6 +41,7 @@ _OWN: Mapping[ErrorClass, tuple[str, ...]] = {
         "failed",
         "invalid_id",
         "merge_into_itself",
+        "vendor_error",
     ),
     ErrorClass.LOST: (
         "answer_unusable",
@@ -61,7 +62,10 @@ _OWN: Mapping[ErrorClass, tuple[str, ...]] = {
         "connection_gone",
         "credentials_unusable",
         "vendor_forbidden",
+        "vendor_gone",
+        "vendor_locked",
         "vendor_not_found",
+        "vendor_payment_required",
         "vendor_quota_exceeded",
         "vendor_redirects",
         "vendor_unauthorized",
@@ -149,6 +153,26 @@ def may_have_been_done(code: str | None, text: str | None = None) -> bool:
     unlike our own codes its word does not say that nothing was done."""
     ours = code in _OWN[ErrorClass.VENDOR]
     return error_class(code, text) is ErrorClass.VENDOR and not ours
+
+
+_NOT_FOUND_CODE = re.compile(r"http_404|http_410|(?!vendor_).*not_?found.*", re.IGNORECASE)
+_NOT_FOUND_TEXT = re.compile(
+    r"\b(not found|no such|(does|do|did) ?n[o']t exist|could ?n[o']t find|cannot find|can't find"
+    r"|no longer exists?|no record|already (been )?deleted|has been deleted|is deleted)\b",
+    re.IGNORECASE,
+)
+
+
+def is_not_found(code: str | None, text: str | None = None) -> bool:
+    """Whether an error says that there is no such record, by its code or in its words.
+
+    For a row of a deletion that may have been carried out before, this is what a success looks
+    like. An address at which there is no vendor (`vendor_not_found`) says nothing of a record.
+    """
+    if _NOT_FOUND_CODE.fullmatch(code or ""):
+        return True
+    ours = (code or "").startswith("vendor_") and code != "vendor_error"
+    return not ours and _NOT_FOUND_TEXT.search(text or "") is not None
 
 
 @cache

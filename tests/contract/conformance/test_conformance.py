@@ -105,7 +105,7 @@ def test_a_vendor_that_is_not_there_was_sent_nothing(
     submitted = client.submit(bench.create, bench.records(1), "token")
     polled = client.poll(["V3-1"])
 
-    assert submitted == Throttled(ThrottleReason.RATE)
+    assert submitted == Throttled(ThrottleReason.UNREACHABLE)
     assert not polled.readings
     assert polled.throttled or polled.problem
     bench.show_no_secret(submitted, polled)

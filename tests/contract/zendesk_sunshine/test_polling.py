@@ -256,7 +256,8 @@ def test_the_address_of_a_next_page_is_never_followed(bench: SunshineBench) -> N
     with start() as elsewhere:
         following = f"{elsewhere.url}/api/sunshine/jobs?cursor=1"
         bench.befall({**bench.listing, "nth": 1}, body={"data": [], "links": {"next": following}})
-        bench.befall(bench.by_id, status=404)
+        unknown = {"errors": [{"code": "NotFound", "title": "Job not found"}]}
+        bench.befall(bench.by_id, status=404, body=unknown)
 
         bench.client.poll(job_ids)
         visits = elsewhere.effects()["requests"]["by_path"]

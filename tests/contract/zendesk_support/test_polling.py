@@ -184,7 +184,7 @@ def test_short_items_of_the_list_are_completed_by_id(bench: ZendeskBench) -> Non
     records = bench.records(3)
     job_id = bench.submitted(records)
     bench.pass_time()
-    bench.befall({"path": "show_many$"}, status=404)
+    bench.befall({"path": "show_many$"}, status=404, body={"error": "RecordNotFound"})
 
     results = bench.results(bench.create, job_id, records)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jobferry.model import JsonObject
 from jobferry.vendors.base import Ambiguous, RefusalScope, Refused, Throttled, ThrottleReason
 from jobferry.vendors.http import Answer, NoAnswer
-from jobferry.vendors.vidispine_answers import document_of, job_of, objects, problem_of, whole
+from jobferry.vendors.vidispine_answers import document_of, job_of, objects, problem_of
 from vendorsim.vidispine.documents import to_xml
 
 
@@ -78,13 +78,6 @@ def test_a_list_of_one_may_be_the_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "number"), [(7, 7), ("7", 7), ("-7", None), ("", None), (True, None), (7.5, None)]
-)
-def test_whole_numbers(value: object, number: int | None) -> None:
-    assert whole(value) == number
-
-
-@pytest.mark.parametrize(
     ("details", "message"),
     [
         ({"type": "Job", "id": "VX-1", "context": None}, "There is no such thing: Job VX-1"),
@@ -102,7 +95,9 @@ def test_an_error_document_is_put_into_words(details: object, message: str) -> N
 
 
 def test_what_was_not_sent_may_be_sent_later() -> None:
-    assert problem_of(NoAnswer(sent=False, reason="no route")) == Throttled(ThrottleReason.RATE)
+    assert problem_of(NoAnswer(sent=False, reason="no route")) == Throttled(
+        ThrottleReason.UNREACHABLE
+    )
     assert problem_of(NoAnswer(sent=True, reason="no answer")) == Ambiguous("no answer")
 
 

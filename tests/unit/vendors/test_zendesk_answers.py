@@ -63,7 +63,7 @@ def test_a_job_id_that_could_lead_elsewhere_is_none(job_id: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "expected"), [(False, Throttled(ThrottleReason.RATE)), (True, Ambiguous("why"))]
+    ("sent", "expected"), [(False, Throttled(ThrottleReason.UNREACHABLE)), (True, Ambiguous("why"))]
 )
 def test_no_answer_counts_by_what_was_sent(sent: bool, expected: object) -> None:
     assert client(NoAnswer(sent, "why")).submit(CREATE, RECORDS, "t") == expected

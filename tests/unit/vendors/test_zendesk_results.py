@@ -461,7 +461,7 @@ def test_with_an_index_the_order_is_nothing(
     assert read(operation, shuffled, records) == read(operation, indexed, records)
 
 
-@given(st.lists(st.integers(0, 99), min_size=1, max_size=6), st.integers(-1, 1))
+@given(st.lists(st.integers(1, 99), min_size=1, max_size=6), st.integers(-1, 1))
 def test_without_index_and_key_only_equal_numbers_match(numbers: list[int], more: int) -> None:
     records: list[JsonObject] = [{} for _ in range(len(numbers) + more)]
 
@@ -473,8 +473,76 @@ def test_without_index_and_key_only_equal_numbers_match(numbers: list[int], more
         assert [verdict.vendor_id for verdict in verdicts] == list(map(str, numbers))
 
 
-@given(st.permutations(range(6)), st.sampled_from([UPDATE, DELETE]))
+@given(st.permutations(range(1, 7)), st.sampled_from([UPDATE, DELETE]))
 def test_with_a_key_the_order_is_nothing(order: list[int], operation: Operation) -> None:
-    verdicts = read(operation, [updated(n) for n in order], ids(*range(6)))
+    verdicts = read(operation, [updated(n) for n in order], ids(*range(1, 7)))
 
-    assert [verdict.vendor_id for verdict in verdicts] == ["0", "1", "2", "3", "4", "5"]
+    assert [verdict.vendor_id for verdict in verdicts] == ["1", "2", "3", "4", "5", "6"]
+
+
+# What could be taken for an id, a place or a code
+
+
+@pytest.mark.parametrize("no_id", [{}, [], "", " ", False, True, -1, 0, 1.5, float("nan"), 2**64])
+def test_what_is_no_id_proves_nothing(no_id: Any) -> None:
+    (verdict,) = read(CREATE, [{"index": 0, "id": no_id}], [{}])
+
+    assert (verdict.status, verdict.code) == (UNKNOWN, "result_says_nothing")
+    assert verdict.vendor_id is None
+
+
+@pytest.mark.parametrize("no_id", [{}, [], "", False, -1])
+def test_a_stated_success_needs_no_id(no_id: Any) -> None:
+    (verdict,) = read(CREATE, [{"index": 0, "id": no_id, "success": True}], [{}])
+
+    assert (verdict.status, verdict.vendor_id) == (SUCCEEDED, None)
+
+
+@pytest.mark.parametrize("index", [True, False, -1, 1.0, "1", 2**64])
+def test_what_is_no_place_places_nothing(index: Any) -> None:
+    results = [{"index": index, "error": "Bad"}, {"index": 0, "id": 5}]
+    first, second = read(CREATE, results, [{}, {}])
+
+    assert (first.status, first.vendor_id) == (SUCCEEDED, "5")
+    assert second.status == UNKNOWN
+
+
+def test_free_text_in_the_place_of_a_code_is_text() -> None:
+    said = "Email jane.doe@example.com is in use"
+    (verdict,) = read(CREATE, [{"index": 0, "error": said}], [{}])
+
+    assert (verdict.code, verdict.text) == ("vendor_error", said)
+
+
+@pytest.mark.parametrize("levels", [400, 900])
+def test_details_of_any_depth_have_words(levels: int) -> None:
+    """Stored by a version that bounded no depth."""
+    details: Any = "deep"
+    for _ in range(levels):
+        details = [details]
+    (verdict,) = read(CREATE, [{"index": 0, "error": "Bad", "details": details}], [{}])
+
+    assert (verdict.status, verdict.code, verdict.text) == (FAILED, "Bad", "Bad")
+
+
+@pytest.mark.parametrize("sent", ["ann@example.net ", " Ann@Example.net", "ann@example.net\t"])
+@pytest.mark.parametrize("shown", ["ann@example.net", "ANN@example.net "])
+def test_an_e_mail_matches_without_the_blanks_around_it(sent: str, shown: str) -> None:
+    records: list[JsonObject] = [{"name": "Ann", "email": sent}, {"name": "Bo", "email": "b@x.y"}]
+    results = [{"id": 5, "status": "Created", "email": shown}, {"id": 6, "status": "Created"}]
+    verdicts = read(OPERATIONS["users.create"], results, records)
+
+    assert [(each.status, each.vendor_id) for each in verdicts] == [
+        (SUCCEEDED, "5"),
+        (SUCCEEDED, "6"),
+    ]
+    again = read(OPERATIONS["users.create"], results[::-1], records)
+    assert [each.vendor_id for each in again] == ["5", None]
+
+
+def test_an_external_id_with_a_blank_is_another_one() -> None:
+    records: list[JsonObject] = [{"external_id": "a "}, {"external_id": "b"}]
+    results = [{"id": 5, "status": "Created", "external_id": "a"}]
+    verdicts = read(OPERATIONS["users.create"], results, records)
+
+    assert {verdict.status for verdict in verdicts} == {UNKNOWN}

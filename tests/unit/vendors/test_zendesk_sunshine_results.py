@@ -152,7 +152,9 @@ def test_a_form_of_results_is_read(form: Form) -> None:
         ([{"title": "A"}], "A", "A"),
         ([], "failed", "The vendor gave no reason."),
         (["text"], "failed", "The vendor gave no reason."),
-        ([{"code": 7, "detail": None, "message": "seven"}], "7", "seven"),
+        ([{"code": 7, "detail": None, "message": "seven"}], "vendor_error", "7: seven"),
+        ([{"title": "Not so"}], "vendor_error", "Not so"),
+        ([{"code": "jane@example.com"}], "vendor_error", "jane@example.com"),
     ],
 )
 def test_errors_become_a_code_and_a_text(errors: list[Any], code: str, text: str) -> None:

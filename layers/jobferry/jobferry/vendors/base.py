@@ -180,22 +180,28 @@ class ThrottleReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """Nothing was done; the same may be sent later. `retry_after` in seconds, None if unsaid."""
+    """Nothing was done; the same may be sent later. `retry_after` in seconds, None if unsaid.
+
+    `absurd_hint`: the vendor named a wait that nobody can mean, which was disregarded.
+    """
 
     reason: ThrottleReason
     retry_after: float | None = None
     limits: RateReading | None = field(default=None, compare=False)
+    absurd_hint: bool = field(default=False, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Ambiguous:
     """The request may have been carried out: time-out, reset, 5xx, an unreadable success.
 
-    `retry_after` in seconds, where the vendor asked for patience all the same.
+    `retry_after` in seconds, where the vendor asked for patience all the same; `absurd_hint` as in
+    `Throttled`.
     """
 
     reason: str
     retry_after: float | None = None
+    absurd_hint: bool = field(default=False, compare=False, kw_only=True)
 
 
 SubmitAnswer = Accepted | Refused | Throttled | Ambiguous
@@ -208,7 +214,7 @@ def patience(problem: Refused | Throttled | Ambiguous | None) -> Throttled | Non
     the vendor says how long to wait.
     """
     if isinstance(problem, Ambiguous) and problem.retry_after is not None:
-        return Throttled(ThrottleReason.RATE, problem.retry_after)
+        return Throttled(ThrottleReason.RATE, problem.retry_after, absurd_hint=problem.absurd_hint)
     return problem if isinstance(problem, Throttled) else None
 
 

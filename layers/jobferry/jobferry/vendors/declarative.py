@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from jobferry.model import JsonObject, OutcomeStatus, RecordResult
+from jobferry.vendors.answer_gate import LONGEST_WORD, clipped, plain, usable_id, whole
 from jobferry.vendors.base import (
     Accepted,
     Ambiguous,
@@ -31,7 +32,6 @@ from jobferry.vendors.base import (
     RefusalScope,
     Refused,
     SubmitAnswer,
-    Throttled,
     ThrottleReason,
     Vendor,
     compact_json,
@@ -44,16 +44,25 @@ from jobferry.vendors.declarative_document import (
     Errors,
     JobList,
     Look,
+    Polling,
     Results,
     read_document,
 )
 from jobferry.vendors.poll_round import PollRound
-from jobferry.vendors.verdicts import NO_REASON, NOTHING_DONE, SAYS_NOTHING, one_per_record
+from jobferry.vendors.refusals import (
+    Problem,
+    is_missing,
+    is_unclear,
+    refused,
+    refused_to_the_account,
+    throttled,
+    unclear,
+    without_answer,
+)
+from jobferry.vendors.verdicts import NOTHING_DONE, SAYS_NOTHING, failed, one_per_record
 
 if TYPE_CHECKING:
     from jobferry.vendors.http import Answer, HttpClient, NoAnswer
-
-Problem = Refused | Throttled | Ambiguous
 
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 """A job id that is safe in a path; anything else is not one."""
@@ -217,7 +226,7 @@ class DeclaredClient:
         ids = ",".join(quote(job_id, safe="") for job_id in job_ids)
         answer = self._send("GET", polling.path.replace("{ids}", ids).replace("{id}", ids))
         problem = _problem_of(answer, self._document.errors)
-        if isinstance(problem, Refused) and problem.http_status == 404 and len(job_ids) == 1:
+        if is_missing(problem) and len(job_ids) == 1:
             gathered.missing += job_ids
             return
         jobs = _objects(polling.jobs(_json(answer))) if problem is None else None
@@ -272,13 +281,13 @@ class DeclaredClient:
 
     def _reading(self, job_id: str, job: JsonObject) -> JobReading:
         polling = self._document.polling
-        status = str(polling.status(job) or "")
+        status = _status(polling, job)
         return JobReading(
             job_id=job_id,
             phase=JobPhase.ENDED if status in polling.ended else JobPhase.ACTIVE,
             status=status,
-            progress=_whole(polling.progress(job)) if polling.progress else None,
-            total=_whole(polling.total(job)) if polling.total else None,
+            progress=whole(polling.progress(job)) if polling.progress else None,
+            total=whole(polling.total(job)) if polling.total else None,
             raw=job,
         )
 
@@ -300,28 +309,30 @@ def _problem_of(answer: Answer | NoAnswer, errors: Errors) -> Problem | None:
     from jobferry.vendors.http import NoAnswer
 
     if isinstance(answer, NoAnswer):
-        return Ambiguous(answer.reason) if answer.sent else Throttled(ThrottleReason.RATE)
+        return without_answer(answer)
     status = answer.status
     if 200 <= status < 300:
         return None
+    if is_unclear(status):
+        return unclear(answer)
     code, message = _said(errors.code, answer), _said(errors.message, answer)
-    if status == 408 or status >= 500:
-        return Ambiguous(f"the vendor answered with HTTP {status}", answer.retry_after)
 
     def says(pattern: re.Pattern[str] | None) -> bool:
         return pattern is not None and bool(pattern.search(f"{code} {message}"))
 
     if says(errors.slots):
-        return Throttled(ThrottleReason.SLOTS, answer.retry_after)
-    of_run = says(errors.run)
-    if not of_run and (status == 429 or says(errors.retry)):
-        return Throttled(ThrottleReason.RATE, answer.retry_after)
-    return Refused(
-        code or f"http_{status}",
-        message or f"The vendor refused the request with HTTP {status}.",
-        RefusalScope.RUN if of_run or status in (401, 403) or status < 400 else RefusalScope.CHUNK,
-        status,
+        return throttled(ThrottleReason.SLOTS, answer)
+    if says(errors.run):
+        return refused(code, message, status=status, who=_WHO, scope=RefusalScope.RUN)
+    if status == 429 or says(errors.retry):
+        return throttled(ThrottleReason.RATE, answer)
+    of_the_account = refused_to_the_account(
+        status, message, who=_WHO, is_document=bool(_objects(answer.json()))
     )
+    return of_the_account or refused(code, message, status=status, who=_WHO)
+
+
+_WHO = "The vendor"
 
 
 def _results_of(
@@ -335,7 +346,7 @@ def _results_of(
     results = document.results
     listed = results.rows(raw)
     items = listed if isinstance(listed, list) else []
-    status = str(document.polling.status(raw) or "")
+    status = _status(document.polling, raw)
     if not items and status in results.nothing_done:
         return [NOTHING_DONE] * count
     complete = len(items) == count or (status in results.partial and len(items) < count)
@@ -350,7 +361,7 @@ def _results_of(
 
 def _by_index(items: Sequence[Any], index: Look, count: int) -> dict[int, Any]:
     """Position in the request → its result. A place that two results claim is left empty."""
-    places = [(_whole(index(item)), item) for item in items]
+    places = [(whole(index(item)), item) for item in items]
     claims = Counter(place for place, _ in places)
     return {
         place: item
@@ -382,24 +393,28 @@ def _by_key(
 
 
 def _folded(operation: Operation, value: Any) -> str:
-    text = "" if value is None else str(value)
+    text = plain(value)
     return text.casefold() if operation.match_on[0] in operation.folded else text
 
 
 def _verdict(item: Any, results: Results) -> RecordResult:
     """What one result says of its record; failure outweighs success."""
     identity = results.id(item) if results.id else None
-    vendor_id = None if identity is None else str(identity)
+    vendor_id = usable_id(identity)
     if results.failed(item):
-        return RecordResult(
-            OutcomeStatus.FAILED,
-            vendor_id,
-            _text(results.code, item) or "failed",
-            _text(results.text, item) or NO_REASON,
-        )
-    if results.succeeded(item):
+        return failed(vendor_id, _text(results.code, item), _text(results.text, item))
+    if _states(results.succeeded(item), identity):
         return RecordResult(OutcomeStatus.SUCCEEDED, vendor_id)
     return SAYS_NOTHING
+
+
+def _states(found: Any, identity: Any) -> bool:
+    """Whether what a document looks for states a success. What should be an id and is none, or a
+    number that counts nothing, does not."""
+    if isinstance(found, int | float) and not isinstance(found, bool):
+        return found > 0
+    unusable = found is identity and not isinstance(found, bool) and usable_id(found) is None
+    return bool(found) and not unusable
 
 
 def _said(look: Look | None, answer: Answer) -> str:
@@ -410,7 +425,7 @@ def _text(look: Look | None, value: Any) -> str:
     """What is found, as one line of text."""
     found = look(value) if look else None
     parts: Iterable[Any] = found if isinstance(found, list) else [found]
-    return "; ".join(str(part) for part in parts if part not in (None, ""))
+    return "; ".join(filter(None, map(plain, parts)))
 
 
 def _json(answer: Answer | NoAnswer) -> Any:
@@ -430,10 +445,9 @@ def _objects(found: Any) -> list[JsonObject] | None:
 
 def _job_id(found: Any) -> str | None:
     """A job id as text; APIs write numbers, too."""
-    text = str(found) if isinstance(found, int) and not isinstance(found, bool) else found
-    return text if isinstance(text, str) and JOB_ID.fullmatch(text) else None
+    text = usable_id(found)
+    return text if text is not None and JOB_ID.fullmatch(text) else None
 
 
-def _whole(found: Any) -> int | None:
-    is_whole = isinstance(found, int) and not isinstance(found, bool) and found >= 0
-    return found if is_whole else None
+def _status(polling: Polling, job: JsonObject) -> str:
+    return clipped(plain(polling.status(job)), LONGEST_WORD)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from jobferry.model import OutcomeStatus, RecordResult
+from jobferry.vendors.answer_gate import error_said
 
 Item = TypeVar("Item")
 
@@ -26,6 +27,12 @@ NOTHING_DONE = RecordResult(
     code="job_aborted",
     text="The job ended before it began. Nothing was done; the row can be sent again.",
 )
+
+
+def failed(vendor_id: str | None, code: object, text: str) -> RecordResult:
+    """A failure in the vendor's words, fit for the table and its code for a log."""
+    said, words = error_said(code, text, without="failed", otherwise=NO_REASON)
+    return RecordResult(OutcomeStatus.FAILED, vendor_id, said, words)
 
 
 def one_per_record(

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jobferry.model import JsonObject
+from jobferry.vendors.answer_gate import clipped, plain, usable_id, whole_in_text, word
 from jobferry.vendors.base import (
     Accepted,
     Ambiguous,
@@ -37,16 +38,15 @@ from jobferry.vendors.base import (
     patience,
 )
 from jobferry.vendors.credentials import PASSWORD, authorizer
+from jobferry.vendors.refusals import Problem
 from jobferry.vendors.vidispine_answers import (
     JOB_ID,
     NOT_FOUND,
-    Problem,
     document_of,
     job_of,
     objects,
     pairs,
     problem_of,
-    whole,
 )
 from jobferry.vendors.vidispine_request import (
     OURS,
@@ -90,7 +90,7 @@ WAITING = "WAITING"
 """The state of a job that waits on a problem."""
 
 _UNNAMED = "something"
-_NUMBER = re.compile(r"\d+$")
+_NUMBER = re.compile(r"[0-9]{1,18}$")
 
 _UNREADABLE = Ambiguous("the answer is none of Vidispine's; check the base URL of the connection")
 
@@ -234,7 +234,7 @@ class VidispineClient:
         if problem is None and not {"hits", "job"} & set(document or {}):
             problem = _UNREADABLE
         jobs = objects((document or {}).get("job"))
-        hits = whole((document or {}).get("hits"))
+        hits = whole_in_text((document or {}).get("hits"))
         return jobs, len(jobs) if hits is None else hits, problem
 
     def _show_each(self, job_ids: Sequence[str]) -> dict[str, JobReading | Problem | None]:
@@ -389,11 +389,11 @@ def _created(answer: Answer | NoAnswer) -> SubmitAnswer:
 
 def _reading(job: JsonObject) -> JobReading:
     """A job document as a reading. Words that nobody documented count as active."""
-    status = str(job.get("status", ""))
+    status = word(job.get("status"))
     ended = status in ENDED
     step = job.get("currentStep")
-    at = whole(step.get("number")) if isinstance(step, dict) else None
-    total = whole(job.get("totalSteps"))
+    at = whole_in_text(step.get("number")) if isinstance(step, dict) else None
+    total = whole_in_text(job.get("totalSteps"))
     return JobReading(
         job_id=str(job["jobId"]),
         phase=JobPhase.ENDED if ended else JobPhase.ACTIVE,
@@ -410,10 +410,10 @@ def _waiting_for(status: str, waiting: Any) -> str | None:
     if not isinstance(waiting, dict):
         return _UNNAMED if status == WAITING else None
     resource = " ".join(
-        str(part) for part in (waiting.get("resourceType"), waiting.get("resourceId")) if part
+        filter(None, map(plain, (waiting.get("resourceType"), waiting.get("resourceId"))))
     )
-    needed = str(waiting.get("requirement") or _UNNAMED)
-    return f"{needed} ({resource})" if resource else needed
+    needed = plain(waiting.get("requirement")) or _UNNAMED
+    return clipped(f"{needed} ({resource})" if resource else needed)
 
 
 def _is_thin(reading: JobReading) -> bool:
@@ -429,11 +429,11 @@ def _stops(trouble: Problem | None) -> bool:
 
 
 def _in_words(problems: Iterable[Problem]) -> str:
-    """Problems as one line for the log."""
+    """Problems as one line for the log: codes, and no words of the vendor's."""
     words = (
         problem.reason
         if isinstance(problem, Ambiguous)
-        else problem.message
+        else f"refused: {problem.code}"
         if isinstance(problem, Refused)
         else "the vendor asks for patience"
         for problem in problems
@@ -443,17 +443,17 @@ def _in_words(problems: Iterable[Problem]) -> str:
 
 def _age(job: JsonObject) -> tuple[str, int]:
     """Sorts the oldest first; a site writes all its times in one form."""
-    number = _NUMBER.search(str(job.get("jobId", "")))
-    return str(job.get("started", "")), int(number[0]) if number else 0
+    number = _NUMBER.search(plain(job.get("jobId")))
+    return plain(job.get("started")), int(number[0]) if number else 0
 
 
 def _job_problem(entry: JsonObject) -> JobProblem:
     jobs = entry.get("job")
     return JobProblem(
-        problem_id=str(entry.get("id", "")),
-        kind=str(entry.get("type", "")),
-        details=pairs(entry.get("data")),
-        jobs=[str(job) for job in jobs] if isinstance(jobs, list) else [str(jobs)] if jobs else [],
+        problem_id=usable_id(entry.get("id")) or "",
+        kind=word(entry.get("type")),
+        details={clipped(k): clipped(v) for k, v in pairs(entry.get("data")).items()},
+        jobs=list(filter(None, map(usable_id, jobs if isinstance(jobs, list) else [jobs]))),
     )
 
 

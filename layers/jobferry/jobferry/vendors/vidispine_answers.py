@@ -12,14 +12,22 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from jobferry.model import JsonObject
-from jobferry.vendors.base import Ambiguous, RefusalScope, Refused, Throttled, ThrottleReason
+from jobferry.vendors.answer_gate import made_safe, plain
+from jobferry.vendors.base import RefusalScope, ThrottleReason
+from jobferry.vendors.refusals import (
+    Problem,
+    is_unclear,
+    refused,
+    refused_to_the_account,
+    throttled,
+    unclear,
+    without_answer,
+)
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
     from jobferry.vendors.http import Answer, NoAnswer
-
-Problem = Refused | Throttled | Ambiguous
 
 JOB_ID = re.compile(r"[A-Za-z0-9_*-]{1,100}")
 """A job id that is safe in a path. The part before the number is the site's own."""
@@ -76,17 +84,14 @@ def objects(value: Any) -> list[JsonObject]:
 def pairs(value: Any) -> dict[str, str]:
     """Entries `{"key", "value"}` as a mapping."""
     return {
-        str(entry["key"]): str(entry["value"])
+        plain(entry["key"]): plain(entry["value"])
         for entry in objects(value)
-        if entry.get("key") is not None and entry.get("value") is not None
+        if _is_single(entry.get("key")) and _is_single(entry.get("value"))
     }
 
 
-def whole(value: Any) -> int | None:
-    """A whole number; XML holds it as text."""
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+def _is_single(value: object) -> bool:
+    return isinstance(value, str | int | float)
 
 
 def problem_of(answer: Answer | NoAnswer) -> Problem | None:
@@ -94,50 +99,34 @@ def problem_of(answer: Answer | NoAnswer) -> Problem | None:
     from jobferry.vendors.http import NoAnswer
 
     if isinstance(answer, NoAnswer):
-        if not answer.sent:
-            return Throttled(ThrottleReason.RATE)
-        return Ambiguous(answer.reason)
+        return without_answer(answer)
     status = answer.status
     if 200 <= status < 300:
         return None
     key, told = _error_of(document_of(answer) or {})
     if status == 429:
         # Vidispine has no limit of its own; a proxy in front of it may have one.
-        return Throttled(ThrottleReason.RATE, answer.retry_after)
-    if (status >= 500 and key != "notYetImplemented") or status == 408:
-        return Ambiguous(f"the vendor answered with HTTP {status}", answer.retry_after)
-    code, text = _of_the_account(status, key)
-    if code:
-        return Refused(code, " ".join(filter(None, (text, told))), RefusalScope.RUN, status)
-    return Refused(
-        key or f"http_{status}",
-        told or f"Vidispine refused the request with HTTP {status}.",
-        RefusalScope.CHUNK,
-        status,
+        return throttled(ThrottleReason.RATE, answer)
+    if is_unclear(status) and not (status >= 500 and key == "notYetImplemented"):
+        return unclear(answer)
+    if key in _OF_THE_SITE:
+        code, text = _OF_THE_SITE[key]
+        words = " ".join(filter(None, (text, told)))
+        return refused(code, words, status=status, who=_WHO, scope=RefusalScope.RUN)
+    return refused_to_the_account(status, told, who=_WHO, is_document=bool(key)) or refused(
+        key, told, status=status, who=_WHO
     )
 
 
-def _of_the_account(status: int, key: str) -> tuple[str, str]:
-    """(code, text) of a refusal that every request would meet; empty for any other."""
-    if key == "licenseFault":
-        return key, "The licence of the Vidispine site does not allow this."
-    if status == 401 or key == "notAuthorized":
-        return "vendor_unauthorized", "Vidispine does not accept the credentials."
-    if status == 403 or key == "forbidden":
-        return "vendor_forbidden", "Vidispine does not allow this to the user."
-    if key == "notYetImplemented":
-        return key, "This Vidispine site cannot do this."
-    if 300 <= status < 400:
-        return (
-            "vendor_redirects",
-            "Vidispine sends us to another address; check the base URL of the connection.",
-        )
-    if status == 404 and not key:
-        return (
-            "vendor_not_found",
-            "There is no Vidispine API at this address; check the base URL of the connection.",
-        )
-    return "", ""
+_WHO = "Vidispine"
+
+_OF_THE_SITE = {
+    "licenseFault": ("licenseFault", "The licence of the Vidispine site does not allow this."),
+    "notAuthorized": ("vendor_unauthorized", "Vidispine does not accept the credentials."),
+    "forbidden": ("vendor_forbidden", "Vidispine does not allow this to the user."),
+    "notYetImplemented": ("notYetImplemented", "This Vidispine site cannot do this."),
+}
+"""Keys of an error document that every request would meet, whatever its status."""
 
 
 def _error_of(document: JsonObject) -> tuple[str, str]:
@@ -147,14 +136,14 @@ def _error_of(document: JsonObject) -> tuple[str, str]:
         if details is None:
             continue
         if not isinstance(details, dict):
-            return key, str(details)
+            return key, plain(details)
         told = details.get("explanation") or details.get("message")
         named = details.get("value") or " ".join(
-            str(part) for part in (details.get("type"), details.get("id")) if part
+            filter(None, map(plain, (details.get("type"), details.get("id"))))
         )
         if key == NOT_FOUND and not told:
             told = "There is no such thing"
-        return key, ": ".join(str(part) for part in (told, named) if part)
+        return key, ": ".join(filter(None, map(plain, (told, named))))
     return "", ""
 
 
@@ -169,9 +158,9 @@ def _xml_document(body: bytes) -> JsonObject | None:
             # Vidispine's documents have none, and the entities of one could explode.
             return None
         value = _value_of(ET.fromstring(text))  # noqa: S314  no DOCTYPE, no entities
-    except (UnicodeDecodeError, ET.ParseError, RecursionError):
+    except (ValueError, ET.ParseError, RecursionError):
         return None
-    return value if isinstance(value, dict) else {}
+    return made_safe(value) if isinstance(value, dict) else {}
 
 
 def _value_of(element: Element) -> JsonObject | str:

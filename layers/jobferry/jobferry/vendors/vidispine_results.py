@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jobferry.model import JsonObject, OutcomeStatus, RecordResult
+from jobferry.vendors.answer_gate import MAX_DEPTH, clipped, usable_id, word
 from jobferry.vendors.base import Operation
 from jobferry.vendors.vidispine_answers import objects, pairs
 
@@ -22,7 +23,6 @@ ABORTED = "ABORTED"
 ENDED = frozenset({FINISHED, FINISHED_WARNING, FAILED_TOTAL, ABORTED})
 
 _ITEM_KEYS = ("item", "itemId")
-_LONGEST_TEXT = 2_000
 
 
 def read_results(
@@ -44,11 +44,10 @@ def read_results(
 
 
 def _verdict(raw: JsonObject) -> RecordResult:
-    status = str(raw.get("status", ""))
+    status = word(raw.get("status"))
     data = pairs(raw.get("data"))
-    item = next((data[key] for key in _ITEM_KEYS if data.get(key)), None)
-    job_id = raw.get("jobId")
-    vendor_id = item or (str(job_id) if job_id else None)
+    named = (usable_id(value) for value in (*map(data.get, _ITEM_KEYS), raw.get("jobId")))
+    vendor_id = next(filter(None, named), None)
     if status == FINISHED:
         return RecordResult(OutcomeStatus.SUCCEEDED, vendor_id=vendor_id)
     told = _reasons(raw, data)
@@ -71,12 +70,12 @@ def _reasons(raw: JsonObject, data: dict[str, str]) -> str:
     log = raw.get("log")
     found = [data.get("errorMessage", "")]
     found += _messages(log.get("task") if isinstance(log, dict) else None)
-    return "; ".join(dict.fromkeys(filter(None, map(str.strip, found))))[:_LONGEST_TEXT]
+    return clipped("; ".join(dict.fromkeys(filter(None, map(str.strip, found)))))
 
 
-def _messages(tasks: Any) -> Iterator[str]:
-    for task in objects(tasks):
+def _messages(tasks: Any, depth: int = MAX_DEPTH) -> Iterator[str]:
+    for task in objects(tasks) if depth else ():
         message = task.get("errorMessage")
         if isinstance(message, str):
             yield message
-        yield from _messages(task.get("subTask"))
+        yield from _messages(task.get("subTask"), depth - 1)

@@ -11,13 +11,21 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jobferry.model import JsonObject
-from jobferry.vendors.base import Ambiguous, RefusalScope, Refused, Throttled, ThrottleReason
+from jobferry.vendors.answer_gate import plain
+from jobferry.vendors.base import ThrottleReason
+from jobferry.vendors.refusals import (
+    Problem,
+    is_unclear,
+    refused,
+    refused_to_the_account,
+    throttled,
+    unclear,
+    without_answer,
+)
 from jobferry.vendors.zendesk_limits import limits_of
 
 if TYPE_CHECKING:
     from jobferry.vendors.http import Answer, NoAnswer
-
-Problem = Refused | Throttled | Ambiguous
 
 JOB_ID = re.compile(r"[A-Za-z0-9-]{1,80}")
 """A job id that is safe in a path; anything else is not one."""
@@ -46,39 +54,24 @@ def problem_of(answer: Answer | NoAnswer) -> Problem | None:
     from jobferry.vendors.http import NoAnswer
 
     if isinstance(answer, NoAnswer):
-        if not answer.sent:
-            return Throttled(ThrottleReason.RATE)
-        return Ambiguous(answer.reason)
-    if 200 <= answer.status < 300:
+        return without_answer(answer)
+    status = answer.status
+    if 200 <= status < 300:
         return None
-    code, message = error_of(json_object(answer))
+    if not 300 <= status < 600:
+        return unclear(answer)
+    document = json_object(answer)
+    code, message = error_of(document)
     if code == "TooManyJobs":
         # Zendesk documents the body, not the status code: 429 by experience.
-        return Throttled(ThrottleReason.SLOTS, answer.retry_after, limits_of(answer.headers))
-    if answer.status == 429 or code in _CONFLICTS:
-        return Throttled(ThrottleReason.RATE, answer.retry_after, limits_of(answer.headers))
-    if answer.status >= 500 or answer.status == 408:
-        return Ambiguous(f"the vendor answered with HTTP {answer.status}", answer.retry_after)
-    named = {
-        401: ("vendor_unauthorized", "Zendesk does not accept the credentials (HTTP 401)."),
-        403: ("vendor_forbidden", "Zendesk does not allow this to the account (HTTP 403)."),
-    }
-    if answer.status in named:
-        fixed_code, text = named[answer.status]
-        return Refused(fixed_code, _joined((text, message)), RefusalScope.RUN, answer.status)
-    if 300 <= answer.status < 400:
-        return Refused(
-            "vendor_redirects",
-            "Zendesk sends us to another address; check the base URL of the connection.",
-            RefusalScope.RUN,
-            answer.status,
-        )
-    return Refused(
-        code or f"http_{answer.status}",
-        message or f"Zendesk refused the request with HTTP {answer.status}.",
-        RefusalScope.CHUNK,
-        answer.status,
-    )
+        return throttled(ThrottleReason.SLOTS, answer, limits_of(answer.headers))
+    if status == 429 or code in _CONFLICTS:
+        return throttled(ThrottleReason.RATE, answer, limits_of(answer.headers))
+    if is_unclear(status):
+        return unclear(answer)
+    return refused_to_the_account(
+        status, message, who="Zendesk", is_document=bool(document)
+    ) or refused(code, message, status=status, who="Zendesk")
 
 
 def error_of(document: JsonObject) -> tuple[str, str]:
@@ -91,28 +84,27 @@ def error_of(document: JsonObject) -> tuple[str, str]:
         return errors_of(errors)
     error = document.get("error")
     if isinstance(error, dict):
-        return str(error.get("title", "")), str(error.get("message", ""))
-    message = document.get("description") or document.get("message") or ""
+        return plain(error.get("title")), plain(error.get("message"))
+    message = plain(document.get("description") or document.get("message"))
     details = document.get("details")
     if isinstance(details, Mapping):
         parts = [
-            f"{name}: {entry.get('description')}"
+            f"{name}: {plain(entry.get('description'))}"
             for name, entries in details.items()
             for entry in (entries if isinstance(entries, list) else [])
             if isinstance(entry, dict) and entry.get("description")
         ]
-        message = _joined((str(message), "; ".join(parts)))
-    return (error if isinstance(error, str) else ""), str(message)
+        message = _joined((message, "; ".join(parts)))
+    return (error if isinstance(error, str) else ""), message
 
 
 def errors_of(errors: Iterable[Any]) -> tuple[str, str]:
     """(code of the first, texts of all) of Sunshine's `errors`, for a request or for a row."""
     entries = [entry for entry in errors if isinstance(entry, dict)]
-    codes = [str(code) for entry in entries if (code := entry.get("code") or entry.get("title"))]
+    codes = [plain(entry.get("code") or entry.get("title")) for entry in entries]
     texts = [
-        str(text)
+        plain(entry.get("detail") or entry.get("message") or entry.get("title"))
         for entry in entries
-        if (text := entry.get("detail") or entry.get("message") or entry.get("title"))
     ]
     return (codes[0] if codes else ""), _joined(texts, "; ")
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jobferry.model import JsonObject
+from jobferry.vendors.answer_gate import whole, word
 from jobferry.vendors.base import (
     Ambiguous,
     JobPhase,
@@ -20,7 +21,8 @@ from jobferry.vendors.base import (
     Throttled,
     patience,
 )
-from jobferry.vendors.zendesk_answers import JOB_ID, Problem, json_object, problem_of
+from jobferry.vendors.refusals import Problem, is_missing
+from jobferry.vendors.zendesk_answers import JOB_ID, json_object, problem_of
 
 if TYPE_CHECKING:
     from jobferry.vendors.http import Answer, NoAnswer
@@ -91,7 +93,7 @@ class JobReader:
             return None
         answer = self._get(f"/job_statuses/{job_id}")
         problem = problem_of(answer)
-        if isinstance(problem, Refused) and problem.http_status == 404:
+        if is_missing(problem):
             return None
         if problem is not None:
             return problem
@@ -112,7 +114,7 @@ class JobReader:
             meta = meta if isinstance(meta, dict) else {}
             cursor = meta.get("after_cursor")
             more = bool(meta.get("has_more")) and isinstance(cursor, str) and cursor != ""
-            yield [job for job in jobs if isinstance(job, dict)], more
+            yield [_listed(job) for job in jobs if isinstance(job, dict)], more
             if not more:
                 return
             params["page[after]"] = str(cursor)
@@ -137,8 +139,11 @@ class JobReader:
 
     def _show_many(self, job_ids: Sequence[str]) -> dict[str, JobReading] | Problem:
         answer = self._get("/job_statuses/show_many", ids=",".join(job_ids))
+        if _is_too_large(answer) and len(job_ids) > 1:
+            half = len(job_ids) // 2
+            return self._show_parts((job_ids[:half], job_ids[half:]))
         problem = problem_of(answer)
-        if isinstance(problem, Refused) and problem.http_status == 404:
+        if is_missing(problem):
             return {}  # this reader knows none of them
         if problem is not None:
             return problem
@@ -146,6 +151,16 @@ class JobReader:
         if not isinstance(jobs, list):
             return _NO_LIST
         return self._with_results(readings_of(jobs, job_ids))
+
+    def _show_parts(self, parts: Iterable[Sequence[str]]) -> dict[str, JobReading] | Problem:
+        """Jobs whose statuses are too large for one answer; ends at the first problem."""
+        readings: dict[str, JobReading] = {}
+        for part in parts:
+            seen = self._show_many(part)
+            if not isinstance(seen, dict):
+                return seen if not readings or _stops(seen) else readings
+            readings |= seen
+        return readings
 
     def _search(self, wanted: set[str]) -> tuple[dict[str, JobReading], bool, Problem | None]:
         """Jobs in the list: what was found, whether all of the list was seen, what went wrong."""
@@ -176,7 +191,16 @@ class JobReader:
 
 
 def _has_ended(job: JsonObject) -> bool:
-    return str(job.get("status", "")) in _ENDED
+    return word(job.get("status")) in _ENDED
+
+
+def _is_too_large(answer: Answer | NoAnswer) -> bool:
+    return getattr(answer, "too_large", False)
+
+
+def _listed(job: JsonObject) -> JsonObject:
+    """A job of a list; one whose id is no text stays, as a job that cannot be asked for."""
+    return job if isinstance(job.get("id"), str) else {**job, "id": None}
 
 
 def job_of(document: JsonObject) -> JsonObject:
@@ -193,20 +217,16 @@ def readings_of(jobs: Iterable[Any], wanted: Iterable[str]) -> dict[str, JobRead
         job_id = job.get("id") if isinstance(job, dict) else None
         if not isinstance(job_id, str) or job_id not in ids:
             continue
-        status = str(job.get("status", ""))
+        status = word(job.get("status"))
         readings[job_id] = JobReading(
             job_id=job_id,
             phase=JobPhase.ENDED if status in _ENDED else JobPhase.ACTIVE,
             status=status,
-            progress=_whole(job.get("progress")),
-            total=_whole(job.get("total")),
+            progress=whole(job.get("progress")),
+            total=whole(job.get("total")),
             raw=job,
         )
     return readings
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) else None
 
 
 def _stops(problem: Problem) -> bool:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jobferry.vendors.base import compact_json
+from jobferry.vendors.answer_gate import LARGEST
+from jobferry.vendors.base import ThrottleReason, compact_json
 from jobferry.vendors.credentials import CLIENT, authorization, is_header_text
 from jobferry.vendors.zendesk_answers import json_object
 
@@ -25,8 +26,14 @@ SCOPE = "read write"
 LIFETIME = 1_800.0
 """Seconds a token lives where the vendor does not say."""
 
+LONGEST_LIFETIME = 86_400.0
+"""Seconds after which a token is fetched anew, whatever it says of itself."""
+
 SPARE = 60.0
 """Seconds before its end at which a token is given up: a request may take that long."""
+
+_SAYS_MORE = frozenset({402, 410, 423, 429})
+"""Statuses that say more than that the client is a bad one."""
 
 FetchToken = Callable[[bytes], "Answer | NoAnswer"]
 """Posts the JSON body of a grant to `TOKEN_PATH`, once."""
@@ -93,9 +100,9 @@ class ZendeskAuthorizer:
 
 
 def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= LARGEST:
         return LIFETIME
-    return float(value)
+    return min(float(value), LONGEST_LIFETIME)
 
 
 def _instead_of(answer: Answer | NoAnswer) -> Answer | NoAnswer:
@@ -103,13 +110,21 @@ def _instead_of(answer: Answer | NoAnswer) -> Answer | NoAnswer:
     from jobferry.vendors.http import Answer, NoAnswer
 
     if not isinstance(answer, Answer):
-        return NoAnswer(sent=False, reason="no access token: " + answer.reason)
-    if answer.status == 429 or 300 <= answer.status < 400:
+        cause = ThrottleReason.UNREACHABLE if answer.sent else answer.cause
+        return NoAnswer(sent=False, reason="no access token: " + answer.reason, cause=cause)
+    if answer.status in _SAYS_MORE or 300 <= answer.status < 400:
+        return answer
+    if answer.status == 404 and not json_object(answer):
         return answer
     if 400 <= answer.status < 500 and answer.status != 408:
         # A bad request for a token is a bad client, whatever the number: it ends the run.
         return Answer(401, answer.headers, answer.body)
-    return NoAnswer(sent=False, reason=f"no access token: HTTP {answer.status}")
+    named = 200 <= answer.status < 300
+    return NoAnswer(
+        sent=False,
+        reason=f"no access token: HTTP {answer.status}",
+        cause=ThrottleReason.CREDENTIALS if named else ThrottleReason.UNREACHABLE,
+    )
 
 
 def zendesk_http(

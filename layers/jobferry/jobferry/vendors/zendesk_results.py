@@ -14,11 +14,15 @@ from dataclasses import replace
 from typing import Any
 
 from jobferry.model import JsonObject, OutcomeStatus, RecordResult
+from jobferry.vendors.answer_gate import MAX_DEPTH, plain, usable_id, whole, word
 from jobferry.vendors.base import Operation
-from jobferry.vendors.verdicts import NO_REASON, NOT_LISTED, SAYS_NOTHING, one_per_record
+from jobferry.vendors.verdicts import NOT_LISTED, SAYS_NOTHING, failed, one_per_record
 
 _SAYS = frozenset({"status", "action", "success", "error", "errors"})
 """Fields of which a result has at least one where it says what became of its record."""
+
+_TRIMMED = frozenset({"email"})
+"""Fields that the vendor keeps without the blanks around them."""
 
 _WORST_FIRST = (OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN, OutcomeStatus.SUCCEEDED)
 
@@ -82,8 +86,8 @@ def _place(
     placed: dict[int, JsonObject] = {}
     unplaced: list[JsonObject] = []
     for item in items:
-        index = item.get("index")
-        if isinstance(index, int) and 0 <= index < count and index not in placed:
+        index = whole(item.get("index"))
+        if index is not None and index < count and index not in placed:
             placed[index] = item
         else:
             unplaced.append(item)
@@ -153,10 +157,10 @@ def _named_key(operation: Operation, item: JsonObject, name: str) -> str | None:
 
 
 def _key(operation: Operation, record: Mapping[str, Any], name: str) -> str | None:
-    value = record.get(name)
-    if value is None or value == "":
-        return None
-    return str(value).casefold() if name in operation.folded else str(value)
+    text = plain(record.get(name))
+    if name in _TRIMMED:
+        text = text.strip()
+    return (text.casefold() if name in operation.folded else text) or None
 
 
 def _shared(
@@ -180,45 +184,34 @@ def _shared(
 
 def is_refusal(item: JsonObject) -> bool:
     """Whether one result says that its record was not carried out."""
-    said_failed = any(part in _status_word(item).casefold() for part in ("fail", "error"))
+    said_failed = any(part in word(item.get("status")).casefold() for part in ("fail", "error"))
     return bool(
         item.get("success") is False or item.get("error") or item.get("errors") or said_failed
     )
 
 
-def _status_word(item: JsonObject) -> str:
-    status = item.get("status")
-    return status if isinstance(status, str) else ""
-
-
 def _verdict(operation: Operation, item: JsonObject, raw: JsonObject) -> RecordResult:
     """What one result says about its record; see the verdict rule in docs/vendors.md."""
-    word = _status_word(item)
-    identity = item.get("id")
-    vendor_id = None if identity is None else str(identity)
+    status = word(item.get("status"))
+    vendor_id = usable_id(item.get("id"))
     if is_refusal(item):
-        return RecordResult(
-            OutcomeStatus.FAILED,
-            vendor_id=vendor_id,
-            code=_error_code(item, word),
-            text=_error_text(item, raw),
-        )
-    proven = vendor_id is not None and (word or not operation.says_status)
+        return failed(vendor_id, *error_of_item(item, raw))
+    proven = vendor_id is not None and (status or not operation.says_status)
     if proven or item.get("success") is True:
         return RecordResult(OutcomeStatus.SUCCEEDED, vendor_id=vendor_id)
     return SAYS_NOTHING
 
 
 def error_of_item(item: JsonObject, raw: JsonObject) -> tuple[str, str]:
-    """(code, text) of a result that says that its record failed."""
-    return _error_code(item, _status_word(item)), _error_text(item, raw)
+    """(code, text) of a result that says that its record failed, as the vendor wrote them."""
+    return _error_code(item) or word(item.get("status")), _error_text(item, raw)
 
 
-def _error_code(item: JsonObject, word: str) -> str:
+def _error_code(item: JsonObject) -> str:
     error = item.get("error")
     if isinstance(error, dict):
         error = error.get("title") or error.get("code")
-    return error if isinstance(error, str) and error else word or "failed"
+    return error if isinstance(error, str) else ""
 
 
 def _error_text(item: JsonObject, raw: JsonObject) -> str:
@@ -226,22 +219,21 @@ def _error_text(item: JsonObject, raw: JsonObject) -> str:
         text = _words(item.get(name))
         if text:
             return text
-    return _words(raw.get("message")) or NO_REASON
+    return _words(raw.get("message"))
 
 
-def _words(value: Any) -> str:
+def _words(value: Any, depth: int = MAX_DEPTH) -> str:
     """Whatever form an error takes, as one line of text."""
     if isinstance(value, str):
         return value
-    if isinstance(value, dict):
-        return "; ".join(filter(None, (_words(inner) for inner in value.values())))
-    if isinstance(value, list):
-        return "; ".join(filter(None, map(_words, value)))
-    return ""
+    inner = value.values() if isinstance(value, dict) else value
+    if depth == 0 or not isinstance(value, dict | list):
+        return ""
+    return "; ".join(filter(None, (_words(each, depth - 1) for each in inner)))
 
 
 def _without_results(raw: JsonObject) -> RecordResult:
-    status = raw.get("status")
+    status = word(raw.get("status"))
     return RecordResult(
         OutcomeStatus.UNKNOWN,
         code="job_without_results",

@@ -30,7 +30,8 @@ from jobferry.vendors.base import (
 )
 from jobferry.vendors.credentials import BEARER, CLIENT, EMAIL_TOKEN
 from jobferry.vendors.poll_round import PollRound
-from jobferry.vendors.zendesk_answers import Problem, json_object
+from jobferry.vendors.refusals import Problem, is_missing
+from jobferry.vendors.zendesk_answers import json_object
 from jobferry.vendors.zendesk_client import ZendeskClient, client_builder, taken
 from jobferry.vendors.zendesk_sunshine_find import find_job
 from jobferry.vendors.zendesk_sunshine_jobs import (
@@ -38,7 +39,6 @@ from jobferry.vendors.zendesk_sunshine_jobs import (
     UNFINISHED,
     Listing,
     SunshineReader,
-    is_missing,
     listed_reading_of,
     reading_of,
     sunshine_problem,
@@ -253,7 +253,7 @@ def _listed_readings(listing: Listing, wanted: set[str]) -> list[JobReading]:
 
 def _note_list(problem: Problem, gathered: PollRound) -> None:
     """Note what was wrong with the list; one that is not served leaves the reader by id."""
-    if is_missing(problem):
+    if isinstance(problem, Refused) and problem.http_status == 404:
         gathered.hiccups.append("the vendor serves no list of jobs")
     else:
         gathered.note(problem)

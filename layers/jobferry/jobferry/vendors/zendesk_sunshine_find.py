@@ -22,8 +22,9 @@ from jobferry.vendors.base import (
     Refused,
 )
 from jobferry.vendors.http_limits import REQUEST_SECONDS
+from jobferry.vendors.refusals import is_missing
 from jobferry.vendors.zendesk_answers import errors_of
-from jobferry.vendors.zendesk_sunshine_jobs import SunshineReader, is_missing, reading_of
+from jobferry.vendors.zendesk_sunshine_jobs import SunshineReader, reading_of
 from jobferry.vendors.zendesk_sunshine_results import ABORTED, FAILED, id_of
 
 CLOCK_SKEW_SECONDS = 300.0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from jobferry.model import JsonObject
+from jobferry.vendors.answer_gate import usable_id, word
 from jobferry.vendors.base import (
     Ambiguous,
     JobPhase,
@@ -21,7 +22,8 @@ from jobferry.vendors.base import (
     Throttled,
     ThrottleReason,
 )
-from jobferry.vendors.zendesk_answers import JOB_ID, Problem, error_of, json_object, problem_of
+from jobferry.vendors.refusals import Problem, refused
+from jobferry.vendors.zendesk_answers import JOB_ID, error_of, json_object, problem_of
 from jobferry.vendors.zendesk_sunshine_results import ABORTED, FAILED
 
 if TYPE_CHECKING:
@@ -75,7 +77,9 @@ def sunshine_problem(answer: Answer | NoAnswer) -> Problem | None:
             return replace(problem, reason=ThrottleReason.SLOTS)
         return Throttled(ThrottleReason.SLOTS)
     if isinstance(problem, Throttled) and _QUOTA.search(message):
-        return Refused("vendor_quota_exceeded", message, RefusalScope.RUN, 429)
+        return refused(
+            "vendor_quota_exceeded", message, status=429, who="Zendesk", scope=RefusalScope.RUN
+        )
     return problem
 
 
@@ -117,7 +121,7 @@ class SunshineReader:
             items = document.get("data")
             if problem is not None or not isinstance(items, list):
                 return replace(listing, problem=problem or _UNREADABLE)
-            listing.jobs.extend(item for item in items if isinstance(item, dict))
+            listing.jobs.extend(_listed(item) for item in items if isinstance(item, dict))
             following = _next_query(document)
             if not following:
                 return replace(listing, complete=True)
@@ -141,9 +145,9 @@ _UNREADABLE = Ambiguous("the vendor's answer cannot be read")
 
 def reading_of(job: JsonObject) -> JobReading:
     """A job as the reader by id shows it."""
-    status = str(job.get("job_status", ""))
+    status = word(job.get("job_status"))
     return JobReading(
-        job_id=str(job.get("id")),
+        job_id=usable_id(job.get("id")) or "",
         phase=JobPhase.ENDED if status in _ENDED else JobPhase.ACTIVE,
         status=status,
         raw=job,
@@ -161,9 +165,9 @@ def listed_reading_of(job: JsonObject) -> JobReading:
     return replace(reading, phase=JobPhase.ACTIVE)
 
 
-def is_missing(problem: object) -> bool:
-    """Whether the vendor said that it does not know the thing asked for."""
-    return isinstance(problem, Refused) and problem.http_status == 404
+def _listed(item: JsonObject) -> JsonObject:
+    """A job or a record of a list; one whose id is no text stays, and cannot be asked for."""
+    return item if isinstance(item.get("id"), str) else {**item, "id": None}
 
 
 def _next_query(document: JsonObject) -> dict[str, str]:

@@ -11,8 +11,9 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 
 from jobferry.model import JsonObject, OutcomeStatus, RecordResult
+from jobferry.vendors.answer_gate import usable_id
 from jobferry.vendors.base import Operation
-from jobferry.vendors.verdicts import NO_REASON, NOTHING_DONE, SAYS_NOTHING, one_per_record
+from jobferry.vendors.verdicts import NOTHING_DONE, SAYS_NOTHING, failed, one_per_record
 from jobferry.vendors.zendesk_answers import errors_of
 
 ABORTED = "aborted"
@@ -47,7 +48,7 @@ def id_of(item: JsonObject) -> str | None:
     """The id of the record that a result names."""
     data = item.get("data")
     identity = data.get("id") if isinstance(data, dict) else None
-    return None if identity is None else str(identity)
+    return usable_id(identity)
 
 
 def _placed(
@@ -81,12 +82,7 @@ def _verdict(item: JsonObject) -> RecordResult:
     success, errors = item.get("success"), item.get("errors")
     if success is False or errors:
         code, text = errors_of(errors if isinstance(errors, list) else [errors])
-        return RecordResult(
-            OutcomeStatus.FAILED,
-            vendor_id=id_of(item),
-            code=code or "failed",
-            text=text or NO_REASON,
-        )
+        return failed(id_of(item), code, text)
     if success is True:
         return RecordResult(OutcomeStatus.SUCCEEDED, vendor_id=id_of(item))
     return SAYS_NOTHING

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from jobferry.model import JsonObject
+from jobferry.vendors.answer_gate import usable_id
 from jobferry.vendors.base import (
     Ambiguous,
     Capabilities,
@@ -53,9 +54,12 @@ class ZendeskSupportClient(ZendeskClient):
         if not is_json_object(answer):
             return Ambiguous("the answer to a harmless request cannot be read")
         user = json_object(answer).get("user")
-        if not isinstance(user, dict) or user.get("id") is None:
+        identity = user.get("id") if isinstance(user, dict) else None
+        if identity is None:
             # Zendesk answers 200 with an anonymous user when it does not know the caller.
             return Refused("vendor_unauthorized", "Zendesk does not know these credentials.")
+        if usable_id(identity) is None:
+            return Ambiguous("the answer to a harmless request cannot be read")
         return None
 
     def submit(
