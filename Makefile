@@ -8,7 +8,7 @@ VENDOR ?= zendesk_support
 N ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit faults e2e chaos bench bench-quick lock deploy validate clean
+.PHONY: help setup demo test lint types unit faults e2e chaos fuzz bench bench-quick lock deploy validate clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ faults: setup ## two thousand stories of faults, and faulty builds that they mus
 
 chaos: setup ## N stories of faults (10,000), every promise checked after each
 	$(BIN)/python -m tests.chaos --schedules $(N) --processes 2
+
+fuzz: setup ## N bad answers (10,000) to every adapter and call: a verdict or a declared error
+	$(BIN)/python -m tests.fuzz --cases $(N) --processes 2
 
 bench: setup ## every benchmark against its bound; results in build/bench.json
 	$(BIN)/python benchmarks/report.py

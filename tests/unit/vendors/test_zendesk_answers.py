@@ -250,3 +250,40 @@ def test_a_job_whose_id_is_no_text_is_passed_over(job_id: Any) -> None:
     listed = answer(200, {"job_statuses": [job(id=job_id)]})
 
     assert client(listed).poll(["V3-1"]).readings["V3-1"].phase is JobPhase.GONE
+
+
+# What the fuzz of answers found
+
+
+@pytest.mark.parametrize("status", [[[]], {"status": "working"}, [], 7])
+def test_a_status_that_is_no_word_neither_ends_nor_goes_on(status: Any) -> None:
+    page = {
+        "job_statuses": [job(id="V3-9", status=status), job(id="V3-1", total=9)],
+        "meta": {"has_more": True, "after_cursor": "c"},
+    }
+    lost = LostSubmission("t", 0.0, RECORDS, frozenset(), frozenset({"V3-1"}))
+
+    assert isinstance(client(answer(200, page)).find(CREATE, lost, 120.0), Found)
+
+
+@pytest.mark.parametrize("action", [[{}], {}, ["update"], None])
+def test_an_action_that_is_no_word_changes_nothing(action: Any) -> None:
+    imported: list[JsonObject] = [{"subject": "s", "created_at": "2020-01-01T00:00:00Z"}]
+    shown = job(total=1, results=[{"id": 9, "index": 0, "action": action}])
+    found = client(
+        answer(200, {"job_statuses": [shown]}),
+        answer(200, {"tickets": [{"id": 9, "subject": "s"}]}),
+    ).find(OPERATIONS["tickets.import"], LostSubmission("t", 0.0, imported, frozenset()), 120.0)
+
+    assert isinstance(found, Found)
+
+
+@pytest.mark.parametrize("job_id", ["0001-01-01T00:00:00", "a b", "../x", "é"])
+def test_a_job_that_cannot_be_asked_for_is_not_found(job_id: str) -> None:
+    shown = job(id=job_id, total=1, results=[{"id": 9, "index": 0}])
+    found = client(
+        answer(200, {"job_statuses": [shown]}),
+        answer(200, {"tickets": [{"id": 9, "subject": "s"}]}),
+    ).find(CREATE, LostSubmission("t", 0.0, RECORDS, frozenset()), 120.0)
+
+    assert (found.state, found.job_id) == (FoundState.UNDECIDABLE, None)

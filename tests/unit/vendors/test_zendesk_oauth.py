@@ -137,6 +137,13 @@ def test_threads_that_start_together_share_one_token() -> None:
     assert used == ["Bearer t1"] * 5
 
 
+@pytest.mark.parametrize("status", [199, 302, 400, 422, 451, 500, 600])
+def test_a_token_in_an_answer_that_is_no_success_is_none(status: int) -> None:
+    body = compact_json({"access_token": "t1"})
+
+    assert not isinstance(Vendor(Answer(status, {}, body)).authorizer()(False), str)
+
+
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from jobferry.errors import may_have_been_done
 from jobferry.model import JsonObject
+from jobferry.vendors.answer_gate import usable_id, word
 from jobferry.vendors.base import (
     Found,
     FoundState,
@@ -249,7 +250,7 @@ def _did_nothing(raw: JsonObject, size: int) -> bool:
 
 def ids_in(items: Iterable[JsonObject]) -> set[str]:
     """The ids that results name."""
-    return {str(item["id"]) for item in items if item.get("id") is not None}
+    return {found for item in items if (found := usable_id(item.get("id"))) is not None}
 
 
 def items_in(raw: JsonObject) -> list[JsonObject]:
@@ -283,7 +284,7 @@ def _compare(account: Account, kind: str, lost: LostSubmission, raw: JsonObject)
     if any(record.get("created_at") for record in lost.records):
         # An import says itself when its tickets were made, so their age says nothing, and
         # a job that changed older tickets is told by what its results say that it did.
-        if any(item.get("action") in _CHANGES for item in items_in(raw)):
+        if any(word(item.get("action")) in _CHANGES for item in items_in(raw)):
             return Verdict.NOT_OURS
     elif any(not made_since(record, lost.sent_at) for record in records):
         return Verdict.NOT_OURS

@@ -129,7 +129,7 @@ class JobReader:
         """
         if not self._unfinished_first:
             first_ended = next((n for n, job in enumerate(page) if _has_ended(job)), 0)
-            above = [job for job in page[:first_ended] if job.get("status") in _UNFINISHED]
+            above = [job for job in page[:first_ended] if word(job.get("status")) in _UNFINISHED]
             running = next((str(job.get("id")) for job in above), None)
             reading = self.show(running) if running is not None else None
             if not isinstance(reading, JobReading) or reading.phase is not JobPhase.ACTIVE:
@@ -199,8 +199,10 @@ def _is_too_large(answer: Answer | NoAnswer) -> bool:
 
 
 def _listed(job: JsonObject) -> JsonObject:
-    """A job of a list; one whose id is no text stays, as a job that cannot be asked for."""
-    return job if isinstance(job.get("id"), str) else {**job, "id": None}
+    """A job of a list; one whose id is none stays, as a job that cannot be asked for."""
+    job_id = job.get("id")
+    named = isinstance(job_id, str) and JOB_ID.fullmatch(job_id)
+    return job if named else {**job, "id": None}
 
 
 def job_of(document: JsonObject) -> JsonObject:

@@ -88,7 +88,7 @@ class ZendeskAuthorizer:
         asked_at = self._monotonic()
         grant = {"grant_type": "client_credentials", "scope": SCOPE, **credentials}
         answer = self._fetch(compact_json(grant))
-        document = json_object(answer)
+        document = json_object(answer) if _is_success(answer) else {}
         value = document.get("access_token")
         if not isinstance(value, str) or not is_header_text(value):
             self._token = None
@@ -103,6 +103,10 @@ def _seconds(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= LARGEST:
         return LIFETIME
     return min(float(value), LONGEST_LIFETIME)
+
+
+def _is_success(answer: Answer | NoAnswer) -> bool:
+    return 200 <= getattr(answer, "status", 0) < 300
 
 
 def _instead_of(answer: Answer | NoAnswer) -> Answer | NoAnswer:
