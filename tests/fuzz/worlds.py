@@ -123,7 +123,7 @@ def _support(draw: random.Random) -> Case:
         if path.endswith("/comments"):
             made = [{"id": 1, "body": "b0", "created_at": _CREATED}]
             return {"comments": made, "meta": {"has_more": False}}
-        kind = path.split("/")[3]
+        kind = "custom_object_records" if path.endswith("/records") else path.split("/")[3]
         stored = [
             {"id": 11 + n, **record, "created_at": _CREATED, "status": "open"}
             for n, record in enumerate(records)

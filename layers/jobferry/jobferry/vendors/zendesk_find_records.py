@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 from jobferry.model import JsonObject
 from jobferry.vendors.base import Ambiguous, Operation, Refused
-from jobferry.vendors.zendesk_answers import Problem, json_object, problem_of
+from jobferry.vendors.refusals import Problem
+from jobferry.vendors.zendesk_answers import json_object, problem_of
 from jobferry.vendors.zendesk_jobs import API
 
 if TYPE_CHECKING:
