@@ -8,7 +8,7 @@ import pytest
 
 from jobferry.ledger.chunks import Chunk, Chunks, Ending
 from jobferry.model import ChunkState, OutcomeStatus
-from jobferry.steps.known_jobs import NOT_SEEN, RECENT_SECONDS, KnownJobs
+from jobferry.steps.known_jobs import NOT_SEEN, RECENT_SECONDS, KnownJobs, known_jobs, remember
 from jobferry.steps.lane import LaneState
 from tests.fakes.world import World, things
 
@@ -36,7 +36,7 @@ def test_not_those_of_runs_that_are_long_over(world: World) -> None:
 def test_what_is_settled_is_read_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     run = world.carried(things(8))
     known = KnownJobs(run, world.deps)
-    first = dict(known.read())
+    first = dict(known.read() or {})
     read: list[Chunk] = []
     every = Chunks.all
 
@@ -52,11 +52,71 @@ def test_what_is_settled_is_read_once(world: World, monkeypatch: pytest.MonkeyPa
     assert read == []
 
 
+class TestSlowTable:
+    """A table of which only so much can be read in time."""
+
+    @pytest.fixture(autouse=True)
+    def slow(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        every = Chunks.all
+
+        def slowly(chunks: Chunks, run_id: str, first: int = 1) -> Iterator[Chunk]:
+            for chunk in every(chunks, run_id, first):
+                world.clock.advance(1)
+                yield chunk
+
+        monkeypatch.setattr(Chunks, "all", slowly)
+
+    def test_what_is_not_read_in_time_is_read_on(self, world: World) -> None:
+        run = world.carried(things(20))
+        known = KnownJobs(run, world.deps)
+
+        readings = [known.read(world.clock.now() + 4.5) for _ in range(3)]
+
+        assert readings[:2] == [None, None]
+        assert readings[2] == {
+            str(c.job_id): c.finished_at for c in world.ledger.chunks.all(run.run_id)
+        }
+
+    def test_what_has_changed_meanwhile_is_not_missed(self, world: World) -> None:
+        run = world.planned(things(6))
+        planned = world.submit(LaneState(run.run_id, 0))
+        first, *_ = world.ledger.chunks.all(run.run_id)
+        known = KnownJobs(run, world.deps)
+        assert known.read(world.clock.now() + 2.5) is None
+        world.clock.advance(60)
+        world.settle(world.poll(planned))
+
+        jobs = known.read()
+
+        assert jobs is not None
+        assert jobs[str(first.job_id)] != NOT_SEEN
+
+
+def test_a_warm_function_reads_on_where_it_stopped(world: World) -> None:
+    run = world.carried(things(4))
+    first = known_jobs(run, 0, world.deps)
+    first.read()
+    remember(first, 0)
+
+    again = known_jobs(run, 0, world.deps)
+
+    assert again.read(world.clock.now() + 1) == first.read()
+    # Nobody else has it meanwhile.
+    assert known_jobs(run, 0, world.deps).read(world.clock.now() - 1) is None
+
+
+def test_too_many_to_remember_are_not_known(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = world.carried(things(8))
+    monkeypatch.setattr("jobferry.steps.known_jobs.MOST_JOBS", 3)
+
+    assert KnownJobs(run, world.deps).read() is None
+
+
 def test_what_may_still_change_is_read_again(world: World) -> None:
     run = world.planned(things(8))
     known = KnownJobs(run, world.deps)
     state = world.submit(LaneState(run.run_id, 0))
-    assert set(known.read().values()) == {NOT_SEEN}
+    assert set((known.read() or {}).values()) == {NOT_SEEN}
     world.clock.advance(60)
     world.settle(world.poll(state))
 

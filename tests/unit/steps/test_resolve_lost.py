@@ -339,6 +339,18 @@ class TestLate:
         assert world.account.carried_out == {"r1": 1, "r2": 1}
 
 
+def test_nothing_is_searched_for_before_it_is_known_which_job_is_whose() -> None:
+    with World(max_records=2, max_jobs=3, token_search=False) as world:
+        state = lost_chunk(world, Act.DONE_UNHEARD)
+        with mock.patch.object(KnownJobs, "read", return_value=None):
+            state = world.submit(state)
+        assert world.account.finds == []
+        assert chunk_of(world, state).state is ChunkState.CLAIMED
+        world.clock.advance(60)
+        world.submit(state)
+        assert chunk_of(world, state).job_id == "job-1"
+
+
 class TestSentAgain:
     """The first try is looked for once more before the rows of the second one are settled."""
 

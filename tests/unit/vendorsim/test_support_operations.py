@@ -537,6 +537,24 @@ def test_rows_that_cannot_be_carried_out_say_why(
     assert sim.effects()["effects"] == []
 
 
+def test_custom_object_records_are_listed_by_external_id(
+    sim: RunningSimulator, run_job: RunJob
+) -> None:
+    items = [{"name": f"n{n}", "external_id": f"V-{n}"} for n in range(3)]
+    job = {"job": {"action": "create", "items": items}}
+    run_job("POST", "custom_objects/car/jobs", job, status=201)
+
+    def listed(query: str) -> list[str]:
+        url = f"/api/v2/custom_objects/car/records?{query}"
+        shown = sim.request("GET", url, headers={"Authorization": "Bearer sim-token"}).json()
+        assert shown["meta"]["has_more"] is False
+        return [record["external_id"] for record in shown["custom_object_records"]]
+
+    assert listed("") == ["V-0", "V-1", "V-2"]
+    assert listed("filter[external_ids]=V-2,V-0,V-9") == ["V-0", "V-2"]
+    assert listed("filter%5Bexternal_ids%5D=v-1") == []
+
+
 @pytest.mark.parametrize(
     ("action", "item", "details"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from jobferry.connections import Connections
@@ -44,6 +44,7 @@ class Deps:
     gather       works on several things at once
     log, warn    one structured line each; keys only, never a cell or a secret
     emit         counts as metrics
+    memory       what a warm function knows from its invocations before
     """
 
     settings: Settings
@@ -56,3 +57,4 @@ class Deps:
     log: Callable[..., None] = _no_log
     warn: Callable[..., None] = _no_log
     emit: Callable[..., None] = _no_log
+    memory: dict[object, object] = field(default_factory=dict)

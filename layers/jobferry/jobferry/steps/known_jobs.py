@@ -7,7 +7,7 @@ tell: what is settled is read once, and only what may still change is read again
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from jobferry.ledger.chunks import Chunk
 from jobferry.ledger.runs import Run
@@ -32,9 +32,16 @@ MOST_JOBS = 200_000
 """Jobs that are kept in memory. With more, it is not known which job is whose."""
 
 
+RUNS_REMEMBERED = 4
+"""Lanes whose readings a warm function keeps."""
+
+
 @dataclass
 class KnownJobs:
     """Jobs of recent runs of a connection, this run's among them.
+
+    What was read is kept for the next invocation of a warm function: the jobs of a very long run
+    take longer to read than a lane may stand still.
 
     run  the run that searches
     """
@@ -103,3 +110,19 @@ class KnownJobs:
             self._ended_at[chunk.job_id] = NOT_SEEN
         elif seen > self.deps.now() - KEPT_SECONDS:
             self._ended_at[chunk.job_id] = seen
+
+
+def known_jobs(run: Run, lane: int, deps: Deps) -> KnownJobs:
+    """Those of a lane, with what this function has read of them before."""
+    remembered = deps.memory.pop((run.run_id, lane), None)
+    if not isinstance(remembered, KnownJobs):
+        return KnownJobs(run, deps)
+    return replace(remembered, run=run, deps=deps)
+
+
+def remember(known: KnownJobs, lane: int) -> None:
+    """Keep what was read for the lane's next invocation; until then nobody else has it."""
+    memory = known.deps.memory
+    while len(memory) >= RUNS_REMEMBERED:
+        memory.pop(next(iter(memory)), None)
+    memory[known.run.run_id, lane] = known

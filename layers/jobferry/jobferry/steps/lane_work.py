@@ -23,7 +23,7 @@ from jobferry.shares import Demand
 from jobferry.steps.context import RunContext, load_context
 from jobferry.steps.deps import Deps
 from jobferry.steps.elsewhere import is_elsewhere, pause_elsewhere
-from jobferry.steps.known_jobs import KnownJobs
+from jobferry.steps.known_jobs import KnownJobs, known_jobs, remember
 from jobferry.steps.lane import DONE, RENEW, WORKING, LaneState, timestamp
 from jobferry.steps.paying import Meter
 from jobferry.troubles import (
@@ -495,6 +495,7 @@ class LaneWork:
         ledger, run, state = self.deps.ledger, self.run, self.state
         self.linked.client.meter = None
         self.count_requests()
+        remember(self.known_jobs, state.lane)
         if self.observed:
             ledger.limits.learn_latencies(run.connection, run.operation, self.observed)
         spent = 1000 * (self.deps.now() - self.began_at)
@@ -547,7 +548,7 @@ def open_lane(state: LaneState, deps: Deps, deadline: float) -> LaneWork | None:
         latency=known.get(""),
         limits=deps.ledger.limits.get(run.connection),
         requests=deps.ledger.limits.requests(run.connection),
-        known_jobs=KnownJobs(run, deps),
+        known_jobs=known_jobs(run, state.lane, deps),
         meter=Meter(deps.ledger.limits, run.connection, lambda: work.account_limit(), deps.now),  # noqa: PLW0108
         looked_at=state.looked_at,
     )

@@ -26,7 +26,7 @@ from jobferry.vendors.base import (
     Operation,
 )
 from jobferry.vendors.zendesk_answers import json_object, problem_of
-from jobferry.vendors.zendesk_find_records import Made, made_since, records_made
+from jobferry.vendors.zendesk_find_records import Made, made_since, records_made, telling_age
 from jobferry.vendors.zendesk_jobs import API, JobReader, readings_of
 from jobferry.vendors.zendesk_requests import READABLE
 from jobferry.vendors.zendesk_results import error_of_item, is_refusal
@@ -281,12 +281,11 @@ def _compare(account: Account, kind: str, lost: LostSubmission, raw: JsonObject)
         return Verdict.UNREADABLE
     if not records:
         return _made_others(account, kind, ids)
-    if any(record.get("created_at") for record in lost.records):
-        # An import says itself when its tickets were made, so their age says nothing, and
-        # a job that changed older tickets is told by what its results say that it did.
-        if any(word(item.get("action")) in _CHANGES for item in items_in(raw)):
-            return Verdict.NOT_OURS
-    elif any(not made_since(record, lost.sent_at) for record in records):
+    age = telling_age(lost.records)
+    if age != "created_at" and any(word(item.get("action")) in _CHANGES for item in items_in(raw)):
+        # What changed tickets made none, however old they may be.
+        return Verdict.NOT_OURS
+    if age is not None and not all(made_since(each, lost.sent_at, age) for each in records):
         return Verdict.NOT_OURS
     return _resemblance(records, lost.records)
 

@@ -91,7 +91,7 @@ def records_made(
         sample = spread(askable, SAMPLE)
         whole = whole and len(sample) == len(askable)
         askable = sample
-    age = _telling_age(records)
+    age = telling_age(records)
     for start in range(0, len(askable), per_request):
         asked = askable[start : start + per_request]
         found = read(account, asked)
@@ -109,7 +109,7 @@ def records_made(
     return Look(Made.NONE, whole)
 
 
-def _telling_age(records: Sequence[JsonObject]) -> str | None:
+def telling_age(records: Sequence[JsonObject]) -> str | None:
     """The field that says how old a record is; None where no field does.
 
     An import may say itself when its records were made and changed.
