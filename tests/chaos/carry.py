@@ -45,15 +45,10 @@ from tests.chaos.truth import Invocation, Truth
 from tests.chaos.vendor import Teller, read_results
 from tests.fakes.clock import START
 from tests.fakes.effects import Crash, Phase
+from tests.fakes.machine import ExecutionFailedError, ExecutionStoppedError
 from tests.fakes.schedule import DeadlockError, NoTimePassesError
 from tests.fakes.vendor import CREATE, UPSERT, fake_vendor
-from tests.fakes.world import (
-    CONNECTION,
-    Execution,
-    ExecutionFailedError,
-    ExecutionStoppedError,
-    World,
-)
+from tests.fakes.world import CONNECTION, Execution, World
 
 T = TypeVar("T")
 R = TypeVar("R")
