@@ -23,6 +23,7 @@ from jobferry import pacing, prices, vendors
 from jobferry.connections import Connections
 from jobferry.ledger import Ledger
 from jobferry.ledger.config import Connection
+from jobferry.ledger.rows import _outcome as stored_outcome
 from jobferry.ledger.runs import Run
 from jobferry.model import Outcome, OutcomeStatus
 from jobferry.profiles import validate
@@ -97,6 +98,7 @@ class World:
         refuses_excess, token_search: what the vendor says of itself (see `Capabilities`).
         lane_window: jobs that one lane keeps in flight, and one look sees; lower it to see
             several lanes without hundreds of slots.
+        retention_days: how long the table keeps what is written into it.
 
     `seconds` is the time that each step may take before its deadline; `ended` the status of
     executions that ended otherwise than FAILED, by ARN; `announced` what was put on the event bus;
@@ -115,11 +117,13 @@ class World:
         refuses_excess: bool = False,
         token_search: bool = True,
         lane_window: int = pacing.LANE_WINDOW,
+        retention_days: int = 30,
     ) -> None:
         self.clock = Schedule(START, seed)
         self.effects = Effects()
         self.table = FakeTable(self.effects)
-        self.ledger: Ledger = fake_ledger(self.table)
+        self.retention_days = retention_days
+        self.ledger: Ledger = fake_ledger(self.table, retention_days)
         self.objects = FakeObjects(
             effects=self.effects, smallest_part=smallest_part, now=self.clock.now
         )
@@ -174,8 +178,8 @@ class World:
             return lambda message, **keys: self.log.append(LogLine(level, message, keys))
 
         return Deps(
-            settings=Settings("table", INBOX, "archive", "secrets/", 30, False),
-            ledger=fake_ledger(self.table.view()),
+            settings=Settings("table", INBOX, "archive", "secrets/", self.retention_days, False),
+            ledger=fake_ledger(self.table.view(), self.retention_days),
             objects=self.objects,
             connections=Connections(
                 self.ledger.config,
@@ -203,7 +207,7 @@ class World:
 
     def task_deps(self) -> Deps:
         """What one invocation of a warm function works with: its write units are its own."""
-        return replace(self.deps, ledger=fake_ledger(self.table.view()))
+        return replace(self.deps, ledger=fake_ledger(self.table.view(), self.retention_days))
 
     def put_profile(self, changes: Mapping[str, Any]) -> int:
         """The plain profile with these changes; returns its revision."""
@@ -299,12 +303,11 @@ class World:
 
     def outcomes(self, run_id: str) -> dict[int, Outcome]:
         """Every outcome that is left of a run, by row, whatever its run says about rows."""
-        found = {
-            item["row"]: self.ledger.rows.get(run_id, item["row"])
+        return {
+            item["row"]: stored_outcome(item)
             for item in self.table.items()
             if item["pk"].startswith(f"ROWS#{run_id}#")
         }
-        return {row: outcome for row, outcome in found.items() if outcome is not None}
 
     def statuses(self, run_id: str) -> list[OutcomeStatus]:
         """The statuses of rows 1, 2, 3 …"""
