@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 from benchmarks.virtual.bulk import (
@@ -21,7 +20,6 @@ from benchmarks.virtual.bulk import (
 )
 from benchmarks.virtual.history import EXECUTION_EVENTS, LANE, MACHINE, events_of
 from benchmarks.virtual.vendor import POLL_BATCH, VendorModel
-from jobferry import pacing
 from jobferry.csvfile.dialect import detect
 from jobferry.ledger.config import Connection
 from jobferry.ledger.runs import CHUNKS_PER_PAGE, PlannedChunk, Run
@@ -182,33 +180,17 @@ class CountedExecution(Execution):
         ending = events_of(MACHINE["AnnounceRun"]) + events_of(MACHINE["RunEnded"])
         return EXECUTION_EVENTS + passed + waits + lanes + ending
 
-    def _lanes(self, lanes: Sequence[int]) -> None:
-        self.launches += 1
-        super()._lanes(lanes)
-
-    def _lane(self, lane: int) -> None:
-        self.lane_events[lane] = EXECUTION_EVENTS + events_of(LANE["LaneEnded"])
-        super()._lane(lane)
+    def entering(self, name: str, payload: Any) -> None:
+        super().entering(name, payload)
+        if name == "Lanes":
+            self.launches += 1
+        if name != "Lap":
+            return
+        lane = payload["lane"]
+        if not payload.get("lap"):
+            self.lane_events[lane] = EXECUTION_EVENTS + events_of(LANE["LaneEnded"])
+        self.lane_events[lane] += sum(
+            events_of(LANE[state], len(payload["settle"])) for state in ("Lap", "IsLaneDone")
+        )
         assert isinstance(self.world, BulkWorld)
         raise_to(self.world.gauge.events, "lane", self.lane_events[lane])
-
-    def _lap(self, payload: dict[str, Any]) -> dict[str, Any]:
-        self.laps += 1
-        groups = payload["settle"]
-        self.lane_events[payload["lane"]] += sum(
-            events_of(LANE[name], len(groups)) for name in ("Lap", "IsLaneDone")
-        )
-        carried: list[dict[str, Any]] = []
-
-        def carry() -> None:
-            carried.append(self._carry_jobs(payload))
-
-        def settle() -> None:
-            self.world.clock.gather(self._settle_task, groups, pacing.SETTLE_PARALLEL)
-
-        branches = [carry, settle] if groups else [carry]
-        self.world.clock.gather(lambda branch: branch(), branches, 2)
-        return carried[0]
-
-    def _settle_task(self, group: Sequence[int]) -> dict[str, Any]:
-        return self._task("SettleJob", partial(self._settle, group))

@@ -1,7 +1,7 @@
-"""`python -m tests.chaos --schedules 10000 [--seed S] [--processes 2] [--vendor V]`
+"""`python -m tests.chaos --schedules 10000 [--seed S] [--processes 2] [--kind K]`
 
-One schedule in ten is carried out with a real adapter, the vendors in turn; with a vendor's name
-all of them, with `memory` none.
+One schedule in ten is carried out with a real adapter, the vendors in turn, and one in a mode (see
+`modes.py`). With the name of a vendor or of a mode all of them are such, with `memory` none.
 Exit code 1 when a promise is broken: the story is made short and told, with the command that
 repeats it.
 """
@@ -15,8 +15,8 @@ import time
 from functools import partial
 
 from tests.chaos.campaign import (
+    KINDS,
     MIXED,
-    VENDORS,
     Totals,
     carry_side_by_side,
     report,
@@ -30,9 +30,9 @@ def main() -> int:
     parser.add_argument("--schedules", type=int, default=1_000, metavar="N")
     parser.add_argument("--seed", type=int, help="of the first schedule; the others follow")
     parser.add_argument("--processes", type=int, default=1, metavar="P")
-    parser.add_argument("--vendor", choices=VENDORS, default=MIXED)
+    parser.add_argument("--kind", choices=KINDS, default=MIXED)
     given = parser.parse_args()
-    drawing = partial(story_of, vendor=given.vendor)
+    drawing = partial(story_of, kind=given.kind)
     first = secrets.randbelow(10**9) if given.seed is None else given.seed
     seeds = range(first, first + given.schedules)
     began = time.monotonic()
@@ -51,7 +51,7 @@ def main() -> int:
     seed, found = totals.breaks[0]
     _, text = told_short(drawing(seed), found[0].promise)
     print(f"\nSchedule {seed} breaks a promise. As short as it could be made:\n\n{text}")
-    again = f".venv/bin/python -m tests.chaos --schedules 1 --seed {seed} --vendor {given.vendor}"
+    again = f".venv/bin/python -m tests.chaos --schedules 1 --seed {seed} --kind {given.kind}"
     print(f"\nOnce more: {again}")
     return 1
 

@@ -13,6 +13,7 @@ from jobferry.model import OutcomeStatus
 from tests.chaos.adapters import ADAPTERS
 from tests.chaos.carry import Told, carry_out
 from tests.chaos.known import unknown_breaks
+from tests.chaos.modes import MIXED_MODES, MODES
 from tests.chaos.narrate import narrate
 from tests.chaos.promises import Broken, Result, broken, nothing_twice, one_outcome_each
 from tests.chaos.shrink import shrink
@@ -22,22 +23,26 @@ STORIES_AT_ONCE = 50
 """What one process carries out before it tells how that went."""
 
 ONE_IN = 10
-"""Of so many seeds in a row, one is carried out with a real adapter."""
+"""Of so many seeds in a row, one is carried out with a real adapter, and one in a mode."""
 
 MIXED, MEMORY = "mixed", "memory"
-VENDORS = (MIXED, MEMORY, *ADAPTERS)
-"""Whose stories there are: both kinds, those of the vendor in memory, those of one real adapter."""
+KINDS = (MIXED, MEMORY, *ADAPTERS, *MODES)
+"""Kinds of stories: all of them in turn; those of the vendor in memory; those of one real adapter;
+those of one mode."""
 
 Drawing = Callable[[int], Story]
 """How a seed becomes a story."""
 
 
-def story_of(seed: int, vendor: str = MIXED) -> Story:
-    """The story of a seed, at one of `VENDORS`."""
-    if vendor == MIXED:
+def story_of(seed: int, kind: str = MIXED) -> Story:
+    """The story of a seed, of one of `KINDS`."""
+    if kind == MIXED:
         turn, rest = divmod(seed, ONE_IN)
-        vendor = MEMORY if rest else list(ADAPTERS)[turn % len(ADAPTERS)]
-    return draw(seed) if vendor == MEMORY else draw_at(vendor, seed)
+        turns = {0: list(ADAPTERS), ONE_IN // 2: [mode.name for mode in MIXED_MODES]}
+        kind = turns[rest][turn % len(turns[rest])] if rest in turns else MEMORY
+    if kind in MODES:
+        return MODES[kind].draw(seed)
+    return draw(seed) if kind == MEMORY else draw_at(kind, seed)
 
 
 @dataclass

@@ -13,15 +13,16 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
+from random import Random
 from threading import get_ident
 from traceback import extract_tb
 from typing import Any, Self, TypeVar
 from unittest import mock
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from jobferry.connections import Connections
 from jobferry.ledger import keys
@@ -29,6 +30,7 @@ from jobferry.ledger.config import Connection
 from jobferry.ledger.runs import Run
 from jobferry.ledger.table import BusyTableError, Item
 from jobferry.model import OutcomeStatus
+from jobferry.objects import ObjectMissingError, SourceError
 from jobferry.steps import absence, look_at_jobs
 from jobferry.steps import close_run as close_module
 from jobferry.steps.close_run import LanesStuckError
@@ -37,33 +39,36 @@ from jobferry.steps.deps import Deps
 from jobferry.steps.open_run import RunRequest, open_run, resume_run, run_id_of
 from jobferry.steps.pausing import carry_on, resume
 from jobferry.steps.plan_run import PlanMovedError, plan_run
+from jobferry.vendors.credentials import CredentialsError
+from tests.chaos import story as stories
 from tests.chaos.adapters import ADAPTERS, ticket_of
+from tests.chaos.outages import SECRET, Outage, Way, of_aws
+from tests.chaos.person import SANDBOX, Extra, Person
 from tests.chaos.simulated import SimulatedAccount
 from tests.chaos.sites import Site, Wrong
+from tests.chaos.sizes import shrunk
 from tests.chaos.story import Abort, Again, Event, Fault, File, Harm, Lag, Stop, Story, letter
 from tests.chaos.truth import Invocation, Truth
 from tests.chaos.vendor import Teller, read_results
 from tests.fakes.clock import START
 from tests.fakes.effects import Crash, Phase
+from tests.fakes.machine import ExecutionFailedError, ExecutionStoppedError, Machine
 from tests.fakes.schedule import DeadlockError, NoTimePassesError
-from tests.fakes.vendor import CREATE, UPSERT, fake_vendor
-from tests.fakes.world import (
-    CONNECTION,
-    Execution,
-    ExecutionFailedError,
-    ExecutionStoppedError,
-    World,
-)
+from tests.fakes.vendor import CREATE, UPSERT, FakeClient, fake_vendor
+from tests.fakes.world import CONNECTION, DEFINITION, Execution, World
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 SWEEP_SECONDS = 300.0
-SWEEPS = 24
-"""Two hours: by then every run of a story should have been closed."""
 
-MOST_EFFECTS = 5_000
-"""A story that has more goes round in circles."""
+MOST_EFFECTS, MOST_IN_DAYS = 5_000, 30_000
+"""A story that has more goes round in circles: one of hours, or one of a day or more."""
+
+SHORT_HOURS = 6.0
+
+CONFLICTS_AT_MOST = 14
+"""Tries of one transaction, as `ledger.table` makes them."""
 
 JOB_DEADLINE = 600.0
 PATIENCE = 120.0
@@ -86,6 +91,10 @@ class EndlessError(Exception):
 
 
 EXPECTED = (
+    BotoCoreError,
+    CredentialsError,
+    ObjectMissingError,
+    SourceError,
     Crash,
     LostAnswerError,
     BusyTableError,
@@ -126,8 +135,20 @@ class Told:
     left_success: list[str] = field(default_factory=list)
     yes_at: dict[int, float] = field(default_factory=dict)
     needs_said: dict[str, Invocation | None] = field(default_factory=dict)
+    extras: list[Extra] = field(default_factory=list)
+    erased: set[int] = field(default_factory=set)
     endless: str = ""
     effects: int = 0
+
+    @property
+    def kinds(self) -> set[str]:
+        """Kinds of effects that there were."""
+        return {kind for kind, n in self.world.counts.items() if n}
+
+    @property
+    def per_minute(self) -> int:
+        """Requests in a minute that the operator allows; with fewer than two nothing is learned."""
+        return max(2, self.story.per_minute)
 
     def run_id(self, file: int) -> str:
         request = self.requests[file]
@@ -146,8 +167,11 @@ class ChaosWorld(World):
             senders=max(1, story.senders),
             seed=story.seed,
             lane_window=max(1, story.lane_window),
+            retention_days=story.retention or 30,
         )
         self.story = story
+        if story.machine_seconds:
+            self.machine = limited(story.machine_seconds)
         self.credentials = '{"bearer": "secret"}'
         if story.short_time:
             self.seconds |= {"plan": 0.0, "close": 0.0}
@@ -160,36 +184,63 @@ class ChaosWorld(World):
             self.put_profile(_profile(index, file, story.site))
         self.told = Told(story, self, [self._dropped(i, f) for i, f in enumerate(story.files)])
         self._numbers = count(1)
-        self._counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
         self._tasks: Counter[str] = Counter()
         self._striking: dict[int, Fault] = {}
         self._plans = count(1)
         self._stopped: set[str] = set()
+        self._outages: Counter[Outage] = Counter()
+        self._chance = Random(story.seed)
+        self._most_effects = MOST_EFFECTS if story.hours <= SHORT_HOURS else MOST_IN_DAYS
         self.over = False
         self.effects.on_effect = self._on_effect
         self.effects.portion = self._portion
         self.effects.echoed = self._echoed
+        self.effects.on_read = self._on_read
+        self.effects.between = self._between
         self.table.watchers.append(self._watch)
 
     def _in_memory(self, story: Story) -> Teller:
         account = Teller(
-            self.clock, self.effects, story.vendor, _invocation.get, max(1, story.lane_window)
+            self.clock,
+            self.effects,
+            story.vendor,
+            _invocation.get,
+            max(1, story.lane_window),
+            self.outage,
         )
         self.account = account
+        self.elsewhere = Teller(
+            self.clock, self.effects, stories.Vendor(), _invocation.get, max(1, story.lane_window)
+        )
+
+        def client(base_url: str, credentials: object, **_options: object) -> FakeClient:
+            there = self.elsewhere if base_url == SANDBOX else account
+            return FakeClient(there, credentials)
+
         self.vendor = replace(
             fake_vendor(account, max_jobs=account.max_jobs, refuses_excess=story.vendor.excess),
             read_results=read_results,
+            client=client,
         )
+        if story.per_minute:
+            connection = self.ledger.config.connection(CONNECTION)
+            assert connection is not None
+            limited_to = replace(connection, requests_per_minute=max(2, story.per_minute))
+            self.ledger.config.put_connection(limited_to)
         return account
 
     def _simulated(self, story: Story, site: Site) -> SimulatedAccount:
-        account = SimulatedAccount(self.clock, self.effects, story, site, _invocation.get)
+        account = SimulatedAccount(
+            self.clock, self.effects, story, site, _invocation.get, self.outage
+        )
         self.ledger.config.put_connection(
             Connection(
                 CONNECTION,
                 account.adapter.vendor.name,
                 account.base_url,
                 max_jobs=max(1, story.max_jobs),
+                requests_per_minute=max(2, story.per_minute) if story.per_minute else None,
             )
         )
         self.credentials = json.dumps(account.adapter.credentials)
@@ -200,12 +251,17 @@ class ChaosWorld(World):
         super().__enter__()
         if self.site is not None:
             self._cleanup.enter_context(self.site)
-        for module, name, value in (
+        patience = PATIENCE if self.site is None else PATIENCE_AT_A_SITE
+        shorter = (
             (look_at_jobs, "JOB_DEADLINE", JOB_DEADLINE),
-            (absence, "PATIENCE", PATIENCE if self.site is None else PATIENCE_AT_A_SITE),
+            (absence, "PATIENCE", patience),
+        )
+        for module, name, value in (
+            *(() if self.story.patient else shorter),
             (close_module, "ROWS_BETWEEN_LOOKS", ROWS_BETWEEN_LOOKS),
         ):
             self._cleanup.enter_context(mock.patch.object(module, name, value))
+        self._cleanup.enter_context(shrunk(self.story.sizes))
         return self
 
     def _dropped(self, index: int, file: File) -> RunRequest:
@@ -230,7 +286,8 @@ class ChaosWorld(World):
 
     def read_secret(self, _name: str, _afresh: bool) -> str:
         with self.effects.around("secret.read"):
-            return self.credentials
+            outage = self.outage(SECRET)
+            return self.credentials if outage is None else "garbled"
 
     def _gather(self, work: Callable[[T], R], items: Sequence[T], workers: int) -> list[R]:
         """Work of one invocation side by side is all of that invocation."""
@@ -270,12 +327,12 @@ class ChaosWorld(World):
         for happening in self.story.happenings:
             match happening:
                 case Again(task, nth, after) if (task, nth) == (name, self._tasks[name]):
-                    self._note(f"{name} is delivered once more, {after:g} s later")
+                    self.note(f"{name} is delivered once more, {after:g} s later")
                     self.told.happened["task delivered twice"] += 1
                     twin = partial(self._twin, f"{name} (again)", work, after)
                     self.clock.spawn(twin, f"{name} again")
                 case Stop(nth) if name != "OpenRun" and nth == self._tasks[""]:
-                    self._note(f"{execution.arn} is stopped")
+                    self.note(f"{execution.arn} is stopped")
                     self.told.happened["execution stopped"] += 1
                     self._stopped.add(execution.arn)
                     self.running.discard(execution.arn)
@@ -291,7 +348,7 @@ class ChaosWorld(World):
     def _twin(self, name: str, work: Callable[[], object], after: float) -> None:
         if after:
             self.clock.sleep(after)
-        self._in_vain(lambda: self.within(name, work))
+        self.in_vain(lambda: self.within(name, work))
 
     def plan(self, run_id: str) -> dict[str, Any]:
         """As in earnest, two invocations have no folder in common."""
@@ -302,7 +359,7 @@ class ChaosWorld(World):
 
     @property
     def effects_seen(self) -> int:
-        return self._counts[""]
+        return self.counts[""]
 
     def _on_effect(self, kind: str, phase: Phase) -> None:
         me = _invocation.get()
@@ -322,19 +379,28 @@ class ChaosWorld(World):
             raise Crash(str(me))
 
     def _strike_before(self, me: Invocation, kind: str) -> None:
-        self._counts[kind] += 1
-        self._counts[""] += 1
-        if self._counts[""] > MOST_EFFECTS:
+        self.counts[kind] += 1
+        self.counts[""] += 1
+        if self.counts[""] > self._most_effects:
             self.over = True
-            self.told.endless = f"{MOST_EFFECTS} effects, and no end"
+            self.told.endless = f"{self._most_effects} effects, and no end"
             raise EndlessError(self.told.endless)
-        nth = self._counts[kind]
-        fault = next((f for f in self.story.faults if (f.kind, f.nth) == (kind, nth)), None)
+        nth = self.counts[kind]
+        self._fail_for_long(me, kind)
+        if kind == "table.transact" and self.story.conflicts:
+            self._conflict(me)
+        of_it = f"{me.name}/"
+        self.counts[of_it] += 1
+        nth_of_it = self.counts[of_it]
+        fault = next(
+            (f for f in self.story.faults if f.strikes(kind, nth) or f.strikes(of_it, nth_of_it)),
+            None,
+        )
         self._striking.pop(get_ident(), None)
         if fault is None:
-            self._note(kind)
+            self.note(kind)
             return
-        self._note(kind, fault.harm)
+        self.note(kind, fault.harm)
         self.told.struck[kind, fault.harm] += 1
         if fault.harm not in _BEFORE:
             self._striking[get_ident()] = fault
@@ -349,6 +415,52 @@ class ChaosWorld(World):
             raise _busy(kind)
         me.dead = True
         raise Crash(f"before {kind}")
+
+    def _fail_for_long(self, me: Invocation, kind: str) -> None:
+        """What an outage does to the table, a bucket or a secret; the vendor asks by itself."""
+        if kind.startswith("vendor."):
+            return
+        outage = self.outage(kind)
+        if outage is not None and outage.way is not Way.GARBLED:
+            me.harmed = True
+            raise of_aws(kind, outage.way)
+
+    def outage(self, kind: str) -> Outage | None:
+        """What strikes an effect of this kind now, if anything does."""
+        now = self.clock.now() - START
+        for outage in self.story.outages:
+            if not outage.strikes(kind, now):
+                continue
+            if outage.times and self._outages[outage] >= outage.times:
+                continue
+            self._outages[outage] += 1
+            self.told.happened[f"{outage.what} fails for long: {outage.way.value}"] += 1
+            return outage
+        return None
+
+    def _conflict(self, me: Invocation) -> None:
+        """A transaction loses against others, and is sent again, until it is given up."""
+        for attempt in range(CONFLICTS_AT_MOST):
+            if self._chance.random() >= self.story.conflicts:
+                return
+            self.told.happened["transaction in conflict"] += 1
+            self.clock.sleep(min(1.0, 0.02 * 2**attempt))
+            self._live(me)
+        me.harmed = True
+        raise BusyTableError("other transactions were in the way")
+
+    def _on_read(self, kind: str) -> None:
+        me = _invocation.get()
+        if me is None:
+            return
+        self._live(me)
+        if self.story.outages and kind.startswith(("source.", "objects.")):
+            self._fail_for_long(me, kind)
+
+    def _between(self) -> None:
+        """Between two pages of a query others have their turn."""
+        if _invocation.get() is not None:
+            self.clock.give_way()
 
     def _strike_after(self, me: Invocation, kind: str) -> None:
         fault = self._striking.pop(get_ident(), None)
@@ -393,27 +505,56 @@ class ChaosWorld(World):
                     self.clock.spawn(partial(self._abort, file, at), "abort")
                 case Lag(at, seconds):
                     self.clock.spawn(partial(self._lag, at, seconds), "lag")
-        for _ in range(SWEEPS):
-            if self.over or self._all_closed():
+        person = Person(self)
+        person.begin()
+        for _ in range(round(self.story.hours * 3_600 / SWEEP_SECONDS)):
+            if self.over or (self._all_closed() and not person.afterwards()):
                 return
+            self._carry_restarts()
             self.clock.sleep(SWEEP_SECONDS)
-            self._in_vain(lambda: self.within("Sweep", self.sweep))
+            if self.story.retention:
+                self.told.happened["items expired"] += self.table.reap(self.clock.now())
+            self.in_vain(lambda: self.within("Sweep", self.sweep))
             for file in range(len(self.story.files)):
                 self._say_yes(file)
+            for extra in self.told.extras:
+                self._say_yes_or_no(extra)
             self._carry_restarts()
         self.over = True
 
     def _all_closed(self) -> bool:
-        runs = [self.ledger.runs.get(self.told.run_id(i)) for i in range(len(self.story.files))]
+        files = [i for i in range(len(self.story.files)) if i not in self.told.erased]
+        run_ids = [*map(self.told.run_id, files), *(extra.run_id for extra in self.told.extras)]
+        runs = map(self.ledger.runs.get, run_ids)
         return all(run is not None and run.closed_at is not None for run in runs)
+
+    def start(self, request: RunRequest) -> None:
+        """The event of a file that a person has uploaded."""
+        execution = self.execution()
+        self.note(f"{execution.arn} is started for {request.key}")
+        opening = partial(self._open, request, execution)
+        self.clock.spawn(partial(self.in_vain, partial(execution.carry, opening)), "event")
+
+    def _say_yes_or_no(self, extra: Extra) -> None:
+        """To a run that a person has made: yes, unless it carries the same bytes once more."""
+        run = self.ledger.runs.get(extra.run_id)
+        if run is None or run.closed_at is not None or not run.paused:
+            return
+        self.note(f"the operator looks at {extra.run_id}")
+        if extra.same:
+            self.in_vain(lambda: self.within("Abort", lambda: self._abort_run(run)))
+        else:
+            self.in_vain(
+                lambda: self.within("Resume", lambda: resume(run, self.deps, self._restart))
+            )
 
     def _event(self, file: int, at: float) -> None:
         if at:
             self.clock.sleep(at)
         execution = self.execution()
-        self._note(f"{execution.arn} is started for file {letter(file)}")
+        self.note(f"{execution.arn} is started for file {letter(file)}")
         opening = partial(self._open, self.told.requests[file], execution)
-        self._in_vain(lambda: execution.carry(opening))
+        self.in_vain(lambda: execution.carry(opening))
 
     def _open(self, request: RunRequest, execution: Execution) -> dict[str, Any]:
         return open_run(request, execution.arn, self.deps)
@@ -423,22 +564,28 @@ class ChaosWorld(World):
         run = self.ledger.runs.get(self.told.run_id(file))
         if run is None or run.closed_at is not None or not run.paused:
             return
-        self._note(f"the operator lets run {letter(file)} go on")
+        if self.clock.now() < START + self.story.yes_after:
+            return
+        self.note(f"the operator lets run {letter(file)} go on")
         self.told.happened["paused run resumed"] += 1
         self.told.yes_at.setdefault(file, self.clock.now())
-        self._in_vain(lambda: self.within("Resume", lambda: resume(run, self.deps, self._restart)))
+        self.in_vain(lambda: self.within("Resume", lambda: resume(run, self.deps, self._restart)))
 
     def _restart(self, run_id: str, previous: str) -> None:
         self.restarts.append((run_id, previous))
 
     def _carry_restarts(self) -> None:
+        unopened, self.unopened = self.unopened, []
+        for request in unopened:
+            self.told.happened["file opened by the sweep"] += 1
+            self.start(request)
         restarts, self.restarts = self.restarts, []
         for run_id, previous in restarts:
             self.told.happened["run carried on by another execution"] += 1
             execution = self.execution()
-            self._note(f"{execution.arn} carries {run_id} on after {previous}")
+            self.note(f"{execution.arn} carries {run_id} on after {previous}")
             opening = partial(self._resume, run_id, previous, execution)
-            self.clock.spawn(partial(self._in_vain, partial(execution.carry, opening)), "restart")
+            self.clock.spawn(partial(self.in_vain, partial(execution.carry, opening)), "restart")
 
     def _resume(self, run_id: str, previous: str, execution: Execution) -> dict[str, Any]:
         return resume_run(run_id, previous, execution.arn, self.deps)
@@ -449,8 +596,8 @@ class ChaosWorld(World):
         if run is None or run.closed_at is not None:
             return
         self.told.happened["run aborted"] += 1
-        self._note(f"the operator aborts run {letter(file)}")
-        self._in_vain(lambda: self.within("Abort", lambda: self._abort_run(run)))
+        self.note(f"the operator aborts run {letter(file)}")
+        self.in_vain(lambda: self.within("Abort", lambda: self._abort_run(run)))
 
     def _abort_run(self, run: Run) -> None:
         abort_run(run, "enough", self.deps)
@@ -463,20 +610,20 @@ class ChaosWorld(World):
         self.clock.sleep(seconds)
         self.table.release_indexes()
 
-    def _in_vain(self, work: Callable[[], object]) -> None:
+    def in_vain(self, work: Callable[[], object]) -> None:
         """What fails here is tried again by nobody, as in earnest; surprises are noted already."""
         try:
             work()
         except EndlessError:
             raise
         except Exception as error:  # noqa: BLE001 - the function's own failure
-            self._note(f"fails: {type(error).__name__}")
+            self.note(f"fails: {type(error).__name__}")
             # A run that does not add up is left to a person: nothing better will come.
             self.over = self.over or str(error) == "RunDoesNotAddUp"
 
     # what is seen of it
 
-    def _note(self, what: str, harm: Harm | None = None) -> None:
+    def note(self, what: str, harm: Harm | None = None) -> None:
         who = _invocation.get()
         now = round(self.clock.now() - START, 3)
         self.told.lines.append(Line(now, "" if who is None else str(who), what, harm))
@@ -494,6 +641,8 @@ class ChaosWorld(World):
         succeeded = OutcomeStatus.SUCCEEDED.value
         if before is None or before["status"] != succeeded:
             return
+        if after is None and any(self.told.run_id(f) in before["pk"] for f in self.told.erased):
+            return
         if after is None or after["status"] != succeeded:
             now = "nothing" if after is None else after["status"]
             self.told.left_success.append(f"{before['pk']} row {before['row']} is {now} now")
@@ -505,10 +654,16 @@ class ChaosWorld(World):
         run = str(after["run_id"])[0]
         sent = ", sent" if after.get("sending_at") and not after.get("job_id") else ""
         job = f" as {after['job_id']}" if after.get("job_id") else ""
-        self._note(
+        self.note(
             f"  chunk {run}{after['chunk']}: {before.get('state', 'new')} → {after['state']}"
             f"{sent}{job} (attempt {after['attempt']})"
         )
+
+
+@cache
+def limited(seconds: float) -> Machine:
+    """The state machine, with another limit to what an execution may take."""
+    return Machine({**json.loads(DEFINITION.read_text()), "TimeoutSeconds": seconds})
 
 
 def carry_out(story: Story) -> Told:

@@ -19,10 +19,23 @@ from tests.chaos.promises import (
     nothing_twice,
     outcomes_are_true,
     patience_is_kept,
+    requests_are_bounded,
     unknown_is_unknowable,
 )
 from tests.chaos.sites import READ, Site, Trouble, Wrong
-from tests.chaos.story import Again, Fate, Fault, File, Harm, Look, PollWord, Stop, Story, Vendor
+from tests.chaos.story import (
+    Abort,
+    Again,
+    Fate,
+    Fault,
+    File,
+    Harm,
+    Look,
+    PollWord,
+    Stop,
+    Story,
+    Vendor,
+)
 from tests.fakes.vendor import Act, Reply
 
 
@@ -49,7 +62,53 @@ def _at(vendor: str, *troubles: Trouble) -> Story:
     return Story(site=Site(vendor, troubles))
 
 
+def _searched_or_read_alone(told: Told, _broken: Broken) -> bool:
+    """A lost submission was searched for, or jobs were read one by one."""
+    site = told.story.site
+    one_by_one = site is not None and (site.short_list or site.vendor != "zendesk_support")
+    return one_by_one or any(kind == "vendor.find" for kind in told.kinds)
+
+
+def _by_a_person(_told: Told, broken: Broken) -> bool:
+    """It was a command of the operator's that sent requests."""
+    commands = ("Abort", "priority", "resolve", "delete")
+    return any(f": {command} #" in broken.sentence for command in commands)
+
+
 DEFECTS: Sequence[Defect] = (
+    Defect(
+        "what the operator's machine asks of the vendor does not keep its Retry-After",
+        Story(
+            files=(File(rows=4),),
+            vendor=Vendor(latencies=(120.0,)),
+            site=Site("vidispine", (Trouble(Wrong.THROTTLED, 1, READ, 60),)),
+            happenings=(Abort(0, 15.0),),
+        ),
+        patience_is_kept,
+        _by_a_person,
+    ),
+    Defect(
+        "a search for a lost submission is not paid for",
+        Story(
+            files=(File(rows=7),),
+            vendor=Vendor(replies=(Reply(Act.LOST),) * 9, latencies=(1.0,)),
+            max_jobs=4,
+            per_minute=6,
+        ),
+        requests_are_bounded,
+        _searched_or_read_alone,
+    ),
+    Defect(
+        "jobs that are read one by one cost more requests than are paid for",
+        Story(
+            files=(File(rows=9),),
+            max_jobs=4,
+            per_minute=6,
+            site=Site("zendesk_support", short_list=True),
+        ),
+        requests_are_bounded,
+        _searched_or_read_alone,
+    ),
     Defect(
         "a lost submission that may be repeated gives its slot back while its job may run",
         Story(

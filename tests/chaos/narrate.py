@@ -10,7 +10,25 @@ from typing import Any
 from tests.chaos.carry import Line, Told
 from tests.chaos.promises import Broken
 from tests.chaos.sites import Site
-from tests.chaos.story import Abort, Again, Event, Fate, Lag, PollWord, Stop, Story, letter
+from tests.chaos.sizes import IN_EARNEST
+from tests.chaos.story import (
+    Abort,
+    Again,
+    Elsewhere,
+    Erase,
+    Event,
+    Fate,
+    JobFate,
+    Lag,
+    PollWord,
+    Priority,
+    Resolve,
+    Retry,
+    Reupload,
+    Stop,
+    Story,
+    letter,
+)
 from tests.fakes.vendor import Act
 
 MOST_LINES = 90
@@ -61,10 +79,17 @@ def _setting(story: Story) -> Iterator[str]:
         )
     if story.short_time:
         yield "Planning and closing are out of time after every step."
+    yield from _of_the_world(story)
     yield from _of_the_vendor(story)
     for fault in story.faults:
         late = f" ({fault.seconds:g} s)" if fault.seconds else ""
-        yield f"At effect {fault.nth} of kind {fault.kind}, {fault.harm.value}{late}."
+        often = f", and {fault.times - 1} times more in a row" if fault.times > 1 else ""
+        kind = f"within {fault.kind}" if fault.kind.endswith("/") else f"of kind {fault.kind}"
+        yield f"At effect {fault.nth} {kind}, {fault.harm.value}{late}{often}."
+    for outage in story.outages:
+        until = "for ever" if outage.lasts_for_ever else f"for {outage.seconds:g} s"
+        often = f", {outage.times} times" if outage.times else ""
+        yield f"From {outage.at:g} s on, {until}{often}, {outage.what}: {outage.way.value}."
     for happening in story.happenings:
         match happening:
             case Again(task, nth, after):
@@ -78,6 +103,35 @@ def _setting(story: Story) -> Iterator[str]:
                 yield f"The operator aborts run {letter(number)} at {at:g} s."
             case Lag(at, seconds):
                 yield f"From {at:g} s on, the indexes are late by {seconds:g} s."
+            case Priority(number, at, level):
+                yield f"The operator makes run {letter(number)} {level} at {at:g} s."
+            case Elsewhere(at, seconds):
+                yield f"From {at:g} s on, for {seconds:g} s, the connection leads elsewhere."
+            case Reupload(number, at):
+                yield f"The bytes of file {letter(number)} are uploaded once more at {at:g} s."
+            case Resolve(number, times):
+                yield f"When run {letter(number)} is closed, it is resolved, {times} times."
+            case Retry(number, operators):
+                yield f"When run {letter(number)} is closed, {operators} operators retry it."
+            case Erase(number):
+                yield f"When run {letter(number)} is closed, it is deleted."
+
+
+def _of_the_world(story: Story) -> Iterator[str]:
+    """What is otherwise than usual on our side."""
+    if story.sizes != IN_EARNEST:
+        sizes = (f"{each.name} {getattr(story.sizes, each.name)}" for each in fields(story.sizes))
+        yield f"How much is done at once: {', '.join(sizes)} (0: as in earnest)."
+    if story.per_minute:
+        yield f"The operator allows {story.per_minute} requests a minute."
+    if story.conflicts:
+        yield f"Of transactions, {story.conflicts:.0%} meet others."
+    if story.retention:
+        yield f"Everything is kept for {story.retention} days and then expires."
+    if story.yes_after:
+        yield f"Nobody lets a paused run go on before {story.yes_after:g} s."
+    if story.machine_seconds:
+        yield f"An execution may take {story.machine_seconds:g} s."
 
 
 def _of_the_vendor(story: Story) -> Iterator[str]:
@@ -101,6 +155,8 @@ def _of_the_vendor(story: Story) -> Iterator[str]:
     if any(fate is not Fate.DONE for fate in vendor.fates):
         fates = ", ".join(f"row {i}: {fate.value}" for i, fate in enumerate(vendor.fates))
         yield f"Of records (row modulo {len(vendor.fates)}): {fates}."
+    if JobFate.LATE in vendor.jobs:
+        yield f"Its late jobs are not visible for {vendor.late:g} s."
     if vendor.jobs:
         jobs = ", ".join(f"job {i} {fate.value}" for i, fate in enumerate(vendor.jobs, 1))
         yield f"Of its jobs: {jobs}."

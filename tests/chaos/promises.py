@@ -11,15 +11,23 @@ from functools import cached_property
 
 from jobferry.ledger import keys
 from jobferry.ledger.runs import Run
-from jobferry.model import Outcome, OutcomeStatus
+from jobferry.model import Outcome, OutcomeStatus, RunStatus
+from jobferry.steps.control_jobs import ABORTED
 from tests.chaos.carry import Told
-from tests.chaos.story import Again, Event, File, Harm, Stop, letter
+from tests.chaos.story import Abort, Again, Event, File, Harm, Stop, letter
 from tests.chaos.truth import Sent, Truth
+from tests.fakes.clock import START
 from tests.fakes.world import CONNECTION
 
 SUCCEEDED, FAILED = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED
 REJECTED, SKIPPED = OutcomeStatus.REJECTED, OutcomeStatus.SKIPPED
 UNKNOWN = OutcomeStatus.UNKNOWN
+
+MINUTE = 60.0
+
+MANY_RUNS = 4
+MUCH_LONGER = 2.0
+"""What an urgent run may take beside many others, against what it takes alone with one slot."""
 
 HARMFUL = frozenset(Harm) - {Harm.SLOW_ANSWER, Harm.SLOW_REQUEST}
 """What leaves somebody without knowledge of what was done."""
@@ -48,15 +56,23 @@ class Result:
     @cached_property
     def doings(self) -> Mapping[int, list[str]]:
         """Row → ids of what the vendor made of it, one for each time."""
-        every = self.truth.doings()
+        return self._doings("")
+
+    @cached_property
+    def own_doings(self) -> Mapping[int, list[str]]:
+        """The same, of what the file's own run made alone."""
+        return self._doings(self.told.run_id(self.index))
+
+    def _doings(self, run_id: str) -> Mapping[int, list[str]]:
+        every = self.truth.doings(run_id)
         return {row: every.get(self.name(row), []) for row in range(1, self.file.rows + 1)}
 
     def name(self, row: int) -> str:
         return f"{letter(self.index)}{row}"
 
     def sent(self, row: int) -> Sequence[Sent]:
-        """The submissions that held a row."""
-        return self.truth.sent(self.name(row))
+        """The submissions of the file's own run that held a row."""
+        return self.truth.sent(self.name(row), self.told.run_id(self.index))
 
     def sentence(self, row: int, text: str) -> str:
         return f"Row {self.name(row)} {text}"
@@ -103,7 +119,7 @@ def one_outcome_each(result: Result) -> Iterator[str]:
 def outcomes_are_true(result: Result) -> Iterator[str]:
     """No outcome says what the vendor knows to be otherwise."""
     for row, outcome in sorted(result.outcomes.items()):
-        made = result.doings.get(row, [])
+        made = result.own_doings.get(row, [])
         match outcome.status:
             case OutcomeStatus.SUCCEEDED if outcome.vendor_id not in made:
                 yield result.sentence(
@@ -225,6 +241,109 @@ def patience_is_kept(told: Told) -> Iterator[str]:
         yield f"A request although the vendor had asked for patience: {request}."
 
 
+def requests_are_bounded(told: Told) -> Iterator[str]:
+    """Never more requests in any 60 s than the operator allows, whoever sends them."""
+    if not told.story.per_minute:
+        return
+    most = told.per_minute
+    moments = [r.at for r in told.world.truth.requests if r.who is None or not r.who.slowed]
+    first = 0
+    worst, when = 0, 0.0
+    for last, at in enumerate(moments):
+        while moments[first] <= at - MINUTE:
+            first += 1
+        if last - first + 1 > worst:
+            worst, when = last - first + 1, at
+    if worst > most:
+        yield f"{worst} requests in the minute before {when - START:.1f} s, {most} are allowed."
+
+
+def long_outages_are_survived(told: Told) -> Iterator[str]:
+    """What fails for ever ends the run with a reason that a person can read."""
+    if not any(outage.lasts_for_ever for outage in told.story.outages):
+        return
+    for index in range(len(told.story.files)):
+        run = told.world.ledger.runs.get(told.run_id(index))
+        if run is None or run.closed_at is None:
+            continue
+        undone = run.rows - run.outcomes.get(SUCCEEDED, 0) - run.outcomes.get(REJECTED, 0)
+        if undone and run.error is None and run.halt is None and run.outcomes.get(SKIPPED, 0):
+            yield f"Run {letter(index)} has ended without a reason; {undone} rows are not done."
+
+
+def extra_runs_end(told: Told) -> Iterator[str]:
+    """What a person sends again ends as well, and adds up."""
+    for extra in told.extras:
+        run = told.world.ledger.runs.get(extra.run_id)
+        if run is None or run.closed_at is None or not run.status.closed:
+            yield f"{extra.run_id} is not closed."
+            continue
+        counted = Counter(o.status for o in told.world.outcomes(extra.run_id).values())
+        if {status: n for status, n in run.outcomes.items() if n} != dict(counted):
+            yield f"{extra.run_id} counts {_plain(run.outcomes)}; its rows are {_plain(counted)}."
+
+
+def one_account(told: Told) -> Iterator[str]:
+    """A run is carried to the account that it was opened for, wherever its connection points."""
+    elsewhere = getattr(told.world, "elsewhere", None)
+    if elsewhere is not None and elsewhere.submissions:
+        yield f"{len(elsewhere.submissions)} jobs were sent to another account."
+
+
+def erased_is_gone(told: Told) -> Iterator[str]:
+    """Of a run that was deleted nothing is left, and nothing of it comes back."""
+    for index in told.erased:
+        run_id = told.run_id(index)
+        for item in told.world.table.items():
+            of_it = item["pk"].startswith((f"RUN#{run_id}", f"ROWS#{run_id}"))
+            if of_it and item["sk"] != keys.DELETED:
+                yield f"Of the deleted run {letter(index)} is left: {item['pk']} {item['sk']}."
+                break
+        left = [k for k in told.world.objects.keys("") if f"/{run_id}/" in k]
+        if left:
+            yield f"Of the deleted run {letter(index)} the archive holds {left[0]}."
+
+
+def urgent_is_quick(told: Told) -> Iterator[str]:
+    """An immediate run takes no longer than its own slot alone would take, by much."""
+    story = told.story
+    slots = min(max(1, story.max_jobs), told.world.truth.max_jobs)
+    if len(story.files) <= MANY_RUNS or story.faults or story.outages:
+        return
+    for index, file in enumerate(story.files):
+        run = told.world.ledger.runs.get(told.run_id(index))
+        if file.priority != "immediate" or run is None or run.closed_at is None:
+            continue
+        jobs = -(-file.rows // max(1, file.batch))
+        alone = (1 + jobs) * max(story.vendor.latencies or (20.0,))
+        took = run.closed_at - run.started_at
+        urgent = sum(each.priority == "immediate" for each in story.files)
+        if took > MUCH_LONGER * alone * max(1.0, urgent / slots) + MINUTE:
+            yield f"Run {letter(index)} is immediate and took {took:.0f} s, alone {alone:.0f} s."
+
+
+def only_people_stop_runs(told: Told) -> Iterator[str]:
+    """A run is aborted by a person alone, and not by its own length."""
+    happenings = told.story.happenings
+    if any(isinstance(each, Abort | Stop) for each in happenings):
+        return
+    for index in range(len(told.story.files)):
+        run = told.world.ledger.runs.get(told.run_id(index))
+        if run is not None and run.halt is not None and run.halt.code == ABORTED:
+            yield f"Run {letter(index)} was aborted, and nobody asked for it: {run.halt.reason}"
+
+
+def once_is_no_reason(told: Told) -> Iterator[str]:
+    """One refusal, once, stops no run and costs no row."""
+    outages = told.story.outages
+    if not outages or not all(outage.times == 1 for outage in outages):
+        return
+    for index in range(len(told.story.files)):
+        run = told.world.ledger.runs.get(told.run_id(index))
+        if run is not None and run.status is not RunStatus.COMPLETED:
+            yield f"Run {letter(index)} is {run.status.value} after one refusal."
+
+
 def success_is_final(told: Told) -> Iterator[str]:
     """No row ever leaves `succeeded`."""
     for text in told.left_success:
@@ -254,6 +373,14 @@ OF_THE_ACCOUNT: tuple[Callable[[Told], Iterator[str]], ...] = (
     account_is_left_clean,
     jobs_are_bounded,
     patience_is_kept,
+    requests_are_bounded,
+    extra_runs_end,
+    one_account,
+    erased_is_gone,
+    urgent_is_quick,
+    only_people_stop_runs,
+    once_is_no_reason,
+    long_outages_are_survived,
     success_is_final,
     steps_fail_for_a_reason,
 )
@@ -275,6 +402,7 @@ def broken(told: Told) -> list[Broken]:
         Broken(promise.__name__, promise.__doc__ or "", sentence)
         for promise in OF_A_RUN
         for result in results
+        if result.index not in told.erased or promise is nothing_twice
         for sentence in promise(result)
     ]
     found += [
@@ -298,6 +426,7 @@ def _in_doubt(result: Result, row: int) -> bool:
         result.truth.left_in_doubt(result.name(row))
         or any(harm in HARMFUL for _, harm in told.struck)
         or any(isinstance(happening, Again | Event | Stop) for happening in told.story.happenings)
+        or any(outage.lasts_for_ever for outage in told.story.outages)
     )
 
 

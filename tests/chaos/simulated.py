@@ -44,9 +44,10 @@ from jobferry.vendors.base import (
 from jobferry.vendors.http import Answer, HttpClient, NoAnswer
 from tests.chaos import sites
 from tests.chaos.adapters import ADAPTERS, TICKETS, Adapter, row_name
+from tests.chaos.outages import Outage, to_request
 from tests.chaos.sites import READ, SUBMISSION, UNHEARD, Site, Wrong
 from tests.chaos.story import Story, file_of, row_names
-from tests.chaos.truth import Invocation, Patience, Sent
+from tests.chaos.truth import Invocation, Patience, Request, Sent
 from tests.fakes.clock import START
 from tests.fakes.effects import Effects
 from tests.fakes.schedule import Schedule
@@ -243,6 +244,7 @@ class SimulatedAccount:
     Args:
         site: what the story says of it.
         who: the invocation that asks.
+        outage: what strikes a request of this kind now.
     """
 
     def __init__(
@@ -252,7 +254,9 @@ class SimulatedAccount:
         story: Story,
         site: Site,
         who: Callable[[], Invocation | None],
+        outage: Callable[[str], Outage | None] = lambda _kind: None,
     ) -> None:
+        self._outage = outage
         self.adapter: Adapter = ADAPTERS[site.vendor]
         self._clock = clock
         self._effects = effects
@@ -262,6 +266,7 @@ class SimulatedAccount:
         self._names = frozenset(row_names(story))
         self._patience = Patience()
         self._requests: list[_Request] = []
+        self._refused_at: list[Request] = []
         self._clients: list[HttpClient] = []
         self._cleanup = ExitStack()
         self._report = _Report()
@@ -287,7 +292,7 @@ class SimulatedAccount:
             mock.patch.object(http_module, "time", story_time),
             mock.patch.object(zendesk_sunshine, "ThreadPoolExecutor", pool),
             # Stories have few jobs: so their list has pages, too.
-            mock.patch.object(zendesk_jobs, "LIST_PAGE", 3),
+            mock.patch.object(zendesk_jobs, "LIST_PAGE", self._story.sizes.listed or 3),
             mock.patch.object(concurrent.futures, "ThreadPoolExecutor", pool),
         ):
             self._cleanup.enter_context(patch)
@@ -342,14 +347,24 @@ class SimulatedAccount:
             if self._story.vendor.request_seconds:
                 self._clock.sleep(self._story.vendor.request_seconds)
             me, now = self._who(), self._clock.now()
-            if asking.kind != CONTROL:
-                self._patience.note_request(now, me)
+            self._patience.note_request(now, me)
+            outage = self._outage(asking.kind)
+            if outage is not None:
+                return self._struck(outage, asking, me)
             request = _Request(asking.kind, now, asking.names, me)
             self._requests.append(request)
             answer = send()
             request.heard = isinstance(answer, Answer) and answer.status < 500
             if isinstance(answer, Answer) and answer.status >= 400:
                 self._note_wish(asking.kind, answer, me)
+        return answer
+
+    def _struck(self, outage: Outage, asking: _Asking, me: Invocation | None) -> Answer | NoAnswer:
+        """A request while the vendor is out of order: the simulator does not get to see it."""
+        answer = to_request(outage.way)
+        if isinstance(answer, Answer):
+            self._refused_at.append(Request(self._clock.now(), me))
+            self._note_wish(asking.kind, answer, me)
         return answer
 
     def _note_wish(self, kind: str, answer: Answer, me: Invocation | None) -> None:
@@ -429,13 +444,18 @@ class SimulatedAccount:
         return max(1, self._story.vendor.max_jobs) if self.adapter.max_jobs else _NO_LIMIT
 
     @property
+    def requests(self) -> Sequence[Request]:
+        seen = [Request(request.at, request.who) for request in self._requests]
+        return sorted([*seen, *self._refused_at], key=lambda request: request.at)
+
+    @property
     def impatient(self) -> Sequence[str]:
         return self._patience.impatient
 
-    def doings(self) -> Mapping[str, list[str]]:
+    def doings(self, _run_id: str = "") -> Mapping[str, list[str]]:
         return self._report.doings
 
-    def sent(self, name: str) -> Sequence[Sent]:
+    def sent(self, name: str, _run_id: str = "") -> Sequence[Sent]:
         return self._report.sent.get(name, ())
 
     def denied(self, name: str) -> bool:

@@ -14,8 +14,7 @@ from random import Random
 from jobferry.model import JsonObject
 
 LATE_SECONDS = 20.0
-"""Seconds for which a new job is shown to nobody: less than an adapter takes for a proof that it
-was never taken, a slow request included."""
+"""Seconds for which a new job is shown to nobody, where a story says no other number."""
 
 
 class Wrong(StrEnum):
@@ -49,7 +48,7 @@ class Wrong(StrEnum):
     KILLED = "the job is killed before its first row"
     ABORTED = "the job is aborted before it begins"
     STUCK = "the job never ends"
-    LATE = "the job is not visible for 20 s"
+    LATE = "the job is not visible at first"
     UNKNOWN_BY_ID = "the job is shown by the list alone"
     FORGOTTEN = "the job is forgotten at once"
     STEPS_BACK = "the job is queued once more after it has begun"
@@ -132,7 +131,7 @@ SUBMISSION, READ = "submission", "read"
 class Trouble:
     """The `nth` submission or read of the story, as the vendor counts them, goes wrong.
 
-    wait  seconds of its Retry-After; None: it has none
+    wait  seconds of its Retry-After; None: it has none. Of a job that is late: how late
     """
 
     what: Wrong = Wrong.ANSWER_LOST
@@ -192,7 +191,9 @@ def _together(troubles: Sequence[Trouble]) -> JsonObject:
     effect: JsonObject = {}
     for trouble in troubles:
         effect |= {**_ANSWERS, **_ENDS}[trouble.what]
-        if trouble.wait is not None:
+        if trouble.what is Wrong.LATE:
+            effect["not_yet_visible"] = float(trouble.wait or LATE_SECONDS)
+        elif trouble.wait is not None:
             effect["retry_after"] = trouble.wait
     return effect
 

@@ -13,7 +13,9 @@ from random import Random
 from typing import TypeVar
 
 from tests.chaos.adapters import ADAPTERS
+from tests.chaos.outages import Outage
 from tests.chaos.sites import Site, Wrong, draw_site
+from tests.chaos.sizes import IN_EARNEST, Sizes, draw_sizes
 from tests.fakes.vendor import Act, Reply
 
 T = TypeVar("T")
@@ -34,12 +36,20 @@ class Harm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One effect that goes wrong: the `nth` of its kind, counted over the whole story from 1."""
+    """Effects that go wrong: the `nth` of a kind, counted over the whole story from 1, and as many
+    after it as make `times` in a row.
+
+    kind  of the effect; `resolve/` stands for every effect of what the operator calls `resolve`
+    """
 
     kind: str = "table.write"
     nth: int = 1
     harm: Harm = Harm.CRASH_BEFORE
     seconds: float = 0.0
+    times: int = 1
+
+    def strikes(self, kind: str, number: int) -> bool:
+        return kind == self.kind and self.nth <= number < self.nth + max(1, self.times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +95,60 @@ class Lag:
     seconds: float = 0.0
 
 
-Happening = Again | Event | Stop | Abort | Lag
+@dataclass(frozen=True, slots=True)
+class Priority:
+    """The operator gives the run of a file another priority."""
+
+    file: int = 0
+    at: float = 0.0
+    level: str = "immediate"
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """The connection is pointed at another account of the vendor, and back after some seconds."""
+
+    at: float = 0.0
+    seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reupload:
+    """The bytes of a file are uploaded once more, under another name."""
+
+    file: int = 0
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """When the run of a file is closed, the operator asks the vendor about its unknown rows."""
+
+    file: int = 0
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """When the run of a file is closed, operators send its failed rows again, so many at once."""
+
+    file: int = 0
+    operators: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """When the run of a file is closed, the operator deletes it."""
+
+    file: int = 0
+
+
+Happening = (
+    Again | Event | Stop | Abort | Lag | Priority | Elsewhere | Reupload | Resolve | Retry | Erase
+)
+
+AFTERWARDS = Resolve | Retry | Erase
+"""These come when the run of their file is closed, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +193,7 @@ class JobFate(StrEnum):
     SHORT = "has results for its first half only"
     SHUFFLED = "tells its results in another order"
     FORGOTTEN = "is forgotten by the vendor"
-    LATE = "is not visible for a minute"
+    LATE = "is not visible at first"
     ENDLESS = "never ends"
 
 
@@ -161,6 +224,7 @@ class Vendor:
 
     max_jobs    jobs that it takes at once
     full_wait   the Retry-After of "too many jobs"
+    late        seconds for which a late job is not visible
     excess      it says of itself that one job too many is refused with no harm done
     latencies   seconds from acceptance to end, by job, over and over; as are `fates` by row
     replies     to the first submissions; then as the limits are. So with `looks` and `finds`
@@ -168,6 +232,7 @@ class Vendor:
 
     max_jobs: int = 30
     full_wait: float | None = None
+    late: float = 60.0
     excess: bool = False
     request_seconds: float = 0.0
     latencies: tuple[float, ...] = (20.0,)
@@ -186,6 +251,15 @@ class Story:
     senders      requests of one function under way at once
     lane_window  jobs that one lane keeps in flight
     short_time   planning and closing are out of time after every step, and go on from there
+    sizes        how much is done at once
+    per_minute   requests that the operator allows in a minute; 0: any number
+    conflicts    the part of transactions that meet another one, and are tried again
+    outages      what fails for long
+    hours        for which the story goes on, if need be
+    retention    days for which everything is kept; 0: a month, and nothing expires
+    yes_after    seconds for which the operator leaves a paused run alone
+    patient      deadlines of jobs and searches are those of earnest
+    machine_seconds  what an execution may take; 0: as it is deployed
     site         a real adapter's; of `vendor` only limits and latencies hold then. None: the
                  vendor in memory
     """
@@ -197,14 +271,26 @@ class Story:
     senders: int = 1
     lane_window: int = 100
     short_time: bool = False
+    sizes: Sizes = IN_EARNEST
+    per_minute: int = 0
+    conflicts: float = 0.0
+    outages: tuple[Outage, ...] = ()
+    hours: float = 2.0
+    retention: int = 0
+    yes_after: float = 0.0
+    patient: bool = False
+    machine_seconds: float = 0.0
     faults: tuple[Fault, ...] = ()
     happenings: tuple[Happening, ...] = ()
     site: Site | None = None
 
 
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
 def letter(file: int) -> str:
     """Files, their profiles and their runs are called a, b, c …"""
-    return chr(ord("a") + file)
+    return LETTERS[file]
 
 
 def row_names(story: Story) -> Iterator[str]:
@@ -215,7 +301,7 @@ def row_names(story: Story) -> Iterator[str]:
 
 def file_of(name: str) -> int:
     """The file of a row's name."""
-    return ord(name[0]) - ord("a")
+    return LETTERS.index(name[0])
 
 
 TABLE = ("table.write", "table.transact", "table.put_many", "table.delete_many")
@@ -273,6 +359,15 @@ SLOWEST = 90.0
 CROWDED = 0.2
 """The part of the stories in which many invocations stand beside each other."""
 
+SHRUNK = 0.25
+"""The part of the stories in which batches, pages and blocks hold one to three."""
+
+METERED = 0.15
+"""The part of the stories in which the operator allows few requests a minute."""
+
+CONTENDED = 0.2
+"""The part of the stories in which transactions meet others."""
+
 _REQUEST = 30.0
 """A request to the vendor takes no longer: its client gives up."""
 
@@ -292,7 +387,15 @@ def draw(seed: int) -> Story:
         faults=_some(rng, 0.85, 5, _fault),
         happenings=_some(rng, 0.5, 3, lambda r: _happening(r, len(files))),
     )
-    return _crowded(rng, story) if rng.random() < CROWDED else story
+    story = _crowded(rng, story) if rng.random() < CROWDED else story
+    # Drawn apart, so that a seed's files and faults stay what they are.
+    more = Random(f"more {seed}")
+    return replace(
+        story,
+        sizes=draw_sizes(more) if more.random() < SHRUNK else IN_EARNEST,
+        per_minute=more.choice((6, 12, 30, 100)) if more.random() < METERED else 0,
+        conflicts=more.choice((0.05, 0.3)) if more.random() < CONTENDED else 0.0,
+    )
 
 
 def _crowded(rng: Random, story: Story) -> Story:

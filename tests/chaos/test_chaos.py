@@ -25,13 +25,18 @@ from tests.chaos.faulty_builds import (
     intent_written_after_the_call,
     sent_again_blindly,
 )
-from tests.chaos.known import DEFECTS, Defect
+from tests.chaos.known import DEFECTS, Defect, unknown_breaks
+from tests.chaos.modes import MODES, Mode
 from tests.chaos.narrate import as_code
+from tests.chaos.outages import WAYS, Outage, Way
 from tests.chaos.promises import broken, nothing_twice
 from tests.chaos.sites import Site, Trouble, Wrong, troubles
+from tests.chaos.sizes import IN_EARNEST, Sizes, patches
 from tests.chaos.story import (
     Abort,
     Again,
+    Elsewhere,
+    Erase,
     Event,
     Fate,
     Fault,
@@ -42,6 +47,10 @@ from tests.chaos.story import (
     Lag,
     Look,
     PollWord,
+    Priority,
+    Resolve,
+    Retry,
+    Reupload,
     Stop,
     Story,
     Vendor,
@@ -51,26 +60,32 @@ from tests.chaos.story import (
 from tests.fakes.vendor import Act, Reply
 
 PARTS = 4
-STORIES_IN_A_PART = 450
-FRESH_STORIES = 200
-STORIES_AT_A_SITE = 50
-FRESH_STORIES_AT_A_SITE = 15
+STORIES_IN_A_PART = 350
+FRESH_STORIES = 150
+STORIES_AT_A_SITE = 40
+FRESH_STORIES_AT_A_SITE = 10
+STORIES_OF_A_MODE = 40
+SLOW_STORIES_OF_A_MODE = 3
+"""Of two thousand: what two cores carry out in two and a half minutes."""
+
+SHOWN_WITHIN = 12
+"""Stories within which a mode shows what is still open."""
 
 FOUND_WITHIN = 400
 """Stories within which a faulty build is found out."""
 
 
-def check(seeds: range, vendor: str = MEMORY) -> None:
+def check(seeds: range, kind: str = MEMORY) -> None:
     """Carry the stories out; the first that breaks a promise is told in short."""
-    drawing = partial(story_of, vendor=vendor)
+    drawing = partial(story_of, kind=kind)
     totals = carry_all(seeds, drawing)
     assert totals.stories == len(seeds)
-    assert sum(totals.faults.values()) > len(seeds) // 2
+    assert kind in MODES or sum(totals.faults.values()) > len(seeds) // 2
     if not totals.breaks:
         return
     seed, found = totals.breaks[0]
     _, text = told_short(drawing(seed), found[0].promise)
-    again = f".venv/bin/python -m tests.chaos --schedules 1 --seed {seed} --vendor {vendor}"
+    again = f".venv/bin/python -m tests.chaos --schedules 1 --seed {seed} --kind {kind}"
     pytest.fail(f"{found[0].sentence}\n\n{text}\n\nOnce more: {again}", pytrace=False)
 
 
@@ -95,6 +110,24 @@ def test_no_fresh_story_breaks_a_promise_with_a_real_adapter(vendor: str) -> Non
     first = secrets.randbelow(10**9)
     print(f"stories from seed {first} on")
     check(range(first, first + FRESH_STORIES_AT_A_SITE), vendor)
+
+
+def _named(mode: Mode) -> ParameterSet:
+    return pytest.param(mode, id=mode.name)
+
+
+@pytest.mark.parametrize("mode", [_named(mode) for mode in MODES.values() if mode.mixed])
+def test_no_story_of_a_mode_breaks_a_promise(mode: Mode) -> None:
+    stories = SLOW_STORIES_OF_A_MODE if mode.slow else STORIES_OF_A_MODE
+    check(range(stories), mode.name)
+
+
+@pytest.mark.parametrize("mode", [_named(mode) for mode in MODES.values() if not mode.mixed])
+def test_a_mode_that_is_left_out_shows_what_is_open(mode: Mode) -> None:
+    """Once it shows nothing any more, it has its part in every campaign: `mixed=True`."""
+    assert mode.shows
+    drawn = map(mode.draw, range(SHOWN_WITHIN))
+    assert any(unknown_breaks(told, broken(told)) for told in map(carry_out, drawn))
 
 
 @pytest.mark.parametrize("name", FAULTY_BUILDS)
@@ -158,12 +191,13 @@ def test_a_story_with_a_real_adapter_goes_the_same_way_every_time(vendor: str) -
 
 def test_a_story_as_code_is_the_story() -> None:
     names = (Abort, Again, Event, Fate, Fault, File, FindWord, Harm, JobFate, Lag, Look, PollWord)
-    sites = (Site, Trouble, Wrong)
-    known = {each.__name__: each for each in (*names, Stop, Story, Vendor, Act, Reply, *sites)}
+    persons = (Elsewhere, Erase, Priority, Resolve, Retry, Reupload)
+    others = (Outage, Way, Site, Sizes, Trouble, Wrong, Stop, Story, Vendor, Act, Reply)
+    known = {each.__name__: each for each in (*names, *persons, *others)}
     for seed in range(50):
-        assert eval(as_code(draw(seed)), known) == draw(seed)
-        story = story_of(seed, "vidispine")
-        assert eval(as_code(story), known) == story
+        for kind in (MEMORY, "vidispine", *MODES):
+            story = story_of(seed, kind)
+            assert eval(as_code(story), known) == story
 
 
 def test_a_calm_story_succeeds() -> None:
@@ -194,9 +228,35 @@ def test_every_kind_of_trouble_strikes_and_is_got_over(vendor: str, trouble: Tro
 
 
 def test_one_story_in_ten_has_a_real_adapter_and_every_vendor_its_turn() -> None:
-    sites = [story.site.vendor for seed in range(100) if (story := story_of(seed)).site is not None]
-    assert len(sites) == 100 // ONE_IN
-    assert set(sites) == set(ADAPTERS)
+    sites = [story_of(seed).site for seed in range(0, 100, ONE_IN)]
+    assert {site.vendor for site in sites if site is not None} == set(ADAPTERS)
+
+
+def test_a_quarter_of_the_stories_is_shrunk_and_each_size_is_what_the_code_uses() -> None:
+    stories = [draw(seed) for seed in range(400)]
+    assert 70 < sum(story.sizes != IN_EARNEST for story in stories) < 130
+    assert not list(patches(IN_EARNEST))
+    for size in range(1, 4):
+        for module, name, value in patches(Sizes(*[size] * 13)):
+            assert value <= getattr(module, name) or name == "PAGE_ITEMS"
+
+
+@pytest.mark.parametrize(
+    ("what", "way"),
+    [
+        pytest.param(what, way, id=f"{what}-{way.name}")
+        for what, ways in WAYS.items()
+        for way in ways
+    ],
+)
+def test_every_outage_strikes_and_is_got_over(what: str, way: Way) -> None:
+    """Half a minute, from the moment on when it is needed."""
+    at_once = what in ("secret.read", "vendor.submit", "table")
+    outage = Outage(what, way, 0.0 if at_once else 5.0, 30.0)
+    told = carry_out(Story(files=(File(rows=3),), outages=(outage,), hours=6.0, patient=True))
+    if what != "vendor.find":
+        assert told.happened[f"{what} fails for long: {way.value}"]
+    assert broken(told) == []
 
 
 @pytest.mark.parametrize("harm", Harm)

@@ -44,6 +44,14 @@ class Sent:
     unheard: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request that reached the vendor, and who sent it."""
+
+    at: float
+    who: Invocation | None
+
+
 class Truth(Protocol):
     """The far side of a story that has ended."""
 
@@ -57,12 +65,18 @@ class Truth(Protocol):
         """Requests that came although it had asked for patience."""
         ...
 
-    def doings(self) -> Mapping[str, list[str]]:
-        """Name of a row → ids of what was made of it, one for each time."""
+    @property
+    def requests(self) -> Sequence[Request]:
+        """All requests that reached it, in their order."""
         ...
 
-    def sent(self, name: str) -> Sequence[Sent]:
-        """The submissions that held a row."""
+    def doings(self, run_id: str = "") -> Mapping[str, list[str]]:
+        """Name of a row → ids of what was made of it, one for each time; by one run, where the
+        far side knows which, or by all of them."""
+        ...
+
+    def sent(self, name: str, run_id: str = "") -> Sequence[Sent]:
+        """The submissions that held a row, of one run or of all, as `doings`."""
         ...
 
     def denied(self, name: str) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from jobferry.model import JsonObject, Outcome, OutcomeStatus, RecordResult
 from jobferry.troubles import REFUSED_READING
 from jobferry.vendors.base import (
+    Ambiguous,
     Found,
     FoundState,
     LostSubmission,
@@ -21,11 +22,12 @@ from jobferry.vendors.base import (
     ThrottleReason,
 )
 from tests.chaos import story as stories
+from tests.chaos.outages import FIND, POLL, SUBMIT, Outage, Way, to_look, to_search, to_submission
 from tests.chaos.story import Fate, FindWord, JobFate, Look, PollWord
-from tests.chaos.truth import Invocation, Patience, Sent
+from tests.chaos.truth import Invocation, Patience, Request, Sent
 from tests.fakes.effects import Effects
 from tests.fakes.schedule import Schedule
-from tests.fakes.vendor import Account, Act, Job
+from tests.fakes.vendor import Account, Act, Job, Submission
 from tests.fakes.vendor import read_results as in_order
 
 NAME = "name"
@@ -33,7 +35,6 @@ NAME = "name"
 
 UNHEARD = (Act.DONE_UNHEARD, Act.LOST)
 
-LATE_SECONDS = 60.0
 ENDLESS_SECONDS = 900.0
 """Longer than anybody follows a job in a story."""
 
@@ -48,6 +49,7 @@ class Teller(Account):
 
     Args:
         who: the invocation that asks.
+        outage: what strikes a request of this kind now.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Teller(Account):
         vendor: stories.Vendor,
         who: Callable[[], Invocation | None],
         poll_batch: int,
+        outage: Callable[[str], Outage | None] = lambda _kind: None,
     ) -> None:
         latencies = vendor.latencies or (20.0,)
         super().__init__(
@@ -70,6 +73,8 @@ class Teller(Account):
         )
         self.vendor = vendor
         self.who = who
+        self.outage = outage
+        self.requests: list[Request] = []
         self._patience = Patience()
         self.undecided: set[str] = set()
         self.refused_looks = 0
@@ -138,10 +143,12 @@ class Teller(Account):
         said = zip(job.records, self.said(job), strict=True)
         return {str(record[NAME]) for record, result in said if result is None}
 
-    def doings(self) -> dict[str, list[str]]:
-        """Record's name → ids of what was made of it, one for each time."""
+    def doings(self, run_id: str = "") -> dict[str, list[str]]:
+        """Record's name → ids of what was made of it, one for each time; by one run, or by all."""
         made: dict[str, list[str]] = {}
         for job in self.jobs.values():
+            if not job.token.startswith(run_id):
+                continue
             for record, done in zip(job.records, self.done(job), strict=True):
                 if done:
                     made.setdefault(str(record[NAME]), []).append(vendor_id(job, record))
@@ -163,11 +170,12 @@ class Teller(Account):
             most = max(most, now)
         return most
 
-    def sent(self, name: str) -> list[Sent]:
+    def sent(self, name: str, run_id: str = "") -> list[Sent]:
         return [
             Sent(each.at, each.job_id, each.reply.act in UNHEARD)
             for each in self.submissions
-            if any(record[NAME] == name for record in each.records)
+            if each.token.startswith(run_id)
+            and any(record[NAME] == name for record in each.records)
         ]
 
     def denied(self, name: str) -> bool:
@@ -207,6 +215,9 @@ class Teller(Account):
         self, operation: Operation, records: Sequence[JsonObject], token: str
     ) -> SubmitAnswer:
         me = self.who()
+        outage = self.outage(SUBMIT)
+        if outage is not None and outage.way is not Way.BAD_GATEWAY_DONE:
+            return self._struck(outage, operation, records, token)
         answer = super().submit(operation, records, token)
         job_id, reply = self.submissions[-1].job_id, self.submissions[-1].reply
         if job_id is not None:
@@ -214,6 +225,22 @@ class Teller(Account):
         if reply.retry_after is not None:
             full = reply.act is Act.FULL
             self._wish("vendor.submit", reply.retry_after, me, submissions_only=full)
+        return answer if outage is None else to_submission(outage.way)
+
+    def _struck(
+        self, outage: Outage, operation: Operation, records: Sequence[JsonObject], token: str
+    ) -> SubmitAnswer:
+        """A submission that does nothing, while the vendor is out of order."""
+        me = self.who()
+        self.clock.advance(self.request_seconds)
+        answer, now = to_submission(outage.way), self.clock.now()
+        unheard = isinstance(answer, Ambiguous)
+        reply = stories.Reply(Act.LOST if unheard else Act.THROTTLE)
+        self.submissions.append(Submission(token, now, operation.name, tuple(records), reply, None))
+        if outage.way is not Way.UNREACHABLE:
+            self._note_request()
+        if isinstance(answer, Throttled) and answer.retry_after is not None:
+            self._wish("vendor.submit", answer.retry_after, me, submissions_only=False)
         return answer
 
     def _begin(self, job: Job) -> None:
@@ -221,13 +248,22 @@ class Teller(Account):
             case JobFate.FORGOTTEN:
                 job.forgotten = True
             case JobFate.LATE:
-                job.visible_from = job.created_at + LATE_SECONDS
+                job.visible_from = job.created_at + self.vendor.late
             case JobFate.ENDLESS:
                 job.ends_at = job.created_at + ENDLESS_SECONDS
 
     def poll(self, job_ids: Sequence[str]) -> PollAnswer:
         me = self.who()
-        answer = super().poll(job_ids)
+        outage = self.outage(POLL)
+        if outage is None:
+            answer = super().poll(job_ids)
+            for _ in range(answer.requests - 1):
+                self._note_request()
+        else:
+            self.clock.advance(self.request_seconds)
+            answer = to_look(outage.way)
+            if outage.way is not Way.UNREACHABLE:
+                self._note_request()
         if answer.throttled is not None and answer.throttled.retry_after is not None:
             seconds = answer.throttled.retry_after
             self._wish("vendor.poll", seconds, me, submissions_only=False)
@@ -248,6 +284,13 @@ class Teller(Account):
         return raw
 
     def _truth(self, lost: LostSubmission) -> Found:
+        outage = self.outage(FIND)
+        if outage is not None:
+            found = to_search(outage.way)
+            if found.throttled is not None and found.throttled.retry_after is not None:
+                wait = found.throttled.retry_after
+                self._wish("vendor.find", wait, self.who(), submissions_only=False)
+            return found
         word = self._words.pop(0) if self._words else FindWord.TRUTH
         names = {str(record[NAME]) for record in lost.records}
         match word:
@@ -272,7 +315,9 @@ class Teller(Account):
         self._patience.ask(kind, now, seconds, told, submissions_only=submissions_only)
 
     def _note_request(self) -> None:
-        self._patience.note_request(self.clock.now(), self.who())
+        now, me = self.clock.now(), self.who()
+        self._patience.note_request(now, me)
+        self.requests.append(Request(now, me))
 
 
 SUCCEEDED, FAILED = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED

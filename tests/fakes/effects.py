@@ -27,11 +27,15 @@ class Effects:
 
     portion  (kind, items) → how many items of a batch are written before the table is too busy
     echoed   kind → whether the answer of a write was lost and the SDK writes once more
+    on_read  told of every read, which changes nothing; may raise
+    between  told between two pages of one query, when others may have their turn
     """
 
     on_effect: OnEffect = _let_pass
     portion: Callable[[str, int], int] = lambda _kind, items: items
     echoed: Callable[[str], bool] = lambda _kind: False
+    on_read: Callable[[str], None] = lambda _kind: None
+    between: Callable[[], None] = lambda: None
 
     @contextmanager
     def around(self, kind: str) -> Iterator[None]:

@@ -14,8 +14,11 @@ from typing import BinaryIO
 from botocore.exceptions import ClientError
 
 from jobferry.ledger.runs import Source
-from jobferry.objects import Head, ObjectMissingError, Objects, SourceError, Version
+from jobferry.objects import Head, ObjectMissingError, Objects, SourceError, Version, _status
 from tests.fakes.effects import Effects
+
+MISSING = (400, 403, 404)
+"""HTTP statuses that `Objects.head` takes for an object that is not there."""
 
 SMALLEST_PART = 5 * 1024 * 1024
 """S3 refuses to complete an upload in which a part, other than the last, is smaller."""
@@ -72,9 +75,17 @@ class FakeObjects(Objects):
         body: bytes,
         options: Mapping[str, str] | None = None,
         content_type: str = "text/csv",
+        *,
+        new: bool = False,
     ) -> str:
-        """What a person does with a file; returns the version's id."""
+        """What a person does with a file; returns the version's id.
+
+        Args:
+            new: only where there is none yet (`If-None-Match: *`); else the one that is there.
+        """
         with self._lock:
+            if new and (there := self.current_version(bucket, key)) is not None:
+                return there
             version = _Version(
                 f"v{next(self._numbers)}", body, dict(options or {}), content_type, self._now()
             )
@@ -88,6 +99,14 @@ class FakeObjects(Objects):
             found = (key for held, key in self._versions if held == wanted)
             return sorted(key for key in found if key.startswith(prefix))
 
+    def current_version(self, bucket: str, key: str) -> str | None:
+        """The id of an object's current version; None: there is no object."""
+        versions = self._versions.get((bucket, key))
+        return versions[-1].version_id if versions else None
+
+    def bytes_of(self, bucket: str, key: str) -> bytes:
+        return self._current(bucket, key).body
+
     def content_type(self, key: str) -> str:
         return self._current(self.archive_bucket, key).content_type
 
@@ -98,8 +117,11 @@ class FakeObjects(Objects):
 
     def head(self, bucket: str, key: str, version_id: str | None) -> Head:
         try:
+            self._reading(bucket)
             version = self._current(bucket, key, version_id)
-        except ClientError:
+        except ClientError as error:
+            if _status(error) not in MISSING:
+                raise
             raise ObjectMissingError(f"s3://{bucket}/{key}") from None
         return Head(
             Source(bucket, key, version.version_id, len(version.body)),
@@ -120,9 +142,11 @@ class FakeObjects(Objects):
     def read_range(self, source: Source, offset: int, length: int) -> bytes:
         if length == 0:
             return b""
+        self._reading_of_a_run(source)
         return self._from(source, offset)[:length]
 
     def stream(self, source: Source, offset: int = 0) -> BinaryIO:
+        self._reading_of_a_run(source)
         return BytesIO(self._from(source, offset) if offset else self._body(source))
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
@@ -130,6 +154,7 @@ class FakeObjects(Objects):
             self.upload(self.archive_bucket, key, bytes(body), content_type=content_type)
 
     def get(self, key: str) -> bytes:
+        self._reading(self.archive_bucket)
         try:
             return self._current(self.archive_bucket, key).body
         except ClientError:
@@ -182,6 +207,19 @@ class FakeObjects(Objects):
             self.upload(
                 self.archive_bucket, key, b"".join(bodies), content_type=upload.content_type
             )
+
+    def _reading(self, bucket: str) -> None:
+        """Told before every read, by what is read: the archive, or somebody's source."""
+        kind = "objects.read" if bucket == self.archive_bucket else "source.read"
+        self.effects.on_read(kind)
+
+    def _reading_of_a_run(self, source: Source) -> None:
+        try:
+            self._reading(source.bucket)
+        except ClientError as error:
+            if _status(error) not in MISSING:
+                raise
+            raise SourceError(missing=_status(error) == 404) from None
 
     def _body(self, source: Source) -> bytes:
         if source.key in self.denied:

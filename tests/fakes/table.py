@@ -38,6 +38,9 @@ TRANSACTION_BYTES = 4 * 1024 * 1024
 PARTITION_KEY_BYTES = 2048
 SORT_KEY_BYTES = 1024
 
+PAGE_ITEMS = 1_000_000
+"""Items on one page of a query. Between two pages others may write, and the next page shows it."""
+
 Key = tuple[str, str]
 
 Watcher = Callable[[Item | None, Item | None], None]
@@ -89,6 +92,7 @@ class FakeTable(Table):
 
     def get(self, pk: str, sk: str) -> Item | None:
         self.units.asked_for(1)
+        self.effects.on_read("table.read")
         with self._lock:
             found: Item | None = _copied(self._items.get(_checked_key((pk, sk))))
         return found
@@ -96,7 +100,11 @@ class FakeTable(Table):
     def get_many(self, keys: Sequence[Key]) -> list[Item]:
         for batch in _batches(keys, BATCH_GET_ITEMS):
             _refuse_repeats(batch)
-        found = (self.get(*key) for key in keys)
+        found = []
+        for batch in _batches(keys, BATCH_GET_ITEMS):
+            if found:
+                self.effects.between()
+            found += [self.get(*key) for key in batch]
         return [item for item in found if item is not None]
 
     def query(
@@ -111,21 +119,58 @@ class FakeTable(Table):
         index: tuple[str, str, str] | None = None,
         consistent: bool = True,
     ) -> Iterator[Item]:
+        last: tuple[str, Key] | None = None
+        left = limit
+        while True:
+            self.effects.on_read("table.read")
+            most = PAGE_ITEMS if left is None else min(left, PAGE_ITEMS)
+            page = self._page(pk, prefix, since, until, newest_first, index, last, most + 1)
+            full, page = len(page) > most, page[:most]
+            self.units.found(len(page))
+            for _, item in page:
+                yield _copied(item)
+            if left is not None:
+                left -= len(page)
+            if not full or left == 0:
+                return
+            last = page[-1][0]
+            self.effects.between()
+
+    def _page(
+        self,
+        pk: str,
+        prefix: str | None,
+        since: str | None,
+        until: str | None,
+        newest_first: bool,
+        index: tuple[str, str, str] | None,
+        last: tuple[str, Key] | None,
+        most: int,
+    ) -> list[tuple[tuple[str, Key], Item]]:
+        """The first things that a query finds after `last` as things stand now: (place in the
+        order, item)."""
         with self._lock:
             if index is None:
                 entries = self._items
                 order = self._partitions.get(pk, [])
-                found = [(pk, sk) for sk in _within(order, prefix, since, until)]
+                found = [(sk, (pk, sk)) for sk in _within(order, prefix, since, until)]
             else:
                 entries = self._held[0] if self._held else self._items
                 found = _in_index(entries, index, pk, prefix, since, until)
             if newest_first:
                 found.reverse()
+            if last is not None:
+                found = [at for at in found if (at < last if newest_first else at > last)]
             # What is stored is replaced by every change and never changed itself.
-            chosen = [entries[key] for key in found[:limit]]
-        self.units.found(len(chosen))
-        for item in chosen:
-            yield _copied(item)
+            return [(at, entries[at[1]]) for at in found[:most]]
+
+    def reap(self, now: float) -> int:
+        """Remove what has expired, as DynamoDB does sooner or later; returns how many items."""
+        with self._lock:
+            gone = [k for k, item in self._items.items() if item.get("expires_at", now + 1) <= now]
+            for key in gone:
+                self._store(key, None, 0)
+        return len(gone)
 
     def write(self, operation: Operation) -> None:
         self.units.add([operation])
@@ -236,9 +281,9 @@ class FakeLedger(Ledger):
         self._table = table
 
 
-def fake_ledger(table: Table | None = None) -> Ledger:
+def fake_ledger(table: Table | None = None, retention_days: int = 30) -> Ledger:
     """A ledger in memory."""
-    return FakeLedger(table or FakeTable())
+    return FakeLedger(table or FakeTable(), retention_days)
 
 
 def _updated(before: Item, update: Update) -> Item:
@@ -357,14 +402,16 @@ def _in_index(
     prefix: str | None,
     since: str | None,
     until: str | None,
-) -> list[Key]:
+) -> list[tuple[str, Key]]:
     """Keys of the items that a query of an index asks for, in the index's order."""
     _, pk_name, sk_name = index
     keys: dict[str, list[Key]] = {}
     for key, item in entries.items():
         if item.get(pk_name) == pk and sk_name in item:
             keys.setdefault(item[sk_name], []).append(key)
-    return [key for sk in _within(sorted(keys), prefix, since, until) for key in keys[sk]]
+    return [
+        (sk, key) for sk in _within(sorted(keys), prefix, since, until) for key in sorted(keys[sk])
+    ]
 
 
 def key_of(operation: Operation) -> Key:

@@ -1,8 +1,8 @@
 """A whole deployment in memory and in virtual time: what `run.asl.json` does, without AWS.
 
-`World` puts the real steps together with fakes, and `Execution` carries a run as the state
-machine does: the same states, the same payloads (through JSON), the same retries, lanes side by
-side on one clock, and a lane that dies is no failure of the run.
+`World` puts the real steps together with fakes, and `Execution` carries a run by the definition of
+the state machine (`tests.fakes.machine`): its states, payloads (through JSON) and retries, lanes
+side by side on one clock.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +23,7 @@ from jobferry import pacing, prices, vendors
 from jobferry.connections import Connections
 from jobferry.ledger import Ledger
 from jobferry.ledger.config import Connection
+from jobferry.ledger.rows import _outcome as stored_outcome
 from jobferry.ledger.runs import Run
 from jobferry.model import Outcome, OutcomeStatus
 from jobferry.profiles import validate
@@ -41,6 +41,13 @@ from jobferry.steps.sweep import sweep
 from jobferry.vendors.base import Vendor
 from tests.fakes.clock import START
 from tests.fakes.effects import Effects
+from tests.fakes.machine import (
+    DATA_LIMIT,
+    TIMED_OUT,
+    ExecutionFailedError,
+    ExecutionTimedOutError,
+    Machine,
+)
 from tests.fakes.objects import FakeObjects
 from tests.fakes.schedule import Schedule
 from tests.fakes.table import FakeTable, fake_ledger
@@ -49,9 +56,6 @@ from tests.fakes.vendor import CREATE, KEY_FIELD, VENDOR, Account, fake_vendor
 INBOX = "inbox-bucket"
 CONNECTION = "acme"
 PROFILE = "things"
-
-RETRIES = 8
-"""Of every task, as in the state machine; the waits between them double from two seconds on."""
 
 MOST_PAYLOAD = 256 * 1024
 """Bytes that Step Functions hands from state to state."""
@@ -64,12 +68,14 @@ PLAIN_PROFILE: Mapping[str, Any] = {
 }
 
 
-class ExecutionFailedError(Exception):
-    """The state machine's execution ended in failure; the run may still be open."""
+DEFINITION = Path(__file__).resolve().parents[2] / "statemachines" / "run.asl.json"
+PUT_EVENTS = "putEvents"
 
 
-class ExecutionStoppedError(ExecutionFailedError):
-    """Somebody has stopped the execution: no state of it is tried again."""
+@cache
+def state_machine() -> Machine:
+    """The state machine as it is deployed."""
+    return Machine(json.loads(DEFINITION.read_text()))
 
 
 @dataclass(frozen=True)
@@ -92,9 +98,11 @@ class World:
         refuses_excess, token_search: what the vendor says of itself (see `Capabilities`).
         lane_window: jobs that one lane keeps in flight, and one look sees; lower it to see
             several lanes without hundreds of slots.
+        retention_days: how long the table keeps what is written into it.
 
     `seconds` is the time that each step may take before its deadline; `ended` the status of
-    executions that ended otherwise than FAILED, by ARN.
+    executions that ended otherwise than FAILED, by ARN; `announced` what was put on the event bus;
+    `machine` the state machine as it is deployed.
     """
 
     def __init__(
@@ -109,11 +117,13 @@ class World:
         refuses_excess: bool = False,
         token_search: bool = True,
         lane_window: int = pacing.LANE_WINDOW,
+        retention_days: int = 30,
     ) -> None:
         self.clock = Schedule(START, seed)
         self.effects = Effects()
         self.table = FakeTable(self.effects)
-        self.ledger: Ledger = fake_ledger(self.table)
+        self.retention_days = retention_days
+        self.ledger: Ledger = fake_ledger(self.table, retention_days)
         self.objects = FakeObjects(
             effects=self.effects, smallest_part=smallest_part, now=self.clock.now
         )
@@ -131,6 +141,8 @@ class World:
         self.unopened: list[RunRequest] = []
         self.running: set[str] = set()
         self.ended: dict[str, str | None] = {}
+        self.announced: list[Any] = []
+        self.machine = state_machine()
         self.seconds = {"submit": 70.0, "plan": 810.0, "close": 810.0, "poll": 130.0}
         self._senders = senders
         self._lane_window = lane_window
@@ -166,8 +178,8 @@ class World:
             return lambda message, **keys: self.log.append(LogLine(level, message, keys))
 
         return Deps(
-            settings=Settings("table", INBOX, "archive", "secrets/", 30, False),
-            ledger=fake_ledger(self.table.view()),
+            settings=Settings("table", INBOX, "archive", "secrets/", self.retention_days, False),
+            ledger=fake_ledger(self.table.view(), self.retention_days),
             objects=self.objects,
             connections=Connections(
                 self.ledger.config,
@@ -195,7 +207,7 @@ class World:
 
     def task_deps(self) -> Deps:
         """What one invocation of a warm function works with: its write units are its own."""
-        return replace(self.deps, ledger=fake_ledger(self.table.view()))
+        return replace(self.deps, ledger=fake_ledger(self.table.view(), self.retention_days))
 
     def put_profile(self, changes: Mapping[str, Any]) -> int:
         """The plain profile with these changes; returns its revision."""
@@ -291,12 +303,11 @@ class World:
 
     def outcomes(self, run_id: str) -> dict[int, Outcome]:
         """Every outcome that is left of a run, by row, whatever its run says about rows."""
-        found = {
-            item["row"]: self.ledger.rows.get(run_id, item["row"])
+        return {
+            item["row"]: stored_outcome(item)
             for item in self.table.items()
             if item["pk"].startswith(f"ROWS#{run_id}#")
         }
-        return {row: outcome for row, outcome in found.items() if outcome is not None}
 
     def statuses(self, run_id: str) -> list[OutcomeStatus]:
         """The statuses of rows 1, 2, 3 …"""
@@ -329,7 +340,7 @@ class World:
 
 @dataclass
 class Execution:
-    """One execution of the state machine, from its first state to its last."""
+    """One execution of the state machine, from its first state to its last, by its definition."""
 
     world: World
     arn: str
@@ -338,114 +349,77 @@ class Execution:
     lanes_died: int = 0
     ended: str = ""
     history: list[str] = field(default_factory=list)
+    _opening: Callable[[], dict[str, Any]] = dict
 
     def carry(self, opening: Callable[[], dict[str, Any]]) -> None:
-        """OpenRun and all that follows.
+        """Carry out the state machine; `opening` is what OpenRun does.
 
         Raises:
             ExecutionFailedError: a task failed for good, or the run does not add up.
         """
+        self._opening = opening
         self.world.running.add(self.arn)
         try:
-            self._carry(opening)
+            self.world.machine.carry_out({}, self, self.arn)
+        except ExecutionTimedOutError:
+            self.world.ended[self.arn] = TIMED_OUT
+            raise
         finally:
             self.world.running.discard(self.arn)
 
-    def _carry(self, opening: Callable[[], dict[str, Any]]) -> None:
-        world = self.world
-        answer = self._task("OpenRun", opening)
-        self.run_id = answer["run_id"]
-        self.ended = answer["state"]
-        if answer["state"] == "open":
-            while True:
-                answer = self._task("PlanRun", lambda: world.plan(self.run_id))
-                if answer["state"] != "planning":
-                    break
-            if answer["state"] == "planned":
-                self._lanes(answer["lanes"])
-        elif answer["state"] != "unusable":
-            return
-        while True:
-            answer = self._task("CloseRun", lambda: world.close(self.run_id))
+    # what the state machine runs on
+
+    def now(self) -> float:
+        return self.world.clock.now()
+
+    def until(self, moment: float) -> None:
+        self.world.clock.until(moment)
+
+    def gather(self, work: Callable[[Any], Any], items: Sequence[Any], workers: int) -> list[Any]:
+        return self.world.clock.gather(work, items, workers)
+
+    def entering(self, name: str, payload: Any) -> None:
+        self.laps += name == "Lap"
+
+    def failed(self, _name: str) -> None:
+        """The next try meets a cold function."""
+        self.world.deps = self.world.fresh_deps()
+
+    def child_failed(self, _name: str) -> None:
+        self.lanes_died += 1
+
+    def task(self, name: str, payload: Any) -> Any:
+        """One invocation; what it answers goes through JSON."""
+        self.history.append("AnnounceRun" if name == PUT_EVENTS else name)
+        if name == PUT_EVENTS:
+            self.world.announced.append(payload)
+            return {"FailedEntryCount": 0}
+        text = json.dumps(self.world.invoke(self, name, partial(self._function, name, payload)))
+        if len(text) > MOST_PAYLOAD:
+            raise ExecutionFailedError(f"{name}: {DATA_LIMIT}", DATA_LIMIT)
+        answer: dict[str, Any] = json.loads(text)
+        if name == "OpenRun":
+            self.run_id = answer["run_id"]
+        if name in ("OpenRun", "CloseRun"):
             self.ended = answer["state"]
-            match answer["state"]:
-                case "closed" | "paused":
-                    return
-                case "lanes":
-                    world.clock.until(_moment(answer["wait_until"]))
-                    self._lanes(answer["lanes"])
-                case "unbalanced":
-                    raise ExecutionFailedError("RunDoesNotAddUp")
+        return answer
 
-    def _lanes(self, lanes: Sequence[int]) -> None:
-        """All lanes side by side."""
-        self.world.clock.gather(self._lane, lanes, len(lanes))
-
-    def _lane(self, lane: int) -> None:
-        """One child execution: laps until the lane ends. One that dies is no failure of the run."""
+    def _function(self, name: str, payload: dict[str, Any]) -> dict[str, Any]:
         world = self.world
-        payload: dict[str, Any] = {"run_id": self.run_id, "lane": lane, "settle": []}
-        try:
-            while payload.get("state", "working") == "working":
-                payload = self._lap(payload)
-        except ExecutionFailedError:
-            self.lanes_died += 1
-        world.clock.give_way()
-
-    def _lap(self, payload: dict[str, Any]) -> dict[str, Any]:
-        """Submit, Wait, Poll in the one branch; Settle of what the last lap found in the other."""
-        self.laps += 1
-        carried: list[dict[str, Any]] = []
-
-        def carry() -> None:
-            carried.append(self._carry_jobs(payload))
-
-        def settle() -> None:
-            for group in payload["settle"]:
-                self._task("SettleJob", partial(self._settle, group))
-
-        self.world.clock.gather(lambda branch: branch(), [carry, settle], 2)
-        return carried[0]
-
-    def _carry_jobs(self, payload: dict[str, Any]) -> dict[str, Any]:
-        world = self.world
-        submitted = self._task(
-            "SubmitJobs", lambda: world.submit(LaneState.from_payload(payload)).to_payload()
-        )
-        if submitted["wait_until"]:
-            world.clock.until(_moment(submitted["wait_until"]))
-        return self._task(
-            "PollJobs", lambda: world.poll(LaneState.from_payload(submitted)).to_payload()
-        )
-
-    def _settle(self, group: Sequence[int]) -> dict[str, Any]:
-        return settle_job(self.run_id, group, self.world.task_deps())
-
-    def _task(self, name: str, invoke: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """One state: the payload goes through JSON, and a failure is tried again on a cold
-        function."""
-        world = self.world
-        for attempt in range(RETRIES + 1):
-            self.history.append(name)
-            try:
-                text = json.dumps(world.invoke(self, name, invoke))
-            except ExecutionStoppedError:
-                raise
-            except Exception as error:  # States.ALL
-                if attempt == RETRIES:
-                    raise ExecutionFailedError(f"{name}: {error}") from error
-                world.clock.advance(min(120.0, 2.0 * 2.0**attempt))
-                world.deps = world.fresh_deps()
-            else:
-                if len(text) > MOST_PAYLOAD:
-                    raise ExecutionFailedError(f"{name}: States.DataLimitExceeded")
-                payload: dict[str, Any] = json.loads(text)
-                return payload
-        raise AssertionError("not reached")
-
-
-def _moment(timestamp: str) -> float:
-    return datetime.fromisoformat(timestamp).timestamp()
+        match name:
+            case "OpenRun":
+                return self._opening()
+            case "PlanRun":
+                return world.plan(payload["run_id"])
+            case "SubmitJobs":
+                return world.submit(LaneState.from_payload(payload)).to_payload()
+            case "PollJobs":
+                return world.poll(LaneState.from_payload(payload)).to_payload()
+            case "SettleJob":
+                return settle_job(payload["run_id"], payload["chunks"], world.task_deps())
+            case "CloseRun":
+                return world.close(payload["run_id"])
+        raise ValueError(f"there is no function {name}")
 
 
 def things(rows: int, *, start: int = 1) -> str:

@@ -1,0 +1,330 @@
+"""Kinds of stories, by name: each is drawn from a seed, and can be carried out by itself.
+
+A mode that is `mixed` has its part in every campaign. One that is not shows what is still open:
+`shows` says what. It is switched on by setting `mixed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+from tests.chaos.adapters import ADAPTERS
+from tests.chaos.outages import (
+    FIND,
+    POLL,
+    SOURCE,
+    SUBMIT,
+    TABLE,
+    VENDOR,
+    Outage,
+    Way,
+    draw_outage,
+    draw_single,
+)
+from tests.chaos.sites import SUBMISSION, Site, Trouble, Wrong
+from tests.chaos.sizes import IN_EARNEST
+from tests.chaos.story import (
+    Abort,
+    Again,
+    Elsewhere,
+    Erase,
+    Fate,
+    Fault,
+    File,
+    Happening,
+    Harm,
+    JobFate,
+    Priority,
+    Resolve,
+    Retry,
+    Reupload,
+    Story,
+    Vendor,
+    draw,
+    draw_at,
+)
+from tests.fakes.vendor import Act, Reply
+
+LATES = (20.0, 61.0, 90.0, 300.0, 599.0)
+"""Seconds for which a job that was accepted is shown to nobody."""
+
+BURSTS = (2, 3, 10)
+"""Equal faults in a row."""
+
+RUNS = (5, 12, 40)
+"""Runs on one connection."""
+
+DAY = 86_400.0
+
+_DEATHS_OF_A_LAPTOP = (Harm.CRASH_BEFORE, Harm.CRASH_AFTER, Harm.UNHEARD)
+
+PRIORITIES = ("lowest", "lowest", "low", "medium", "high", "immediate")
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """A kind of stories.
+
+    draw   the story of a seed
+    mixed  it has a part in every campaign
+    shows  what it shows that is still open; empty: nothing
+    slow   its stories take seconds each: few of them are enough
+    """
+
+    name: str
+    draw: Callable[[int], Story]
+    mixed: bool = True
+    shows: str = ""
+    slow: bool = False
+
+
+def _random(name: str, seed: int) -> Random:
+    return Random(f"{name} {seed}")
+
+
+def _bursts(seed: int) -> Story:
+    """Every fault comes several times in a row, but not in the first effects of a run."""
+    rng, story = _random("bursts", seed), draw(seed)
+    faults = tuple(replace(f, nth=f.nth + 2, times=rng.choice(BURSTS)) for f in story.faults)
+    return replace(story, faults=faults)
+
+
+def _late(seed: int) -> Story:
+    """Jobs show themselves late, whether their submissions were answered or not."""
+    rng, story = _random("late", seed), draw(seed)
+    jobs = tuple(rng.choice((JobFate.LATE, JobFate.PLAIN)) for _ in range(rng.randint(1, 4)))
+    acts = (Act.ACCEPT, Act.DONE_UNHEARD, Act.LOST)
+    vendor = replace(
+        story.vendor,
+        late=rng.choice(LATES),
+        jobs=(JobFate.LATE, *jobs),
+        replies=tuple(Reply(rng.choice(acts)) for _ in range(rng.randint(1, 4))),
+        finds=(),
+    )
+    return replace(story, vendor=vendor, faults=story.faults[:1], patient=True, hours=26.0)
+
+
+def _late_at_a_site(seed: int) -> Story:
+    """The same with real adapters: what was lost shows itself up to ten minutes later."""
+    names = list(ADAPTERS)
+    rng, story = _random("late at a site", seed), draw_at(names[seed % len(names)], seed)
+    site = story.site
+    assert site is not None
+    troubles = [t for t in site.troubles if t.what not in (Wrong.LATE, Wrong.FORGOTTEN)][:1]
+    for nth in sorted({1, rng.randint(1, 4)}):
+        lost = rng.choice((Wrong.ANSWER_LOST, Wrong.GATEWAY_TIMEOUT_DONE, Wrong.CUT_SHORT))
+        late = Trouble(Wrong.LATE, nth, SUBMISSION, int(rng.choice(LATES)))
+        troubles = [Trouble(lost, nth), late, *(t for t in troubles if t.nth != nth)]
+    return replace(
+        story,
+        site=replace(site, troubles=tuple(troubles)),
+        faults=story.faults[:1],
+        patient=True,
+        hours=26.0,
+    )
+
+
+def _with_outages(story: Story, *outages: Outage) -> Story:
+    return replace(
+        story,
+        outages=outages,
+        faults=story.faults[:1],
+        patient=True,
+        hours=26.0,
+        sizes=IN_EARNEST,
+    )
+
+
+def _outage(seed: int) -> Story:
+    """A collaborator fails for minutes or hours, and comes back."""
+    rng = _random("outage", seed)
+    return _with_outages(_calmer(rng, seed), draw_outage(rng))
+
+
+def _vendor_outage(seed: int) -> Story:
+    """The same at a vendor behind its real adapter."""
+    rng, names = _random("vendor outage", seed), list(ADAPTERS)
+    story = draw_at(names[seed % len(names)], seed)
+    outage = draw_outage(rng, (SUBMIT, POLL, FIND, VENDOR))
+    site = story.site
+    assert site is not None
+    quiet = replace(site, troubles=site.troubles[:1])
+    return _with_outages(replace(story, site=quiet), outage)
+
+
+def _for_ever(seed: int) -> Story:
+    """A collaborator is gone for good."""
+    rng = _random("for ever", seed)
+    return _with_outages(_calmer(rng, seed), draw_outage(rng, for_ever=True))
+
+
+def _single(seed: int) -> Story:
+    """One 403 or one redirect, once: a run is not stopped for that."""
+    rng = _random("single", seed)
+    calm = File(rows=rng.randint(2, 9), batch=rng.choice((1, 2)))
+    return Story(
+        seed=seed,
+        files=(calm,),
+        vendor=Vendor(latencies=(rng.choice((5.0, 20.0)),)),
+        outages=(draw_single(rng),),
+    )
+
+
+def _calmer(rng: Random, seed: int) -> Story:
+    """A story with few troubles of its own."""
+    story = draw(seed)
+    return replace(
+        story,
+        files=tuple(replace(file, trial=0, breaker=0) for file in story.files),
+        vendor=replace(story.vendor, replies=story.vendor.replies[:1], finds=(), looks=()),
+        happenings=story.happenings[:1] if rng.random() < 0.3 else (),
+    )
+
+
+def _expiry(seed: int) -> Story:
+    """A run rests for longer than its rows are kept."""
+    rng = _random("expiry", seed)
+    trial = rng.choice((1, 2))
+    return Story(
+        seed=seed,
+        files=(File(rows=rng.randint(3, 8), batch=rng.choice((1, 2)), trial=trial),),
+        max_jobs=rng.choice((1, 3)),
+        retention=2,
+        yes_after=rng.choice((1.0, 2.5, 4.0)) * DAY,
+        hours=5 * 24.0,
+    )
+
+
+def _resolving(seed: int) -> Story:
+    """Rows are unknown, and the operator asks again, maybe in vain, maybe from a dying laptop."""
+    rng, story = _random("resolving", seed), _calmer(_random("r", seed), seed)
+    files = (replace(story.files[0], rows=max(2, story.files[0].rows), repeatable=False, bad=()),)
+    kinds = (JobFate.ENDLESS, JobFate.PLAIN, JobFate.ENDLESS)
+    vendor = replace(
+        story.vendor,
+        jobs=tuple(rng.choice(kinds) for _ in range(3)),
+        replies=(),
+    )
+    happenings: tuple[Happening, ...] = (Resolve(0, times=rng.choice((1, 1, 2))),)
+    dying = Fault("resolve/", rng.randint(1, 12), rng.choice(_DEATHS_OF_A_LAPTOP))
+    late = [dying] if rng.random() < 0.8 else []
+    return replace(
+        story, files=files, vendor=vendor, happenings=happenings, faults=tuple(late), hours=4.0
+    )
+
+
+def _repeating(seed: int) -> Story:
+    """Failed rows go again; priorities change; a run is deleted while others are late."""
+    rng, story = _random("repeating", seed), draw(seed)
+    fates = tuple(rng.choice((Fate.DONE, Fate.REFUSED)) for _ in range(3))
+    drawn: list[Happening] = [Priority(0, rng.choice((0.0, 5.0, 30.0)), rng.choice(PRIORITIES))]
+    if rng.random() < 0.6:
+        drawn.append(Retry(0, operators=rng.choice((1, 2))))
+    if rng.random() < 0.5:
+        drawn.append(Erase(0))
+    others = tuple(h for h in story.happenings if isinstance(h, Again | Abort))
+    task = rng.choice(("retry", "delete", "priority"))
+    dying = Fault(f"{task}/", rng.randint(1, 8), rng.choice(_DEATHS_OF_A_LAPTOP))
+    return replace(
+        story,
+        faults=(*story.faults[:2], dying),
+        vendor=replace(story.vendor, fates=fates),
+        happenings=(*others[:2], *drawn),
+        hours=4.0,
+    )
+
+
+def _same_bytes(seed: int) -> Story:
+    """The same bytes are dropped twice."""
+    rng = _random("same bytes", seed)
+    story = _calmer(rng, seed)
+    return replace(story, happenings=(Reupload(0, rng.choice((0.0, 5.0, 60.0, 300.0))),))
+
+
+def _elsewhere(seed: int) -> Story:
+    """The connection is pointed at another account under a run, and back."""
+    rng = _random("elsewhere", seed)
+    story = _calmer(rng, seed)
+    moved = Elsewhere(rng.choice((1.0, 10.0, 30.0)), rng.choice((70.0, 400.0)))
+    return replace(story, happenings=(moved,), hours=4.0)
+
+
+def _crowd(seed: int) -> Story:
+    """Many runs on one connection, with few slots and mixed priorities."""
+    rng = _random("crowd", seed)
+    files = tuple(
+        File(
+            rows=rng.randint(1, 4),
+            batch=rng.choice((1, 2)),
+            priority=rng.choice(PRIORITIES),
+            arrives=rng.choice((0.0, 0.0, 5.0, 40.0)),
+        )
+        for _ in range(rng.choice(RUNS))
+    )
+    return Story(
+        seed=seed,
+        files=files,
+        vendor=Vendor(latencies=(rng.choice((10.0, 20.0)),)),
+        max_jobs=rng.choice((1, 2, 3)),
+        hours=10.0,
+    )
+
+
+def _metered(seed: int) -> Story:
+    """Few requests a minute at a vendor whose jobs cost more than one request to read."""
+    rng = _random("metered", seed)
+    vendor = ("zendesk_support", "zendesk_sunshine", "vidispine")[seed % 3]
+    lost = (Trouble(Wrong.ANSWER_LOST, rng.randint(1, 4)),) if rng.random() < 0.5 else ()
+    return Story(
+        seed=seed,
+        files=(File(rows=rng.randint(4, 9)),),
+        vendor=Vendor(latencies=(rng.choice((5.0, 20.0, 45.0)),)),
+        max_jobs=rng.choice((3, 4)),
+        per_minute=rng.choice((6, 12)),
+        site=Site(vendor, lost, short_list=rng.random() < 0.7),
+        happenings=(Abort(0, 15.0),) if vendor == "vidispine" and rng.random() < 0.4 else (),
+    )
+
+
+def _timed_out(seed: int) -> Story:
+    """An execution takes longer than an execution may."""
+    rng = _random("timed out", seed)
+    story = _calmer(rng, seed)
+    return replace(story, machine_seconds=rng.choice((20.0, 45.0, 200.0)), hours=6.0)
+
+
+def _opening(seed: int) -> Story:
+    """OpenRun fails for minutes or hours before there is a run."""
+    rng = _random("opening", seed)
+    outage = replace(draw_outage(rng, (TABLE, SOURCE)), at=0.0)
+    if outage.way is Way.MISSING:
+        outage = replace(outage, way=Way.DENIED)
+    return Story(seed=seed, files=(File(rows=3),), outages=(outage,), hours=26.0)
+
+
+MODES: Mapping[str, Mode] = {
+    mode.name: mode
+    for mode in (
+        Mode("bursts", _bursts),
+        Mode("crowd", _crowd, mixed=False, shows="B2", slow=True),
+        Mode("elsewhere", _elsewhere, mixed=False, shows="A13"),
+        Mode("expiry", _expiry, mixed=False, shows="A8"),
+        Mode("for_ever", _for_ever, mixed=False, shows="A9", slow=True),
+        Mode("late", _late, mixed=False, shows="a job is forgotten after two minutes"),
+        Mode("late_at_a_site", _late_at_a_site, mixed=False, shows="A3"),
+        Mode("metered", _metered),
+        Mode("opening", _opening, mixed=False, shows="A7"),
+        Mode("outage", _outage, mixed=False, shows="A9, A12", slow=True),
+        Mode("repeating", _repeating),
+        Mode("resolving", _resolving, mixed=False, shows="A11"),
+        Mode("same_bytes", _same_bytes, mixed=False, shows="B1"),
+        Mode("single", _single, mixed=False, shows="A10"),
+        Mode("timed_out", _timed_out, mixed=False, shows="A14"),
+        Mode("vendor_outage", _vendor_outage, mixed=False, shows="A12", slow=True),
+    )
+}
+"""By name."""
+
+MIXED_MODES: Sequence[Mode] = [mode for mode in MODES.values() if mode.mixed]
