@@ -132,6 +132,8 @@ class Account:
     poll_batch: int = POLL_BATCH
     latency: Callable[[int], float] = lambda _number: 20.0
     result_of: ResultOf = _succeed
+    never_arrives: Callable[[Sequence[JsonObject]], bool] = lambda _records: False
+    """Requests with these records never arrive, and nobody is told."""
     poison: Callable[[JsonObject], bool] = lambda _record: False
     """Records for whose sake the account refuses the whole request (422)."""
     request_seconds: float = 0.0
@@ -193,6 +195,8 @@ class Account:
                     reply = Reply(Act.FULL, self.full_wait)
                 elif reply.act is Act.DONE_UNHEARD:
                     reply = Reply(Act.LOST, reply.retry_after)
+            if self.never_arrives(records):
+                reply = Reply(Act.LOST)
             if reply.act is Act.ACCEPT and any(map(self.poison, records)):
                 reply = Reply(Act.REFUSE, code="unprocessable", http_status=422)
             job_id = None

@@ -271,7 +271,7 @@ def _bounded(seconds: float | None, unsaid: float) -> float:
 
 
 OUTAGE_FIRST = 30.0
-OUTAGE_CEILING = 900.0
+OUTAGE_CEILING = 120.0
 """The longest wait between two submissions that try whether an outage is over."""
 
 

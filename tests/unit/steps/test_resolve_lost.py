@@ -18,7 +18,7 @@ from jobferry.steps.lane import LaneState, timestamp
 from jobferry.steps.resolve_lost import LISTED, SEND_WINDOW, lost_from
 from jobferry.vendors.base import Found, FoundState, LostSubmission
 from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.vendor import UPSERT, Act, Submission
+from tests.fakes.vendor import KEY_FIELD, UPSERT, Act, Submission
 from tests.fakes.world import CONNECTION, World, things
 
 SUCCEEDED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.UNKNOWN
@@ -73,12 +73,27 @@ class TestCreate:
         tokens = [s.token for s in world.account.submissions]
         assert tokens == [f"{run.run_id}.1.1", f"{run.run_id}.1.2"]
 
-    def test_what_never_arrives_fails_in_the_end(self, world: World) -> None:
-        world.account.will_reply(*[Act.LOST] * 9)
-        run = world.carried(things(1))
+    def test_what_never_arrives_beside_others_that_do_fails_in_the_end(self, world: World) -> None:
+        world.account.never_arrives = lambda records: records[0][KEY_FIELD] == "r1"
+        world.put_profile({"name": "single", "batch_size": 1})
+        run = world.carried(things(120), profile="single")
         assert run.status is RunStatus.COMPLETED_WITH_FAILURES
-        assert everything(world, run.run_id) == {(OutcomeStatus.FAILED, "vendor_unavailable", 3)}
-        assert len(world.account.submissions) == 3
+        outcome = world.outcomes(run.run_id)[1]
+        assert (outcome.status, outcome.error_code, outcome.attempts) == (
+            OutcomeStatus.FAILED,
+            "vendor_unavailable",
+            3,
+        )
+        assert run.outcomes[OutcomeStatus.SUCCEEDED] == 119
+
+    @pytest.mark.parametrize("times", [4, 30])
+    def test_an_outage_is_held_against_nobody(self, world: World, times: int) -> None:
+        world.account.will_reply(*[Act.LOST] * times)
+        run = world.carried(things(1))
+        assert run.status is RunStatus.COMPLETED
+        assert world.outcomes(run.run_id)[1].attempts <= 3
+        assert world.account.carried_out == {"r1": 1}
+        assert world.problems(run.run_id) == []
 
     def test_what_is_lost_twice_goes_again_in_halves(self, world: World) -> None:
         world.account.will_reply(Act.LOST, Act.LOST)

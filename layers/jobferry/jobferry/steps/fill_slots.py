@@ -23,6 +23,7 @@ from jobferry.steps.isolation import DATA_ERRORS
 from jobferry.steps.lane_work import NEVER, LaneWork
 from jobferry.steps.resolve_lost import resolve_lost, searches_of
 from jobferry.troubles import (
+    POLL,
     SOURCE,
     SOURCE_MISSING,
     SOURCE_UNREADABLE,
@@ -307,6 +308,7 @@ def _send(work: LaneWork, chunk: Chunk) -> None:
         work.meet(SOURCE, code, TEXTS[code])
         work.patience.set()
         return
+    work.went_well(SOURCE)
     body = work.context.vendor.encode(work.context.operation, records)
     token = f"{run.run_id}.{chunk.number}.{chunk.attempt + 1}"
     began = deps.now()
@@ -504,6 +506,10 @@ def _resolve(work: LaneWork) -> None:
         work.searched(search.requests)
         if search.throttled is not None:
             work.obey(search.throttled)
+        elif search.read:
+            work.went_well(POLL)
+        elif search.read is False:
+            work.meet(POLL, VENDOR_UNAVAILABLE, TEXTS[VENDOR_UNAVAILABLE])
         work.reload([chunk.number])
         if chunk.number not in work.chunks:
             work.returned(chunk.number)

@@ -75,6 +75,8 @@ def plan_run(run_id: str, deps: Deps, deadline: float, scratch: Path) -> dict[st
         if not state.done:
             return {"run_id": run_id, "state": PLANNING}
         run = replace(run, plan=state)
+    if SOURCE in run.troubles:
+        deps.ledger.runs.end_trouble(run, SOURCE)
     return _offer(run, deps)
 
 

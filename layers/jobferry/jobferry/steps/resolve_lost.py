@@ -51,11 +51,13 @@ class Search(NamedTuple):
     requests   what it took
     throttled  how the vendor wants to be left alone meanwhile
     again_at   when to search once more, where the vendor could not tell yet
+    read       whether the vendor could be read; None: it was not asked
     """
 
     requests: int = 0
     throttled: Throttled | None = None
     again_at: float = 0.0
+    read: bool | None = None
 
 
 class LateJob(NamedTuple):
@@ -107,9 +109,10 @@ def resolve_lost(
             chunk, now, unseen_at=searched.unseen_at, readable_at=searched.readable_at
         )
         again_at = searched.next_at if repeat_from is None else min(searched.next_at, repeat_from)
-        return Search(found.requests, found.throttled, max(now, again_at))
+        read = None if found in (_NOT_KNOWN, _NO_RECORDS) else found.readable
+        return Search(found.requests, found.throttled, max(now, again_at), read)
     _decide(step, found, chunk, context, deps, now)
-    return Search(found.requests, found.throttled)
+    return Search(found.requests, found.throttled, read=found.readable)
 
 
 def _decide(
