@@ -61,8 +61,8 @@ class FakeObjects(Objects):
         self.effects = effects or Effects()
         self._smallest_part = smallest_part
         self._now = now
-        self.denied: set[str] = set()
-        """Keys that may not be read."""
+        self.denied: dict[str, float] = {}
+        """Key → until when (epoch seconds) it may not be read."""
         self._versions: dict[tuple[str, str], list[_Version]] = {}
         self._uploads: dict[str, _Upload] = {}
         self._numbers = count(1)
@@ -222,7 +222,7 @@ class FakeObjects(Objects):
             raise SourceError(missing=_status(error) == 404) from None
 
     def _body(self, source: Source) -> bytes:
-        if source.key in self.denied:
+        if self._now() < self.denied.get(source.key, 0.0):
             raise SourceError(missing=False)
         try:
             return self._current(source.bucket, source.key, source.version_id).body

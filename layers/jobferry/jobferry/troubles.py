@@ -41,10 +41,10 @@ TOLERANCES: Mapping[str, Tolerance] = {
     SOURCE_MISSING: Tolerance(3, 60.0),
     SOURCE_UNREADABLE: Tolerance(1, HOUR),
     CREDENTIALS_UNUSABLE: Tolerance(1, HOUR),
-    # Half of the time for which vendors keep results: what is in flight can still be read.
-    VENDOR_UNREACHABLE: Tolerance(1, 12 * HOUR),
-    VENDOR_UNAVAILABLE: Tolerance(1, 12 * HOUR),
-    VENDOR_THROTTLES: Tolerance(1, 12 * HOUR),
+    # For longer vendors do not keep results, so that nothing could be told any more.
+    VENDOR_UNREACHABLE: Tolerance(1, 22 * HOUR),
+    VENDOR_UNAVAILABLE: Tolerance(1, 22 * HOUR),
+    VENDOR_THROTTLES: Tolerance(1, 22 * HOUR),
 }
 """By code; every other code is a refusal."""
 
