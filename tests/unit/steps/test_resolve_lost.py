@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from unittest import mock
 
@@ -15,7 +16,7 @@ from jobferry.model import ChunkState, Outcome, OutcomeStatus, RecordResult, Run
 from jobferry.steps.absence import BETWEEN, CERTAIN_AFTER, PATIENCE
 from jobferry.steps.known_jobs import KnownJobs
 from jobferry.steps.lane import LaneState, timestamp
-from jobferry.steps.resolve_lost import LISTED, SEND_WINDOW, lost_from
+from jobferry.steps.resolve_lost import EARLIER_KEPT, LISTED, SEND_WINDOW, attempts_of, lost_from
 from jobferry.vendors.base import Found, FoundState, LostSubmission
 from tests.fakes.effects import Crash, CrashOnce, Phase
 from tests.fakes.vendor import UPSERT, Act, Submission
@@ -74,6 +75,13 @@ class TestCreate:
         assert tokens == [f"{run.run_id}.1.1", f"{run.run_id}.1.2"]
 
     def test_what_never_arrives_fails_in_the_end(self, world: World) -> None:
+        """Where other submissions of the connection get through: the vendor is not out."""
+
+        def others_get_through(_submission: Submission) -> None:
+            limits = world.ledger.limits
+            limits.end_outage(CONNECTION, limits.get(CONNECTION), world.clock.now())
+
+        world.account.during_submit = others_get_through
         world.account.will_reply(*[Act.LOST] * 9)
         run = world.carried(things(1))
         assert run.status is RunStatus.COMPLETED_WITH_FAILURES
@@ -349,6 +357,13 @@ def test_nothing_is_searched_for_before_it_is_known_which_job_is_whose() -> None
         world.clock.advance(60)
         world.submit(state)
         assert chunk_of(world, state).job_id == "job-1"
+
+
+def test_not_every_submission_of_a_long_outage_is_remembered(world: World) -> None:
+    (chunk,) = world.ledger.chunks.get(lost_chunk(world, Act.LOST).run_id, [1])
+    for _ in range(20):
+        chunk = replace(chunk, earlier=attempts_of(chunk))
+    assert len(chunk.earlier) == EARLIER_KEPT
 
 
 class TestSentAgain:
