@@ -128,7 +128,7 @@ def test_pending_while_the_list_cannot_be_read(
 
     found = search.find()
 
-    assert found.state is FoundState.PENDING
+    assert (found.state, found.readable) == (FoundState.PENDING, False)
     assert found.reason
 
 

@@ -243,7 +243,8 @@ def test_links_are_absent_without_a_look_up(bench: SunshineBench) -> None:
 def test_pending_while_a_job_of_that_time_runs(bench: SunshineBench, search: Search) -> None:
     job_id = search.submit(bench.records(3))
 
-    assert search.find(after=1).state is FoundState.PENDING
+    found = search.find(after=1)
+    assert (found.state, found.readable) == (FoundState.PENDING, True)
     assert search.find(after=1).job_id == job_id
 
 
@@ -268,7 +269,8 @@ def test_pending_while_something_cannot_be_read(
     search.submit(bench.records(3))
     bench.befall(getattr(bench, reader), **effect)
 
-    assert search.find().state is FoundState.PENDING
+    found = search.find()
+    assert (found.state, found.readable) == (FoundState.PENDING, False)
     bench.heal()
     assert search.find().state is FoundState.FOUND
 

@@ -213,7 +213,8 @@ def test_pending_where_another_chunk_made_records_with_our_external_ids(
 def test_pending_while_a_job_of_the_size_runs(bench: ZendeskBench, search: Search) -> None:
     job_id = search.submit(bench.records(3))
 
-    assert search.find(after=1).state is FoundState.PENDING
+    found = search.find(after=1)
+    assert (found.state, found.readable) == (FoundState.PENDING, True)
     assert search.find(after=1).job_id == job_id
 
 
@@ -234,7 +235,9 @@ def test_pending_while_the_list_cannot_be_read(
     search.submit(bench.records(3))
     bench.befall(bench.listing, **effect)
 
-    assert search.find().state is FoundState.PENDING
+    found = search.find()
+
+    assert (found.state, found.readable) == (FoundState.PENDING, False)
 
 
 def test_a_job_that_made_records_of_another_kind_is_not_ours(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from unittest import mock
 
@@ -15,7 +16,7 @@ from jobferry.model import ChunkState, Outcome, OutcomeStatus, RecordResult, Run
 from jobferry.steps.absence import BETWEEN, CERTAIN_AFTER, PATIENCE
 from jobferry.steps.known_jobs import KnownJobs
 from jobferry.steps.lane import LaneState, timestamp
-from jobferry.steps.resolve_lost import LISTED, SEND_WINDOW, lost_from
+from jobferry.steps.resolve_lost import EARLIER_KEPT, LISTED, SEND_WINDOW, attempts_of, lost_from
 from jobferry.vendors.base import Found, FoundState, LostSubmission
 from tests.fakes.effects import Crash, CrashOnce, Phase
 from tests.fakes.vendor import KEY_FIELD, UPSERT, Act, Submission
@@ -364,6 +365,13 @@ def test_nothing_is_searched_for_before_it_is_known_which_job_is_whose() -> None
         world.clock.advance(60)
         world.submit(state)
         assert chunk_of(world, state).job_id == "job-1"
+
+
+def test_not_every_submission_of_a_long_outage_is_remembered(world: World) -> None:
+    (chunk,) = world.ledger.chunks.get(lost_chunk(world, Act.LOST).run_id, [1])
+    for _ in range(20):
+        chunk = replace(chunk, earlier=attempts_of(chunk))
+    assert len(chunk.earlier) == EARLIER_KEPT
 
 
 class TestSentAgain:

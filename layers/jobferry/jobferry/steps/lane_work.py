@@ -374,6 +374,8 @@ class LaneWork:
             where: what the vendor was asked for (`jobferry.troubles`).
         """
         now, limits = self.deps.now(), self.deps.ledger.limits
+        if answer.absurd_hint:
+            self.deps.warn("absurd Retry-After", connection=self.run.connection)
         if answer.reason is ThrottleReason.BUDGET:
             self.patience.set()
             denied = self.meter.denied

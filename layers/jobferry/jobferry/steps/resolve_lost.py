@@ -29,6 +29,9 @@ SEND_WINDOW = REQUEST_SECONDS + 15.0
 LOST_BEFORE_HALVING = 2
 """Attempts without a clear answer after which a chunk goes again in halves."""
 
+EARLIER_KEPT = 4
+"""Submissions of the same rows that are remembered as never taken: each costs a search."""
+
 VENDOR_UNAVAILABLE = "vendor_unavailable"
 
 LISTED = 3_000.0
@@ -234,7 +237,7 @@ def lost_from(chunk: Chunk) -> float:
 def attempts_of(chunk: Chunk) -> tuple[Attempt, ...]:
     """The submissions of its rows that were never taken, when the last one was not, either."""
     own = Attempt(chunk.token, chunk.sending_at or 0.0, lost_from(chunk), chunk.spans)
-    return (*chunk.earlier, own)
+    return (*chunk.earlier, own)[-EARLIER_KEPT:]
 
 
 def _again(chunk: Chunk, context: RunContext, deps: Deps, reason: str) -> None:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from jobferry.breaker import count_failures
+from jobferry.errors import is_not_found
 from jobferry.ledger.chunks import Chunk, Part, Tally
 from jobferry.ledger.rows import CODE_CHARACTERS, ID_CHARACTERS, storable
 from jobferry.ledger.runs import Run
@@ -26,6 +28,8 @@ from jobferry.steps.isolation import ANSWER_UNUSABLE, DATA_ERRORS
 from jobferry.steps.send_again import Remainder, parts_of, send_again
 from jobferry.steps.trip_breaker import pause_run, trip_breaker
 from jobferry.troubles import SOURCE_MISSING
+
+SUCCEEDED = OutcomeStatus.SUCCEEDED
 
 POLICY = "policy"
 """Why a run is paused: the profile says so of an error's class."""
@@ -74,7 +78,10 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
                 verdicts = _by_policy(chunk, results, context, max_attempts=0)
                 contested = _any_outcome
         rows = chunk.row_numbers()
-        outcomes = [_outcome(rows[at], result, chunk) for at, result in verdicts.decided]
+        deletes = context.operation.deletes
+        outcomes = [
+            _outcome(rows[at], result, chunk, deletes=deletes) for at, result in verdicts.decided
+        ]
         if not _written(chunk, outcomes, contested, run, deps):
             continue
         failures = count_failures(outcomes, classes)
@@ -218,11 +225,17 @@ def _results(
     )
 
 
-def _outcome(row: int, result: RecordResult, chunk: Chunk) -> Outcome:
+def _outcome(row: int, result: RecordResult, chunk: Chunk, *, deletes: bool) -> Outcome:
     """The final word on a row. A refusal decides it, unless an earlier attempt may have been
-    carried out."""
+    carried out.
+
+    deletes: the rows name what is to be deleted. That it is not there any more, after an attempt
+        that may have been carried out, is what was wanted.
+    """
     code, text = result.code, result.text
     doubtful = chunk.in_doubt and result.status is OutcomeStatus.FAILED
+    if doubtful and deletes and is_not_found(code, text):
+        result, code, text, doubtful = replace(result, status=SUCCEEDED), None, None, False
     if doubtful:
         text = f"{_SENT_BEFORE}{text}"
     elif chunk.twice is not None and result.status is OutcomeStatus.SUCCEEDED:

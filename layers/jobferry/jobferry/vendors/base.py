@@ -81,6 +81,11 @@ class Operation:
     undone_by_field: str = "id"
     cannot_undo: str = ""
 
+    @property
+    def deletes(self) -> bool:
+        """Whether it takes records away, so that one that is not there is as wanted."""
+        return "delete" in self.name.rpartition(".")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
