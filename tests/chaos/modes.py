@@ -248,7 +248,8 @@ def _elsewhere(seed: int) -> Story:
     rng = _random("elsewhere", seed)
     story = _calmer(rng, seed)
     moved = Elsewhere(rng.choice((1.0, 10.0, 30.0)), rng.choice((70.0, 400.0)))
-    return replace(story, happenings=(moved,), hours=4.0)
+    files = tuple(replace(file, arrives=0.0) for file in story.files)
+    return replace(story, files=files, happenings=(moved,), hours=4.0)
 
 
 def _crowd(seed: int) -> Story:
@@ -282,7 +283,7 @@ def _metered(seed: int) -> Story:
         files=(File(rows=rng.randint(4, 9)),),
         vendor=Vendor(latencies=(rng.choice((5.0, 20.0, 45.0)),)),
         max_jobs=rng.choice((3, 4)),
-        per_minute=rng.choice((6, 12)),
+        per_minute=rng.choice((12, 20)),
         site=Site(vendor, lost, short_list=rng.random() < 0.7),
         happenings=(Abort(0, 15.0),) if vendor == "vidispine" and rng.random() < 0.4 else (),
     )

@@ -14,7 +14,8 @@ from jobferry.ledger.runs import Run
 from jobferry.model import Outcome, OutcomeStatus, RunStatus
 from jobferry.steps.control_jobs import ABORTED
 from tests.chaos.carry import Told
-from tests.chaos.story import Abort, Again, Event, File, Harm, Stop, letter
+from tests.chaos.person import SANDBOX
+from tests.chaos.story import Abort, Again, Event, File, Harm, Reupload, Stop, letter
 from tests.chaos.truth import Sent, Truth
 from tests.fakes.clock import START
 from tests.fakes.world import CONNECTION
@@ -286,8 +287,12 @@ def extra_runs_end(told: Told) -> Iterator[str]:
 def one_account(told: Told) -> Iterator[str]:
     """A run is carried to the account that it was opened for, wherever its connection points."""
     elsewhere = getattr(told.world, "elsewhere", None)
-    if elsewhere is not None and elsewhere.submissions:
-        yield f"{len(elsewhere.submissions)} jobs were sent to another account."
+    if elsewhere is None:
+        return
+    for each in elsewhere.submissions:
+        run = told.world.ledger.runs.get(each.token.split(".")[0])
+        if run is None or run.base_url != SANDBOX:
+            yield f"{each.token} was sent to another account."
 
 
 def erased_is_gone(told: Told) -> Iterator[str]:
@@ -325,7 +330,7 @@ def urgent_is_quick(told: Told) -> Iterator[str]:
 def only_people_stop_runs(told: Told) -> Iterator[str]:
     """A run is aborted by a person alone, and not by its own length."""
     happenings = told.story.happenings
-    if any(isinstance(each, Abort | Stop) for each in happenings):
+    if any(isinstance(each, Abort | Stop | Reupload) for each in happenings):
         return
     for index in range(len(told.story.files)):
         run = told.world.ledger.runs.get(told.run_id(index))
