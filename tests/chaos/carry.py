@@ -63,9 +63,9 @@ R = TypeVar("R")
 SWEEP_SECONDS = 300.0
 
 MOST_EFFECTS, MOST_IN_DAYS = 5_000, 30_000
-"""A story that has more goes round in circles: one of hours, or one of a day or more."""
+"""A story that has more goes round in circles: one of half a day, or one of days."""
 
-SHORT_HOURS = 6.0
+SHORT_HOURS = 12.0
 
 CONFLICTS_AT_MOST = 14
 """Tries of one transaction, as `ledger.table` makes them."""
@@ -506,7 +506,8 @@ class ChaosWorld(World):
         person = Person(self)
         person.begin()
         for _ in range(round(self.story.hours * 3_600 / SWEEP_SECONDS)):
-            if self.over or (self._all_closed() and not person.afterwards()):
+            idle = not person.at_work and self._all_closed()
+            if self.over or (idle and not person.afterwards()):
                 return
             self._carry_restarts()
             self.clock.sleep(SWEEP_SECONDS)

@@ -17,6 +17,7 @@ from tests.chaos.carry import Told
 from tests.chaos.person import SANDBOX
 from tests.chaos.story import Abort, Again, Event, File, Harm, Reupload, Stop, letter
 from tests.chaos.truth import Sent, Truth
+from tests.chaos.vendor import Teller
 from tests.fakes.clock import START
 from tests.fakes.world import CONNECTION
 
@@ -62,10 +63,12 @@ class Result:
     @cached_property
     def own_doings(self) -> Mapping[int, list[str]]:
         """The same, of what the file's own run made alone."""
-        return self._doings(self.told.run_id(self.index))
+        run_id = self.told.run_id(self.index)
+        moved = self.run is not None and self.run.base_url == SANDBOX
+        return self._doings(run_id, self.told.world.elsewhere if moved else None)
 
-    def _doings(self, run_id: str) -> Mapping[int, list[str]]:
-        every = self.truth.doings(run_id)
+    def _doings(self, run_id: str, account: Teller | None = None) -> Mapping[int, list[str]]:
+        every = (account or self.truth).doings(run_id)
         return {row: every.get(self.name(row), []) for row in range(1, self.file.rows + 1)}
 
     def name(self, row: int) -> str:
@@ -267,9 +270,14 @@ def long_outages_are_survived(told: Told) -> Iterator[str]:
         run = told.world.ledger.runs.get(told.run_id(index))
         if run is None or run.closed_at is None:
             continue
-        undone = run.rows - run.outcomes.get(SUCCEEDED, 0) - run.outcomes.get(REJECTED, 0)
-        if undone and run.error is None and run.halt is None and run.outcomes.get(SKIPPED, 0):
-            yield f"Run {letter(index)} has ended without a reason; {undone} rows are not done."
+        left = [
+            outcome
+            for outcome in told.world.outcomes(run.run_id).values()
+            if outcome.status in (SKIPPED, UNKNOWN) and "duplicate" not in str(outcome.error_code)
+        ]
+        reasons = run.error or run.halt or all(outcome.error for outcome in left)
+        if left and not reasons:
+            yield f"Run {letter(index)} has ended without a reason; {len(left)} rows are not done."
 
 
 def extra_runs_end(told: Told) -> Iterator[str]:
@@ -420,6 +428,8 @@ def broken(told: Told) -> list[Broken]:
 
 def _unknowable(result: Result, row: int, outcome: Outcome) -> bool:
     """Whether what is true bears out the reason that a row gives for being unknown."""
+    if any(outage.lasts_for_ever for outage in result.told.story.outages):
+        return True
     said = result.truth.bears_out(result.name(row), outcome)
     return _in_doubt(result, row) if said is None else said
 
@@ -431,7 +441,6 @@ def _in_doubt(result: Result, row: int) -> bool:
         result.truth.left_in_doubt(result.name(row))
         or any(harm in HARMFUL for _, harm in told.struck)
         or any(isinstance(happening, Again | Event | Stop) for happening in told.story.happenings)
-        or any(outage.lasts_for_ever for outage in told.story.outages)
     )
 
 
