@@ -36,7 +36,7 @@ from jobferry.steps import close_run as close_module
 from jobferry.steps.close_run import LanesStuckError
 from jobferry.steps.control_jobs import abort_run
 from jobferry.steps.deps import Deps
-from jobferry.steps.open_run import RunRequest, open_run, resume_run, run_id_of
+from jobferry.steps.open_run import SAME_CONTENT, RunRequest, open_run, resume_run, run_id_of
 from jobferry.steps.pausing import carry_on, resume
 from jobferry.steps.plan_run import PlanMovedError, plan_run
 from jobferry.vendors.credentials import CredentialsError
@@ -63,18 +63,17 @@ R = TypeVar("R")
 SWEEP_SECONDS = 300.0
 
 MOST_EFFECTS, MOST_IN_DAYS = 5_000, 30_000
-"""A story that has more goes round in circles: one of hours, or one of a day or more."""
+"""A story that has more goes round in circles: one of half a day, or one of days."""
 
-SHORT_HOURS = 6.0
+SHORT_HOURS = 12.0
 
 CONFLICTS_AT_MOST = 14
 """Tries of one transaction, as `ledger.table` makes them."""
 
 JOB_DEADLINE = 600.0
-PATIENCE = 120.0
-PATIENCE_AT_A_SITE = 600.0
-"""Shorter than in earnest, so that stories of jobs that never end stay short. A real adapter waits
-for jobs that may be the lost one, which takes as long as they do."""
+PATIENCE = 1_800.0
+"""Shorter than in earnest, so that stories of jobs that never end stay short. A search takes longer
+than its proof that a submission was never taken, which counts after eleven minutes."""
 
 ROWS_BETWEEN_LOOKS = 2
 """So that closing a file of a few rows can be out of time, too."""
@@ -251,10 +250,9 @@ class ChaosWorld(World):
         super().__enter__()
         if self.site is not None:
             self._cleanup.enter_context(self.site)
-        patience = PATIENCE if self.site is None else PATIENCE_AT_A_SITE
         shorter = (
             (look_at_jobs, "JOB_DEADLINE", JOB_DEADLINE),
-            (absence, "PATIENCE", patience),
+            (absence, "PATIENCE", PATIENCE),
         )
         for module, name, value in (
             *(() if self.story.patient else shorter),
@@ -508,7 +506,8 @@ class ChaosWorld(World):
         person = Person(self)
         person.begin()
         for _ in range(round(self.story.hours * 3_600 / SWEEP_SECONDS)):
-            if self.over or (self._all_closed() and not person.afterwards()):
+            idle = not person.at_work and self._all_closed()
+            if self.over or (idle and not person.afterwards()):
                 return
             self._carry_restarts()
             self.clock.sleep(SWEEP_SECONDS)
@@ -565,6 +564,10 @@ class ChaosWorld(World):
         if run is None or run.closed_at is not None or not run.paused:
             return
         if self.clock.now() < START + self.story.yes_after:
+            return
+        if run.pause is not None and run.pause.code == SAME_CONTENT:
+            self.note(f"the operator aborts run {letter(file)}, which carries the same bytes")
+            self.in_vain(lambda: self.within("Abort", lambda: self._abort_run(run)))
             return
         self.note(f"the operator lets run {letter(file)} go on")
         self.told.happened["paused run resumed"] += 1

@@ -210,9 +210,7 @@ def _resolving(seed: int) -> Story:
     happenings: tuple[Happening, ...] = (Resolve(0, times=rng.choice((1, 1, 2))),)
     dying = Fault("resolve/", rng.randint(1, 12), rng.choice(_DEATHS_OF_A_LAPTOP))
     late = [dying] if rng.random() < 0.8 else []
-    return replace(
-        story, files=files, vendor=vendor, happenings=happenings, faults=tuple(late), hours=4.0
-    )
+    return replace(story, files=files, vendor=vendor, happenings=happenings, faults=tuple(late))
 
 
 def _repeating(seed: int) -> Story:
@@ -232,7 +230,6 @@ def _repeating(seed: int) -> Story:
         faults=(*story.faults[:2], dying),
         vendor=replace(story.vendor, fates=fates),
         happenings=(*others[:2], *drawn),
-        hours=4.0,
     )
 
 
@@ -248,7 +245,8 @@ def _elsewhere(seed: int) -> Story:
     rng = _random("elsewhere", seed)
     story = _calmer(rng, seed)
     moved = Elsewhere(rng.choice((1.0, 10.0, 30.0)), rng.choice((70.0, 400.0)))
-    return replace(story, happenings=(moved,), hours=4.0)
+    files = tuple(replace(file, arrives=0.0) for file in story.files)
+    return replace(story, files=files, happenings=(moved,))
 
 
 def _crowd(seed: int) -> Story:
@@ -268,7 +266,6 @@ def _crowd(seed: int) -> Story:
         files=files,
         vendor=Vendor(latencies=(rng.choice((10.0, 20.0)),)),
         max_jobs=rng.choice((1, 2, 3)),
-        hours=10.0,
     )
 
 
@@ -282,7 +279,7 @@ def _metered(seed: int) -> Story:
         files=(File(rows=rng.randint(4, 9)),),
         vendor=Vendor(latencies=(rng.choice((5.0, 20.0, 45.0)),)),
         max_jobs=rng.choice((3, 4)),
-        per_minute=rng.choice((6, 12)),
+        per_minute=rng.choice((12, 20)),
         site=Site(vendor, lost, short_list=rng.random() < 0.7),
         happenings=(Abort(0, 15.0),) if vendor == "vidispine" and rng.random() < 0.4 else (),
     )
@@ -292,7 +289,7 @@ def _timed_out(seed: int) -> Story:
     """An execution takes longer than an execution may."""
     rng = _random("timed out", seed)
     story = _calmer(rng, seed)
-    return replace(story, machine_seconds=rng.choice((20.0, 45.0, 200.0)), hours=6.0)
+    return replace(story, machine_seconds=rng.choice((20.0, 45.0, 200.0)))
 
 
 def _opening(seed: int) -> Story:

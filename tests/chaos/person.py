@@ -75,14 +75,19 @@ class Person:
         self._left: list[Happening] = [
             each for each in story.happenings if isinstance(each, AFTERWARDS) and self._known(each)
         ]
-        self._trying = 0
+        self.at_work = 0
+        """Things that are still to be done at their time."""
 
     def _known(self, happening: Happening) -> bool:
         return getattr(happening, "file", 0) < len(self._world.story.files)
 
     def begin(self) -> None:
         """Everything that has its time."""
-        spawn = self._world.clock.spawn
+
+        def spawn(work: Callable[[], None], name: str) -> None:
+            self.at_work += 1
+            self._world.clock.spawn(partial(self._to_the_end, work), name)
+
         for each in self._world.story.happenings:
             match each:
                 case Priority() if self._known(each):
@@ -91,6 +96,12 @@ class Person:
                     spawn(partial(self._reupload, each), "upload again")
                 case Elsewhere():
                     spawn(partial(self._elsewhere, each), "connection put")
+
+    def _to_the_end(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        finally:
+            self.at_work -= 1
 
     def afterwards(self) -> bool:
         """Do what comes next of what comes after the end; False when nothing is left."""

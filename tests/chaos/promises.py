@@ -14,8 +14,10 @@ from jobferry.ledger.runs import Run
 from jobferry.model import Outcome, OutcomeStatus, RunStatus
 from jobferry.steps.control_jobs import ABORTED
 from tests.chaos.carry import Told
-from tests.chaos.story import Abort, Again, Event, File, Harm, Stop, letter
+from tests.chaos.person import SANDBOX
+from tests.chaos.story import Abort, Again, Event, File, Harm, Reupload, Stop, letter
 from tests.chaos.truth import Sent, Truth
+from tests.chaos.vendor import Teller
 from tests.fakes.clock import START
 from tests.fakes.world import CONNECTION
 
@@ -61,10 +63,12 @@ class Result:
     @cached_property
     def own_doings(self) -> Mapping[int, list[str]]:
         """The same, of what the file's own run made alone."""
-        return self._doings(self.told.run_id(self.index))
+        run_id = self.told.run_id(self.index)
+        moved = self.run is not None and self.run.base_url == SANDBOX
+        return self._doings(run_id, self.told.world.elsewhere if moved else None)
 
-    def _doings(self, run_id: str) -> Mapping[int, list[str]]:
-        every = self.truth.doings(run_id)
+    def _doings(self, run_id: str, account: Teller | None = None) -> Mapping[int, list[str]]:
+        every = (account or self.truth).doings(run_id)
         return {row: every.get(self.name(row), []) for row in range(1, self.file.rows + 1)}
 
     def name(self, row: int) -> str:
@@ -266,9 +270,14 @@ def long_outages_are_survived(told: Told) -> Iterator[str]:
         run = told.world.ledger.runs.get(told.run_id(index))
         if run is None or run.closed_at is None:
             continue
-        undone = run.rows - run.outcomes.get(SUCCEEDED, 0) - run.outcomes.get(REJECTED, 0)
-        if undone and run.error is None and run.halt is None and run.outcomes.get(SKIPPED, 0):
-            yield f"Run {letter(index)} has ended without a reason; {undone} rows are not done."
+        left = [
+            outcome
+            for outcome in told.world.outcomes(run.run_id).values()
+            if outcome.status in (SKIPPED, UNKNOWN) and "duplicate" not in str(outcome.error_code)
+        ]
+        reasons = run.error or run.halt or all(outcome.error for outcome in left)
+        if left and not reasons:
+            yield f"Run {letter(index)} has ended without a reason; {len(left)} rows are not done."
 
 
 def extra_runs_end(told: Told) -> Iterator[str]:
@@ -286,8 +295,12 @@ def extra_runs_end(told: Told) -> Iterator[str]:
 def one_account(told: Told) -> Iterator[str]:
     """A run is carried to the account that it was opened for, wherever its connection points."""
     elsewhere = getattr(told.world, "elsewhere", None)
-    if elsewhere is not None and elsewhere.submissions:
-        yield f"{len(elsewhere.submissions)} jobs were sent to another account."
+    if elsewhere is None:
+        return
+    for each in elsewhere.submissions:
+        run = told.world.ledger.runs.get(each.token.split(".")[0])
+        if run is None or run.base_url != SANDBOX:
+            yield f"{each.token} was sent to another account."
 
 
 def erased_is_gone(told: Told) -> Iterator[str]:
@@ -325,7 +338,7 @@ def urgent_is_quick(told: Told) -> Iterator[str]:
 def only_people_stop_runs(told: Told) -> Iterator[str]:
     """A run is aborted by a person alone, and not by its own length."""
     happenings = told.story.happenings
-    if any(isinstance(each, Abort | Stop) for each in happenings):
+    if any(isinstance(each, Abort | Stop | Reupload) for each in happenings):
         return
     for index in range(len(told.story.files)):
         run = told.world.ledger.runs.get(told.run_id(index))
@@ -415,6 +428,8 @@ def broken(told: Told) -> list[Broken]:
 
 def _unknowable(result: Result, row: int, outcome: Outcome) -> bool:
     """Whether what is true bears out the reason that a row gives for being unknown."""
+    if any(outage.lasts_for_ever for outage in result.told.story.outages):
+        return True
     said = result.truth.bears_out(result.name(row), outcome)
     return _in_doubt(result, row) if said is None else said
 
@@ -426,7 +441,6 @@ def _in_doubt(result: Result, row: int) -> bool:
         result.truth.left_in_doubt(result.name(row))
         or any(harm in HARMFUL for _, harm in told.struck)
         or any(isinstance(happening, Again | Event | Stop) for happening in told.story.happenings)
-        or any(outage.lasts_for_ever for outage in told.story.outages)
     )
 
 

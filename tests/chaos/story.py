@@ -275,7 +275,7 @@ class Story:
     per_minute: int = 0
     conflicts: float = 0.0
     outages: tuple[Outage, ...] = ()
-    hours: float = 2.0
+    hours: float = 12.0
     retention: int = 0
     yes_after: float = 0.0
     patient: bool = False
