@@ -16,7 +16,7 @@ from jobferry.steps import plan_run as module
 from jobferry.steps.open_run import open_run
 from jobferry.steps.plan_run import PlanMovedError
 from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.world import World, things
+from tests.fakes.world import CONNECTION, World, things
 
 MIXED = "Name,Ref\nname,r1\n,r2\nname,r3\nname,r1\nname,\nname,r4\n,r5\nname,r3\nname,r6\n"
 """Good rows are 1, 3, 6 and 9; 2, 5 and 7 lack a value; 4 and 8 repeat a key."""
@@ -209,6 +209,41 @@ def test_two_planners_at_once_do_not_count_twice(world: World) -> None:
     ):
         world.plan(run_id)
     assert world.run(run_id) == after
+
+
+def test_a_planner_that_is_behind_fails_no_run_that_is_planned(world: World) -> None:
+    run_id = opened(world, MIXED)
+    connection = world.ledger.config.connection(CONNECTION)
+    assert connection is not None
+    world.ledger.config.delete_connection(CONNECTION)
+
+    def planned_meanwhile(kind: str, phase: Phase) -> None:
+        if kind == "table.write" and phase is Phase.BEFORE:
+            world.effects.on_effect = lambda _kind, _phase: None
+            world.ledger.config.put_connection(connection)
+            assert world.plan(run_id)["state"] == "planned"
+
+    world.effects.on_effect = planned_meanwhile
+    world.plan(run_id)
+
+    run, outcomes = world.run(run_id), world.outcomes(run_id)
+    assert run.status is RunStatus.RUNNING
+    assert run.settled_rows == len(outcomes) > 0
+
+
+def test_a_crash_leaves_no_outcome_of_a_run_that_cannot_go_on(world: World) -> None:
+    world.put_profile({"batch_size": 1})
+    run_id = opened(world, MIXED)
+    world.seconds["plan"] = 0.0
+    while not world.outcomes(run_id):
+        assert world.plan(run_id)["state"] == "planning"
+    world.ledger.config.delete_connection(CONNECTION)
+    world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"table.write"}))
+    with pytest.raises(Crash):
+        world.plan(run_id)
+    assert world.plan(run_id)["state"] == "unusable"
+    assert world.run(run_id).status is RunStatus.FAILED
+    assert world.outcomes(run_id) == {}
 
 
 def test_the_row_with_the_first_key_is_remembered_over_a_pause(world: World) -> None:

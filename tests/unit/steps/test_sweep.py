@@ -12,6 +12,7 @@ from jobferry.ledger.config import Connection
 from jobferry.ledger.runs import Halt, Source
 from jobferry.model import OutcomeStatus, RunStatus
 from jobferry.steps.lane import LaneState
+from jobferry.steps.open_run import open_run
 from jobferry.steps.sweep import SETTLED_SECONDS, STOPPED, sweep
 from tests.fakes.clock import START
 from tests.fakes.world import CONNECTION, World, things
@@ -65,8 +66,10 @@ def test_the_run_itself_decides_and_not_the_index(world: World) -> None:
 
 
 def test_a_file_that_failed_and_was_never_closed_is_closed(world: World) -> None:
-    run = world.planned(things(2))
-    world.ledger.runs.fail(run.run_id, "no header")
+    opened = open_run(world.drop("No header\n"), "arn:execution:0", world.deps)
+    world.plan(opened["run_id"])
+    run = world.run(opened["run_id"])
+    assert (run.status, run.closed_at) == (RunStatus.FAILED, None)
     world.clock.advance(SETTLED_SECONDS + 1)
     world.sweep()
     world.carry_restarts()

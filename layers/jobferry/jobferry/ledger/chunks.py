@@ -188,8 +188,15 @@ class Chunks:
 
     def offer_rest(self, run: Run) -> None:
         """Offer the chunks after the trial, too. Repeating it changes nothing."""
-        self._table.write(
-            Update(keys.run(run.run_id), keys.POOL, assign={"end": run.plan.chunks + 1})
+        self._all_or_none(
+            [
+                Update(
+                    keys.run(run.run_id),
+                    keys.POOL,
+                    assign={"end": run.plan.chunks + 1},
+                    condition="attribute_exists(pk)",
+                )
+            ]
         )
 
     def pool(self, run_id: str) -> Pool:
@@ -429,6 +436,9 @@ class Chunks:
         Returns:
             The numbers of the chunks that this call settled; of those that were settled before
             nothing was counted.
+
+        Raises:
+            LookupError: the run is gone.
         """
         settled: list[int] = []
         for start in range(0, len(tallies), SETTLE_BATCH):
@@ -437,8 +447,10 @@ class Chunks:
                 moves: list[Operation] = [_settled(tally, now) for tally in batch]
                 added = _counted(batch) | dict(used or {})
                 try:
-                    self._table.transact([*moves, Update(keys.run(run_id), keys.META, add=added)])
+                    self._table.transact([*moves, _added_to_run(run_id, added)])
                 except ConditionFailedError as error:
+                    if error.failed == (len(batch),):
+                        raise LookupError(f"there is no run {run_id}") from None
                     batch = [t for i, t in enumerate(batch) if i not in error.failed]
                 else:
                     settled += [tally.chunk.number for tally in batch]
@@ -464,6 +476,9 @@ class Chunks:
         Returns:
             False when one was settled before, or others were split meanwhile; then nothing
             happened.
+
+        Raises:
+            LookupError: the run is gone.
         """
         first = run.plan.chunks + 1 + pool.made
         numbers = range(first, first + len(parts))
@@ -484,8 +499,12 @@ class Chunks:
         ]
         added = _counted(tallies)
         if added:
-            writes.append(Update(keys.run(run.run_id), keys.META, add=added))
-        if not self._all_or_none(writes):
+            writes.append(_added_to_run(run.run_id, added))
+        try:
+            self._table.transact(writes)
+        except ConditionFailedError as error:
+            if added and error.failed == (len(writes) - 1,):
+                raise LookupError(f"there is no run {run.run_id}") from None
             return False
         self.forget(run.connection, [tally.chunk for tally in tallies])
         return True
@@ -594,6 +613,11 @@ def _counted(tallies: Sequence[Tally]) -> dict[str, float]:
         added.update({f"{keys.FAILED}{kind}": n for kind, n in tally.failures.items()})
         added["jobs_settled"] += tally.chunk.job_id is not None
     return {name: n for name, n in added.items() if n}
+
+
+def _added_to_run(run_id: str, added: Mapping[str, float]) -> Update:
+    """Add to the counters of a run that is there."""
+    return Update(keys.run(run_id), keys.META, add=added, condition="attribute_exists(pk)")
 
 
 def _unclaimed(run_id: str, plan: PlannedChunk) -> Chunk:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from jobferry.ledger import keys
+from jobferry.ledger.chunks import Chunk
 from jobferry.ledger.table import (
     TRANSACTION_ITEMS,
     ConditionFailedError,
@@ -15,7 +16,7 @@ from jobferry.ledger.table import (
     Table,
     Update,
 )
-from jobferry.model import Outcome, OutcomeStatus, RunStatus
+from jobferry.model import ChunkState, Outcome, OutcomeStatus, RunStatus
 
 ERROR_CHARACTERS = 500
 """Longer error texts are cut: a row of at most 1 KB costs one write unit."""
@@ -40,8 +41,38 @@ class Rows:
         self._table = table
 
     def put(self, run_id: str, outcomes: Iterable[Outcome], expires_at: int) -> None:
-        """Write outcomes; repeating it writes the same again."""
+        """Write outcomes of which every writer says the same; repeating it changes nothing."""
         self._table.put_many(_item(run_id, outcome, expires_at) for outcome in outcomes)
+
+    def put_unless_settled(
+        self, chunk: Chunk, outcomes: Sequence[Outcome], expires_at: int
+    ) -> bool:
+        """Write outcomes that another may decide otherwise, while the chunk is not settled yet.
+
+        A settle that was far behind would overwrite what became of rows that went into other
+        chunks, or that were decided after the run was closed. Each transaction of rows checks that
+        the chunk is still to be settled. It takes two units a row where `put` takes one, so `put`
+        is for rows of which every settle of the chunk says the same.
+
+        Returns:
+            False when the chunk is settled or gone; then nothing more was written.
+        """
+        waits = Update(
+            keys.run(chunk.run_id),
+            keys.chunk(chunk.number),
+            assign={"state": ChunkState.FINISHED.value},
+            condition="#state = :finished",
+            names={"#state": "state"},
+            values={":finished": ChunkState.FINISHED.value},
+        )
+        step = TRANSACTION_ITEMS - 1
+        for start in range(0, len(outcomes), step):
+            puts = [Put(_item(chunk.run_id, o, expires_at)) for o in outcomes[start : start + step]]
+            try:
+                self._table.transact([waits, *puts])
+            except ConditionFailedError:
+                return False
+        return True
 
     def get(self, run_id: str, row: int) -> Outcome | None:
         item = self._table.get(keys.rows(run_id, keys.block_of(row)), keys.row(row))
@@ -98,10 +129,13 @@ class Rows:
                         f"n_{OutcomeStatus.UNKNOWN.value}": -len(batch),
                         **{f"n_{status.value}": n for status, n in counts.items()},
                     },
+                    condition="attribute_exists(pk)",
                 )
                 try:
                     self._table.transact([*puts, counted])
                 except ConditionFailedError as error:
+                    if error.failed == (len(batch),):
+                        return done  # the run is gone
                     batch = [o for i, o in enumerate(batch) if i not in error.failed]
                 else:
                     done += counts

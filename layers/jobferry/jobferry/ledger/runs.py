@@ -1,4 +1,8 @@
-"""Runs: claimed once, planned page by page, counted by settled chunks only."""
+"""Runs: claimed once, planned page by page, counted by settled chunks only.
+
+Every write of a run's item but the first is conditioned on the item being there. A function that
+was far behind would otherwise make a new item of a run that is deleted, one without a name.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,8 @@ from jobferry.ledger import keys
 from jobferry.ledger.table import ConditionFailedError, Item, Put, Table, Update
 from jobferry.model import OutcomeStatus, RunStatus, Span
 from jobferry.troubles import POLL, SOURCE, SUBMIT, Trouble, met
+
+_OPEN = "attribute_exists(pk) AND attribute_not_exists(closed_at)"
 
 CHUNKS_PER_PAGE = 100
 """Chunks whose spans share one item: 4 KB as a rule, and at worst (every other row bad) some
@@ -360,8 +366,9 @@ class Runs:
             run_id,
             assign=plan,
             add={f"n_{status.value}": n for status, n in counts.items() if n},
-            condition=condition,
-            values=values,
+            condition=f"#status = :planning AND {condition}",
+            names={"#status": "status"},
+            values={":planning": RunStatus.PLANNING.value, **values},
         )
 
     def put_page(self, run: Run, chunks: Sequence[PlannedChunk]) -> None:
@@ -421,7 +428,11 @@ class Runs:
 
         A lane that asks to be renewed notes (0, -1): it is alive, whatever it waits for.
         """
-        self._change(run_id, assign={"relaunches": relaunches, "settled_at_relaunch": settled})
+        self._change(
+            run_id,
+            assign={"relaunches": relaunches, "settled_at_relaunch": settled},
+            condition=_OPEN,
+        )
 
     def note_stuck(self, run: Run, now: float) -> float:
         """Lanes start once more; returns since when they do with as many rows settled as now."""
@@ -438,13 +449,17 @@ class Runs:
         """Keep another priority of a run."""
         self._change(run_id, assign={"priority": priority}, condition="attribute_exists(pk)")
 
-    def halt(self, run_id: str, halt: Halt) -> None:
-        """Stop sending. The first reason stays."""
-        self._change(run_id, assign_once={"halt": {"code": halt.code, "reason": halt.reason}})
+    def halt(self, run_id: str, halt: Halt) -> bool:
+        """Stop sending. The first reason stays; false when the run is closed or gone."""
+        return self._change(
+            run_id,
+            assign_once={"halt": {"code": halt.code, "reason": halt.reason}},
+            condition=_OPEN,
+        )
 
     def count_halving(self, run_id: str) -> None:
         """One more job was refused as a whole and halved."""
-        self._change(run_id, add={"halved": 1})
+        self._change(run_id, add={"halved": 1}, condition=_OPEN)
 
     def note_trouble(self, run: Run, where: str, code: str, text: str, now: float) -> Trouble:
         """Something keeps the run from going on; returns what is known of it now.
@@ -463,7 +478,7 @@ class Runs:
                     "times": trouble.times,
                 }
             },
-            condition="attribute_exists(pk) AND attribute_not_exists(closed_at)",
+            condition=_OPEN,
         )
         return trouble
 
@@ -476,8 +491,7 @@ class Runs:
         return self._change(
             run_id,
             assign={"pause": _pause_item(pause)},
-            condition="attribute_not_exists(pause) AND attribute_not_exists(halt) "
-            "AND attribute_not_exists(closed_at)",
+            condition=f"{_OPEN} AND attribute_not_exists(pause) AND attribute_not_exists(halt)",
         )
 
     def rest(self, run_id: str) -> bool:
@@ -511,7 +525,7 @@ class Runs:
         self._change(
             run_id,
             assign={"close": key, "status": RunStatus.CLOSING.value},
-            condition="attribute_not_exists(closed_at)",
+            condition=_OPEN,
         )
 
     def close(
@@ -544,7 +558,7 @@ class Runs:
             run_id,
             assign=fields,
             remove=("close", "pause", "rests", *troubles),
-            condition="attribute_exists(pk) AND attribute_not_exists(closed_at)",
+            condition=_OPEN,
         )
         with suppress(ConditionFailedError):
             self._table.write(
@@ -580,13 +594,24 @@ class Runs:
             values={":closing": RunStatus.CLOSING.value},
         )
 
-    def fail(self, run_id: str, reason: str) -> None:
+    def fail(self, run_id: str, reason: str) -> bool:
         """The file or the profile cannot be used at all; CloseRun gives the closing time.
 
         Rows that were counted before this was known count no more.
+
+        Returns:
+            False when the run is planned, failed, closed or gone: what may have been sent, and
+            what is counted, stays as it is.
         """
         nothing = {f"n_{status.value}": 0 for status in OutcomeStatus}
-        self._change(run_id, assign={"status": RunStatus.FAILED.value, "error": reason, **nothing})
+        return self._change(
+            run_id,
+            assign={"status": RunStatus.FAILED.value, "error": reason, **nothing},
+            condition="#status = :planning AND (attribute_not_exists(plan_done) "
+            "OR plan_done = :undone)",
+            names={"#status": "status"},
+            values={":planning": RunStatus.PLANNING.value, ":undone": False},
+        )
 
     def delete(self, run: Run) -> None:
         """Forget a closed run: chunks, plan and counts, and its own entry last.

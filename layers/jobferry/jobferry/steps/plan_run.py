@@ -55,6 +55,7 @@ def plan_run(run_id: str, deps: Deps, deadline: float, scratch: Path) -> dict[st
     """
     run = deps.ledger.runs.must_get(run_id)
     if run.status is RunStatus.FAILED or run.closed_at is not None:
+        _purge_failed(run, deps)
         return {"run_id": run_id, "state": UNUSABLE}
     if (reason := out_of_reach(run, deps)) is not None:
         return _give_up(run, reason, deps)
@@ -81,10 +82,17 @@ def _give_up(run: Run, reason: str, deps: Deps) -> dict[str, Any]:
     """End a run that cannot be sent: a planned one is written off when it is closed."""
     if run.plan.done:
         return {"run_id": run.run_id, "state": NOTHING_TO_SEND, "lanes": []}
-    deps.ledger.rows.purge(run.run_id, run.plan.row)
+    # Another planner may have come to the end meanwhile: then the outcomes must stay.
     deps.ledger.runs.fail(run.run_id, reason)
+    _purge_failed(deps.ledger.runs.must_get(run.run_id), deps)
     deps.log("run out of reach", run_id=run.run_id)
     return {"run_id": run.run_id, "state": UNUSABLE}
+
+
+def _purge_failed(run: Run, deps: Deps) -> None:
+    """A failed run has no rows; whoever failed it may have died before it could forget them."""
+    if run.status is RunStatus.FAILED and run.closed_at is None:
+        deps.ledger.rows.purge(run.run_id, run.plan.row)
 
 
 def _offer(run: Run, deps: Deps) -> dict[str, Any]:

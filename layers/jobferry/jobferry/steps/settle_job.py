@@ -1,7 +1,8 @@
 """Settle: one outcome per row of finished jobs, then one transaction per chunk.
 
 Outcomes are puts with a fixed key, and the counting happens once, conditioned on the chunk's
-state; so the step may be repeated at any point and by anyone.
+state; so the step may be repeated at any point and by anyone. Outcomes that depend on how the run
+was read (stopped, or not yet) are written only while the chunk is not settled.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from jobferry.breaker import count_failures
 from jobferry.ledger.chunks import Chunk, Part, Tally
 from jobferry.ledger.rows import CODE_CHARACTERS, ID_CHARACTERS, storable
+from jobferry.ledger.runs import Run
 from jobferry.model import ChunkState, Outcome, OutcomeStatus, RecordResult
 from jobferry.objects import ObjectMissingError, SourceError
 from jobferry.retrying import Verdicts, may_halve, sort_out
@@ -57,16 +59,19 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
             continue
         results = _results_of(chunk, context, deps, evidence)
         verdicts = _sorted_out(chunk, results, context)
+        contested = _contested(chunk, results, verdicts, context)
         parts: Sequence[Part] = ()
         if verdicts.again:
             try:
                 parts = parts_of(chunk, verdicts, results, context, deps.now())
             except SourceError:
                 # What cannot be read cannot be sent again: this was its last attempt.
-                verdicts = Verdicts(list(enumerate(results)), (), verdicts.stop)
+                last = _by_policy(chunk, results, context, max_attempts=0)
+                verdicts = Verdicts(last.decided, (), verdicts.stop)
         rows = chunk.row_numbers()
         outcomes = [_outcome(rows[at], result, chunk) for at, result in verdicts.decided]
-        deps.ledger.rows.put(run_id, outcomes, run.expires_at)
+        if not _written(chunk, outcomes, contested, run, deps):
+            continue
         failures = count_failures(outcomes, classes)
         classes |= failures.keys()
         settled_now += outcomes
@@ -122,19 +127,62 @@ def _results_of(
 
 
 def _sorted_out(chunk: Chunk, results: Sequence[RecordResult], context: RunContext) -> Verdicts:
-    """What is decided, and which rows go again."""
+    """What is decided, and which rows go again: none of a run that is stopped."""
     run = context.run
     if run.halt is not None:
-        return Verdicts(list(enumerate(results)), ())
+        return _by_policy(chunk, results, context, max_attempts=0)
     if chunk.halve and chunk.rows > 1 and may_halve(run.halved, run.jobs_settled):
         return Verdicts((), range(chunk.rows))
+    return _by_policy(chunk, results, context, max_attempts=context.profile.max_attempts)
+
+
+def _by_policy(
+    chunk: Chunk, results: Sequence[RecordResult], context: RunContext, *, max_attempts: int
+) -> Verdicts:
     return sort_out(
         results,
         attempt=chunk.attempt,
-        max_attempts=context.profile.max_attempts,
+        max_attempts=max_attempts,
         repeatable=context.operation.repeatable,
         policies=context.profile.on_error,
     )
+
+
+def _contested(
+    chunk: Chunk, results: Sequence[RecordResult], verdicts: Verdicts, context: RunContext
+) -> frozenset[int]:
+    """Rows that another call may send again, whatever this one makes of them.
+
+    Whoever has read the run before it was stopped, or while jobs of it were halved, sends rows
+    again that this call decides; and so does who can read the file when this call cannot.
+    """
+    positions: Sequence[int] = verdicts.again
+    if chunk.halve and chunk.rows > 1:
+        positions = range(chunk.rows)
+    elif context.run.halt is not None:
+        most = context.profile.max_attempts
+        positions = _by_policy(chunk, results, context, max_attempts=most).again
+    numbers = chunk.row_numbers()
+    return frozenset(numbers[at] for at in positions)
+
+
+def _written(
+    chunk: Chunk, outcomes: Sequence[Outcome], contested: frozenset[int], run: Run, deps: Deps
+) -> bool:
+    """Write outcomes; false when the chunk is settled already and nothing is left to do.
+
+    An `unknown` row is written with care, too: it may be resolved once the run is closed.
+    """
+    rows = deps.ledger.rows
+    careful: list[Outcome] = []
+    sure: list[Outcome] = []
+    for outcome in outcomes:
+        unknown = outcome.status is OutcomeStatus.UNKNOWN
+        (careful if unknown or outcome.row in contested else sure).append(outcome)
+    if careful and not rows.put_unless_settled(chunk, careful, run.expires_at):
+        return False
+    rows.put(run.run_id, sure, run.expires_at)
+    return True
 
 
 def _results(

@@ -90,7 +90,10 @@ def _settle(run: Run, chunks: Sequence[Chunk], deps: Deps) -> None:
                 Outcome(row, status, None, code, text, chunk.job_id, chunk.attempt)
                 for row in chunk.row_numbers()
             ]
-            ledger.rows.put(run.run_id, outcomes, run.expires_at)
+            if status is OutcomeStatus.SKIPPED:
+                ledger.rows.put(run.run_id, outcomes, run.expires_at)
+            elif not ledger.rows.put_unless_settled(chunk, outcomes, run.expires_at):
+                continue
             tallies.append(Tally(chunk, Counter({status: chunk.rows})))
     ledger.chunks.settle(run.connection, run.run_id, tallies, now)
 

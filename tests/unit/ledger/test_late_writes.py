@@ -1,0 +1,183 @@
+"""Writes that come late: they make no item of a run that is gone, and undo nothing that is decided.
+
+Whoever writes may have been stopped for a while by the platform; its run may have been closed,
+deleted or forgotten by the table since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from jobferry.ledger import Ledger, keys
+from jobferry.ledger.chunks import Chunk, Ending, Part, Pool, Tally
+from jobferry.ledger.runs import Halt, Pause, PlanState, Run
+from jobferry.ledger.table import Table
+from jobferry.model import ChunkState, Outcome, OutcomeStatus, RunStatus
+from tests.unit.ledger.samples import CONNECTION, EXPIRES, NOW, RUN, a_run, claim, only, opened
+
+SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
+PLANNED = PlanState(900, 10, 1, True, {"header": ["a"]})
+
+WRITES: dict[str, Callable[[Ledger, Run], Any]] = {
+    "checkpoint": lambda ledger, run: ledger.runs.checkpoint(
+        run.run_id, PlanState(), PLANNED, {OutcomeStatus.REJECTED: 2}, NOW
+    ),
+    "begin": lambda ledger, run: ledger.runs.begin(run.run_id, 3, {}),
+    "relaunch": lambda ledger, run: ledger.runs.relaunch(run.run_id, 1, 7),
+    "prioritise": lambda ledger, run: ledger.runs.prioritise(run.run_id, "high"),
+    "halt": lambda ledger, run: ledger.runs.halt(run.run_id, Halt("aborted", "Stop.")),
+    "count_halving": lambda ledger, run: ledger.runs.count_halving(run.run_id),
+    "pause": lambda ledger, run: ledger.runs.pause(run.run_id, Pause("trial", "Look.", NOW)),
+    "rest": lambda ledger, run: ledger.runs.rest(run.run_id),
+    "resume": lambda ledger, run: ledger.runs.resume(run),
+    "take_over": lambda ledger, run: ledger.runs.take_over(run.run_id, "new", run.execution),
+    "save_close": lambda ledger, run: ledger.runs.save_close(run.run_id, "key"),
+    "close": lambda ledger, run: ledger.runs.close(run.run_id, RunStatus.COMPLETED, NOW, {}, {}),
+    "reopen": lambda ledger, run: ledger.runs.reopen(run.run_id),
+    "fail": lambda ledger, run: ledger.runs.fail(run.run_id, "no header"),
+    "offer_rest": lambda ledger, run: ledger.chunks.offer_rest(run),
+}
+HARMLESS_WHEN_CLOSED = {"prioritise", "offer_rest"}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_no_write_makes_an_item_of_a_run_that_is_gone(
+    ledger: Ledger, table: Table, name: str
+) -> None:
+    WRITES[name](ledger, a_run())
+    assert list(table.query(keys.run(RUN))) == []
+
+
+@pytest.mark.parametrize("name", sorted(WRITES.keys() - HARMLESS_WHEN_CLOSED))
+def test_no_write_changes_a_run_that_is_closed(ledger: Ledger, name: str) -> None:
+    ledger.runs.create(a_run(status=RunStatus.RUNNING))
+    ledger.runs.close(RUN, RunStatus.COMPLETED, NOW, {}, {})
+    closed = ledger.runs.must_get(RUN)
+    WRITES[name](ledger, closed)
+    assert ledger.runs.must_get(RUN) == closed
+
+
+class TestFail:
+    @pytest.mark.parametrize("after", [PLANNED, replace(PLANNED, done=False)])
+    def test_only_a_run_that_is_being_planned(self, ledger: Ledger, after: PlanState) -> None:
+        ledger.runs.create(a_run())
+        ledger.runs.checkpoint(RUN, PlanState(), after, {OutcomeStatus.REJECTED: 2}, NOW)
+        assert ledger.runs.fail(RUN, "no such connection") is not after.done
+        run = ledger.runs.must_get(RUN)
+        assert run.outcomes[OutcomeStatus.REJECTED] == (2 if after.done else 0)
+        assert run.status is (RunStatus.PLANNING if after.done else RunStatus.FAILED)
+
+    def test_not_one_that_has_begun(self, ledger: Ledger) -> None:
+        ledger.runs.create(a_run())
+        ledger.runs.begin(RUN, 1, {})
+        assert not ledger.runs.fail(RUN, "no such connection")
+        assert ledger.runs.must_get(RUN).status is RunStatus.RUNNING
+
+    def test_a_run_fails_once(self, ledger: Ledger) -> None:
+        ledger.runs.create(a_run())
+        assert ledger.runs.fail(RUN, "no header")
+        assert not ledger.runs.fail(RUN, "another reason")
+        assert ledger.runs.must_get(RUN).error == "no header"
+
+    def test_a_planner_behind_counts_nothing_of_a_failed_run(self, ledger: Ledger) -> None:
+        ledger.runs.create(a_run())
+        ledger.runs.fail(RUN, "no header")
+        moved = ledger.runs.checkpoint(RUN, PlanState(), PLANNED, {OutcomeStatus.REJECTED: 2}, NOW)
+        assert not moved
+        assert ledger.runs.must_get(RUN).settled_rows == 0
+
+
+def finished(ledger: Ledger) -> Chunk:
+    opened(ledger, 1)
+    (chunk,) = claim(ledger, [1])
+    ledger.chunks.finish(CONNECTION, [chunk], [Ending(1, evidence="e")], NOW)
+    return only(ledger, 1)
+
+
+def forget_run(table: Table) -> None:
+    table.delete_many([(keys.run(RUN), keys.META)])
+
+
+class TestSettlingWithoutARun:
+    """The table forgot the run, but not yet the chunk."""
+
+    def test_settle(self, ledger: Ledger, table: Table) -> None:
+        chunk = finished(ledger)
+        forget_run(table)
+        with pytest.raises(LookupError, match=RUN):
+            ledger.chunks.settle(CONNECTION, RUN, [Tally(chunk, {SUCCEEDED: 10})], NOW)
+        assert only(ledger, 1).state is ChunkState.FINISHED
+        assert table.get(keys.run(RUN), keys.META) is None
+
+    def test_settle_of_what_is_settled(self, ledger: Ledger, table: Table) -> None:
+        chunk = finished(ledger)
+        ledger.chunks.settle(CONNECTION, RUN, [Tally(chunk, {SUCCEEDED: 10})], NOW)
+        forget_run(table)
+        assert ledger.chunks.settle(CONNECTION, RUN, [Tally(chunk, {SUCCEEDED: 10})], NOW) == []
+
+    def test_split(self, ledger: Ledger, table: Table) -> None:
+        chunk = finished(ledger)
+        forget_run(table)
+        part = Part(chunk.spans, 1, False, NOW, ("c", "t"))
+        run = a_run(plan=PlanState(chunks=1))
+        with pytest.raises(LookupError, match=RUN):
+            ledger.chunks.split(
+                run, [Tally(chunk, {SUCCEEDED: 4})], [part], ledger.chunks.pool(RUN), NOW
+            )
+        assert only(ledger, 1).state is ChunkState.FINISHED
+        assert table.get(keys.run(RUN), keys.META) is None
+
+    def test_a_split_that_was_slower_is_no_error(self, ledger: Ledger) -> None:
+        chunk = finished(ledger)
+        part = Part(chunk.spans, 1, False, NOW, ("c", "t"))
+        run = a_run(plan=PlanState(chunks=1))
+        tally = Tally(chunk, {SUCCEEDED: 4})
+        assert ledger.chunks.split(run, [tally], [part], Pool(2, 2, frozenset()), NOW)
+        assert not ledger.chunks.split(run, [tally], [part], ledger.chunks.pool(RUN), NOW)
+        assert ledger.runs.must_get(RUN).outcomes[SUCCEEDED] == 4
+
+
+class TestRows:
+    OUTCOMES = tuple(Outcome(row, UNKNOWN) for row in range(1, 11))
+
+    def test_while_the_chunk_is_not_settled(self, ledger: Ledger) -> None:
+        chunk = finished(ledger)
+        for _ in range(2):
+            assert ledger.rows.put_unless_settled(chunk, self.OUTCOMES, EXPIRES)
+        assert tuple(ledger.rows.between(RUN, 1, 10)) == self.OUTCOMES
+        assert only(ledger, 1) == chunk
+
+    def test_more_rows_than_a_transaction_takes(self, ledger: Ledger) -> None:
+        chunk = finished(ledger)
+        outcomes = [Outcome(row, FAILED, error="x") for row in range(1, 251)]
+        assert ledger.rows.put_unless_settled(chunk, outcomes, EXPIRES)
+        assert list(ledger.rows.between(RUN, 1, 250)) == outcomes
+
+    @pytest.mark.parametrize("by", ["settle", "split", "delete"])
+    def test_not_when_it_is_settled_or_gone(self, ledger: Ledger, table: Table, by: str) -> None:
+        chunk = finished(ledger)
+        if by == "settle":
+            ledger.chunks.settle(CONNECTION, RUN, [Tally(chunk, {SUCCEEDED: 10})], NOW)
+        elif by == "split":
+            part = Part(chunk.spans, 1, False, NOW, ("c", "t"))
+            run = a_run(plan=PlanState(chunks=1))
+            ledger.chunks.split(run, [Tally(chunk, {})], [part], ledger.chunks.pool(RUN), NOW)
+        else:
+            ledger.runs.delete(ledger.runs.must_get(RUN))
+        before = list(table.query(keys.run(RUN)))
+        assert not ledger.rows.put_unless_settled(chunk, self.OUTCOMES, EXPIRES)
+        assert list(ledger.rows.between(RUN, 1, 10)) == []
+        assert list(table.query(keys.run(RUN))) == before
+
+    def test_rows_of_a_run_that_is_gone_are_not_resolved(
+        self, ledger: Ledger, table: Table
+    ) -> None:
+        ledger.rows.put(RUN, self.OUTCOMES, EXPIRES)
+        decided = [replace(outcome, status=SUCCEEDED) for outcome in self.OUTCOMES]
+        assert ledger.rows.resolve(RUN, decided, EXPIRES).total() == 0
+        assert list(table.query(keys.run(RUN))) == []
+        assert tuple(ledger.rows.between(RUN, 1, 10)) == self.OUTCOMES
