@@ -26,6 +26,7 @@ from hypothesis.stateful import (
 from jobferry.ledger.chunks import Chunk, Ending, Part, Pool, Tally
 from jobferry.ledger.runs import Halt, Pause, PlannedChunk, PlanState, Run
 from jobferry.model import ChunkState, Outcome, OutcomeStatus, RunStatus, Span
+from jobferry.steps.prolong import is_due, kept_seconds
 from tests.fakes.table import FakeTable, fake_ledger
 from tests.unit.ledger.samples import CONNECTION, NOW, a_run
 
@@ -36,8 +37,9 @@ BAD_ROW = CHUNKS * ROWS_PER_CHUNK + 1
 """The last row of a file; it is rejected when the file is planned."""
 
 SLOTS = 3
+RETENTION = 30 * 86_400
 ATTEMPTS = 3
-JOBS = tuple(f"job-{n}" for n in range(10**6))
+JOBS = ("job-1", "job-2", "job-3", "job-4")
 DIALECT = {"header": ["a"]}
 EMPTY = PlanState()
 HALF = PlanState(400, 4, 2, False, DIALECT)
@@ -149,6 +151,7 @@ WEIGHTS = {
     "resume": 1,
     "relaunch": 1,
     "count_halving": 1,
+    "wait": 1,
     "close": 4,
     "resolve": 3,
     "delete": 1,
@@ -174,7 +177,9 @@ class LedgerMachine(RuleBasedStateMachine):
         self.runs: dict[str, list[Run]] = {run_id: [] for run_id in RUNS}
         self.pools: dict[str, list[Pool]] = {run_id: [] for run_id in RUNS}
         for run_id in RUNS:
-            assert self.ledger.runs.create(a_run(run_id, expires_at=int(NOW) + 30 * 86_400))
+            assert self.ledger.runs.create(
+                a_run(run_id, expires_at=int(NOW) + kept_seconds(RETENTION))
+            )
         self.remember()
         self.plan(RUNS[0], WHOLE, 0)
         self.remember()
@@ -237,10 +242,10 @@ class LedgerMachine(RuleBasedStateMachine):
             "fail": lambda: self.fail(run_id),
             "claim": lambda: self.claim(run_id, behind, 1 + number % 3, pick % 2, number == 3),
             "begin_sending": lambda: self.begin_sending(pick, behind),
-            "note_submitted": lambda: self.note_submitted(pick, behind, self.a_job(number)),
+            "note_submitted": lambda: self.note_submitted(pick, behind, JOBS[number]),
             "take_back": lambda: self.take_back(pick, behind),
             "note_lost": lambda: self.note_lost(pick, behind),
-            "adopt": lambda: self.adopt(pick, behind, self.a_job(number)),
+            "adopt": lambda: self.adopt(pick, behind, JOBS[number]),
             "give_back": lambda: self.give_back(pick, behind, yes),
             "finish": lambda: self.finish(submitted, [pick, pick + number], behind, yes),
             "write_off": lambda: self.finish(holding, [pick, pick + number], behind, yes),
@@ -252,6 +257,7 @@ class LedgerMachine(RuleBasedStateMachine):
             "resume": lambda: self.ledger.runs.resume(self.run_as_read(run_id, behind)),
             "relaunch": lambda: self.ledger.runs.relaunch(run_id, 1, number),
             "count_halving": lambda: self.ledger.runs.count_halving(run_id),
+            "wait": lambda: self.wait(0.01 if yes else 0.2),
             "close": self.close,
             "resolve": lambda: self.resolve(run_id, behind, SUCCEEDED if yes else FAILED),
             "delete": lambda: self.delete(run_id),
@@ -263,9 +269,6 @@ class LedgerMachine(RuleBasedStateMachine):
         note(f"{name}: behind by {behind}")
         self.now += 0.001  # No two claims are made at one moment: it tells them apart.
         steps[name]()
-
-    def a_job(self, number: int) -> str:
-        return f"job-{self.now}-{number}"
 
     def possible(self, name: str) -> bool:
         if name in NEEDS:
@@ -335,7 +338,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def note_submitted(self, pick: int, behind: int, job_id: str) -> None:
         chunk = self.chunk_as_read(sent, pick, behind)
-        self.ledger.chunks.note_submitted(chunk, job_id, self.now)
+        self.ledger.chunks.note_submitted(CONNECTION, chunk, job_id, self.now)
 
     def take_back(self, pick: int, behind: int) -> None:
         chunk = self.chunk_as_read(sent, pick, behind)
@@ -466,7 +469,9 @@ class LedgerMachine(RuleBasedStateMachine):
                 failed = run.status is RunStatus.FAILED
                 assert failed or sum(run.outcomes.values()) == run.plan.row
                 status = RunStatus.FAILED if failed else RunStatus.UNRESOLVED
-                assert self.ledger.runs.close(run_id, status, self.now, {}, {})
+                assert self.ledger.runs.close(
+                    run_id, status, self.now, {}, {}, expires_at=int(self.now) + RETENTION
+                )
 
     def resolve(self, run_id: str, behind: int, result: OutcomeStatus) -> None:
         run = self.run_as_read(run_id, behind)
@@ -486,8 +491,26 @@ class LedgerMachine(RuleBasedStateMachine):
         if run is not None and run.closed_at is not None:
             self.ledger.rows.purge(run_id, BAD_ROW)
             self.ledger.runs.delete(run)
-            self.deleted.add(run_id)
-            self.decided = {k: v for k, v in self.decided.items() if k[0] != run_id}
+            self.forgotten(run_id)
+
+    def wait(self, part: float) -> None:
+        """A part of the retention passes: the sweep does its duty, the table forgets."""
+        self.now += part * RETENTION
+        for run_id in RUNS:
+            run = self.ledger.runs.get(run_id)
+            if run is not None and run.closed_at is None and is_due(run, RETENTION, self.now):
+                expires_at = int(self.now) + kept_seconds(RETENTION)
+                self.ledger.runs.prolong_items(run, expires_at)
+                self.ledger.rows.prolong(run_id, 1, BAD_ROW, expires_at)
+                self.ledger.runs.prolong(run, expires_at)
+            elif run is not None and run.closed_at and run.closed_at + RETENTION <= self.now:
+                self.forgotten(run_id)
+        expired = [i for i in self.table.items() if 0 < i.get("expires_at", 0) < self.now]
+        self.table.delete_many([(item["pk"], item["sk"]) for item in expired])
+
+    def forgotten(self, run_id: str) -> None:
+        self.deleted.add(run_id)
+        self.decided = {k: v for k, v in self.decided.items() if k[0] != run_id}
 
     # What always holds.
 

@@ -58,16 +58,9 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
         if chunk.state is not ChunkState.FINISHED:
             continue
         results = _results_of(chunk, context, deps, evidence)
-        verdicts = _sorted_out(chunk, results, context)
-        contested = _contested(chunk, results, verdicts, context)
-        parts: Sequence[Part] = ()
-        if verdicts.again:
-            try:
-                parts = parts_of(chunk, verdicts, results, context, deps.now())
-            except SourceError:
-                # What cannot be read cannot be sent again: this was its last attempt.
-                last = _by_policy(chunk, results, context, max_attempts=0)
-                verdicts = Verdicts(last.decided, (), verdicts.stop)
+        sorted_out = _sorted_out(chunk, results, context)
+        contested = _contested(chunk, results, sorted_out, context)
+        verdicts, parts = _with_parts(chunk, results, sorted_out, context, deps.now())
         rows = chunk.row_numbers()
         outcomes = [_outcome(rows[at], result, chunk) for at, result in verdicts.decided]
         if not _written(chunk, outcomes, contested, run, deps):
@@ -134,6 +127,26 @@ def _sorted_out(chunk: Chunk, results: Sequence[RecordResult], context: RunConte
     if chunk.halve and chunk.rows > 1 and may_halve(run.halved, run.jobs_settled):
         return Verdicts((), range(chunk.rows))
     return _by_policy(chunk, results, context, max_attempts=context.profile.max_attempts)
+
+
+def _with_parts(
+    chunk: Chunk,
+    results: Sequence[RecordResult],
+    verdicts: Verdicts,
+    context: RunContext,
+    now: float,
+) -> tuple[Verdicts, Sequence[Part]]:
+    """The verdicts, and the chunks of rows that go again.
+
+    What cannot be read cannot be sent again: then this was its last attempt.
+    """
+    if not verdicts.again:
+        return verdicts, ()
+    try:
+        return verdicts, parts_of(chunk, verdicts, results, context, now)
+    except SourceError:
+        last = _by_policy(chunk, results, context, max_attempts=0)
+        return Verdicts(last.decided, (), verdicts.stop), ()
 
 
 def _by_policy(
