@@ -36,12 +36,19 @@ WRITES: dict[str, Callable[[Ledger, Run], Any]] = {
     "resume": lambda ledger, run: ledger.runs.resume(run),
     "take_over": lambda ledger, run: ledger.runs.take_over(run.run_id, "new", run.execution),
     "save_close": lambda ledger, run: ledger.runs.save_close(run.run_id, "key"),
-    "close": lambda ledger, run: ledger.runs.close(run.run_id, RunStatus.COMPLETED, NOW, {}, {}),
+    "close": lambda ledger, run: ledger.runs.close(
+        run.run_id, RunStatus.COMPLETED, NOW, {}, {}, expires_at=EXPIRES
+    ),
+    "note_stuck": lambda ledger, run: ledger.runs.note_stuck(run, NOW),
+    "note_trouble": lambda ledger, run: ledger.runs.note_trouble(run, "submit", "c", "t", NOW),
+    "end_trouble": lambda ledger, run: ledger.runs.end_trouble(run, "submit"),
+    "prolong": lambda ledger, run: ledger.runs.prolong(run, EXPIRES),
+    "prolong_items": lambda ledger, run: ledger.runs.prolong_items(run, EXPIRES),
     "reopen": lambda ledger, run: ledger.runs.reopen(run.run_id),
     "fail": lambda ledger, run: ledger.runs.fail(run.run_id, "no header"),
     "offer_rest": lambda ledger, run: ledger.chunks.offer_rest(run),
 }
-HARMLESS_WHEN_CLOSED = {"prioritise", "offer_rest"}
+HARMLESS_WHEN_CLOSED = {"prioritise", "offer_rest", "prolong"}
 
 
 @pytest.mark.parametrize("name", WRITES)
@@ -55,7 +62,7 @@ def test_no_write_makes_an_item_of_a_run_that_is_gone(
 @pytest.mark.parametrize("name", sorted(WRITES.keys() - HARMLESS_WHEN_CLOSED))
 def test_no_write_changes_a_run_that_is_closed(ledger: Ledger, name: str) -> None:
     ledger.runs.create(a_run(status=RunStatus.RUNNING))
-    ledger.runs.close(RUN, RunStatus.COMPLETED, NOW, {}, {})
+    ledger.runs.close(RUN, RunStatus.COMPLETED, NOW, {}, {}, expires_at=EXPIRES)
     closed = ledger.runs.must_get(RUN)
     WRITES[name](ledger, closed)
     assert ledger.runs.must_get(RUN) == closed

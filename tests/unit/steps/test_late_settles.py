@@ -79,6 +79,13 @@ def sent_again(world: World, run: Run, decided: int = 0) -> None:
     settle_job(run.run_id, [number], world.task_deps())
 
 
+def closed(world: World, run: Run) -> None:
+    now = world.clock.now()
+    world.ledger.runs.close(
+        run.run_id, RunStatus.UNRESOLVED, now, {}, {}, expires_at=int(now) + 86_400
+    )
+
+
 def outcomes(rows: list[int], status: OutcomeStatus) -> list[Outcome]:
     return [Outcome(row, status) for row in rows]
 
@@ -128,7 +135,7 @@ def test_unknown_rows_that_were_resolved_since(world: World) -> None:
 
     def resolved() -> None:
         settle_job(run.run_id, [1], world.task_deps())
-        world.ledger.runs.close(run.run_id, RunStatus.UNRESOLVED, world.clock.now(), {}, {})
+        closed(world, run)
         world.ledger.rows.resolve(run.run_id, outcomes([1, 2], SUCCEEDED), run.expires_at)
 
     Meanwhile(world, resolved)
@@ -143,7 +150,7 @@ def test_a_run_that_is_deleted_gets_no_item_back(world: World) -> None:
 
     def deleted() -> None:
         settle_job(run.run_id, [1], world.task_deps())
-        world.ledger.runs.close(run.run_id, RunStatus.UNRESOLVED, world.clock.now(), {}, {})
+        closed(world, run)
         world.ledger.rows.purge(run.run_id, 2)
         world.ledger.runs.delete(world.run(run.run_id))
 

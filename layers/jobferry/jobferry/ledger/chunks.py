@@ -356,7 +356,8 @@ class Chunks:
         moved = self._all_or_none(
             [
                 _move(
-                    chunk,
+                    # One that was sent already is not sent over, whoever holds it.
+                    replace(chunk, sending_at=None),
                     (ChunkState.CLAIMED,),
                     sending_at=now,
                     token=token,

@@ -441,7 +441,7 @@ class Runs:
         self._change(
             run.run_id,
             assign={"stuck_rows": run.settled_rows, "stuck_since": now},
-            condition="attribute_exists(pk)",
+            condition=_OPEN,
         )
         return now
 
@@ -478,7 +478,7 @@ class Runs:
                     "times": trouble.times,
                 }
             },
-            condition="attribute_exists(pk) AND attribute_not_exists(closed_at)",
+            condition=_OPEN,
         )
         return trouble
 

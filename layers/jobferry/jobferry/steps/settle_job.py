@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -67,16 +67,9 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
         if chunk.state is not ChunkState.FINISHED:
             continue
         results = _results_of(chunk, context, deps, evidence)
-        verdicts = _sorted_out(chunk, results, context)
-        contested = _contested(chunk, results, context)
-        parts: Sequence[Part] = ()
-        if verdicts.again:
-            try:
-                parts = parts_of(chunk, verdicts, results, context, deps.now())
-            except SourceError:
-                # What cannot be read cannot be sent again: this was its last attempt.
-                verdicts = _by_policy(chunk, results, context, max_attempts=0)
-                contested = _any_outcome
+        sorted_out = _sorted_out(chunk, results, context)
+        contested = _contested(chunk, results, sorted_out, context)
+        verdicts, parts = _with_parts(chunk, results, sorted_out, context, deps.now())
         rows = chunk.row_numbers()
         deletes = context.operation.deletes
         outcomes = [
@@ -148,8 +141,24 @@ def _sorted_out(chunk: Chunk, results: Sequence[RecordResult], context: RunConte
     return _by_policy(chunk, results, context, max_attempts=context.profile.max_attempts)
 
 
-def _any_outcome(_outcome: Outcome) -> bool:
-    return True
+def _with_parts(
+    chunk: Chunk,
+    results: Sequence[RecordResult],
+    verdicts: Verdicts,
+    context: RunContext,
+    now: float,
+) -> tuple[Verdicts, Sequence[Part]]:
+    """The verdicts, and the chunks of rows that go again.
+
+    What cannot be read cannot be sent again: then this was its last attempt.
+    """
+    if not verdicts.again:
+        return verdicts, ()
+    try:
+        return verdicts, parts_of(chunk, verdicts, results, context, now)
+    except SourceError:
+        last = _by_policy(chunk, results, context, max_attempts=0)
+        return Verdicts(last.decided, (), verdicts.stop), ()
 
 
 def _by_policy(
@@ -165,37 +174,38 @@ def _by_policy(
 
 
 def _contested(
-    chunk: Chunk, results: Sequence[RecordResult], context: RunContext
-) -> Callable[[Outcome], bool]:
-    """Which outcomes another call may see otherwise, or somebody may decide later.
+    chunk: Chunk, results: Sequence[RecordResult], verdicts: Verdicts, context: RunContext
+) -> frozenset[int]:
+    """Rows that another call may send again, whatever this one makes of them.
 
     Whoever has read the run before it was stopped, or while jobs of it were halved, sends rows
-    again that this call decides; and an `unknown` row may be resolved once the run is closed.
+    again that this call decides; and so does who can read the file when this call cannot.
     """
-    numbers = chunk.row_numbers()
-    again: frozenset[int] = frozenset()
+    positions: Sequence[int] = verdicts.again
     if chunk.halve and chunk.rows > 1:
-        again = frozenset(numbers)
+        positions = range(chunk.rows)
     elif context.run.halt is not None:
         most = context.profile.max_attempts
-        verdicts = _by_policy(chunk, results, context, max_attempts=most)
-        again = frozenset(numbers[at] for at in verdicts.again)
-    return lambda outcome: outcome.row in again or outcome.status is OutcomeStatus.UNKNOWN
+        positions = _by_policy(chunk, results, context, max_attempts=most).again
+    numbers = chunk.row_numbers()
+    return frozenset(numbers[at] for at in positions)
 
 
 def _written(
-    chunk: Chunk,
-    outcomes: Sequence[Outcome],
-    contested: Callable[[Outcome], bool],
-    run: Run,
-    deps: Deps,
+    chunk: Chunk, outcomes: Sequence[Outcome], contested: frozenset[int], run: Run, deps: Deps
 ) -> bool:
-    """Write outcomes; false when the chunk is settled already and nothing is left to do."""
+    """Write outcomes; false when the chunk is settled already and nothing is left to do.
+
+    An `unknown` row is written with care, too: it may be resolved once the run is closed.
+    """
     rows = deps.ledger.rows
-    careful = [outcome for outcome in outcomes if contested(outcome)]
+    careful: list[Outcome] = []
+    sure: list[Outcome] = []
+    for outcome in outcomes:
+        unknown = outcome.status is OutcomeStatus.UNKNOWN
+        (careful if unknown or outcome.row in contested else sure).append(outcome)
     if careful and not rows.put_unless_settled(chunk, careful, run.expires_at):
         return False
-    sure = [outcome for outcome in outcomes if not contested(outcome)]
     rows.put(run.run_id, sure, run.expires_at)
     return True
 
