@@ -278,7 +278,7 @@ class SimulatedAccount:
         self._simulator.reset(**self._settings())
         self._simulator.set_faults(*sites.faults(self._site, self.adapter.submits))
         send = HttpClient._send
-        story_time = SimpleNamespace(monotonic=self._clock.now)
+        story_time = SimpleNamespace(monotonic=self._clock.now, time=self._clock.now)
 
         def pool(max_workers: int) -> _Actors:
             return _Actors(self._clock, max_workers)

@@ -66,7 +66,8 @@ class Attempt(NamedTuple):
 class Chunk:
     """Consecutive rows carried as one vendor job.
 
-    attempt      how often its rows have been sent, this time included
+    attempt      how often its rows have been sent, this time included, as far as it counts
+    sendings     how often it has been sent, whatever counted: tells its tokens apart
     token        goes with the submission, to find the job again
     sending_at   when the request left; absent: nothing was ever sent
     lost_at      when it was clear that no clear answer would come
@@ -113,6 +114,7 @@ class Chunk:
     not_before: float = 0.0
     last: tuple[str, str] | None = None
     lost_times: int = 0
+    sendings: int = 0
     earlier: tuple[Attempt, ...] = ()
     twice: str | None = None
     settled_rows: int | None = None
@@ -352,7 +354,13 @@ class Chunks:
         Whoever gets the chunk back may send, once: nobody else comes through until it has gone
         back to the pool or was found by asking the vendor.
         """
-        sent = replace(chunk, attempt=chunk.attempt + 1, token=token, sending_at=now)
+        sent = replace(
+            chunk,
+            attempt=chunk.attempt + 1,
+            sendings=chunk.sendings + 1,
+            token=token,
+            sending_at=now,
+        )
         moved = self._all_or_none(
             [
                 _move(
@@ -363,6 +371,7 @@ class Chunks:
                     token=token,
                     digest=digest,
                     attempt=sent.attempt,
+                    sendings=sent.sendings,
                 )
             ]
         )
@@ -784,6 +793,8 @@ def _item(chunk: Chunk) -> Item:
         item["last"] = list(chunk.last)
     if chunk.lost_times:
         item["lost_times"] = chunk.lost_times
+    if chunk.sendings:
+        item["sendings"] = chunk.sendings
     if chunk.earlier:
         item["earlier"] = _attempts_text(chunk.earlier)
     return item
@@ -828,6 +839,7 @@ def _chunk(item: Item) -> Chunk:
         not_before=item.get("not_before", 0.0),
         last=(item["last"][0], item["last"][1]) if "last" in item else None,
         lost_times=item.get("lost_times", 0),
+        sendings=item.get("sendings", item["attempt"]),
         earlier=_attempts(item["earlier"]) if "earlier" in item else (),
         twice=item.get("twice"),
         settled_rows=sum(item["counts"].values()) if "counts" in item else None,

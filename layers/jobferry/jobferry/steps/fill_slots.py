@@ -127,10 +127,11 @@ def _held_until(work: LaneWork, limits: Limits) -> float:
 
 
 def _doubts(work: LaneWork) -> list[Trouble]:
-    """What makes it doubtful that another submission goes well. For the rest the vendor itself says
-    when it may be tried again."""
+    """What makes it doubtful that another submission goes well. For a throttled one the vendor says
+    when it may be tried again, and an outage has a time of its own."""
     troubles = (work.trouble(SUBMIT), work.trouble(SOURCE))
-    return [t for t in troubles if t is not None and t.code not in (VENDOR_THROTTLES,)]
+    elsewhere = (VENDOR_THROTTLES, VENDOR_UNAVAILABLE)
+    return [t for t in troubles if t is not None and t.code not in elsewhere]
 
 
 def _lags(work: LaneWork) -> bool:
@@ -310,7 +311,7 @@ def _send(work: LaneWork, chunk: Chunk) -> None:
         return
     work.went_well(SOURCE)
     body = work.context.vendor.encode(work.context.operation, records)
-    token = f"{run.run_id}.{chunk.number}.{chunk.attempt + 1}"
+    token = f"{run.run_id}.{chunk.number}.{chunk.sendings + 1}"
     began = deps.now()
     sent = chunks.begin_sending(chunk, token, hashlib.sha256(body).hexdigest(), began)
     if sent is None:

@@ -29,7 +29,6 @@ from jobferry.steps.paying import Meter
 from jobferry.troubles import (
     CREDENTIALS_UNUSABLE,
     POLL,
-    SUBMIT,
     TEXTS,
     VENDOR_THROTTLES,
     VENDOR_UNREACHABLE,
@@ -436,9 +435,9 @@ class LaneWork:
 
     @property
     def cannot_ask(self) -> Trouble | None:
-        """Why the vendor will not be asked any more: it could not be for so long."""
-        troubles = (self.trouble(POLL), self.trouble(SUBMIT))
-        return next((t for t in troubles if t is not None and t.ends_asking), None)
+        """Why the vendor will not be asked any more: it could not be read for so long."""
+        trouble = self.trouble(POLL)
+        return trouble if trouble is not None and trouble.ends_asking else None
 
     def stop(self, halt: Halt) -> None:
         """Nothing more of the run is sent, by this lane from now on and by others soon."""
