@@ -336,7 +336,8 @@ class TestLate:
         run = world.carried(things(2))
         retention = world.vendor.capabilities.retention_seconds
         assert everything(world, run.run_id) == {(UNKNOWN, "submission_lost", 1)}
-        assert retention <= world.clock.now() - start <= retention + 120
+        # A vendor that answers with errors only stops the run a little earlier.
+        assert 0.9 * retention <= world.clock.now() - start <= retention + 120
 
     @pytest.mark.parametrize("error", [ValueError, KeyError, TypeError, RecursionError])
     def test_an_answer_that_cannot_be_digested_is_none(
