@@ -5,20 +5,24 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import Any
 
 import click
 
 from jobferry.connections import max_jobs as jobs_allowed
 from jobferry.ledger.config import Connection
-from jobferry.ledger.limits import Limits
 from jobferry.profiles import NAME
-from jobferry.steps.control_jobs import VendorUnavailableError
+from jobferry.steps.asking import VendorUnavailableError, asking
 from jobferry.vendors import vendor_named
-from jobferry.vendors.base import Ambiguous, Refused, Throttled, ThrottleReason, Vendor
+from jobferry.vendors.base import Vendor
 from jobferry.vendors.credentials import CredentialsError, parse_credentials
 from jobferry.vendors.http import BaseUrlError, check_base_url
 from jobferry_cli.app import App, global_options, pass_app
+from jobferry_cli.connection_state import (
+    connection_document,
+    connection_state,
+    connection_text,
+    keep_address,
+)
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.output import put_json, put_table, put_text
 from jobferry_cli.stack import Stack
@@ -28,18 +32,6 @@ from jobferry_cli.vendor_calls import vendor_reached
 @click.group()
 def connection() -> None:
     """Vendor accounts: address, credentials and limits."""
-
-
-def connection_document(found: Connection) -> dict[str, Any]:
-    """A connection as scripts read it; its credentials are never part of it."""
-    return {
-        "name": found.name,
-        "vendor": found.vendor,
-        "base_url": found.base_url,
-        "max_jobs": found.max_jobs,
-        "requests_per_minute": found.requests_per_minute,
-        "share": found.share,
-    }
 
 
 def known_connection(stack: Stack, name: str) -> Connection:
@@ -138,6 +130,7 @@ def put(
         requests_per_minute=requests_per_minute,
         share=share,
     )
+    keep_address(stack, made)
     # The secret first: a connection that is listed has its credentials.
     stack.secrets.put(name, credentials)
     stack.deps.ledger.config.put_connection(made)
@@ -172,27 +165,12 @@ def list_connections(app: App) -> None:
 @global_options
 @pass_app
 def show(app: App, name: str) -> None:
-    """One connection, without its credentials."""
+    """One connection, without its credentials: its limits, and what it waits for."""
     found = known_connection(app.stack, name)
     if app.as_json:
-        put_json(connection_document(found))
-        return
-    vendor = _vendor(found.vendor)
-    limits = app.stack.deps.ledger.limits.get(name)
-    rate = found.requests_per_minute
-    put_text(
-        f"{found.name}: {vendor.title} at {found.base_url}\n"
-        f"Jobs      {_in_flight(limits, jobs_allowed(found, vendor))}\n"
-        f"Requests  {'as many as the vendor takes' if rate is None else f'{rate} a minute'}"
-        f", of which Jobferry may use {found.share:.0%}"
-    )
-
-
-def _in_flight(limits: Limits, most: int) -> str:
-    """Jobs under way: more than there may be have not been looked at since they ended."""
-    ended = limits.in_flight - most
-    seen = f"{min(limits.in_flight, most)} in flight, at most {most}"
-    return f"{seen}; {ended} more have ended and wait for a look" if ended > 0 else seen
+        put_json(connection_state(app.stack, found))
+    else:
+        put_text(connection_text(app.stack, found, _vendor(found.vendor)))
 
 
 @connection.command()
@@ -203,15 +181,17 @@ def test(app: App, name: str) -> ExitCode:
     """Make one harmless authenticated request. Exit code 2 when the vendor does not welcome us."""
     known_connection(app.stack, name)
     reason = _refusal(app.stack, name)
-    if app.as_json:
-        put_json({"name": name, "ok": reason is None, "reason": reason})
+    document = {"name": name, "ok": reason is None, "reason": reason}
     if reason is not None:
         raise CommandError(
             f"Connection {name} does not work. {reason}",
             next_command=f"jobferry connection show {name}",
             code=ExitCode.SERVICE,
+            document=document,
         )
-    if not app.as_json:
+    if app.as_json:
+        put_json(document)
+    else:
         put_text(f"Connection {name} works.")
     return ExitCode.OK
 
@@ -219,23 +199,29 @@ def test(app: App, name: str) -> ExitCode:
 def _refusal(stack: Stack, name: str) -> str | None:
     """Why the vendor does not welcome us; None when it does."""
     try:
-        with vendor_reached():
-            answer = stack.deps.connections.link(name).client.test()
+        with vendor_reached(), asking(name, stack.deps) as asked:
+            answer = asked.linked.client.test()
+            return None if answer is None else str(asked.no(answer))
     except VendorUnavailableError as error:
         return str(error)
-    match answer:
-        case None:
-            return None
-        case Refused():
-            return answer.message
-        case Throttled(reason=ThrottleReason.CREDENTIALS):
-            return "Its credentials cannot be read from Secrets Manager; put the connection again."
-        case Throttled(retry_after=None):
-            return "The vendor cannot be reached, or it asks for patience. Check the base URL."
-        case Throttled():
-            return f"The vendor asks to come back in {answer.retry_after:.0f} seconds."
-        case Ambiguous():
-            return f"No usable answer: {answer.reason}."
+
+
+@connection.command()
+@click.argument("name")
+@global_options
+@pass_app
+def unblock(app: App, name: str) -> None:
+    """End every wait that the vendor has asked for: requests go out again at once.
+
+    For a wait that makes no sense. A vendor that meant it asks for it once more.
+    """
+    stack = app.stack
+    known_connection(stack, name)
+    stack.deps.ledger.limits.unblock(name)
+    if app.as_json:
+        put_json(connection_state(stack, known_connection(stack, name)))
+        return
+    put_text(f"Connection {name} waits for nothing.\nTest it: jobferry connection test {name}")
 
 
 @connection.command()

@@ -7,12 +7,13 @@ import sys
 import click
 
 from jobferry.ledger.runs import Run
-from jobferry.model import RunStatus
+from jobferry.model import ChunkState, RunStatus
 from jobferry.report.figures import counted
 from jobferry.steps.control_jobs import (
     WaitingProblem,
     abort_run,
     change_priority,
+    force_run,
     problems_of,
 )
 from jobferry.steps.delete_run import Deleted, delete_run
@@ -27,7 +28,6 @@ from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import closed_run, found_run
 from jobferry_cli.output import note, printable, put_json, put_text
 from jobferry_cli.sending import put_started
-from jobferry_cli.status_text import next_commands
 from jobferry_cli.vendor_calls import vendor_asked
 
 REASON_CHARACTERS = 300
@@ -37,12 +37,17 @@ REASON_CHARACTERS = 300
 @click.argument("run_id", metavar="RUN")
 @click.option("--reason", default="Stopped by an operator.", show_default=True)
 @click.option("--no-cleanup", is_flag=True, help="Leave the vendor's jobs alone.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Close it with what is known, whatever keeps it from ending: rows under way are unknown.",
+)
 @global_options
 @pass_app
-def abort(app: App, run_id: str, reason: str, no_cleanup: bool) -> None:
-    """Send nothing more of a run, and end the vendor's jobs where it can be asked to.
+def abort(app: App, run_id: str, reason: str, no_cleanup: bool, force: bool) -> None:
+    """Send nothing more of a run, and have the vendor's jobs ended where it can be asked to.
 
-    Jobs that cannot be ended are seen through.
+    The run itself asks the vendor, within its requests; jobs that cannot be ended are seen through.
     """
     run = found_run(app, run_id)
     if run.closed_at is not None and run.status is not RunStatus.ABORTED:
@@ -50,24 +55,30 @@ def abort(app: App, run_id: str, reason: str, no_cleanup: bool) -> None:
             f"Run {run_id} is over ({run.status.value}); there is nothing left to stop.",
             next_command=f"jobferry status {run_id}",
         )
-    deps = app.stack.deps
+    deps, go_on = app.stack.deps, app.stack.executions.go_on
     if run.closed_at is None:
-        with vendor_asked(run.connection):
-            asked = abort_run(run, reason[:REASON_CHARACTERS], deps, cleanup=not no_cleanup)
-        vendor = _vendor_of(app, run)
-        if vendor is not None and not vendor.capabilities.abort:
-            note(f"{vendor.title} cannot end jobs; those that it has are seen through.")
-        elif not no_cleanup:
-            note(f"{counted(asked, 'job')} at the vendor asked to end.")
-        run = carry_on(run_id, deps, app.stack.executions.go_on)
+        why = reason[:REASON_CHARACTERS]
+        if force:
+            force_run(run, why, deps, go_on)
+            note("Rows under way become unknown; what they did at the vendor, `resolve` asks.")
+        else:
+            abort_run(run, why, deps, cleanup=not no_cleanup)
+            _note_cleanup(app, run, cleanup=not no_cleanup)
+        run = carry_on(run_id, deps, go_on)
     document = run_document(run, deps)
     if app.as_json:
         put_json(document)
         return
-    put_text(
-        f"Run {run_id} sends nothing more; what the vendor has already is seen through.\n"
-        f"Next:  {next_commands(document)[0]}"
-    )
+    seen = "it is closed with what is known" if force else "what the vendor has is seen through"
+    put_text(f"Run {run_id} sends nothing more; {seen}.\nNext:  {document['next'][0]}")
+
+
+def _note_cleanup(app: App, run: Run, *, cleanup: bool) -> None:
+    vendor = _vendor_of(app, run)
+    if vendor is not None and not vendor.capabilities.abort:
+        note(f"{vendor.title} cannot end jobs; those that it has are seen through.")
+    elif vendor is not None and cleanup:
+        note("The run asks the vendor to end its jobs, as fast as its requests allow.")
 
 
 @click.command()
@@ -97,16 +108,27 @@ def resume(app: App, run_id: str, wait: bool) -> ExitCode:
 def priority(app: App, run_id: str, level: str) -> None:
     """Change the priority of a run: lowest, low, medium, high, highest, immediate."""
     run = found_run(app, run_id)
-    with vendor_asked(run.connection):
-        told = change_priority(run, level, app.stack.deps)
+    if not change_priority(run, level, app.stack.deps):
+        raise CommandError(
+            f"Run {run_id} is over ({run.status.value}); its priority changes nothing.",
+            next_command=f"jobferry status {run_id}",
+        )
     vendor = _vendor_of(app, run)
+    told = 0
     if vendor is not None and not vendor.capabilities.priority:
         note(f"{vendor.title} gives jobs no priority; it is kept with the run alone.")
+    elif vendor is not None:
+        told = _jobs_under_way(app, run)
     if app.as_json:
         put_json({"run_id": run_id, "priority": level, "jobs": told})
     else:
         jobs = counted(told, "job")
-        put_text(f"Run {run_id} has priority {level}; {jobs} at the vendor told so.")
+        put_text(f"Run {run_id} has priority {level}; {jobs} under way will be told so.")
+
+
+def _jobs_under_way(app: App, run: Run) -> int:
+    in_flight = app.stack.deps.ledger.chunks.in_flight(run.connection, run.run_id)
+    return sum(chunk.state is ChunkState.SUBMITTED for chunk in in_flight)
 
 
 @click.command()

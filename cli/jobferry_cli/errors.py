@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import IO, Any
 
@@ -34,12 +35,29 @@ class CommandError(click.ClickException):
 
     message       what happened, and to what
     next_command  what to type now, ids filled in
+    error_code    the same for scripts; by default what the exit code says
+    document      what scripts are told besides
     """
 
-    def __init__(self, message: str, *, next_command: str, code: ExitCode = ExitCode.INPUT) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        next_command: str,
+        code: ExitCode = ExitCode.INPUT,
+        error_code: str | None = None,
+        document: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(message)
         self.next_command = next_command
         self.exit_code = code
+        self.error_code = error_code or code.name.lower()
+        self.document = document or {}
+
+    def to_json(self) -> dict[str, Any]:
+        """The failure as scripts read it."""
+        error = {"code": self.error_code, "text": self.message, "next": self.next_command}
+        return {**self.document, "error": error}
 
     def show(self, file: IO[Any] | None = None) -> None:
         click.echo(f"Error: {self.message}", file=file, err=file is None)
@@ -61,6 +79,19 @@ _BAD_CREDENTIALS = frozenset(
     }
 )
 _WHO_AM_I = "aws sts get-caller-identity"
+
+
+def misused(error: click.ClickException, command: str) -> CommandError:
+    """A usage that click refuses, as any other failure.
+
+    Args:
+        command: the command that was typed, as its help knows it.
+    """
+    failure = CommandError(
+        error.format_message(), next_command=f"{command} --help", error_code="usage"
+    )
+    failure.exit_code = ExitCode.INPUT
+    return failure
 
 
 def explain(error: Exception) -> CommandError:

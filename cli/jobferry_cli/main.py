@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from jobferry_cli.app import global_options
 from jobferry_cli.connections import connection
 from jobferry_cli.control import abort, delete, priority, problems, resume
-from jobferry_cli.errors import AWS_ERRORS, ExitCode, explain
+from jobferry_cli.errors import AWS_ERRORS, CommandError, ExitCode, explain, misused
 from jobferry_cli.operations import operations
 from jobferry_cli.outcomes import results, rows
+from jobferry_cli.output import put_json
 from jobferry_cli.planning import plan
 from jobferry_cli.profiles import profile
 from jobferry_cli.repeating import rerun, retry
@@ -31,18 +32,21 @@ class _Jobferry(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False
+        words = args[0] if args else kwargs.get("args")
+        as_json = "--json" in (sys.argv[1:] if words is None else words)
         try:
             code = super().main(*args, **kwargs)
         except click.UsageError as error:
             error.show()
-            sys.exit(ExitCode.INPUT)
+            command = error.ctx.command_path if error.ctx else "jobferry"
+            _end(misused(error, command), as_json=as_json, shown=True)
+        except CommandError as error:
+            _end(error, as_json=as_json)
         except click.ClickException as error:
             error.show()
             sys.exit(error.exit_code)
         except AWS_ERRORS as error:
-            explained = explain(error)
-            explained.show()
-            sys.exit(explained.exit_code)
+            _end(explain(error), as_json=as_json)
         except (click.Abort, KeyboardInterrupt):
             click.echo("Interrupted.", err=True)
             sys.exit(ExitCode.INTERRUPTED)
@@ -57,6 +61,15 @@ class _Jobferry(click.Group):
             group: click.Command = importlib.import_module("jobferry_cli.local").local
             return group
         return super().get_command(ctx, cmd_name)
+
+
+def _end(error: CommandError, *, as_json: bool, shown: bool = False) -> NoReturn:
+    """Say a failure to people, and with `--json` to scripts as well."""
+    if not shown:
+        error.show()
+    if as_json:
+        put_json(error.to_json())
+    sys.exit(error.exit_code)
 
 
 @click.group(cls=_Jobferry, context_settings={"help_option_names": ["-h", "--help"]})

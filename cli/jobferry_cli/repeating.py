@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -30,10 +31,12 @@ from jobferry.steps.repeat_run import (
 )
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
-from jobferry_cli.following import closed_run
-from jobferry_cli.output import note
+from jobferry_cli.following import closed_run, follow
+from jobferry_cli.output import note, printable
 from jobferry_cli.profiles import UsableProfile, usable_profile
 from jobferry_cli.progress import shown_upload
+from jobferry_cli.resolving import start_resolve
+from jobferry_cli.resources import UploadedBeforeError
 from jobferry_cli.sending import put_started
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -53,8 +56,13 @@ def _repeat_options(command: F) -> F:
 
 @click.command()
 @click.argument("run_id", metavar="RUN")
-@click.option("--unknown", is_flag=True, help="Also rows that may have been carried out.")
+@click.option(
+    "--unknown",
+    is_flag=True,
+    help="Also rows that may have been carried out; they are looked up first.",
+)
 @click.option("--rejected", is_flag=True, help="Also rows that were not sent, for a new profile.")
+@click.option("--yes", is_flag=True, help="Do not ask whether rows may be done twice.")
 @_repeat_options
 @global_options
 @pass_app
@@ -63,6 +71,7 @@ def retry(
     run_id: str,
     unknown: bool,
     rejected: bool,
+    yes: bool,
     again: bool,
     wait: bool,
     priority: str | None,
@@ -75,15 +84,56 @@ def retry(
         OutcomeStatus.REJECTED: rejected,
     }
     statuses = [status for status, asked in wanted.items() if asked]
+    usable = usable_profile(app.stack, run.profile)
+    repeatable = _repeatable(run, usable)
+    if unknown and run.outcomes.get(OutcomeStatus.UNKNOWN):
+        run = _looked_up(app, run)
+        if not yes and not repeatable:
+            _confirm_twice(run, usable, rejected=rejected)
     if not any(run.outcomes.get(status) for status in statuses):
         raise CommandError(
             f"Run {run_id} has no {' or '.join(statuses)} rows; there is nothing to retry.",
             next_command=f"jobferry status {run_id}",
         )
-    usable = usable_profile(app.stack, run.profile)
     repeat = retry_of(run, statuses)
-    once = not (again or _repeatable(run, usable))
+    once = not (again or repeatable)
     return _repeat(app, run, usable, repeat, once=once, wait=wait, priority=priority)
+
+
+def _looked_up(app: App, run: Run) -> Run:
+    """The run after its unknown rows were looked up once more."""
+    note(f"Looking up {counted(run.outcomes[OutcomeStatus.UNKNOWN], 'unknown row')} first.")
+    if start_resolve(app, run).closed_at is None:
+        follow(app, run.run_id)
+    now = app.stack.deps.ledger.runs.must_get(run.run_id)
+    for warning in now.warnings:
+        note(printable(warning))
+    return now
+
+
+def _confirm_twice(run: Run, usable: UsableProfile, *, rejected: bool) -> None:
+    """Ask whether rows may be done twice that may have been carried out.
+
+    Raises:
+        CommandError: nobody can be asked.
+        click.Abort: the answer is no.
+    """
+    unknown = run.outcomes.get(OutcomeStatus.UNKNOWN, 0)
+    if not unknown:
+        return
+    harm = (
+        f"{counted(unknown, 'row')} of run {run.run_id} may have been carried out, and "
+        f"{usable.operation.name} would do them twice."
+    )
+    if not sys.stdin.isatty():
+        more = " --rejected" if rejected else ""
+        raise CommandError(
+            f"{harm} The vendor could not tell; look them up there "
+            f"(jobferry rows {run.run_id} --status unknown), or say yes to that.",
+            next_command=f"jobferry retry {run.run_id} --unknown{more} --yes",
+            error_code="would_repeat",
+        )
+    click.confirm(f"{harm} Send them all the same?", abort=True, err=True)
 
 
 @click.command()
@@ -126,8 +176,15 @@ def _repeat(
     document: dict[str, Any] = {"origin": run.run_id}
     request = _earlier(app, run, repeat) if once else None
     if request is None:
-        request, copied = _uploaded(app, run, repeat, usable, priority or run.priority)
-        document["left_out"] = _told(copied, usable)
+        try:
+            request, copied = _uploaded(
+                app, run, repeat, usable, priority or run.priority, once=once
+            )
+            document["left_out"] = _told(copied, usable)
+        except UploadedBeforeError:
+            # By somebody who has typed the same a moment before: one run carries them.
+            note("These rows are being sent again already, by this very run.")
+            request = app.stack.inbox.current(run.profile, repeat.name)
     run_id = run_id_of(request, request.version_id or "null")
     app.stack.executions.start(run_id, request)
     return put_started(app, {"run_id": run_id, **document}, wait=wait)
@@ -161,14 +218,29 @@ def _earlier(app: App, run: Run, repeat: Repeat) -> RunRequest | None:
 
 
 def _uploaded(
-    app: App, run: Run, repeat: Repeat, usable: UsableProfile, priority: str
+    app: App,
+    run: Run,
+    repeat: Repeat,
+    usable: UsableProfile,
+    priority: str,
+    *,
+    once: bool,
 ) -> tuple[RunRequest, Copied]:
-    """The new file in the inbox, and what of the old one it holds."""
+    """The new file in the inbox, and what of the old one it holds.
+
+    Raises:
+        UploadedBeforeError: it must be there once only, and is there.
+    """
     inbox = app.stack.inbox
     try:
         if repeat.judge is None:
             request = inbox.copy(
-                run.source, run.profile, repeat.name, priority=priority, origin=run.run_id
+                run.source,
+                run.profile,
+                repeat.name,
+                priority=priority,
+                origin=run.run_id,
+                once=once,
             )
             return request, Copied(run.rows)
         with tempfile.TemporaryFile() as file:
@@ -188,6 +260,7 @@ def _uploaded(
                     repeat.name,
                     priority=priority,
                     origin=run.run_id,
+                    once=once,
                     sent=sent,
                 )
     except FileRefused as refusal:

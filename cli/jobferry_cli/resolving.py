@@ -1,17 +1,19 @@
-"""`jobferry resolve`: ask the vendor once more about rows that are unknown. Sends nothing."""
+"""`jobferry resolve`: have the vendor asked once more about unknown rows. Sends no row."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from jobferry.model import OutcomeStatus, RunStatus
+from jobferry.ledger.runs import Run
+from jobferry.model import OutcomeStatus
 from jobferry.report.figures import counted
-from jobferry.steps.resolve_run import resolve_run
+from jobferry.steps.resolve_run import ask_resolve
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
-from jobferry_cli.following import closed_run, follow
-from jobferry_cli.output import note, put_json, put_text
-from jobferry_cli.vendor_calls import vendor_asked
+from jobferry_cli.following import follow, found_run
+from jobferry_cli.output import note, printable, put_json, put_text
 
 
 @click.command()
@@ -20,45 +22,87 @@ from jobferry_cli.vendor_calls import vendor_asked
 @global_options
 @pass_app
 def resolve(app: App, run_id: str, wait: bool) -> ExitCode:
-    """Read jobs that were given up once more, and decide their unknown rows where that is possible.
+    """Have a run's unknown rows looked up at the vendor once more, and decided where possible.
 
-    The files of a run that has changed are written anew.
+    The run is opened again, asks the vendor within its requests, and writes new files.
     """
-    run = closed_run(app, run_id, "resolved")
-    if not run.outcomes.get(OutcomeStatus.UNKNOWN) and run.status is not RunStatus.CLOSING:
-        raise CommandError(
-            f"Run {run_id} has no unknown rows.", next_command=f"jobferry status {run_id}"
-        )
-    try:
-        with vendor_asked(run.connection):
-            resolved = resolve_run(run, app.stack.deps)
-    except LookupError as error:
-        raise CommandError(
-            f"The vendor cannot be asked about run {run_id}: {error.args[0]}.",
-            next_command="jobferry connection list",
-        ) from None
-    now = app.stack.deps.ledger.runs.must_get(run_id)
-    if now.closed_at is None:
-        app.stack.executions.go_on(run_id, now.execution)
-        if wait:
-            follow(app, run_id)
-            now = app.stack.deps.ledger.runs.must_get(run_id)
-    left = now.outcomes.get(OutcomeStatus.UNKNOWN, 0)
-    document = {
-        "run_id": run_id,
-        "jobs": resolved.jobs,
-        "ended": resolved.ended,
-        "resolved": {status.value: n for status, n in resolved.rows.items()},
-        "unknown": left,
-    }
+    run = found_run(app, run_id)
+    if not _asked_before(run):
+        _check(run)
+    before = run
+    run = start_resolve(app, run)
+    if wait:
+        follow(app, run_id)
+        run = app.stack.deps.ledger.runs.must_get(run_id)
+    document = _document(before, run)
     if app.as_json:
         put_json(document)
     else:
-        put_text(
-            f"{counted(resolved.rows.total(), 'row')} of run {run_id} decided now, "
-            f"{counted(left, 'row')} still unknown. "
-            f"{counted(resolved.ended, 'job')} of {resolved.jobs} could be read."
+        put_text(_text(document))
+        for warning in run.warnings:
+            note(printable(warning))
+    if run.closed_at is None:
+        note(f"Next:  jobferry watch {run_id}")
+        return ExitCode.OK
+    return ExitCode.ROWS_UNKNOWN if document["unknown"] else ExitCode.OK
+
+
+def start_resolve(app: App, run: Run) -> Run:
+    """Note the wish on a run, and have an execution carry it out.
+
+    Raises:
+        CommandError: the run's connection is gone.
+    """
+    try:
+        return ask_resolve(run, app.stack.deps, app.stack.executions.go_on)
+    except LookupError as error:
+        raise CommandError(
+            f"The vendor cannot be asked about run {run.run_id}: {error.args[0]}.",
+            next_command="jobferry connection list",
+        ) from None
+
+
+def _asked_before(run: Run) -> bool:
+    """Whether a resolve is under way; its execution may have died, so that it is asked again."""
+    return run.closed_at is None and run.resolving is not None and not run.resolving.done
+
+
+def _check(run: Run) -> None:
+    if run.closed_at is None:
+        raise CommandError(
+            f"Run {run.run_id} is not over ({run.status.value}); only then can it be resolved.",
+            next_command=f"jobferry watch {run.run_id}",
         )
-    if now.closed_at is None:
-        note(f"Its files are being written anew.\nNext:  jobferry watch {run_id}")
-    return ExitCode.ROWS_UNKNOWN if left else ExitCode.OK
+    if not run.outcomes.get(OutcomeStatus.UNKNOWN):
+        raise CommandError(
+            f"Run {run.run_id} has no unknown rows.", next_command=f"jobferry status {run.run_id}"
+        )
+
+
+def _document(before: Run, run: Run) -> dict[str, Any]:
+    """What came of it so far, as scripts read it."""
+    changed = {
+        status.value: n - before.outcomes.get(status, 0)
+        for status, n in run.outcomes.items()
+        if status is not OutcomeStatus.UNKNOWN and n > before.outcomes.get(status, 0)
+    }
+    so_far = run.resolving
+    return {
+        "run_id": run.run_id,
+        "resolving": run.closed_at is None,
+        "jobs": so_far.jobs if so_far else 0,
+        "ended": so_far.ended if so_far else 0,
+        "resolved": changed,
+        "unknown": run.outcomes.get(OutcomeStatus.UNKNOWN, 0),
+    }
+
+
+def _text(document: dict[str, Any]) -> str:
+    run_id, unknown = document["run_id"], counted(document["unknown"], "row")
+    if document["resolving"]:
+        return f"Run {run_id} asks the vendor about {unknown}, and writes its files anew."
+    return (
+        f"{counted(sum(document['resolved'].values()), 'row')} of run {run_id} decided now, "
+        f"{unknown} still unknown. {counted(document['ended'], 'job')} of {document['jobs']} "
+        "could be read."
+    )

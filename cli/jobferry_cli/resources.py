@@ -24,7 +24,17 @@ PART_BYTES = 16 * 1024 * 1024
 SECRET_RECOVERY_DAYS = 7
 """How long a deleted secret can be brought back; the least that Secrets Manager offers."""
 
+COPIED_AT_ONCE = 5 * 1024**3
+"""Bytes that S3 copies in one request."""
+
 _CSV = ".csv"
+
+_NOT_THE_FIRST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+"""A conditional write that somebody else was faster with, or is just making."""
+
+
+class UploadedBeforeError(Exception):
+    """Somebody else has uploaded a file of this name first."""
 
 
 def _code(error: ClientError) -> str:
@@ -47,6 +57,7 @@ class Inbox:
         priority: str | None = None,
         origin: str | None = None,
         trial: int | None = None,
+        once: bool = False,
         sent: Callable[[int], None] = lambda _: None,
     ) -> RunRequest:
         """Upload a file for a profile; returns the request for just this version of it.
@@ -58,16 +69,29 @@ class Inbox:
             name: of the file; the key ends in `.csv` whatever it is, as the stack's rule asks.
             origin: the run whose rows go again.
             trial: rows to send before the run waits for a yes.
+            once: only if nothing of this name is there.
             sent: told the number of bytes of each part that has arrived.
+
+        Raises:
+            UploadedBeforeError: `once`, and somebody else was first.
         """
         target: Any = {"Bucket": self.bucket, "Key": _key(profile, name)}
         options: Any = _options(priority, origin, trial)
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+        condition: Any = {"IfNoneMatch": "*"} if once else {}
         first = file.read(PART_BYTES)
-        if len(first) < PART_BYTES:
-            answer: Mapping[str, Any] = self.client.put_object(**target, **options, Body=first)
-            sent(len(first))
-        else:
-            answer = self._upload_parts(file, first, target, options, sent)
+        try:
+            if len(first) < PART_BYTES:
+                answer: Mapping[str, Any] = self.client.put_object(
+                    **target, **options, **condition, Body=first
+                )
+                sent(len(first))
+            else:
+                answer = self._upload_parts(file, first, target, options, condition, sent)
+        except ClientError as error:
+            if once and _code(error) in _NOT_THE_FIRST:
+                raise UploadedBeforeError(target["Key"]) from None
+            raise
         return RunRequest(profile, self.bucket, target["Key"], answer.get("VersionId", "null"))
 
     def _upload_parts(
@@ -76,6 +100,7 @@ class Inbox:
         first: bytes,
         target: Any,
         options: Any,
+        condition: Any,
         sent: Callable[[int], None],
     ) -> Mapping[str, Any]:
         upload: Any = {
@@ -91,7 +116,9 @@ class Inbox:
                 parts.append({"PartNumber": number, "ETag": answer["ETag"]})
                 sent(len(body))
                 body = file.read(PART_BYTES)
-            done = self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+            done = self.client.complete_multipart_upload(
+                **upload, **condition, MultipartUpload={"Parts": parts}
+            )
         except BaseException:
             # Parts of an unfinished upload cost money until somebody drops them; Ctrl-C counts.
             self.client.abort_multipart_upload(**upload)
@@ -99,20 +126,41 @@ class Inbox:
         return dict(done)
 
     def copy(
-        self, source: Source, profile: str, name: str, *, priority: str, origin: str
+        self,
+        source: Source,
+        profile: str,
+        name: str,
+        *,
+        priority: str,
+        origin: str,
+        once: bool = False,
     ) -> RunRequest:
-        """Make a new upload of a version that is there, of any size, without fetching it."""
+        """Make a new upload of a version that is there, of any size, without fetching it.
+
+        Args:
+            once: only if nothing of this name is there. Of more than 5 GB, which S3 copies in
+                parts, that is not seen.
+
+        Raises:
+            UploadedBeforeError: `once`, and somebody else was first.
+        """
         target: Any = {"Bucket": self.bucket, "Key": _key(profile, name)}
-        self.client.copy(
-            CopySource={
-                "Bucket": source.bucket,
-                "Key": source.key,
-                "VersionId": source.version_id,
-            },
-            **target,
-            # Without it, a copy keeps the options of its source.
-            ExtraArgs={"MetadataDirective": "REPLACE", **_options(priority, origin)},
-        )
+        # Without the directive, a copy keeps the options of its source.
+        options: Any = {"MetadataDirective": "REPLACE", **_options(priority, origin)}
+        version: Any = {
+            "Bucket": source.bucket,
+            "Key": source.key,
+            "VersionId": source.version_id,
+        }
+        if not once or source.size > COPIED_AT_ONCE:
+            self.client.copy(CopySource=version, **target, ExtraArgs=options)
+        else:
+            try:
+                self.client.copy_object(CopySource=version, **target, **options, IfNoneMatch="*")
+            except ClientError as error:
+                if _code(error) in _NOT_THE_FIRST:
+                    raise UploadedBeforeError(target["Key"]) from None
+                raise
         return self._current(profile, target["Key"])
 
     def uploads(self, profile: str, start: str) -> dict[str, RunRequest]:
@@ -123,6 +171,10 @@ class Inbox:
         )
         keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
         return {key.removeprefix(prefix): self._current(profile, key) for key in keys}
+
+    def current(self, profile: str, name: str) -> RunRequest:
+        """The upload of this name that is there."""
+        return self._current(profile, _key(profile, name))
 
     def _current(self, profile: str, key: str) -> RunRequest:
         head = self.client.head_object(Bucket=self.bucket, Key=key)

@@ -19,7 +19,7 @@ from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import exit_code_of, follow, found_run
 from jobferry_cli.output import note, put_json, put_table, put_text
-from jobferry_cli.status_text import next_commands, status_text
+from jobferry_cli.status_text import status_text
 from jobferry_cli.vendor_calls import vendor_asked
 
 DEFAULT_RUNS = 20
@@ -120,7 +120,7 @@ def put_ending(app: App, document: dict[str, Any]) -> ExitCode:
     """Print what became of a closed or paused run; returns the exit code that says the same."""
     if app.as_json:
         put_json(document)
-        for command in next_commands(document):
+        for command in document["next"]:
             note(f"Next:  {command}")
     else:
         put_text(status_text(document))

@@ -1,13 +1,10 @@
-"""A run's status document as people read it, and the commands that come next."""
+"""A run's status document as people read it."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import Any
 
-from jobferry.model import RunStatus
 from jobferry.report.figures import counted, duration, listed, number
 from jobferry_cli.output import printable
 from jobferry_cli.progress import progress_line
@@ -32,47 +29,29 @@ def status_text(document: Mapping[str, Any]) -> str:
     ]
     if document["origin"]:
         lines.append(f"Origin    {document['origin']}")
-    if document["waiting"]:
-        waiting = document["waiting"]
-        needs = listed(list(dict.fromkeys(str(job["waiting_for"]) for job in waiting)))
-        jobs = counted(len(waiting), "job")
-        lines.append(printable(f"Waiting   {jobs} at the vendor until somebody acts: {needs}"))
+    # A pause is what it waits for; it is said once. Many jobs may wait for one and the same.
+    lines += list(dict.fromkeys(map(_waiting, _but_pauses(document))))
     if document["paused"]:
         lines.append(printable(f"Paused    {document['paused']['reason']}"))
+    lines += [printable(f"Warning   {text}") for text in document["warnings"]]
     if document["error"]:
         lines.append(printable(f"Reason    {document['error']}"))
     if not closed:
         lines.append(f"Progress  {progress_line(document)}")
-    lines += [f"Next:     {command}" for command in next_commands(document)]
+    lines += [f"Next:     {command}" for command in document["next"]]
     return "\n".join(lines)
 
 
-def next_commands(document: Mapping[str, Any]) -> list[str]:
-    """What the operator types now, ids filled in; the most useful first."""
-    run_id, outcomes = document["run_id"], document["outcomes"]
-    if document["paused"]:
-        rows = [f"jobferry rows {run_id} --status failed"] if outcomes["failed"] else []
-        return [*rows, f"jobferry resume {run_id}", f"jobferry abort {run_id}"]
-    if document["closed_at"] is None:
-        waiting = [f"jobferry problems {run_id}"] if document["waiting"] else []
-        return [*waiting, f"jobferry watch {run_id}"]
-    if document["status"] == RunStatus.FAILED:
-        # "./" keeps a name that starts with a dash from being read as an option.
-        file = "./" + PurePosixPath(document["source"]["key"]).name
-        return [f"jobferry plan {shlex.quote(file)} --profile {document['profile']}"]
-    commands = [
-        f"jobferry rows {run_id} --status {status}"
-        for status in ("unknown", "failed", "rejected")
-        if outcomes[status]
-    ]
-    if document["error"] and outcomes["failed"]:
-        # The account refused us: its rows failed, where those of an operator's stop are skipped.
-        commands.insert(0, f"jobferry connection test {document['connection']}")
-    if document["status"] == RunStatus.ABORTED:
-        commands.append(f"jobferry rerun {run_id}")
-    elif outcomes["failed"]:
-        commands.append(f"jobferry retry {run_id}")
-    return [*commands, f"jobferry results {run_id} --out results/{run_id}"]
+def _but_pauses(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    paused = document["paused"]
+    return [each for each in document["waiting"] if not paused or each["text"] != paused["reason"]]
+
+
+def _waiting(entry: Mapping[str, Any]) -> str:
+    """What a run waits for, since when, and until when."""
+    since = f" (since {entry['since']})" if entry["since"] else ""
+    until = f" (until {entry['until']})" if entry["until"] else ""
+    return printable(f"Waiting   {entry['text']}{since}{until}")
 
 
 def _words(status: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from jobferry.connections import ConnectionMissingError
-from jobferry.steps.control_jobs import VendorUnavailableError
+from jobferry.steps.asking import VendorUnavailableError
 from jobferry.vendors.credentials import CredentialsError
 from jobferry.vendors.http import BaseUrlError
 from jobferry_cli.errors import CommandError, ExitCode
@@ -34,8 +34,10 @@ def vendor_asked(connection: str) -> Iterator[None]:
         with vendor_reached():
             yield
     except VendorUnavailableError as error:
+        verb = "test" if error.until is None else "show"
         raise CommandError(
             f"The vendor of the connection {connection} did not do as asked. {error}",
-            next_command=f"jobferry connection test {connection}",
+            next_command=f"jobferry connection {verb} {connection}",
             code=ExitCode.SERVICE,
+            error_code="vendor_unavailable" if error.until is None else "vendor_wait",
         ) from None

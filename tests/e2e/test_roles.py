@@ -122,8 +122,7 @@ REFUSED: dict[str, tuple[Attempt, ...]] = {
         Hands.start_run,
     ),
     "CloseRunFunction": (
-        Hands.read_secret,
-        Hands.write_evidence,
+        Hands.write_inbox,
         Hands.start_run,
     ),
     "SweepFunction": (

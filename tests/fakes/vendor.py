@@ -315,8 +315,11 @@ class FakeClient:
         """Whether that many requests may be sent, as `HttpClient` asks its meter."""
         return self.meter is None or all(self.meter.take() for _ in range(requests))
 
-    def test(self) -> None:
+    def test(self) -> Throttled | None:
+        if not self._paid(1):
+            return Throttled(ThrottleReason.BUDGET)
         self.requests_made += 1
+        return None
 
     def submit(
         self, operation: Operation, records: Sequence[JsonObject], token: str

@@ -44,6 +44,7 @@ _OWN: Mapping[ErrorClass, tuple[str, ...]] = {
         "vendor_error",
     ),
     ErrorClass.LOST: (
+        "aborted_by_force",
         "answer_unusable",
         "carried_out_twice",
         "evidence_missing",

@@ -42,11 +42,39 @@ class FakeS3:
     options: dict[str, str] = field(default_factory=dict)
     open_uploads: int = 0
     fail_at_part: int | None = None
+    before_write: Callable[[], None] = lambda: None
+    """What somebody else does just before a file arrives."""
 
     def put_object(
-        self, *, Bucket: str, Key: str, Body: bytes, ContentType: str, Metadata: dict[str, str]
+        self,
+        *,
+        Bucket: str,
+        Key: str,
+        Body: bytes,
+        ContentType: str,
+        Metadata: dict[str, str],
+        IfNoneMatch: str | None = None,
     ) -> dict[str, Any]:
+        self.before_write()
+        self._must_be_new(IfNoneMatch, Bucket, Key)
         return {"VersionId": self.world.objects.upload(Bucket, Key, Body, Metadata, ContentType)}
+
+    def _must_be_new(self, condition: str | None, bucket: str, key: str) -> None:
+        if condition is not None and key in self.world.objects.keys(key, bucket):
+            raise client_error("PreconditionFailed")
+
+    def copy_object(
+        self,
+        *,
+        CopySource: dict[str, str],
+        Bucket: str,
+        Key: str,
+        IfNoneMatch: str,
+        **options: Any,
+    ) -> None:
+        self.before_write()
+        self._must_be_new(IfNoneMatch, Bucket, Key)
+        self.copy(CopySource=CopySource, Bucket=Bucket, Key=Key, ExtraArgs=options)
 
     def copy(
         self, *, CopySource: dict[str, str], Bucket: str, Key: str, ExtraArgs: dict[str, Any]
@@ -83,8 +111,15 @@ class FakeS3:
         return {"ETag": f"tag-{PartNumber}"}
 
     def complete_multipart_upload(
-        self, *, Bucket: str, Key: str, UploadId: str, MultipartUpload: dict[str, Any]
+        self,
+        *,
+        Bucket: str,
+        Key: str,
+        UploadId: str,
+        MultipartUpload: dict[str, Any],
+        IfNoneMatch: str | None = None,
     ) -> dict[str, Any]:
+        self._must_be_new(IfNoneMatch, Bucket, Key)
         numbers = [part["PartNumber"] for part in MultipartUpload["Parts"]]
         assert numbers == list(range(1, len(self.parts) + 1))
         self.open_uploads -= 1
@@ -224,6 +259,12 @@ class Answer:
     def document(self) -> dict[str, Any]:
         (only,) = self.documents
         return only
+
+    @property
+    def error(self) -> dict[str, str]:
+        """The failure as scripts are told it: the last line of stdout."""
+        error: dict[str, str] = self.documents[-1]["error"]
+        return error
 
 
 class Shell:

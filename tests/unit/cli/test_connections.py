@@ -42,7 +42,8 @@ def test_put_keeps_configuration_limits_and_secret(shell: Shell, credentials: Pa
         "requests_per_minute": 400,
         "share": 0.5,
     }
-    assert shell("connection", "show", "new", "--json").document == answer.document
+    shown = shell("connection", "show", "new", "--json").document
+    assert {name: shown[name] for name in answer.document} == answer.document
     assert shell.world.ledger.limits.get("new").max_jobs(0.0) == 7
     assert json.loads(shell.secrets.values[SECRETS + "new"]) == {"bearer": SECRET}
 
@@ -87,7 +88,7 @@ def test_what_cannot_be_is_refused_and_nothing_is_kept(
     answer = put(shell, credentials, *more, "--json")
 
     assert answer.code == 1
-    assert answer.stdout == ""
+    assert answer.error["next"]
     assert shell.secrets.values == {}
     assert shell.world.ledger.config.connection("new") is None
 
@@ -184,7 +185,12 @@ def test_test_says_that_it_works(shell: Shell) -> None:
     [
         (Refused("vendor_unauthorized", "The key is wrong."), "The key is wrong."),
         (Throttled(ThrottleReason.RATE), "cannot be reached"),
-        (Throttled(ThrottleReason.RATE, 30.0), "30 seconds"),
+        (Throttled(ThrottleReason.RATE, 30.0), "no request before 2026-01-01T00:00:30.000Z"),
+        (Throttled(ThrottleReason.UNREACHABLE), "It cannot be reached."),
+        (
+            Throttled(ThrottleReason.CREDENTIALS),
+            "Its credentials cannot be read from Secrets Manager; put the connection again.",
+        ),
         (Ambiguous("the vendor answered with HTTP 502"), "HTTP 502"),
     ],
 )
@@ -201,3 +207,90 @@ def test_test_says_why_it_does_not_work(
     assert answer.document["ok"] is False
     assert reason in answer.document["reason"]
     assert answer.stderr.splitlines()[-1] == f"Next:  jobferry connection show {CONNECTION}"
+
+
+def test_test_is_paid_for(shell: Shell) -> None:
+    shell("connection", "test", CONNECTION)
+    shown = shell("connection", "show", CONNECTION, "--json").document
+    assert shown["requests_last_minute"] == 1
+
+
+def test_test_asks_nobody_while_the_connection_waits(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[None] = []
+    monkeypatch.setattr(FakeClient, "test", lambda _: asked.append(None))
+    shell.world.ledger.limits.block(CONNECTION, shell.world.clock.now() + 60)
+    answer = shell("connection", "test", CONNECTION, "--json")
+    assert (answer.code, asked) == (2, [])
+    assert "no request before 2026-01-01T00:01:00.000Z" in answer.error["text"]
+    assert answer.error["next"] == f"jobferry connection show {CONNECTION}"
+
+
+def test_a_wait_that_the_vendor_asks_for_is_kept(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = Throttled(ThrottleReason.RATE, 90.0)
+    monkeypatch.setattr(FakeClient, "test", lambda _: said)
+    shell("connection", "test", CONNECTION)
+    shown = shell("connection", "show", CONNECTION, "--json").document
+    assert shown["blocked_until"] == "2026-01-01T00:01:30.000Z"
+
+
+def test_show_tells_what_it_waits_for_and_unblock_ends_it(shell: Shell) -> None:
+    limits, now = shell.world.ledger.limits, shell.world.clock.now()
+    limits.ensure(CONNECTION, 30)
+    limits.block(CONNECTION, now + 600)
+    limits.full(CONNECTION, now + 300)
+    limits.learn_jobs(CONNECTION, 5, now)
+    limits.told_rate(CONNECTION, 700)
+    shown = shell("connection", "show", CONNECTION, "--json").document
+    assert (shown["blocked_until"], shown["full_until"]) == (
+        "2026-01-01T00:10:00.000Z",
+        "2026-01-01T00:05:00.000Z",
+    )
+    assert (shown["in_flight"], shown["slots"]) == (0, 5)
+    assert shown["learned"] == {
+        "jobs": 5,
+        "told_jobs": None,
+        "requests_per_minute": None,
+        "told_requests_per_minute": 700,
+    }
+    text = shell("connection", "show", CONNECTION).stdout
+    assert "until 2026-01-01T00:10:00.000Z" in text
+    assert text.splitlines()[-1] == f"Next:     jobferry connection unblock {CONNECTION}"
+
+    answer = shell("connection", "unblock", CONNECTION, "--json")
+    assert (answer.document["blocked_until"], answer.document["full_until"]) == (None, None)
+    assert answer.document["slots"] == 5
+    assert "Waiting" not in shell("connection", "show", CONNECTION).stdout
+    assert shell("connection", "unblock", "none").code == 1
+
+
+@pytest.mark.parametrize("rests", [False, True], ids=["jobs in flight", "nothing in flight"])
+def test_an_open_run_keeps_the_address(shell: Shell, credentials: Path, rests: bool) -> None:
+    from jobferry.steps.lane import LaneState
+
+    run = shell.world.planned(things(3))
+    if not rests:
+        shell.world.submit(LaneState(run.run_id, 0))
+    words = ("connection", "put", CONNECTION, "--vendor", "fake", "--credentials", credentials)
+    before = shell.world.ledger.config.connection(CONNECTION)
+    moved = shell(*words, "--base-url", "https://other.example", "--json")
+    assert (moved.code, moved.error["code"]) == (1, "connection_in_use")
+    assert run.run_id in moved.error["text"]
+    assert moved.error["next"] == f"jobferry abort {run.run_id}"
+    assert shell.world.ledger.config.connection(CONNECTION) == before
+    assert shell.secrets.values == {}
+
+    same = shell(*words, "--base-url", "https://acme.example", "--max-jobs", 3)
+    assert same.code == 0, "its limits and credentials may change"
+
+
+def test_a_closed_run_does_not_keep_the_address(shell: Shell, credentials: Path) -> None:
+    shell.world.carried(things(3))
+    answer = shell(
+        *("connection", "put", CONNECTION, "--vendor", "fake", "--credentials", credentials),
+        *("--base-url", "https://other.example"),
+    )
+    assert answer.code == 0

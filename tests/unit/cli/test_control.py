@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.fakes.world import CONNECTION, things
 from tests.unit.cli.shell import Shell
 
@@ -79,12 +77,36 @@ def test_delete_says_what_the_vendor_keeps(shell: Shell) -> None:
     assert answer.stdout == f"Run {run.run_id} is deleted: 2 rows.\n"
 
 
-@pytest.mark.parametrize("command", ["abort", "problems"])
-def test_a_connection_that_is_gone_is_a_sentence(shell: Shell, command: str) -> None:
+def test_a_connection_that_is_gone_is_a_sentence(shell: Shell) -> None:
     run = shell.world.planned(things(3))
     shell.world.ledger.config.delete_connection(CONNECTION)
-    answer = shell(command, run.run_id)
+    answer = shell("problems", run.run_id)
 
     assert answer.code == 2
     assert f"There is no connection '{CONNECTION}'" in answer.stderr
     assert answer.stderr.splitlines()[-1] == f"Next:  jobferry connection test {CONNECTION}"
+
+
+def test_abort_needs_no_connection(shell: Shell) -> None:
+    run = shell.world.planned(things(3))
+    shell.world.ledger.config.delete_connection(CONNECTION)
+    answer = shell("abort", run.run_id, "--json")
+    assert (answer.code, answer.document["error"]) == (0, "Stopped by an operator.")
+
+
+def test_abort_by_force_closes_the_run(shell: Shell) -> None:
+    run = shell.world.planned(things(3))
+    answer = shell("abort", run.run_id, "--force", "--reason", "Stuck.", "--json")
+    assert (answer.code, answer.document["error"]) == (0, "Stuck.")
+    shell.states.go_on()
+    document = shell("status", run.run_id, "--json").document
+    assert (document["status"], document["outcomes"]["skipped"]) == ("aborted", 3)
+    assert shell.world.account.submissions == []
+
+
+def test_the_priority_of_a_run_that_is_over_changes_nothing(shell: Shell) -> None:
+    run = shell.world.carried(things(2))
+    answer = shell("priority", run.run_id, "high", "--json")
+    assert answer.code == 1
+    assert "is over" in answer.error["text"]
+    assert shell.world.run(run.run_id) == run

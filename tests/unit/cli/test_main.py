@@ -40,9 +40,12 @@ def test_failures_of_aws_are_sentences_with_a_command(
     answer = shell("status", "things-1", "--json")
 
     assert answer.code == 2
-    assert answer.stdout == ""
     assert said in answer.stderr
     assert answer.stderr.splitlines()[-1].startswith(f"Next:  {next_command}")
+    assert answer.document.keys() == {"error"}
+    assert answer.error["code"] == "service"
+    assert said in answer.error["text"]
+    assert answer.error["next"].startswith(next_command)
 
 
 def test_what_is_not_expected_is_not_hidden(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,6 +76,13 @@ def test_wrong_usage_is_exit_code_1(shell: Shell, words: tuple[str, ...]) -> Non
     assert answer.code == 1
     assert answer.stdout == ""
     assert "Error: " in answer.stderr
+
+    for_scripts = shell("--json", *words)
+    assert for_scripts.code == 1
+    assert for_scripts.document.keys() == {"error"}
+    assert for_scripts.error["code"] == "usage"
+    assert for_scripts.error["text"] in answer.stderr
+    assert for_scripts.error["next"].endswith("--help")
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_every_problem_is_said_and_nothing_is_kept(
     answer = put(shell, tmp_path, text, "--json")
 
     assert answer.code == 1
-    assert answer.stdout == ""
+    assert answer.error["code"] == "input"
     assert all(words in answer.stderr for words in said)
     assert answer.stderr.splitlines()[-1].startswith("Next:  jobferry ")
     assert shell.world.ledger.config.profile("new") is None

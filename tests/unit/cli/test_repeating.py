@@ -61,8 +61,8 @@ def test_retry_sends_the_failed_rows_and_no_others(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("words", "refs"),
     [
-        (["--unknown"], ["r2", "r3"]),
-        (["--unknown", "--rejected"], ["r2", "r3", "r5"]),
+        (["--unknown", "--yes"], ["r2", "r3"]),
+        (["--unknown", "--rejected", "--yes"], ["r2", "r3", "r5"]),
         (["--rejected"], ["r2", "r5"]),
     ],
 )
@@ -73,8 +73,9 @@ def test_retry_takes_more_when_asked(shell: Shell, words: list[str], refs: list[
         {"columns": {"Name": {"field": "name", "optional": True}, "Ref": "ref"}}
     )
     sent = len(shell.world.account.submissions)
+    answer = shell("retry", origin.run_id, *words, "--json")
     failing(shell, ())
-    answer = shell("retry", origin.run_id, *words, "--wait", "--json")
+    shell.states.go_on()
 
     assert answer.code == 0
     assert answer.document["origin"] == origin.run_id
@@ -85,7 +86,7 @@ def test_retry_without_failed_rows_says_so(shell: Shell) -> None:
     origin = shell.world.carried(things(3))
     answer = shell("retry", origin.run_id, "--json")
 
-    assert (answer.code, answer.stdout) == (1, "")
+    assert (answer.code, answer.error["code"]) == (1, "input")
     assert "has no failed rows; there is nothing to retry" in answer.stderr
     assert answer.stderr.splitlines()[-1] == f"Next:  jobferry status {origin.run_id}"
 
@@ -114,8 +115,8 @@ def test_other_rows_of_a_run_that_was_retried_are_no_surprise(shell: Shell) -> N
     assert answer.code == 1
     assert f"sent again before, by the run {retried}" in answer.stderr
     assert answer.stderr.splitlines()[-1] == f"Next:  jobferry rerun {retried}"
-    assert shell("retry", origin.run_id, "--unknown").code == 1
-    assert shell("retry", origin.run_id, "--unknown", "--again").code == 0
+    assert shell("retry", origin.run_id, "--unknown", "--yes").code == 1
+    assert shell("retry", origin.run_id, "--unknown", "--yes", "--again").code == 0
 
 
 def test_rows_that_cannot_be_read_stay_behind(shell: Shell) -> None:
@@ -247,3 +248,66 @@ def test_a_file_that_is_no_longer_kept(shell: Shell) -> None:
         answer = shell(command, origin.run_id)
         assert answer.code == 1
         assert "no longer kept" in answer.stderr
+
+
+def test_two_retries_at_once_are_one_run(shell: Shell) -> None:
+    """The other lists the uploads a moment before this one's file arrives."""
+    failing(shell, {"r2"})
+    origin = shell.world.carried(things(3))
+    sent = len(shell.world.account.submissions)
+    other: list[str] = []
+
+    def somebody_else() -> None:
+        if not other:
+            other.append("")
+            other[0] = shell("retry", origin.run_id, "--json").document["run_id"]
+
+    shell.s3.before_write = somebody_else
+    answer = shell("retry", origin.run_id, "--json")
+    shell.states.go_on()
+
+    assert answer.document["run_id"] == other[0]
+    assert "being sent again already" in answer.stderr
+    assert received_by(shell, sent) == ["r2"]
+    shell.s3.before_write = lambda: None
+    again = shell("retry", origin.run_id, "--again", "--json")
+    assert again.document["run_id"] != other[0]
+
+
+def test_unknown_rows_are_looked_up_first(shell: Shell) -> None:
+    failing(shell, set(), {"r3"})
+    origin = shell.world.carried(things(4))
+    failing(shell, ())
+    sent = len(shell.world.account.submissions)
+
+    answer = shell("retry", origin.run_id, "--unknown", "--json")
+
+    assert answer.code == 1
+    assert "there is nothing to retry" in answer.error["text"]
+    assert shell.world.run(origin.run_id).outcomes["unknown"] == 0
+    assert received_by(shell, sent) == []
+
+
+def test_what_may_have_been_done_is_not_repeated_without_a_yes(shell: Shell) -> None:
+    failing(shell, {"r2"}, {"r3"})
+    origin = shell.world.carried(things(4))
+    sent = len(shell.world.account.submissions)
+
+    answer = shell("retry", origin.run_id, "--unknown", "--json")
+
+    assert (answer.code, answer.error["code"]) == (1, "would_repeat")
+    assert "1 row of run" in answer.error["text"]
+    assert answer.error["next"] == f"jobferry retry {origin.run_id} --unknown --yes"
+    shell.states.go_on()
+    assert received_by(shell, sent) == []
+
+
+def test_what_can_be_repeated_needs_no_yes(shell: Shell) -> None:
+    shell.world.put_profile({"operation": UPSERT})
+    failing(shell, {"r2"}, {"r3"})
+    origin = shell.world.carried(things(4))
+    sent = len(shell.world.account.submissions)
+    assert shell("retry", origin.run_id, "--unknown", "--json").code == 0
+    failing(shell, ())
+    shell.states.go_on()
+    assert sorted(set(received_by(shell, sent))) == ["r2", "r3"]

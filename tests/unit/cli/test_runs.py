@@ -66,7 +66,13 @@ def test_an_unknown_run_is_exit_code_1(shell: Shell, command: str) -> None:
     answer = shell(command, "things-000000000000", "--json")
 
     assert answer.code == 1
-    assert answer.stdout == ""
+    assert answer.document == {
+        "error": {
+            "code": "input",
+            "text": "There is no run 'things-000000000000'.",
+            "next": "jobferry runs",
+        }
+    }
     assert "There is no run 'things-000000000000'" in answer.stderr
     assert answer.stderr.splitlines()[-1] == "Next:  jobferry runs"
     assert not [item for item in shell.world.table.items() if item["pk"].startswith("RUN#")]

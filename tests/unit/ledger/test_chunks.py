@@ -316,6 +316,7 @@ class TestSettle:
         assert run.failures == run.fresh_failures == {"RecordInvalid": 7, "http_422": 3}
         assert (run.carried, run.fresh_carried) == (10, 10)
         ledger.runs.pause(RUN, Pause("breaker", "Stop.", NOW))
+        run = ledger.runs.must_get(RUN)
         ledger.runs.resume(run)
         run = ledger.runs.must_get(RUN)
         assert run.fresh_failures == {"RecordInvalid": 0, "http_422": 0}

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from jobferry.ledger.runs import Run
+from jobferry.ledger.runs import Pause, Run
 from jobferry.model import JsonObject, OutcomeStatus, RecordResult, RunStatus
 from jobferry.steps.control_jobs import abort_run
 from jobferry.steps.lane import LaneState, timestamp
@@ -462,3 +462,15 @@ class TestAbort:
             assert set(world.account.carried_out.values()) <= {1}
             assert run.outcomes[SUCCEEDED] == len(world.account.carried_out)
             return seen
+
+
+def test_a_pause_that_came_since_is_not_ended_by_an_old_yes(world: World) -> None:
+    run = world.execute(world.drop(things(9), options=trial(3)))
+    seen = world.run(run.run_id)
+    assert world.ledger.runs.resume(seen)
+    later = Pause("breaker", "Too many rows failed.", world.clock.now() + 1)
+    assert world.ledger.runs.pause(run.run_id, later)
+
+    assert not world.ledger.runs.resume(seen)
+
+    assert world.run(run.run_id).pause == later

@@ -42,6 +42,14 @@ def test_a_closed_run(world: World) -> None:
         "error": None,
         "paused": None,
         "waiting": [],
+        "warnings": [],
+        "by": {"started": None, "aborted": None, "resumed": None},
+        "next": [
+            f"jobferry rows {run.run_id} --status failed",
+            f"jobferry rows {run.run_id} --status rejected",
+            f"jobferry retry {run.run_id}",
+            f"jobferry results {run.run_id} --out results/{run.run_id}",
+        ],
     }
     assert 20 <= document["seconds"] <= 40
     assert document["closed_at"].startswith("2026-01-01T00:00:")

@@ -87,6 +87,8 @@ class Chunk:
     twice        a job that turned out to have been made by one of these all the same
     settled_rows rows whose outcome it decided; the rest went into other chunks
     holds_slot   a slot of the connection is taken for it
+    end_asked    the vendor was asked to end its job
+    priority_asked  the priority that its job was last told
     """
 
     run_id: str
@@ -120,6 +122,8 @@ class Chunk:
     settled_rows: int | None = None
     holds_slot: bool = True
     expires_at: int = 0
+    end_asked: bool = False
+    priority_asked: str | None = None
 
     @property
     def in_flight(self) -> bool:
@@ -435,6 +439,27 @@ class Chunks:
         move = _move(chunk, (ChunkState.CLAIMED,), searched_at=now, **noted)
         gone = tuple(name for name, value in known.items() if value is None)
         return self._all_or_none([replace(move, remove=gone)])
+
+    def note_asked(self, asked: Chunk) -> bool:
+        """The vendor was asked to end a chunk's job, or told its priority, as the chunk says."""
+        changes: dict[str, Any] = {"end_asked": asked.end_asked}
+        if asked.priority_asked is not None:
+            changes["priority_asked"] = asked.priority_asked
+        return self._all_or_none([_move(asked, (ChunkState.SUBMITTED,), **changes)])
+
+    def adopt_late(self, connection: str, chunk: Chunk, job_id: str) -> bool:
+        """The lost submission of a settled chunk turned out to be this job, after all.
+
+        Returns:
+            False when another chunk has that job, or this one has another.
+        """
+        found = _move(chunk, (ChunkState.SETTLED,), job_id=job_id)
+        return self._all_or_none(
+            [
+                replace(found, condition=f"{found.condition} AND attribute_not_exists(job_id)"),
+                _job_mark(connection, chunk, job_id),
+            ]
+        )
 
     def give_back(
         self,
@@ -845,4 +870,6 @@ def _chunk(item: Item) -> Chunk:
         settled_rows=sum(item["counts"].values()) if "counts" in item else None,
         holds_slot=item.get("holds_slot", True),
         expires_at=item.get("expires_at", 0),
+        end_asked=item.get("end_asked", False),
+        priority_asked=item.get("priority_asked"),
     )

@@ -268,6 +268,18 @@ class LimitsOf:
         """No submission before `until`: the vendor has no slot for us."""
         self._extend(connection, "full_until", until)
 
+    def unblock(self, connection: str) -> None:
+        """Forget every wait that a vendor asked for: an operator knows better."""
+        with suppress(ConditionFailedError):  # nothing was ever asked of it
+            self._table.write(
+                Update(
+                    keys.connection(connection),
+                    keys.LIMITS,
+                    remove=("blocked_until", "full_until", "outage"),
+                    condition="attribute_exists(pk)",
+                )
+            )
+
     def _extend(self, connection: str, attribute: str, until: float) -> None:
         try:
             self._table.write(

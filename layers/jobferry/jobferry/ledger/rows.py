@@ -16,7 +16,7 @@ from jobferry.ledger.table import (
     Table,
     Update,
 )
-from jobferry.model import ChunkState, Outcome, OutcomeStatus, RunStatus
+from jobferry.model import ChunkState, Outcome, OutcomeStatus
 
 ERROR_CHARACTERS = 500
 """Longer error texts are cut: a row of at most 1 KB costs one write unit."""
@@ -99,12 +99,13 @@ class Rows:
     def resolve(
         self, run_id: str, outcomes: Sequence[Outcome], expires_at: int
     ) -> Counter[OutcomeStatus]:
-        """Decide rows of a closed run that are unknown, each once, and count them anew.
+        """Decide rows that are unknown, each once, and count them anew.
 
-        Rows and counters change together, and the run is `closing` from then on.
+        Rows and counters change together, while the run is open (`Runs.ask_resolve`).
 
         Returns:
-            What this call decided; rows that were decided before are missing.
+            What this call decided; rows that were decided before are missing, and all of them when
+            the run is closed or gone.
         """
         done: Counter[OutcomeStatus] = Counter()
         step = TRANSACTION_ITEMS - 1
@@ -124,18 +125,17 @@ class Rows:
                 counted = Update(
                     keys.run(run_id),
                     keys.META,
-                    assign={"status": RunStatus.CLOSING.value},
+                    condition="attribute_exists(pk) AND attribute_not_exists(closed_at)",
                     add={
                         f"n_{OutcomeStatus.UNKNOWN.value}": -len(batch),
                         **{f"n_{status.value}": n for status, n in counts.items()},
                     },
-                    condition="attribute_exists(pk)",
                 )
                 try:
                     self._table.transact([*puts, counted])
                 except ConditionFailedError as error:
-                    if error.failed == (len(batch),):
-                        return done  # the run is gone
+                    if len(batch) in error.failed:
+                        return done
                     batch = [o for i, o in enumerate(batch) if i not in error.failed]
                 else:
                     done += counts

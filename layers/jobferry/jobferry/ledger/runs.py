@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from jobferry.ledger import keys
@@ -19,6 +19,14 @@ from jobferry.model import OutcomeStatus, RunStatus, Span
 from jobferry.troubles import POLL, SOURCE, SUBMIT, Trouble, met
 
 _OPEN = "attribute_exists(pk) AND attribute_not_exists(closed_at)"
+
+MOST_WARNINGS = 20
+"""Warnings that a run keeps; more tell nothing new."""
+
+WARNING_CHARACTERS = 300
+
+_TRIES = 5
+"""Lanes that warn at the same moment meet; each try lets one of them pass."""
 
 CHUNKS_PER_PAGE = 100
 """Chunks whose spans share one item: 4 KB as a rule, and at worst (every other row bad) some
@@ -74,6 +82,26 @@ class Pause:
     code: str
     reason: str
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resolving:
+    """An operator's wish that the vendor be asked once more about rows that are unknown.
+
+    asked_at  epoch seconds
+    after     the last chunk that was looked after
+    jobs      jobs that were asked about so far
+    ended     of these, jobs whose results could be read
+    unknown   rows that were unknown when it began
+    done      nothing more can be learned now
+    """
+
+    asked_at: float
+    after: int = 0
+    jobs: int = 0
+    ended: int = 0
+    unknown: int = 0
+    done: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +161,18 @@ class Run:
     expires_at: int = 0
     """When the table forgets what is written of the run now (epoch seconds). Prolonged while it
     is open."""
+    end_jobs: bool = False
+    """An operator wants the vendor to end the run's jobs: its lanes ask for it."""
+    priority_at: float = 0.0
+    """When an operator has changed the priority (epoch seconds): lanes tell jobs made before."""
+    forced: bool = False
+    """An operator wants it closed whatever happens: no lane carries it any more."""
+    resolving: Resolving | None = None
+    """The last wish for a resolve, and how far it is."""
+    warnings: tuple[str, ...] = ()
+    """What the vendor or the plan warned of, for a person."""
+    by: Mapping[str, str] = field(default_factory=dict)
+    """Who `started`, `aborted`, `resumed` it, as far as known."""
 
     @property
     def trouble(self) -> Trouble | None:
@@ -358,10 +398,11 @@ class Runs:
         }
         if after.done:
             plan |= {"planned_at": now}
-        condition = "plan_offset = :offset AND plan_done = :undone"
+        condition = "plan_offset = :offset AND plan_done = :undone AND attribute_not_exists(forced)"
         values: dict[str, Any] = {":undone": False, ":offset": before.offset}
         if before.dialect is None:
-            condition, values = "attribute_not_exists(plan_done)", {}
+            condition = "attribute_not_exists(plan_done) AND attribute_not_exists(forced)"
+            values = {}
         return self._change(
             run_id,
             assign=plan,
@@ -445,9 +486,87 @@ class Runs:
         )
         return now
 
-    def prioritise(self, run_id: str, priority: str) -> None:
-        """Keep another priority of a run."""
-        self._change(run_id, assign={"priority": priority}, condition="attribute_exists(pk)")
+    def prioritise(self, run_id: str, priority: str, now: float) -> bool:
+        """Keep another priority of a run; lanes tell the jobs that were made before.
+
+        Returns:
+            False when it is closed, or gone.
+        """
+        return self._change(
+            run_id,
+            assign={"priority": priority, "priority_at": now},
+            condition=_OPEN,
+        )
+
+    def abort(self, run_id: str, halt: Halt, *, end_jobs: bool) -> bool:
+        """Stop sending, and note whether lanes ask the vendor to end jobs. The first reason stays.
+
+        Returns:
+            False when it is closed, or gone.
+        """
+        return self._change(
+            run_id,
+            assign={"end_jobs": True} if end_jobs else {},
+            assign_once={"halt": {"code": halt.code, "reason": halt.reason}},
+            condition=_OPEN,
+        )
+
+    def force(self, run_id: str, halt: Halt) -> bool:
+        """Have a run closed with what is known of it. The first reason stays.
+
+        Returns:
+            False when it is closed, or gone.
+        """
+        return self._change(
+            run_id,
+            assign={"forced": True},
+            assign_once={"halt": {"code": halt.code, "reason": halt.reason}},
+            remove=("rests",),
+            condition=_OPEN,
+        )
+
+    def ask_resolve(self, run: Run, now: float) -> bool:
+        """Open a closed run again, so that an execution asks about its unknown rows.
+
+        Returns:
+            False when it is open already, or gone.
+        """
+        asked = Resolving(now, unknown=run.outcomes.get(OutcomeStatus.UNKNOWN, 0))
+        return self._change(
+            run.run_id,
+            assign={"resolving": asdict(asked), "status": RunStatus.CLOSING.value},
+            remove=("closed_at", "close", "rests", "expires_at"),
+            condition="attribute_exists(closed_at)",
+        )
+
+    def go_on_resolving(self, run_id: str, before: Resolving, after: Resolving) -> bool:
+        """Note how far a resolve is; false when somebody else is further, or it is over."""
+        return self._change(
+            run_id,
+            assign={"resolving": asdict(after)},
+            condition=f"resolving = :before AND {_OPEN}",
+            values={":before": asdict(before)},
+        )
+
+    def warn(self, run_id: str, text: str) -> None:
+        """Keep a warning for a person: each once, and not more than `MOST_WARNINGS`."""
+        text = text[:WARNING_CHARACTERS]
+        for _ in range(_TRIES):
+            item = self._table.get(keys.run(run_id), keys.META)
+            if item is None:
+                return
+            before = item.get("warnings")
+            known = json.loads(before or "[]")
+            if text in known or len(known) >= MOST_WARNINGS:
+                return
+            was = "attribute_not_exists(warnings)" if before is None else "warnings = :before"
+            if self._change(
+                run_id,
+                assign={"warnings": json.dumps([*known, text])},
+                condition=f"attribute_exists(pk) AND {was}",
+                values={} if before is None else {":before": before},
+            ):
+                return
 
     def halt(self, run_id: str, halt: Halt) -> bool:
         """Stop sending. The first reason stays; false when the run is closed or gone."""
@@ -508,13 +627,14 @@ class Runs:
         Args:
             run: as it was read; a pause that has come since stays.
         """
+        if run.pause is None:
+            return False
         return self._change(
             run.run_id,
             assign={"failures_seen": json.dumps(run.failures), "carried_seen": run.carried},
             remove=("pause",),
-            condition="attribute_exists(pause) AND execution = :execution "
-            "AND attribute_not_exists(closed_at)",
-            values={":execution": run.execution},
+            condition=f"pause = :seen AND execution = :execution AND {_OPEN}",
+            values={":seen": asdict(run.pause), ":execution": run.execution},
         )
 
     def save_close(self, run_id: str, key: str | None) -> None:
@@ -538,11 +658,14 @@ class Runs:
         error: str | None = None,
         *,
         expires_at: int = 0,
+        resolving: Resolving | None = None,
     ) -> bool:
         """Give the run its final status; false when it has one already.
 
         Args:
             expires_at: when the table forgets it (epoch seconds); 0: never.
+            resolving: as it was read before the proof of the sum. Whoever proved it before an
+                operator asked for a resolve has old files and an old status, and is too late.
         """
         fields: dict[str, Any] = {
             "figures": json.dumps(figures),
@@ -554,12 +677,14 @@ class Runs:
             fields["expires_at"] = expires_at
         if error is not None:
             fields["error"] = error
+        same = "attribute_not_exists(resolving)" if resolving is None else "resolving = :resolving"
         troubles = tuple(keys.TROUBLE + where for where in (SUBMIT, POLL, SOURCE))
         closed = self._change(
             run_id,
             assign=fields,
             remove=("close", "pause", "rests", *troubles),
-            condition=_OPEN,
+            condition=f"{_OPEN} AND {same}",
+            values={} if resolving is None else {":resolving": asdict(resolving)},
         )
         if not expires_at:
             return closed
@@ -586,16 +711,6 @@ class Runs:
             if 0 < item.get("expires_at", 0) < expires_at - 86_400:
                 with suppress(ConditionFailedError):
                     self._table.write(_prolonged(item, expires_at))
-
-    def reopen(self, run_id: str) -> bool:
-        """Have a run closed once more, of which rows were decided after it was closed."""
-        return self._change(
-            run_id,
-            remove=("closed_at", "close", "expires_at"),
-            condition="#status = :closing",
-            names={"#status": "status"},
-            values={":closing": RunStatus.CLOSING.value},
-        )
 
     def fail(self, run_id: str, reason: str) -> bool:
         """The file or the profile cannot be used at all; CloseRun gives the closing time.
@@ -714,6 +829,7 @@ def decode_chunks(text: str) -> list[PlannedChunk]:
 
 def _run(item: Item) -> Run:
     source = item["source"]
+    resolving = item.get("resolving")
     halt, pause = item.get("halt"), item.get("pause")
     return Run(
         run_id=item["run_id"],
@@ -775,4 +891,10 @@ def _run(item: Item) -> Run:
         },
         # Runs of before have an end from the beginning.
         expires_at=item["kept_until"] if "kept_until" in item else item.get("expires_at", 0),
+        end_jobs=item.get("end_jobs", False),
+        priority_at=item.get("priority_at", 0.0),
+        forced=item.get("forced", False),
+        resolving=Resolving(**resolving) if resolving else None,
+        warnings=tuple(json.loads(item.get("warnings", "[]"))),
+        by=item.get("by", {}),
     )

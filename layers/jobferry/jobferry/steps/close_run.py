@@ -24,8 +24,9 @@ from jobferry.steps.elsewhere import is_elsewhere, pause_elsewhere
 from jobferry.steps.lane import timestamp
 from jobferry.steps.outlook import figures
 from jobferry.steps.pausing import rest
+from jobferry.steps.resolve_run import resolve_on
 from jobferry.steps.summary import ErrorTally, build_report
-from jobferry.steps.write_off import out_of_reach, write_off
+from jobferry.steps.write_off import give_up_plan, why_written_off, write_off
 from jobferry.troubles import SOURCE, SOURCE_MISSING, SOURCE_UNREADABLE, TEXTS
 from jobferry.vendors import vendor_named
 
@@ -63,6 +64,10 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
     run = deps.ledger.runs.must_get(run_id)
     if run.status.closed and run.closed_at is not None:
         return _closed(run, deps)
+    if not resolve_on(run, deps, deadline):
+        return {"run_id": run_id, "state": CLOSING}
+    give_up_plan(run, deps)
+    run = deps.ledger.runs.must_get(run_id)
     if run.status is RunStatus.FAILED:
         return _finish(run, ErrorTally(), [], run.outcomes, deps)
     if (moved := _elsewhere(run, deps)) is not None:
@@ -74,7 +79,7 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
     in_flight = list(deps.ledger.chunks.in_flight(run.connection, run_id))
     pool = deps.ledger.chunks.pool(run_id)
     unsettled = in_flight or pool.left or pool.end <= run.plan.chunks
-    if unsettled and (reason := out_of_reach(run, deps)) is not None:
+    if unsettled and (reason := why_written_off(run, deps)) is not None:
         if not write_off(run, reason, deps, deadline):
             return {"run_id": run_id, "state": CLOSING}
         return close_run(run_id, deps, deadline)
@@ -279,7 +284,14 @@ def _finish(
     deps.ledger.chunks.forget_all(run.connection, run.run_id)
     expires_at = int(now) + deps.ledger.retention
     if deps.ledger.runs.close(
-        run.run_id, status, now, requests, closeness, error, expires_at=expires_at
+        run.run_id,
+        status,
+        now,
+        requests,
+        closeness,
+        error,
+        expires_at=expires_at,
+        resolving=run.resolving,
     ):
         deps.log(
             "run closed",

@@ -1,18 +1,21 @@
 """What an operator can do to a run under way: stop it, change its priority, see what it waits for.
 
 What the vendor lets us do to jobs is declared in its capabilities; the rest happens on our side.
+What concerns a run's jobs is a wish, noted on the run, that its lanes carry out (`carry_wishes`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from jobferry.ledger.chunks import Chunk
 from jobferry.ledger.runs import Halt, Run
 from jobferry.model import ChunkState
+from jobferry.steps.asking import asking
 from jobferry.steps.deps import Deps
+from jobferry.steps.paying import keep_throttle
 from jobferry.vendors.base import (
     Ambiguous,
     JobControl,
@@ -20,9 +23,14 @@ from jobferry.vendors.base import (
     JobReading,
     Refused,
     Throttled,
+    ThrottleReason,
 )
 
 ABORTED = "aborted"
+
+DELETED_AT_ONCE = 20
+"""Jobs whose records are removed together. Where one is gone already they go one by one, which few
+requests a minute must be enough for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,48 +42,55 @@ class WaitingProblem:
     rows: tuple[tuple[str, int, str], ...]
 
 
-class VendorUnavailableError(Exception):
-    """The vendor did not answer, or refused; the message says what it said."""
-
-
 class RunOpenError(Exception):
     """The run is on its way, and what was asked for takes a closed one."""
 
 
-def abort_run(run: Run, reason: str, deps: Deps, *, cleanup: bool = True) -> int:
-    """Send nothing more of a run, and ask the vendor to end its jobs where it can.
+def abort_run(run: Run, reason: str, deps: Deps, *, cleanup: bool = True) -> bool:
+    """Send nothing more of a run, and have its lanes ask the vendor to end its jobs where it can.
 
-    Jobs that cannot be stopped are seen through, and rows never sent become `skipped`. A run that
-    rests in a pause takes an execution for that: `pausing.carry_on`.
+    No vendor is asked here: see `carry_wishes`. Jobs that cannot be ended are seen through, and
+    rows never sent become `skipped`. A run that rests in a pause takes an execution for that:
+    `pausing.carry_on`.
 
-    Returns:
-        How many jobs the vendor was asked to end.
-    """
-    deps.ledger.runs.halt(run.run_id, Halt(ABORTED, reason))
-    linked = deps.connections.link(run.connection)
-    if not cleanup or not linked.vendor.capabilities.abort:
-        return 0
-    control = cast("JobControl", linked.client)
-    asked = 0
-    for chunk in _jobs(run, deps):
-        told = control.abort(str(chunk.job_id), reason=reason, cleanup=True)
-        asked += told is None
-    return asked
-
-
-def change_priority(run: Run, priority: str, deps: Deps) -> int:
-    """Keep a run's priority, and tell the vendor's jobs where it can be told.
+    Args:
+        cleanup: false leaves the vendor's jobs alone.
 
     Returns:
-        How many jobs were told.
+        Whether it is being stopped; false when it is over.
     """
-    deps.ledger.runs.prioritise(run.run_id, priority)
-    linked = deps.connections.link(run.connection)
-    if run.closed_at is not None or not linked.vendor.capabilities.priority:
-        return 0
-    control = cast("JobControl", linked.client)
-    word = linked.vendor.capabilities.priority_word(priority)
-    return sum(control.set_priority(str(chunk.job_id), word) is None for chunk in _jobs(run, deps))
+    if deps.ledger.runs.abort(run.run_id, Halt(ABORTED, reason), end_jobs=cleanup):
+        deps.log("run aborted", run_id=run.run_id, cleanup=cleanup)
+        return True
+    return False
+
+
+def force_run(run: Run, reason: str, deps: Deps, start: Callable[[str, str], None]) -> bool:
+    """Have a run closed with what is known of it, whatever stands in the way of its lanes.
+
+    Rows under way become `unknown`, rows never sent `skipped` (`write_off`). Repeating it is
+    harmless.
+
+    Args:
+        start: (run id, ARN of the execution that carries it): start one that closes the run.
+
+    Returns:
+        Whether it is being closed; false when it is over.
+    """
+    if not deps.ledger.runs.force(run.run_id, Halt(ABORTED, reason)):
+        return False
+    deps.warn("run ended by force", run_id=run.run_id)
+    start(run.run_id, run.execution)
+    return True
+
+
+def change_priority(run: Run, priority: str, deps: Deps) -> bool:
+    """Keep a run's priority, and have its lanes tell the vendor's jobs where they can be told.
+
+    Returns:
+        False when the run is over.
+    """
+    return deps.ledger.runs.prioritise(run.run_id, priority, deps.now())
 
 
 def waiting_jobs(run: Run, deps: Deps) -> Sequence[JobReading]:
@@ -86,14 +101,17 @@ def waiting_jobs(run: Run, deps: Deps) -> Sequence[JobReading]:
     """
     if run.closed_at is not None or not run.connection:
         return ()
-    linked = deps.connections.link(run.connection)
-    job_ids = [str(chunk.job_id) for chunk in _jobs(run, deps)]
-    if not job_ids or not linked.vendor.capabilities.problems:
+    capabilities = deps.connections.link(run.connection).vendor.capabilities
+    job_ids = [str(chunk.job_id) for chunk in _jobs(run, deps)] if capabilities.problems else []
+    if not job_ids:
         return ()
-    answer = linked.client.poll(job_ids)
-    if not answer.readings:
-        told = answer.refused or answer.throttled or Ambiguous(answer.problem or "no answer")
-        raise VendorUnavailableError(in_words(told))
+    with asking(run.connection, deps) as asked:
+        answer = asked.linked.client.poll(job_ids)
+        if not answer.readings:
+            told = answer.refused or answer.throttled or Ambiguous(answer.problem or "No answer")
+            raise asked.no(told)
+        if answer.throttled is not None:
+            keep_throttle(asked.linked, answer.throttled, deps)
     readings = (answer.readings.get(job_id) for job_id in job_ids)
     return [reading for reading in readings if reading and reading.waiting_for]
 
@@ -105,26 +123,28 @@ def delete_jobs(run: Run, deps: Deps) -> int | None:
         How many jobs the run had; None when the vendor keeps its records.
 
     Raises:
-        VendorUnavailableError: the vendor could not be asked, or refused.
+        VendorUnavailableError: the vendor could not be asked, or refused. Some records may be gone;
+            the same again goes on with the rest.
     """
-    linked = deps.connections.link(run.connection)
-    if not linked.vendor.capabilities.delete:
+    if not deps.connections.link(run.connection).vendor.capabilities.delete:
         return None
     chunks = deps.ledger.chunks.all(run.run_id)
     job_ids = [chunk.job_id for chunk in chunks if chunk.job_id is not None]
-    told = cast("JobControl", linked.client).delete(job_ids) if job_ids else None
-    if told is not None:
-        raise VendorUnavailableError(in_words(told))
+    for start in range(0, len(job_ids), DELETED_AT_ONCE):
+        _delete(run.connection, job_ids[start : start + DELETED_AT_ONCE], deps)
     return len(job_ids)
 
 
-def in_words(told: Refused | Throttled | Ambiguous) -> str:
-    """What kept a vendor from doing as asked, as part of a sentence."""
-    match told:
-        case Refused(message=words) | Ambiguous(reason=words):
-            return words
-        case Throttled():
-            return "it asks for patience, or cannot be reached"
+def _delete(connection: str, job_ids: Sequence[str], deps: Deps) -> None:
+    """Remove records of jobs; where only the minute's requests are used up, a little later."""
+    with asking(connection, deps) as asked:
+        control = cast("JobControl", asked.linked.client)
+        while (told := control.delete(job_ids)) is not None:
+            denied = asked.meter.denied
+            out_of_requests = told == Throttled(ThrottleReason.BUDGET)
+            if not out_of_requests or not denied or denied.reason is not ThrottleReason.BUDGET:
+                raise asked.no(told)
+            deps.sleep(max(1.0, denied.until - deps.now()))
 
 
 def list_problems(run: Run | None, deps: Deps) -> Iterator[WaitingProblem]:
@@ -144,12 +164,12 @@ def problems_of(connection: str, run: Run | None, deps: Deps) -> list[WaitingPro
     Raises:
         VendorUnavailableError: the vendor could not be asked.
     """
-    linked = deps.connections.link(connection)
-    if not linked.vendor.capabilities.problems:
+    if not deps.connections.link(connection).vendor.capabilities.problems:
         return []
-    answer = cast("JobControl", linked.client).problems()
-    if isinstance(answer, Refused | Throttled | Ambiguous):
-        raise VendorUnavailableError(in_words(answer))
+    with asking(connection, deps) as asked:
+        answer = cast("JobControl", asked.linked.client).problems()
+        if isinstance(answer, Refused | Throttled | Ambiguous):
+            raise asked.no(answer)
     ours = _rows_by_job(connection, deps)
     found = []
     for problem in answer:

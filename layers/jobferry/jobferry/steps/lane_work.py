@@ -80,6 +80,7 @@ class LaneWork:
     look_from  no look before this
     search_from  no search before this for a lost submission, by chunk
     short_until  no requests are left before this
+    wish_from  when to go on with what an operator wants asked; 0 before the first time
     """
 
     state: LaneState
@@ -111,6 +112,7 @@ class LaneWork:
     known: Known | None = None
     try_at: float = NEVER
     short_until: float = 0.0
+    wish_from: float = 0.0
     look_from: float = 0.0
     looked_at: float = 0.0
     search_from: dict[int, float] = field(default_factory=dict)
@@ -246,8 +248,9 @@ class LaneWork:
         self.run = ledger.runs.must_get(self.run.run_id)
         self.requests = ledger.limits.requests(self.run.connection)
         self._refreshed_at = now
-        if self.run.status.closed:
-            # Somebody else has carried it to its end: nothing is left to do, nor to ask for.
+        if self.run.status.closed or self.run.forced:
+            # Somebody else has carried it to its end, or does: nothing is left to do, nor to ask
+            # for.
             self.left = 0
             self.chunks.clear()
             return
@@ -525,7 +528,7 @@ def open_lane(state: LaneState, deps: Deps, deadline: float) -> LaneWork | None:
     began_at, units_before = deps.now(), deps.ledger.write_units()
     reads_before = deps.ledger.read_units()
     run = deps.ledger.runs.must_get(state.run_id)
-    if run.status.closed:
+    if run.status.closed or run.forced:
         return None
     linked = deps.connections.link(run.connection)
     if is_elsewhere(run, linked.connection):

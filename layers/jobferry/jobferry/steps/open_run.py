@@ -170,7 +170,8 @@ def resume_run(run_id: str, previous: str, execution: str, deps: Deps) -> dict[s
     mine = run.execution == execution or deps.ledger.runs.take_over(run_id, execution, previous)
     if not mine or run.closed_at is not None:
         return {"run_id": run_id, "state": DUPLICATE}
-    return {"run_id": run_id, "state": OPEN if run.status is RunStatus.PLANNING else UNUSABLE}
+    to_plan = run.status is RunStatus.PLANNING and not run.forced
+    return {"run_id": run_id, "state": OPEN if to_plan else UNUSABLE}
 
 
 def _trial(options: Mapping[str, str]) -> int | None:

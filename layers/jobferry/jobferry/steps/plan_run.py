@@ -54,7 +54,7 @@ def plan_run(run_id: str, deps: Deps, deadline: float, scratch: Path) -> dict[st
         run_id, state, and for a finished plan the numbers of the lanes to start.
     """
     run = deps.ledger.runs.must_get(run_id)
-    if run.status is RunStatus.FAILED or run.closed_at is not None:
+    if run.status is RunStatus.FAILED or run.closed_at is not None or run.forced:
         _purge_failed(run, deps)
         return {"run_id": run_id, "state": UNUSABLE}
     if (reason := out_of_reach(run, deps)) is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from jobferry import pacing
 from jobferry.retrying import Policy
+from jobferry.steps.carry_wishes import carry_out_wishes
 from jobferry.steps.deps import Deps
 from jobferry.steps.fill_slots import fill_slots
 from jobferry.steps.lane import DONE, LaneState
@@ -34,17 +35,22 @@ def poll_jobs(state: LaneState, deps: Deps, deadline: float) -> LaneState:
     fill_at = deps.now()
     while work.goes_on:
         work.refresh()
+        if not work.goes_on:
+            break
+        carry_out_wishes(work)
         if next_look(work) <= deps.now():
             look_at_jobs(work)
             fill_at = deps.now()
         if fill_at <= deps.now():
             fill_slots(work)
             fill_at = work.try_at
-        moment = min(next_look(work), fill_at)
+        moment = min(next_look(work), fill_at, work.wish_from)
         if not work.goes_on or work.has_no_share or not _stays(work, moment, leave_at):
             break
         deps.sleep(max(0.0, moment - deps.now()))
-    moment = min(next_look(work), work.try_at) if work.goes_on else deps.now()
+    moment = deps.now()
+    if work.goes_on:
+        moment = min(next_look(work), work.try_at, work.wish_from)
     return going_on(work.put_down(moment, laps=1).then(settling=()), work)
 
 

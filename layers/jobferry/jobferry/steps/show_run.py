@@ -10,6 +10,8 @@ from jobferry.model import Outcome, OutcomeStatus
 from jobferry.steps.course import Course
 from jobferry.steps.deps import Deps
 from jobferry.steps.lane import timestamp
+from jobferry.steps.next_commands import next_commands
+from jobferry.steps.waiting import waiting_for
 from jobferry.vendors.base import JobReading
 
 
@@ -49,25 +51,34 @@ def _paused(run: Run) -> dict[str, Any] | None:
     return {"code": run.pause.code, "reason": run.pause.reason, "at": timestamp(run.pause.at)}
 
 
-def run_document(run: Run, deps: Deps, waiting: Sequence[JobReading] = ()) -> dict[str, Any]:
+def run_document(run: Run, deps: Deps, problems: Sequence[JobReading] = ()) -> dict[str, Any]:
     """The status document of a run, live while it goes on.
 
     Args:
-        waiting: jobs that wait for somebody to act, where the vendor was asked for them.
+        problems: jobs that wait for somebody to act, where the vendor was asked for them.
     """
-    waits = [{"job_id": job.job_id, "waiting_for": job.waiting_for} for job in waiting]
-    return {**_document(run, deps), "waiting": waits}
+    document, under_way, run = _document(run, deps)
+    limits = deps.ledger.limits.get(run.connection)
+    document |= {
+        "waiting": waiting_for(run, limits, deps.now(), problems, under_way=under_way),
+        "warnings": list(run.warnings),
+        "by": {what: run.by.get(what) for what in ("started", "aborted", "resumed")},
+    }
+    return {**document, "next": next_commands(document)}
 
 
-def _document(run: Run, deps: Deps) -> dict[str, Any]:
+def _document(run: Run, deps: Deps) -> tuple[dict[str, Any], int, Run]:
+    """All but what it waits for, how many of its chunks are in flight, and the run as it is now."""
     chunks = deps.ledger.chunks
     if run.closed_at is not None:
         jobs = Course.of(run, chunks.all(run.run_id)).job_counts if run.plan.chunks else _no_jobs()
-        return {**run_summary(run), "jobs": jobs, "requests": {**_no_requests(), **run.requests}}
-    flying = Course.of(run, chunks.in_flight(run.connection, run.run_id)).job_counts
+        requests = {**_no_requests(), **run.requests}
+        return {**run_summary(run), "jobs": jobs, "requests": requests}, 0, run
+    in_flight = chunks.in_flight(run.connection, run.run_id)
+    flying = Course.of(run, in_flight).job_counts
     # Read again after what is in flight: a job that is settled in between must not be missing.
     run = deps.ledger.runs.must_get(run.run_id)
-    return {
+    document = {
         **run_summary(run),
         "seconds": _seconds(run, run.closed_at or deps.now()),
         "jobs": {
@@ -77,6 +88,7 @@ def _document(run: Run, deps: Deps) -> dict[str, Any]:
         },
         "requests": deps.ledger.runs.requests(run.run_id),
     }
+    return document, len(in_flight), run
 
 
 def _seconds(run: Run, until: float) -> float:

@@ -1,7 +1,9 @@
-"""Write off what can no longer be carried: the run's connection, profile or operation is gone.
+"""Write off what can no longer be carried, or what an operator has ended by force.
 
-`jobferry connection delete` refuses while a profile or a job needs the connection, so this is for
-what happens around it: a run that rested, a table that was edited, a vendor that was taken out.
+`jobferry connection delete` refuses while a profile or a job needs the connection, so the first is
+for what happens around it: a run that rested, a table that was edited, a vendor that was taken out.
+The second (`jobferry abort --force`) is for whatever keeps lanes from ending: it needs neither the
+vendor nor a secret, and results that were read already decide their rows where they can.
 Rows that are settled stay as they are, rows that were never sent are `skipped`, and what was under
 way is `unknown`, since nobody can ask. So the sum holds, and the run is closed.
 """
@@ -13,21 +15,31 @@ from collections.abc import Sequence
 
 from jobferry.ledger.chunks import CLAIM_BATCH, Chunk, Ending, Pool, Tally
 from jobferry.ledger.runs import Halt, PlannedChunk, Run
-from jobferry.model import ChunkState, Outcome, OutcomeStatus
+from jobferry.model import ChunkState, Outcome, OutcomeStatus, RunStatus
 from jobferry.steps.context import load_context
 from jobferry.steps.deps import Deps
 from jobferry.steps.fill_slots import verdict_when_stopped
+from jobferry.steps.settle_job import settle_job
 
 CONNECTION_GONE = "connection_gone"
 
 _LANE = 0
 """Chunks are claimed for a lane; none is at work any more."""
 
+ABORTED_BY_FORCE = "aborted_by_force"
+
 _ASKED_NO_MORE = (
     OutcomeStatus.UNKNOWN,
     CONNECTION_GONE,
     "The row was sent, and then the run's connection was deleted, so that the vendor cannot be "
     "asked; look the record up there.",
+)
+
+_ENDED_BY_FORCE = (
+    OutcomeStatus.UNKNOWN,
+    ABORTED_BY_FORCE,
+    "The row was sent, and then the run was ended by force, before its result was read; `jobferry "
+    "resolve` asks the vendor for it.",
 )
 
 
@@ -40,10 +52,30 @@ def out_of_reach(run: Run, deps: Deps) -> str | None:
     return None
 
 
+def why_written_off(run: Run, deps: Deps) -> str | None:
+    """Why nothing of a run is carried any more; None while lanes may carry it."""
+    if run.forced:
+        return run.halt.reason if run.halt else "The run was ended by force."
+    return out_of_reach(run, deps)
+
+
+def give_up_plan(run: Run, deps: Deps) -> None:
+    """Fail a run that is ended by force and not planned: nothing of it was ever sent.
+
+    No planner gets further once it is forced (`Runs.checkpoint`).
+    """
+    if not run.forced or run.plan.done or run.status is RunStatus.FAILED:
+        return
+    deps.ledger.rows.purge(run.run_id, run.plan.row)
+    reason = run.halt.reason if run.halt else ""
+    deps.ledger.runs.fail(run.run_id, f"Ended by force before it was planned. {reason}".strip())
+
+
 def write_off(run: Run, reason: str, deps: Deps, deadline: float) -> bool:
     """Give the rows that have no outcome their last one. Repeating it is harmless.
 
     Args:
+        reason: why nothing more is sent, where the run is not being stopped already.
         deadline: epoch seconds at which to put the work aside.
 
     Returns:
@@ -54,8 +86,12 @@ def write_off(run: Run, reason: str, deps: Deps, deadline: float) -> bool:
     run = ledger.runs.must_get(run.run_id)
     ledger.chunks.open_pool(run)
     ledger.chunks.offer_rest(run)
-    deps.warn("run written off", run_id=run.run_id, connection=run.connection)
-    _settle(run, ledger.chunks.in_flight(run.connection, run.run_id), deps)
+    deps.warn("run written off", run_id=run.run_id, connection=run.connection, forced=run.forced)
+    in_flight = ledger.chunks.in_flight(run.connection, run.run_id)
+    for start in range(0, len(in_flight), CLAIM_BATCH):
+        if deps.now() >= deadline:
+            return False
+        _settle(run, in_flight[start : start + CLAIM_BATCH], deps)
     while (pool := ledger.chunks.pool(run.run_id)).left:
         if deps.now() >= deadline:
             return False
@@ -78,6 +114,9 @@ def _offered(run: Run, pool: Pool, deps: Deps) -> list[PlannedChunk]:
 def _settle(run: Run, chunks: Sequence[Chunk], deps: Deps) -> None:
     """Finish chunks, free their slots, and count their rows."""
     ledger, now = deps.ledger, deps.now()
+    if run.forced:
+        chunks = _not_settled_as_usual(run, chunks, deps)
+    gone = _ENDED_BY_FORCE if run.forced else _ASKED_NO_MORE
     under_way = [chunk for chunk in chunks if chunk.state is not ChunkState.FINISHED]
     endings = [Ending(chunk.number, verdict=_verdict(run, chunk)) for chunk in under_way]
     ledger.chunks.finish(run.connection, under_way, endings, now)
@@ -85,7 +124,7 @@ def _settle(run: Run, chunks: Sequence[Chunk], deps: Deps) -> None:
     tallies = []
     for chunk in ledger.chunks.get(run.run_id, numbers):
         if chunk.state is ChunkState.FINISHED:
-            status, code, text = chunk.verdict or _ASKED_NO_MORE
+            status, code, text = chunk.verdict or gone
             outcomes = [
                 Outcome(row, status, None, code, text, chunk.job_id, chunk.attempt)
                 for row in chunk.row_numbers()
@@ -98,9 +137,24 @@ def _settle(run: Run, chunks: Sequence[Chunk], deps: Deps) -> None:
     ledger.chunks.settle(run.connection, run.run_id, tallies, now)
 
 
+def _not_settled_as_usual(run: Run, chunks: Sequence[Chunk], deps: Deps) -> list[Chunk]:
+    """Settle by their results what is finished; returns the chunks for which that does not work."""
+    left: list[Chunk] = []
+    for chunk in chunks:
+        if chunk.state is not ChunkState.FINISHED:
+            left.append(chunk)
+            continue
+        try:
+            settle_job(run.run_id, [chunk.number], deps)
+        except Exception as error:  # noqa: BLE001 - what keeps it from ending must not keep this
+            deps.warn("chunk not settled", chunk=chunk.number, error=type(error).__name__)
+            left.append(chunk)
+    return left
+
+
 def _verdict(run: Run, chunk: Chunk) -> tuple[OutcomeStatus, str, str]:
     """What the rows of a chunk are that nobody carries on."""
     sent = chunk.sending_at is not None or chunk.state is ChunkState.SUBMITTED
     if sent or run.halt is None:
-        return _ASKED_NO_MORE
+        return _ENDED_BY_FORCE if run.forced else _ASKED_NO_MORE
     return verdict_when_stopped(chunk, run.halt)

@@ -1,0 +1,144 @@
+"""A connection as it stands: what it may do now, what it waits for, and who needs it as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobferry import budget
+from jobferry.connections import max_jobs as jobs_allowed
+from jobferry.ledger.config import Connection
+from jobferry.ledger.limits import Limits, Requests
+from jobferry.ledger.runs import Run
+from jobferry.steps.lane import timestamp
+from jobferry.vendors.base import Vendor
+from jobferry_cli.errors import CommandError
+from jobferry_cli.stack import Stack
+
+
+def connection_document(found: Connection) -> dict[str, Any]:
+    """How a connection is configured, as scripts read it; its credentials are never part of it."""
+    return {
+        "name": found.name,
+        "vendor": found.vendor,
+        "base_url": found.base_url,
+        "max_jobs": found.max_jobs,
+        "requests_per_minute": found.requests_per_minute,
+        "share": found.share,
+    }
+
+
+def connection_state(stack: Stack, found: Connection) -> dict[str, Any]:
+    """The same, with what it waits for and what was learned of its limits."""
+    ledger, now = stack.deps.ledger, stack.deps.now()
+    limits, requests = ledger.limits.get(found.name), ledger.limits.requests(found.name)
+    return {
+        **connection_document(found),
+        "blocked_until": _moment(limits.blocked_until, now),
+        "full_until": _moment(limits.full_until, now),
+        "in_flight": limits.in_flight,
+        "slots": limits.max_jobs(now),
+        "requests_last_minute": _last_minute(requests, now),
+        "learned": {
+            "jobs": _learned(limits.learned_jobs),
+            "told_jobs": limits.told_jobs,
+            "requests_per_minute": _learned(requests.learned),
+            "told_requests_per_minute": requests.told,
+        },
+    }
+
+
+def connection_text(stack: Stack, found: Connection, vendor: Vendor) -> str:
+    """The same for people."""
+    ledger, now = stack.deps.ledger, stack.deps.now()
+    limits, requests = ledger.limits.get(found.name), ledger.limits.requests(found.name)
+    rate = found.requests_per_minute
+    lines = [
+        f"{found.name}: {vendor.title} at {found.base_url}",
+        f"Jobs      {_in_flight(limits, jobs_allowed(found, vendor))}{_jobs_learned(limits, now)}",
+        f"Requests  {'as many as the vendor takes' if rate is None else f'{rate} a minute'}"
+        f", of which Jobferry may use {found.share:.0%}{_rate_learned(requests)}; "
+        f"{_last_minute(requests, now)} in the last minute",
+    ]
+    if limits.blocked_until > now:
+        lines.append(
+            f"Waiting   until {timestamp(limits.blocked_until)}: the vendor has asked for no "
+            "request before"
+        )
+    if limits.full_until > now:
+        lines.append(
+            f"Waiting   until {timestamp(limits.full_until)}: the vendor takes no further job "
+            "before"
+        )
+    if max(limits.blocked_until, limits.full_until) > now:
+        lines.append(f"Next:     jobferry connection unblock {found.name}")
+    return "\n".join(lines)
+
+
+def keep_address(stack: Stack, made: Connection) -> None:
+    """See that no run is pointed at another account while it is under way.
+
+    Raises:
+        CommandError: the vendor or the address is another, and a run is open on the connection.
+    """
+    before = stack.deps.ledger.config.connection(made.name)
+    if before is None or (before.vendor, before.base_url) == (made.vendor, made.base_url):
+        return
+    run = _open_run(stack, made.name)
+    if run is None:
+        return
+    raise CommandError(
+        f"Run {run} is open on the connection {made.name} at {before.base_url}; at "
+        f"{made.base_url} its jobs would be asked for in another account. Let it end, stop it, or "
+        "put the new address under a name of its own.",
+        next_command=f"jobferry abort {run}",
+        error_code="connection_in_use",
+    )
+
+
+def _open_run(stack: Stack, connection: str) -> str | None:
+    """The id of a run that is under way on a connection, or rests."""
+    ledger = stack.deps.ledger
+    in_flight = next(ledger.chunks.pointers(connection), None)
+    if in_flight is not None:
+        return in_flight[0]
+    for _, listed in ledger.runs.newest():
+        if listed.connection == connection and _is_open(ledger.runs.get(listed.run_id)):
+            return listed.run_id
+    return None
+
+
+def _is_open(run: Run | None) -> bool:
+    # The index of runs lags behind; what counts is what the run itself says.
+    return run is not None and run.closed_at is None
+
+
+def _moment(moment: float, now: float) -> str | None:
+    return timestamp(moment) if moment > now else None
+
+
+def _learned(learned: budget.Learned | None) -> float | None:
+    return None if learned is None else learned.value
+
+
+def _last_minute(requests: Requests, now: float) -> int:
+    return budget.used(requests.logs.get(budget.ACCOUNT, ()), now)
+
+
+def _in_flight(limits: Limits, most: int) -> str:
+    """Jobs under way: more than there may be have not been looked at since they ended."""
+    ended = limits.in_flight - most
+    seen = f"{min(limits.in_flight, most)} in flight, at most {most}"
+    return f"{seen}; {ended} more have ended and wait for a look" if ended > 0 else seen
+
+
+def _jobs_learned(limits: Limits, now: float) -> str:
+    slots = limits.max_jobs(now)
+    return f" ({slots} for now, as was learned)" if slots < limits.ceiling else ""
+
+
+def _rate_learned(requests: Requests) -> str:
+    if requests.told is not None:
+        return f"; the vendor says {requests.told}"
+    if requests.learned is not None:
+        return f"; {requests.learned.value:.0f} a minute were learned to be taken"
+    return ""
