@@ -477,6 +477,8 @@ class LedgerMachine(RuleBasedStateMachine):
         run = self.run_as_read(run_id, behind)
         if run.closed_at is None:
             return
+        if not self.ledger.runs.ask_resolve(run, self.now):
+            return
         rows = self.ledger.rows
         every = [Outcome(row, result) for row in range(1, BAD_ROW + 1)]
         unknown = {row for name, row in self.decided if self.decided[name, row] is UNKNOWN}
@@ -484,7 +486,6 @@ class LedgerMachine(RuleBasedStateMachine):
         found = {o.row for o in rows.between(run_id, 1, BAD_ROW) if o.status is UNKNOWN}
         assert rows.resolve(run_id, wanted, run.expires_at).total() == len(found & unknown)
         self.decided |= {(run_id, row): result for row in found}
-        self.ledger.runs.reopen(run_id)
 
     def delete(self, run_id: str) -> None:
         run = self.ledger.runs.get(run_id)

@@ -28,7 +28,7 @@ WRITES: dict[str, Callable[[Ledger, Run], Any]] = {
     ),
     "begin": lambda ledger, run: ledger.runs.begin(run.run_id, 3, {}),
     "relaunch": lambda ledger, run: ledger.runs.relaunch(run.run_id, 1, 7),
-    "prioritise": lambda ledger, run: ledger.runs.prioritise(run.run_id, "high"),
+    "prioritise": lambda ledger, run: ledger.runs.prioritise(run.run_id, "high", NOW),
     "halt": lambda ledger, run: ledger.runs.halt(run.run_id, Halt("aborted", "Stop.")),
     "count_halving": lambda ledger, run: ledger.runs.count_halving(run.run_id),
     "pause": lambda ledger, run: ledger.runs.pause(run.run_id, Pause("trial", "Look.", NOW)),
@@ -44,11 +44,14 @@ WRITES: dict[str, Callable[[Ledger, Run], Any]] = {
     "end_trouble": lambda ledger, run: ledger.runs.end_trouble(run, "submit"),
     "prolong": lambda ledger, run: ledger.runs.prolong(run, EXPIRES),
     "prolong_items": lambda ledger, run: ledger.runs.prolong_items(run, EXPIRES),
-    "reopen": lambda ledger, run: ledger.runs.reopen(run.run_id),
+    "abort": lambda ledger, run: ledger.runs.abort(run.run_id, Halt("a", "b"), end_jobs=True),
+    "force": lambda ledger, run: ledger.runs.force(run.run_id, Halt("a", "b")),
+    "ask_resolve": lambda ledger, run: ledger.runs.ask_resolve(run, NOW),
+    "warn": lambda ledger, run: ledger.runs.warn(run.run_id, "Look."),
     "fail": lambda ledger, run: ledger.runs.fail(run.run_id, "no header"),
     "offer_rest": lambda ledger, run: ledger.chunks.offer_rest(run),
 }
-HARMLESS_WHEN_CLOSED = {"prioritise", "offer_rest", "prolong"}
+MAY_CHANGE_A_CLOSED_RUN = {"ask_resolve", "offer_rest", "prolong", "warn"}
 
 
 @pytest.mark.parametrize("name", WRITES)
@@ -59,7 +62,7 @@ def test_no_write_makes_an_item_of_a_run_that_is_gone(
     assert list(table.query(keys.run(RUN))) == []
 
 
-@pytest.mark.parametrize("name", sorted(WRITES.keys() - HARMLESS_WHEN_CLOSED))
+@pytest.mark.parametrize("name", sorted(WRITES.keys() - MAY_CHANGE_A_CLOSED_RUN))
 def test_no_write_changes_a_run_that_is_closed(ledger: Ledger, name: str) -> None:
     ledger.runs.create(a_run(status=RunStatus.RUNNING))
     ledger.runs.close(RUN, RunStatus.COMPLETED, NOW, {}, {}, expires_at=EXPIRES)

@@ -136,6 +136,7 @@ def test_unknown_rows_that_were_resolved_since(world: World) -> None:
     def resolved() -> None:
         settle_job(run.run_id, [1], world.task_deps())
         closed(world, run)
+        world.ledger.runs.ask_resolve(world.run(run.run_id), world.clock.now())
         world.ledger.rows.resolve(run.run_id, outcomes([1, 2], SUCCEEDED), run.expires_at)
 
     Meanwhile(world, resolved)

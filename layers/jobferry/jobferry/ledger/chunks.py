@@ -400,8 +400,11 @@ class Chunks:
         Returns:
             The chunk, ready to be sent again; None when somebody else owns it by now.
         """
-        ready = replace(sent, attempt=sent.attempt - 1, token="", sending_at=None)
-        move = _move(sent, (ChunkState.CLAIMED,), attempt=ready.attempt)
+        ready = replace(
+            sent, attempt=sent.attempt - 1, sendings=sent.sendings - 1, token="", sending_at=None
+        )
+        counts = {"attempt": ready.attempt, "sendings": ready.sendings}
+        move = _move(sent, (ChunkState.CLAIMED,), **counts)
         moved = self._all_or_none([replace(move, remove=("sending_at", "token", "digest"))])
         return ready if moved else None
 
@@ -864,7 +867,7 @@ def _chunk(item: Item) -> Chunk:
         not_before=item.get("not_before", 0.0),
         last=(item["last"][0], item["last"][1]) if "last" in item else None,
         lost_times=item.get("lost_times", 0),
-        sendings=item.get("sendings", item["attempt"]),
+        sendings=item["sendings"] if "sendings" in item else item["attempt"],
         earlier=_attempts(item["earlier"]) if "earlier" in item else (),
         twice=item.get("twice"),
         settled_rows=sum(item["counts"].values()) if "counts" in item else None,
