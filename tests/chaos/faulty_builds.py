@@ -24,6 +24,7 @@ from jobferry.steps.resolve_lost import lost_from
 from tests.chaos.promises import (
     account_is_left_clean,
     ends,
+    jobs_are_bounded,
     nothing_twice,
     sum_holds,
     unknown_is_unknowable,
@@ -129,7 +130,7 @@ FAULTY_BUILDS: Mapping[str, tuple[Build, frozenset[str]]] = {
     for build, promises in (
         (intent_written_after_the_call, (nothing_twice,)),
         (settled_whatever_its_state, (sum_holds, ends)),
-        (slot_released_twice, (account_is_left_clean,)),
+        (slot_released_twice, (account_is_left_clean, jobs_are_bounded)),
         (sent_again_blindly, (nothing_twice,)),
         (ended_before_its_evidence, (unknown_is_unknowable,)),
     )

@@ -29,6 +29,7 @@ from tests.chaos.story import (
     Fate,
     Fault,
     File,
+    FindWord,
     Harm,
     Look,
     PollWord,
@@ -62,11 +63,19 @@ def _at(vendor: str, *troubles: Trouble) -> Story:
     return Story(site=Site(vendor, troubles))
 
 
-def _searched_or_read_alone(told: Told, _broken: Broken) -> bool:
-    """A lost submission was searched for, or jobs were read one by one."""
-    site = told.story.site
-    one_by_one = site is not None and (site.short_list or site.vendor != "zendesk_support")
-    return one_by_one or any(kind == "vendor.find" for kind in told.kinds)
+def _one_too_many(_told: Told, broken: Broken) -> bool:
+    """Few more than are allowed, as that many are still on their way."""
+    return broken.promise == requests_are_bounded.__name__
+
+
+def _metered_search(told: Told, _broken: Broken) -> bool:
+    """A vendor's list has more pages than there are requests in a minute."""
+    return told.story.site is not None and 0 < told.story.per_minute <= 12
+
+
+def _repeated_unheard(told: Told, _broken: Broken) -> bool:
+    """A submission that may be repeated was carried out, and its answer lost."""
+    return any(file.repeatable for file in told.story.files)
 
 
 def _by_a_person(_told: Told, broken: Broken) -> bool:
@@ -96,7 +105,6 @@ DEFECTS: Sequence[Defect] = (
             per_minute=6,
         ),
         requests_are_bounded,
-        _searched_or_read_alone,
     ),
     Defect(
         "jobs that are read one by one cost more requests than are paid for",
@@ -107,7 +115,40 @@ DEFECTS: Sequence[Defect] = (
             site=Site("zendesk_support", short_list=True),
         ),
         requests_are_bounded,
-        _searched_or_read_alone,
+    ),
+    Defect(
+        "a request more than is allowed in a minute leaves when a submission is lost",
+        Story(
+            seed=1,
+            files=(File(rows=4),),
+            vendor=Vendor(latencies=()),
+            max_jobs=3,
+            per_minute=12,
+            site=Site("zendesk_sunshine", (Trouble(nth=4),)),
+        ),
+        requests_are_bounded,
+        _one_too_many,
+    ),
+    Defect(
+        "a search that needs more requests than a minute has is begun anew for ever",
+        Story(
+            files=(File(rows=8),),
+            per_minute=6,
+            site=Site("zendesk_support", (Trouble(),), short_list=True),
+        ),
+        ends,
+        _metered_search,
+    ),
+    Defect(
+        "a lost submission that is repeated does not count as an attempt, though it was done",
+        Story(
+            files=(File(repeatable=True, max_attempts=1),),
+            vendor=Vendor(
+                latencies=(), replies=(Reply(Act.DONE_UNHEARD, 1),), finds=(FindWord.UNDECIDABLE,)
+            ),
+        ),
+        attempts_are_bounded,
+        _repeated_unheard,
     ),
     Defect(
         "a lost submission that may be repeated gives its slot back while its job may run",
