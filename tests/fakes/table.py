@@ -100,7 +100,7 @@ class FakeTable(Table):
     def get_many(self, keys: Sequence[Key]) -> list[Item]:
         for batch in _batches(keys, BATCH_GET_ITEMS):
             _refuse_repeats(batch)
-        found = []
+        found: list[Item | None] = []
         for batch in _batches(keys, BATCH_GET_ITEMS):
             if found:
                 self.effects.between()
