@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from jobferry.csvfile.problems import FileRefused
 from jobferry.ledger.runs import Run
 from jobferry.model import OutcomeStatus
-from jobferry.steps.control_jobs import VendorUnavailableError, change_priority
+from jobferry.steps.asking import VendorUnavailableError
+from jobferry.steps.control_jobs import change_priority
 from jobferry.steps.delete_run import delete_run
 from jobferry.steps.open_run import RunRequest, run_id_of
 from jobferry.steps.repeat_run import (
@@ -24,7 +25,7 @@ from jobferry.steps.repeat_run import (
     copy_rows,
     retry_of,
 )
-from jobferry.steps.resolve_run import resolve_run
+from jobferry.steps.resolve_run import ask_resolve
 from tests.chaos.story import (
     AFTERWARDS,
     Elsewhere,
@@ -177,14 +178,7 @@ class Person:
     def _resolve(self, file: int, run: Run) -> None:
         world = self._world
         world.note(f"the operator resolves run {letter(file)}")
-
-        def work() -> None:
-            resolve_run(run, world.deps)
-            now = world.ledger.runs.must_get(run.run_id)
-            if now.closed_at is None:
-                world.restarts.append((run.run_id, now.execution))
-
-        self._do("resolve", work)
+        self._do("resolve", lambda: ask_resolve(run, world.deps, world.restart))
 
     def _retry(self, file: int, operators: int, run: Run) -> None:
         world = self._world
