@@ -34,7 +34,7 @@ from jobferry.objects import ObjectMissingError, SourceError
 from jobferry.steps import absence, look_at_jobs
 from jobferry.steps import close_run as close_module
 from jobferry.steps.close_run import LanesStuckError
-from jobferry.steps.control_jobs import abort_run
+from jobferry.steps.control_jobs import abort_run, force_run
 from jobferry.steps.deps import Deps
 from jobferry.steps.open_run import SAME_CONTENT, RunRequest, open_run, resume_run, run_id_of
 from jobferry.steps.pausing import carry_on, resume
@@ -499,8 +499,8 @@ class ChaosWorld(World):
                 case Event(file, at) if file < len(self.story.files):
                     self.clock.spawn(partial(self._event, file, at), "event again")
                     self.told.happened["event delivered twice"] += 1
-                case Abort(file, at) if file < len(self.story.files):
-                    self.clock.spawn(partial(self._abort, file, at), "abort")
+                case Abort(file, at, force) if file < len(self.story.files):
+                    self.clock.spawn(partial(self._abort, file, at, force=force), "abort")
                 case Lag(at, seconds):
                     self.clock.spawn(partial(self._lag, at, seconds), "lag")
         person = Person(self)
@@ -544,7 +544,7 @@ class ChaosWorld(World):
             self.in_vain(lambda: self.within("Abort", lambda: self._abort_run(run)))
         else:
             self.in_vain(
-                lambda: self.within("Resume", lambda: resume(run, self.deps, self._restart))
+                lambda: self.within("Resume", lambda: resume(run, self.deps, self.restart))
             )
 
     def _event(self, file: int, at: float) -> None:
@@ -572,9 +572,9 @@ class ChaosWorld(World):
         self.note(f"the operator lets run {letter(file)} go on")
         self.told.happened["paused run resumed"] += 1
         self.told.yes_at.setdefault(file, self.clock.now())
-        self.in_vain(lambda: self.within("Resume", lambda: resume(run, self.deps, self._restart)))
+        self.in_vain(lambda: self.within("Resume", lambda: resume(run, self.deps, self.restart)))
 
-    def _restart(self, run_id: str, previous: str) -> None:
+    def restart(self, run_id: str, previous: str) -> None:
         self.restarts.append((run_id, previous))
 
     def _carry_restarts(self) -> None:
@@ -593,18 +593,21 @@ class ChaosWorld(World):
     def _resume(self, run_id: str, previous: str, execution: Execution) -> dict[str, Any]:
         return resume_run(run_id, previous, execution.arn, self.deps)
 
-    def _abort(self, file: int, at: float) -> None:
+    def _abort(self, file: int, at: float, *, force: bool) -> None:
         self.clock.sleep(at)
         run = self.ledger.runs.get(self.told.run_id(file))
         if run is None or run.closed_at is not None:
             return
         self.told.happened["run aborted"] += 1
         self.note(f"the operator aborts run {letter(file)}")
-        self.in_vain(lambda: self.within("Abort", lambda: self._abort_run(run)))
+        self.in_vain(lambda: self.within("Abort", lambda: self._abort_run(run, force=force)))
 
-    def _abort_run(self, run: Run) -> None:
+    def _abort_run(self, run: Run, *, force: bool = False) -> None:
+        if force:
+            force_run(run, "enough", self.deps, self.restart)
+            return
         abort_run(run, "enough", self.deps)
-        carry_on(run.run_id, self.deps, self._restart)
+        carry_on(run.run_id, self.deps, self.restart)
 
     def _lag(self, at: float, seconds: float) -> None:
         self.clock.sleep(at)

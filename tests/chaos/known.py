@@ -68,20 +68,9 @@ def _one_too_many(_told: Told, broken: Broken) -> bool:
     return broken.promise == requests_are_bounded.__name__
 
 
-def _metered_search(told: Told, _broken: Broken) -> bool:
-    """A vendor's list has more pages than there are requests in a minute."""
-    return told.story.site is not None and 0 < told.story.per_minute <= 12
-
-
 def _repeated_unheard(told: Told, _broken: Broken) -> bool:
     """A submission that may be repeated was carried out, and its answer lost."""
     return any(file.repeatable for file in told.story.files)
-
-
-def _by_a_person(_told: Told, broken: Broken) -> bool:
-    """It was a command of the operator's that sent requests."""
-    commands = ("Abort", "priority", "resolve", "delete")
-    return any(f": {command} #" in broken.sentence for command in commands)
 
 
 DEFECTS: Sequence[Defect] = (
@@ -94,7 +83,6 @@ DEFECTS: Sequence[Defect] = (
             happenings=(Abort(0, 15.0),),
         ),
         patience_is_kept,
-        _by_a_person,
     ),
     Defect(
         "a search for a lost submission is not paid for",
@@ -137,7 +125,6 @@ DEFECTS: Sequence[Defect] = (
             site=Site("zendesk_support", (Trouble(),), short_list=True),
         ),
         ends,
-        _metered_search,
     ),
     Defect(
         "a lost submission that is repeated does not count as an attempt, though it was done",

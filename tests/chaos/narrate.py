@@ -99,8 +99,9 @@ def _setting(story: Story) -> Iterator[str]:
                 yield f"The event of file {letter(number)} comes once more at {at:g} s."
             case Stop(nth):
                 yield f"The execution of task {nth} is stopped there."
-            case Abort(number, at):
-                yield f"The operator aborts run {letter(number)} at {at:g} s."
+            case Abort(number, at, force):
+                by_force = " by force" if force else ""
+                yield f"The operator aborts run {letter(number)}{by_force} at {at:g} s."
             case Lag(at, seconds):
                 yield f"From {at:g} s on, the indexes are late by {seconds:g} s."
             case Priority(number, at, level):

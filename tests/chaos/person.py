@@ -178,11 +178,7 @@ class Person:
     def _resolve(self, file: int, run: Run) -> None:
         world = self._world
         world.note(f"the operator resolves run {letter(file)}")
-
-        def start(run_id: str, previous: str) -> None:
-            world.restarts.append((run_id, previous))
-
-        self._do("resolve", lambda: ask_resolve(run, world.deps, start))
+        self._do("resolve", lambda: ask_resolve(run, world.deps, world.restart))
 
     def _retry(self, file: int, operators: int, run: Run) -> None:
         world = self._world

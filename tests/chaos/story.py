@@ -81,10 +81,11 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Abort:
-    """The operator stops the run of a file."""
+    """The operator stops the run of a file: as it is, or by force with what is known of it."""
 
     file: int = 0
     at: float = 0.0
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
