@@ -556,7 +556,7 @@ class ChaosWorld(World):
         self.in_vain(lambda: execution.carry(opening))
 
     def _open(self, request: RunRequest, execution: Execution) -> dict[str, Any]:
-        return open_run(request, execution.arn, self.deps)
+        return open_run(request, execution.arn, self.deps, execution.began_at)
 
     def _say_yes(self, file: int) -> None:
         """The operator looks at a run that waits for a yes, and gives it."""

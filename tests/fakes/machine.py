@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Protocol
 
@@ -140,7 +140,8 @@ class Machine:
             ExecutionFailedError: a state failed for good, or a Fail state was reached.
             ExecutionTimedOutError: it took too long.
         """
-        context = {"Execution": {"Id": execution, "Input": payload}}
+        started = datetime.fromtimestamp(host.now(), UTC).isoformat()
+        context = {"Execution": {"Id": execution, "Input": payload, "StartTime": started}}
         return self._states.run(payload, Scope(host, context, host.now() + self.timeout))
 
 

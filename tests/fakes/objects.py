@@ -11,14 +11,21 @@ from pathlib import Path
 from threading import RLock
 from typing import BinaryIO
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from jobferry.ledger.runs import Source
-from jobferry.objects import Head, ObjectMissingError, Objects, SourceError, Version, _status
+from jobferry.objects import (
+    DeniedError,
+    Head,
+    ObjectMissingError,
+    Objects,
+    SourceError,
+    Version,
+    _status,
+    source_code,
+)
+from jobferry.troubles import SOURCE_MISSING, SOURCE_UNAVAILABLE, SOURCE_UNREADABLE
 from tests.fakes.effects import Effects
-
-MISSING = (400, 403, 404)
-"""HTTP statuses that `Objects.head` takes for an object that is not there."""
 
 SMALLEST_PART = 5 * 1024 * 1024
 """S3 refuses to complete an upload in which a part, other than the last, is smaller."""
@@ -120,9 +127,11 @@ class FakeObjects(Objects):
             self._reading(bucket)
             version = self._current(bucket, key, version_id)
         except ClientError as error:
-            if _status(error) not in MISSING:
-                raise
-            raise ObjectMissingError(f"s3://{bucket}/{key}") from None
+            if _status(error) == 404:
+                raise ObjectMissingError(f"s3://{bucket}/{key}") from None
+            if _status(error) in (400, 403):
+                raise DeniedError(f"s3://{bucket}/{key}") from None
+            raise
         return Head(
             Source(bucket, key, version.version_id, len(version.body)),
             {name.lower(): value for name, value in version.options.items()},
@@ -217,17 +226,17 @@ class FakeObjects(Objects):
         try:
             self._reading(source.bucket)
         except ClientError as error:
-            if _status(error) not in MISSING:
-                raise
-            raise SourceError(missing=_status(error) == 404) from None
+            raise SourceError(source_code(_status(error))) from None
+        except BotoCoreError:
+            raise SourceError(SOURCE_UNAVAILABLE) from None
 
     def _body(self, source: Source) -> bytes:
         if self._now() < self.denied.get(source.key, 0.0):
-            raise SourceError(missing=False)
+            raise SourceError(SOURCE_UNREADABLE)
         try:
             return self._current(source.bucket, source.key, source.version_id).body
         except ClientError:
-            raise SourceError(missing=True) from None
+            raise SourceError(SOURCE_MISSING) from None
 
     def _from(self, source: Source, offset: int) -> bytes:
         body = self._body(source)

@@ -349,6 +349,7 @@ class Execution:
     lanes_died: int = 0
     ended: str = ""
     history: list[str] = field(default_factory=list)
+    began_at: float = 0.0
     _opening: Callable[[], dict[str, Any]] = dict
 
     def carry(self, opening: Callable[[], dict[str, Any]]) -> None:
@@ -357,6 +358,7 @@ class Execution:
         Raises:
             ExecutionFailedError: a task failed for good, or the run does not add up.
         """
+        self.began_at = self.world.clock.now()
         self._opening = opening
         self.world.running.add(self.arn)
         try:

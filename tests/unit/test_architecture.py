@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "ledger": {"model", "budget", "latency", "shares", "troubles"},
     "vendors": {"model", "errors"},
     "report": {"model", "csvfile"},
-    "objects": {"model", "ledger"},
+    "objects": {"model", "ledger", "troubles"},
     "results": {"model", "csvfile", "objects"},
     "profiles": {"model", "errors", "retrying", "vendors"},
     "connections": {"model", "ledger", "pacing", "vendors"},

@@ -79,6 +79,7 @@ _OWN: Mapping[ErrorClass, tuple[str, ...]] = {
         "one_merge_per_job",
         "reserved_field",
         "source_missing",
+        "source_unavailable",
         "source_unreadable",
         "tags_need_one_change",
         "too_many_records",

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from jobferry.ledger.runs import Source
+from jobferry.troubles import SOURCE_MISSING, SOURCE_UNAVAILABLE, SOURCE_UNREADABLE
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -27,12 +28,16 @@ class ObjectMissingError(Exception):
 class SourceError(Exception):
     """The pinned version of a run's file cannot be read, and repeating it at once does not help.
 
-    missing  it is not there any more; otherwise S3 does not let us read it
+    code  why (`troubles`): it is gone, S3 does not let us read it, or S3 does not answer
     """
 
-    def __init__(self, *, missing: bool) -> None:
-        super().__init__("the file is gone" if missing else "the file may not be read")
-        self.missing = missing
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class DeniedError(Exception):
+    """S3 does not let us see an object. That is no proof that it is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,7 @@ class Objects:
 
         Raises:
             ObjectMissingError
+            DeniedError
         """
         request: Any = {"Bucket": bucket, "Key": key}
         if version_id is not None:
@@ -84,8 +90,10 @@ class Objects:
         try:
             answer = self._client().head_object(**request)
         except ClientError as error:
-            if _status(error) in (400, 403, 404):
+            if _status(error) == 404:
                 raise ObjectMissingError(f"s3://{bucket}/{key}") from None
+            if _status(error) in _NOT_OURS:
+                raise DeniedError(f"s3://{bucket}/{key}") from None
             raise
         return Head(
             Source(bucket, key, answer.get("VersionId", "null"), answer["ContentLength"]),
@@ -132,11 +140,9 @@ class Objects:
         try:
             answer = self._client().get_object(**request)
         except ClientError as error:
-            if _status(error) in _NOT_THERE:
-                raise SourceError(missing=True) from None
-            if _status(error) in _NOT_OURS:
-                raise SourceError(missing=False) from None
-            raise
+            raise SourceError(source_code(_status(error))) from None
+        except BotoCoreError:
+            raise SourceError(SOURCE_UNAVAILABLE) from None
         body = cast("BinaryIO", answer["Body"])
         if wanted is not None and "ContentRange" not in answer:
             # A server may answer a range request with the whole object (RFC 9110, 14.2); AWS
@@ -242,6 +248,13 @@ _NOT_THERE = frozenset({404, 405})
 
 _NOT_OURS = frozenset({400, 403})
 """403: no permission, or a key of KMS that is not to be had. 400 is said of that, too."""
+
+
+def source_code(status: int) -> str:
+    """Why a run's file cannot be read, by the HTTP status of S3's answer (0: there was none)."""
+    if status in _NOT_THERE:
+        return SOURCE_MISSING
+    return SOURCE_UNREADABLE if status in _NOT_OURS else SOURCE_UNAVAILABLE
 
 
 def _skip(body: BinaryIO, count: int) -> None:

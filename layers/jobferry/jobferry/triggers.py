@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -56,6 +57,14 @@ def read_trigger(event: Mapping[str, Any], inbox_bucket: str) -> RunRequest | Re
         version_id=event.get("version_id"),
         firing=event.get("scheduled_at"),
     )
+
+
+def moment_of(time: object) -> float | None:
+    """Epoch seconds of a time as Step Functions writes it; None where there is none."""
+    try:
+        return datetime.fromisoformat(str(time)).timestamp()
+    except ValueError:
+        return None
 
 
 def resume_input(run_id: str, previous: str) -> str:

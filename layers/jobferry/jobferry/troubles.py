@@ -20,6 +20,7 @@ VENDOR_THROTTLES = "vendor_throttles"
 CREDENTIALS_UNUSABLE = "credentials_unusable"
 SOURCE_MISSING = "source_missing"
 SOURCE_UNREADABLE = "source_unreadable"
+SOURCE_UNAVAILABLE = "source_unavailable"
 
 HOUR = 3_600.0
 
@@ -40,6 +41,7 @@ REFUSED_READING = Tolerance(5, 600.0)
 TOLERANCES: Mapping[str, Tolerance] = {
     SOURCE_MISSING: Tolerance(3, 60.0),
     SOURCE_UNREADABLE: Tolerance(1, HOUR),
+    SOURCE_UNAVAILABLE: Tolerance(1, 20 * HOUR),
     CREDENTIALS_UNUSABLE: Tolerance(1, HOUR),
     # For longer vendors do not keep results, so that nothing could be told any more.
     VENDOR_UNREACHABLE: Tolerance(1, 22 * HOUR),
@@ -50,7 +52,8 @@ TOLERANCES: Mapping[str, Tolerance] = {
 
 TEXTS: Mapping[str, str] = {
     SOURCE_MISSING: "The file of the run is gone: its version was deleted.",
-    SOURCE_UNREADABLE: "The file of the run cannot be read.",
+    SOURCE_UNREADABLE: "The file of the run may not be read: a right, or a key, is missing.",
+    SOURCE_UNAVAILABLE: "The file of the run cannot be read: S3 does not answer.",
     CREDENTIALS_UNUSABLE: "The credentials of the connection cannot be read, or cannot be used.",
     VENDOR_UNREACHABLE: "The vendor cannot be reached; check the base URL of the connection.",
     VENDOR_UNAVAILABLE: "The vendor answers with errors only.",

@@ -109,7 +109,10 @@ def test_what_is_read_directly_is_what_the_language_says(text: str, state: str |
     states = {
         "input": {**inner, "state": state, "settle": [[1], [2]], "outcomes": {"failed": 1}},
         "result": {"Payload": {"state": state}},
-        "context": {"Execution": {"Id": "arn"}, "Map": {"Item": {"Value": [1, 2]}}},
+        "context": {
+            "Execution": {"Id": "arn", "StartTime": "now"},
+            "Map": {"Item": {"Value": [1, 2]}},
+        },
     }
     assert expression(text)(states) == evaluated(text)(states)
 

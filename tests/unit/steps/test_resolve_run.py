@@ -15,6 +15,7 @@ from jobferry.objects import SourceError
 from jobferry.steps.look_at_jobs import JOB_DEADLINE
 from jobferry.steps.open_run import resume_run
 from jobferry.steps.resolve_run import NOT_ASKED, SEEN_WITHIN, SOURCE_GONE, WAITS_FOR, ask_resolve
+from jobferry.troubles import SOURCE_MISSING
 from jobferry.vendors.base import (
     Found,
     FoundState,
@@ -211,7 +212,7 @@ class TestLostSubmissions:
         self, world: World, lost: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def gone(*_: object) -> bytes:
-            raise SourceError(missing=True)
+            raise SourceError(SOURCE_MISSING)
 
         ask_resolve(lost, world.deps, started(world))
         with monkeypatch.context() as patched:

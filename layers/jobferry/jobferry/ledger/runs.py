@@ -304,7 +304,7 @@ class Runs:
             return False
         return True
 
-    def first_with(self, run: Run, content: str, expires_at: int) -> str:
+    def first_with(self, run: Run, content: str, now: float, expires_at: int) -> tuple[str, float]:
         """The first run of a profile that carries this content: this one, if there was none.
 
         Args:
@@ -312,33 +312,19 @@ class Runs:
             expires_at: when it is forgotten (epoch seconds).
 
         Returns:
-            A run's id. It may be deleted or failed since.
+            Its id, and when that was noted (epoch seconds). It may be deleted or failed since.
         """
-        mark = {
-            "pk": keys.profile(run.profile),
-            "sk": keys.content(content),
-            "run_id": run.run_id,
-            "expires_at": expires_at,
-        }
+        mark = _content_mark(run, content, now, expires_at)
         try:
             self._table.write(Put(mark, condition="attribute_not_exists(pk)"))
         except ConditionFailedError:
-            found = self._table.get(keys.profile(run.profile), keys.content(content))
-            return run.run_id if found is None else str(found["run_id"])
-        return run.run_id
+            found = self._table.get(mark["pk"], mark["sk"]) or mark
+            return str(found["run_id"]), found["noted_at"]
+        return run.run_id, now
 
-    def carries_first(self, run: Run, content: str, expires_at: int) -> None:
+    def carries_first(self, run: Run, content: str, now: float, expires_at: int) -> None:
         """From now on this run is the first one with this content."""
-        self._table.write(
-            Put(
-                {
-                    "pk": keys.profile(run.profile),
-                    "sk": keys.content(content),
-                    "run_id": run.run_id,
-                    "expires_at": expires_at,
-                }
-            )
-        )
+        self._table.write(Put(_content_mark(run, content, now, expires_at)))
 
     def get(self, run_id: str) -> Run | None:
         item = self._table.get(keys.run(run_id), keys.META)
@@ -791,6 +777,16 @@ class Runs:
         except ConditionFailedError:
             return False
         return True
+
+
+def _content_mark(run: Run, content: str, now: float, expires_at: int) -> Item:
+    return {
+        "pk": keys.profile(run.profile),
+        "sk": keys.content(content),
+        "run_id": run.run_id,
+        "noted_at": now,
+        "expires_at": expires_at,
+    }
 
 
 def _prolonged(item: Item, expires_at: int) -> Update:

@@ -27,7 +27,7 @@ from jobferry.steps.pausing import rest
 from jobferry.steps.resolve_run import resolve_on
 from jobferry.steps.summary import ErrorTally, build_report
 from jobferry.steps.write_off import give_up_plan, why_written_off, write_off
-from jobferry.troubles import SOURCE, SOURCE_MISSING, SOURCE_UNREADABLE, TEXTS
+from jobferry.troubles import SOURCE, TEXTS
 from jobferry.vendors import vendor_named
 
 CLOSED = "closed"
@@ -95,7 +95,7 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
     try:
         return _write_files(run, deps, deadline)
     except SourceError as error:
-        code = SOURCE_MISSING if error.missing else SOURCE_UNREADABLE
+        code = error.code
         trouble = deps.ledger.runs.note_trouble(run, SOURCE, code, TEXTS[code], deps.now())
         if not trouble.stops:
             raise

@@ -25,8 +25,6 @@ from jobferry.steps.resolve_lost import resolve_lost, searches_of
 from jobferry.troubles import (
     POLL,
     SOURCE,
-    SOURCE_MISSING,
-    SOURCE_UNREADABLE,
     SUBMIT,
     TEXTS,
     VENDOR_THROTTLES,
@@ -305,8 +303,7 @@ def _send(work: LaneWork, chunk: Chunk) -> None:
         records = work.context.records(chunk)
     except SourceError as error:
         _put_back(work, [chunk])
-        code = SOURCE_MISSING if error.missing else SOURCE_UNREADABLE
-        work.meet(SOURCE, code, TEXTS[code])
+        work.meet(SOURCE, error.code, TEXTS[error.code])
         work.patience.set()
         return
     work.went_well(SOURCE)

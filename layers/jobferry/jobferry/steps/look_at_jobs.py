@@ -17,9 +17,9 @@ from jobferry.steps.isolation import ANSWER_UNUSABLE, keep_evidence, poll_each
 from jobferry.steps.lane_work import NEVER, LaneWork
 from jobferry.steps.resolve_lost import search_earlier
 from jobferry.troubles import POLL, TEXTS, VENDOR_UNAVAILABLE, Trouble
-from jobferry.vendors.base import JobPhase, JobReading, PollAnswer
+from jobferry.vendors.base import TAKEN_WITHIN, JobPhase, JobReading, PollAnswer
 
-VISIBLE_WITHIN = 120.0
+VISIBLE_WITHIN = TAKEN_WITHIN
 """Seconds after its submission in which a job may be unknown to the vendor's readers."""
 
 JOB_DEADLINE = 12 * 3_600.0

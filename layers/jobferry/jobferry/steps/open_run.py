@@ -15,7 +15,7 @@ from typing import Any
 from jobferry.connections import max_jobs
 from jobferry.ledger.runs import Pause, Run, Source
 from jobferry.model import Profile, RunStatus
-from jobferry.objects import Head, ObjectMissingError
+from jobferry.objects import DeniedError, Head, ObjectMissingError
 from jobferry.profiles import ProfileError, check_against, validate
 from jobferry.steps.context import most_records
 from jobferry.steps.deps import Deps
@@ -36,6 +36,12 @@ TRIAL_OPTION = "jobferry-trial"
 
 SAME_CONTENT = "same_content"
 """Why a run is paused from the beginning: another one has carried the very same bytes."""
+
+DENIED_SECONDS = 3_600.0
+"""For so long S3 may refuse to show a file before its run fails."""
+
+OPENS_WITHIN = 2 * 86_400.0
+"""Seconds within which a run is opened whose content was noted: its execution, or a sweep, does."""
 
 MOST_ROWS = 10**12
 """More than any file has."""
@@ -65,19 +71,28 @@ def run_id_of(request: RunRequest, version_id: str) -> str:
     return f"{request.profile}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
 
-def open_run(request: RunRequest, execution: str, deps: Deps) -> dict[str, Any]:
+def open_run(
+    request: RunRequest, execution: str, deps: Deps, started_at: float | None = None
+) -> dict[str, Any]:
     """Claim the run for this execution.
 
     Args:
         execution: ARN of the execution that asks.
+        started_at: when it began (epoch seconds); None: nobody knows.
 
     Returns:
         run_id and state: `open`; `duplicate` (another execution carries it); or `unusable` (it
         exists, is failed, and says why).
+
+    Raises:
+        DeniedError: S3 does not let us see the file, which may pass.
     """
     try:
         head = deps.objects.head(request.bucket, request.key, request.version_id)
-    except ObjectMissingError:
+    except (ObjectMissingError, DeniedError) as error:
+        denied = isinstance(error, DeniedError)
+        if denied and (started_at is None or deps.now() < started_at + DENIED_SECONDS):
+            raise  # a right that is missing may be given: the step is repeated
         missing = Source(request.bucket, request.key, request.version_id or "null")
         run = _new_run(request, Head(missing, {}), execution, deps)
         return _claim(
@@ -144,13 +159,14 @@ def _asking(run: Run, content: str, deps: Deps) -> Run:
     Rows that are sent again on purpose (`retry`, `rerun`) name their origin, and need no yes.
     """
     runs, expires_at = deps.ledger.runs, run.expires_at
-    first_id = runs.first_with(run, content, expires_at)
+    first_id, noted_at = runs.first_with(run, content, deps.now(), expires_at)
     if first_id == run.run_id or run.origin is not None:
         return run
     first = runs.get(first_id)
-    sent_nothing = first is None or (first.closed_at is not None and not first.carried)
-    if sent_nothing:
-        runs.carries_first(run, content, expires_at)
+    # One that is not there yet is being opened at this moment, or soon will be.
+    gone = first is None and (runs.is_deleted(first_id) or deps.now() > noted_at + OPENS_WITHIN)
+    if gone or (first is not None and first.closed_at is not None and not first.carried):
+        runs.carries_first(run, content, deps.now(), expires_at)
         return run
     reason = (
         f"The very same content was carried by the run {first_id} with this profile, and "

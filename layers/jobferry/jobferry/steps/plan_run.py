@@ -30,7 +30,7 @@ from jobferry.steps.context import load_context
 from jobferry.steps.deps import Deps
 from jobferry.steps.outlook import expected
 from jobferry.steps.write_off import out_of_reach
-from jobferry.troubles import SOURCE, SOURCE_MISSING, SOURCE_UNREADABLE, TEXTS
+from jobferry.troubles import SOURCE, TEXTS
 
 PLANNING = "planning"
 PLANNED = "planned"
@@ -67,7 +67,7 @@ def plan_run(run_id: str, deps: Deps, deadline: float, scratch: Path) -> dict[st
             deps.log("file refused", run_id=run_id, code=refusal.code)
             return {"run_id": run_id, "state": UNUSABLE}
         except SourceError as error:
-            code = SOURCE_MISSING if error.missing else SOURCE_UNREADABLE
+            code = error.code
             trouble = deps.ledger.runs.note_trouble(run, SOURCE, code, TEXTS[code], deps.now())
             if not trouble.stops:
                 raise

@@ -114,8 +114,27 @@ def resolve_lost(
         again_at = searched.next_at if repeat_from is None else min(searched.next_at, repeat_from)
         read = None if found in (_NOT_KNOWN, _NO_RECORDS) else found.readable
         return Search(found.requests, found.throttled, max(now, again_at), read)
+    if step is Step.ADOPT and not _adopted(found, chunk, context, deps, now):
+        # It is another chunk's job, or another search was faster: what it tells is doubtful.
+        doubtful = replace(found, state=FoundState.PENDING, job_id=None)
+        step, searched = absence.judge(
+            doubtful,
+            searches_of(chunk),
+            now,
+            retention=context.vendor.capabilities.retention_seconds,
+        )
+        if step is Step.WAIT:
+            deps.ledger.chunks.note_search(chunk, now, readable_at=searched.readable_at)
+            return Search(found.requests, found.throttled, max(now, searched.next_at), True)
     _decide(step, found, chunk, context, deps, now)
     return Search(found.requests, found.throttled, read=found.readable)
+
+
+def _adopted(found: Found, chunk: Chunk, context: RunContext, deps: Deps, now: float) -> bool:
+    """Whether the job that was found is the chunk's now."""
+    if found.job_id is None:
+        return False
+    return deps.ledger.chunks.adopt(context.run.connection, chunk, found.job_id, now)
 
 
 def _decide(
@@ -123,9 +142,9 @@ def _decide(
 ) -> None:
     """Do what a search has decided."""
     connection, chunks = context.run.connection, deps.ledger.chunks
-    if step is Step.ADOPT and found.job_id is not None:
-        chunks.adopt(connection, chunk, found.job_id, now)
-    elif step is Step.AGAIN:
+    if step is Step.ADOPT:
+        return
+    if step is Step.AGAIN:
         _again(chunk, context, deps, "the vendor did not take it")
     elif context.operation.repeatable:
         _again(chunk, context, deps, found.reason or "the vendor gave no clear answer")
