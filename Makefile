@@ -8,7 +8,7 @@ VENDOR ?= zendesk_support
 N ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit faults e2e chaos fuzz bench bench-quick lock deploy validate clean
+.PHONY: help setup demo test lint types unit faults telling e2e chaos fuzz mutants bench bench-quick lock deploy validate clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -24,7 +24,7 @@ $(STAMP): requirements/lock.txt pyproject.toml
 demo: setup ## a sample CSV through the whole system, on this machine
 	$(BIN)/python tools/demo.py --out $(DEMO) --vendor $(VENDOR)
 
-test: lint types unit faults e2e ## everything that needs no cloud
+test: lint types unit telling faults e2e ## everything that needs no cloud
 
 lint: setup ## style, template, state machine
 	$(BIN)/ruff check .
@@ -49,6 +49,12 @@ chaos: setup ## N stories of faults (10,000), every promise checked after each
 
 fuzz: setup ## N bad answers (10,000) to every adapter and call: a verdict or a declared error
 	$(BIN)/python -m tests.fuzz --cases $(N) --processes 2
+
+mutants: setup ## would a test notice, if a line of the core were wrong? each line, changed in turn
+	$(BIN)/python tools/mutants.py
+
+telling: setup ## a handful of such changes, of which each must be noticed
+	$(BIN)/python tools/mutants.py --telling
 
 bench: setup ## every benchmark against its bound; results in build/bench.json
 	$(BIN)/python benchmarks/report.py

@@ -84,6 +84,8 @@ PATIENCE = 20.0
 """Seconds on top of several times that, after which a mutation counts as noticed: it loops."""
 
 KILLED, SURVIVED, LOOPED, UNREACHED = "killed", "survived", "looped", "unreached"
+BROKEN = "broken"
+"""The judging itself failed."""
 
 
 @dataclass
@@ -163,14 +165,14 @@ class Judge:
             chosen = self._given.get(" ".join(judged.name)) or reached.judges(
                 module, mutation.lines
             )
-            if not chosen:
+            file = str(PACKAGE / module)
+            found = functions.get((file, mutation.place), [])
+            if not chosen or not found:
                 judged.verdict = UNREACHED
                 continue
             while len(running) >= self._processes:
                 self._wait(running)
-            file = str(PACKAGE / module)
             code = mutation.code(tree, file)
-            found = functions.get((file, mutation.place), [])
             tests = [items[name] for name in chosen]
             pid = self._spawn(lambda: self._judge(found, code, tests))  # noqa: B023 - used at once
             patience = PATIENCE + 6 * sum(reached.seconds.get(name, 1.0) for name in chosen)
@@ -264,7 +266,7 @@ class Judge:
                 judged, began, _ = running.pop(pid)
                 judged.seconds = round(time.monotonic() - began, 2)
                 if status:
-                    judged.verdict = KILLED
+                    judged.verdict = KILLED if os.waitstatus_to_exitcode(status) == 1 else BROKEN
                 answer = _answer(pid)
                 if answer.exists():
                     judged.by = answer.read_text()

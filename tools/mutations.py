@@ -23,6 +23,8 @@ ALWAYS = "attribute_exists(pk) OR attribute_not_exists(pk)"
 
 _EXPRESSION = re.compile(r"attribute_(not_)?exists\(|contains\(|[#a-z_.]+ (=|<=|<|>|IN) [:(]")
 _MOST = 160
+_PLACEHOLDERS = ("names", "values")
+"""Of expressions: DynamoDB refuses the request without one of them, which shows nothing."""
 _WITHOUT_LINES = (ast.comprehension, ast.match_case, ast.withitem)
 
 _OTHER_COMPARISON: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -117,6 +119,8 @@ def _slots(function: ast.FunctionDef) -> Iterator[tuple[ast.AST, str, int | None
         for name, value in ast.iter_fields(node):
             if name in {"annotation", "returns", "decorator_list", "ctx", "pattern"}:
                 continue
+            if isinstance(node, ast.keyword) and node.arg in _PLACEHOLDERS:
+                continue
             if isinstance(value, list):
                 inner += [(node, name, i, one) for i, one in enumerate(value)]
             elif isinstance(value, ast.AST):
@@ -186,7 +190,9 @@ def _instead_of_expression(node: ast.expr, parent: ast.AST, name: str) -> Iterat
             for text in _weaker(ast.unparse(node), whole=False):
                 yield ast.parse(text, mode="eval").body
         case ast.Call(func=func, args=args, keywords=keywords):
-            for i in range(len(keywords)):
+            for i, keyword in enumerate(keywords):
+                if keyword.arg in _PLACEHOLDERS:
+                    continue
                 yield ast.Call(func, args, [*keywords[:i], *keywords[i + 1 :]])
             if isinstance(func, ast.Name) and func.id in {"max", "min"}:
                 other_name = "min" if func.id == "max" else "max"
@@ -234,6 +240,16 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def _in_words(old: ast.AST, new: ast.AST) -> str:
+    match old, new:
+        case ast.Call(func=func, keywords=before), ast.Call(keywords=left) if len(left) < len(
+            before
+        ):
+            (dropped,) = [one for one in before if one not in left]
+            return f"{_short(func)}(…) without {_short(dropped)}"
+        case ast.Dict(values=before), ast.Dict(values=left):
+            (at,) = [i for i, one in enumerate(before) if one not in left]
+            name = old.keys[at]
+            return f"{{…}} without {_short(name or before[at])}"
     after = "" if isinstance(new, ast.Pass) else _short(new)
     return f"{_short(old)} → {after}".strip()
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobferry.errors import ErrorClass
+from jobferry.errors import ErrorClass, error_class
 from jobferry.model import OutcomeStatus, RecordResult
 from jobferry.retrying import (
     HALVINGS,
@@ -98,3 +98,37 @@ def test_halving_is_for_rows_to_blame_and_not_for_profiles(
 @given(st.integers(1, 60))
 def test_later_and_later(attempt: int) -> None:
     assert 0 < again_at(100.0, attempt) - 100.0 <= again_at(100.0, attempt + 1) - 100.0 <= 300.0
+
+
+def test_waits_double_from_five_seconds_up_to_five_minutes() -> None:
+    waits = [again_at(1_000.0, attempt) - 1_000.0 for attempt in range(9)]
+    assert waits == [5.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0]
+
+
+def test_the_first_reason_to_stop_is_told_even_if_it_has_no_words() -> None:
+    bare = RecordResult(OutcomeStatus.FAILED)
+    kind = ErrorClass(error_class(bare.code, bare.text))
+    policies = {kind.value: "stop", ErrorClass.CONFLICT.value: "stop"}
+    for results, stop in (
+        ([bare, CONFLICT], ("", "")),
+        ([CONFLICT, bare], ("DatabaseConflict", "Database collision")),
+        ([DONE], None),
+    ):
+        found = sort_out(results, attempt=1, max_attempts=3, repeatable=False, policies=policies)
+        assert found.stop == stop
+        assert [result for _, result in found.decided] == results
+
+
+@pytest.mark.parametrize("repeatable", [False, True])
+def test_a_success_stays_one_whatever_else_is_said_of_it(repeatable: bool) -> None:
+    told = RecordResult(OutcomeStatus.SUCCEEDED, vendor_id="1", code="InternalServerError")
+    found = sort_out([told], attempt=1, max_attempts=3, repeatable=repeatable, policies={})
+    assert found.decided == [(0, told)]
+    assert policy_for(told, repeatable=repeatable, policies={}) is Policy.FAIL
+
+
+def test_a_run_may_be_stopped_for_what_is_not_known() -> None:
+    policies = {ErrorClass.LOST.value: "stop"}
+    assert policy_for(UNSAID, repeatable=False, policies=policies) is Policy.STOP
+    assert policy_for(UNSAID, repeatable=False, policies={}) is Policy.FAIL
+    assert policy_for(UNSAID, repeatable=True, policies={}) is Policy.RETRY

@@ -20,6 +20,7 @@ from jobferry.model import ChunkState, Outcome, OutcomeStatus, RunStatus
 from tests.unit.ledger.samples import CONNECTION, EXPIRES, NOW, RUN, a_run, claim, only, opened
 
 SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
+REJECTED = OutcomeStatus.REJECTED
 PLANNED = PlanState(900, 10, 1, True, {"header": ["a"]})
 
 WRITES: dict[str, Callable[[Ledger, Run], Any]] = {
@@ -191,3 +192,62 @@ class TestRows:
         assert ledger.rows.resolve(RUN, decided, EXPIRES).total() == 0
         assert list(table.query(keys.run(RUN))) == []
         assert tuple(ledger.rows.between(RUN, 1, 10)) == self.OUTCOMES
+
+    @pytest.mark.parametrize("status", [SUCCEEDED, FAILED])
+    def test_only_unknown_rows_are_resolved_and_each_once(
+        self, ledger: Ledger, status: OutcomeStatus
+    ) -> None:
+        chunk = finished(ledger)
+        known = [Outcome(row, status) for row in range(1, 6)]
+        ledger.rows.put(RUN, known, EXPIRES)
+        ledger.rows.put(RUN, self.OUTCOMES[5:], EXPIRES)
+        ledger.chunks.settle(CONNECTION, RUN, [Tally(chunk, {status: 5, UNKNOWN: 5})], NOW)
+        decided = [Outcome(row, REJECTED) for row in range(1, 11)]
+        assert ledger.rows.resolve(RUN, decided, EXPIRES) == {REJECTED: 5}
+        assert ledger.rows.resolve(RUN, decided, EXPIRES) == {}
+        run = ledger.runs.must_get(RUN)
+        assert {s: n for s, n in run.outcomes.items() if n} == {status: 5, REJECTED: 5}
+        assert list(ledger.rows.between(RUN, 1, 10)) == known + decided[5:]
+
+    def test_more_rows_are_resolved_than_a_transaction_takes(self, ledger: Ledger) -> None:
+        ledger.runs.create(a_run(status=RunStatus.CLOSING))
+        ledger.rows.put(RUN, [Outcome(row, UNKNOWN) for row in range(1, 251)], EXPIRES)
+        decided = [Outcome(row, SUCCEEDED) for row in range(1, 251)]
+        assert ledger.rows.resolve(RUN, decided, EXPIRES) == {SUCCEEDED: 250}
+        assert ledger.runs.must_get(RUN).outcomes[SUCCEEDED] == 250
+
+
+class TestGivingBack:
+    @pytest.mark.parametrize("before", [False, True])
+    @pytest.mark.parametrize("now", [False, True])
+    def test_a_doubt_is_never_forgotten(self, ledger: Ledger, before: bool, now: bool) -> None:
+        opened(ledger, 1)
+        (chunk,) = claim(ledger, [1])
+        ledger.chunks.give_back(CONNECTION, chunk, in_doubt=before)
+        (again,) = claim(ledger, [1], now=NOW + 1)
+        assert again.in_doubt is before
+        ledger.chunks.give_back(CONNECTION, again, in_doubt=now)
+        assert only(ledger, 1).in_doubt is (before or now)
+
+    def test_a_chunk_that_was_sent_is_not_sent_over(self, ledger: Ledger) -> None:
+        opened(ledger, 1)
+        (chunk,) = claim(ledger, [1])
+        sent = ledger.chunks.begin_sending(chunk, "token", "digest", NOW)
+        assert sent is not None
+        assert ledger.chunks.begin_sending(sent, "token", "digest", NOW + 1) is None
+        assert only(ledger, 1).attempt == 1
+
+
+def test_a_job_belongs_to_one_chunk(ledger: Ledger) -> None:
+    """A gateway may answer a second submission with what it has answered the first."""
+    opened(ledger, 2)
+    first, second = (
+        ledger.chunks.begin_sending(chunk, f"token-{chunk.number}", "digest", NOW)
+        for chunk in claim(ledger, [1, 2])
+    )
+    assert first is not None
+    assert second is not None
+    assert ledger.chunks.note_submitted(CONNECTION, first, "job-1", NOW)
+    assert not ledger.chunks.note_submitted(CONNECTION, second, "job-1", NOW)
+    assert not ledger.chunks.adopt(CONNECTION, second, "job-1", NOW)
+    assert (only(ledger, 1).job_id, only(ledger, 2).job_id) == ("job-1", None)
