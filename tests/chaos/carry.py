@@ -30,7 +30,7 @@ from jobferry.ledger.config import Connection
 from jobferry.ledger.runs import Run
 from jobferry.ledger.table import BusyTableError, Item
 from jobferry.model import OutcomeStatus
-from jobferry.objects import ObjectMissingError, SourceError
+from jobferry.objects import DeniedError, ObjectMissingError, SourceError
 from jobferry.steps import absence, look_at_jobs
 from jobferry.steps import close_run as close_module
 from jobferry.steps.close_run import LanesStuckError
@@ -70,7 +70,7 @@ SHORT_HOURS = 12.0
 CONFLICTS_AT_MOST = 14
 """Tries of one transaction, as `ledger.table` makes them."""
 
-JOB_DEADLINE = 600.0
+JOB_DEADLINE = 900.0
 PATIENCE = 1_800.0
 """Shorter than in earnest, so that stories of jobs that never end stay short. A search takes longer
 than its proof that a submission was never taken, which counts after eleven minutes."""
@@ -100,6 +100,7 @@ EXPECTED = (
     ClientError,
     PlanMovedError,
     LanesStuckError,
+    DeniedError,
     ExecutionFailedError,
     EndlessError,
 )

@@ -35,7 +35,7 @@ NAME = "name"
 
 UNHEARD = (Act.DONE_UNHEARD, Act.LOST)
 
-ENDLESS_SECONDS = 900.0
+ENDLESS_SECONDS = 2_700.0
 """Longer than anybody follows a job in a story."""
 
 

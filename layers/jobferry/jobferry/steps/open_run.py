@@ -38,7 +38,9 @@ SAME_CONTENT = "same_content"
 """Why a run is paused from the beginning: another one has carried the very same bytes."""
 
 DENIED_SECONDS = 3_600.0
-"""For so long S3 may refuse to show a file before its run fails."""
+DENIED_INBOX_SECONDS = 20 * 3_600.0
+"""For so long S3 may refuse to show a file before its run fails: one of our own inbox was dropped
+there, so that a right is missing; another's bucket may never be ours to read."""
 
 OPENS_WITHIN = 2 * 86_400.0
 """Seconds within which a run is opened whose content was noted: its execution, or a sweep, does."""
@@ -91,7 +93,9 @@ def open_run(
         head = deps.objects.head(request.bucket, request.key, request.version_id)
     except (ObjectMissingError, DeniedError) as error:
         denied = isinstance(error, DeniedError)
-        if denied and (started_at is None or deps.now() < started_at + DENIED_SECONDS):
+        ours = request.bucket == deps.settings.inbox_bucket
+        bearable = DENIED_INBOX_SECONDS if ours else DENIED_SECONDS
+        if denied and (started_at is None or deps.now() < started_at + bearable):
             raise  # a right that is missing may be given: the step is repeated
         missing = Source(request.bucket, request.key, request.version_id or "null")
         run = _new_run(request, Head(missing, {}), execution, deps)
