@@ -46,6 +46,7 @@ class TestChunk:
         run = a_run(plan=PlanState(chunks=1))
         tally = Tally(only(ledger, 1), {})
         assert ledger.chunks.split(run, [tally], [part], ledger.chunks.pool(RUN), NOW)
+        assert list(ledger.chunks.pointers(CONNECTION)) == []
         waits = only(ledger, 2)
         assert (waits.spans, waits.attempt, waits.in_doubt) == (part.spans, 2, True)
         assert (waits.not_before, waits.last) == (part.not_before, part.last)
@@ -59,6 +60,7 @@ class TestChunk:
             max_jobs=3,
         )
         assert claimed == [only(ledger, 2)]
+        assert ledger.chunks.pool(RUN).left == 0
         assert only(ledger, 2) == replace(
             waits, state=ChunkState.CLAIMED, claimed_at=NOW + 61, holds_slot=True
         )
