@@ -20,7 +20,9 @@ import argparse
 import ast
 import gc
 import json
+import math
 import os
+import resource
 import signal
 import sys
 import time
@@ -77,15 +79,22 @@ WHOLE_RUNS = (
 TOO_SLOW = 1.0
 """Seconds. A test that takes longer judges no mutation: there are faster ones for what it shows."""
 
-ENOUGH = 15.0
+ENOUGH = 8.0
 """Seconds of tests for one mutation, as they took before it."""
 
-PATIENCE = 20.0
-"""Seconds on top of several times that, after which a mutation counts as noticed: it loops."""
+PATIENCE = 3.0
+"""Seconds of processor time on top of twice that, after which a mutation counts as noticed: it
+loops. A child that waits and takes no time is ended after ten times as long."""
 
 KILLED, SURVIVED, LOOPED, UNREACHED = "killed", "survived", "looped", "unreached"
 BROKEN = "broken"
 """The judging itself failed."""
+_VERDICTS = {
+    0: SURVIVED,
+    1: KILLED,
+    -signal.SIGKILL: LOOPED,
+    -signal.SIGXCPU: LOOPED,
+}
 
 
 @dataclass
@@ -174,11 +183,12 @@ class Judge:
                 self._wait(running)
             code = mutation.code(tree, file)
             tests = [items[name] for name in chosen]
-            pid = self._spawn(lambda: self._judge(found, code, tests))  # noqa: B023 - used at once
-            patience = PATIENCE + 6 * sum(reached.seconds.get(name, 1.0) for name in chosen)
-            running[pid] = (judged, time.monotonic(), patience)
+            most = PATIENCE + 2 * sum(reached.seconds.get(name, 1.0) for name in chosen)
+            pid = self._spawn(lambda: self._judge(found, code, tests), most)  # noqa: B023
+            running[pid] = (judged, time.monotonic(), 10 * most)
             if number % 100 == 0:
                 print(f"{number} of {len(self._jobs)}", file=sys.stderr, flush=True)
+                _keep(self.judged[: -self._processes])
         while running:
             self._wait(running)
         return True
@@ -242,11 +252,17 @@ class Judge:
         kept.write_text(json.dumps({"seconds": seconds, "tests": tests, "failed": failed}))
         return ""
 
-    def _spawn(self, work: Callable[[], str]) -> int:
-        """Fork; the child works, leaves what it found in a file, and is gone."""
+    def _spawn(self, work: Callable[[], str], most: float | None = None) -> int:
+        """Fork; the child works, leaves what it found in a file, and is gone.
+
+        most: seconds of processor time that it may take.
+        """
         pid = os.fork()
         if pid:
             return pid
+        if most is not None:
+            seconds = math.ceil(most)
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
@@ -265,8 +281,8 @@ class Judge:
             if pid in running:
                 judged, began, _ = running.pop(pid)
                 judged.seconds = round(time.monotonic() - began, 2)
-                if status:
-                    judged.verdict = KILLED if os.waitstatus_to_exitcode(status) == 1 else BROKEN
+                code = os.waitstatus_to_exitcode(status)
+                judged.verdict = _VERDICTS.get(code, BROKEN)
                 answer = _answer(pid)
                 if answer.exists():
                     judged.by = answer.read_text()
@@ -280,6 +296,11 @@ class Judge:
                     del running[pid]
                     return
             time.sleep(0.005)
+
+
+def _keep(judged: Sequence[Judged]) -> None:
+    results = ROOT / "build" / "mutants.json"
+    results.write_text(json.dumps([asdict(one) for one in judged], indent=1))
 
 
 def _is_fresh(path: Path) -> bool:
@@ -392,8 +413,7 @@ def main() -> int:
         print(f"{one.verdict}: {one.module}:{one.line} {one.place}: {one.change}")
     print(table_of(judge.judged))
     if not options.telling:
-        results = ROOT / "build" / "mutants.json"
-        results.write_text(json.dumps([asdict(one) for one in judge.judged], indent=1))
+        _keep(judge.judged)
     return 1 if options.telling and left else 0
 
 
