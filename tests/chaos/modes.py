@@ -334,8 +334,6 @@ MODES: Mapping[str, Mode] = {
         Mode(
             "for_ever",
             _for_ever,
-            shows="two runs that are answered 429 for ever try every 15 s and are not stopped",
-            seed=275,
             slow=True,
         ),
         Mode("late", _late),

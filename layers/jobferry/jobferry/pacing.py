@@ -52,6 +52,9 @@ CEILING = 60.0
 THROTTLED = 15.0
 """Wait after a 429 that does not say how long."""
 
+THROTTLED_CEILING = 300.0
+"""The longest such wait."""
+
 NO_SLOT = 3.0
 """Wait after "too many jobs" without a Retry-After, when none of our own jobs tells more."""
 
@@ -248,9 +251,14 @@ def worth_staying(wait: float, memory_gb: float) -> bool:
     return wait * memory_gb * prices.LAMBDA_GB_SECOND_ARM <= prices.LAP
 
 
-def blocked_until(now: float, retry_after: float | None) -> float:
-    """No request before this, after a 429: what the vendor asks for, an hour at the most."""
-    return now + _bounded(retry_after, THROTTLED)
+def blocked_until(now: float, retry_after: float | None, lasting: float = 0.0) -> float:
+    """No request before this, after a 429: what the vendor asks for, an hour at the most.
+
+    lasting: seconds for which there has been nothing else. Where the vendor does not say how long to
+        wait, it is asked later and later.
+    """
+    unsaid = max(THROTTLED, min(THROTTLED_CEILING, lasting / 4))
+    return now + _bounded(retry_after, unsaid)
 
 
 def full_until(now: float, retry_after: float | None, quiet: float = 0.0) -> float:

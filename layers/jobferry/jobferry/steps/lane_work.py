@@ -396,7 +396,9 @@ class LaneWork:
             quiet = now - max([self.began_at, *(job.submitted_at for job in self.flying())])
             limits.full(self.run.connection, pacing.full_until(now, answer.retry_after, quiet))
             return
-        self.be_patient(pacing.blocked_until(now, answer.retry_after))
+        known = self.trouble(where)
+        lasting = 0.0 if known is None else now - known.since
+        self.be_patient(pacing.blocked_until(now, answer.retry_after, lasting))
         if budget.tells_of_a_rate(answer.retry_after):
             limits.lower_rate(self.run.connection, self.linked.request_budget, now)
             self.requests = limits.requests(self.run.connection)
