@@ -254,8 +254,8 @@ def worth_staying(wait: float, memory_gb: float) -> bool:
 def blocked_until(now: float, retry_after: float | None, lasting: float = 0.0) -> float:
     """No request before this, after a 429: what the vendor asks for, an hour at the most.
 
-    lasting: seconds for which there has been nothing else. Where the vendor does not say how long to
-        wait, it is asked later and later.
+    lasting: seconds for which there has been nothing else. Where the vendor does not say how long
+        to wait, it is asked later and later.
     """
     unsaid = max(THROTTLED, min(THROTTLED_CEILING, lasting / 4))
     return now + _bounded(retry_after, unsaid)

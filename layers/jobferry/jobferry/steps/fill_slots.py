@@ -86,6 +86,9 @@ def fill_slots(work: LaneWork) -> None:
         work.left = 0
     if now < limits.blocked_until:
         work.blocked(limits.blocked_until)
+        if SUBMIT in work.run.troubles or work.left or work.ready:
+            # Whoever of the connection's runs asks, the answer keeps all of them from going on.
+            work.meet(SUBMIT, VENDOR_THROTTLES, TEXTS[VENDOR_THROTTLES])
         return
     work.patience.clear()
     _resolve(work)
