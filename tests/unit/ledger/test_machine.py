@@ -13,7 +13,7 @@ WALKS = int(os.environ.get("JOBFERRY_WALKS", "0"))
 
 TestLedger = LedgerMachine.TestCase
 TestLedger.settings = settings(
-    max_examples=WALKS or 120,
+    max_examples=WALKS or 90,
     stateful_step_count=70,
     derandomize=not WALKS,
     deadline=None,
