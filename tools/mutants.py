@@ -188,7 +188,8 @@ class Judge:
             running[pid] = (judged, time.monotonic(), 10 * most)
             if number % 100 == 0:
                 print(f"{number} of {len(self._jobs)}", file=sys.stderr, flush=True)
-                _keep(self.judged[: -self._processes])
+                if not self._given:
+                    _keep(self.judged[: -self._processes])
         while running:
             self._wait(running)
         return True
