@@ -336,7 +336,6 @@ MODES: Mapping[str, Mode] = {
             _for_ever,
             slow=True,
         ),
-        Mode("late", _late),
         Mode("late_at_a_site", _late_at_a_site),
         Mode("metered", _metered),
         Mode("opening", _opening),

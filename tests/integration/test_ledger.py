@@ -66,4 +66,4 @@ def test_a_ledger_is_built_from_a_client_and_a_name(
     item = dynamodb.get_item(TableName=name, Key={"pk": {"S": "RUN#built"}, "sk": {"S": "META"}})[
         "Item"
     ]
-    assert item["expires_at"]["N"] == str(EXPIRES)
+    assert item["kept_until"]["N"] == str(EXPIRES)

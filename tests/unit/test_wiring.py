@@ -13,7 +13,7 @@ import pytest
 from jobferry.ledger.config import Connection
 from jobferry.settings import Settings
 from jobferry.steps.deps import Deps
-from jobferry.vendors.credentials import CredentialsError
+from jobferry.vendors.base import Throttled, ThrottleReason
 from jobferry.wiring import build_deps, deadline
 
 SETTINGS = Settings("table", "inbox", "archive", "stack/", 30, False)
@@ -78,8 +78,8 @@ def test_secrets_are_read_when_a_request_needs_its_header(
     monkeypatch.setattr(deps.ledger.config, "connection", lambda _name: connection)
     linked = deps.connections.link("acme")
     assert session.made == ["dynamodb"]
-    with pytest.raises(CredentialsError):
-        linked.client.test()
+    answer = linked.client.test()
+    assert answer == Throttled(ThrottleReason.CREDENTIALS)
     assert session.made == ["dynamodb", "secretsmanager"]
 
 
