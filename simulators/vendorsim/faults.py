@@ -57,12 +57,20 @@ class Match(_Model):
         return right_method and re.search(self.path, path) is not None
 
 
+Poison = Literal["half_emoji", "long_code", "nested"]
+
+_LONG = 600_000
+_DEEP = 500
+
+
 class FailRows(_Model):
     """Rows of the job that the vendor refuses.
 
     marker       text in the row's external_id, subject, name or email
     probability  each row, drawn by the seed
     indexes      positions in the request, from 0
+    poison       what a client may stumble over: details that end in one half of a surrogate pair, a
+                 code of 600,000 characters, details of 500 arrays in each other
     """
 
     marker: str | None = None
@@ -70,6 +78,24 @@ class FailRows(_Model):
     indexes: list[int] = Field(default_factory=list)
     error: str | None = None
     details: str = "Simulated failure"
+    poison: Poison | None = None
+
+    @property
+    def told_error(self) -> str | None:
+        """The code as the answer holds it; None for what the vendor usually says."""
+        return "E" * _LONG if self.poison == "long_code" else self.error
+
+    @property
+    def told_details(self) -> Any:
+        """The words as the answer holds them: text, but for nested ones."""
+        if self.poison == "half_emoji":
+            return self.details + "\ud83d"
+        if self.poison != "nested":
+            return self.details
+        nested: list[Any] = [self.details]
+        for _ in range(_DEEP - 1):
+            nested = [nested]
+        return nested
 
     def hits(self, index: int, record: JsonObject, draw: float) -> bool:
         """`draw` is a number from [0, 1) that belongs to this row."""

@@ -45,8 +45,9 @@ class Reply:
 def json_reply(
     value: object, status: int = 200, headers: tuple[tuple[str, str], ...] = ()
 ) -> Reply:
-    """`value` as a JSON answer."""
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    """`value` as a JSON answer; one half of a surrogate pair is written as its escape."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    body = text.encode(errors="backslashreplace")
     return Reply(status, body, JSON, headers)
 
 

@@ -235,7 +235,8 @@ class JobBook:
         if job.fate == "fail" or effect.fail_job is not None:
             job.error = "Simulated failure"
         elif rows is not None and rows.hits(0, {"name": job.text}, draw):
-            job.error = f"{rows.error}: {rows.details}" if rows.error else rows.details
+            said = str(rows.told_details)
+            job.error = f"{rows.told_error}: {said}" if rows.told_error else said
         if job.error is not None:
             job.made["errorMessage"] = job.error
             self._end(job, effect.status_word or words.FAILED_TOTAL, at)

@@ -113,9 +113,9 @@ class JobBook(LivingJobs[Job]):
 def _outcome(row: Row, operation: Operation, fail_rows: FailRows | None, draw: float) -> JsonObject:
     """Carry out one row: its result."""
     if fail_rows and fail_rows.hits(row.index, _marked(row.record), draw):
-        entry = error(422, fail_rows.details)
-        if fail_rows.error:
-            entry["code"] = fail_rows.error
+        entry = error(422, fail_rows.told_details)
+        if fail_rows.told_error:
+            entry["code"] = fail_rows.told_error
         return {"success": False, "errors": [entry]}
     try:
         return {"success": True, "data": operation.apply(row)}

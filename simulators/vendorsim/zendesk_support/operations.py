@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from vendorsim.effects import Action, Ledger, RecordEffect
 from vendorsim.faults import FailRows
@@ -117,7 +118,7 @@ def outcome(
     """Carry out one row: its result, and whether it was good."""
     draw = draws.random()
     if fail_rows and fail_rows.hits(row.index, row.record, draw):
-        return _failure(operation, row, fail_rows.error, fail_rows.details), False
+        return _failure(operation, row, fail_rows.told_error, fail_rows.told_details), False
     try:
         return operation.apply(row), True
     except RowRefused as refused:
@@ -126,7 +127,7 @@ def outcome(
         return _failure(operation, row, refused.error, refused.details), False
 
 
-def _failure(operation: Operation, row: Row, error: str | None, details: str) -> JsonObject:
+def _failure(operation: Operation, row: Row, error: str | None, details: Any) -> JsonObject:
     """The result of a refused row: no `success`, no `status`, and an `id` only if it had one."""
     named = {"id": row.record.get("id")} if operation.failure_id else {}
     return {

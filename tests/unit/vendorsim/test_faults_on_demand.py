@@ -342,6 +342,29 @@ def test_rows_fail_by_what_is_in_them(sim: RunningSimulator, run_job: RunJob) ->
     assert [effect["external_id"] for effect in sim.effects()["effects"]] == ["E0", "E1", "E3"]
 
 
+@pytest.mark.parametrize(
+    ("poison", "error", "ends", "longer"),
+    [
+        ("half_emoji", "TicketCreateFailed", b'Simulated failure\\ud83d"', 0),
+        ("long_code", "E" * 600_000, b'"Simulated failure"', 600_000),
+        ("nested", "TicketCreateFailed", b'["Simulated failure"' + b"]" * 500, 1_000),
+    ],
+    ids=["half_emoji", "long_code", "nested"],
+)
+def test_a_failed_row_may_say_what_a_client_stumbles_over(
+    sim: RunningSimulator, run_job: RunJob, poison: str, error: str, ends: bytes, longer: int
+) -> None:
+    sim.set_faults(fault(fail_rows={"indexes": [1], "poison": poison}))
+
+    shown = run_job("POST", "tickets/create_many", FOUR)
+
+    assert [row.get("error") for row in shown["results"]] == [None, error, None, None]
+    answer = sim.request("GET", f"/api/v2/job_statuses/{shown['id']}").content
+    assert ends in answer
+    assert len(answer) > longer
+    assert [effect["external_id"] for effect in sim.effects()["effects"]] == ["E0", "E2", "E3"]
+
+
 def test_rows_fail_by_chance_and_always_the_same(sim: RunningSimulator, run_job: RunJob) -> None:
     body = {"tickets": [{"description": "text"}] * 100}
 
