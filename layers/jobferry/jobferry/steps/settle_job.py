@@ -118,9 +118,9 @@ def _results_of(
     """One result per row of the chunk; where its answer cannot be read, all are unknown."""
     try:
         results = _results(chunk, context, deps, evidence)
-        if len(results) == chunk.rows:
+        if len(results) == chunk.rows and all(map(_in_words, results)):
             return results
-        reason = f"{len(results)} results"
+        reason = f"{len(results)} results for {chunk.rows} rows, or one that is not in words"
     except SourceError:
         deps.warn("records unreadable", run_id=chunk.run_id, chunk=chunk.number)
         return [_RECORDS_UNREADABLE] * chunk.rows
@@ -129,6 +129,12 @@ def _results_of(
     deps.warn("answer unusable", run_id=chunk.run_id, chunk=chunk.number, reason=reason)
     status, code, text = ANSWER_UNUSABLE
     return [RecordResult(status, code=code, text=text)] * chunk.rows
+
+
+def _in_words(result: RecordResult) -> bool:
+    """Whether what a result says is text, so that a row can hold it."""
+    said: tuple[object, ...] = (result.vendor_id, result.code, result.text)
+    return all(each is None or isinstance(each, str) for each in said)
 
 
 def _sorted_out(chunk: Chunk, results: Sequence[RecordResult], context: RunContext) -> Verdicts:
