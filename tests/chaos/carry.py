@@ -54,6 +54,7 @@ from tests.fakes.clock import START
 from tests.fakes.effects import Crash, Phase
 from tests.fakes.machine import ExecutionFailedError, ExecutionStoppedError, Machine
 from tests.fakes.schedule import DeadlockError, NoTimePassesError
+from tests.fakes.table import BATCH_TRIES
 from tests.fakes.vendor import CREATE, UPSERT, FakeClient, fake_vendor
 from tests.fakes.world import CONNECTION, DEFINITION, Execution, World
 
@@ -481,7 +482,7 @@ class ChaosWorld(World):
         if fault is None or fault.harm is not Harm.PARTIAL:
             return items
         me = _invocation.get()
-        if me is not None:
+        if me is not None and fault.times >= BATCH_TRIES:
             me.harmed = True
         return items // 2
 

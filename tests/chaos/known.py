@@ -20,6 +20,7 @@ from tests.chaos.promises import (
     outcomes_are_true,
     patience_is_kept,
     requests_are_bounded,
+    success_is_final,
     unknown_is_unknowable,
 )
 from tests.chaos.sites import READ, Site, Trouble, Wrong
@@ -73,7 +74,27 @@ def _repeated_unheard(told: Told, _broken: Broken) -> bool:
     return any(file.repeatable for file in told.story.files)
 
 
+def _by_force(told: Told, _broken: Broken) -> bool:
+    """The run was ended by force while the table was throttled."""
+    return any(isinstance(each, Abort) and each.force for each in told.story.happenings)
+
+
 DEFECTS: Sequence[Defect] = (
+    Defect(
+        "a row that Settle has called succeeded is unknown when its count fails under force",
+        Story(
+            files=(File(rows=2),),
+            vendor=Vendor(latencies=(0.5,)),
+            max_jobs=1,
+            faults=(
+                Fault("PollJobs/", 13),
+                Fault("table.transact", 5, Harm.BUSY),
+            ),
+            happenings=(Abort(at=1.0, force=True),),
+        ),
+        success_is_final,
+        _by_force,
+    ),
     Defect(
         "what the operator's machine asks of the vendor does not keep its Retry-After",
         Story(

@@ -56,6 +56,9 @@ BURSTS = (2, 3, 10)
 RUNS = (5, 12, 40)
 """Runs on one connection."""
 
+FOR_EVER = 1_000_000
+"""Faults in a row: more than a story has effects."""
+
 DAY = 86_400.0
 
 _DEATHS_OF_A_LAPTOP = (Harm.CRASH_BEFORE, Harm.CRASH_AFTER, Harm.UNHEARD)
@@ -315,6 +318,35 @@ def _timed_out(seed: int) -> Story:
     return replace(story, machine_seconds=rng.choice((20.0, 45.0, 200.0)))
 
 
+LANES = ("SubmitJobs", "PollJobs", "SettleJob")
+"""The tasks of a lane."""
+
+
+def _by_force(seed: int) -> Story:
+    """From some moment on no task of a lane gets anywhere, and the operator ends the run by force:
+    maybe from a dying laptop, and then once more.
+
+    Closing has time: writing off that has none gets nowhere.
+    """
+    rng, story = _random("by force", seed), _calmer(_random("f", seed), seed)
+    file = replace(story.files[0], rows=rng.randint(2, 9), bad=(), arrives=0.0)
+    harms = (Harm.CRASH_BEFORE, Harm.CRASH_AFTER, Harm.BUSY)
+    failing = [
+        Fault(f"{t}/", rng.choice((1, 8, 20, 60)), rng.choice(harms), times=FOR_EVER) for t in LANES
+    ]
+    if rng.random() < 0.5:
+        failing.append(Fault("Abort/", rng.randint(1, 3), rng.choice(_DEATHS_OF_A_LAPTOP)))
+    at = rng.choice((1.0, 20.0, 75.0, 400.0, 4_000.0))
+    return replace(
+        story,
+        files=(file,),
+        faults=(*failing, *story.faults[:1]),
+        happenings=(Abort(0, at, force=True), Abort(0, at + 900.0, force=True)),
+        short_time=False,
+        patient=True,
+    )
+
+
 def _opening(seed: int) -> Story:
     """OpenRun fails for minutes or hours before there is a run."""
     rng = _random("opening", seed)
@@ -328,6 +360,7 @@ MODES: Mapping[str, Mode] = {
     mode.name: mode
     for mode in (
         Mode("bursts", _bursts),
+        Mode("by_force", _by_force),
         Mode("crowd", _crowd, slow=True),
         Mode("elsewhere", _elsewhere),
         Mode("expiry", _expiry, slow=True),

@@ -13,6 +13,7 @@ from jobferry.ledger import keys
 from jobferry.ledger.runs import Run
 from jobferry.model import Outcome, OutcomeStatus, RunStatus
 from jobferry.steps.control_jobs import ABORTED
+from jobferry.steps.write_off import ABORTED_BY_FORCE
 from tests.chaos.carry import Told
 from tests.chaos.person import SANDBOX
 from tests.chaos.story import Abort, Again, Event, File, Harm, Reupload, Stop, letter
@@ -430,6 +431,8 @@ def _unknowable(result: Result, row: int, outcome: Outcome) -> bool:
     """Whether what is true bears out the reason that a row gives for being unknown."""
     if any(outage.lasts_for_ever for outage in result.told.story.outages):
         return True
+    if outcome.error_code == ABORTED_BY_FORCE:
+        return any(isinstance(each, Abort) and each.force for each in result.told.story.happenings)
     said = result.truth.bears_out(result.name(row), outcome)
     return _in_doubt(result, row) if said is None else said
 

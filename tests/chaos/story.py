@@ -16,6 +16,7 @@ from tests.chaos.adapters import ADAPTERS
 from tests.chaos.outages import Outage
 from tests.chaos.sites import Site, Wrong, draw_site
 from tests.chaos.sizes import IN_EARNEST, Sizes, draw_sizes
+from tests.fakes.table import BATCH_TRIES
 from tests.fakes.vendor import Act, Reply
 
 T = TypeVar("T")
@@ -29,7 +30,7 @@ class Harm(StrEnum):
     UNHEARD = "it is carried out, and the answer is lost"
     ECHO = "it is carried out, the answer is lost, and the SDK sends it again"
     BUSY = "it is refused as throttled"
-    PARTIAL = "a part of the batch is written, and the rest is throttled"
+    PARTIAL = "a part of the batch is written, and the rest comes back unprocessed"
     SLOW_REQUEST = "it takes long to arrive"
     SLOW_ANSWER = "its answer takes long"
 
@@ -521,7 +522,10 @@ def _fault_of(rng: Random, kind: str) -> Fault:
     harm = rng.choice(HARMS[kind])
     longest = _REQUEST if kind in (*VENDOR, *CONTROL) else SLOWEST
     seconds = round(longest * rng.choice((0.05, 0.3, 1.0)), 1) if harm in _LATE else 0.0
-    return Fault(kind, rng.randint(1, _USUAL[kind]), harm, seconds)
+    nth = rng.randint(1, _USUAL[kind])
+    # Every third part of a batch that comes back does so until its writer gives up.
+    times = BATCH_TRIES if harm is Harm.PARTIAL and nth % 3 == 0 else 1
+    return Fault(kind, nth, harm, seconds, times)
 
 
 def _happening(rng: Random, files: int) -> Happening:

@@ -25,7 +25,7 @@ def _let_pass(kind: str, phase: Phase) -> None:
 class Effects:
     """The hook that all fakes of one world share. An effect that fails has no `after`.
 
-    portion  (kind, items) → how many items of a batch are written before the table is too busy
+    portion  (kind, items) → how many items of a batch are written; the rest comes back unprocessed
     echoed   kind → whether the answer of a write was lost and the SDK writes once more
     on_read  told of every read, which changes nothing; may raise
     between  told between two pages of one query, when others may have their turn

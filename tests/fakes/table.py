@@ -38,6 +38,9 @@ TRANSACTION_BYTES = 4 * 1024 * 1024
 PARTITION_KEY_BYTES = 2048
 SORT_KEY_BYTES = 1024
 
+BATCH_TRIES = 14
+"""Requests for one batch, as `ledger.table` makes them."""
+
 PAGE_ITEMS = 1_000_000
 """Items on one page of a query. Between two pages others may write, and the next page shows it."""
 
@@ -192,22 +195,28 @@ class FakeTable(Table):
             puts = [Put(item) for item in batch]
             _refuse_repeats([key_of(put) for put in puts])
             self.units.add(puts)
-            with self.effects.around("table.put_many"), self._lock:
-                self._apply_some("table.put_many", puts)
+            self._batch("table.put_many", puts)
 
     def delete_many(self, keys: Iterable[Key]) -> None:
         for batch in _batches(list(keys), BATCH_WRITE_ITEMS):
             _refuse_repeats(batch)
             self.units.add([Delete(*key) for key in batch])
-            with self.effects.around("table.delete_many"), self._lock:
-                self._apply_some("table.delete_many", [Delete(*key) for key in batch])
+            self._batch("table.delete_many", [Delete(*key) for key in batch])
 
-    def _apply_some(self, kind: str, operations: Sequence[Operation]) -> None:
-        """A batch: each write by itself, and maybe not all of them."""
-        written = self.effects.portion(kind, len(operations))
-        self._apply(operations[:written])
-        if written < len(operations):
-            raise BusyTableError(f"{len(operations) - written} items could not be written")
+    def _batch(self, kind: str, operations: Sequence[Operation]) -> None:
+        """A batch: each write by itself, and maybe not all of them.
+
+        What comes back unprocessed is written by another request, as the real table does it.
+        """
+        for _ in range(BATCH_TRIES):
+            with self.effects.around(kind), self._lock:
+                written = self.effects.portion(kind, len(operations))
+                self._apply(operations[:written])
+            operations = operations[written:]
+            if not operations:
+                return
+            self.effects.between()
+        raise BusyTableError(f"{len(operations)} items could not be written")
 
     def _apply(self, operations: Sequence[Operation]) -> None:
         """All or none, conditions judged on what was there before the first of them."""

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from jobferry.ledger.keys import ROWS_BY_PERSON
-from jobferry.ledger.table import Delete, Item, Operation, Put, Update
+from jobferry.ledger.table import BusyTableError, Delete, Item, Operation, Put, Update
 from tests.fakes.effects import Effects, Phase
 from tests.fakes.table import FakeTable
 
@@ -121,3 +121,26 @@ def test_threads_do_not_lose_updates() -> None:
     for thread in threads:
         thread.join()
     assert table.get("p", "s") == {"pk": "p", "sk": "s", "n": 1600}
+
+
+@pytest.mark.parametrize("kind", ["table.put_many", "table.delete_many"])
+def test_what_comes_back_unprocessed_is_written_by_the_next_request(kind: str) -> None:
+    table = FakeTable()
+    if kind == "table.delete_many":
+        table.put_many({"pk": "p", "sk": f"{n}"} for n in range(5))
+    table.effects = Effects(portion=lambda _kind, items: -(-items // 2))
+    requests: list[int] = []
+    table.effects.between = lambda: requests.append(len(table.items()))
+    if kind == "table.put_many":
+        table.put_many({"pk": "p", "sk": f"{n}"} for n in range(5))
+        assert (requests, len(table.items())) == ([3, 4], 5)
+    else:
+        table.delete_many(("p", f"{n}") for n in range(5))
+        assert (requests, len(table.items())) == ([2, 1], 0)
+
+
+def test_a_batch_that_comes_back_for_ever_is_given_up_and_its_part_stays() -> None:
+    table = FakeTable(Effects(portion=lambda _kind, items: items // 2))
+    with pytest.raises(BusyTableError):
+        table.put_many({"pk": "p", "sk": f"{n}"} for n in range(4))
+    assert len(table.items()) == 3
