@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from tests.chaos.adapters import ADAPTERS
+from tests.chaos.hostile import WAITS, draw_odds
 from tests.chaos.outages import (
     FIND,
     POLL,
@@ -23,7 +24,7 @@ from tests.chaos.outages import (
     draw_outage,
     draw_single,
 )
-from tests.chaos.sites import SUBMISSION, Site, Trouble, Wrong
+from tests.chaos.sites import READ, SUBMISSION, Site, Trouble, Wrong
 from tests.chaos.sizes import IN_EARNEST
 from tests.chaos.story import (
     Abort,
@@ -36,6 +37,8 @@ from tests.chaos.story import (
     Happening,
     Harm,
     JobFate,
+    Look,
+    PollWord,
     Priority,
     Resolve,
     Retry,
@@ -318,6 +321,47 @@ def _timed_out(seed: int) -> Story:
     return replace(story, machine_seconds=rng.choice((20.0, 45.0, 200.0)))
 
 
+def _hostile(seed: int) -> Story:
+    """Answers about some jobs are what no adapter should let through, and waits are absurd."""
+    rng, story = _random("hostile", seed), _calmer(_random("h", seed), seed)
+    files = tuple(replace(file, rows=max(4, file.rows)) for file in story.files)
+    acts = (Act.THROTTLE, Act.THROTTLE, Act.FULL, Act.ACCEPT)
+    waits = rng.random() < 0.5
+    replies = tuple(Reply(rng.choice(acts), rng.choice(WAITS)) for _ in range(2 if waits else 0))
+    looks = (Look(), Look(PollWord.THROTTLED, rng.choice(WAITS))) if rng.random() < 0.3 else ()
+    vendor = replace(
+        story.vendor,
+        odd=draw_odds(rng),
+        replies=tuple(r if r.act is not Act.ACCEPT else Reply() for r in replies),
+        looks=looks,
+    )
+    return replace(
+        story, files=files, vendor=vendor, faults=story.faults[:1], patient=True, hours=26.0
+    )
+
+
+WAITS_IN_HEADERS = ("1e12", 1_800_000_000, 31_536_000, -1, "soon", "inf", "9" * 400)
+"""Absurd values of Retry-After."""
+
+
+def _hostile_at_a_site(seed: int) -> Story:
+    """Absurd waits in the headers of a real adapter's vendor, on submissions and on reads."""
+    names = list(ADAPTERS)
+    rng, story = _random("hostile at a site", seed), draw_at(names[seed % len(names)], seed)
+    assert story.site is not None
+    throttled = (
+        Trouble(
+            rng.choice((Wrong.THROTTLED, Wrong.UNAVAILABLE)),
+            rng.randint(1, 3 if of == SUBMISSION else 9),
+            of,
+            rng.choice(WAITS_IN_HEADERS),
+        )
+        for of in (SUBMISSION, READ, rng.choice((SUBMISSION, READ)))
+    )
+    site = replace(story.site, troubles=(*throttled, *story.site.troubles[:1]))
+    return replace(story, site=site, faults=story.faults[:1], patient=True, hours=26.0)
+
+
 LANES = ("SubmitJobs", "PollJobs", "SettleJob")
 """The tasks of a lane."""
 
@@ -369,6 +413,8 @@ MODES: Mapping[str, Mode] = {
             _for_ever,
             slow=True,
         ),
+        Mode("hostile", _hostile),
+        Mode("hostile_at_a_site", _hostile_at_a_site),
         Mode("late_at_a_site", _late_at_a_site),
         Mode("metered", _metered),
         Mode("opening", _opening),

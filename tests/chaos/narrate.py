@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -61,7 +62,7 @@ def as_code(value: Any) -> str:
             if getattr(value, each.name) != each.default
         ]
         return f"{type(value).__name__}({', '.join(said)})"
-    return repr(value)
+    return 'float("inf")' if value == math.inf else repr(value)
 
 
 def _setting(story: Story) -> Iterator[str]:
@@ -158,6 +159,8 @@ def _of_the_vendor(story: Story) -> Iterator[str]:
         yield f"Of records (row modulo {len(vendor.fates)}): {fates}."
     if JobFate.LATE in vendor.jobs:
         yield f"Its late jobs are not visible for {vendor.late:g} s."
+    for odd in vendor.odd:
+        yield f"Of job {odd.job}: {odd.what.value}."
     if vendor.jobs:
         jobs = ", ".join(f"job {i} {fate.value}" for i, fate in enumerate(vendor.jobs, 1))
         yield f"Of its jobs: {jobs}."
@@ -169,7 +172,7 @@ def _of_the_site(site: Site) -> Iterator[str]:
     limit = f"; it takes {site.per_minute} requests a minute"
     yield f"It is {site.vendor} at the simulator, behind the real adapter{limit}{short}{ids}."
     for trouble in site.troubles:
-        wait = "" if trouble.wait is None else f", Retry-After {trouble.wait} s"
+        wait = "" if trouble.wait is None else f", Retry-After {trouble.wait}"
         yield f"With {trouble.of} {trouble.nth}: {trouble.what.value}{wait}."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from jobferry.model import Outcome, OutcomeStatus, RunStatus
 from jobferry.steps.control_jobs import ABORTED
 from jobferry.steps.write_off import ABORTED_BY_FORCE
 from tests.chaos.carry import Told
+from tests.chaos.hostile import LONGEST_WAIT, WAITS
 from tests.chaos.person import SANDBOX
-from tests.chaos.story import Abort, Again, Event, File, Harm, Reupload, Stop, letter
+from tests.chaos.story import Abort, Again, Event, File, Harm, Reupload, Stop, Story, letter
 from tests.chaos.truth import Sent, Truth
 from tests.chaos.vendor import Teller
 from tests.fakes.clock import START
@@ -27,6 +29,9 @@ REJECTED, SKIPPED = OutcomeStatus.REJECTED, OutcomeStatus.SKIPPED
 UNKNOWN = OutcomeStatus.UNKNOWN
 
 MINUTE = 60.0
+
+UNHURRIED = 900.0
+"""Seconds in which a run goes on that a sweep has to carry on, or that looks seldom at its jobs."""
 
 MANY_RUNS = 4
 MUCH_LONGER = 2.0
@@ -137,6 +142,13 @@ def outcomes_are_true(result: Result) -> Iterator[str]:
                 yield result.sentence(row, f"is {why}, and the vendor made {made} of it.")
 
 
+def success_is_stated(result: Result) -> Iterator[str]:
+    """No row has succeeded by an answer that cannot be used."""
+    for row, outcome in sorted(result.outcomes.items()):
+        if outcome.status is SUCCEEDED and result.truth.is_unusable(outcome.job_id or ""):
+            yield result.sentence(row, f"succeeded; what was said of {outcome.job_id} is unusable.")
+
+
 def bad_rows_stay_home(result: Result) -> Iterator[str]:
     """Rows that cannot be used are rejected, repeats are skipped, and none of them is sent."""
     file = result.file
@@ -244,6 +256,29 @@ def patience_is_kept(told: Told) -> Iterator[str]:
     """No request while the vendor asks for patience."""
     for request in told.world.truth.impatient[:3]:
         yield f"A request although the vendor had asked for patience: {request}."
+
+
+def waits_are_bounded(told: Told) -> Iterator[str]:
+    """Nothing waits longer than an hour for one Retry-After, whatever it says."""
+    story, truth = told.story, told.world.truth
+    if story.outages or not _asks_absurdly(story):
+        return
+    runs = [told.world.ledger.runs.get(told.run_id(index)) for index in range(len(story.files))]
+    open_until = max((run.closed_at or math.inf for run in runs if run is not None), default=0.0)
+    moments = [request.at for request in truth.requests]
+    for asked_at in truth.asked_at:
+        latest = asked_at + LONGEST_WAIT + UNHURRIED
+        if open_until > latest and not any(asked_at < at <= latest for at in moments):
+            yield f"Nothing was asked within {LONGEST_WAIT + UNHURRIED:.0f} s of {asked_at:.1f}."
+
+
+def _asks_absurdly(story: Story) -> bool:
+    """Whether the vendor names a wait that nobody can mean."""
+    troubles = () if story.site is None else story.site.troubles
+    in_memory = (*story.vendor.replies, *story.vendor.looks)
+    return any(reply.retry_after in WAITS for reply in in_memory) or any(
+        isinstance(each.wait, str) or not 0 <= (each.wait or 0) <= LONGEST_WAIT for each in troubles
+    )
 
 
 def requests_are_bounded(told: Told) -> Iterator[str]:
@@ -376,6 +411,7 @@ OF_A_RUN: tuple[Promise, ...] = (
     sum_holds,
     one_outcome_each,
     outcomes_are_true,
+    success_is_stated,
     bad_rows_stay_home,
     nothing_twice,
     attempts_are_bounded,
@@ -387,6 +423,7 @@ OF_THE_ACCOUNT: tuple[Callable[[Told], Iterator[str]], ...] = (
     account_is_left_clean,
     jobs_are_bounded,
     patience_is_kept,
+    waits_are_bounded,
     requests_are_bounded,
     extra_runs_end,
     one_account,

@@ -369,6 +369,8 @@ class SimulatedAccount:
 
     def _note_wish(self, kind: str, answer: Answer, me: Invocation | None) -> None:
         seconds = answer.retry_after
+        if seconds is None and "retry-after" in answer.headers:
+            self._patience.asked_at.append(self._clock.now())  # for a wait that nobody can mean
         if seconds is not None:
             full = b"TooManyJobs" in answer.body
             self._patience.ask(kind, self._clock.now(), seconds, me, submissions_only=full)
@@ -451,6 +453,13 @@ class SimulatedAccount:
     @property
     def impatient(self) -> Sequence[str]:
         return self._patience.impatient
+
+    @property
+    def asked_at(self) -> Sequence[float]:
+        return self._patience.asked_at
+
+    def is_unusable(self, job_id: str) -> bool:
+        return False
 
     def doings(self, _run_id: str = "") -> Mapping[str, list[str]]:
         return self._report.doings

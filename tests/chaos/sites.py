@@ -131,13 +131,14 @@ SUBMISSION, READ = "submission", "read"
 class Trouble:
     """The `nth` submission or read of the story, as the vendor counts them, goes wrong.
 
-    wait  seconds of its Retry-After; None: it has none. Of a job that is late: how late
+    wait  its Retry-After, in seconds or in words; None: it has none. Of a job that is late: how
+          late
     """
 
     what: Wrong = Wrong.ANSWER_LOST
     nth: int = 1
     of: str = SUBMISSION
-    wait: int | None = None
+    wait: int | str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from random import Random
 from typing import TypeVar
 
 from tests.chaos.adapters import ADAPTERS
+from tests.chaos.hostile import Odd
 from tests.chaos.outages import Outage
 from tests.chaos.sites import Site, Wrong, draw_site
 from tests.chaos.sizes import IN_EARNEST, Sizes, draw_sizes
@@ -230,6 +231,7 @@ class Vendor:
     excess      it says of itself that one job too many is refused with no harm done
     latencies   seconds from acceptance to end, by job, over and over; as are `fates` by row
     replies     to the first submissions; then as the limits are. So with `looks` and `finds`
+    odd         jobs about which it answers what no adapter should let through
     """
 
     max_jobs: int = 30
@@ -243,6 +245,7 @@ class Vendor:
     finds: tuple[FindWord, ...] = ()
     fates: tuple[Fate, ...] = ()
     jobs: tuple[JobFate, ...] = ()
+    odd: tuple[Odd, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from tests.chaos.faulty_builds import (
     intent_written_after_the_call,
     sent_again_blindly,
 )
+from tests.chaos.hostile import Odd, Oddity
 from tests.chaos.known import DEFECTS, Defect, unknown_breaks
 from tests.chaos.modes import MODES, Mode
 from tests.chaos.narrate import as_code
@@ -188,7 +189,21 @@ def test_a_story_with_a_real_adapter_goes_the_same_way_every_time(vendor: str) -
 def test_a_story_as_code_is_the_story() -> None:
     names = (Abort, Again, Event, Fate, Fault, File, FindWord, Harm, JobFate, Lag, Look, PollWord)
     persons = (Elsewhere, Erase, Priority, Resolve, Retry, Reupload)
-    others = (Outage, Way, Site, Sizes, Trouble, Wrong, Stop, Story, Vendor, Act, Reply)
+    others = (
+        Odd,
+        Oddity,
+        Outage,
+        Way,
+        Site,
+        Sizes,
+        Trouble,
+        Wrong,
+        Stop,
+        Story,
+        Vendor,
+        Act,
+        Reply,
+    )
     known = {each.__name__: each for each in (*names, *persons, *others)}
     for seed in range(50):
         for kind in (MEMORY, "vidispine", *MODES):

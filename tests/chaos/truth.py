@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from jobferry.model import Outcome
+from tests.chaos.hostile import LONGEST_WAIT
 
 GRACE = 5.0
 """Seconds in which requests that were on their way may still arrive after a Retry-After."""
@@ -66,6 +67,15 @@ class Truth(Protocol):
         ...
 
     @property
+    def asked_at(self) -> Sequence[float]:
+        """When it asked for patience, for however long."""
+        ...
+
+    def is_unusable(self, job_id: str) -> bool:
+        """Whether nothing can be learned of a job's rows, whatever is answered about it."""
+        ...
+
+    @property
     def requests(self) -> Sequence[Request]:
         """All requests that reached it, in their order."""
         ...
@@ -113,6 +123,7 @@ class Patience:
 
     def __init__(self) -> None:
         self.impatient: list[str] = []
+        self.asked_at: list[float] = []
         self._wishes: list[_Wish] = []
 
     def ask(
@@ -124,7 +135,10 @@ class Patience:
         *,
         submissions_only: bool,
     ) -> None:
-        self._wishes.append(_Wish(kind, now, now + seconds, told, submissions_only))
+        """A wait of more than an hour is none that anybody keeps."""
+        self.asked_at.append(now)
+        until = now + min(seconds, LONGEST_WAIT)
+        self._wishes.append(_Wish(kind, now, until, told, submissions_only))
 
     def note_request(self, now: float, me: Invocation | None) -> None:
         """Requests against a wish that somebody has heard and could have passed on."""

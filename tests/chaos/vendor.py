@@ -6,13 +6,17 @@ What it tells may be late, short, wrong in order, or nothing; `done` is what it 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import cast
 
+from jobferry.ledger.rows import ID_CHARACTERS
 from jobferry.model import JsonObject, Outcome, OutcomeStatus, RecordResult
 from jobferry.troubles import REFUSED_READING
 from jobferry.vendors.base import (
     Ambiguous,
     Found,
     FoundState,
+    JobPhase,
     LostSubmission,
     Operation,
     PollAnswer,
@@ -22,6 +26,7 @@ from jobferry.vendors.base import (
     ThrottleReason,
 )
 from tests.chaos import story as stories
+from tests.chaos.hostile import HUGE, Odd, Oddity, fail_reading, odd_raw, odd_reading
 from tests.chaos.outages import FIND, POLL, SUBMIT, Outage, Way, to_look, to_search, to_submission
 from tests.chaos.story import Fate, FindWord, JobFate, Look, PollWord
 from tests.chaos.truth import Invocation, Patience, Request, Sent
@@ -93,6 +98,27 @@ class Teller(Account):
         fates = self.vendor.jobs
         return fates[number - 1] if number <= len(fates) else JobFate.PLAIN
 
+    def odd(self, job_id: str) -> Odd | None:
+        """What is odd about the answers about a job."""
+        number = int(job_id.removeprefix("job-"))
+        return next((odd for odd in self.vendor.odd if odd.job == number), None)
+
+    def _unread(self, job_id: str | None) -> bool:
+        """Whether the answer to the submission of a job told nobody of it."""
+        odd = None if job_id is None else self.odd(job_id)
+        return odd is not None and odd.what is Oddity.SUBMISSION_FAILS
+
+    def is_unusable(self, job_id: str) -> bool:
+        """Whether nothing can be learned of a job's rows, whatever is answered about it."""
+        odd = self.odd(job_id)
+        return odd is not None and odd.unusable
+
+    def made_of(self, job: Job, record: JsonObject) -> str:
+        """The id of what a job made of a record, as a row can hold it."""
+        odd = self.odd(job.job_id)
+        long = HUGE if odd is not None and odd.what is Oddity.LONG else ""
+        return (vendor_id(job, record) + long)[:ID_CHARACTERS]
+
     def done(self, job: Job) -> list[bool]:
         """Which of a job's records it carries out, in their order."""
         half = -(-len(job.records) // 2)
@@ -151,7 +177,7 @@ class Teller(Account):
                 continue
             for record, done in zip(job.records, self.done(job), strict=True):
                 if done:
-                    made.setdefault(str(record[NAME]), []).append(vendor_id(job, record))
+                    made.setdefault(str(record[NAME]), []).append(self.made_of(job, record))
         return made
 
     def most_at_once(self) -> int:
@@ -161,6 +187,7 @@ class Teller(Account):
             change
             for job in self.jobs.values()
             if self.job_fate(job) not in hidden
+            and Odd(int(job.job_id.removeprefix("job-")), Oddity.LOOK_FAILS) not in self.vendor.odd
             and not any(record[NAME] in self.undecided for record in job.records)
             for change in ((job.created_at, 1), (job.ends_at, -1))
         )
@@ -172,7 +199,7 @@ class Teller(Account):
 
     def sent(self, name: str, run_id: str = "") -> list[Sent]:
         return [
-            Sent(each.at, each.job_id, each.reply.act in UNHEARD)
+            Sent(each.at, each.job_id, each.reply.act in UNHEARD or self._unread(each.job_id))
             for each in self.submissions
             if each.token.startswith(run_id)
             and any(record[NAME] == name for record in each.records)
@@ -187,6 +214,8 @@ class Teller(Account):
         match outcome.error_code:
             case "unsaid" if job is not None:
                 return name in self.unsaid(job)
+            case "answer_unusable" if job is not None:
+                return self.is_unusable(job.job_id)
             case "job_forgotten" if job is not None:
                 return self.job_fate(job) is JobFate.FORGOTTEN
             case "job_never_ended" if job is not None:
@@ -207,6 +236,7 @@ class Teller(Account):
     def _is_given_up(self, job: Job, name: str) -> bool:
         """Whether nobody waits for what would be said of a row in this job."""
         given_up = self.job_fate(job) in (JobFate.ENDLESS, JobFate.FORGOTTEN)
+        given_up = given_up or self.is_unusable(job.job_id)
         return given_up and any(record[NAME] == name for record in job.records)
 
     # what it tells
@@ -225,6 +255,8 @@ class Teller(Account):
         if reply.retry_after is not None:
             full = reply.act is Act.FULL
             self._wish("vendor.submit", reply.retry_after, me, submissions_only=full)
+        if self._unread(job_id):
+            raise ValueError("the answer is odd")
         return answer if outage is None else to_submission(outage.way)
 
     def _struck(
@@ -256,7 +288,7 @@ class Teller(Account):
         me = self.who()
         outage = self.outage(POLL)
         if outage is None:
-            answer = super().poll(job_ids)
+            answer = self._oddly(super().poll(job_ids))
             for _ in range(answer.requests - 1):
                 self._note_request()
         else:
@@ -270,7 +302,25 @@ class Teller(Account):
         self.refused_looks += answer.refused is not None
         return answer
 
+    def _oddly(self, answer: PollAnswer) -> PollAnswer:
+        """The answer to a look, with all that is odd about its jobs."""
+        readings = dict(answer.readings)
+        for job_id, reading in answer.readings.items():
+            odd = self.odd(job_id)
+            if odd is None:
+                continue
+            ended = reading.phase is JobPhase.ENDED
+            if odd.what is Oddity.LOOK_FAILS or (odd.what is Oddity.END_FAILS and ended):
+                self._note_request()
+                raise TypeError("the answer is odd")
+            readings[job_id] = odd_reading(odd.what, reading)
+        return replace(answer, readings=readings)
+
     def raw(self, job: Job) -> JsonObject:
+        odd, raw = self.odd(job.job_id), self._plain_raw(job)
+        return raw if odd is None else cast("JsonObject", odd_raw(odd.what, raw))
+
+    def _plain_raw(self, job: Job) -> JsonObject:
         said = self.said(job)
         if self.job_fate(job) in (JobFate.KILLED, JobFate.SHORT):
             said = said[: -(-len(said) // 2)]
@@ -307,6 +357,10 @@ class Teller(Account):
     @property
     def impatient(self) -> Sequence[str]:
         return self._patience.impatient
+
+    @property
+    def asked_at(self) -> Sequence[float]:
+        return self._patience.asked_at
 
     def _wish(
         self, kind: str, seconds: float, told: Invocation | None, *, submissions_only: bool
@@ -350,6 +404,7 @@ def read_results(
     records: Callable[[], Sequence[JsonObject]],
 ) -> list[RecordResult]:
     """As the fake vendor's, with results in another order matched by their records' names."""
+    fail_reading(raw)
     if "names" not in raw:
         return in_order(operation, raw, sent, records)
     by_name = dict(zip(raw["names"], raw["results"], strict=True))
