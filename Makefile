@@ -41,8 +41,8 @@ unit: setup ## all tests but those on the emulator, with coverage
 e2e: setup ## the deployed stack on the emulator, IAM enforced
 	$(BIN)/pytest tests/e2e -n 2 --dist loadfile --no-loadscope-reorder
 
-faults: setup ## two thousand stories of faults, and faulty builds that they must find out
-	$(BIN)/pytest tests/chaos -n 2
+faults: setup ## sixteen hundred stories of faults, and faulty builds that they must find out
+	$(BIN)/pytest tests/chaos -n 2 --dist worksteal
 
 chaos: setup ## N stories of faults (10,000), every promise checked after each
 	$(BIN)/python -m tests.chaos --schedules $(N) --processes 2
