@@ -64,21 +64,6 @@ def _at(vendor: str, *troubles: Trouble) -> Story:
     return Story(site=Site(vendor, troubles))
 
 
-def _one_too_many(_told: Told, broken: Broken) -> bool:
-    """Few more than are allowed, as that many are still on their way."""
-    return broken.promise == requests_are_bounded.__name__
-
-
-def _repeated_unheard(told: Told, _broken: Broken) -> bool:
-    """A submission that may be repeated was carried out, and its answer lost."""
-    return any(file.repeatable for file in told.story.files)
-
-
-def _by_force(told: Told, _broken: Broken) -> bool:
-    """The run was ended by force while the table was throttled."""
-    return any(isinstance(each, Abort) and each.force for each in told.story.happenings)
-
-
 DEFECTS: Sequence[Defect] = (
     Defect(
         "a row that Settle has called succeeded is unknown when its count fails under force",
@@ -93,7 +78,6 @@ DEFECTS: Sequence[Defect] = (
             happenings=(Abort(at=1.0, force=True),),
         ),
         success_is_final,
-        _by_force,
     ),
     Defect(
         "what the operator's machine asks of the vendor does not keep its Retry-After",
@@ -136,7 +120,6 @@ DEFECTS: Sequence[Defect] = (
             site=Site("zendesk_sunshine", (Trouble(nth=4),)),
         ),
         requests_are_bounded,
-        _one_too_many,
     ),
     Defect(
         "a search that needs more requests than a minute has is begun anew for ever",
@@ -156,7 +139,6 @@ DEFECTS: Sequence[Defect] = (
             ),
         ),
         attempts_are_bounded,
-        _repeated_unheard,
     ),
     Defect(
         "a lost submission that may be repeated gives its slot back while its job may run",

@@ -173,10 +173,20 @@ def nothing_twice(result: Result) -> Iterator[str]:
 
 
 def attempts_are_bounded(result: Result) -> Iterator[str]:
-    """A row is in at most `max_attempts` jobs, and no more attempts are noted."""
+    """A row is in at most `max_attempts` jobs, and no more attempts are noted.
+
+    An outage charges no attempt: what a submission without an answer made in one of a row that may
+    be repeated does not count.
+    """
     most = max(1, result.file.max_attempts)
+    limits = result.told.world.ledger.limits.get(CONNECTION)
+    forgiven = result.file.repeatable and bool(limits.outages or limits.in_outage)
     for row, outcome in sorted(result.outcomes.items()):
-        jobs = [sent.job_id for sent in result.sent(row) if sent.job_id is not None]
+        jobs = [
+            sent.job_id
+            for sent in result.sent(row)
+            if sent.job_id is not None and not (sent.unheard and forgiven)
+        ]
         if outcome.attempts > most or len(jobs) > most:
             yield result.sentence(
                 row, f"is in {len(jobs)} jobs ({outcome.attempts} attempts noted), not {most}."

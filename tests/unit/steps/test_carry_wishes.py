@@ -176,7 +176,13 @@ def test_requests_of_a_minute_are_kept(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "asked"), [(Refused("not_found", "It has ended."), 1), (Ambiguous("502"), 2)]
+    ("answer", "asked"),
+    [
+        (Refused("not_found", "It has ended."), 1),
+        (Ambiguous("502"), 2),
+        (Ambiguous("503", retry_after=1e12), 2),
+        (Ambiguous("503", retry_after=float("nan")), 2),
+    ],
 )
 def test_a_refusal_is_final_and_no_answer_is_not(site: Site, answer: Answer, asked: int) -> None:
     run, _ = under_way(site, rows=1)

@@ -17,6 +17,7 @@ from jobferry import vendors
 from jobferry.model import JsonObject, Outcome, OutcomeStatus, RecordResult
 from jobferry.objects import Objects
 from jobferry.steps.isolation import ANSWER_UNUSABLE, DATA_ERRORS, keep_evidence, poll_each
+from jobferry.steps.look_at_jobs import UNREADABLE_FOR
 from jobferry.vendors.base import (
     Accepted,
     JobPhase,
@@ -257,6 +258,21 @@ class TestLooks:
         world.account.poll = failing  # type: ignore[method-assign]
         unusable(world)
 
+    def test_a_running_job_with_odd_answers_for_a_while_gets_its_outcome(
+        self, world: World
+    ) -> None:
+        poll, odd_until = world.account.poll, world.clock.now() + UNREADABLE_FOR - 10.0
+
+        def failing(job_ids: Sequence[str]) -> PollAnswer:
+            if world.clock.now() < odd_until and any(
+                is_bad(world.account.jobs[job_id]) for job_id in job_ids
+            ):
+                raise ValueError("odd")
+            return poll(job_ids)
+
+        world.account.poll = failing  # type: ignore[method-assign]
+        assert carried(world)[BAD].status is SUCCEEDED
+
     @pytest.mark.parametrize(
         ("progress", "total"),
         [(10**400, 10**401), (-1, 5), (0, 0), (True, False), (1, 10**400), (5, 1)],
@@ -353,8 +369,8 @@ class TestSubmissions:
 
     @pytest.mark.parametrize(
         ("code", "message"),
-        [("x" * 100_000, "y" * 100_000), ("Nul \0", "Nul \0"), ("", "")],
-        ids=["200 kB", "NUL", "nothing"],
+        [("x" * 100_000, "y" * 100_000), ("Nul \0", "Nul \0"), ("", ""), ("\ud800", "\udfff")],
+        ids=["200 kB", "NUL", "nothing", "half a character"],
     )
     def test_a_refusal_in_odd_words_is_a_refusal(
         self, world: World, code: str, message: str
@@ -392,8 +408,12 @@ class TestSubmissions:
         assert asked[1] - asked[0] <= 3_700
         assert world.ledger.limits.get(CONNECTION).in_flight == 0
 
-    @pytest.mark.parametrize("job_id", [HUGE, "half \ud800", "Nul \0"], ids=lambda i: repr(i)[:12])
-    def test_a_job_named_by_what_is_no_id_stops_nobody(self, world: World, job_id: str) -> None:
+    @pytest.mark.parametrize(
+        "job_id",
+        [HUGE, "half \ud800", "Nul \0", "", "  ", {}, True, -1],
+        ids=lambda i: repr(i)[:12],
+    )
+    def test_a_job_named_by_what_is_no_id_stops_nobody(self, world: World, job_id: Any) -> None:
         submit = world.account.submit
 
         def naming(operation: Operation, records: Sequence[JsonObject], token: str) -> Any:

@@ -66,20 +66,28 @@ class TestMeter:
 
     def test_what_is_prepaid_is_used_first_and_not_paid_twice(self, world: World) -> None:
         meter = a_meter(world, {ACCOUNT: 1})
-        meter.prepay(2)
-        assert [meter.take() for _ in range(4)] == [True, True, True, False]
-        assert (meter.taken, used(world), meter.prepaid) == (3, 1, 0)
+        with meter.prepaid(2):
+            assert [meter.take() for _ in range(4)] == [True, True, True, False]
+        assert (meter.taken, used(world)) == (3, 1)
 
-    def test_what_is_prepaid_and_not_used_can_be_told(self, world: World) -> None:
+    def test_what_is_prepaid_and_not_used_lapses(self, world: World) -> None:
         meter = a_meter(world, {ACCOUNT: 1})
-        meter.prepay(3)
-        meter.take()
-        assert meter.prepaid == 2
+        with meter.prepaid(3):
+            assert meter.take()
+        assert [meter.take() for _ in range(2)] == [True, False]
+        assert used(world) == 1
+
+    def test_what_two_have_prepaid_lapses_apart(self, world: World) -> None:
+        meter = a_meter(world, {ACCOUNT: 1})
+        with meter.prepaid(1):
+            with meter.prepaid(2):
+                assert [meter.take() for _ in range(2)] == [True, True]
+            assert [meter.take() for _ in range(3)] == [True, True, False]
+        assert (meter.taken, used(world)) == (4, 1)
 
     def test_threads_share_it(self, world: World) -> None:
         meter = a_meter(world, {ACCOUNT: 7})
-        meter.prepay(5)
-        with ThreadPoolExecutor(8) as pool:
+        with meter.prepaid(5), ThreadPoolExecutor(8) as pool:
             taken = list(pool.map(lambda _: meter.take(), range(40)))
         assert sum(taken) == 12
         assert (meter.taken, used(world)) == (12, 7)

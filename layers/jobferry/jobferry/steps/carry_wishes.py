@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import cast
 
+from jobferry import pacing
 from jobferry.ledger.chunks import Chunk
 from jobferry.model import ChunkState
 from jobferry.steps.lane_work import NEVER, LaneWork
@@ -105,13 +106,13 @@ def _paid(work: LaneWork) -> bool:
     if not granted:
         work.wish_from = more_at
         return False
-    work.meter.prepay(1)
     return True
 
 
 def _asked(work: LaneWork, wish: _Wish) -> bool:
     """Make one request and note it; false when the vendor must be left alone for now."""
-    answer = wish.make()
+    with work.meter.prepaid(1):
+        answer = wish.make()
     work.counts["other"] += 1
     number, now = wish.asked.number, work.deps.now()
     if isinstance(answer, Throttled):
@@ -119,7 +120,8 @@ def _asked(work: LaneWork, wish: _Wish) -> bool:
         work.wish_from = max(work.look_from, now + 1.0)
         return False
     if isinstance(answer, Ambiguous):
-        work.wish_from = max(now + TRY_AGAIN, now + (answer.retry_after or 0.0))
+        asked_until = pacing.blocked_until(now, answer.retry_after or 0.0)
+        work.wish_from = max(now + TRY_AGAIN, asked_until)
         return False
     if answer is not None:
         # A job that has ended, or that nobody may change: it is seen through.

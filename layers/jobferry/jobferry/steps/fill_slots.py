@@ -15,6 +15,7 @@ from functools import cache
 from jobferry import budget, pacing
 from jobferry.ledger.chunks import CLAIM_BATCH, Chunk, Ending, Pool
 from jobferry.ledger.limits import OUTAGE_FROM, Limits
+from jobferry.ledger.rows import CODE_CHARACTERS, storable
 from jobferry.ledger.runs import Halt, PlannedChunk
 from jobferry.model import ChunkState, JsonObject, OutcomeStatus
 from jobferry.objects import SourceError
@@ -31,6 +32,7 @@ from jobferry.troubles import (
     VENDOR_UNAVAILABLE,
     Trouble,
 )
+from jobferry.vendors.answer_gate import usable_id
 from jobferry.vendors.base import (
     Accepted,
     Ambiguous,
@@ -322,8 +324,8 @@ def _send(work: LaneWork, chunk: Chunk) -> None:
         _take_back(work, sent)
         return
     work.keep([sent])
-    work.meter.prepay(1)
-    answer = _answer(work, records, token)
+    with work.meter.prepaid(1):
+        answer = _answer(work, records, token)
     work.counts["submit"] += 1
     match answer:
         case Accepted():
@@ -340,9 +342,12 @@ def _send(work: LaneWork, chunk: Chunk) -> None:
 def _answer(work: LaneWork, records: Sequence[JsonObject], token: str) -> SubmitAnswer:
     """What the vendor answers. What the adapter cannot make sense of may have been done."""
     try:
-        return work.linked.client.submit(work.context.operation, records, token)
+        answer = work.linked.client.submit(work.context.operation, records, token)
     except DATA_ERRORS as error:
         return Ambiguous(f"the answer is unusable ({type(error).__name__})")
+    if isinstance(answer, Accepted) and not usable_id(answer.job_id):
+        return Ambiguous("the answer names no usable job")
+    return answer
 
 
 def _accepted(work: LaneWork, sent: Chunk, answer: Accepted, began: float) -> None:
@@ -461,10 +466,11 @@ def _heed(work: LaneWork, told: RateReading | None) -> None:
 
 def _refused(chunk: Chunk, code: str, message: str) -> tuple[OutcomeStatus, str, str]:
     """A refusal decides the rows, unless an earlier attempt may have been carried out."""
+    code = storable(code, CODE_CHARACTERS) or ""
     if not chunk.in_doubt:
-        return OutcomeStatus.FAILED, code, message
+        return OutcomeStatus.FAILED, code, storable(message) or ""
     text = f"Sent before without a clear answer, then refused: {message}"
-    return OutcomeStatus.UNKNOWN, code, text
+    return OutcomeStatus.UNKNOWN, code, storable(text) or ""
 
 
 _OF_THE_BODY = frozenset({400, 413, 422})

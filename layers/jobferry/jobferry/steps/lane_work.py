@@ -70,6 +70,7 @@ class LaneWork:
     meter      pays for the requests of its client
     seen       when a job was last seen under way, by chunk
     foretold   when a job will end by the vendor's own count, by chunk
+    unreadable since when no look made sense of what is said of a job, by chunk
     observed   ages between which jobs ended, by rows of the job
     patience   the vendor asked for some: nothing more is sent for now
     slots_refused  the vendor has no slot free: nothing is submitted before the next look
@@ -102,6 +103,7 @@ class LaneWork:
     not_before: dict[int, float] = field(default_factory=dict)
     seen: dict[int, float] = field(default_factory=dict)
     foretold: dict[int, float] = field(default_factory=dict)
+    unreadable: dict[int, float] = field(default_factory=dict)
     observed: dict[int, list[tuple[float, float]]] = field(
         default_factory=lambda: defaultdict(list)
     )

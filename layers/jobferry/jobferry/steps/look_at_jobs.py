@@ -17,7 +17,7 @@ from jobferry.steps.isolation import ANSWER_UNUSABLE, keep_evidence, poll_each
 from jobferry.steps.lane_work import NEVER, LaneWork
 from jobferry.steps.resolve_lost import search_earlier
 from jobferry.troubles import POLL, TEXTS, VENDOR_UNAVAILABLE, Trouble
-from jobferry.vendors.base import TAKEN_WITHIN, JobPhase, JobReading, PollAnswer
+from jobferry.vendors.base import READERS, TAKEN_WITHIN, JobPhase, JobReading, PollAnswer
 
 VISIBLE_WITHIN = TAKEN_WITHIN
 """Seconds after its submission in which a job may be unknown to the vendor's readers."""
@@ -27,6 +27,10 @@ JOB_DEADLINE = 12 * 3_600.0
 
 SILENT_DEADLINE = 2 * JOB_DEADLINE
 """The same for a job of which no look learns anything."""
+
+UNREADABLE_FOR = 60.0
+"""Seconds for which no look can make sense of what is said of a job, until it is given up: while it
+runs its slot is taken, and what is odd about it may pass."""
 
 QUIET_PROBLEMS = 3
 """Polls in a row without an answer from which on the next one waits."""
@@ -43,11 +47,12 @@ def look_at_jobs(work: LaneWork) -> None:
     if not jobs or deps.now() < limits.blocked_until:
         work.look_from = max(work.look_from, limits.blocked_until)
         return
-    jobs = _paid_for(work, jobs)
+    jobs, requests = _paid_for(work, jobs)
     if not jobs:
         return
     asked_at = deps.now()
-    polled = poll_each(work.linked.client, list(jobs))
+    with work.meter.prepaid(requests):
+        polled = poll_each(work.linked.client, list(jobs))
     answer = polled.answer
     now = deps.now()
     work.counts["poll"] += answer.requests
@@ -61,11 +66,15 @@ def look_at_jobs(work: LaneWork) -> None:
     for chunk in jobs.values():
         job_id = chunk.job_id or ""
         reading = answer.readings.get(job_id)
+        if job_id in polled.unusable and not _unreadable_for_long(work, chunk, now):
+            continue
         if job_id in polled.unusable | stored.unusable:
             deps.warn("answer unusable", run_id=run.run_id, chunk=chunk.number)
             evidence = stored.keys.get(job_id)
             endings.append(Ending(chunk.number, evidence=evidence, verdict=ANSWER_UNUSABLE))
             continue
+        if reading is not None:
+            work.unreadable.pop(chunk.number, None)
         if reading is not None and reading.phase is JobPhase.ENDED:
             twice = _late_job(work, chunk)
             ended_at = work.note_ended(chunk, moment)
@@ -92,6 +101,13 @@ def look_at_jobs(work: LaneWork) -> None:
         finished=len(done),
         requests=answer.requests,
     )
+
+
+def _unreadable_for_long(work: LaneWork, chunk: Chunk, now: float) -> bool:
+    """Whether what is said of a job has made no sense for long enough; notes since when."""
+    since = work.unreadable.setdefault(chunk.number, now)
+    age = now - (chunk.submitted_at or now)
+    return now - since >= UNREADABLE_FOR or age > VISIBLE_WITHIN
 
 
 def _late_job(work: LaneWork, chunk: Chunk) -> str | None:
@@ -175,15 +191,16 @@ def _worth_asking(work: LaneWork) -> dict[str, Chunk]:
     return dict(ranked[:whole])
 
 
-def _paid_for(work: LaneWork, jobs: Mapping[str, Chunk]) -> dict[str, Chunk]:
-    """As many of the jobs as there are requests for; notes when there will be more."""
+def _paid_for(work: LaneWork, jobs: Mapping[str, Chunk]) -> tuple[dict[str, Chunk], int]:
+    """As many of the jobs as there are requests for, and these; notes when there will be more."""
     batch = work.linked.vendor.capabilities.poll_batch
     wanted = -(-len(jobs) // batch)
-    granted, more_at = work.take_requests(wanted, work.account_limit())
+    granted, more_at = work.take_requests(
+        wanted, work.account_limit(), seconds_each=work.answer_seconds / READERS
+    )
     if granted < wanted:
         work.look_from = max(work.look_from, more_at)
-    work.meter.prepay(granted)
-    return dict(list(jobs.items())[: granted * batch])
+    return dict(list(jobs.items())[: granted * batch]), granted
 
 
 def _foretell(work: LaneWork, chunk: Chunk, reading: JobReading, now: float) -> None:

@@ -54,19 +54,32 @@ class Meter:
         self._per_minute = per_minute
         self._now = now
         self._lock = Lock()
-        self._prepaid = 0
+        self._granted: list[list[int]] = []
         self.taken = 0
         self.denied: Denied | None = None
 
-    def prepay(self, requests: int) -> None:
-        """So many requests have been granted already; they are the first to be used."""
-        with self._lock:
-            self._prepaid += requests
+    @contextmanager
+    def prepaid(self, requests: int) -> Iterator[None]:
+        """So many requests have been granted already; they are the first to be used.
 
-    @property
-    def prepaid(self) -> int:
-        """Requests that were granted and not used."""
-        return self._prepaid
+        What is left in the end lapses: they are counted in the minute of their grant, so that one
+        used later would be missing in the minute in which it is sent.
+        """
+        granted = [requests]
+        with self._lock:
+            self._granted.append(granted)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._granted = [each for each in self._granted if each is not granted]
+
+    def _use_prepaid(self) -> bool:
+        for granted in reversed(self._granted):
+            if granted[0] > 0:
+                granted[0] -= 1
+                return True
+        return False
 
     def take(self) -> bool:
         """Take one request; false when none may be sent now, and `denied` says why.
@@ -74,8 +87,7 @@ class Meter:
         `taken` counts the requests that were let through, prepaid ones among them.
         """
         with self._lock:
-            if self._prepaid > 0:
-                self._prepaid -= 1
+            if self._use_prepaid():
                 self.taken += 1
                 return True
         # Not under the lock: the ledger sorts out who comes first.

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from jobferry.ledger.chunks import CLAIM_BATCH, Chunk, Ending, Pool, Tally
 from jobferry.ledger.runs import Halt, PlannedChunk, Run
+from jobferry.ledger.table import BusyTableError
 from jobferry.model import ChunkState, Outcome, OutcomeStatus, RunStatus
 from jobferry.steps.context import load_context
 from jobferry.steps.deps import Deps
@@ -146,6 +147,8 @@ def _not_settled_as_usual(run: Run, chunks: Sequence[Chunk], deps: Deps) -> list
             continue
         try:
             settle_job(run.run_id, [chunk.number], deps)
+        except BusyTableError:
+            raise  # rows may be written already: the step is repeated
         except Exception as error:  # noqa: BLE001 - what keeps it from ending must not keep this
             deps.warn("chunk not settled", chunk=chunk.number, error=type(error).__name__)
             left.append(chunk)

@@ -255,6 +255,9 @@ class PollAnswer:
     """What the last answer of the round told."""
 
 
+READERS = 8
+"""Requests of a poll that are under way at once, where it takes several."""
+
 TAKEN_WITHIN = 660.0
 """Seconds after which a vendor neither takes a request that was over, nor shows its job any more:
 ten minutes, and one to spare."""

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from jobferry.model import JsonObject, OutcomeStatus, RecordResult
 from jobferry.vendors.answer_gate import LONGEST_WORD, clipped, plain, usable_id, whole
 from jobferry.vendors.base import (
+    READERS,
     Accepted,
     Ambiguous,
     Capabilities,
@@ -66,9 +67,6 @@ if TYPE_CHECKING:
 
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 """A job id that is safe in a path; anything else is not one."""
-
-READERS = 8
-"""Requests of a poll under way at once."""
 
 REQUESTS_PER_POLL = 200
 """Status requests of one poll; jobs beyond are not seen this time."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from jobferry.model import JsonObject
 from jobferry.vendors.answer_gate import clipped, plain, usable_id, whole_in_text, word
 from jobferry.vendors.base import (
+    READERS,
     Accepted,
     Ambiguous,
     Capabilities,
@@ -79,9 +80,6 @@ LIST_PAGE = 200
 
 LIST_PAGES = 5
 """Pages that one poll reads at the most."""
-
-READERS = 8
-"""Jobs read one by one at the same time."""
 
 DELETE_BATCH = 100
 """Ids in one deletion, so that the address stays short."""

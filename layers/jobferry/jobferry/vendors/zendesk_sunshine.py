@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobferry.model import JsonObject
 from jobferry.vendors.base import (
+    READERS,
     Ambiguous,
     Capabilities,
     Found,
@@ -58,9 +59,6 @@ RETENTION_SECONDS = 86_400
 
 FEW = len(UNFINISHED)
 """Up to so many jobs are read by id at once: the list would take as many requests."""
-
-READERS = 8
-"""Requests under way at once."""
 
 READS_PER_POLL = 200
 """Jobs that one poll reads by id: at 2 s a request some 50 s. The next poll reads on."""
