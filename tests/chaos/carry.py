@@ -194,6 +194,8 @@ class ChaosWorld(World):
         self._chance = Random(story.seed)
         self._most_effects = MOST_EFFECTS if story.hours <= SHORT_HOURS else MOST_IN_DAYS
         self.over = False
+        self._idle: list[Connections] = []
+        self._serving: dict[Invocation, Connections] = {}
         self.effects.on_effect = self._on_effect
         self.effects.portion = self._portion
         self.effects.echoed = self._echoed
@@ -276,13 +278,32 @@ class ChaosWorld(World):
     # what an invocation is
 
     def fresh_deps(self) -> Deps:
-        connections = Connections(
+        return replace(
+            super().fresh_deps(), gather=self._gather, connections=self._fresh_connections()
+        )
+
+    def _fresh_connections(self) -> Connections:
+        return Connections(
             self.ledger.config,
             self.read_secret,
             allow_loopback_http=True,
             monotonic=self.clock.now,
         )
-        return replace(super().fresh_deps(), gather=self._gather, connections=connections)
+
+    def task_deps(self) -> Deps:
+        """What one invocation works with: no two share a vendor's client at the same time, as a
+        function's container serves one invocation after the other."""
+        me = _invocation.get()
+        assert me is not None
+        if me not in self._serving:
+            self._serving[me] = self._idle.pop() if self._idle else self._fresh_connections()
+        return replace(super().task_deps(), connections=self._serving[me])
+
+    def _over(self, me: Invocation) -> None:
+        """What served an invocation is free for the next one; what it crashed in is thrown away."""
+        connections = self._serving.pop(me, None)
+        if connections is not None and not me.dead:
+            self._idle.append(connections)
 
     def read_secret(self, _name: str, _afresh: bool) -> str:
         with self.effects.around("secret.read"):
@@ -317,6 +338,7 @@ class ChaosWorld(World):
             raise
         finally:
             _invocation.reset(before)
+            self._over(me)
 
     def invoke(
         self, execution: Execution, name: str, work: Callable[[], dict[str, Any]]

@@ -277,7 +277,7 @@ class World:
         return poll_jobs(state, deps, self.clock.now() + self.seconds["poll"])
 
     def close(self, run_id: str) -> dict[str, Any]:
-        return close_run(run_id, self.deps, self.clock.now() + self.seconds["close"])
+        return close_run(run_id, self.task_deps(), self.clock.now() + self.seconds["close"])
 
     def sweep(self) -> dict[str, Any]:
         """One sweep; the executions that it asks for are in `restarts`."""
