@@ -66,6 +66,21 @@ def _at(vendor: str, *troubles: Trouble) -> Story:
 
 DEFECTS: Sequence[Defect] = (
     Defect(
+        "a run without a share keeps the only slot for a chunk that it may not send",
+        Story(
+            seed=9037,
+            files=(
+                File(rows=7, bad=(4,), batch=2, priority="highest", arrives=5.0),
+                File(repeatable=True, max_attempts=1),
+            ),
+            vendor=Vendor(max_jobs=1, latencies=(120.0, 0.5, 120.0)),
+            max_jobs=3,
+            lane_window=2,
+            faults=(Fault("table.write", 9, Harm.SLOW_ANSWER, 40.0),),
+        ),
+        ends,
+    ),
+    Defect(
         "a row that Settle has called succeeded is unknown when its count fails under force",
         Story(
             files=(File(rows=2),),

@@ -171,8 +171,10 @@ def _paid_for(work: LaneWork, limits: Limits, *, most: int | None = None) -> lis
         on_offer + len(ready),
     )
     room = room if most is None else min(room, most)
-    if not room and ready and not work.submitted() and limits.in_flight > work.busy:
-        # Two lanes that wait for each other's slots with a chunk in hand would wait for ever.
+    others_wait = limits.in_flight > work.busy or window == 0
+    if not room and ready and not work.submitted() and others_wait:
+        # Two lanes that wait for each other's slots with a chunk in hand would wait for ever, and
+        # so would a run that has the share, for the slot of one that has none.
         _put_back(work, ready)
         return []
     granted = _take_requests(work, room) if room else 0
