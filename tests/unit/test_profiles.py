@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jobferry.model import Breaker, Column, ColumnType, Profile
+from jobferry.model import Breaker, Column, ColumnType, Empty, OnDuplicate, Profile
 from jobferry.profiles import ProfileError, check_against, validate
 from tests.fakes.clock import Clock
 from tests.fakes.vendor import Account, fake_vendor
@@ -18,6 +18,18 @@ FULL = {
         "Name": "name",
         "Level": {"field": "custom.level", "type": "integer", "enum": [1, 2], "optional": True},
         "Tags": {"field": "tags", "type": "list", "separator": "|"},
+        "Due": [
+            {
+                "field": "due",
+                "type": "datetime",
+                "format": "%d.%m.%Y",
+                "timezone": "Europe/Oslo",
+                "empty": "clear",
+                "trim": True,
+            },
+            {"field": "note", "values": {1: "high"}},
+        ],
+        "Sum": {"field": "sum", "type": "number", "decimal": ","},
     },
     "constants": {"brand_id": 360000123},
     "row_key": "Name",
@@ -26,6 +38,13 @@ FULL = {
     "breaker": {"share": 0.25},
     "encoding": "cp1252",
     "delimiter": ";",
+    "trim": True,
+    "null_values": ["NULL", 0],
+    "on_duplicate": "last",
+    "order": "file",
+    "max_rejected": 0.5,
+    "ramp": "off",
+    "row_items": "all",
 }
 
 
@@ -46,6 +65,18 @@ def test_all_of_it() -> None:
             "Name": Column("name"),
             "Level": Column("custom.level", ColumnType.INTEGER, True, ("1", "2")),
             "Tags": Column("tags", ColumnType.LIST, separator="|"),
+            "Due": (
+                Column(
+                    "due",
+                    ColumnType.DATETIME,
+                    format="%d.%m.%Y",
+                    timezone="Europe/Oslo",
+                    empty=Empty.CLEAR,
+                    trim=True,
+                ),
+                Column("note", values={"1": "high"}),
+            ),
+            "Sum": Column("sum", ColumnType.NUMBER, decimal=","),
         },
         constants={"brand_id": 360000123},
         row_key="Name",
@@ -54,6 +85,13 @@ def test_all_of_it() -> None:
         breaker=Breaker(share=0.25, at_least=200),
         encoding="cp1252",
         delimiter=";",
+        trim=True,
+        null_values=("NULL", "0"),
+        on_duplicate=OnDuplicate.LAST,
+        order="file",
+        max_rejected=0.5,
+        ramp=False,
+        row_items="all",
         revision=7,
     )
 
@@ -84,7 +122,24 @@ def test_a_canonical_document_stays_as_it_is() -> None:
         ({"breaker": {"share": -0.1}}, "breaker.share"),
         ({"breaker": {"at_least": 0}}, "breaker.at_least"),
         ({"breaker": {"atleast": 9}}, "breaker.atleast: there is no such setting"),
-        ({"encoding": "latin-9"}, "utf-8, utf-16, cp1252"),
+        ({"encoding": "latin-99"}, "encoding"),
+        ({"encoding": "base64"}, "encoding"),
+        ({"columns": {"A": []}}, "columns.A"),
+        ({"columns": {"A": ["a", {"field": ""}]}}, "columns.A.1.field"),
+        ({"columns": {"A": {"field": "a", "format": "%d.%m.%Y"}}}, "date and datetime"),
+        ({"columns": {"A": {"field": "a", "timezone": "Europe/Oslo"}}}, "datetime"),
+        (
+            {"columns": {"A": {"field": "a", "type": "datetime", "timezone": "Mars"}}},
+            "columns.A.timezone",
+        ),
+        ({"columns": {"A": {"field": "a", "decimal": ","}}}, "number"),
+        ({"columns": {"A": {"field": "a", "empty": "null"}}}, "columns.A.empty"),
+        ({"on_duplicate": "newest"}, "on_duplicate"),
+        ({"order": "column"}, "order"),
+        ({"max_rejected": 0}, "max_rejected"),
+        ({"max_rejected": 1.5}, "max_rejected"),
+        ({"ramp": "slow"}, "ramp"),
+        ({"row_items": "none"}, "row_items"),
         ({"delimiter": ";;"}, "delimiter"),
     ],
 )

@@ -8,12 +8,15 @@ before it becomes one of these.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as field_of
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 JsonObject = dict[str, Any]
+
+_Word = TypeVar("_Word", bound=StrEnum)
 
 
 class OutcomeStatus(StrEnum):
@@ -74,8 +77,24 @@ class ColumnType(StrEnum):
     BOOLEAN = "boolean"
     DATE = "date"
     DATETIME = "datetime"
+    EMAIL = "email"
     LIST = "list"
     JSON = "json"
+
+
+class Empty(StrEnum):
+    """What an empty cell does to its field."""
+
+    LEAVE = "leave"
+    """The field is not sent."""
+    CLEAR = "clear"
+    """Null is sent."""
+    REJECT = "reject"
+    """The row is rejected."""
+
+
+def _known(words: type[_Word], value: str | None) -> _Word | None:
+    return None if value is None else words(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +103,14 @@ class Column:
 
     field      dotted path of the vendor's field (`comment.body`)
     optional   an empty cell leaves the field out; otherwise it rejects the row
-    enum       the allowed cell texts, exact; empty = anything
+    enum       the allowed cell texts, compared without regard to case; empty = anything
     separator  what parts the items of a `list` cell
+    format     how the cells of a `date` or `datetime` are written, as `datetime.strptime` reads it
+    timezone   IANA name of the zone of a `datetime` that names none
+    decimal    what stands before the decimals of a `number`: "." or ","
+    values     cell text → the value to send for it; other cells pass
+    empty      what an empty cell does; None: as `optional` says
+    trim       blanks at the ends of a cell are not sent; None: as the profile says
     """
 
     field: str
@@ -93,6 +118,45 @@ class Column:
     optional: bool = False
     enum: tuple[str, ...] = ()
     separator: str = ","
+    format: str | None = None
+    timezone: str | None = None
+    decimal: str = "."
+    values: Mapping[str, Any] = field_of(default_factory=dict)
+    empty: Empty | None = None
+    trim: bool | None = None
+
+    @property
+    def when_empty(self) -> Empty:
+        if self.empty is not None:
+            return self.empty
+        return Empty.LEAVE if self.optional else Empty.REJECT
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Column:
+        """A column from what `profiles.validate` made of it."""
+        return cls(
+            **{
+                **document,
+                "type": ColumnType(document["type"]),
+                "enum": tuple(document["enum"]),
+                "empty": _known(Empty, document.get("empty")),
+            }
+        )
+
+
+MAX_REJECTED = 0.9
+"""Share of a file's rows that may be rejected, where the profile says nothing."""
+
+
+class OnDuplicate(StrEnum):
+    """Which of the rows with the same key counts."""
+
+    FIRST = "first"
+    """The first; all others are skipped."""
+    LAST = "last"
+    """The last; all others are skipped."""
+    REJECT = "reject"
+    """The first; all others are rejected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,21 +178,37 @@ class Profile:
     name: str
     connection: str
     operation: str
-    columns: Mapping[str, Column] | None = None
-    """CSV header → column. None: every header is itself a field path, all optional strings."""
-    constants: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, Column | Sequence[Column]] | None = None
+    """CSV header → column, or several where one cell goes into several fields. None: every header
+    is itself a field path, all optional strings."""
+    constants: Mapping[str, Any] = field_of(default_factory=dict)
     """Field path → JSON value, the same in every record."""
     row_key: str | None = None
     """Header of the column that is unique per row."""
     batch_size: int | None = None
     max_attempts: int = 3
-    on_error: Mapping[str, str] = field(default_factory=dict)
+    on_error: Mapping[str, str] = field_of(default_factory=dict)
     """Error class → what becomes of its rows (`retrying.Policy`), where not the default."""
     breaker: Breaker | None = Breaker()
     """None: rows may fail as they like."""
     encoding: str | None = None
-    """None: detected (UTF-8, UTF-16). `cp1252` must be said, as it can never be detected safely."""
+    """Python's name of a text codec. None: detected (UTF-8, UTF-16); others must be said, as they
+    can never be detected safely."""
     delimiter: str | None = None
+    trim: bool = False
+    """Blanks and invisible characters at the ends of all cells are not sent."""
+    null_values: tuple[str, ...] = ()
+    """Cells that count as empty."""
+    on_duplicate: OnDuplicate | None = None
+    """None: the first counts, and repeats with other cells are rejected."""
+    order: str | None = None
+    """`file`: rows that change the same record take effect in the order of the file."""
+    max_rejected: float = MAX_REJECTED
+    """Share of rejected rows beyond which planning stops."""
+    ramp: bool = True
+    """Operations that cannot be undone begin with one job, then three, then all."""
+    row_items: str | None = None
+    """`all`: the table has an item for each row."""
     add_external_id: bool = True
     """Records that are made get an external id of Jobferry's where the profile sets none."""
     revision: int = 0
@@ -139,9 +219,14 @@ class Profile:
         Args:
             header: of the file, which says it where the profile names no columns.
         """
-        columns = self.columns
-        paths = header if columns is None else [column.field for column in columns.values()]
+        paths = header if self.columns is None else [each.field for _, each in self.entries()]
         return {re.split(r"[.\[]", path, maxsplit=1)[0] for path in (*paths, *self.constants)}
+
+    def entries(self) -> Iterator[tuple[str, Column]]:
+        """Each header with each of its columns."""
+        for header, columns in (self.columns or {}).items():
+            for column in (columns,) if isinstance(columns, Column) else columns:
+                yield header, column
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], revision: int) -> Profile:
@@ -155,16 +240,14 @@ class Profile:
                 "columns": None
                 if columns is None
                 else {
-                    header: Column(
-                        field=column["field"],
-                        type=ColumnType(column["type"]),
-                        optional=column["optional"],
-                        enum=tuple(column["enum"]),
-                        separator=column["separator"],
-                    )
-                    for header, column in columns.items()
+                    header: tuple(map(Column.from_document, entry))
+                    if isinstance(entry, list)
+                    else Column.from_document(entry)
+                    for header, entry in columns.items()
                 },
                 "breaker": None if breaker is None else Breaker(**breaker),
+                "null_values": tuple(document.get("null_values", ())),
+                "on_duplicate": _known(OnDuplicate, document.get("on_duplicate")),
                 "revision": revision,
             }
         )

@@ -6,20 +6,24 @@ The only module that imports pydantic: hot handlers read the canonical document 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+from dateutil import tz
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     field_validator,
     model_validator,
 )
 
+from jobferry.csvfile.encoding import is_text_codec
 from jobferry.errors import ErrorClass
-from jobferry.model import Breaker, ColumnType, Profile
+from jobferry.model import MAX_REJECTED, Breaker, ColumnType, Empty, OnDuplicate, Profile
 from jobferry.retrying import Policy
 from jobferry.vendors.base import Operation, Vendor
 
@@ -42,6 +46,38 @@ class _Column(BaseModel):
     optional: bool = False
     enum: tuple[str, ...] = ()
     separator: str = Field(default=",", min_length=1)
+    format: str | None = Field(default=None, min_length=2)
+    timezone: str | None = None
+    decimal: Literal[".", ","] = "."
+    values: dict[str, Any] = Field(default_factory=dict)
+    empty: Empty | None = None
+    trim: bool | None = None
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _cells(cls, value: Any) -> Any:
+        # YAML reads `values: {1: high}` as a number; cells are texts.
+        return (
+            {str(cell): sent for cell, sent in value.items()} if isinstance(value, dict) else value
+        )
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        if value is not None and tz.gettz(value) is None:
+            raise ValueError("is no time zone that is known; write it as Europe/Oslo")
+        return value
+
+    @model_validator(mode="after")
+    def _settings_fit_the_type(self) -> _Column:
+        moments = (ColumnType.DATE, ColumnType.DATETIME)
+        if self.format is not None and self.type not in moments:
+            raise ValueError("`format` is for the types date and datetime")
+        if self.timezone is not None and self.type is not ColumnType.DATETIME:
+            raise ValueError("`timezone` is for the type datetime")
+        if self.decimal != "." and self.type is not ColumnType.NUMBER:
+            raise ValueError("`decimal` is for the type number")
+        return self
 
     @field_validator("enum", mode="before")
     @classmethod
@@ -54,11 +90,26 @@ def _column(value: Any) -> Any:
     return {"field": value} if isinstance(value, str) else value
 
 
+_Entry = Annotated[_Column, BeforeValidator(_column)]
+"""A column as people write it: a field's path, or a mapping."""
+
+_ONE, _SEVERAL = "one", "several"
+_Entries = Annotated[
+    Annotated[_Entry, Tag(_ONE)] | Annotated[list[_Entry], Field(min_length=1), Tag(_SEVERAL)],
+    Discriminator(lambda value: _SEVERAL if isinstance(value, list) else _ONE),
+]
+"""The fields of one cell: a column, or a list of columns."""
+
+
 class _Breaker(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     share: float = Field(default=Breaker().share, ge=0, lt=1)
     at_least: int = Field(default=Breaker().at_least, ge=1)
+
+
+def _switch(value: Any) -> Any:
+    return {"on": True, "off": False}.get(value, value) if isinstance(value, str) else value
 
 
 def _breaker(value: Any) -> Any:
@@ -72,7 +123,7 @@ class _Profile(BaseModel):
     name: str = Field(pattern=NAME)
     connection: str = Field(pattern=NAME)
     operation: str
-    columns: dict[str, Annotated[_Column, BeforeValidator(_column)]] | None = None
+    columns: dict[str, _Entries] | None = None
     constants: dict[str, Any] = Field(default_factory=dict)
     row_key: str | None = None
     batch_size: int | None = Field(default=None, ge=1)
@@ -82,14 +133,25 @@ class _Profile(BaseModel):
     encoding: str | None = None
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     add_external_id: bool = True
+    trim: bool = False
+    null_values: tuple[str, ...] = ()
+    on_duplicate: OnDuplicate | None = None
+    order: Literal["file"] | None = None
+    max_rejected: float = Field(default=MAX_REJECTED, gt=0, le=1)
+    ramp: Annotated[bool, BeforeValidator(_switch)] = True
+    row_items: Literal["all"] | None = None
 
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, value: str | None) -> str | None:
-        known = ("utf-8", "utf-16", "cp1252")
-        if value is not None and value not in known:
-            raise ValueError(f"must be one of {', '.join(known)}")
+        if value is not None and not is_text_codec(value):
+            raise ValueError("is no text encoding that Python knows, such as utf-8 or cp1252")
         return value
+
+    @field_validator("null_values", mode="before")
+    @classmethod
+    def _null_texts(cls, value: Any) -> Any:
+        return [str(item) for item in value] if isinstance(value, list | tuple) else value
 
     @model_validator(mode="after")
     def _row_key_is_mapped(self) -> _Profile:
@@ -126,7 +188,7 @@ def check_against(profile: Profile, vendor: Vendor) -> Operation:
         )
     if profile.columns is None:
         return operation
-    mapped = {column.field for column in profile.columns.values()} | set(profile.constants)
+    mapped = {column.field for _, column in profile.entries()} | set(profile.constants)
     problems = [
         f"{profile.operation} needs the field {' or '.join(alternatives)}; map a column to it."
         for alternatives in operation.required
@@ -137,8 +199,15 @@ def check_against(profile: Profile, vendor: Vendor) -> Operation:
     return operation
 
 
+_TAG_PLACE = 2
+"""Where pydantic names which form of `columns.<header>` it read."""
+
+
 def _sentence(problem: Mapping[str, Any]) -> str:
-    place = ".".join(str(part) for part in problem["loc"]) or "profile"
+    parts = [
+        p for i, p in enumerate(problem["loc"]) if i != _TAG_PLACE or p not in (_ONE, _SEVERAL)
+    ]
+    place = ".".join(map(str, parts)) or "profile"
     if problem["type"] == "extra_forbidden":
         return f"{place}: there is no such setting."
     if problem["type"] == "missing":

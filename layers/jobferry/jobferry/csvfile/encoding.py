@@ -89,6 +89,14 @@ def detect_encoding(sample: bytes, *, said: str | None) -> Detected:
     return Detected(encoding if encoding and unmarked == UTF_8 else unmarked, 0)
 
 
+def is_text_codec(name: str) -> bool:
+    """Whether Python knows a text encoding of this name."""
+    try:
+        return bool("a".encode(name)) and codecs.lookup(name)._is_text_encoding
+    except (LookupError, UnicodeError, ValueError, TypeError):
+        return False
+
+
 def wrong_bytes(encoding: str, where: str) -> FileRefused:
     """The refusal for bytes that `encoding` cannot have; `where` reads like "in row 7"."""
     name = encoding.upper().replace("-LE", "").replace("-BE", "")

@@ -191,7 +191,7 @@ def compile_mapping(
     columns = {
         name: _typed(column, types or {})
         for name, column in (
-            profile.columns if profile.columns is not None else _columns_of(names)
+            dict(profile.entries()) if profile.columns is not None else _columns_of(names)
         ).items()
     }
     wanted = [*columns, *([profile.row_key] if profile.row_key else [])]
