@@ -293,14 +293,14 @@ def _skip_repeats(
 
 def _repeat(row: int, repeat: Repeat, key_name: str, policy: OnDuplicate | None) -> Reject:
     code = RejectCode.DUPLICATE_ROW_KEY if repeat.same else RejectCode.CONFLICTING_ROW_KEY
-    skipped = policy is OnDuplicate.FIRST or (policy is None and repeat.same)
     what = "repeats" if repeat.same else "has the key of"
     other = "" if repeat.same else " Its other cells differ from that row's."
     return Reject(
         row,
-        OutcomeStatus.SKIPPED if skipped else OutcomeStatus.REJECTED,
+        OutcomeStatus.REJECTED if policy is OnDuplicate.REJECT else OutcomeStatus.SKIPPED,
         code,
         f"{key_name}: {what} row {repeat.row}, which is the one that counts.{other}",
+        unclear=policy is None and not repeat.same,
     )
 
 

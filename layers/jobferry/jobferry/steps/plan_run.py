@@ -262,6 +262,8 @@ class _PlanWriter:
                 case Reject():
                     self.rejects.append(item)
                     self.unsent[item.status] += 1
+                    if item.unclear:
+                        self.reached = replace(self.reached, conflicts=self.reached.conflicts + 1)
                     self.last_reject = item.row
                     if len(self.rejects) >= REJECTS_AT_ONCE:
                         self._flush_rejects()
