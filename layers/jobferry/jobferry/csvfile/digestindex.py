@@ -56,9 +56,9 @@ class DigestIndex:
         Returns, for each row whose digest an earlier row has, the number of that row.
         """
         repeats: dict[int, int] = {}
-        slots, mask = self._slots, self._size - 1
+        slots, mask, free = self._slots, self._size - 1, self._most - self._taken
         # Of each digest the first of its two words.
-        words = memoryview(digests).cast("Q")[::2]
+        words = memoryview(digests).cast("Q").tolist()[::2]
         for row, word in enumerate(words, start=first_row):
             if not word or self._on_disk:
                 digest = _at(digests, row - first_row)
@@ -76,10 +76,11 @@ class DigestIndex:
                 place = (place + 1) & mask
             else:
                 slots[place] = tag | row
-                self._taken += 1
-                if self._taken >= self._most:
+                free -= 1
+                if not free:
                     self._move_to_disk()
-                    slots = self._slots
+                    slots, free = self._slots, self._most
+        self._taken = self._most - free
         return repeats
 
     def find(self, digest: bytes) -> int | None:

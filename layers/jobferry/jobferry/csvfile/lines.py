@@ -145,11 +145,11 @@ def _decoded(lines: list[bytes], encoding: str) -> tuple[list[str], WrongBytes |
     return texts, None
 
 
-_ODD = ("\0", ' "', '\t"', '\xa0"')
+_ODD = (' "', '\t"', '\xa0"')
 
 
 def _is_plain(text: str) -> bool:
-    return not any(odd in text for odd in _ODD)
+    return "\0" not in text and ('"' not in text or not any(odd in text for odd in _ODD))
 
 
 def _before_utf_8(texts: list[str], encoding: str) -> int:

@@ -205,9 +205,10 @@ class RowMapping:
         found: set[int] = set()
         for index in self._needed:
             column = columns[index]
-            stripped = [c.strip() if ascii_only else c.strip(ENDS) for c in column]
-            if not all(stripped):
-                found.update(i for i, cell in enumerate(stripped) if not cell)
+            # Of ASCII, `strip` without more takes the same.
+            full = all(map(str.strip, column)) if ascii_only else not any(map(is_blank, column))
+            if not full:
+                found.update(i for i, cell in enumerate(column) if is_blank(cell))
         for each in self._checked:
             column = columns[each.index]
             bad = each.bad_cells(column)
