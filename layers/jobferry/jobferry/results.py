@@ -53,7 +53,8 @@ class ResultFiles:
     that Jobferry adds replace those of an earlier run.
 
     Args:
-        marked: begin with a byte order mark, which Excel needs to recognise UTF-8.
+        marked: begin with a byte order mark whatever they hold. Files that hold anything but ASCII do
+            so in any case: Excel takes them for text of its own code page otherwise.
         state: what `pause` returned, to go on; None to begin.
     """
 
@@ -68,6 +69,7 @@ class ResultFiles:
     ) -> None:
         self._run_id = run_id
         self._objects = objects
+        self._marked = marked
         self._kept = [i for i, name in enumerate(dialect.header) if name not in RESULT_COLUMNS]
         self._resent = len(self._kept) < len(dialect.header)
         self._files = {
@@ -81,8 +83,6 @@ class ResultFiles:
         if state is None:
             names = [dialect.header[i] for i in self._kept]
             for status, file in self._files.items():
-                if marked:
-                    file.buffer.write(BOM)
                 self._writers[status].writerow([*self._safe(names), *RESULT_COLUMNS])
 
     @property
@@ -130,7 +130,7 @@ class ResultFiles:
             name = f"{status.value}.csv"
             key = result_key(self._run_id, name)
             if file.upload_id is None:
-                self._objects.put(key, file.buffer.getvalue(), CONTENT_TYPE)
+                self._objects.put(key, self._beginning(file), CONTENT_TYPE)
             else:
                 if file.buffer.tell():
                     self._put_part(status, file)
@@ -147,12 +147,19 @@ class ResultFiles:
         file.buffer.write(self._objects.get(saved["buffer"]))
         return file
 
+    def _beginning(self, file: _File, *, unknown: bool = False) -> bytes:
+        """What a file begins with, the byte order mark included where there is one."""
+        body = file.buffer.getvalue()
+        marked = self._marked or unknown or not body.isascii()
+        return BOM + body if marked and not body.startswith(BOM) else body
+
     def _put_part(self, status: OutcomeStatus, file: _File) -> None:
         key = result_key(self._run_id, f"{status.value}.csv")
+        body = file.buffer.getvalue()
         if file.upload_id is None:
+            # Whether a large file will hold more than ASCII is not known yet.
+            body = self._beginning(file, unknown=True)
             file.upload_id = self._objects.begin_upload(key, CONTENT_TYPE)
         number = len(file.tags) + 1
-        file.tags.append(
-            self._objects.put_part(key, file.upload_id, number, file.buffer.getvalue())
-        )
+        file.tags.append(self._objects.put_part(key, file.upload_id, number, body))
         file.buffer = io.BytesIO()

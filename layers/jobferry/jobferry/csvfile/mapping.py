@@ -294,9 +294,9 @@ class RowMapping:
     ) -> Iterable[tuple[tuple[_Field, ...], tuple[str, ...]]]:
         """What the vendor needs one of, where a row may leave all of it empty."""
         for names in required:
-            group = tuple(f for f in self._fields if f.path.keys[0] in names)
-            sure = any(name in self._constants for name in names) or any(
-                f.when_empty is Empty.REJECT for f in group
+            group = tuple(each for each in self._fields if _is_one_of(each.path, names))
+            sure = any(_holds(self._constants, name) for name in names) or any(
+                each.when_empty is Empty.REJECT for each in group
             )
             if group and not sure:
                 yield group, tuple(names)
@@ -369,6 +369,8 @@ def compile_mapping(
         of_key = next((f for f in fields if f.name == profile.row_key), None)
         field_name = "" if of_key is None else ".".join(of_key.path.keys)
         row_key = _RowKey(places[profile.row_key], profile.row_key, field_name in folded, of_key)
+    if profile.columns is None:
+        _refuse_without_required(names, constants, required)
     return RowMapping(fields, constants, row_key, defused=defused, required=required, judge=judge)
 
 
@@ -491,6 +493,21 @@ def _refuse_conflicts(fields: Sequence[_Field], constants: JsonObject) -> None:
             ) from None
 
 
+def _refuse_without_required(
+    names: Sequence[str], constants: JsonObject, required: Sequence[Sequence[str]]
+) -> None:
+    for alternatives in required:
+        filled = any(_holds(constants, name) for name in alternatives) or any(
+            _is_one_of(parse_path(name), alternatives) for name in names if name
+        )
+        if not filled:
+            raise FileRefused(
+                RefusalCode.MISSING_COLUMN,
+                f"The vendor needs {' or '.join(alternatives)} in every record. Add the column, or "
+                "a constant to the profile.",
+            )
+
+
 def _refuse_garbled(cells: Sequence[str]) -> None:
     for cell in cells:
         if not cell.isascii() and is_garbled(cell):
@@ -509,6 +526,20 @@ def _cut() -> Problem:
         "This row was too large to be kept whole in a result file, so only its beginning stands "
         "here. Take the row from the file that was sent first.",
     )
+
+
+def _is_one_of(path: FieldPath, names: Sequence[str]) -> bool:
+    """Whether a field, or something inside it, is one of these."""
+    return any(".".join(path.keys[: count + 1]) in names for count in range(len(path.keys)))
+
+
+def _holds(record: JsonObject, name: str) -> bool:
+    value: object = record
+    for key in name.split("."):
+        if not isinstance(value, dict) or key not in value:
+            return False
+        value = value[key]
+    return True
 
 
 def _text(value: object) -> str:

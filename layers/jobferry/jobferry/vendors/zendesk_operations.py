@@ -84,6 +84,25 @@ _RECORD_FIELDS = ("name", "external_id", "custom_object_fields.<key>")
 # The ids of a deletion travel in the query, parted by commas: a cell must hold just one.
 _ID_TYPE = {"id": ColumnType.INTEGER}
 
+_TICKET_TYPES = {
+    **dict.fromkeys(
+        (
+            "assignee_id",
+            "brand_id",
+            "group_id",
+            "organization_id",
+            "problem_id",
+            "requester_id",
+            "submitter_id",
+            "ticket_form_id",
+        ),
+        ColumnType.INTEGER,
+    ),
+    "requester.email": ColumnType.EMAIL,
+}
+_USER_TYPES = {"organization_id": ColumnType.INTEGER, "email": ColumnType.EMAIL}
+_ORGANIZATION_TYPES = {"group_id": ColumnType.INTEGER}
+
 _UPDATE_TICKETS: dict[str, Any] = {"endpoint": "tickets-update", "endpoint_per_minute": 100}
 _UPDATE_USERS: dict[str, Any] = {"endpoint": "users-update", "endpoint_per_minute": 60}
 
@@ -179,6 +198,7 @@ _TICKETS = (
         "Create tickets.",
         repeatable=False,
         required=(("comment.body", "comment.html_body", "description"),),
+        types=_TICKET_TYPES,
         fields=_TICKET_FIELDS,
         external_id_field=_EXTERNAL_ID,
         undone_by="tickets.delete",
@@ -186,12 +206,12 @@ _TICKETS = (
     ),
     _operation(
         "tickets.update",
-        "Change tickets, each row its own change. additional_tags and remove_tags reach Zendesk "
-        "only where all rows of a job ask for the same change (or batch_size is 1).",
+        "Change tickets, each row its own change. Rows that add or remove tags go into a job "
+        "together where they ask for the same change.",
         repeatable=True,
         # Sent twice, a comment stands there twice, and its readers get it twice.
         adds=frozenset({"comment", "voice_comment"}),
-        **_BY_ID,
+        **{**_BY_ID, "types": _ID_TYPE | _TICKET_TYPES},
         **_UPDATE_TICKETS,
         fields=(
             "id",
@@ -252,7 +272,7 @@ _TICKETS = (
         "Import tickets with their history: past times are kept, no trigger fires.",
         repeatable=False,
         required=(("comments", "comment.body", "description"),),
-        types={"comments": ColumnType.JSON},
+        types={"comments": ColumnType.JSON, **_TICKET_TYPES},
         fields=(
             *_TICKET_FIELDS,
             "comments",
@@ -285,6 +305,7 @@ _USERS = (
         repeatable=False,
         required=(("name",),),
         **_USER_KEYS,
+        types=_USER_TYPES,
         fields=_USER_FIELDS,
         external_id_field=_EXTERNAL_ID,
         undone_by="users.delete",
@@ -299,6 +320,7 @@ _USERS = (
         external_id_field=_EXTERNAL_ID,
         identified_by=("id", "external_id", "email"),
         **_USER_KEYS,
+        types=_USER_TYPES,
         **_UPDATE_USERS,
         fields=_USER_FIELDS,
         cannot_undo=_MADE_OR_CHANGED,
@@ -307,7 +329,7 @@ _USERS = (
         "users.update",
         "Change users, each row its own change, by id or external id.",
         repeatable=True,
-        **_BY_EITHER_ID,
+        **{**_BY_EITHER_ID, "types": _ID_TYPE | _USER_TYPES},
         **_UPDATE_USERS,
         says_status=True,
         fields=("id", *_USER_FIELDS),
@@ -329,6 +351,7 @@ _ORGANIZATIONS = (
         "Create organizations; their names are unique.",
         repeatable=False,
         required=(("name",),),
+        types=_ORGANIZATION_TYPES,
         fields=_ORGANIZATION_FIELDS,
         external_id_field=_EXTERNAL_ID,
         undone_by="organizations.delete",
@@ -337,7 +360,7 @@ _ORGANIZATIONS = (
         "organizations.update",
         "Change organizations, each row its own change, by id or external id.",
         repeatable=True,
-        **_BY_EITHER_ID,
+        **{**_BY_EITHER_ID, "types": _ID_TYPE | _ORGANIZATION_TYPES},
         fields=("id", *_ORGANIZATION_FIELDS),
         cannot_undo=_CHANGES_STAY,
     ),
