@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from botocore.exceptions import ClientError
 
+from jobferry.inbox import INBOX
 from jobferry.ledger.runs import Source
 from jobferry.steps.open_run import ORIGIN_OPTION, PRIORITY_OPTION, TRIAL_OPTION, RunRequest
-from jobferry.triggers import INBOX
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -123,6 +123,7 @@ class World:
         self.effects = Effects()
         self.table = FakeTable(self.effects)
         self.retention_days = retention_days
+        self.bounds: dict[str, Any] = {}
         self.ledger: Ledger = fake_ledger(self.table, retention_days)
         self.objects = FakeObjects(
             effects=self.effects, smallest_part=smallest_part, now=self.clock.now
@@ -178,7 +179,9 @@ class World:
             return lambda message, **keys: self.log.append(LogLine(level, message, keys))
 
         return Deps(
-            settings=Settings("table", INBOX, "archive", "secrets/", self.retention_days, False),
+            settings=Settings(
+                *("table", INBOX, "archive", "secrets/", self.retention_days, False), **self.bounds
+            ),
             ledger=fake_ledger(self.table.view(), self.retention_days),
             objects=self.objects,
             connections=Connections(
@@ -208,6 +211,11 @@ class World:
     def task_deps(self) -> Deps:
         """What one invocation of a warm function works with: its write units are its own."""
         return replace(self.deps, ledger=fake_ledger(self.table.view(), self.retention_days))
+
+    def limit(self, **bounds: int) -> None:
+        """Deploy with other bounds on files (`Settings`)."""
+        self.bounds = bounds
+        self.deps = self.fresh_deps()
 
     def put_profile(self, changes: Mapping[str, Any]) -> int:
         """The plain profile with these changes; returns its revision."""
@@ -401,7 +409,7 @@ class Execution:
             raise ExecutionFailedError(f"{name}: {DATA_LIMIT}", DATA_LIMIT)
         answer: dict[str, Any] = json.loads(text)
         if name == "OpenRun":
-            self.run_id = answer["run_id"]
+            self.run_id = answer.get("run_id", "")
         if name in ("OpenRun", "CloseRun"):
             self.ended = answer["state"]
         return answer

@@ -13,6 +13,8 @@ PACKAGE = ROOT / "layers" / "jobferry" / "jobferry"
 # Package or module → what of jobferry it may import, beside itself.
 MAY_IMPORT = {
     "model": set(),
+    "names": set(),
+    "inbox": {"names"},
     "prices": set(),
     "latency": set(),
     "budget": set(),
@@ -29,7 +31,7 @@ MAY_IMPORT = {
     "report": {"model", "csvfile"},
     "objects": {"model", "ledger", "troubles"},
     "results": {"model", "csvfile", "objects"},
-    "profiles": {"model", "errors", "retrying", "vendors"},
+    "profiles": {"model", "names", "errors", "retrying", "vendors"},
     "connections": {"model", "ledger", "pacing", "vendors"},
 }
 

@@ -24,10 +24,9 @@ from pydantic import (
 from jobferry.csvfile.encoding import is_text_codec
 from jobferry.errors import ErrorClass
 from jobferry.model import MAX_REJECTED, Breaker, ColumnType, Empty, OnDuplicate, Profile
+from jobferry.names import NAME
 from jobferry.retrying import Policy
 from jobferry.vendors.base import Operation, Vendor
-
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,47}$"
 
 
 class ProfileError(ValueError):

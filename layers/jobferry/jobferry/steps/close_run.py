@@ -303,6 +303,7 @@ def _finish(
         )
         deps.emit(
             RunsClosed=1,
+            RunsUnusable=int(status is RunStatus.FAILED),
             RunSeconds=now - run.started_at,
             **{f"Rows{s.value.title()}": n for s, n in outcomes.items()},
         )
