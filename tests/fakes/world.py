@@ -223,10 +223,15 @@ class World:
         return self.ledger.config.put_profile(document["name"], document)
 
     def drop(
-        self, body: bytes | str, *, profile: str = PROFILE, options: Mapping[str, str] | None = None
+        self,
+        body: bytes | str,
+        *,
+        profile: str = PROFILE,
+        name: str = "file.csv",
+        options: Mapping[str, str] | None = None,
     ) -> RunRequest:
         """Put a file into the inbox; the request is what its event asks for."""
-        key = f"inbox/{profile}/file.csv"
+        key = f"inbox/{profile}/{name}"
         data = body.encode() if isinstance(body, str) else body
         version = self.objects.upload(INBOX, key, data, options)
         return RunRequest(profile, INBOX, key, version)
@@ -254,9 +259,9 @@ class World:
         delays = starting or [0.0] * len(requests)
         return self.clock.gather(carry, list(zip(requests, delays, strict=True)), len(requests))
 
-    def carried(self, body: bytes | str, *, profile: str = PROFILE) -> Run:
+    def carried(self, body: bytes | str, *, profile: str = PROFILE, name: str = "file.csv") -> Run:
         """Drop a file and carry it to the end."""
-        return self.execute(self.drop(body, profile=profile))
+        return self.execute(self.drop(body, profile=profile, name=name))
 
     def execution(self) -> Execution:
         return Execution(self, f"arn:execution:{next(self._executions)}")
