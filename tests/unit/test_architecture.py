@@ -31,7 +31,8 @@ MAY_IMPORT = {
     "report": {"model", "csvfile"},
     "objects": {"model", "ledger", "troubles"},
     "results": {"model", "csvfile", "objects"},
-    "profiles": {"model", "names", "errors", "retrying", "vendors"},
+    "profile_fit": {"model", "vendors"},
+    "profiles": {"model", "names", "csvfile", "errors", "retrying", "profile_fit"},
     "connections": {"model", "ledger", "pacing", "vendors"},
 }
 

@@ -12,12 +12,13 @@ import pytest
 
 from jobferry.ledger.config import Connection
 from jobferry.model import RunStatus
+from jobferry.profiles import validate
 from jobferry.steps.delete_run import delete_run
 from jobferry.steps.open_run import RunRequest, open_run, resume_run, run_id_of
 from jobferry.triggers import read_trigger
 from tests.fakes.machine import ExecutionFailedError
 from tests.fakes.vendor import UPSERT, VENDOR
-from tests.fakes.world import CONNECTION, INBOX, PROFILE, World, things
+from tests.fakes.world import CONNECTION, INBOX, PLAIN_PROFILE, PROFILE, World, things
 
 HANDLER = Path(__file__).resolve().parents[3] / "functions" / "open_run" / "app.py"
 ONE, TWO = "arn:execution:one", "arn:execution:two"
@@ -117,6 +118,24 @@ def test_what_cannot_be_used_is_a_failed_run_that_says_why(
     assert run.closed_at is not None
     assert world.account.submissions == []
     assert world.outcomes(run.run_id) == {}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"name": PROFILE},
+        {**validate(PLAIN_PROFILE), "no_such_setting": 1},
+        {**validate(PLAIN_PROFILE), "columns": {"Name": 7}},
+        {**validate(PLAIN_PROFILE), "on_duplicate": "never"},
+    ],
+)
+def test_a_profile_that_was_stored_by_other_means_costs_no_file(
+    world: World, document: dict[str, Any]
+) -> None:
+    world.ledger.config.put_profile(PROFILE, document)
+    run = world.carried(things(1))
+    assert run.status is RunStatus.FAILED
+    assert "cannot be read as it is stored" in (run.error or "")
 
 
 def test_a_run_keeps_the_profile_that_it_was_opened_with(world: World) -> None:

@@ -18,7 +18,7 @@ from jobferry.inbox import is_folder, shown, why_refused
 from jobferry.ledger.runs import Pause, Run, Source
 from jobferry.model import Profile, RunStatus
 from jobferry.objects import DeniedError, Head, ObjectMissingError
-from jobferry.profiles import ProfileError, check_against, validate
+from jobferry.profile_fit import ProfileError, check_against
 from jobferry.steps.context import most_records
 from jobferry.steps.deps import Deps
 from jobferry.steps.outlook import rows_per_job
@@ -131,7 +131,15 @@ def open_run(
             "Make it with: jobferry profile put FILE.yaml",
         )
     revision, document = found
-    profile = Profile.from_document(document, revision)
+    try:
+        profile = Profile.from_document(document, revision)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return _claim(
+            run,
+            deps,
+            f"Profile {request.profile!r} cannot be read as it is stored. "
+            "Store it again with: jobferry profile put FILE.yaml",
+        )
     connection = deps.ledger.config.connection(profile.connection)
     if connection is None:
         return _claim(
@@ -142,7 +150,6 @@ def open_run(
         )
     vendor = vendor_named(connection.vendor)
     try:
-        validate(document)
         check_against(profile, vendor)
     except ProfileError as error:
         return _claim(run, deps, f"Profile {profile.name!r} cannot be used. {error}")
