@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "retrying": {"model", "errors"},
     "ledger": {"model", "budget", "latency", "shares", "troubles"},
     "vendors": {"model", "errors"},
-    "report": {"model", "csvfile"},
+    "report": {"model", "csvfile", "inbox"},
     "objects": {"model", "ledger", "troubles"},
     "results": {"model", "csvfile", "objects"},
     "profile_fit": {"model", "vendors"},
