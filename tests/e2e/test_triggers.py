@@ -12,6 +12,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from jobferry.objects import PART_BYTES
 from jobferry.steps.open_run import RunRequest, run_id_of
 from tests.e2e.conftest import Desk, good_tickets, ticket_csv
 
@@ -119,6 +120,8 @@ def test_event_delivered_five_times_makes_one_run(desk: Desk) -> None:
 
 def test_everything_dropped_below_the_inbox_gets_an_answer(desk: Desk) -> None:
     csv, tsv = ticket_csv(good_tickets(40)), ticket_csv(good_tickets(3)).replace(b",", b"\t")
+    # More than one part, so that an upload is under way when the end turns out to be missing.
+    long = csv + b"Subject,Body,ref,normal\n" * (PART_BYTES // 20)
     carried = {
         "EXPORT.CSV": (csv, 40),
         "packed.csv.gz": (gzip.compress(ticket_csv(good_tickets(30))), 30),
@@ -127,7 +130,7 @@ def test_everything_dropped_below_the_inbox_gets_an_answer(desk: Desk) -> None:
     refused = {
         f"inbox/{desk.profile}/data.txt": (csv, desk.profile, "rename it to FILE.csv"),
         f"inbox/{desk.profile}/cut.csv.gz": (
-            gzip.compress(csv)[:-9],
+            gzip.compress(long)[:-9],
             desk.profile,
             "its end is missing",
         ),
@@ -152,6 +155,8 @@ def test_everything_dropped_below_the_inbox_gets_an_answer(desk: Desk) -> None:
     assert len(desk.effects(action="created")) == sum(rows for _, rows in carried.values())
     keys = {run.source.key for _, run in desk.stack.deps.ledger.runs.newest(limit=50)}
     assert not any(key.endswith("/") for key in keys)
+    archive = desk.stack.outputs["ArchiveBucketName"]
+    assert "Uploads" not in desk.stack.client("s3").list_multipart_uploads(Bucket=archive)
 
 
 def test_an_input_of_which_no_run_can_be_made_fails_at_once(desk: Desk) -> None:
