@@ -83,6 +83,15 @@ def test_the_profile_knows_better_what_ends_a_cell(world: World) -> None:
     assert world.carried("Name;Ref\na\tb;r1\n", name="file.tsv").status is RunStatus.COMPLETED
 
 
+def test_the_last_of_repeats_counts_in_a_packed_file_too(world: World) -> None:
+    world.put_profile({"row_key": "Ref", "on_duplicate": "last"})
+    run = world.carried(gzip.compress(b"Name,Ref\nold,r1\nnew,r1\n"), name="file.csv.gz")
+    assert run.status is RunStatus.COMPLETED
+    (submission,) = world.account.submissions
+    assert submission.records == ({"name": "new", "ref": "r1"},)
+    assert world.problems(run.run_id) == []
+
+
 REFUSED = {
     "cut off": (PACKED[:-9], "its end is missing"),
     "damaged": (PACKED[:-6] + b"xx" + PACKED[-4:], "do not fit its checksums"),
