@@ -10,7 +10,7 @@ import click
 
 from jobferry.connections import max_jobs as jobs_allowed
 from jobferry.ledger.config import Connection
-from jobferry.profiles import NAME
+from jobferry.names import NAME
 from jobferry.steps.asking import VendorUnavailableError, asking
 from jobferry.vendors import vendor_named
 from jobferry.vendors.base import Vendor

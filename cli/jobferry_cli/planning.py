@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from jobferry.csvfile.bounds import bounded
 from jobferry.csvfile.dialect import Dialect
 from jobferry.csvfile.mapping import RowMapping
 from jobferry.csvfile.planner import Boundary, ChunkSpec, PlanItem, superseded_rows
@@ -24,6 +25,7 @@ from jobferry.csvfile.seen import SeenKeys
 from jobferry.forecast import Forecast, Terms, forecast
 from jobferry.model import JsonObject, OnDuplicate, OutcomeStatus, Reject
 from jobferry.report.figures import counted, dollars, duration, number
+from jobferry.settings import Settings
 from jobferry.steps.binding import chunk_limits, plan_rules
 from jobferry.steps.context import most_records
 from jobferry.steps.external_ids import add_external_ids, added_field
@@ -31,7 +33,7 @@ from jobferry.steps.outlook import rows_per_job, terms_of
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.output import printable, put_json, put_text
 from jobferry_cli.profiles import UsableProfile, usable_profile
-from jobferry_cli.source_file import bind, refused
+from jobferry_cli.source_file import bind, plain, refused
 from jobferry_cli.stack import Stack
 
 _NO_RUN_YET = "<run>"
@@ -56,17 +58,24 @@ class PlannedFile:
         return self.rows - self.unsent.total()
 
 
-def plan_file(file: Path, usable: UsableProfile, job_rows: int | None = None) -> PlannedFile:
+def plan_file(
+    file: Path, usable: UsableProfile, settings: Settings, job_rows: int | None = None
+) -> PlannedFile:
     """Plan a whole file as a run would.
+
+    Args:
+        settings: of the stack, whose bounds the file must keep.
 
     Raises:
         CommandError: the file cannot be used, or not be read.
     """
-    dialect, mapping = bind(file, usable)
+    dialect, mapping = bind(file, usable, settings)
     planned = PlannedFile()
     try:
         with ExitStack() as stack:
-            for item in _items(stack, file, usable, dialect, mapping, job_rows):
+            path = stack.enter_context(plain(file, settings.max_file_bytes))
+            items = _items(stack, path, usable, dialect, mapping, job_rows)
+            for item in bounded(items, settings.max_rows_per_file):
                 match item:
                     case Reject():
                         planned.bad_rows.append(item)
@@ -74,7 +83,7 @@ def plan_file(file: Path, usable: UsableProfile, job_rows: int | None = None) ->
                     case ChunkSpec():
                         if not planned.jobs:
                             planned.first_record = _first_record(
-                                file, item, usable, dialect, mapping
+                                path, item, usable, dialect, mapping
                             )
                         planned.jobs += 1
                         planned.rows = item.end_row
@@ -160,7 +169,7 @@ def plan_document(
 def plan(app: App, file: Path, profile_name: str) -> None:
     """Dry run: what would be sent, every bad row with its reason, and a forecast."""
     usable = usable_profile(app.stack, profile_name)
-    planned = plan_file(file, usable, _job_rows(app.stack, usable))
+    planned = plan_file(file, usable, app.stack.settings, _job_rows(app.stack, usable))
     expected = forecast(planned.rows, planned.jobs, _terms(app.stack, usable))
     document = plan_document(file, usable, planned, expected)
     if app.as_json:

@@ -12,7 +12,8 @@ import yaml
 from jobferry.csvfile.problems import FileRefused
 from jobferry.ledger.config import Connection
 from jobferry.model import Profile
-from jobferry.profiles import ProfileError, check_against, validate
+from jobferry.profile_fit import ProfileError, check_against
+from jobferry.profiles import validate
 from jobferry.steps.binding import bind_columns
 from jobferry.vendors import vendor_named
 from jobferry.vendors.base import Operation, Vendor

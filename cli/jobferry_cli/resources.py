@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from botocore.exceptions import ClientError
 
+from jobferry.inbox import INBOX, is_packed, plain_suffix, suffix_of
 from jobferry.ledger.runs import Source
 from jobferry.steps.open_run import ORIGIN_OPTION, PRIORITY_OPTION, TRIAL_OPTION, RunRequest
-from jobferry.triggers import INBOX
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -27,7 +27,7 @@ SECRET_RECOVERY_DAYS = 7
 COPIED_AT_ONCE = 5 * 1024**3
 """Bytes that S3 copies in one request."""
 
-_CSV = ".csv"
+_CONTENT_TYPES = {".csv": "text/csv", ".tsv": "text/tab-separated-values"}
 
 _NOT_THE_FIRST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 """A conditional write that somebody else was faster with, or is just making."""
@@ -66,7 +66,7 @@ class Inbox:
         same name at the same time.
 
         Args:
-            name: of the file; the key ends in `.csv` whatever it is, as the stack's rule asks.
+            name: of the file; the key ends in `.csv` where the name has no ending that is carried.
             origin: the run whose rows go again.
             trial: rows to send before the run waits for a yes.
             once: only if nothing of this name is there.
@@ -76,7 +76,7 @@ class Inbox:
             UploadedBeforeError: `once`, and somebody else was first.
         """
         target: Any = {"Bucket": self.bucket, "Key": _key(profile, name)}
-        options: Any = _options(priority, origin, trial)
+        options: Any = _options(name, priority, origin, trial)
         # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
         condition: Any = {"IfNoneMatch": "*"} if once else {}
         first = file.read(PART_BYTES)
@@ -146,7 +146,7 @@ class Inbox:
         """
         target: Any = {"Bucket": self.bucket, "Key": _key(profile, name)}
         # Without the directive, a copy keeps the options of its source.
-        options: Any = {"MetadataDirective": "REPLACE", **_options(priority, origin)}
+        options: Any = {"MetadataDirective": "REPLACE", **_options(name, priority, origin)}
         version: Any = {
             "Bucket": source.bucket,
             "Key": source.key,
@@ -182,22 +182,27 @@ class Inbox:
 
 
 def _key(profile: str, name: str) -> str:
-    return f"{INBOX}{profile}/{csv_name(name)}"
+    return f"{INBOX}{profile}/{upload_name(name)}"
 
 
-def _options(priority: str | None, origin: str | None, trial: int | None = None) -> dict[str, Any]:
+def _options(
+    name: str, priority: str | None, origin: str | None, trial: int | None = None
+) -> dict[str, Any]:
     options = {PRIORITY_OPTION: priority, ORIGIN_OPTION: origin, TRIAL_OPTION: trial}
     return {
-        "ContentType": "text/csv",
+        "ContentType": _content_type(name),
         "Metadata": {name: str(value) for name, value in options.items() if value is not None},
     }
 
 
-def csv_name(name: str) -> str:
-    """The name under which a file is uploaded: it ends in `.csv`, as the upload rule asks."""
-    if name.endswith(_CSV):
-        return name
-    return name[: -len(_CSV)] + _CSV if name.lower().endswith(_CSV) else name + _CSV
+def _content_type(name: str) -> str:
+    return "application/gzip" if is_packed(name) else _CONTENT_TYPES[plain_suffix(name)]
+
+
+def upload_name(name: str) -> str:
+    """The name under which a file is uploaded: with an ending that is carried, in small letters."""
+    suffix = suffix_of(name)
+    return f"{name}.csv" if suffix is None else name[: -len(suffix)] + suffix
 
 
 @dataclass(frozen=True, slots=True)

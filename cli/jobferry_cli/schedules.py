@@ -9,8 +9,8 @@ from typing import Any
 import click
 from botocore.exceptions import ClientError
 
+from jobferry.names import NAME
 from jobferry.objects import ObjectMissingError
-from jobferry.profiles import NAME
 from jobferry.steps.lane import timestamp
 from jobferry.steps.open_run import RunRequest, run_id_of
 from jobferry.triggers import TriggerError, split_source

@@ -43,7 +43,7 @@ def run(
 ) -> ExitCode:
     """Upload a CSV and carry its rows. Prints the run's id, or with --wait how it ended."""
     stack = app.stack
-    bind(file, usable_profile(stack, profile_name))
+    bind(file, usable_profile(stack, profile_name), stack.settings)
     try:
         with file.open("rb") as body, shown_upload(file.stat().st_size) as sent:
             request = stack.inbox.upload(

@@ -1,33 +1,45 @@
-"""A CSV on this machine, read as the stack will read it."""
+"""A file on this machine, plain or packed, read as the stack will read it."""
 
 from __future__ import annotations
 
 import shlex
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from jobferry.csvfile.bounds import file_too_large
 from jobferry.csvfile.dialect import SAMPLE_BYTES, Dialect, detect
+from jobferry.csvfile.gzipped import unpack
 from jobferry.csvfile.mapping import RowMapping
 from jobferry.csvfile.problems import FileRefused
+from jobferry.inbox import delimiter_of, is_packed
+from jobferry.settings import Settings
 from jobferry.steps.binding import bind_columns
 from jobferry_cli.errors import CommandError
 from jobferry_cli.profiles import UsableProfile
 
 
-def bind(file: Path, usable: UsableProfile) -> tuple[Dialect, RowMapping]:
+def bind(file: Path, usable: UsableProfile, settings: Settings) -> tuple[Dialect, RowMapping]:
     """How the file is written, and what the profile makes of its columns.
+
+    Args:
+        settings: of the stack, whose bounds the file must keep.
 
     Raises:
         CommandError: the file cannot be used with this profile, or not be read.
     """
     profile = usable.profile
     try:
-        with file.open("rb") as stream:
-            sample = stream.read(SAMPLE_BYTES)
+        most = settings.max_file_bytes
+        if (size := file.stat().st_size) > most:
+            raise file_too_large(size, most)
+        sample = b"".join(_start(file, most))[:SAMPLE_BYTES]
         dialect = detect(
             sample,
             whole=len(sample) < SAMPLE_BYTES,
             encoding=profile.encoding,
-            delimiter=profile.delimiter,
+            delimiter=profile.delimiter or delimiter_of(file.name),
         )
         return dialect, bind_columns(profile, usable.operation, usable.vendor, dialect.header)
     except FileRefused as refusal:
@@ -36,6 +48,41 @@ def bind(file: Path, usable: UsableProfile) -> tuple[Dialect, RowMapping]:
         raise CommandError(
             f"{file} cannot be read: {error.strerror}.", next_command=f"ls -l {_quoted(file)}"
         ) from None
+
+
+def _start(file: Path, most: int) -> Iterator[bytes]:
+    """Blocks of the plain file until they make a sample, or the file ends."""
+    with file.open("rb") as stream:
+        if not is_packed(file.name):
+            yield stream.read(SAMPLE_BYTES)
+            return
+        taken = 0
+        for block in unpack(stream, most):
+            yield block
+            taken += len(block)
+            if taken >= SAMPLE_BYTES:
+                return
+
+
+@contextmanager
+def plain(file: Path, most: int) -> Iterator[Path]:
+    """The file that can be read by range: itself, or what is packed in it, for a while.
+
+    Args:
+        most: bytes that a packed file may hold.
+
+    Raises:
+        FileRefused: it cannot be unpacked.
+    """
+    if not is_packed(file.name):
+        yield file
+        return
+    with tempfile.TemporaryDirectory(prefix="jobferry-") as folder:
+        path = Path(folder) / "source"
+        with file.open("rb") as stream, path.open("wb") as out:
+            for block in unpack(stream, most):
+                out.write(block)
+        yield path
 
 
 def refused(file: Path, profile: str, refusal: FileRefused) -> CommandError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import ClientError
 
-from jobferry.settings import Settings
+from jobferry.settings import MAX_FILE_BYTES, MAX_ROWS_PER_FILE, Settings
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.local.state import STACK as LOCAL_STACK
 from jobferry_cli.local.state import LocalState, load_state, state_folder
@@ -165,6 +165,9 @@ def settings_of(choice: StackChoice, outputs: Mapping[str, str]) -> Settings:
             retention_days=int(outputs["RowRetentionDays"]),
             allow_loopback_http=outputs["AllowLoopbackHttp"] == "true",
             run_state_machine_arn=outputs["RunStateMachineArn"],
+            # Stacks of before there were bounds have no such outputs.
+            max_file_bytes=int(outputs.get("MaxFileBytes", MAX_FILE_BYTES)),
+            max_rows_per_file=int(outputs.get("MaxRowsPerFile", MAX_ROWS_PER_FILE)),
         )
     except KeyError as missing:
         raise CommandError(

@@ -8,7 +8,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from jobferry.steps.sweep import sweep
-from jobferry.triggers import request_input, resume_input
+from jobferry.triggers import resume_input, upload_input
 from jobferry.wiring import build_deps, deadline
 
 if TYPE_CHECKING:
@@ -42,6 +42,6 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         deps,
         status_of,
         lambda run_id, previous: start(resume_input(run_id, previous)),
-        lambda request: start(request_input(request)),
+        lambda request: start(upload_input(request)),
         deadline(context, MARGIN_SECONDS),
     )

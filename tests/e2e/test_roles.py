@@ -47,6 +47,9 @@ class Hands:
     def write_results(self) -> object:
         return self._put("ArchiveBucketName", "results/r/a.csv")
 
+    def write_unpacked(self) -> object:
+        return self._put("ArchiveBucketName", "unpacked/r/source.csv")
+
     def read_results(self) -> object:
         return self.client("s3").get_object(
             Bucket=self.outputs["ArchiveBucketName"], Key="results/r/a.csv"
@@ -92,6 +95,7 @@ NOBODY: tuple[Attempt, ...] = (
 
 REFUSED: dict[str, tuple[Attempt, ...]] = {
     "OpenRunFunction": (
+        Hands.write_unpacked,
         Hands.read_secret,
         Hands.write_results,
         Hands.delete_item,
@@ -105,27 +109,32 @@ REFUSED: dict[str, tuple[Attempt, ...]] = {
         Hands.start_run,
     ),
     "SubmitJobsFunction": (
+        Hands.write_unpacked,
         Hands.write_evidence,
         Hands.write_results,
         Hands.read_results,
         Hands.start_run,
     ),
     "PollJobsFunction": (
+        Hands.write_unpacked,
         Hands.write_results,
         Hands.read_results,
         Hands.start_run,
     ),
     "SettleJobFunction": (
+        Hands.write_unpacked,
         Hands.read_secret,
         Hands.write_evidence,
         Hands.write_results,
         Hands.start_run,
     ),
     "CloseRunFunction": (
+        Hands.write_unpacked,
         Hands.write_inbox,
         Hands.start_run,
     ),
     "SweepFunction": (
+        Hands.write_unpacked,
         Hands.read_secret,
         Hands.read_inbox,
         Hands.write_results,

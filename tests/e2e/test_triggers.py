@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from jobferry.objects import PART_BYTES
 from jobferry.steps.open_run import RunRequest, run_id_of
 from tests.e2e.conftest import Desk, good_tickets, ticket_csv
 
@@ -114,3 +116,58 @@ def test_event_delivered_five_times_makes_one_run(desk: Desk) -> None:
     assert Counter(e["external_id"] for e in desk.effects(action="created")) == Counter(
         f"ref-{n}" for n in range(1, 21)
     )
+
+
+def test_everything_dropped_below_the_inbox_gets_an_answer(desk: Desk) -> None:
+    csv, tsv = ticket_csv(good_tickets(40)), ticket_csv(good_tickets(3)).replace(b",", b"\t")
+    # More than one part, so that an upload is under way when the end turns out to be missing.
+    long = csv + b"Subject,Body,ref,normal\n" * (PART_BYTES // 20)
+    carried = {
+        "EXPORT.CSV": (csv, 40),
+        "packed.csv.gz": (gzip.compress(ticket_csv(good_tickets(30))), 30),
+        "table.tsv": (tsv, 3),
+    }
+    refused = {
+        f"inbox/{desk.profile}/data.txt": (csv, desk.profile, "rename it to FILE.csv"),
+        f"inbox/{desk.profile}/cut.csv.gz": (
+            gzip.compress(long)[:-9],
+            desk.profile,
+            "its end is missing",
+        ),
+        f"inbox/{desk.name}.csv": (csv, "unknown", "no profile's folder"),
+    }
+    bucket = desk.stack.outputs["InboxBucketName"]
+    desk.stack.client("s3").put_object(Bucket=bucket, Key=f"inbox/{desk.profile}/new/", Body=b"")
+    runs = {name: desk.upload(body, name) for name, (body, _) in carried.items()}
+    answers = {}
+    for key, (body, profile, _) in refused.items():
+        put = desk.stack.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+        answers[key] = run_id_of(RunRequest(profile, bucket, key), put["VersionId"])
+
+    for name, (_, rows) in carried.items():
+        status = desk.wait(runs[name])
+        assert (status["status"], status["outcomes"]["succeeded"]) == ("completed", rows), name
+        assert status["source"]["key"] == f"inbox/{desk.profile}/{name}"
+    for key, (_, profile, reason) in refused.items():
+        status = desk.wait(answers[key])
+        assert (status["status"], status["profile"]) == ("failed", profile), key
+        assert reason in status["error"]
+    assert len(desk.effects(action="created")) == sum(rows for _, rows in carried.values())
+    keys = {run.source.key for _, run in desk.stack.deps.ledger.runs.newest(limit=50)}
+    assert not any(key.endswith("/") for key in keys)
+    archive = desk.stack.outputs["ArchiveBucketName"]
+    assert "Uploads" not in desk.stack.client("s3").list_multipart_uploads(Bucket=archive)
+
+
+def test_an_input_of_which_no_run_can_be_made_fails_at_once(desk: Desk) -> None:
+    states = desk.stack.client("stepfunctions")
+    arn = states.start_execution(
+        stateMachineArn=desk.stack.outputs["RunStateMachineArn"], input='{"resume": "r"}'
+    )["executionArn"]
+    deadline = time.monotonic() + 30
+    while (answer := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+    assert (answer["status"], answer["error"]) == ("FAILED", "InputRefused")
+    assert '"previous"' in answer["cause"]

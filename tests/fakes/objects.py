@@ -20,6 +20,7 @@ from jobferry.objects import (
     ObjectMissingError,
     Objects,
     SourceError,
+    UploadGoneError,
     Version,
     _status,
     source_code,
@@ -141,7 +142,7 @@ class FakeObjects(Objects):
     def versions(self, bucket: str, prefix: str) -> Iterator[Version]:
         with self._lock:
             found = [
-                Version(key, version.version_id, version.stored_at)
+                Version(key, version.version_id, version.stored_at, len(version.body))
                 for (held, key), versions in sorted(self._versions.items())
                 if held == bucket and key.startswith(prefix)
                 for version in versions
@@ -201,7 +202,7 @@ class FakeObjects(Objects):
             self._upload(key, upload_id).parts[number] = (tag, bytes(body))
         return tag
 
-    def end_upload(self, key: str, upload_id: str, tags: list[str]) -> None:
+    def end_upload(self, key: str, upload_id: str, tags: list[str]) -> str:
         with self.effects.around("objects.end_upload"), self._lock:
             upload = self._upload(key, upload_id)
             bodies = []
@@ -213,9 +214,13 @@ class FakeObjects(Objects):
             if not bodies or any(len(body) < self._smallest_part for body in bodies[:-1]):
                 raise _error("EntityTooSmall", 400)
             del self._uploads[upload_id]
-            self.upload(
+            return self.upload(
                 self.archive_bucket, key, b"".join(bodies), content_type=upload.content_type
             )
+
+    def drop_upload(self, key: str, upload_id: str) -> None:
+        with self.effects.around("objects.drop_upload"), self._lock:
+            self._uploads.pop(upload_id, None)
 
     def _reading(self, bucket: str) -> None:
         """Told before every read, by what is read: the archive, or somebody's source."""
@@ -254,7 +259,7 @@ class FakeObjects(Objects):
     def _upload(self, key: str, upload_id: str) -> _Upload:
         upload = self._uploads.get(upload_id)
         if upload is None or upload.key != key:
-            raise _error("NoSuchUpload", 404)
+            raise UploadGoneError
         return upload
 
 

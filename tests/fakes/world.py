@@ -123,6 +123,7 @@ class World:
         self.effects = Effects()
         self.table = FakeTable(self.effects)
         self.retention_days = retention_days
+        self.bounds: dict[str, Any] = {}
         self.ledger: Ledger = fake_ledger(self.table, retention_days)
         self.objects = FakeObjects(
             effects=self.effects, smallest_part=smallest_part, now=self.clock.now
@@ -178,7 +179,9 @@ class World:
             return lambda message, **keys: self.log.append(LogLine(level, message, keys))
 
         return Deps(
-            settings=Settings("table", INBOX, "archive", "secrets/", self.retention_days, False),
+            settings=Settings(
+                *("table", INBOX, "archive", "secrets/", self.retention_days, False), **self.bounds
+            ),
             ledger=fake_ledger(self.table.view(), self.retention_days),
             objects=self.objects,
             connections=Connections(
@@ -209,16 +212,26 @@ class World:
         """What one invocation of a warm function works with: its write units are its own."""
         return replace(self.deps, ledger=fake_ledger(self.table.view(), self.retention_days))
 
+    def limit(self, **bounds: int) -> None:
+        """Deploy with other bounds on files (`Settings`)."""
+        self.bounds = bounds
+        self.deps = self.fresh_deps()
+
     def put_profile(self, changes: Mapping[str, Any]) -> int:
         """The plain profile with these changes; returns its revision."""
         document = validate({**PLAIN_PROFILE, **changes})
         return self.ledger.config.put_profile(document["name"], document)
 
     def drop(
-        self, body: bytes | str, *, profile: str = PROFILE, options: Mapping[str, str] | None = None
+        self,
+        body: bytes | str,
+        *,
+        profile: str = PROFILE,
+        name: str = "file.csv",
+        options: Mapping[str, str] | None = None,
     ) -> RunRequest:
         """Put a file into the inbox; the request is what its event asks for."""
-        key = f"inbox/{profile}/file.csv"
+        key = f"inbox/{profile}/{name}"
         data = body.encode() if isinstance(body, str) else body
         version = self.objects.upload(INBOX, key, data, options)
         return RunRequest(profile, INBOX, key, version)
@@ -246,9 +259,9 @@ class World:
         delays = starting or [0.0] * len(requests)
         return self.clock.gather(carry, list(zip(requests, delays, strict=True)), len(requests))
 
-    def carried(self, body: bytes | str, *, profile: str = PROFILE) -> Run:
+    def carried(self, body: bytes | str, *, profile: str = PROFILE, name: str = "file.csv") -> Run:
         """Drop a file and carry it to the end."""
-        return self.execute(self.drop(body, profile=profile))
+        return self.execute(self.drop(body, profile=profile, name=name))
 
     def execution(self) -> Execution:
         return Execution(self, f"arn:execution:{next(self._executions)}")
@@ -401,7 +414,7 @@ class Execution:
             raise ExecutionFailedError(f"{name}: {DATA_LIMIT}", DATA_LIMIT)
         answer: dict[str, Any] = json.loads(text)
         if name == "OpenRun":
-            self.run_id = answer["run_id"]
+            self.run_id = answer.get("run_id", "")
         if name in ("OpenRun", "CloseRun"):
             self.ended = answer["state"]
         return answer

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from jobferry.inbox import INBOX
+from jobferry.objects import PART_BYTES
+from jobferry.settings import MAX_FILE_BYTES, MAX_ROWS_PER_FILE
 from tests.template.conftest import ROOT, Template
 from tools.check_asl import find_problems
 
@@ -153,7 +156,44 @@ def test_every_function_has_its_folder(source: dict[str, Any]) -> None:
     assert written == folders
 
 
+def test_bounds_of_files_are_known_where_they_are_kept(template: Template) -> None:
+    functions = template.properties(FUNCTION)
+    bounds = {"MAX_FILE_BYTES": "MaxFileBytes", "MAX_ROWS_PER_FILE": "MaxRowsPerFile"}
+    known = {
+        name: {word for word in bounds if word in function["Environment"]["Variables"]}
+        for name, function in functions.items()
+    }
+
+    assert known["OpenRunFunction"] == {"MAX_FILE_BYTES"}
+    assert known["PlanRunFunction"] == set(bounds)
+    for word, parameter in bounds.items():
+        variables = functions["PlanRunFunction"]["Environment"]["Variables"]
+        assert variables[word] == {"Ref": parameter}
+        assert variables["TABLE_NAME"] == {"Ref": "JobTable"}
+    assert template.parameters["MaxFileBytes"]["Default"] == MAX_FILE_BYTES
+    assert template.parameters["MaxRowsPerFile"]["Default"] == MAX_ROWS_PER_FILE
+
+
+def test_the_largest_file_that_can_be_allowed_can_be_uploaded_in_parts(template: Template) -> None:
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+    assert template.parameters["MaxFileBytes"]["MaxValue"] <= 10_000 * PART_BYTES
+
+
 # Permissions
+
+
+def test_whoever_reads_sources_reads_what_was_unpacked_of_them(template: Template) -> None:
+    readers: dict[str, set[str]] = {}
+    for name, statement in statements(template):
+        if "s3:GetObjectVersion" in as_list(statement["Action"]):
+            found = {spelled(resource) for resource in as_list(statement["Resource"])}
+            readers.setdefault(name.removesuffix("FunctionRole"), set()).update(found)
+
+    both = {"${InboxBucket.Arn}/*", "${ArchiveBucket.Arn}/unpacked/*"}
+    assert readers == {
+        "OpenRun": {"${InboxBucket.Arn}/*"},
+        **dict.fromkeys(("PlanRun", "SubmitJobs", "PollJobs", "SettleJob", "CloseRun"), both),
+    }
 
 
 def test_no_action_is_a_pattern(template: Template) -> None:
@@ -300,6 +340,14 @@ def test_the_upload_rule_starts_the_machine(template: Template) -> None:
     assert rule["EventPattern"]["detail-type"] == ["Object Created"]
 
 
+def test_the_upload_rule_sees_whatever_is_dropped_below_the_inbox(template: Template) -> None:
+    (rule,) = template.properties(RULE).values()
+
+    detail = rule["EventPattern"]["detail"]
+    assert detail["object"] == {"key": [{"prefix": INBOX}]}
+    assert detail["bucket"] == {"name": [{"Ref": "InboxBucket"}]}
+
+
 def triggers(template: Template) -> dict[str, Any]:
     """Every way in which something starts by itself, with its target."""
     rules = template.properties(RULE).items()
@@ -389,6 +437,7 @@ def lambda_tasks(value: Any) -> Iterator[dict[str, Any]]:
         "ExecutionsTimedOut",
         "ApproximateNumberOfMessagesVisible",
         "RowsUnknown",
+        "RunsUnusable",
         "ResultsAtRisk",
     ],
 )

@@ -13,6 +13,8 @@ PACKAGE = ROOT / "layers" / "jobferry" / "jobferry"
 # Package or module → what of jobferry it may import, beside itself.
 MAY_IMPORT = {
     "model": set(),
+    "names": set(),
+    "inbox": {"names"},
     "prices": set(),
     "latency": set(),
     "budget": set(),
@@ -26,10 +28,11 @@ MAY_IMPORT = {
     "retrying": {"model", "errors"},
     "ledger": {"model", "budget", "latency", "shares", "troubles"},
     "vendors": {"model", "errors"},
-    "report": {"model", "csvfile"},
+    "report": {"model", "csvfile", "inbox"},
     "objects": {"model", "ledger", "troubles"},
     "results": {"model", "csvfile", "objects"},
-    "profiles": {"model", "errors", "retrying", "vendors"},
+    "profile_fit": {"model", "vendors"},
+    "profiles": {"model", "names", "csvfile", "errors", "retrying", "profile_fit"},
     "connections": {"model", "ledger", "pacing", "vendors"},
 }
 

@@ -69,6 +69,15 @@ def test_a_function_of_the_hot_path_is_ready_without(function: str) -> None:
     assert loaded & (HEAVY | VENDORS) == set()
 
 
+def test_a_run_is_opened_without_what_validates_profiles_or_reads_rows() -> None:
+    loaded = modules_after("open_run")
+
+    assert "jobferry.steps.open_run" in loaded
+    rows = {"jobferry.csvfile.reader", "jobferry.csvfile.planner"}
+    heavy = HEAVY - {"jobferry.csvfile", "jobferry.report"}
+    assert loaded & (heavy | rows | VENDORS) == set()
+
+
 def test_one_vendor_does_not_bring_the_others() -> None:
     loaded = modules_after(
         "settle_job",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobferry.ledger.runs import Source
-from jobferry.objects import ObjectMissingError, Objects
+from jobferry.objects import ObjectMissingError, Objects, UploadGoneError
 from tests.fakes.objects import SMALLEST_PART, FakeObjects
 
 INBOX = "inbox-bucket"
@@ -71,6 +71,20 @@ class TestSources:
             assert stream.read(5) == BODY[offset : offset + 5]
             assert stream.read() == BODY[offset + 5 :]
 
+    def test_all_versions_below_a_prefix_with_their_sizes(
+        self, objects: Objects, upload: Upload
+    ) -> None:
+        for key, body in (("in/a.csv", b"one"), ("in/a.csv", b"three"), ("in/b/", b""), ("c", b"")):
+            upload(key, body, {})
+        found = list(objects.versions(INBOX, "in/"))
+        assert sorted((each.key, each.size) for each in found) == [
+            ("in/a.csv", 3),
+            ("in/a.csv", 5),
+            ("in/b/", 0),
+        ]
+        pinned = objects.head(INBOX, "in/a.csv", None).source
+        assert pinned.version_id in {each.version_id for each in found if each.size == 5}
+
 
 class TestArchive:
     def test_all_that_lies_under_a_prefix_goes(self, objects: Objects) -> None:
@@ -113,8 +127,21 @@ class TestArchive:
         ]
         with pytest.raises(ObjectMissingError):
             objects.get("big.csv")
-        objects.end_upload("big.csv", upload_id, tags)
+        version_id = objects.end_upload("big.csv", upload_id, tags)
         assert objects.get("big.csv") == b"a" * SMALLEST_PART + b"end"
+        objects.put("big.csv", b"another", "text/csv")
+        made = Source(objects.archive_bucket, "big.csv", version_id, SMALLEST_PART + 3)
+        assert objects.read_range(made, SMALLEST_PART - 1, 4) == b"aend"
+
+    def test_an_upload_that_was_dropped_is_gone(self, objects: Objects) -> None:
+        upload_id = objects.begin_upload("big.csv", "text/csv")
+        tag = objects.put_part("big.csv", upload_id, 1, b"x")
+        objects.drop_upload("big.csv", upload_id)
+        objects.drop_upload("big.csv", upload_id)
+        with pytest.raises(UploadGoneError):
+            objects.put_part("big.csv", upload_id, 2, b"y")
+        with pytest.raises(UploadGoneError):
+            objects.end_upload("big.csv", upload_id, [tag])
 
     def test_an_upload_that_is_not_ended_leaves_nothing(self, objects: Objects) -> None:
         upload_id = objects.begin_upload("big.csv", "text/csv")

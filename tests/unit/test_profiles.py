@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from jobferry.model import Breaker, Column, ColumnType, Empty, OnDuplicate, Profile
-from jobferry.profiles import ProfileError, check_against, validate
+from jobferry.profile_fit import ProfileError, check_against
+from jobferry.profiles import validate
 from tests.fakes.clock import Clock
 from tests.fakes.vendor import Account, fake_vendor
 

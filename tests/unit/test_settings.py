@@ -32,6 +32,13 @@ def test_some_functions_know_the_state_machine() -> None:
     assert settings.run_state_machine_arn == "arn:run"
 
 
+def test_some_functions_know_how_large_a_file_may_be() -> None:
+    settings = from_env({**ENVIRONMENT, "MAX_FILE_BYTES": "1000", "MAX_ROWS_PER_FILE": "20"})
+    assert (settings.max_file_bytes, settings.max_rows_per_file) == (1_000, 20)
+    settings = from_env(ENVIRONMENT)
+    assert (settings.max_file_bytes, settings.max_rows_per_file) == (5 * 1024**3, 10_000_000)
+
+
 @pytest.mark.parametrize("name", ENVIRONMENT)
 def test_what_is_missing_is_named(name: str) -> None:
     with pytest.raises(KeyError, match=name):

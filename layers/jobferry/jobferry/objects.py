@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -36,6 +37,10 @@ class SourceError(Exception):
         self.code = code
 
 
+class UploadGoneError(Exception):
+    """An upload in parts is no more: it was completed, or dropped."""
+
+
 class DeniedError(Exception):
     """S3 does not let us see an object. That is no proof that it is not there."""
 
@@ -58,11 +63,13 @@ class Version:
     """One version of an object.
 
     stored_at  epoch seconds
+    size       bytes
     """
 
     key: str
     version_id: str
     stored_at: float
+    size: int
 
 
 class Objects:
@@ -108,7 +115,8 @@ class Objects:
         pages = self._client().get_paginator("list_object_versions")
         for page in pages.paginate(Bucket=bucket, Prefix=prefix):
             for found in page.get("Versions", []):
-                yield Version(found["Key"], found["VersionId"], found["LastModified"].timestamp())
+                stored_at = found["LastModified"].timestamp()
+                yield Version(found["Key"], found["VersionId"], stored_at, found["Size"])
 
     def read_range(self, source: Source, offset: int, length: int) -> bytes:
         """`length` bytes from `offset` of a pinned version.
@@ -195,26 +203,44 @@ class Objects:
         return answer["UploadId"]
 
     def put_part(self, key: str, upload_id: str, number: int, body: bytes) -> str:
-        """Upload part `number` (from 1); returns its tag. The same number again replaces it."""
-        answer = self._client().upload_part(
-            Bucket=self.archive_bucket,
-            Key=key,
-            UploadId=upload_id,
-            PartNumber=number,
-            Body=body,
-        )
+        """Upload part `number` (from 1); returns its tag. The same number again replaces it.
+
+        Raises:
+            UploadGoneError
+        """
+        with _upload_gone():
+            answer = self._client().upload_part(
+                Bucket=self.archive_bucket,
+                Key=key,
+                UploadId=upload_id,
+                PartNumber=number,
+                Body=body,
+            )
         return answer["ETag"]
 
-    def end_upload(self, key: str, upload_id: str, tags: list[str]) -> None:
-        """Make one object of the parts, whose tags are given in order."""
-        self._client().complete_multipart_upload(
-            Bucket=self.archive_bucket,
-            Key=key,
-            UploadId=upload_id,
-            MultipartUpload={
-                "Parts": [{"PartNumber": i, "ETag": tag} for i, tag in enumerate(tags, 1)]
-            },
-        )
+    def end_upload(self, key: str, upload_id: str, tags: list[str]) -> str:
+        """Make one object of the parts, whose tags are given in order; returns its version.
+
+        Raises:
+            UploadGoneError
+        """
+        with _upload_gone():
+            answer = self._client().complete_multipart_upload(
+                Bucket=self.archive_bucket,
+                Key=key,
+                UploadId=upload_id,
+                MultipartUpload={
+                    "Parts": [{"PartNumber": i, "ETag": tag} for i, tag in enumerate(tags, 1)]
+                },
+            )
+        return answer.get("VersionId", "null")
+
+    def drop_upload(self, key: str, upload_id: str) -> None:
+        """Forget an upload and its parts; it may be gone already."""
+        with suppress(UploadGoneError), _upload_gone():
+            self._client().abort_multipart_upload(
+                Bucket=self.archive_bucket, Key=key, UploadId=upload_id
+            )
 
     def delete_prefix(self, prefix: str) -> int:
         """Remove all that the archive holds under a prefix, every version of it.
@@ -255,6 +281,16 @@ def source_code(status: int) -> str:
     if status in _NOT_THERE:
         return SOURCE_MISSING
     return SOURCE_UNREADABLE if status in _NOT_OURS else SOURCE_UNAVAILABLE
+
+
+@contextmanager
+def _upload_gone() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") == "NoSuchUpload":
+            raise UploadGoneError from None
+        raise
 
 
 def _skip(body: BinaryIO, count: int) -> None:

@@ -23,19 +23,10 @@ from pydantic import (
 
 from jobferry.csvfile.encoding import is_text_codec
 from jobferry.errors import ErrorClass
-from jobferry.model import MAX_REJECTED, Breaker, ColumnType, Empty, OnDuplicate, Profile
+from jobferry.model import MAX_REJECTED, Breaker, ColumnType, Empty, OnDuplicate
+from jobferry.names import NAME
+from jobferry.profile_fit import ProfileError
 from jobferry.retrying import Policy
-from jobferry.vendors.base import Operation, Vendor
-
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,47}$"
-
-
-class ProfileError(ValueError):
-    """A profile that cannot be used. `problems` are sentences, each naming its place."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__(" ".join(problems))
-        self.problems = problems
 
 
 class _Column(BaseModel):
@@ -175,31 +166,6 @@ def validate(document: Any) -> dict[str, Any]:
         return _Profile.model_validate(document).model_dump(mode="json")
     except ValidationError as error:
         raise ProfileError([_sentence(dict(problem)) for problem in error.errors()]) from None
-
-
-def check_against(profile: Profile, vendor: Vendor) -> Operation:
-    """The vendor's operation of a profile, if the profile can work with it.
-
-    Raises:
-        ProfileError: unknown operation, or a field that the vendor needs is not mapped.
-    """
-    operation = vendor.operation(profile.operation, profile.fills())
-    if operation is None:
-        names = ", ".join(vendor.operations)
-        raise ProfileError(
-            [f"{vendor.title} has no operation {profile.operation!r}. It has: {names}."]
-        )
-    if profile.columns is None:
-        return operation
-    mapped = {column.field for _, column in profile.entries()} | set(profile.constants)
-    problems = [
-        f"{profile.operation} needs the field {' or '.join(alternatives)}; map a column to it."
-        for alternatives in operation.required
-        if not any(name in mapped for name in alternatives)
-    ]
-    if problems:
-        raise ProfileError(problems)
-    return operation
 
 
 _TAG_PLACE = 2

@@ -6,10 +6,18 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+MAX_FILE_BYTES = 5 * 1024**3
+MAX_ROWS_PER_FILE = 10_000_000
+"""What a file may have where the deployment says nothing else (template.yaml, Parameters)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Names of the stack's resources and the policies set at deployment."""
+    """Names of the stack's resources and the policies set at deployment.
+
+    max_file_bytes     of a file, packed and unpacked
+    max_rows_per_file  rows below the header
+    """
 
     table_name: str
     inbox_bucket: str
@@ -20,6 +28,8 @@ class Settings:
     run_state_machine_arn: str | None = None
     memory_gb: float = 0.5
     """Of the function, which decides where a wait is cheaper."""
+    max_file_bytes: int = MAX_FILE_BYTES
+    max_rows_per_file: int = MAX_ROWS_PER_FILE
 
 
 def from_env(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -37,4 +47,7 @@ def from_env(environ: Mapping[str, str] = os.environ) -> Settings:
         allow_loopback_http=environ["ALLOW_LOOPBACK_HTTP"] == "true",
         run_state_machine_arn=environ.get("RUN_STATE_MACHINE_ARN"),
         memory_gb=int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")) / 1024,
+        # Only the functions that open and plan runs are told them.
+        max_file_bytes=int(environ.get("MAX_FILE_BYTES", MAX_FILE_BYTES)),
+        max_rows_per_file=int(environ.get("MAX_ROWS_PER_FILE", MAX_ROWS_PER_FILE)),
     )

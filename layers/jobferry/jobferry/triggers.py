@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
+from jobferry.inbox import INBOX, MOST_KEY_BYTES, UNKNOWN, no_name, profile_of
+from jobferry.names import is_name, is_run_id
 from jobferry.steps.open_run import RunRequest
 
-INBOX = "inbox/"
+_UPLOADED = "Object Created"
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}")
 
 
 class TriggerError(ValueError):
-    """An input that names no file to carry."""
+    """An input that names no file to carry. Its text says what an input must be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,37 +29,89 @@ class ResumeRequest:
     previous: str
 
 
-def read_trigger(event: Mapping[str, Any], inbox_bucket: str) -> RunRequest | ResumeRequest:
+def read_trigger(event: object, inbox_bucket: str) -> RunRequest | ResumeRequest:
     """What an execution's input asks for.
 
-    One of: EventBridge's `Object Created` of an upload to `inbox/<profile>/`; a schedule's or a
+    One of: EventBridge's `Object Created` of an upload below `inbox/`; a schedule's or a
     person's `{"profile", "source": "s3://bucket/key"[, "version_id"][, "scheduled_at"]}`;
     the sweep's `{"resume", "previous"}`.
+
+    Returns:
+        The request. One that names a file, but no profile that can be, is for the profile
+        `unknown` and has a `problem`.
 
     Raises:
         TriggerError: none of these.
     """
-    if event.get("detail-type") == "Object Created":
-        detail = event["detail"]
-        key = detail["object"]["key"]
-        return RunRequest(
-            profile=profile_of(key),
-            bucket=detail["bucket"]["name"],
-            key=key,
-            version_id=detail["object"].get("version-id"),
-        )
+    if not isinstance(event, Mapping):
+        raise TriggerError('An input is a JSON object with "profile" and "source".')
+    if event.get("detail-type") == _UPLOADED:
+        return _upload(event)
     if "resume" in event:
-        return ResumeRequest(event["resume"], event["previous"])
-    if "profile" not in event or "source" not in event:
+        run_id, previous = event["resume"], event.get("previous")
+        if not is_run_id(run_id) or not isinstance(previous, str):
+            raise TriggerError('To go on, an input needs "resume" (a run) and "previous".')
+        return ResumeRequest(run_id, previous)
+    profile, source = event.get("profile"), event.get("source")
+    if not isinstance(profile, str) or not isinstance(source, str):
         raise TriggerError('An input needs "profile" and "source" ("s3://bucket/key").')
-    bucket, key = split_source(event["source"])
+    bucket, key = split_source(source)
+    named = is_name(profile)
     return RunRequest(
-        profile=event["profile"],
-        bucket=bucket or inbox_bucket,
-        key=key,
-        version_id=event.get("version_id"),
-        firing=event.get("scheduled_at"),
+        profile=profile if named else UNKNOWN,
+        bucket=_bucket(bucket or inbox_bucket),
+        key=_key(key),
+        version_id=_text(event.get("version_id"), "version_id"),
+        firing=_text(event.get("scheduled_at"), "scheduled_at"),
+        problem=None if named else no_name(profile),
     )
+
+
+def _upload(event: Mapping[str, Any]) -> RunRequest:
+    try:
+        detail = event["detail"]
+        bucket, uploaded = detail["bucket"]["name"], detail["object"]
+        key, version_id = uploaded["key"], uploaded.get("version-id")
+    except (KeyError, TypeError, AttributeError):
+        raise TriggerError(f'An "{_UPLOADED}" event names a bucket and an object.') from None
+    if not isinstance(key, str) or not key.startswith(INBOX):
+        raise TriggerError(f"Only uploads below {INBOX} start runs.")
+    return RunRequest(
+        profile=profile_of(key),
+        bucket=_bucket(bucket),
+        key=_key(key),
+        version_id=_text(version_id, "version-id"),
+    )
+
+
+def _bucket(name: object) -> str:
+    if not isinstance(name, str) or not _BUCKET.fullmatch(name):
+        raise TriggerError("The bucket's name is none that a bucket can have.")
+    return name
+
+
+def _key(key: str) -> str:
+    size = len(_encoded(key, "source"))
+    if not 0 < size <= MOST_KEY_BYTES:
+        raise TriggerError(f"The key of an object has 1 to {MOST_KEY_BYTES:,} bytes.")
+    return key
+
+
+def _text(value: object, name: str) -> str | None:
+    """A text that may be left out."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value:
+        raise TriggerError(f'"{name}" must be a text that is not empty, or be left out.')
+    _encoded(value, name)
+    return value
+
+
+def _encoded(text: str, name: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise TriggerError(f'"{name}" holds half a character.') from None
 
 
 def moment_of(time: object) -> float | None:
@@ -72,29 +127,22 @@ def resume_input(run_id: str, previous: str) -> str:
     return json.dumps({"resume": run_id, "previous": previous})
 
 
-def request_input(request: RunRequest) -> str:
-    """The input of an execution that opens a run for a file."""
+def upload_input(request: RunRequest) -> str:
+    """The input of an execution that opens a run for an upload: what its event would have been."""
     return json.dumps(
         {
-            "profile": request.profile,
-            "source": f"s3://{request.bucket}/{request.key}",
-            "version_id": request.version_id,
+            "detail-type": _UPLOADED,
+            "detail": {
+                "bucket": {"name": request.bucket},
+                "object": {"key": request.key, "version-id": request.version_id},
+            },
         }
     )
-
-
-def profile_of(key: str) -> str:
-    """The profile that an upload's key names: `inbox/<profile>/….csv`."""
-    parts = key.split("/")
-    if not key.startswith(INBOX) or len(parts) < 3:
-        raise TriggerError(f"{key} does not lie in inbox/<profile>/.")
-    return parts[1]
 
 
 def split_source(source: str) -> tuple[str, str]:
     """(bucket, key) of `s3://bucket/key`."""
     if not source.startswith("s3://"):
         raise TriggerError("A source looks like s3://bucket/key.")
-    parts = urlsplit(source, allow_fragments=False)
-    key = source[len("s3://") + len(parts.netloc) + 1 :]
-    return parts.netloc, key
+    bucket, _, key = source.removeprefix("s3://").partition("/")
+    return bucket, key

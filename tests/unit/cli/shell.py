@@ -42,6 +42,7 @@ class FakeS3:
     options: dict[str, str] = field(default_factory=dict)
     open_uploads: int = 0
     fail_at_part: int | None = None
+    content_type: str = ""
     before_write: Callable[[], None] = lambda: None
     """What somebody else does just before a file arrives."""
 
@@ -57,6 +58,7 @@ class FakeS3:
     ) -> dict[str, Any]:
         self.before_write()
         self._must_be_new(IfNoneMatch, Bucket, Key)
+        self.content_type = ContentType
         return {"VersionId": self.world.objects.upload(Bucket, Key, Body, Metadata, ContentType)}
 
     def _must_be_new(self, condition: str | None, bucket: str, key: str) -> None:

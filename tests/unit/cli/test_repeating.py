@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Collection
 
 import pytest
 
-from jobferry.model import JsonObject, OutcomeStatus, RecordResult
+from jobferry.model import JsonObject, OutcomeStatus, RecordResult, RunStatus
 from tests.fakes.vendor import UPSERT
 from tests.fakes.world import INBOX, things
 from tests.unit.cli.shell import Answer, Shell
@@ -314,3 +315,20 @@ def test_what_can_be_repeated_needs_no_yes(shell: Shell) -> None:
     failing(shell, ())
     shell.states.go_on()
     assert sorted(set(received_by(shell, sent))) == ["r2", "r3"]
+
+
+def test_a_packed_file_goes_again_packed_and_its_rows_unpacked(shell: Shell) -> None:
+    shell.world.put_profile({"operation": UPSERT})
+    failing(shell, {"r2"})
+    packed = gzip.compress(things(3).encode())
+    origin = shell.world.carried(packed, name="file.csv.gz")
+    failing(shell, ())
+    retried = shell("retry", origin.run_id, "--json")
+    whole = shell("rerun", origin.run_id, "--again", "--json")
+    shell.states.go_on()
+
+    assert file_of(shell, retried) == "Name,Ref\nthing 2,r2\n"
+    run = shell.world.run(whole.document["run_id"])
+    assert (run.status, run.rows) == (RunStatus.COMPLETED, 3)
+    assert run.source.key == f"inbox/things/rerun/{origin.run_id}-all.csv.gz"
+    assert shell.world.objects.stream(run.source).read() == packed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -209,6 +210,7 @@ def test_parts_of_a_failed_upload_are_dropped(
         ("A.CSV", "A.csv"),
         ("export", "export.csv"),
         ("export.txt", "export.txt.csv"),
+        ("export.XLSX", "export.XLSX.csv"),
     ],
 )
 def test_the_key_ends_as_the_upload_rule_asks(
@@ -217,3 +219,61 @@ def test_the_key_ends_as_the_upload_rule_asks(
     answer = shell("run", csv_file(1, name), "--profile", "things", "--wait", "--json")
 
     assert answer.document["source"]["key"] == f"inbox/things/{key}"
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "content_type"),
+    [
+        ("a.csv.gz", "a.csv.gz", "application/gzip"),
+        ("A.CSV.GZ", "A.csv.gz", "application/gzip"),
+        ("a.tsv", "a.tsv", "text/tab-separated-values"),
+        ("a.Tsv.gz", "a.tsv.gz", "application/gzip"),
+    ],
+)
+def test_packed_files_and_tsv_are_uploaded_as_they_are(
+    shell: Shell, tmp_path: Path, name: str, key: str, content_type: str
+) -> None:
+    text = things(30) if ".csv" in name.lower() else things(30).replace(",", "\t")
+    body = text.encode()
+    (tmp_path / name).write_bytes(gzip.compress(body) if name.lower().endswith("gz") else body)
+    planned = shell("plan", tmp_path / name, "--profile", "things", "--json").document
+    done = shell("run", tmp_path / name, "--profile", "things", "--wait", "--json").document
+
+    assert planned["to_send"] == done["outcomes"]["succeeded"] == 30
+    assert planned["first_record"] == {"name": "thing 1", "ref": "r1"}
+    assert done["source"]["key"] == f"inbox/things/{key}"
+    objects = shell.world.objects
+    assert objects.bytes_of(INBOX, done["source"]["key"]) == (tmp_path / name).read_bytes()
+    assert shell.s3.content_type == content_type
+
+
+UNUSABLE = {
+    "cut off": (gzip.compress(b"Name,Ref\n" * 9)[:-5], "cut.csv.gz", "cannot be unpacked"),
+    "not packed": (b"Name,Ref\n", "plain.csv.gz", "not packed with gzip"),
+    "another name": (gzip.compress(b"Name,Ref\n"), "a.gz", "compressed archive"),
+    "too large": (b"Name,Ref\n" + b"thing,r\n" * 200, "large.csv", "MaxFileBytes"),
+    "a workbook": (b"PK\x03\x04xl/" + bytes(40), "a.xlsx", "workbook"),
+}
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+@pytest.mark.parametrize(("body", "name", "reason"), UNUSABLE.values(), ids=UNUSABLE)
+def test_what_cannot_be_carried_is_not_even_uploaded(
+    shell: Shell, tmp_path: Path, command: str, body: bytes, name: str, reason: str
+) -> None:
+    shell.world.limit(max_file_bytes=1_000)
+    (tmp_path / name).write_bytes(body)
+    answer = shell(command, tmp_path / name, "--profile", "things")
+
+    assert answer.code == 1
+    assert reason in answer.stderr
+    assert shell.world.objects.keys("", INBOX) == []
+
+
+def test_a_file_with_too_many_rows_is_planned_as_refused(shell: Shell, csv_file: CsvFile) -> None:
+    shell.world.limit(max_rows_per_file=5)
+    answer = shell("plan", csv_file(6), "--profile", "things")
+
+    assert answer.code == 1
+    assert "MaxRowsPerFile" in answer.stderr
+    assert shell("plan", csv_file(5), "--profile", "things").code == 0

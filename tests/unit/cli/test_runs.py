@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from jobferry.inbox import UNKNOWN
 from jobferry.model import JsonObject, OutcomeStatus, RecordResult
-from tests.fakes.world import things
+from jobferry.steps.open_run import RunRequest
+from tests.fakes.world import INBOX, things
 from tests.unit.cli.shell import Shell
 
 
@@ -179,3 +181,14 @@ def test_a_list_for_people_says_how_to_go_on(shell: Shell) -> None:
     assert len(answer.stdout.splitlines()) == 3
     assert "jobferry runs --limit 2 --after" in answer.stderr
     assert shell("runs", "--limit", 3).stderr == ""
+
+
+def test_a_file_without_a_profile_leads_to_the_profiles(shell: Shell) -> None:
+    version = shell.world.objects.upload(INBOX, "inbox/a.csv", b"Name,Ref\n")
+    run = shell.world.execute(RunRequest(UNKNOWN, INBOX, "inbox/a.csv", version))
+
+    answer = shell("status", run.run_id, "--json")
+    assert answer.document["next"] == ["jobferry profile list"]
+    report = shell.world.objects.get(f"results/{run.run_id}/report.html").decode()
+    assert "jobferry profile list" in report
+    assert "jobferry plan" not in report

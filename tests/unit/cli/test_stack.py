@@ -101,6 +101,14 @@ def test_settings_come_from_the_outputs() -> None:
     assert settings.run_state_machine_arn == OUTPUTS["RunStateMachineArn"]
 
 
+def test_bounds_of_files_come_from_the_outputs_where_they_are() -> None:
+    outputs = {**OUTPUTS, "MaxFileBytes": "1000", "MaxRowsPerFile": "20"}
+    settings = settings_of(StackChoice("s"), outputs)
+    assert (settings.max_file_bytes, settings.max_rows_per_file) == (1_000, 20)
+    older = settings_of(StackChoice("s"), OUTPUTS)
+    assert (older.max_file_bytes, older.max_rows_per_file) == (5 * 1024**3, 10_000_000)
+
+
 @pytest.mark.parametrize("missing", [name for name in OUTPUTS if name != "Stage"])
 def test_a_foreign_stack_is_a_sentence(missing: str) -> None:
     outputs = {name: value for name, value in OUTPUTS.items() if name != missing}

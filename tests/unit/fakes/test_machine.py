@@ -105,7 +105,8 @@ def _expressions(value: Json) -> Iterator[str]:
 @pytest.mark.parametrize("text", sorted(set(_expressions(json.loads(DEFINITION.read_text())))))
 @pytest.mark.parametrize("state", ["open", "working", "closed", None])
 def test_what_is_read_directly_is_what_the_language_says(text: str, state: str | None) -> None:
-    inner = {name: name for name in ("run_id", "wait_until", "profile", "status", "rows")}
+    names = ("run_id", "wait_until", "profile", "status", "rows", "error")
+    inner = {name: name for name in names}
     states = {
         "input": {**inner, "state": state, "settle": [[1], [2]], "outcomes": {"failed": 1}},
         "result": {"Payload": {"state": state}},

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jobferry.ledger.config import Connection
 from jobferry.model import RunStatus
+from jobferry.profiles import validate
+from jobferry.steps.delete_run import delete_run
 from jobferry.steps.open_run import RunRequest, open_run, resume_run, run_id_of
+from jobferry.triggers import read_trigger
+from tests.fakes.machine import ExecutionFailedError
 from tests.fakes.vendor import UPSERT, VENDOR
-from tests.fakes.world import CONNECTION, INBOX, PROFILE, World, things
+from tests.fakes.world import CONNECTION, INBOX, PLAIN_PROFILE, PROFILE, World, things
 
+HANDLER = Path(__file__).resolve().parents[3] / "functions" / "open_run" / "app.py"
 ONE, TWO = "arn:execution:one", "arn:execution:two"
 
 
@@ -112,6 +120,24 @@ def test_what_cannot_be_used_is_a_failed_run_that_says_why(
     assert world.outcomes(run.run_id) == {}
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"name": PROFILE},
+        {**validate(PLAIN_PROFILE), "no_such_setting": 1},
+        {**validate(PLAIN_PROFILE), "columns": {"Name": 7}},
+        {**validate(PLAIN_PROFILE), "on_duplicate": "never"},
+    ],
+)
+def test_a_profile_that_was_stored_by_other_means_costs_no_file(
+    world: World, document: dict[str, Any]
+) -> None:
+    world.ledger.config.put_profile(PROFILE, document)
+    run = world.carried(things(1))
+    assert run.status is RunStatus.FAILED
+    assert "cannot be read as it is stored" in (run.error or "")
+
+
 def test_a_run_keeps_the_profile_that_it_was_opened_with(world: World) -> None:
     request = world.drop(things(1))
     run_id = open_run(request, ONE, world.deps)["run_id"]
@@ -123,7 +149,133 @@ def test_a_run_keeps_the_profile_that_it_was_opened_with(world: World) -> None:
     assert submission.records == ({"name": "thing 1", "ref": "r1"},)
 
 
+DROPPED = {
+    "no profile's folder": ("inbox/a.csv", "no profile's folder"),
+    "no name of a profile": ("inbox/a b/x.csv", "is no profile's name"),
+    "no such profile": ("inbox/nobody/x.csv", "There is no profile 'nobody'"),
+    "a folder called unknown": ("inbox/unknown/x.csv", "There is no profile 'unknown'"),
+    "a workbook": ("inbox/things/x.xlsx", "save it as CSV UTF-8"),
+    "the longest key": (f"inbox/{'x' * 1_010}/x.csv", "is no profile's name"),
+}
+
+
+@pytest.mark.parametrize(("key", "reason"), DROPPED.values(), ids=DROPPED)
+def test_whatever_is_dropped_becomes_a_run_that_says_why(
+    world: World, key: str, reason: str
+) -> None:
+    version = world.objects.upload(INBOX, key, b"Name,Ref\n")
+    run = world.execute(uploaded(key, version))
+    assert run.status is RunStatus.FAILED
+    assert reason in (run.error or "")
+    assert run.profile in ("unknown", "nobody", "things")
+    assert (run.source.key, run.source.version_id) == (key, version)
+    assert run.closed_at is not None
+    assert world.metrics[-1]["RunsClosed"] == world.metrics[-1]["RunsUnusable"] == 1
+    reports = world.objects.keys("results/")
+    assert reports == [f"results/{run.run_id}/report.html"]
+
+
+def test_a_run_that_was_carried_is_not_counted_among_the_unusable(world: World) -> None:
+    world.carried(things(1))
+    assert world.metrics[-1]["RunsUnusable"] == 0
+
+
+@pytest.mark.parametrize("key", ["inbox/", "inbox/things/", "inbox/no name/"])
+def test_a_folder_made_in_the_console_is_passed_over(world: World, key: str) -> None:
+    request = uploaded(key, world.objects.upload(INBOX, key, b""))
+    assert open_run(request, ONE, world.deps) == {"state": "ignored"}
+    assert list(world.ledger.runs.newest()) == []
+
+
+def test_a_file_with_the_name_of_a_folder_is_refused(world: World) -> None:
+    key = "inbox/things/"
+    run = world.execute(uploaded(key, world.objects.upload(INBOX, key, b"Name,Ref\n")))
+    assert run.status is RunStatus.FAILED
+
+
+def test_a_file_that_is_too_large_is_not_even_opened(world: World) -> None:
+    world.limit(max_file_bytes=len(things(3)) - 1)
+    run = world.carried(things(3))
+    assert run.status is RunStatus.FAILED
+    assert "MaxFileBytes" in (run.error or "")
+    world.limit(max_file_bytes=len(things(3)))
+    assert world.carried(things(3)).status is RunStatus.COMPLETED
+
+
+def uploaded(key: str, version: str) -> RunRequest:
+    """What the event of an upload asks for."""
+    detail = {"bucket": {"name": INBOX}, "object": {"key": key, "version-id": version}}
+    request = read_trigger({"detail-type": "Object Created", "detail": detail}, INBOX)
+    assert isinstance(request, RunRequest)
+    return request
+
+
+class TestHandler:
+    @pytest.fixture
+    def call(self, world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+        """The handler with the world behind it, called with an execution's input."""
+        monkeypatch.setattr("jobferry.wiring.build_deps", lambda: world.deps)
+        spec = importlib.util.spec_from_file_location("open_run_app", HANDLER)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+
+        def call(given: object) -> dict[str, Any]:
+            event = {"execution": ONE, "started": "2026-01-01T00:00:00Z", "input": given}
+            answer: dict[str, Any] = module.handler(event, None)
+            return answer
+
+        return call
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            [],
+            {"profile": ["x"], "source": "s3:///inbox/things/file.csv"},
+            {"resume": "r"},
+            {"resume": "nobody-000000000000", "previous": "arn"},
+        ],
+    )
+    def test_what_makes_no_run_is_refused_at_once(
+        self, world: World, call: Callable[..., dict[str, Any]], given: object
+    ) -> None:
+        answer = call(given)
+        assert answer["state"] == "refused"
+        assert answer["error"]
+        execution = world.execution()
+        with pytest.raises(ExecutionFailedError, match="InputRefused"):
+            execution.carry(lambda: answer)
+        assert execution.history == ["OpenRun"]
+
+    def test_nothing_is_written_under_a_profile_that_is_no_name(
+        self, world: World, call: Callable[..., dict[str, Any]]
+    ) -> None:
+        world.drop(things(1))
+        given = {"profile": "a/../../results/x", "source": "s3:///inbox/things/file.csv"}
+        execution = world.execution()
+        execution.carry(lambda: call(given))
+        run = world.run(execution.run_id)
+        assert (run.profile, run.status) == ("unknown", RunStatus.FAILED)
+        assert "'a/../../results/x' is no profile's name" in (run.error or "")
+        assert not any(".." in key for key in world.objects.keys("results/"))
+
+    def test_a_good_input_opens_a_run(
+        self, world: World, call: Callable[..., dict[str, Any]]
+    ) -> None:
+        world.drop(things(1))
+        answer = call({"profile": "things", "source": "s3:///inbox/things/file.csv"})
+        assert answer["state"] == "open"
+        assert call({"resume": answer["run_id"], "previous": ONE})["state"] == "open"
+
+
 class TestResume:
+    def test_a_run_that_was_deleted_is_left_alone(self, world: World) -> None:
+        run = world.carried(things(3))
+        delete_run(run, world.deps)
+        answer = resume_run(run.run_id, run.execution, TWO, world.deps)
+        assert answer == {"run_id": run.run_id, "state": "duplicate"}
+
     def test_a_run_in_planning_is_planned_on(self, world: World) -> None:
         run_id = open_run(world.drop(things(3)), ONE, world.deps)["run_id"]
         assert resume_run(run_id, ONE, TWO, world.deps)["state"] == "open"

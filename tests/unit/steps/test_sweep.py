@@ -13,9 +13,9 @@ from jobferry.ledger.runs import Halt, Source
 from jobferry.model import OutcomeStatus, RunStatus
 from jobferry.steps.lane import LaneState
 from jobferry.steps.open_run import open_run
-from jobferry.steps.sweep import SETTLED_SECONDS, STOPPED, sweep
+from jobferry.steps.sweep import INBOX_YOUNG, SETTLED_SECONDS, STOPPED, sweep
 from tests.fakes.clock import START
-from tests.fakes.world import CONNECTION, World, things
+from tests.fakes.world import CONNECTION, INBOX, World, things
 
 
 def test_a_dead_run_is_carried_to_its_end(world: World) -> None:
@@ -206,3 +206,28 @@ def test_a_connection_of_a_vendor_that_is_gone_hides_no_results_at_risk(world: W
         world.sweep()
 
     assert {"ResultsAtRisk": 1} in world.metrics
+
+
+@pytest.mark.parametrize(
+    ("key", "profile"),
+    [
+        ("inbox/things/EXPORT.CSV", "things"),
+        ("inbox/things/a.tsv.gz", "things"),
+        ("inbox/things/data.txt", "things"),
+        ("inbox/a.csv", "unknown"),
+        ("inbox/no name/a.csv", "unknown"),
+    ],
+)
+def test_whatever_was_dropped_and_has_no_run_gets_one(world: World, key: str, profile: str) -> None:
+    world.objects.upload(INBOX, key, b"Name,Ref\n")
+    world.clock.advance(INBOX_YOUNG + 1)
+    assert world.sweep()["opened"] == 1
+    assert [(r.profile, r.key) for r in world.unopened] == [(profile, key)]
+    world.carry_restarts()
+    assert world.sweep()["opened"] == 0
+
+
+def test_folders_get_no_run(world: World) -> None:
+    world.objects.upload(INBOX, "inbox/things/", b"")
+    world.clock.advance(INBOX_YOUNG + 1)
+    assert world.sweep()["opened"] == 0

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from jobferry.model import Profile
-from jobferry.profiles import check_against, validate
+from jobferry.profile_fit import check_against
+from jobferry.profiles import validate
 from jobferry.steps.binding import bind_columns
 from jobferry.vendors.zendesk_operations import OPERATIONS
 from jobferry.vendors.zendesk_requests import Request, request_of

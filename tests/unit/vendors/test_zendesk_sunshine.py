@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobferry.model import JsonObject, Profile
-from jobferry.profiles import check_against, validate
+from jobferry.profile_fit import check_against
+from jobferry.profiles import validate
 from jobferry.vendors.base import (
     Accepted,
     Ambiguous,

@@ -175,6 +175,13 @@ class Run:
     """What the vendor or the plan warned of, for a person."""
     by: Mapping[str, str] = field(default_factory=dict)
     """Who `started`, `aborted`, `resumed` it, as far as known."""
+    unpacked: Source | None = None
+    """What was packed in its source; None while it is not unpacked, or of a plain file."""
+
+    @property
+    def file(self) -> Source:
+        """The object that holds its rows as bytes: the source, or what was unpacked of it."""
+        return self.unpacked or self.source
 
     @property
     def trouble(self) -> Trouble | None:
@@ -276,12 +283,7 @@ class Runs:
             "revision": run.revision,
             "connection": run.connection,
             "operation": run.operation,
-            "source": {
-                "bucket": run.source.bucket,
-                "key": run.source.key,
-                "version_id": run.source.version_id,
-                "size": run.source.size,
-            },
+            "source": asdict(run.source),
             "started_at": run.started_at,
             "priority": run.priority,
             "execution": run.execution,
@@ -362,6 +364,14 @@ class Runs:
             remove=("rests",),
             condition="execution = :previous AND attribute_not_exists(closed_at)",
             values={":previous": previous},
+        )
+
+    def note_unpacked(self, run_id: str, data: Source) -> bool:
+        """Note where the unpacked file lies; false when that is known already, or it is closed."""
+        return self._change(
+            run_id,
+            assign={"unpacked": asdict(data)},
+            condition=f"{_OPEN} AND attribute_not_exists(unpacked)",
         )
 
     def checkpoint(
@@ -827,7 +837,7 @@ def decode_chunks(text: str) -> list[PlannedChunk]:
 
 
 def _run(item: Item) -> Run:
-    source = item["source"]
+    unpacked = item.get("unpacked")
     resolving = item.get("resolving")
     halt, pause = item.get("halt"), item.get("pause")
     return Run(
@@ -837,7 +847,7 @@ def _run(item: Item) -> Run:
         revision=item["revision"],
         connection=item["connection"],
         operation=item["operation"],
-        source=Source(source["bucket"], source["key"], source["version_id"], source["size"]),
+        source=Source(**item["source"]),
         started_at=item["started_at"],
         priority=item["priority"],
         execution=item["execution"],
@@ -897,4 +907,5 @@ def _run(item: Item) -> Run:
         resolving=Resolving(**resolving) if resolving else None,
         warnings=tuple(json.loads(item.get("warnings", "[]"))),
         by=item.get("by", {}),
+        unpacked=Source(**unpacked) if unpacked else None,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from jobferry.inbox import UNKNOWN
 from jobferry.model import OutcomeStatus, RunStatus
 from jobferry.report.markup import Html, command, tag
 from jobferry.report.model import RunReport
@@ -16,6 +17,9 @@ def next_steps(report: RunReport) -> list[tuple[str, ...]]:
     def send(name: str) -> Html:
         return command("jobferry", "run", f"{folder}/{name}", "--profile", report.profile)
 
+    if report.status is RunStatus.FAILED and report.profile == UNKNOWN:
+        profiles = command("jobferry", "profile", "list")
+        return [("Look which profile it is for, and upload the file to its folder:", profiles)]
     if report.status is RunStatus.FAILED and not report.jobs.get("submitted"):
         # "./" keeps a name that starts with a dash from being read as an option.
         name = "./" + (PurePosixPath(report.source).name or "FILE.csv")

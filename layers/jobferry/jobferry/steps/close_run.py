@@ -124,7 +124,7 @@ def _write_files(
         deps.objects,
         marked=without_source
         or dialect.encoding != "utf-8"
-        or deps.objects.read_range(run.source, 0, 3) == BOM,
+        or deps.objects.read_range(run.file, 0, 3) == BOM,
         state=saved.get("files"),
     )
     tally = ErrorTally.from_json(saved.get("errors", []))
@@ -192,13 +192,13 @@ def _rows_with_outcomes(
     Args:
         instead: rows to take instead of those of the file.
     """
-    if instead is None and run.source.size <= offset:
+    if instead is None and run.file.size <= offset:
         return
     outcomes = deps.ledger.rows.between(run.run_id, row + 1, run.plan.row)
     outcome = next(outcomes, None)
     with ExitStack() as stack:
         if instead is None:
-            stream = stack.enter_context(deps.objects.stream(run.source, offset))
+            stream = stack.enter_context(deps.objects.stream(run.file, offset))
             instead = read_rows(stream, dialect, offset=offset, row=row)
         for raw in instead:
             if outcome is not None and outcome.row == raw.number:
@@ -303,6 +303,7 @@ def _finish(
         )
         deps.emit(
             RunsClosed=1,
+            RunsUnusable=int(status is RunStatus.FAILED),
             RunSeconds=now - run.started_at,
             **{f"Rows{s.value.title()}": n for s, n in outcomes.items()},
         )

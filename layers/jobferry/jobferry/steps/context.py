@@ -108,7 +108,7 @@ def load_context(run: Run, deps: Deps) -> RunContext:
         connection=connection,
         vendor=vendor,
         operation=operation,
-        read=lambda offset, length: deps.objects.read_range(run.source, offset, length),
+        read=lambda offset, length: deps.objects.read_range(run.file, offset, length),
     )
 
 

@@ -12,7 +12,7 @@ from jobferry.ledger.runs import Run
 from jobferry.steps.control_jobs import RunOpenError, delete_jobs
 from jobferry.steps.deps import Deps
 
-ARCHIVED = ("results", "evidence", "plans", "partial")
+ARCHIVED = ("results", "evidence", "plans", "partial", "unpacked")
 """Folders of the archive that keep something of a run under its id."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from jobferry.inbox import UNKNOWN
 from jobferry.model import RunStatus
 
 
@@ -22,6 +23,8 @@ def next_commands(document: Mapping[str, Any]) -> list[str]:
         return [*rows, f"jobferry resume {run_id}", f"jobferry abort {run_id}"]
     if document["closed_at"] is None:
         return [*_while_open(document), f"jobferry watch {run_id}"]
+    if document["status"] == RunStatus.FAILED and document["profile"] == UNKNOWN:
+        return ["jobferry profile list"]
     if document["status"] == RunStatus.FAILED:
         # "./" keeps a name that starts with a dash from being read as an option.
         file = "./" + PurePosixPath(document["source"]["key"]).name

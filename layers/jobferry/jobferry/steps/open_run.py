@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from jobferry.connections import max_jobs
+from jobferry.csvfile.bounds import file_too_large
+from jobferry.inbox import is_folder, shown, why_refused
 from jobferry.ledger.runs import Pause, Run, Source
 from jobferry.model import Profile, RunStatus
 from jobferry.objects import DeniedError, Head, ObjectMissingError
-from jobferry.profiles import ProfileError, check_against, validate
+from jobferry.profile_fit import ProfileError, check_against
 from jobferry.steps.context import most_records
 from jobferry.steps.deps import Deps
 from jobferry.steps.outlook import rows_per_job
@@ -26,6 +28,9 @@ from jobferry.vendors import vendor_named
 OPEN = "open"
 DUPLICATE = "duplicate"
 UNUSABLE = "unusable"
+IGNORED = "ignored"
+REFUSED = "refused"
+"""There is nothing that could become a run: the input is none, or names a run that is not there."""
 
 PRIORITIES = ("lowest", "low", "medium", "high", "highest", "immediate")
 
@@ -56,6 +61,7 @@ class RunRequest:
     version_id  None: the current version
     firing      tells two firings of a schedule apart, so that each is a run of its own even if
                 the file has not changed
+    problem     why it cannot be carried, whatever is in the file
     """
 
     profile: str
@@ -63,6 +69,7 @@ class RunRequest:
     key: str
     version_id: str | None = None
     firing: str | None = None
+    problem: str | None = None
 
 
 def run_id_of(request: RunRequest, version_id: str) -> str:
@@ -84,7 +91,8 @@ def open_run(
 
     Returns:
         run_id and state: `open`; `duplicate` (another execution carries it); or `unusable` (it
-        exists, is failed, and says why).
+        exists, is failed, and says why). State `ignored` alone: the upload is no file, but stands
+        for a folder.
 
     Raises:
         DeniedError: S3 does not let us see the file, which may pass.
@@ -105,7 +113,15 @@ def open_run(
             f"There is no file s3://{request.bucket}/{request.key} that Jobferry may read. "
             "Files are read from the stack's inbox bucket.",
         )
+    if is_folder(request.key, head.source.size):
+        return {"state": IGNORED}
     run = _new_run(request, head, execution, deps)
+    refusal = request.problem or why_refused(request.profile, request.key)
+    if refusal is not None:
+        return _claim(run, deps, refusal)
+    most = deps.settings.max_file_bytes
+    if head.source.size > most:
+        return _claim(run, deps, file_too_large(head.source.size, most).message)
     found = deps.ledger.config.profile(request.profile)
     if found is None:
         return _claim(
@@ -115,7 +131,15 @@ def open_run(
             "Make it with: jobferry profile put FILE.yaml",
         )
     revision, document = found
-    profile = Profile.from_document(document, revision)
+    try:
+        profile = Profile.from_document(document, revision)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return _claim(
+            run,
+            deps,
+            f"Profile {request.profile!r} cannot be read as it is stored. "
+            "Store it again with: jobferry profile put FILE.yaml",
+        )
     connection = deps.ledger.config.connection(profile.connection)
     if connection is None:
         return _claim(
@@ -126,7 +150,6 @@ def open_run(
         )
     vendor = vendor_named(connection.vendor)
     try:
-        validate(document)
         check_against(profile, vendor)
     except ProfileError as error:
         return _claim(run, deps, f"Profile {profile.name!r} cannot be used. {error}")
@@ -185,13 +208,27 @@ def resume_run(run_id: str, previous: str, execution: str, deps: Deps) -> dict[s
 
     Args:
         previous: the execution that carried it.
+
+    Returns:
+        run_id and state: `open` to plan it on, `unusable` to go on with closing, `duplicate`; or
+        state `refused` and the reason.
     """
-    run = deps.ledger.runs.must_get(run_id)
+    run = deps.ledger.runs.get(run_id)
+    if run is None:
+        if deps.ledger.runs.is_deleted(run_id):
+            return {"run_id": run_id, "state": DUPLICATE}
+        return refuse(f"There is no run {shown(run_id)} that could go on.", deps)
     mine = run.execution == execution or deps.ledger.runs.take_over(run_id, execution, previous)
     if not mine or run.closed_at is not None:
         return {"run_id": run_id, "state": DUPLICATE}
     to_plan = run.status is RunStatus.PLANNING and not run.forced
     return {"run_id": run_id, "state": OPEN if to_plan else UNUSABLE}
+
+
+def refuse(reason: str, deps: Deps) -> dict[str, Any]:
+    """The answer to an input of which no run can be made: its execution fails with this reason."""
+    deps.warn("input refused")
+    return {"state": REFUSED, "error": reason}
 
 
 def _trial(options: Mapping[str, str]) -> int | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from jobferry import pacing
+from jobferry.csvfile.bounds import bounded
 from jobferry.csvfile.dialect import SAMPLE_BYTES, Dialect, detect
 from jobferry.csvfile.mapping import RowMapping
 from jobferry.csvfile.planner import (
@@ -30,6 +31,7 @@ from jobferry.csvfile.planner import (
 from jobferry.csvfile.problems import FileRefused
 from jobferry.csvfile.reader import read_blocks
 from jobferry.csvfile.seen import SeenKeys
+from jobferry.inbox import delimiter_of
 from jobferry.ledger.runs import CHUNKS_PER_PAGE, PlannedChunk, PlanState, Run, page_start
 from jobferry.model import OnDuplicate, Outcome, OutcomeStatus, Profile, Reject, RunStatus
 from jobferry.objects import ObjectMissingError, SourceError
@@ -38,6 +40,7 @@ from jobferry.steps.binding import bind_columns, chunk_limits, plan_rules
 from jobferry.steps.context import load_context
 from jobferry.steps.deps import Deps
 from jobferry.steps.outlook import expected
+from jobferry.steps.unpack import unpacked
 from jobferry.steps.write_off import out_of_reach
 from jobferry.troubles import SOURCE, TEXTS
 
@@ -70,6 +73,10 @@ def plan_run(run_id: str, deps: Deps, deadline: float, scratch: Path) -> dict[st
         return _give_up(run, reason, deps)
     if not run.plan.done:
         try:
+            ready = unpacked(run, deps, deadline)
+            if ready is None:
+                return {"run_id": run_id, "state": PLANNING}
+            run = ready
             state = _plan_on(run, deps, deadline, scratch)
         except FileRefused as refusal:
             deps.ledger.runs.fail(run_id, refusal.message)
@@ -142,9 +149,7 @@ def _plan_on(run: Run, deps: Deps, deadline: float, scratch: Path) -> PlanState:
             else:
                 seen = stack.enter_context(_seen_keys(run, deps, scratch))
         stream = (
-            deps.objects.stream(run.source, start.offset)
-            if run.source.size > start.offset
-            else None
+            deps.objects.stream(run.file, start.offset) if run.file.size > start.offset else None
         )
         writer = _PlanWriter(run, deps, replace(start, dialect=dialect.to_json()), seen, scratch)
         if stream is None:
@@ -161,18 +166,18 @@ def _plan_on(run: Run, deps: Deps, deadline: float, scratch: Path) -> PlanState:
                 context.profile, context.operation, context.vendor, mapping, superseded
             ),
         )
-        return writer.write(items, deadline)
+        return writer.write(bounded(items, deps.settings.max_rows_per_file), deadline)
 
 
 def _dialect(run: Run, deps: Deps, profile: Profile) -> Dialect:
     if run.plan.dialect is not None:
         return Dialect.from_json(dict(run.plan.dialect))
-    size = min(run.source.size, SAMPLE_BYTES)
+    size = min(run.file.size, SAMPLE_BYTES)
     return detect(
-        deps.objects.read_range(run.source, 0, size),
-        whole=size == run.source.size,
+        deps.objects.read_range(run.file, 0, size),
+        whole=size == run.file.size,
         encoding=profile.encoding,
-        delimiter=profile.delimiter,
+        delimiter=profile.delimiter or delimiter_of(run.source.key),
     )
 
 
@@ -205,12 +210,12 @@ def _superseded(
         return Superseded(deps.objects.get(key))
     except ObjectMissingError:
         pass
-    if run.source.size <= dialect.data_offset:
+    if run.file.size <= dialect.data_offset:
         return Superseded()
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     with ExitStack() as stack:
-        stream = deps.objects.stream(run.source, dialect.data_offset)
+        stream = deps.objects.stream(run.file, dialect.data_offset)
         stack.callback(stream.close)
         seen = stack.enter_context(SeenKeys(scratch / "seen.keys"))
         blocks = read_blocks(stream, dialect, offset=dialect.data_offset, row=0)

@@ -17,6 +17,7 @@ from jobferry.csvfile.dialect import SAMPLE_BYTES, Dialect, detect
 from jobferry.csvfile.lines import LINE_LIMIT, ByteStream
 from jobferry.csvfile.problems import RejectCode
 from jobferry.csvfile.reader import ROW_LIMIT, read_rows
+from jobferry.inbox import delimiter_of, plain_suffix, suffix_of
 from jobferry.ledger.runs import Run
 from jobferry.model import Outcome, OutcomeStatus, Profile
 from jobferry.steps.control_jobs import RunOpenError
@@ -76,7 +77,7 @@ def retry_of(run: Run, wanted: Iterable[OutcomeStatus]) -> Repeat:
     """The rows of a run that ended so."""
     chosen = [status for status in OutcomeStatus if status in set(wanted)]
     return Repeat(
-        f"retry/{run.run_id}-{'-'.join(chosen)}.csv",
+        f"retry/{run.run_id}-{'-'.join(chosen)}{plain_suffix(run.source.key)}",
         lambda outcome: None if outcome.status in chosen else LeftOut.NOT_ASKED,
     )
 
@@ -89,8 +90,9 @@ def rerun_of(run: Run, *, repeatable: bool) -> Repeat:
     """
     done = (OutcomeStatus.SUCCEEDED, OutcomeStatus.UNKNOWN)
     if repeatable or not any(run.outcomes.get(status) for status in done):
-        return Repeat(f"rerun/{run.run_id}-all.csv", None)
-    return Repeat(f"rerun/{run.run_id}-rest.csv", _undone)
+        # The source itself goes again, packed as it is.
+        return Repeat(f"rerun/{run.run_id}-all{suffix_of(run.source.key) or '.csv'}", None)
+    return Repeat(f"rerun/{run.run_id}-rest{plain_suffix(run.source.key)}", _undone)
 
 
 _REPEATS = frozenset({RejectCode.DUPLICATE_ROW_KEY, RejectCode.CONFLICTING_ROW_KEY})
@@ -120,13 +122,13 @@ def copy_rows(run: Run, judge: Judge, file: BinaryIO, deps: Deps) -> Copied:
         raise RunOpenError(run.run_id)
     dialect = Dialect.from_json(dict(run.plan.dialect or {}))
     start = dialect.data_offset
-    file.write(deps.objects.read_range(run.source, 0, start))
-    if run.source.size <= start:
+    file.write(deps.objects.read_range(run.file, 0, start))
+    if run.file.size <= start:
         return Copied(0)
     rows = 0
     left_out: Counter[LeftOut] = Counter()
     outcomes = deps.ledger.rows.between(run.run_id, 1, run.plan.row)
-    with deps.objects.stream(run.source, start) as stream:
+    with deps.objects.stream(run.file, start) as stream:
         window = _Window(stream, start)
         for row in read_rows(window, dialect, offset=start, row=0):
             outcome = next(outcomes, None)
@@ -157,7 +159,7 @@ def check_copy(run: Run, profile: Profile, file: BinaryIO) -> Dialect:
         sample,
         whole=len(sample) < SAMPLE_BYTES,
         encoding=profile.encoding,
-        delimiter=profile.delimiter,
+        delimiter=profile.delimiter or delimiter_of(run.source.key),
     )
     file.seek(0)
     if found != Dialect.from_json(dict(run.plan.dialect or {})):

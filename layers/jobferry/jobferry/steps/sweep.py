@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from jobferry.inbox import INBOX, is_folder, profile_of
 from jobferry.ledger.runs import Halt, Run
 from jobferry.steps.control_jobs import ABORTED
 from jobferry.steps.deps import Deps
 from jobferry.steps.open_run import RunRequest, run_id_of
 from jobferry.steps.prolong import prolong
 from jobferry.steps.results_at_risk import results_at_risk
-from jobferry.triggers import INBOX, TriggerError, profile_of
 
 SETTLED_SECONDS = 60.0
 """A run younger than this has an execution that is just being started."""
@@ -109,12 +109,10 @@ def _open_files(deps: Deps, open_file: Open, deadline: float) -> int:
         if deps.now() >= deadline:
             break
         age = now - version.stored_at
-        if not INBOX_YOUNG < age < INBOX_SECONDS or not version.key.lower().endswith(".csv"):
+        young_or_old = not INBOX_YOUNG < age < INBOX_SECONDS
+        if young_or_old or is_folder(version.key, version.size):
             continue
-        try:
-            profile = profile_of(version.key)
-        except TriggerError:
-            continue
+        profile = profile_of(version.key)
         request = RunRequest(profile, bucket, version.key, version.version_id)
         run_id = run_id_of(request, version.version_id)
         if deps.ledger.runs.get(run_id) is None and not deps.ledger.runs.is_deleted(run_id):

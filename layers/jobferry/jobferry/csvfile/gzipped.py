@@ -1,0 +1,104 @@
+"""Packed files: gzip unpacked as a stream, within bounds, damage told from size."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+from jobferry.csvfile.bounds import unpacked_too_large
+from jobferry.csvfile.lines import ByteStream
+from jobferry.csvfile.problems import FileRefused, RefusalCode
+
+BLOCK_BYTES = 1024 * 1024
+"""The most that is unpacked in one go."""
+
+MOST_TIMES = 200
+"""How many times larger than packed a file may become: tables grow 3 to 30 times."""
+
+FREE_BYTES = 64 * 1024 * 1024
+"""Bytes up to which nobody asks how often a file has grown: so little does no harm."""
+
+MOST_MEMBERS = 1_000_000
+"""Pieces, each packed by itself, that a file may be made of. Each costs time even if it is empty;
+programs that pack in pieces make them of 64 KB and more."""
+
+_READ_BYTES = 64 * 1024
+_MAGIC = b"\x1f\x8b"
+_GZIP = 31
+"""zlib's word for: a window of 32 KB, and gzip's header and checksum."""
+
+
+def unpack(stream: ByteStream, most: int) -> Iterator[bytes]:
+    """What a gzip file holds, in blocks of up to BLOCK_BYTES; some are empty, so that whoever
+    takes them sees time pass.
+
+    Args:
+        most: bytes that it may hold.
+
+    Raises:
+        FileRefused: it is no gzip file, is damaged or cut off, or holds too much.
+    """
+    taken = given = members = 0
+    machine = None
+    data = b""
+    while True:
+        ended = False
+        if not data:
+            data = stream.read(_READ_BYTES)
+            ended = not data
+            if not taken and not _MAGIC.startswith(data[: len(_MAGIC)]):
+                raise _not_gzip()
+            taken += len(data)
+        if machine is None:
+            # Some programs fill up with zeros after the end.
+            data = data.lstrip(b"\0")
+            if ended:
+                break
+            if not data:
+                yield b""
+                continue
+            members += 1
+            if members > MOST_MEMBERS:
+                raise _unpacks_too_far(f"it is made of more than {MOST_MEMBERS:,} pieces")
+            machine = zlib.decompressobj(_GZIP)
+        try:
+            block = machine.decompress(data, BLOCK_BYTES)
+        except zlib.error:
+            raise _damaged("its bytes do not fit its checksums") from None
+        if ended and not block and not machine.eof:
+            raise _damaged("its end is missing")
+        given += len(block)
+        if given > most:
+            raise unpacked_too_large(most)
+        if given > FREE_BYTES and given > MOST_TIMES * taken:
+            raise _unpacks_too_far(f"it grows more than {MOST_TIMES} times")
+        yield block
+        data = machine.unconsumed_tail
+        if machine.eof:
+            data, machine = machine.unused_data, None
+    if not members:
+        raise FileRefused(RefusalCode.EMPTY_FILE, "The file is empty: it has not a single byte.")
+
+
+def _not_gzip() -> FileRefused:
+    return FileRefused(
+        RefusalCode.NOT_GZIP,
+        "The file's name ends in .gz, but it is not packed with gzip. If it is a plain CSV, name "
+        "it FILE.csv; otherwise pack it with gzip.",
+    )
+
+
+def _damaged(how: str) -> FileRefused:
+    return FileRefused(
+        RefusalCode.DAMAGED_GZIP,
+        f"The packed file cannot be unpacked: {how}. Pack and upload it again; `gzip -t FILE` "
+        "tells whether the file is whole.",
+    )
+
+
+def _unpacks_too_far(how: str) -> FileRefused:
+    return FileRefused(
+        RefusalCode.UNPACKS_TOO_FAR,
+        f"The packed file is not unpacked, because {how}, as no ordinary table does. Upload it "
+        "as a plain CSV.",
+    )
