@@ -53,7 +53,7 @@ class ResultFiles:
     that Jobferry adds replace those of an earlier run.
 
     Args:
-        marked: begin with a byte order mark whatever they hold. Files that hold anything but ASCII do
+        marked: begin with a byte order mark whatever they hold. Those that hold more than ASCII do
             so in any case: Excel takes them for text of its own code page otherwise.
         state: what `pause` returned, to go on; None to begin.
     """
@@ -82,7 +82,7 @@ class ResultFiles:
         }
         if state is None:
             names = [dialect.header[i] for i in self._kept]
-            for status, file in self._files.items():
+            for status in self._files:
                 self._writers[status].writerow([*self._safe(names), *RESULT_COLUMNS])
 
     @property

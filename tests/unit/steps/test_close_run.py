@@ -82,7 +82,7 @@ class TestClosed:
         (rejected,) = table_of(world, run_id, "rejected")[1:]
         assert rejected[:6] == ["", "r2", "2", "rejected", "", "missing_value"]
         (skipped,) = table_of(world, run_id, "skipped")[1:]
-        assert skipped[:6] == ["c", "r1", "4", "skipped", "", "duplicate_row_key"]
+        assert skipped[:6] == ["c", "r1", "4", "skipped", "", "conflicting_row_key"]
         assert table_of(world, run_id, "unknown")[1][2:4] == ["5", "unknown"]
         assert world.problems(run_id) == []
 
@@ -351,25 +351,26 @@ class TestResultFiles:
         ]
 
     @pytest.mark.parametrize(
-        ("head", "encoding", "marked"),
+        ("head", "encoding", "name", "marked"),
         [
-            ("", "utf-8", False),
-            ("\ufeff", "utf-8", True),
-            ("\ufeff", "utf-16-le", True),
-            ("\ufeff", "utf-16-be", True),
+            ("", "utf-8", "ä€😀", True),
+            ("", "utf-8", "plain", False),
+            ("\ufeff", "utf-8", "plain", True),
+            ("\ufeff", "utf-16-le", "ä€😀", True),
+            ("\ufeff", "utf-16-be", "plain", True),
         ],
     )
     @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
     def test_files_look_like_their_source(
-        self, world: World, head: str, encoding: str, marked: bool, delimiter: str
+        self, world: World, head: str, encoding: str, name: str, marked: bool, delimiter: str
     ) -> None:
-        text = f"{head}Name,Ref\nä€😀,r1\nb,r2\nc,r3\n".replace(",", delimiter)
+        text = f"{head}Name,Ref\n{name},r1\nb,r2\nc,r3\n".replace(",", delimiter)
         run = world.carried(text.encode(encoding))
         data = world.objects.get(f"results/{run.run_id}/succeeded.csv")
         assert data.startswith(b"\xef\xbb\xbf") is marked
         first, second, *_ = data.decode("utf-8-sig").splitlines()
         assert first == delimiter.join(["Name", "Ref", *RESULT_COLUMNS])
-        assert second == delimiter.join(["ä€😀", "r1", "1", "succeeded", "id-r1", "", ""])
+        assert second == delimiter.join([name, "r1", "1", "succeeded", "id-r1", "", ""])
 
     def test_a_stopped_run_has_files_too(self, world: World) -> None:
         world.account.will_reply(Act.REFUSE_PROFILE)

@@ -14,7 +14,7 @@ NO_OUTCOMES = {"succeeded": 0, "failed": 0, "rejected": 0, "skipped": 0, "unknow
 
 
 def test_a_closed_run(world: World) -> None:
-    world.account.will_reply(Act.ACCEPT, Reply(Act.REFUSE))
+    world.account.will_reply(Act.ACCEPT, Reply(Act.REFUSE, http_status=405))
     run = world.carried(things(6) + ",bad\n")
     document = run_document(run, world.deps)
     assert document == {
