@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tests.chaos.carry import Told
+from tests.chaos.outages import VENDOR, Outage, Way
 from tests.chaos.promises import (
     Broken,
     account_is_left_clean,
@@ -65,6 +66,17 @@ def _at(vendor: str, *troubles: Trouble) -> Story:
 
 
 DEFECTS: Sequence[Defect] = (
+    Defect(
+        "ticket updates that were lost in an outage of an hour and a half are unknown",
+        Story(
+            files=(File(rows=3),),
+            outages=(Outage(VENDOR, Way.BAD_GATEWAY, seconds=5_370.0),),
+            hours=26.0,
+            patient=True,
+            site=Site("zendesk_comments"),
+        ),
+        unknown_is_unknowable,
+    ),
     Defect(
         "a run without a share keeps the only slot for a chunk that it may not send",
         Story(
