@@ -66,6 +66,10 @@ SWEEP_SECONDS = 300.0
 MOST_EFFECTS, MOST_IN_DAYS = 5_000, 30_000
 """A story that has more goes round in circles: one of half a day, or one of days."""
 
+FEW_FILES = 5
+"""With more of them, all of which wait for the same slots, a story may have more effects: 40 files
+with one slot take some 6,000."""
+
 MORE_WHEN_SHRUNK = 3
 """So many times as many with shrunk sizes: each lap, claim and page then holds little and has its
 writes all the same, and a file that waits hours for the only slot of a vendor whose jobs never end
@@ -698,6 +702,7 @@ class ChaosWorld(World):
 def _most_effects(story: Story) -> int:
     """How many effects a story may have before it counts as endless."""
     most = MOST_EFFECTS if story.hours <= SHORT_HOURS else MOST_IN_DAYS
+    most *= max(1, len(story.files) // FEW_FILES)
     return most if story.sizes == IN_EARNEST else MORE_WHEN_SHRUNK * most
 
 

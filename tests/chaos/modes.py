@@ -154,9 +154,14 @@ def _outage(seed: int) -> Story:
     story, outage = _calmer(rng, seed), draw_outage(rng)
     if outage.what == SOURCE:
         # While a run is opened that is another story: `opening`.
-        story = replace(story, files=tuple(replace(f, arrives=0.0) for f in story.files), faults=())
-        outage = replace(outage, at=25.0)
+        return _when_opened(story, outage)
     return _with_outages(story, outage)
+
+
+def _when_opened(story: Story, outage: Outage) -> Story:
+    """The story with an outage that begins when all runs have been opened."""
+    files = tuple(replace(file, arrives=0.0) for file in story.files)
+    return _with_outages(replace(story, files=files, faults=()), replace(outage, at=25.0))
 
 
 def _vendor_outage(seed: int) -> Story:
@@ -173,7 +178,12 @@ def _vendor_outage(seed: int) -> Story:
 def _for_ever(seed: int) -> Story:
     """A collaborator is gone for good."""
     rng = _random("for ever", seed)
-    return _with_outages(_calmer(rng, seed), draw_outage(rng, for_ever=True))
+    story, outage = _calmer(rng, seed), draw_outage(rng, for_ever=True)
+    if outage.what == SOURCE and outage.way in (Way.UNREACHABLE, Way.THROTTLED):
+        # A bucket that cannot even be asked for the file does not stay so: opening is repeated for
+        # days, as long as the file counts as new. A right that is missing may stay missing.
+        return _when_opened(story, outage)
+    return _with_outages(story, outage)
 
 
 def _single(seed: int) -> Story:
