@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tests.chaos.carry import Told
-from tests.chaos.outages import VENDOR, Outage, Way
+from tests.chaos.outages import FOR_EVER, SECRET, SOURCE, VENDOR, Outage, Way
 from tests.chaos.promises import (
     Broken,
     account_is_left_clean,
@@ -66,6 +66,29 @@ def _at(vendor: str, *troubles: Trouble) -> Story:
 
 
 DEFECTS: Sequence[Defect] = (
+    Defect(
+        "a search that needs the run's file, which cannot be read, keeps silent for a day",
+        Story(
+            files=(File(batch=3),),
+            vendor=Vendor(replies=(Reply(Act.LOST),)),
+            outages=(Outage(SOURCE, Way.UNREACHABLE, at=25.0, seconds=FOR_EVER),),
+            hours=26.0,
+            patient=True,
+        ),
+        ends,
+    ),
+    Defect(
+        "writing off that has no time gets nowhere",
+        Story(
+            files=(File(rows=2, repeatable=True),),
+            vendor=Vendor(replies=(Reply(Act.DONE_UNHEARD),)),
+            short_time=True,
+            outages=(Outage(SECRET, Way.MISSING, seconds=FOR_EVER),),
+            hours=26.0,
+            patient=True,
+        ),
+        ends,
+    ),
     Defect(
         "ticket updates that were lost in an outage of an hour and a half are unknown",
         Story(

@@ -379,8 +379,6 @@ LANES = ("SubmitJobs", "PollJobs", "SettleJob")
 def _by_force(seed: int) -> Story:
     """From some moment on no task of a lane gets anywhere, and the operator ends the run by force:
     maybe from a dying laptop, and then once more.
-
-    Closing has time: writing off that has none gets nowhere.
     """
     rng, story = _random("by force", seed), _calmer(_random("f", seed), seed)
     file = replace(story.files[0], rows=rng.randint(2, 9), bad=(), arrives=0.0)
@@ -396,7 +394,6 @@ def _by_force(seed: int) -> Story:
         files=(file,),
         faults=(*failing, *story.faults[:1]),
         happenings=(Abort(0, at, force=True), Abort(0, at + 900.0, force=True)),
-        short_time=False,
         patient=True,
     )
 
