@@ -288,9 +288,10 @@ class Teller(Account):
         me = self.who()
         outage = self.outage(POLL)
         if outage is None:
-            answer = self._oddly(super().poll(job_ids))
+            answer = super().poll(job_ids)
             for _ in range(answer.requests - 1):
                 self._note_request()
+            answer = self._oddly(answer)
         else:
             self.clock.advance(self.request_seconds)
             answer = to_look(outage.way)
@@ -311,7 +312,6 @@ class Teller(Account):
                 continue
             ended = reading.phase is JobPhase.ENDED
             if odd.what is Oddity.LOOK_FAILS or (odd.what is Oddity.END_FAILS and ended):
-                self._note_request()
                 raise TypeError("the answer is odd")
             readings[job_id] = odd_reading(odd.what, reading)
         return replace(answer, readings=readings)
