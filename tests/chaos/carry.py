@@ -64,8 +64,9 @@ R = TypeVar("R")
 SWEEP_SECONDS = 300.0
 
 MOST_EFFECTS, MOST_IN_DAYS = 5_000, 60_000
-"""A story that has more goes round in circles: one of half a day, or one of days. A vendor that asks
-for 45 s of patience again and again, for the 22 hours that this is borne, makes some 40,000."""
+"""A story that has more goes round in circles: one of half a day, or one of days. A vendor that
+asks for 45 s of patience again and again, for the 22 hours that this is borne, makes some
+40,000."""
 
 FEW_FILES = 5
 """With more of them, all of which wait for the same slots, a story may have more effects: 40 files

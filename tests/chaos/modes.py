@@ -422,6 +422,7 @@ MODES: Mapping[str, Mode] = {
         ),
         Mode("hostile", _hostile),
         Mode("hostile_at_a_site", _hostile_at_a_site),
+        Mode("late", _late),
         Mode("late_at_a_site", _late_at_a_site),
         Mode("metered", _metered),
         Mode("opening", _opening),
