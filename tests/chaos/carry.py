@@ -704,7 +704,8 @@ class ChaosWorld(World):
 def _most_effects(story: Story) -> int:
     """How many effects a story may have before it counts as endless."""
     most = MOST_EFFECTS if story.hours <= SHORT_HOURS else MOST_IN_DAYS
-    most *= max(1, len(story.files) // FEW_FILES)
+    few = FEW_FILES if story.hours <= SHORT_HOURS else 1
+    most *= max(1, len(story.files) // few)
     return most if story.sizes == IN_EARNEST else MORE_WHEN_SHRUNK * most
 
 

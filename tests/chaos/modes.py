@@ -182,8 +182,11 @@ def _for_ever(seed: int) -> Story:
     if outage.what == SOURCE and outage.way in (Way.UNREACHABLE, Way.THROTTLED):
         # A bucket that cannot even be asked for the file does not stay so: opening is repeated for
         # days, as long as the file counts as new. A right that is missing may stay missing.
-        return _when_opened(story, outage)
-    return _with_outages(story, outage)
+        story = _when_opened(story, outage)
+    else:
+        story = _with_outages(story, outage)
+    # Each run bears it for its own time, one after the other where they wait for the same slot.
+    return replace(story, hours=story.hours * len(story.files))
 
 
 def _single(seed: int) -> Story:
