@@ -46,7 +46,7 @@ from tests.chaos.outages import SECRET, Outage, Way, of_aws
 from tests.chaos.person import SANDBOX, Extra, Person
 from tests.chaos.simulated import SimulatedAccount
 from tests.chaos.sites import Site, Wrong
-from tests.chaos.sizes import shrunk
+from tests.chaos.sizes import IN_EARNEST, shrunk
 from tests.chaos.story import Abort, Again, Event, Fault, File, Harm, Lag, Stop, Story, letter
 from tests.chaos.truth import Invocation, Truth
 from tests.chaos.vendor import Teller, read_results
@@ -63,8 +63,19 @@ R = TypeVar("R")
 
 SWEEP_SECONDS = 300.0
 
-MOST_EFFECTS, MOST_IN_DAYS = 5_000, 30_000
-"""A story that has more goes round in circles: one of half a day, or one of days."""
+MOST_EFFECTS, MOST_IN_DAYS = 5_000, 60_000
+"""A story that has more goes round in circles: one of half a day, or one of days. A vendor that
+asks for 45 s of patience again and again, for the 22 hours that this is borne, makes some
+40,000."""
+
+FEW_FILES = 5
+"""With more of them, all of which wait for the same slots, a story may have more effects: 40 files
+with one slot take some 6,000."""
+
+MORE_WHEN_SHRUNK = 3
+"""So many times as many with shrunk sizes: each lap, claim and page then holds little and has its
+writes all the same, and a file that waits hours for the only slot of a vendor whose jobs never end
+takes some 6,000 of them."""
 
 SHORT_HOURS = 12.0
 
@@ -192,7 +203,7 @@ class ChaosWorld(World):
         self._stopped: set[str] = set()
         self._outages: Counter[Outage] = Counter()
         self._chance = Random(story.seed)
-        self._most_effects = MOST_EFFECTS if story.hours <= SHORT_HOURS else MOST_IN_DAYS
+        self._most_effects = _most_effects(story)
         self.over = False
         self._idle: list[Connections] = []
         self._serving: dict[Invocation, Connections] = {}
@@ -688,6 +699,14 @@ class ChaosWorld(World):
             f"  chunk {run}{after['chunk']}: {before.get('state', 'new')} → {after['state']}"
             f"{sent}{job} (attempt {after['attempt']})"
         )
+
+
+def _most_effects(story: Story) -> int:
+    """How many effects a story may have before it counts as endless."""
+    most = MOST_EFFECTS if story.hours <= SHORT_HOURS else MOST_IN_DAYS
+    few = FEW_FILES if story.hours <= SHORT_HOURS else 1
+    most *= max(1, len(story.files) // few)
+    return most if story.sizes == IN_EARNEST else MORE_WHEN_SHRUNK * most
 
 
 @cache

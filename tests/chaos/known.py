@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tests.chaos.carry import Told
+from tests.chaos.outages import FOR_EVER, SECRET, SOURCE, VENDOR, Outage, Way
 from tests.chaos.promises import (
     Broken,
     account_is_left_clean,
@@ -65,6 +66,40 @@ def _at(vendor: str, *troubles: Trouble) -> Story:
 
 
 DEFECTS: Sequence[Defect] = (
+    Defect(
+        "a search that needs the run's file, which cannot be read, keeps silent for a day",
+        Story(
+            files=(File(batch=3),),
+            vendor=Vendor(replies=(Reply(Act.LOST),)),
+            outages=(Outage(SOURCE, Way.UNREACHABLE, at=25.0, seconds=FOR_EVER),),
+            hours=26.0,
+            patient=True,
+        ),
+        ends,
+    ),
+    Defect(
+        "writing off that has no time gets nowhere",
+        Story(
+            files=(File(rows=2, repeatable=True),),
+            vendor=Vendor(replies=(Reply(Act.DONE_UNHEARD),)),
+            short_time=True,
+            outages=(Outage(SECRET, Way.MISSING, seconds=FOR_EVER),),
+            hours=26.0,
+            patient=True,
+        ),
+        ends,
+    ),
+    Defect(
+        "ticket updates that were lost in an outage of an hour and a half are unknown",
+        Story(
+            files=(File(rows=3),),
+            outages=(Outage(VENDOR, Way.BAD_GATEWAY, seconds=5_370.0),),
+            hours=26.0,
+            patient=True,
+            site=Site("zendesk_comments"),
+        ),
+        unknown_is_unknowable,
+    ),
     Defect(
         "a run without a share keeps the only slot for a chunk that it may not send",
         Story(

@@ -154,9 +154,14 @@ def _outage(seed: int) -> Story:
     story, outage = _calmer(rng, seed), draw_outage(rng)
     if outage.what == SOURCE:
         # While a run is opened that is another story: `opening`.
-        story = replace(story, files=tuple(replace(f, arrives=0.0) for f in story.files), faults=())
-        outage = replace(outage, at=25.0)
+        return _when_opened(story, outage)
     return _with_outages(story, outage)
+
+
+def _when_opened(story: Story, outage: Outage) -> Story:
+    """The story with an outage that begins when all runs have been opened."""
+    files = tuple(replace(file, arrives=0.0) for file in story.files)
+    return _with_outages(replace(story, files=files, faults=()), replace(outage, at=25.0))
 
 
 def _vendor_outage(seed: int) -> Story:
@@ -173,7 +178,15 @@ def _vendor_outage(seed: int) -> Story:
 def _for_ever(seed: int) -> Story:
     """A collaborator is gone for good."""
     rng = _random("for ever", seed)
-    return _with_outages(_calmer(rng, seed), draw_outage(rng, for_ever=True))
+    story, outage = _calmer(rng, seed), draw_outage(rng, for_ever=True)
+    if outage.what == SOURCE and outage.way in (Way.UNREACHABLE, Way.THROTTLED):
+        # A bucket that cannot even be asked for the file does not stay so: opening is repeated for
+        # days, as long as the file counts as new. A right that is missing may stay missing.
+        story = _when_opened(story, outage)
+    else:
+        story = _with_outages(story, outage)
+    # Each run bears it for its own time, one after the other where they wait for the same slot.
+    return replace(story, hours=story.hours * len(story.files))
 
 
 def _single(seed: int) -> Story:
@@ -369,8 +382,6 @@ LANES = ("SubmitJobs", "PollJobs", "SettleJob")
 def _by_force(seed: int) -> Story:
     """From some moment on no task of a lane gets anywhere, and the operator ends the run by force:
     maybe from a dying laptop, and then once more.
-
-    Closing has time: writing off that has none gets nowhere.
     """
     rng, story = _random("by force", seed), _calmer(_random("f", seed), seed)
     file = replace(story.files[0], rows=rng.randint(2, 9), bad=(), arrives=0.0)
@@ -386,7 +397,6 @@ def _by_force(seed: int) -> Story:
         files=(file,),
         faults=(*failing, *story.faults[:1]),
         happenings=(Abort(0, at, force=True), Abort(0, at + 900.0, force=True)),
-        short_time=False,
         patient=True,
     )
 
@@ -415,6 +425,7 @@ MODES: Mapping[str, Mode] = {
         ),
         Mode("hostile", _hostile),
         Mode("hostile_at_a_site", _hostile_at_a_site),
+        Mode("late", _late),
         Mode("late_at_a_site", _late_at_a_site),
         Mode("metered", _metered),
         Mode("opening", _opening),

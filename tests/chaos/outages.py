@@ -101,7 +101,9 @@ class Outage:
     def strikes(self, kind: str, seconds: float) -> bool:
         """Whether it strikes an effect of this kind, so many seconds after the story began."""
         here = kind == self.what or kind.startswith(f"{self.what}.")
-        return here and self.at <= seconds < self.ends
+        # A story that is made shorter may combine what cannot be.
+        possible = self.way in WAYS[self.what]
+        return here and possible and self.at <= seconds < self.ends
 
 
 def draw_outage(rng: Random, of: Iterable[str] = tuple(WAYS), *, for_ever: bool = False) -> Outage:

@@ -17,6 +17,7 @@ from jobferry.steps.control_jobs import ABORTED
 from jobferry.steps.write_off import ABORTED_BY_FORCE
 from tests.chaos.carry import Told
 from tests.chaos.hostile import LONGEST_WAIT, WAITS
+from tests.chaos.outages import SOURCE
 from tests.chaos.person import SANDBOX
 from tests.chaos.story import Abort, Again, Event, File, Harm, Reupload, Stop, Story, letter
 from tests.chaos.truth import Sent, Truth
@@ -62,6 +63,16 @@ class Result:
         return self.told.world.outcomes(self.told.run_id(self.index))
 
     @cached_property
+    def refused(self) -> bool:
+        """Whether the run was refused, with a reason, as nobody may ever read its file: then there
+        are no rows to speak of."""
+        unread = any(o.what == SOURCE and o.lasts_for_ever for o in self.told.story.outages)
+        run = self.run
+        if run is None or not unread or run.status is not RunStatus.FAILED:
+            return False
+        return bool(run.error) and run.planned_at is None and not (run.rows or self.outcomes)
+
+    @cached_property
     def doings(self) -> Mapping[int, list[str]]:
         """Row → ids of what the vendor made of it, one for each time."""
         return self._doings("")
@@ -103,7 +114,7 @@ def ends(result: Result) -> Iterator[str]:
 def sum_holds(result: Result) -> Iterator[str]:
     """rows = succeeded + failed + rejected + skipped + unknown, and the counters say so."""
     run = result.run
-    if run is None or run.closed_at is None:
+    if run is None or run.closed_at is None or result.refused:
         return
     counted = Counter(outcome.status for outcome in result.outcomes.values())
     said = {status: n for status, n in run.outcomes.items() if n}
@@ -119,7 +130,7 @@ def sum_holds(result: Result) -> Iterator[str]:
 def one_outcome_each(result: Result) -> Iterator[str]:
     """Every row of the file has exactly one outcome."""
     run = result.run
-    if run is None or run.closed_at is None:
+    if run is None or run.closed_at is None or result.refused:
         return
     for row in sorted(set(range(1, result.file.rows + 1)) ^ set(result.outcomes)):
         text = "is no row of the file" if row in result.outcomes else "has no outcome: it is lost"
@@ -216,7 +227,7 @@ def unknown_is_unknowable(result: Result) -> Iterator[str]:
 def files_hold_every_row_once(result: Result) -> Iterator[str]:
     """The result files hold every row once, under its outcome."""
     run = result.run
-    if run is None or run.closed_at is None:
+    if run is None or run.closed_at is None or result.refused:
         return
     written: Counter[tuple[int, str]] = Counter()
     for status in OutcomeStatus:

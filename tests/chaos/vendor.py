@@ -82,6 +82,7 @@ class Teller(Account):
         self.requests: list[Request] = []
         self._patience = Patience()
         self.undecided: set[str] = set()
+        self.denied_jobs: set[str] = set()
         self.refused_looks = 0
         self._words = list(vendor.finds)
         self.will_reply(*vendor.replies)
@@ -188,6 +189,7 @@ class Teller(Account):
             for job in self.jobs.values()
             if self.job_fate(job) not in hidden
             and Odd(int(job.job_id.removeprefix("job-")), Oddity.LOOK_FAILS) not in self.vendor.odd
+            and job.job_id not in self.denied_jobs
             and not any(record[NAME] in self.undecided for record in job.records)
             for change in ((job.created_at, 1), (job.ends_at, -1))
         )
@@ -288,9 +290,10 @@ class Teller(Account):
         me = self.who()
         outage = self.outage(POLL)
         if outage is None:
-            answer = self._oddly(super().poll(job_ids))
+            answer = super().poll(job_ids)
             for _ in range(answer.requests - 1):
                 self._note_request()
+            answer = self._oddly(answer)
         else:
             self.clock.advance(self.request_seconds)
             answer = to_look(outage.way)
@@ -311,7 +314,6 @@ class Teller(Account):
                 continue
             ended = reading.phase is JobPhase.ENDED
             if odd.what is Oddity.LOOK_FAILS or (odd.what is Oddity.END_FAILS and ended):
-                self._note_request()
                 raise TypeError("the answer is odd")
             readings[job_id] = odd_reading(odd.what, reading)
         return replace(answer, readings=readings)
@@ -332,6 +334,14 @@ class Teller(Account):
             raw["results"] = results[::-1]
             raw["names"] = [record[NAME] for record in job.records][::-1]
         return raw
+
+    def find(self, operation: Operation, lost: LostSubmission, now: float) -> Found:
+        found = super().find(operation, lost, now)
+        if found.state is FoundState.ABSENT and operation.repeatable:
+            # What may be repeated goes again after a job's time, and nobody waits for eleven
+            # minutes until a job that it did not know of shows itself (decision 19).
+            self.denied_jobs |= {j.job_id for j in self.jobs.values() if j.token == lost.token}
+        return found
 
     def _truth(self, lost: LostSubmission) -> Found:
         outage = self.outage(FIND)

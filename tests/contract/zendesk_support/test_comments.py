@@ -18,6 +18,9 @@ from vendorsim import RunningSimulator
 ACCOUNTS = {"support": ("zendesk_support", {"email": "agent@example.com", "token": "sim-token"})}
 TICKETS = 40
 
+AN_OUTAGE = 4_000.0
+"""Seconds after which the list of jobs may have forgotten one."""
+
 
 @pytest.fixture
 def site() -> Iterator[tuple[World, RunningSimulator]]:
@@ -148,3 +151,60 @@ def test_pending_while_the_comments_cannot_be_read(
     bench.befall({"method": "GET", "path": "comments$"}, status=502)
 
     assert search.find().state is FoundState.PENDING
+
+
+def test_absent_where_jobs_may_be_forgotten_and_no_ticket_has_changed(
+    search: Search, ids: Sequence[int]
+) -> None:
+    search.submit(answers(ids), **NEVER_TAKEN)
+
+    assert search.find(after=AN_OUTAGE).state is FoundState.ABSENT
+
+
+def test_absent_where_tickets_have_changed_and_nothing_was_said(
+    bench: ZendeskBench, search: Search, ids: Sequence[int]
+) -> None:
+    search.submit(answers(ids), **NEVER_TAKEN)
+    bench.submitted([{"id": each, "status": "open"} for each in ids], search.operation)
+
+    assert search.find(after=AN_OUTAGE).state is FoundState.ABSENT
+
+
+def test_undecidable_where_what_we_said_stands_there_and_its_job_is_forgotten(
+    bench: ZendeskBench, search: Search, ids: Sequence[int]
+) -> None:
+    search.submit(answers(ids), **NEVER_TAKEN)
+    bench.submitted(answers(ids[-1:]), search.operation)
+
+    assert search.find(after=AN_OUTAGE).state is FoundState.UNDECIDABLE
+
+
+def test_undecidable_where_jobs_may_be_forgotten_and_a_ticket_is_gone(
+    search: Search, ids: Sequence[int]
+) -> None:
+    search.submit(answers([*ids, 999_999]), **NEVER_TAKEN)
+
+    assert search.find(after=AN_OUTAGE).state is FoundState.UNDECIDABLE
+
+
+def test_undecidable_where_jobs_may_be_forgotten_and_a_row_without_a_comment_has_changed(
+    bench: ZendeskBench, search: Search, ids: Sequence[int]
+) -> None:
+    search.submit([*answers(ids[1:]), {"id": ids[0], "status": "open"}], **NEVER_TAKEN)
+    bench.submitted([{"id": ids[0], "status": "open"}], search.operation)
+
+    assert search.find(after=AN_OUTAGE).state is FoundState.UNDECIDABLE
+
+
+@pytest.mark.parametrize("path", ["tickets/show_many$", "comments$"])
+def test_pending_while_tickets_cannot_be_read_and_jobs_may_be_forgotten(
+    bench: ZendeskBench, search: Search, ids: Sequence[int], path: str
+) -> None:
+    search.submit(answers(ids), **NEVER_TAKEN)
+    bench.submitted([{"id": each, "status": "open"} for each in ids], search.operation)
+    bench.pass_time(AN_OUTAGE)
+    bench.befall({"method": "GET", "path": path}, status=502)
+
+    found = search.find(after=0.0)
+
+    assert (found.state, found.readable) == (FoundState.PENDING, False)

@@ -36,7 +36,7 @@ from jobferry.vendors.base import (
     Throttled,
     ThrottleReason,
 )
-from tests.fakes.vendor import VENDOR, FakeClient
+from tests.fakes.vendor import VENDOR, Act, FakeClient
 from tests.fakes.world import CONNECTION, ExecutionFailedError, World, things
 
 DAY = 24 * 3_600.0
@@ -313,6 +313,35 @@ class TestForEver:
         else:
             assert run.status is RunStatus.COMPLETED
         assert world.problems(run.run_id) == []
+
+    @pytest.mark.parametrize("by_token", [True, False])
+    def test_a_lost_submission_whose_file_may_not_be_read(self, by_token: bool) -> None:
+        with World(max_records=2, token_search=by_token) as world:
+            world.account.will_reply(Act.DONE_UNHEARD)
+            run = opened(world, 2)
+            world.submit(lane_of(run))
+            world.objects.denied[run.source.key] = float("inf")
+            started = world.clock.now()
+            run = carried_by_sweeps(world, run.run_id)
+            assert run.closed_at is not None
+            assert run.closed_at - started < 2.5 * 3_600.0
+            # A token tells the job without the records; a list of jobs does not.
+            assert world.statuses(run.run_id) == [SUCCEEDED if by_token else UNKNOWN] * 2
+            assert run.halt is None if by_token else run.halt and run.halt.code == SOURCE_UNREADABLE
+            assert world.problems(run.run_id) == []
+
+    def test_a_run_whose_search_waits_for_its_file_says_so_until_it_can_be_read(self) -> None:
+        with World(max_records=2, token_search=False) as world:
+            world.account.will_reply(Act.DONE_UNHEARD)
+            run = opened(world, 2)
+            state = world.submit(lane_of(run))
+            world.objects.denied[run.source.key] = world.clock.now() + 600.0
+            world.clock.advance(120.0)
+            state = world.submit(state)
+            assert world.run(run.run_id).troubles["source"].code == SOURCE_UNREADABLE
+            world.clock.advance(600.0)
+            world.submit(state)
+            assert world.run(run.run_id).troubles == {}
 
 
 class TestAccounts:

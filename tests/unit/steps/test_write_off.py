@@ -10,7 +10,7 @@ from jobferry.ledger.runs import Halt, Run
 from jobferry.model import OutcomeStatus, RunStatus
 from jobferry.steps.lane import LaneState
 from jobferry.steps.sweep import SETTLED_SECONDS
-from jobferry.steps.write_off import CONNECTION_GONE
+from jobferry.steps.write_off import CONNECTION_GONE, write_off
 from tests.fakes.world import CONNECTION, World, things
 
 
@@ -137,3 +137,14 @@ def test_a_connection_that_is_there_again_is_used(world: World, under_way: Run) 
     world.ledger.config.put_connection(kept)
 
     assert carried_on(world, under_way).status is RunStatus.COMPLETED
+
+
+def test_whoever_has_no_time_gets_on_all_the_same(world: World, under_way: Run) -> None:
+    delete_connection(world)
+
+    tries = 0
+    while not write_off(world.run(under_way.run_id), "gone", world.deps, deadline=0.0):
+        tries += 1
+        assert tries < 20
+
+    assert counted(world, under_way).total() == 12

@@ -520,6 +520,10 @@ def _resolve(work: LaneWork) -> None:
             work.went_well(POLL)
         elif search.read is False:
             work.meet(POLL, VENDOR_UNAVAILABLE, TEXTS[VENDOR_UNAVAILABLE])
+        if search.source is not None:
+            work.meet(SOURCE, search.source, TEXTS[search.source])
+        elif search.read is not None:
+            work.went_well(SOURCE)
         work.reload([chunk.number])
         if chunk.number not in work.chunks:
             work.returned(chunk.number)

@@ -44,8 +44,7 @@ _NOT_KNOWN = Found(
     FoundState.PENDING, reason="not all jobs of other chunks have been read yet", readable=False
 )
 
-
-_NO_RECORDS = Found(FoundState.PENDING, reason="the file of the run cannot be read", readable=False)
+_NO_RECORDS = "the file of the run cannot be read"
 
 
 class Search(NamedTuple):
@@ -55,12 +54,15 @@ class Search(NamedTuple):
     throttled  how the vendor wants to be left alone meanwhile
     again_at   when to search once more, where the vendor could not tell yet
     read       whether the vendor could be read; None: it was not asked
+    source     why the run's file could not be read (`jobferry.troubles`), without which the vendor
+               was not asked; None where it was read or not needed
     """
 
     requests: int = 0
     throttled: Throttled | None = None
     again_at: float = 0.0
     read: bool | None = None
+    source: str | None = None
 
 
 class LateJob(NamedTuple):
@@ -95,7 +97,7 @@ def resolve_lost(
         if now >= repeat_from:
             _again(chunk, context, deps, "the vendor gave no clear answer")
         return Search()
-    found = _find(chunk, context, linked, deps, known, now)
+    found, source = _find(chunk, context, linked, deps, known, now)
     if repeat_from is not None and found.state is FoundState.ABSENT:
         if now >= repeat_from:
             _again(chunk, context, deps, "the vendor did not take it")
@@ -112,8 +114,8 @@ def resolve_lost(
             chunk, now, unseen_at=searched.unseen_at, readable_at=searched.readable_at
         )
         again_at = searched.next_at if repeat_from is None else min(searched.next_at, repeat_from)
-        read = None if found in (_NOT_KNOWN, _NO_RECORDS) else found.readable
-        return Search(found.requests, found.throttled, max(now, again_at), read)
+        read = None if found is _NOT_KNOWN or source is not None else found.readable
+        return Search(found.requests, found.throttled, max(now, again_at), read, source)
     if step is Step.ADOPT and not _adopted(found, chunk, context, deps, now):
         # It is another chunk's job, or another search was faster: what it tells is doubtful.
         doubtful = replace(found, state=FoundState.PENDING, job_id=None)
@@ -167,7 +169,7 @@ def search_earlier(
     """
     requests = 0
     for attempt in chunk.earlier:
-        found = _find(
+        found, _ = _find(
             replace(
                 chunk,
                 token=attempt.token,
@@ -189,17 +191,27 @@ def search_earlier(
 
 def _find(
     chunk: Chunk, context: RunContext, linked: Linked, deps: Deps, known: ReadKnown, now: float
-) -> Found:
-    """Ask the vendor. An answer that the adapter cannot digest counts as none."""
+) -> tuple[Found, str | None]:
+    """Ask the vendor. An answer that the adapter cannot digest counts as none.
+
+    Returns:
+        What the vendor says, and why the run's file could not be read, if that kept it from being
+        asked.
+    """
     # A token tells the job by itself, and a file of one row a job has very many.
     by_token = context.vendor.capabilities.token_search
     jobs = {} if by_token else known()
     sent_at = chunk.sending_at or 0.0
-    records = _records_of(chunk, context)
-    if jobs is None:
+    source = None
+    records: list[JsonObject] = []
+    try:
+        records = context.records(chunk)
+    except SourceError as error:
+        source = None if by_token else error.code
+    if source is not None:
+        found = Found(FoundState.PENDING, reason=_NO_RECORDS, readable=False)
+    elif jobs is None:
         found = _NOT_KNOWN
-    elif records is None:
-        found = _NO_RECORDS
     else:
         ended = {i for i, ended_at in jobs.items() if sent_at - LISTED < ended_at < sent_at}
         lost = LostSubmission(
@@ -224,15 +236,7 @@ def _find(
         job_id=found.job_id,
         reason=found.reason,
     )
-    return found
-
-
-def _records_of(chunk: Chunk, context: RunContext) -> list[JsonObject] | None:
-    """The records of a chunk; None where its file cannot be read."""
-    try:
-        return context.records(chunk)
-    except SourceError:
-        return None
+    return found, source
 
 
 def searches_of(chunk: Chunk) -> absence.Search:

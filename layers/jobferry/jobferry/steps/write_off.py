@@ -77,7 +77,8 @@ def write_off(run: Run, reason: str, deps: Deps, deadline: float) -> bool:
 
     Args:
         reason: why nothing more is sent, where the run is not being stopped already.
-        deadline: epoch seconds at which to put the work aside.
+        deadline: epoch seconds at which to put the work aside; a part of it is done all the same,
+            so that whoever is called often enough comes to an end.
 
     Returns:
         Whether it is done.
@@ -89,13 +90,16 @@ def write_off(run: Run, reason: str, deps: Deps, deadline: float) -> bool:
     ledger.chunks.offer_rest(run)
     deps.warn("run written off", run_id=run.run_id, connection=run.connection, forced=run.forced)
     in_flight = ledger.chunks.in_flight(run.connection, run.run_id)
+    begun = False
     for start in range(0, len(in_flight), CLAIM_BATCH):
-        if deps.now() >= deadline:
+        if begun and deps.now() >= deadline:
             return False
+        begun = True
         _settle(run, in_flight[start : start + CLAIM_BATCH], deps)
     while (pool := ledger.chunks.pool(run.run_id)).left:
-        if deps.now() >= deadline:
+        if begun and deps.now() >= deadline:
             return False
+        begun = True
         offered = _offered(run, pool, deps)
         claimed = ledger.chunks.claim(run, _LANE, offered, pool, deps.now(), max_jobs=None)
         _settle(run, claimed or (), deps)

@@ -2,18 +2,20 @@
 
 An update makes no record, and tickets change for many reasons. What tells its job is that it
 changed tickets of ours and no others, and that our comment has stood there since: comments are
-only ever added. Updates without a comment are never looked for: they may be repeated.
+only ever added. Where no job tells, the tickets themselves may: while nothing was said in any of
+them since, the update was not made. Updates without a comment are never looked for: they may be
+repeated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING
 
 from jobferry.model import JsonObject
-from jobferry.vendors.base import Found, LostSubmission
+from jobferry.vendors.base import Found, FoundState, LostSubmission
 from jobferry.vendors.zendesk_answers import json_object, problem_of
-from jobferry.vendors.zendesk_find import Verdict, ids_in, items_in, search
+from jobferry.vendors.zendesk_find import Verdict, ids_in, items_in, records_of, search
 from jobferry.vendors.zendesk_find_records import made_since
 from jobferry.vendors.zendesk_jobs import API, JobReader
 from jobferry.vendors.zendesk_results import is_refusal
@@ -46,7 +48,38 @@ def find_update(account: Account, jobs: JobReader, lost: LostSubmission, now: fl
         return Verdict.DOUBTFUL
 
     searched = search(jobs, lost, len(lost.records), changed_ours)
-    return searched.conclusion(now - lost.sent_at)
+    found = searched.conclusion(now - lost.sent_at)
+    if found.state is not FoundState.UNDECIDABLE:
+        return found
+    return _weighed(account, ours, comments, lost.sent_at, found)
+
+
+def _weighed(
+    account: Account,
+    ours: Set[str],
+    comments: Mapping[str, Sequence[JsonObject]],
+    sent_at: float,
+    found: Found,
+) -> Found:
+    """What the tickets themselves make of what the jobs could not decide.
+
+    A comment changes its ticket, so that only tickets that have changed since are read. All of them
+    have to be without a new comment before none of our rows was carried out.
+    """
+    tickets = records_of(account, "tickets", ours)
+    if tickets is None:
+        return Found(FoundState.PENDING, reason="the tickets could not be read", readable=False)
+    changed = {str(t.get("id")) for t in tickets if made_since(t, sent_at, "updated_at")}
+    if len(tickets) < len(ours) or changed - comments.keys():
+        return found
+    for ticket_id in sorted(changed):
+        verdict = _spoken(account, ticket_id, comments[ticket_id], sent_at)
+        if verdict is Verdict.UNREADABLE:
+            reason = "the comments of a ticket could not be read"
+            return Found(FoundState.PENDING, reason=reason, readable=False)
+        if verdict is not Verdict.NOT_OURS:
+            return found
+    return Found(FoundState.ABSENT)
 
 
 def _comments_by_ticket(records: Sequence[JsonObject]) -> dict[str, list[JsonObject]]:
