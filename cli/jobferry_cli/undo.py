@@ -28,7 +28,8 @@ from jobferry_cli.stack import Stack
 _NAME_LENGTH = 48
 """Characters of a profile's name, at the most (see `jobferry.profiles`)."""
 
-_COLUMNS = ("id", "made_by_row")
+_COLUMNS = ("id", "jobferry_row")
+"""A column of ours says that an apostrophe before a formula is ours, and no part of the id."""
 _CANNOT_COLUMNS = ("row", "status", "vendor_id", "error_code", "error")
 
 _MAY_BE_THERE = frozenset({OutcomeStatus.SUCCEEDED, OutcomeStatus.UNKNOWN})
@@ -130,7 +131,7 @@ def _write_rows(made: Iterator[Outcome], rows_file: Path, cannot_file: Path) -> 
             others.writerow(_CANNOT_COLUMNS)
             for outcome in made:
                 if outcome.status is OutcomeStatus.SUCCEEDED and outcome.vendor_id:
-                    undoable.writerow((outcome.vendor_id, outcome.row))
+                    undoable.writerow((defuse(outcome.vendor_id), outcome.row))
                     rows += 1
                 else:
                     others.writerow(_cannot_cells(outcome))
