@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jobferry.commands import command
 from jobferry.ledger.runs import Run
 from jobferry.model import RunStatus
 from jobferry.steps.show_run import run_document
@@ -32,9 +33,9 @@ def found_run(app: App, run_id: str, *, started: bool = False) -> Run:
     if run is not None:
         return run
     if runs.is_deleted(run_id):
-        raise CommandError(f"Run {run_id} has been deleted.", next_command="jobferry runs")
+        raise CommandError(f"Run {run_id} has been deleted.", next_command=command("runs"))
     if not started and app.stack.executions.state(run_id) is None:
-        raise CommandError(f"There is no run {run_id!r}.", next_command="jobferry runs")
+        raise CommandError(f"There is no run {run_id!r}.", next_command=command("runs"))
     give_up = app.monotonic() + PATIENCE_SECONDS
     while app.monotonic() < give_up:
         app.sleep(LOOK_SECONDS)
@@ -45,7 +46,7 @@ def found_run(app: App, run_id: str, *, started: bool = False) -> Run:
     raise CommandError(
         f"Run {run_id} was started, but has not begun within {PATIENCE_SECONDS:.0f} seconds. "
         f"Its execution is {state}.",
-        next_command=f"jobferry watch {run_id}",
+        next_command=command("watch", run_id),
         code=ExitCode.SERVICE,
     )
 
@@ -63,7 +64,7 @@ def closed_run(app: App, run_id: str, done: str) -> Run:
     if run.closed_at is None:
         raise CommandError(
             f"Run {run_id} is not over ({run.status.value}); only then can it be {done}.",
-            next_command=f"jobferry watch {run_id}",
+            next_command=command("watch", run_id),
         )
     return run
 
@@ -88,7 +89,7 @@ def follow(app: App, run_id: str, *, started: bool = False) -> dict[str, Any]:
     except KeyboardInterrupt:
         raise CommandError(
             f"You have stopped watching; the run {run_id} goes on.",
-            next_command=f"jobferry watch {run_id}",
+            next_command=command("watch", run_id),
             code=ExitCode.INTERRUPTED,
         ) from None
 

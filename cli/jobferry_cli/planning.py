@@ -29,7 +29,7 @@ from jobferry.steps.context import most_records
 from jobferry.steps.external_ids import add_external_ids, added_field
 from jobferry.steps.outlook import rows_per_job, terms_of
 from jobferry_cli.app import App, global_options, pass_app
-from jobferry_cli.output import printable, put_json, put_text
+from jobferry_cli.output import put_json, put_text
 from jobferry_cli.profiles import UsableProfile, usable_profile
 from jobferry_cli.source_file import bind, refused
 from jobferry_cli.stack import Stack
@@ -158,7 +158,7 @@ def plan(app: App, file: Path, profile_name: str) -> None:
     if app.as_json:
         put_json(document)
         return
-    put_text(_text(document, usable, expected))
+    put_text(*_lines(document, usable, expected))
 
 
 def _job_rows(stack: Stack, usable: UsableProfile) -> int | None:
@@ -172,7 +172,7 @@ def _terms(stack: Stack, usable: UsableProfile) -> Terms:
     return terms_of(usable.connection, usable.vendor, usable.operation.name, stack.deps.ledger)
 
 
-def _text(document: dict[str, Any], usable: UsableProfile, expected: Forecast) -> str:
+def _lines(document: dict[str, Any], usable: UsableProfile, expected: Forecast) -> list[str]:
     bad_rows = document["bad_rows"]
     basis = (
         f"going by {counted(expected.learned_from, 'earlier job')}"
@@ -180,7 +180,7 @@ def _text(document: dict[str, Any], usable: UsableProfile, expected: Forecast) -
         else "if jobs take ten seconds; the first run will tell"
     )
     lines = [
-        f"File      {printable(document['file'])}",
+        f"File      {document['file']}",
         f"Sends     {number(document['to_send'])} of {counted(document['rows'], 'row')} to "
         f"{usable.operation.name} at {usable.connection.base_url}",
         f"Jobs      {number(expected.jobs)}, in about {counted(expected.requests, 'request')}",
@@ -189,13 +189,12 @@ def _text(document: dict[str, Any], usable: UsableProfile, expected: Forecast) -
     ]
     if document["first_record"] is not None:
         record = json.dumps(document["first_record"], ensure_ascii=False)
-        lines.append(f"First     {printable(record)}")
+        lines.append(f"First     {record}")
     if bad_rows:
-        lines.append(f"\n{counted(len(bad_rows), 'row')} would not be sent:")
+        lines += ["", f"{counted(len(bad_rows), 'row')} would not be sent:"]
     for bad in bad_rows[:BAD_ROWS_FOR_PEOPLE]:
-        lines.append(printable(f"  row {bad['row']:>8}  {bad['status']:<8}  {bad['error']}"))
+        lines.append(f"  row {bad['row']:>8}  {bad['status']:<8}  {bad['error']}")
     if len(bad_rows) > BAD_ROWS_FOR_PEOPLE:
         rest = number(len(bad_rows) - BAD_ROWS_FOR_PEOPLE)
         lines.append(f"  and {rest} more; --json tells all of them")
-    lines.append("\nNothing was sent.")
-    return "\n".join(lines)
+    return [*lines, "", "Nothing was sent."]

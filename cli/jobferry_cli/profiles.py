@@ -9,6 +9,7 @@ from typing import Any
 import click
 import yaml
 
+from jobferry.commands import command
 from jobferry.csvfile.problems import FileRefused
 from jobferry.ledger.config import Connection
 from jobferry.model import Profile
@@ -50,7 +51,9 @@ def known_profile(stack: Stack, name: str) -> tuple[int, dict[str, Any]]:
     """
     found = stack.deps.ledger.config.profile(name)
     if found is None:
-        raise CommandError(f"There is no profile {name!r}.", next_command="jobferry profile list")
+        raise CommandError(
+            f"There is no profile {name!r}.", next_command=command("profile", "list")
+        )
     return found
 
 
@@ -69,7 +72,7 @@ def _bound(stack: Stack, of: Profile) -> UsableProfile:
     if connection is None:
         raise CommandError(
             f"The profile {of.name} names the connection {of.connection!r}, which is not there.",
-            next_command=f"jobferry connection put {of.connection} --help",
+            next_command=command("connection", "put", of.connection, "--help"),
         )
     try:
         vendor = vendor_named(connection.vendor)
@@ -85,9 +88,8 @@ def _bound(stack: Stack, of: Profile) -> UsableProfile:
 
 
 def _unusable(name: str, problems: list[str]) -> CommandError:
-    lines = "".join(f"\n  {problem}" for problem in problems)
     return CommandError(
-        f"The profile {name} cannot be used:{lines}", next_command="jobferry operations"
+        f"The profile {name} cannot be used:", details=problems, next_command=command("operations")
     )
 
 
@@ -101,7 +103,9 @@ def _read(file: Path) -> Any:
         reason = f"line {line}: {error.problem or 'it is no YAML'}"
     except yaml.YAMLError as error:
         reason = str(error)
-    raise CommandError(f"{file} cannot be read: {reason}.", next_command="jobferry profile --help")
+    raise CommandError(
+        f"{file} cannot be read: {reason}.", next_command=command("profile", "--help")
+    )
 
 
 @profile.command()
@@ -126,8 +130,8 @@ def put(app: App, file: Path) -> None:
         put_json(profile_document(revision, document))
         return
     put_text(
-        f"Profile {name} is ready, revision {revision}.\n"
-        f"Try it without sending: jobferry plan FILE.csv --profile {name}"
+        f"Profile {name} is ready, revision {revision}.",
+        f"Try it without sending: {command('plan', 'FILE.csv', '--profile', name)}",
     )
 
 
@@ -143,7 +147,7 @@ def list_profiles(app: App) -> None:
             put_json(profile_document(revision, document))
         return
     if not found:
-        put_text("There are no profiles.\nMake one: jobferry profile put --help")
+        put_text("There are no profiles.", "Make one: jobferry profile put --help")
         return
     put_table(
         ("NAME", "OPERATION", "CONNECTION", "REVISION"),
@@ -162,7 +166,7 @@ def show(app: App, name: str) -> None:
         put_json(profile_document(revision, document))
         return
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-    put_text(f"# revision {revision}\n{text.rstrip()}")
+    put_text(f"# revision {revision}", *text.rstrip().split("\n"))
 
 
 @profile.command()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from jobferry.commands import command
 from jobferry.steps.open_run import PRIORITIES, run_id_of
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
@@ -52,7 +52,7 @@ def run(
     except OSError as error:
         raise CommandError(
             f"{file} cannot be uploaded: {error}.",
-            next_command=f"jobferry run {shlex.quote(str(file))} --profile {profile_name}",
+            next_command=command("run", file, "--profile", profile_name),
             code=ExitCode.SERVICE,
         ) from None
     run_id = run_id_of(request, request.version_id or "null")
@@ -75,5 +75,5 @@ def put_started(app: App, document: Mapping[str, Any], *, wait: bool) -> ExitCod
         put_json(document)
     else:
         put_text(run_id)
-        note(f"Next:  jobferry watch {run_id}")
+        note(f"Next:  {command('watch', run_id)}")
     return ExitCode.OK

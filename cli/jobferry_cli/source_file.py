@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
+from jobferry.commands import command, other_command
 from jobferry.csvfile.dialect import SAMPLE_BYTES, Dialect, detect
 from jobferry.csvfile.mapping import RowMapping
 from jobferry.csvfile.problems import FileRefused
@@ -34,7 +34,8 @@ def bind(file: Path, usable: UsableProfile) -> tuple[Dialect, RowMapping]:
         raise refused(file, profile.name, refusal) from None
     except OSError as error:
         raise CommandError(
-            f"{file} cannot be read: {error.strerror}.", next_command=f"ls -l {_quoted(file)}"
+            f"{file} cannot be read: {error.strerror}.",
+            next_command=other_command("ls", "-l", file),
         ) from None
 
 
@@ -42,9 +43,5 @@ def refused(file: Path, profile: str, refusal: FileRefused) -> CommandError:
     """Why the whole file cannot be used, as a failure of the command."""
     return CommandError(
         f"{file} cannot be used with the profile {profile}. {refusal.message}",
-        next_command=f"jobferry plan {_quoted(file)} --profile {profile}",
+        next_command=command("plan", file, "--profile", profile),
     )
-
-
-def _quoted(file: Path) -> str:
-    return shlex.quote(str(file))

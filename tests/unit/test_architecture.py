@@ -12,6 +12,7 @@ PACKAGE = ROOT / "layers" / "jobferry" / "jobferry"
 
 # Package or module → what of jobferry it may import, beside itself.
 MAY_IMPORT = {
+    "commands": set(),
     "model": set(),
     "prices": set(),
     "latency": set(),
