@@ -11,6 +11,7 @@ import click
 from jobferry.commands import command
 from jobferry.connections import max_jobs as jobs_allowed
 from jobferry.ledger.config import Connection
+from jobferry.profile_warnings import too_many_jobs
 from jobferry.profiles import NAME
 from jobferry.steps.asking import VendorUnavailableError, asking
 from jobferry.vendors import vendor_named
@@ -25,7 +26,7 @@ from jobferry_cli.connection_state import (
     keep_address,
 )
 from jobferry_cli.errors import CommandError, ExitCode
-from jobferry_cli.output import put_json, put_table, put_text
+from jobferry_cli.output import note_warnings, put_json, put_table, put_text
 from jobferry_cli.stack import Stack
 from jobferry_cli.vendor_calls import vendor_reached
 
@@ -138,6 +139,8 @@ def put(
     stack.secrets.put(name, credentials)
     stack.deps.ledger.config.put_connection(made)
     stack.deps.ledger.limits.ensure(name, jobs_allowed(made, chosen))
+    if (warning := too_many_jobs(made, chosen)) is not None:
+        note_warnings([warning])
     if app.as_json:
         put_json(connection_document(made))
         return

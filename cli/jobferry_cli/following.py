@@ -10,6 +10,7 @@ from jobferry.model import RunStatus
 from jobferry.steps.show_run import run_document
 from jobferry_cli.app import App
 from jobferry_cli.errors import CommandError, ExitCode
+from jobferry_cli.output import note_warnings
 from jobferry_cli.progress import shown_progress
 
 PATIENCE_SECONDS = 60.0
@@ -76,10 +77,13 @@ def follow(app: App, run_id: str, *, started: bool = False) -> dict[str, Any]:
         CommandError: as `found_run`; or Ctrl-C, which ends the looking on and not the run.
     """
     deps = app.stack.deps
+    warned = 0
     try:
         with shown_progress() as show:
             run = found_run(app, run_id, started=started)
             while True:
+                note_warnings(run.warnings[warned:])
+                warned = len(run.warnings)
                 document = run_document(run, deps)
                 show(document)
                 if run.closed_at is not None or (run.rests and run.paused):

@@ -46,6 +46,12 @@ def note(*lines: str, file: IO[Any] | None = None) -> None:
     _write(lines, file, err=file is None)
 
 
+def note_warnings(warnings: Iterable[str]) -> None:
+    """Say on stderr what is no failure, but what somebody should know."""
+    for warning in warnings:
+        note(f"Warning: {warning}")
+
+
 def put_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table for people on stdout."""
     console = Console(highlight=False, markup=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -50,6 +50,7 @@ class PlannedFile:
     unsent: Counter[OutcomeStatus] = field(default_factory=Counter)
     bad_rows: list[Reject] = field(default_factory=list)
     first_record: JsonObject | None = None
+    warnings: Sequence[str] = ()
 
     @property
     def to_send(self) -> int:
@@ -63,7 +64,7 @@ def plan_file(file: Path, usable: UsableProfile, job_rows: int | None = None) ->
         CommandError: the file cannot be used, or not be read.
     """
     dialect, mapping = bind(file, usable)
-    planned = PlannedFile()
+    planned = PlannedFile(warnings=usable.warnings(dialect.header))
     try:
         with ExitStack() as stack:
             for item in _items(stack, file, usable, dialect, mapping, job_rows):
@@ -131,6 +132,7 @@ def plan_document(
         "rejected": planned.unsent[OutcomeStatus.REJECTED],
         "skipped": planned.unsent[OutcomeStatus.SKIPPED],
         "first_record": planned.first_record,
+        "warnings": list(planned.warnings),
         "bad_rows": [
             {
                 "row": bad.row,
@@ -190,6 +192,7 @@ def _lines(document: dict[str, Any], usable: UsableProfile, expected: Forecast) 
     if document["first_record"] is not None:
         record = json.dumps(document["first_record"], ensure_ascii=False)
         lines.append(f"First     {record}")
+    lines += [f"Warning   {warning}" for warning in document["warnings"]]
     if bad_rows:
         lines += ["", f"{counted(len(bad_rows), 'row')} would not be sent:"]
     for bad in bad_rows[:BAD_ROWS_FOR_PEOPLE]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ from jobferry.commands import command
 from jobferry.csvfile.problems import FileRefused
 from jobferry.ledger.config import Connection
 from jobferry.model import Profile
+from jobferry.profile_warnings import profile_warnings, warnings_of
 from jobferry.profiles import ProfileError, check_against, validate
 from jobferry.steps.binding import bind_columns
 from jobferry.vendors import vendor_named
 from jobferry.vendors.base import Operation, Vendor
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError
-from jobferry_cli.output import put_json, put_table, put_text
+from jobferry_cli.output import note_warnings, put_json, put_table, put_text
 from jobferry_cli.stack import Stack
 
 
@@ -36,6 +38,10 @@ class UsableProfile:
     connection: Connection
     vendor: Vendor
     operation: Operation
+
+    def warnings(self, header: Sequence[str] = ()) -> list[str]:
+        """What it asks for that the vendor is not known to take, with a file of this header."""
+        return warnings_of(self.profile, self.connection, self.vendor, self.operation, header)
 
 
 def profile_document(revision: int, document: dict[str, Any]) -> dict[str, Any]:
@@ -110,24 +116,40 @@ def _read(file: Path) -> Any:
 
 @profile.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--strict", is_flag=True, help="Refuse what is only warned of otherwise.")
 @global_options
 @pass_app
-def put(app: App, file: Path) -> None:
-    """Check a profile (YAML or JSON) and keep it. Changes make a new revision."""
+def put(app: App, file: Path, strict: bool) -> None:
+    """Check a profile (YAML or JSON) and keep it. Changes make a new revision.
+
+    Fields that the operation does not list are warned of: the vendor may ignore them.
+    """
     stack = app.stack
     try:
         document = validate(_read(file))
     except ProfileError as error:
         raise _unusable(str(file), error.problems) from None
     name = document["name"]
-    _bound(stack, Profile.from_document(document, 0))
+    usable = _bound(stack, Profile.from_document(document, 0))
+    of_profile = profile_warnings(usable.profile, usable.vendor, usable.operation)
+    if strict and of_profile:
+        raise CommandError(
+            f"The profile {name} is not kept, as --strict asks:",
+            details=of_profile,
+            next_command=command("operations", usable.vendor.name),
+            error_code="strict",
+        )
+    warnings = usable.warnings()
     latest = stack.deps.ledger.config.profile(name)
     if latest is not None and latest[1] == document:
         revision = latest[0]
     else:
         revision = stack.deps.ledger.config.put_profile(name, document)
+    note_warnings(warnings)
     if app.as_json:
-        put_json(profile_document(revision, document))
+        put_json(
+            profile_document(revision, document) | ({"warnings": warnings} if warnings else {})
+        )
         return
     put_text(
         f"Profile {name} is ready, revision {revision}.",

@@ -13,7 +13,7 @@ from jobferry.steps.open_run import PRIORITIES, run_id_of
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import follow
-from jobferry_cli.output import note, put_json, put_text
+from jobferry_cli.output import note, note_warnings, put_json, put_text
 from jobferry_cli.profiles import usable_profile
 from jobferry_cli.progress import shown_upload
 from jobferry_cli.runs import put_ending
@@ -43,7 +43,9 @@ def run(
 ) -> ExitCode:
     """Upload a CSV and carry its rows. Prints the run's id, or with --wait how it ended."""
     stack = app.stack
-    bind(file, usable_profile(stack, profile_name))
+    usable = usable_profile(stack, profile_name)
+    dialect, _ = bind(file, usable)
+    note_warnings(usable.warnings(dialect.header))
     try:
         with file.open("rb") as body, shown_upload(file.stat().st_size) as sent:
             request = stack.inbox.upload(

@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "report": {"model", "csvfile"},
     "objects": {"model", "ledger", "troubles"},
     "results": {"model", "csvfile", "objects"},
+    "profile_warnings": {"model", "csvfile", "ledger", "vendors"},
     "profiles": {"model", "errors", "retrying", "vendors"},
     "connections": {"model", "ledger", "pacing", "vendors"},
 }
