@@ -112,6 +112,7 @@ def exit_code_of(document: dict[str, Any]) -> ExitCode:
         return ExitCode.ROWS_UNKNOWN
     if document["status"] == RunStatus.FAILED:
         return ExitCode.INPUT
-    if document["status"] == RunStatus.ABORTED or outcomes["failed"] or outcomes["rejected"]:
+    not_all = (RunStatus.ABORTED, RunStatus.COMPLETED_WITH_FAILURES)
+    if document["status"] in not_all or outcomes["failed"] or outcomes["rejected"]:
         return ExitCode.ROWS_FAILED
     return ExitCode.OK

@@ -15,16 +15,16 @@ import click
 
 from jobferry.csvfile.dialect import Dialect
 from jobferry.csvfile.mapping import RowMapping
-from jobferry.csvfile.planner import Boundary, ChunkSpec, PlanItem
+from jobferry.csvfile.planner import Boundary, ChunkSpec, PlanItem, superseded_rows
 from jobferry.csvfile.planner import plan as plan_rows
 from jobferry.csvfile.problems import FileRefused
-from jobferry.csvfile.reader import read_rows
+from jobferry.csvfile.reader import RowBlock, read_blocks
 from jobferry.csvfile.records import read_records
 from jobferry.csvfile.seen import SeenKeys
 from jobferry.forecast import Forecast, Terms, forecast
-from jobferry.model import JsonObject, OutcomeStatus, Reject
+from jobferry.model import JsonObject, OnDuplicate, OutcomeStatus, Reject
 from jobferry.report.figures import counted, dollars, duration, number
-from jobferry.steps.binding import chunk_limits
+from jobferry.steps.binding import chunk_limits, plan_rules
 from jobferry.steps.context import most_records
 from jobferry.steps.external_ids import add_external_ids, added_field
 from jobferry.steps.outlook import rows_per_job, terms_of
@@ -94,15 +94,23 @@ def _items(
     mapping: RowMapping,
     job_rows: int | None,
 ) -> Iterator[PlanItem]:
-    seen = None
-    if usable.profile.row_key is not None:
+    profile, operation, vendor = usable.profile, usable.operation, usable.vendor
+    limits = chunk_limits(profile, operation, vendor, mapping, job_rows)
+    seen = superseded = None
+    if profile.row_key is not None:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jobferry-")))
         seen = stack.enter_context(SeenKeys(scratch / "seen.keys"))
+        if profile.on_duplicate is OnDuplicate.LAST:
+            superseded = superseded_rows(_blocks(stack, file, dialect), mapping, limits, seen)
+            seen = None
+    rules = plan_rules(profile, operation, vendor, mapping, superseded)
+    return plan_rows(_blocks(stack, file, dialect), mapping, limits, seen, rules=rules)
+
+
+def _blocks(stack: ExitStack, file: Path, dialect: Dialect) -> Iterator[RowBlock]:
     stream = stack.enter_context(file.open("rb"))
     stream.seek(dialect.data_offset)
-    rows = read_rows(stream, dialect, offset=dialect.data_offset, row=0)
-    limits = chunk_limits(usable.profile, usable.operation, usable.vendor, mapping, job_rows)
-    return plan_rows(rows, mapping, limits, seen)
+    return read_blocks(stream, dialect, offset=dialect.data_offset, row=0)
 
 
 def _first_record(

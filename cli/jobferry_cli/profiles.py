@@ -85,7 +85,7 @@ def _bound(stack: Stack, of: Profile) -> UsableProfile:
         operation = check_against(of, vendor)
         if of.columns is not None:
             # A header that fits is the kindest there can be: what is wrong now always is.
-            bind_columns(of, operation, tuple(of.columns))
+            bind_columns(of, operation, vendor, tuple(of.columns))
     except ProfileError as error:
         raise _unusable(of.name, error.problems) from None
     except (FileRefused, LookupError) as error:

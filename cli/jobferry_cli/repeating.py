@@ -253,7 +253,7 @@ def _uploaded(
                 )
             size = file.tell()
             header = check_copy(run, usable.profile, file).header
-            bind_columns(usable.profile, usable.operation, header)
+            bind_columns(usable.profile, usable.operation, usable.vendor, header)
             with shown_upload(size) as sent:
                 request = inbox.upload(
                     file,

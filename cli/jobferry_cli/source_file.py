@@ -29,7 +29,7 @@ def bind(file: Path, usable: UsableProfile) -> tuple[Dialect, RowMapping]:
             encoding=profile.encoding,
             delimiter=profile.delimiter,
         )
-        return dialect, bind_columns(profile, usable.operation, dialect.header)
+        return dialect, bind_columns(profile, usable.operation, usable.vendor, dialect.header)
     except FileRefused as refusal:
         raise refused(file, profile.name, refusal) from None
     except OSError as error:

@@ -200,7 +200,7 @@ class Profile:
     null_values: tuple[str, ...] = ()
     """Cells that count as empty."""
     on_duplicate: OnDuplicate | None = None
-    """None: the first counts, and repeats with other cells are rejected."""
+    """None: the first counts, and a run in which others differ from it is not simply completed."""
     order: str | None = None
     """`file`: rows that change the same record take effect in the order of the file."""
     max_rejected: float = MAX_REJECTED
@@ -268,12 +268,16 @@ class Span(NamedTuple):
 
 
 class Reject(NamedTuple):
-    """A row that is not sent, and why, in words for a spreadsheet user."""
+    """A row that is not sent, and why, in words for a spreadsheet user.
+
+    unclear  it is left out, and nobody has said that it may be: the run is not simply completed
+    """
 
     row: int
     status: OutcomeStatus
     code: str
     reason: str
+    unclear: bool = False
 
 
 @dataclass(frozen=True, slots=True)

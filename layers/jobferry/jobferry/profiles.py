@@ -73,6 +73,9 @@ class _Column(BaseModel):
         moments = (ColumnType.DATE, ColumnType.DATETIME)
         if self.format is not None and self.type not in moments:
             raise ValueError("`format` is for the types date and datetime")
+        zoned = self.timezone is not None or "%z" in (self.format or "%z")
+        if self.type is ColumnType.DATETIME and not zoned:
+            raise ValueError("`format` of a datetime needs %z, or a `timezone` beside it")
         if self.timezone is not None and self.type is not ColumnType.DATETIME:
             raise ValueError("`timezone` is for the type datetime")
         if self.decimal != "." and self.type is not ColumnType.NUMBER:

@@ -70,7 +70,10 @@ def test_retry_takes_more_when_asked(shell: Shell, words: list[str], refs: list[
     failing(shell, {"r2"}, {"r3"})
     origin = shell.world.carried(things(4) + ",r5\n")
     shell.world.put_profile(
-        {"columns": {"Name": {"field": "name", "optional": True}, "Ref": "ref"}}
+        {
+            "columns": {"Name": {"field": "title", "optional": True}, "Ref": "ref"},
+            "constants": {"name": "thing"},
+        }
     )
     sent = len(shell.world.account.submissions)
     answer = shell("retry", origin.run_id, *words, "--json")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from jobferry.csvfile import lines, reader
 from jobferry.csvfile.dialect import Dialect, detect
 from jobferry.csvfile.mapping import RowMapping, compile_mapping
-from jobferry.csvfile.planner import ChunkLimits, PlanItem, plan
-from jobferry.csvfile.reader import RawRow, read_rows
+from jobferry.csvfile.planner import ChunkLimits, PlanItem, Rules, plan
+from jobferry.csvfile.reader import RawRow, read_blocks, read_rows
 from jobferry.csvfile.seen import SeenKeys
 from jobferry.model import Column, Profile
 
@@ -75,10 +75,20 @@ def planned(
     row: int = 0,
     next_chunk: int = 0,
     cut_after: int | None = None,
+    rules: Rules | None = None,
 ) -> list[PlanItem]:
     start = dialect.data_offset if offset is None else offset
-    rows = read_rows(BytesIO(data[start:]), dialect, offset=start, row=row)
-    return list(plan(rows, mapping, limits, seen, next_chunk=next_chunk, cut_after=cut_after))
+    blocks = read_blocks(BytesIO(data[start:]), dialect, offset=start, row=row)
+    items = plan(
+        blocks,
+        mapping,
+        limits,
+        seen,
+        next_chunk=next_chunk,
+        cut_after=cut_after,
+        rules=rules or Rules(),
+    )
+    return list(items)
 
 
 @contextlib.contextmanager

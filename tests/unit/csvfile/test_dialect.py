@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -51,7 +52,7 @@ def test_everything_is_found_out(
     text = csv_text(table, delimiter=delimiter, newline=newline)
     header = csv_text(table[:1], delimiter=delimiter, newline=newline)
     dialect = detect(mark + text.encode(encoding), whole=True)
-    assert dialect == Dialect(
+    assert replace(dialect, width=0, pads=False) == Dialect(
         encoding=encoding,
         delimiter=delimiter,
         newline="\r" if newline == "\r" else "\n",
@@ -87,6 +88,33 @@ def test_utf_16_whatever_the_profile_says(said: str) -> None:
     assert detect(data, whole=True, encoding=said).encoding == "utf-16-le"
     data = "名前,本文\n".encode("utf-16-be")
     assert detect(data, whole=True, encoding="utf-16-be").header == ("名前", "本文")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["sep=;", '"sep=;"', "SEP=;", "sep=;;;;", '"sep=;",,', "sep=;\t", "\ufeffsep=;", " sep=; "],
+)
+def test_the_delimiter_line_of_excel_in_all_its_forms(line: str) -> None:
+    dialect = detect(f"{line}\r\nA;B\r\n1;2\r\n".encode(), whole=True)
+    assert (dialect.delimiter, dialect.header) == (";", ("A", "B"))
+
+
+@pytest.mark.parametrize("line", ["sep=,,,", '"sep=;",,,', "sep=,"])
+def test_a_delimiter_line_that_was_saved_again(line: str) -> None:
+    dialect = detect(f"{line}\nA,B,C\n1,2,3\n".encode(), whole=True)
+    assert (dialect.delimiter, dialect.header) == (",", ("A", "B", "C"))
+
+
+@pytest.mark.parametrize(("said", "name"), [(";", "a comma"), ("\t", "a comma"), ("|", "a comma")])
+def test_a_delimiter_that_the_file_does_not_have(said: str, name: str) -> None:
+    found = refusal(b"A,B\n1,2\n", delimiter=said)
+    assert found.code == "wrong_delimiter"
+    assert name in found.message
+
+
+def test_looking_for_the_newline_takes_no_longer_for_many_quotation_marks() -> None:
+    data = b'"' + b"\na" * 120_000
+    assert refusal(data, whole=False).code == "unreadable_header"
 
 
 def test_the_delimiter_of_the_profile_wins() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from io import BytesIO
 from itertools import accumulate
 from pathlib import Path
 
@@ -7,12 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobferry.csvfile.planner import Boundary, ChunkLimits, ChunkSpec, PlanItem, json_size
-from jobferry.csvfile.reader import read_rows
+from jobferry.csvfile.planner import (
+    Boundary,
+    ChunkLimits,
+    ChunkSpec,
+    PlanItem,
+    Rules,
+    json_size,
+    superseded_rows,
+)
+from jobferry.csvfile.problems import FileRefused
+from jobferry.csvfile.reader import read_blocks
 from jobferry.csvfile.records import SourceChanged, read_records
 from jobferry.csvfile.seen import SeenKeys
-from jobferry.model import Column, OutcomeStatus, Reject, Span
+from jobferry.model import Column, ColumnType, OnDuplicate, OutcomeStatus, Reject, Span
 from tests.unit.csvfile.samples import (
+    GENEROUS,
     csv_text,
     mapping_for,
     messy_files,
@@ -63,7 +74,7 @@ def test_every_row_is_in_one_chunk_or_rejected(data: bytes, limits: ChunkLimits)
         last = items[-1]
         assert not isinstance(last, Reject)
         assert last.end_row == len(rows)
-        assert not data[last.end_offset :].strip()
+        assert not data[last.end_offset :].translate(None, b', "\r\n')
 
 
 @given(messy_files, limits)
@@ -182,7 +193,7 @@ def test_resuming_with_seen_keys_gives_the_same_plan(
     assert sum(chunk.rows for chunk in chunks_of(items)) == len(set(keys))
 
 
-@given(st.lists(st.sampled_from(["1,2", "x", ",2", '3,"4', "5,6"]), max_size=20), st.data())
+@given(st.lists(st.sampled_from(["1,2", "x,y,z", ",2", '3,"4', "5,6"]), max_size=20), st.data())
 def test_bad_rows_do_not_renumber_others(rows: list[str], data: st.DataObject) -> None:
     _, before = read("\n".join(["A,B", *rows]).encode())
     # Rows with an open quote may pair up with each other; alone they cost one row as any other.
@@ -191,19 +202,21 @@ def test_bad_rows_do_not_renumber_others(rows: list[str], data: st.DataObject) -
     place = data.draw(st.integers(0, len(rows) - 1))
     changed = [*rows[:place], '9,"open', *rows[place + 1 :]]
     _, after = read("\n".join(["A,B", *changed]).encode())
+    if any(row.count(",") != 1 for row in changed[place:]):
+        return  # what is below may be part of the cell
     assert [row.number for row in after] == [row.number for row in before]
     assert [row for row in after if row.number - 1 < place] == before[:place]
     assert [row.cells for row in after[place + 1 :]] == [row.cells for row in before[place + 1 :]]
 
 
 def test_good_rows_on_both_sides_of_a_bad_one() -> None:
-    data = b"A,B\n1,2\n\n3,4\nbad\n5,6\n"
+    data = b"A,B\n1,2\n\n3,4\n,,bad\n5,6\n"
     dialect, _ = read(data)
     items = planned(data, mapping_for(dialect, columns=COLUMNS), dialect)
     reject, chunk = items
     assert isinstance(reject, Reject)
     assert (reject.row, reject.status, reject.code) == (3, "rejected", "wrong_cell_count")
-    assert chunk == ChunkSpec(0, (Span(4, 9, 1, 2), Span(17, 4, 4, 1)), 3, 21, 4)
+    assert chunk == ChunkSpec(0, (Span(4, 9, 1, 2), Span(19, 4, 4, 1)), 3, 23, 4)
 
 
 def test_chunks_end_at_the_record_limit() -> None:
@@ -246,7 +259,7 @@ def test_a_record_may_be_bounded_by_itself(most: int | None, rejected: list[int]
 
 
 def test_many_bad_rows_have_boundaries_too() -> None:
-    data = b"A,B\n" + b"bad\n" * 25
+    data = b"A,B\n" + b",,b\n" * 25
     dialect, _ = read(data)
     mapping = mapping_for(dialect, columns=COLUMNS)
     items = planned(data, mapping, dialect, limits=ChunkLimits(5, 1000, max_rows_spanned=10))
@@ -260,7 +273,7 @@ def test_a_header_only_file_is_an_empty_plan() -> None:
 
 
 def test_repeats_are_skipped_and_only_good_rows_count(tmp_path: Path) -> None:
-    data = b"B,A\n,k\n1,\nx,k\ny,K\nz,k\n"
+    data = b"B,A\n,k\n1,\nx,k\ny,K\nx, k\nz,k\n"
     dialect, _ = read(data)
     columns = {"A": Column("a"), "B": Column("b")}
     mapping = mapping_for(dialect, columns=columns, row_key="A")
@@ -270,8 +283,84 @@ def test_repeats_are_skipped_and_only_good_rows_count(tmp_path: Path) -> None:
         (1, OutcomeStatus.REJECTED, "missing_value"),
         (2, OutcomeStatus.REJECTED, "missing_row_key"),
         (5, OutcomeStatus.SKIPPED, "duplicate_row_key"),
+        (6, OutcomeStatus.SKIPPED, "conflicting_row_key"),
     ]
+    assert [reject.unclear for reject in rejects_of(items)] == [False, False, False, True]
     assert "row 3" in rejects_of(items)[2].reason
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ("first", {2: ("skipped", "duplicate_row_key"), 3: ("skipped", "conflicting_row_key")}),
+        ("reject", {2: ("rejected", "duplicate_row_key"), 3: ("rejected", "conflicting_row_key")}),
+    ],
+)
+def test_what_becomes_of_repeats(
+    tmp_path: Path, policy: str, expected: dict[int, tuple[str, str]]
+) -> None:
+    data = b'A,B\n1002,x\n01002,x\n" 1002",y\n'
+    dialect, _ = read(data)
+    columns = {"A": Column("id", ColumnType.INTEGER), "B": Column("b")}
+    mapping = mapping_for(dialect, columns=columns, row_key="A")
+    rules = Rules(on_duplicate=OnDuplicate(policy))
+    with SeenKeys(tmp_path / "seen.keys") as seen:
+        items = planned(data, mapping, dialect, seen=seen, rules=rules)
+    assert {r.row: (r.status, r.code) for r in rejects_of(items)} == expected
+
+
+@given(st.lists(st.sampled_from(["a,1", "a,2", "b,1", "c,1", ",1"]), max_size=30))
+def test_the_last_of_several_rows_counts_where_the_profile_says_so(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[str]
+) -> None:
+    data = "\n".join(["A,B", *rows]).encode()
+    dialect, _ = read(data)
+    mapping = mapping_for(dialect, columns=COLUMNS, row_key="A")
+    blocks = read_blocks(BytesIO(data[4:]), dialect, offset=4, row=0)
+    path = tmp_path_factory.mktemp("seen") / "seen.keys"
+    with SeenKeys(path) as seen:
+        superseded = superseded_rows(blocks, mapping, GENEROUS, seen)
+    items = planned(data, mapping, dialect, rules=Rules(superseded=superseded))
+    sent = [rows[row - 1] for chunk in chunks_of(items) for row in rows_of(chunk)]
+    last = {row[0]: row for row in rows if row[0] != ","}
+    assert sorted(sent) == sorted(last.values())
+    skipped = [reject for reject in rejects_of(items) if reject.status == "skipped"]
+    assert len(sent) + len(skipped) == sum(row[0] != "," for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("bad", "rows", "refused"),
+    [
+        (range(901), 1_000, True),
+        (range(900), 1_000, False),
+        (range(999), 999, False),
+        (range(2_000, 11_500), 20_000, False),
+        (range(10_000, 19_500), 20_000, True),
+    ],
+)
+def test_a_file_most_rows_of_which_are_rejected_is_refused(
+    bad: range, rows: int, *, refused: bool
+) -> None:
+    data = b"A,B\n" + b"".join(b",2\n" if n in bad else b"1,2\n" for n in range(rows))
+    dialect, _ = read(data[:400])
+    mapping = mapping_for(dialect, columns=COLUMNS)
+    rules = Rules(max_rejected=0.9)
+    if not refused:
+        assert len(rejects_of(planned(data, mapping, dialect, rules=rules))) == len(bad)
+        return
+    with pytest.raises(FileRefused, match="missing_value") as caught:
+        planned(data, mapping, dialect, rules=rules)
+    assert caught.value.code == "too_many_rejected"
+    assert len(rejects_of(planned(data, mapping, dialect))) == len(bad)
+
+
+def test_rows_that_no_request_takes_together_are_parted() -> None:
+    data = b"A,B\n" + b"1,x\n" * 3 + b"2,y\n" * 2 + b"3,x\n"
+    dialect, _ = read(data)
+    mapping = mapping_for(dialect, columns=COLUMNS)
+    rules = Rules(group_of=lambda record: record["b"]["c"])
+    items = planned(data, mapping, dialect, rules=rules)
+    assert [chunk.rows for chunk in chunks_of(items)] == [3, 2, 1]
 
 
 def test_repeats_are_found_across_batches(tmp_path: Path) -> None:
@@ -288,7 +377,7 @@ def test_rows_that_are_not_as_planned_are_not_sent() -> None:
     data = b"A,B\n1,2\n3,4\n"
     dialect, _ = read(data)
     mapping = mapping_for(dialect, columns=COLUMNS)
-    for changed in (b"1,2\n3;4;5", b"1,2\n\n\n\n\n", b"1,2\n3,", b"1,2\n,44\n"):
+    for changed in (b"1,2\n3,4,5", b"1,2\n\n\n\n\n", b"1,2\n3,", b"1,2\n,44\n"):
         with pytest.raises(SourceChanged):
             read_records(changed, 4, [Span(4, 8, 1, 2)], dialect, mapping)
 
@@ -307,5 +396,5 @@ def test_planning_reads_no_more_than_it_needs() -> None:
 
     source = Counted()
     with small_limits(block=1024):
-        next(read_rows(source, dialect, offset=4, row=0))
+        next(read_blocks(source, dialect, offset=4, row=0))
     assert source.taken == 1024

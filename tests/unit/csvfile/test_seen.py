@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,13 @@ from hypothesis import strategies as st
 
 from jobferry.csvfile.digestindex import DIGEST_BYTES, DigestIndex
 from jobferry.csvfile.seen import SeenKeys, SeenKeysStale
+
+
+def added(seen: SeenKeys, rows: Sequence[tuple[int, str]]) -> dict[int, int]:
+    """The rows that repeat a key, and the first row that had it."""
+    found = seen.add([row for row, _ in rows], [key for _, key in rows], [0] * len(rows))
+    assert all(repeat.same for repeat in found.values())
+    return {row: repeat.row for row, repeat in found.items()}
 
 
 @given(
@@ -27,7 +35,7 @@ def test_repeats_are_found_exactly(
     found: dict[int, int] = {}
     with SeenKeys(tmp_path_factory.mktemp("seen") / "seen.keys", slots=slots) as seen:
         for start in range(0, len(rows), batch):
-            found |= seen.add(rows[start : start + batch])
+            found |= added(seen, rows[start : start + batch])
         assert all(seen.first_row(key) == firsts[key] for key in keys)
         assert seen.first_row("never met") is None
     assert found == {row: firsts[key] for row, key in rows if firsts[key] != row}
@@ -40,16 +48,26 @@ def test_going_on_from_any_saved_row_changes_nothing(
     path = tmp_path_factory.mktemp("seen") / "seen.keys"
     rows = list(enumerate(keys, start=1))
     with SeenKeys(path, slots=8) as seen:
-        expected = seen.add(rows)
+        expected = added(seen, rows)
     saved_to = data.draw(st.integers(1, len(rows)))
     complete_to = data.draw(st.integers(1, saved_to))
     more = data.draw(st.integers(saved_to, len(rows)))
     with SeenKeys(path, slots=8) as seen:
-        seen.add(rows[:more])
+        added(seen, rows[:more])
         seen.save(saved_to)
     with SeenKeys(path, complete_to=complete_to, slots=8) as seen:
-        found = seen.add(rows[complete_to:])
+        found = added(seen, rows[complete_to:])
     assert found == {row: first for row, first in expected.items() if row > complete_to}
+
+
+def test_repeats_with_other_cells_are_told_apart(tmp_path: Path) -> None:
+    with SeenKeys(tmp_path / "seen.keys") as seen:
+        assert seen.add([1, 2], ["a", "b"], [7, 8]) == {}
+        assert seen.add([3, 4, 5], ["a", "a", "b"], [7, 9, 8]) == {
+            3: (1, True),
+            4: (1, False),
+            5: (2, True),
+        }
 
 
 def test_digests_that_look_alike_in_the_table_are_told_apart(tmp_path: Path) -> None:
@@ -75,20 +93,20 @@ def test_a_digest_may_begin_with_zeros(tmp_path: Path) -> None:
 
 def test_nothing_but_the_file_is_left(tmp_path: Path) -> None:
     with SeenKeys(tmp_path / "seen.keys", slots=4) as seen:
-        seen.add([(row, f"key {row}") for row in range(1, 50)])
+        added(seen, [(row, f"key {row}") for row in range(1, 50)])
     assert [path.name for path in tmp_path.iterdir()] == ["seen.keys"]
 
 
 def test_a_saved_copy_goes_on_where_it_is_told(tmp_path: Path) -> None:
     path, copy = tmp_path / "seen.keys", tmp_path / "copy.keys"
     with SeenKeys(path) as seen:
-        seen.add([(1, "a"), (2, "b"), (3, "c")])
+        added(seen, [(1, "a"), (2, "b"), (3, "c")])
         seen.save(2)
         shutil.copy(path, copy)
-        seen.add([(4, "d")])
+        added(seen, [(4, "d")])
     with SeenKeys(copy, complete_to=2) as seen:
         assert [seen.first_row(key) for key in "abcd"] == [1, 2, None, None]
-        assert seen.add([(3, "c"), (4, "a")]) == {4: 1}
+        assert added(seen, [(3, "c"), (4, "a")]) == {4: 1}
         seen.save(4)
     with SeenKeys(copy, complete_to=1) as seen:
         assert [seen.first_row(key) for key in "abc"] == [1, None, None]
@@ -99,12 +117,12 @@ def test_a_file_that_cannot_be_trusted_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SeenKeysStale):
         SeenKeys(path, complete_to=1)
     with SeenKeys(path) as seen:
-        seen.add([(1, "a")])
+        added(seen, [(1, "a")])
         seen.save(1)
     with pytest.raises(SeenKeysStale):
         SeenKeys(path, complete_to=2)
     with SeenKeys(path, complete_to=1) as seen:
-        seen.add([(2, "b")])
+        added(seen, [(2, "b")])
     with pytest.raises(SeenKeysStale):
         SeenKeys(path, complete_to=1)
     for damaged in (b"", b"short", b"no digests" * 1000):
@@ -116,7 +134,7 @@ def test_a_file_that_cannot_be_trusted_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_lost_its_end_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "seen.keys"
     with SeenKeys(path) as seen:
-        seen.add([(1, "a"), (2, "b")])
+        added(seen, [(1, "a"), (2, "b")])
         seen.save(9)
     whole = path.read_bytes()
     with SeenKeys(path, complete_to=9) as seen:
@@ -129,7 +147,7 @@ def test_a_file_that_lost_its_end_is_refused(tmp_path: Path) -> None:
 def test_starting_anew_forgets_everything(tmp_path: Path) -> None:
     path = tmp_path / "seen.keys"
     with SeenKeys(path) as seen:
-        seen.add([(1, "a")])
+        added(seen, [(1, "a")])
         seen.save(1)
     with SeenKeys(path) as seen:
         assert seen.first_row("a") is None

@@ -35,13 +35,15 @@ def profile_of(**settings: Any) -> Profile:
 def field_of(profile: Profile) -> str:
     operation = ZENDESK_SUPPORT.operation(profile.operation)
     assert operation is not None
-    return added_field(profile, operation, bind_columns(profile, operation, HEADER))
+    return added_field(
+        profile, operation, bind_columns(profile, operation, ZENDESK_SUPPORT, HEADER)
+    )
 
 
 def limits_of(profile: Profile) -> ChunkLimits:
     operation = ZENDESK_SUPPORT.operation(profile.operation)
     assert operation is not None
-    mapping = bind_columns(profile, operation, HEADER)
+    mapping = bind_columns(profile, operation, ZENDESK_SUPPORT, HEADER)
     return chunk_limits(profile, operation, ZENDESK_SUPPORT, mapping)
 
 

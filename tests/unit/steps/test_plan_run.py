@@ -143,6 +143,7 @@ def test_a_plan_of_many_pages_is_written_as_it_grows(world: World) -> None:
 
 
 def test_many_bad_rows_are_written_as_they_come(world: World) -> None:
+    world.put_profile({"max_rejected": 1})
     body = "Name,Ref\n" + ",r\n" * 1_300
     run_id = opened(world, body)
     assert world.plan(run_id) == {"run_id": run_id, "state": "nothing_to_send", "lanes": []}

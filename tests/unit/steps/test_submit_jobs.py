@@ -179,7 +179,9 @@ class TestDeadline:
 
 class TestRefused:
     def test_a_refused_chunk_fails_and_the_others_go_on(self, world: World) -> None:
-        world.account.will_reply(Act.ACCEPT, Reply(Act.REFUSE, code="BadBody", message="No."))
+        world.account.will_reply(
+            Act.ACCEPT, Reply(Act.REFUSE, code="BadBody", message="No.", http_status=405)
+        )
         run = world.carried(things(10))
         assert run.status is RunStatus.COMPLETED_WITH_FAILURES
         failed = {r: o for r, o in world.outcomes(run.run_id).items() if o.status is FAILED}

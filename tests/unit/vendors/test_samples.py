@@ -37,7 +37,7 @@ def test_a_sample_becomes_one_request(name: str) -> None:
     operation = check_against(profile, ZENDESK_SUPPORT)
     text = (ROOT / "events" / f"{name}.csv").read_text()
     header, *rows = csv.reader(io.StringIO(text, newline=""))
-    mapping = bind_columns(profile, operation, header)
+    mapping = bind_columns(profile, operation, ZENDESK_SUPPORT, header)
     good = [
         mapping.record(cells)
         for cells in rows

@@ -31,7 +31,7 @@ def test_records_of_custom_objects_are_bounded_by_themselves() -> None:
         operation = ZENDESK_SUPPORT.operation(name)
         assert operation is not None
         profile = Profile(name="p", connection="c", operation=name)
-        mapping = bind_columns(profile, operation, header)
+        mapping = bind_columns(profile, operation, ZENDESK_SUPPORT, header)
         limits = chunk_limits(profile, operation, ZENDESK_SUPPORT, mapping)
         bounds[name] = limits.max_record_bytes
 
@@ -42,5 +42,5 @@ def test_a_job_merges_one_row() -> None:
     merge = OPERATIONS["tickets.merge"]
     profile = Profile(name="p", connection="c", operation=merge.name, batch_size=50)
 
-    mapping = bind_columns(profile, merge, ("id", "target_id"))
+    mapping = bind_columns(profile, merge, ZENDESK_SUPPORT, ("id", "target_id"))
     assert chunk_limits(profile, merge, ZENDESK_SUPPORT, mapping).max_records == 1

@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 DIGEST_BYTES = 16
+KEY_BYTES = 12
+"""Bytes of a digest that tell keys apart; the rest says something of the row that has the key."""
 
 SLOTS = 1 << 24
 """128 MB of memory at the most: ten million digests fill three fifths of them."""
@@ -54,9 +56,9 @@ class DigestIndex:
         Returns, for each row whose digest an earlier row has, the number of that row.
         """
         repeats: dict[int, int] = {}
-        slots, mask = self._slots, self._size - 1
+        slots, mask, free = self._slots, self._size - 1, self._most - self._taken
         # Of each digest the first of its two words.
-        words = memoryview(digests).cast("Q")[::2]
+        words = memoryview(digests).cast("Q").tolist()[::2]
         for row, word in enumerate(words, start=first_row):
             if not word or self._on_disk:
                 digest = _at(digests, row - first_row)
@@ -74,10 +76,11 @@ class DigestIndex:
                 place = (place + 1) & mask
             else:
                 slots[place] = tag | row
-                self._taken += 1
-                if self._taken >= self._most:
+                free -= 1
+                if not free:
                     self._move_to_disk()
-                    slots = self._slots
+                    slots, free = self._slots, self._most
+        self._taken = self._most - free
         return repeats
 
     def find(self, digest: bytes) -> int | None:
@@ -132,7 +135,7 @@ class DigestIndex:
             place = (place + len(some) // _SLOT_BYTES) & (self._size - 1)
 
     def _is_at(self, row: int, digest: bytes) -> bool:
-        return os.pread(self._file, DIGEST_BYTES, row * DIGEST_BYTES) == digest
+        return os.pread(self._file, KEY_BYTES, row * DIGEST_BYTES) == digest[:KEY_BYTES]
 
 
 def _at(digests: bytes | bytearray, number: int) -> bytes:

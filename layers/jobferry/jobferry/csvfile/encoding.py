@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+from enum import Enum
+from functools import cache
 from typing import NamedTuple
 
 from jobferry.csvfile.problems import FileRefused, RefusalCode
@@ -10,7 +12,6 @@ from jobferry.csvfile.problems import FileRefused, RefusalCode
 UTF_8 = "utf-8"
 UTF_16_LE = "utf-16-le"
 UTF_16_BE = "utf-16-be"
-CP1252 = "cp1252"
 
 _MARKS = (
     (codecs.BOM_UTF8, UTF_8),
@@ -69,12 +70,24 @@ class Detected(NamedTuple):
     mark_bytes: int
 
 
+class Kind(Enum):
+    """How an encoding can be cut into lines."""
+
+    UTF = "utf"
+    """Text and bytes tell each other: the size of a line is that of its text, encoded."""
+    SINGLE = "single"
+    """One byte a character."""
+    MULTI = "multi"
+    """ASCII and longer characters, none of which holds the byte of a line break."""
+
+
 def detect_encoding(sample: bytes, *, said: str | None) -> Detected:
     """The encoding of the text that starts with `sample`.
 
-    A byte order mark always wins: it is never there by accident. Then what the profile says,
-    then UTF-16 when every other byte is NUL, then UTF-8. Whether the bytes really are UTF-8 is
-    found out by decoding them.
+    A byte order mark always wins: it is never there by accident. Then UTF-16 when every other byte
+    is NUL, then UTF-8 where bytes beyond ASCII form it throughout, which other text does not by
+    accident; then what the profile says, then UTF-8. Whether the bytes really are UTF-8 is found
+    out by decoding them.
 
     Raises FileRefused for workbooks, archives, web pages, other binaries and unknown encodings.
     """
@@ -83,18 +96,80 @@ def detect_encoding(sample: bytes, *, said: str | None) -> Detected:
     for mark, marked in _MARKS:
         if sample.startswith(mark):
             return Detected(marked, len(mark))
-    if encoding in (UTF_16_LE, UTF_16_BE):
+    if encoding is not None and not is_like_ascii(encoding):
         return Detected(encoding, 0)
     unmarked = _unmarked(sample)
-    return Detected(encoding if encoding and unmarked == UTF_8 else unmarked, 0)
+    if encoding is None or unmarked != UTF_8 or (not sample.isascii() and is_utf_8(sample)):
+        return Detected(unmarked, 0)
+    return Detected(encoding, 0)
+
+
+def is_utf_8(data: bytes) -> bool:
+    """Whether bytes are UTF-8; they may end inside a character."""
+    try:
+        codecs.getincrementaldecoder(UTF_8)().decode(data)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def kind_of(encoding: str) -> Kind:
+    """How an encoding that `detect_encoding` has found can be cut into lines."""
+    return _kind(encoding) or Kind.UTF
 
 
 def is_text_codec(name: str) -> bool:
-    """Whether Python knows a text encoding of this name."""
+    """Whether files in an encoding of this name can be read."""
+    return _kind(name) is not None
+
+
+@cache
+def is_like_ascii(encoding: str) -> bool:
+    """Whether ASCII text has the same bytes in this encoding."""
+    return bytes(range(128)).decode("ascii").encode(encoding, "replace") == bytes(range(128))
+
+
+@cache
+def _kind(encoding: str) -> Kind | None:
+    """How an encoding can be cut into lines; None: it cannot, or it is none of text."""
+    name = _codec_name(encoding)
+    if name is None or name in _STATEFUL:
+        return None
+    if name.startswith(("utf-8", "utf-16", "utf-32")):
+        return Kind.UTF
+    if all(_characters_of(bytes([byte]), name) in (None, 1) for byte in range(256)):
+        return Kind.SINGLE
+    return Kind.MULTI if is_like_ascii(name) else None
+
+
+_STATEFUL = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "utf-7"})
+"""Codecs of Python that are no encodings of files, or whose bytes mean what came before them."""
+
+
+def _codec_name(encoding: str) -> str | None:
     try:
-        return bool("a".encode(name)) and codecs.lookup(name)._is_text_encoding
-    except (LookupError, UnicodeError, ValueError, TypeError):
-        return False
+        if isinstance("".encode(encoding), bytes):
+            return codecs.lookup(encoding).name
+    except (LookupError, UnicodeError, ValueError):
+        pass
+    return None
+
+
+def _characters_of(data: bytes, name: str) -> int | None:
+    try:
+        return len(codecs.getincrementaldecoder(name)().decode(data))
+    except UnicodeError:
+        return None
+
+
+def two_encodings(encoding: str, where: str) -> FileRefused:
+    """The refusal for a file some lines of which are UTF-8, and others are not."""
+    return FileRefused(
+        RefusalCode.TWO_ENCODINGS,
+        f"The file is read as {encoding.upper()}, as the profile says, but the text {where} is "
+        "UTF-8. If all of the file is UTF-8, take `encoding` out of the profile; else the file was "
+        f"put together from two: save both anew and join them. {_SAVE_AS}",
+    )
 
 
 def wrong_bytes(encoding: str, where: str) -> FileRefused:
@@ -113,21 +188,18 @@ def wrong_bytes(encoding: str, where: str) -> FileRefused:
 
 
 def _known(said: str) -> str:
-    try:
-        name = codecs.lookup(said).name
-    except LookupError:
-        name = said
-    if name in ("utf-8", "utf-8-sig"):
-        return UTF_8
-    if name in ("utf-16", UTF_16_LE):
-        return UTF_16_LE
-    if name in (UTF_16_BE, CP1252):
-        return name
-    raise FileRefused(
-        RefusalCode.UNKNOWN_ENCODING,
-        "The profile names an encoding that cannot be used. "
-        "Choose utf-8, utf-16-le, utf-16-be or cp1252, or leave it out.",
-    )
+    name = _codec_name(said)
+    if name is None or _kind(said) is None:
+        raise FileRefused(
+            RefusalCode.UNKNOWN_ENCODING,
+            "The profile names an encoding that cannot be used. Choose one that Python knows, such "
+            "as cp1252, gbk or shift_jis, or leave it out for UTF-8 and UTF-16.",
+        )
+    return _FORMS.get(name, name)
+
+
+_FORMS = {"utf-8-sig": UTF_8, "utf-16": UTF_16_LE, "utf-32": "utf-32-le"}
+"""Encodings that look for a byte order mark, and what they are without one."""
 
 
 def _refuse_foreign(sample: bytes) -> None:

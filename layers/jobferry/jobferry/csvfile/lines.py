@@ -10,7 +10,7 @@ import codecs
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from jobferry.csvfile.encoding import CP1252, UTF_8
+from jobferry.csvfile.encoding import UTF_8, Kind, is_like_ascii, is_utf_8, kind_of
 
 BLOCK_BYTES = 256 * 1024
 LINE_LIMIT = 1024 * 1024
@@ -28,20 +28,29 @@ class ByteStream(Protocol):
 class LineBlock(NamedTuple):
     """Some consecutive physical lines.
 
-    texts  the lines with their newline; only the very last of the file may lack it
-    sizes  bytes of each in the file, also of a line whose text was cut
-    nul    a NUL may be in one of them
-    last   the file ends after these lines
+    texts   the lines with their newline; only the very last of the file may lack it
+    sizes   bytes of each in the file, also of a line whose text was cut
+    plain   nothing in them needs a closer look: no NUL, no blank before a quotation mark
+    ascii   nothing in them but ASCII
+    last    the file ends after these lines
     """
 
     texts: list[str]
     sizes: list[int]
-    nul: bool
+    plain: bool
+    ascii: bool
     last: bool
 
 
 class WrongBytes(Exception):
-    """Bytes that are not of the encoding. All lines before them have been handed out."""
+    """Bytes that are not of the encoding. All lines before them have been handed out.
+
+    two_encodings  they are UTF-8, in a file that is read as something else
+    """
+
+    def __init__(self, *, two_encodings: bool = False) -> None:
+        super().__init__()
+        self.two_encodings = two_encodings
 
 
 def split_lines(text: str, newline: str) -> tuple[list[str], str]:
@@ -56,10 +65,15 @@ def read_lines(stream: ByteStream, encoding: str, newline: str) -> Iterator[Line
 
     Raises WrongBytes after the last line that could be read.
     """
+    kind = kind_of(encoding)
+    if kind is Kind.MULTI:
+        yield from _read_by_bytes(stream, encoding, newline)
+        return
     decoder = codecs.getincrementaldecoder(encoding)()
+    may_be_mixed = kind is Kind.SINGLE and is_like_ascii(encoding)
     rest = ""
     dropped = 0
-    failure: UnicodeDecodeError | None = None
+    failure: WrongBytes | None = None
     ended = False
     while not ended:
         data = stream.read(BLOCK_BYTES)
@@ -67,29 +81,90 @@ def read_lines(stream: ByteStream, encoding: str, newline: str) -> Iterator[Line
         try:
             text = decoder.decode(data, final=ended)
         except UnicodeDecodeError as error:
-            failure = error
+            failure = WrongBytes()
             text = error.object[: error.start].decode(encoding)
         text = rest + text
         texts, rest = split_lines(text, newline)
         if ended and rest and failure is None:
             texts.append(rest)
-        sizes = _sizes(texts, encoding, ascii_only=text.isascii())
+        is_ascii = text.isascii()
+        if may_be_mixed and not is_ascii:
+            readable = _before_utf_8(texts, encoding)
+            if readable < len(texts):
+                failure = WrongBytes(two_encodings=True)
+                del texts[readable:]
+        sizes = _sizes(texts, encoding, ascii_only=is_ascii)
         if dropped and texts:
             sizes[0] += dropped
             dropped = 0
-        yield LineBlock(texts, sizes, nul="\0" in text, last=ended and failure is None)
+        yield LineBlock(texts, sizes, _is_plain(text), is_ascii, ended and failure is None)
         if failure is not None:
-            raise WrongBytes from failure
+            raise failure
         if len(rest) > LINE_LIMIT:
             dropped += _size(rest[KEPT_OF_LONG_LINE:], encoding)
             rest = rest[:KEPT_OF_LONG_LINE]
 
 
+def _read_by_bytes(stream: ByteStream, encoding: str, newline: str) -> Iterator[LineBlock]:
+    """The same for encodings whose text does not tell how many bytes it had."""
+    end = newline.encode("ascii")
+    rest = b""
+    dropped = 0
+    ended = False
+    while not ended:
+        data = stream.read(BLOCK_BYTES)
+        ended = not data
+        parts = (rest + data).split(end)
+        rest = parts.pop()
+        lines = [part + end for part in parts]
+        if ended and rest:
+            lines.append(rest)
+        texts, failure = _decoded(lines, encoding)
+        sizes = [len(line) for line in lines[: len(texts)]]
+        if dropped and texts:
+            sizes[0] += dropped
+            dropped = 0
+        plain, is_ascii = all(map(_is_plain, texts)), all(map(str.isascii, texts))
+        yield LineBlock(texts, sizes, plain, is_ascii, ended and failure is None)
+        if failure is not None:
+            raise failure
+        if len(rest) > LINE_LIMIT:
+            kept = rest[:KEPT_OF_LONG_LINE].decode(encoding, "ignore").encode(encoding)
+            dropped += len(rest) - len(kept)
+            rest = kept
+
+
+def _decoded(lines: list[bytes], encoding: str) -> tuple[list[str], WrongBytes | None]:
+    """The texts of lines up to the first that cannot be read."""
+    texts: list[str] = []
+    for line in lines:
+        try:
+            texts.append(line.decode(encoding))
+        except UnicodeDecodeError:
+            return texts, WrongBytes()
+    return texts, None
+
+
+_ODD = (' "', '\t"', '\xa0"')
+
+
+def _is_plain(text: str) -> bool:
+    return "\0" not in text and ('"' not in text or not any(odd in text for odd in _ODD))
+
+
+def _before_utf_8(texts: list[str], encoding: str) -> int:
+    """How many lines stand before the first whose bytes, read as something else, are UTF-8."""
+    for place, text in enumerate(texts):
+        if not text.isascii() and is_utf_8(text.encode(encoding)):
+            return place
+    return len(texts)
+
+
 def _size(line: str, encoding: str) -> int:
-    return len(line) if encoding == CP1252 else len(line.encode(encoding))
+    return len(line) if kind_of(encoding) is Kind.SINGLE else len(line.encode(encoding))
 
 
 def _sizes(lines: list[str], encoding: str, *, ascii_only: bool) -> list[int]:
-    if encoding == CP1252 or (encoding == UTF_8 and ascii_only):
+    if (encoding == UTF_8 and ascii_only) or kind_of(encoding) is Kind.SINGLE:
         return list(map(len, lines))
     return [len(line.encode(encoding)) for line in lines]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from jobferry.csvfile.celltypes import LEFT_OUT, CellError, Parse, cell_parser, missing_value
+from jobferry.csvfile.blanks import ENDS, INVISIBLE, invisible_in, is_blank
+from jobferry.csvfile.celltypes import LEFT_OUT, Parse, cell_parser, missing_value
 from jobferry.csvfile.fieldpath import (
     FieldPath,
     PathConflict,
@@ -15,7 +17,10 @@ from jobferry.csvfile.fieldpath import (
     parse_path,
     put,
 )
+from jobferry.csvfile.garbled import is_garbled
 from jobferry.csvfile.problems import (
+    CUT_MARK,
+    CellError,
     FileRefused,
     Problem,
     RefusalCode,
@@ -23,7 +28,7 @@ from jobferry.csvfile.problems import (
     column_letters,
 )
 from jobferry.csvfile.safe import undefuse
-from jobferry.model import Column, ColumnType, JsonObject, Profile
+from jobferry.model import Column, ColumnType, Empty, JsonObject, Profile
 
 RESULT_COLUMNS = (
     "jobferry_row",
@@ -34,7 +39,14 @@ RESULT_COLUMNS = (
 )
 """Columns that result files add. A file that has one is taken for a result file that was mended."""
 
+Judge = Callable[[JsonObject], tuple[str, str] | None]
+"""A record → why the vendor cannot take it in any request: a code and a sentence."""
+
 _NAMED_COLUMNS = 10
+_GOOD_CELLS = 50_000
+"""Cells of a column that are remembered as good."""
+_IDS = frozenset({"id", "external_id", "phone", "mobile", "shared_phone_number"})
+"""Fields whose numbers are names: a digit more or less means another record."""
 
 
 class RowRejected(Exception):
@@ -47,13 +59,54 @@ class RowRejected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """One mapped column of this very file. `parse` None: the cell is carried as it stands."""
+    """One mapped column of this very file.
+
+    header  its name as the file writes it
+    parse   None: the cell is carried as it stands
+    nulls   cells that count as empty
+    good    cells that were read without an objection
+    """
 
     index: int
     name: str
+    header: str
     path: FieldPath
-    optional: bool
+    when_empty: Empty
     parse: Parse | None
+    nulls: frozenset[str]
+    key: bool
+    good: set[str] = field(default_factory=set)
+
+    def is_empty(self, cell: str) -> bool:
+        text = cell.strip(ENDS)
+        return not text or text in self.nulls
+
+    def value(self, cell: str) -> object:
+        """What is sent for a cell. Raises CellError."""
+        if self.is_empty(cell):
+            if self.when_empty is Empty.REJECT:
+                raise missing_value()
+            return None if self.when_empty is Empty.CLEAR else LEFT_OUT
+        return self.parse(cell) if self.parse else cell
+
+    def bad_cells(self, cells: Sequence[str]) -> set[str]:
+        """The cells that cannot be read; all others can."""
+        if self.key and not self.nulls and "+" not in "".join(cells):
+            return set()  # no number of a spreadsheet is among them, and any other text is a key
+        new = set(cells) - self.good
+        bad = {cell for cell in new if not self._reads(cell)}
+        if len(self.good) + len(new) > _GOOD_CELLS:
+            self.good.clear()
+        if len(new) <= _GOOD_CELLS:
+            self.good.update(new - bad)
+        return bad
+
+    def _reads(self, cell: str) -> bool:
+        try:
+            self.value(cell)
+        except CellError:
+            return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +114,14 @@ class _RowKey:
     index: int
     name: str
     folded: bool
+    field: _Field | None
 
 
 class RowMapping:
     """A profile's columns bound to the header of one file. Made by `compile_mapping`.
 
     key_name     header of the row_key column, None when the profile has none
+    filled       the fields that a column or a constant fills, or something inside them
     fixed_bytes  at least as many as a record's compact JSON has beyond six times the bytes that
                  its row has in the file
     """
@@ -78,96 +133,197 @@ class RowMapping:
         row_key: _RowKey | None,
         *,
         defused: bool,
+        required: Sequence[Sequence[str]] = (),
+        judge: Judge | None = None,
     ) -> None:
         self._fields = tuple(fields)
         self._constants = constants
         self._row_key = row_key
         self._defused = defused
-        needed = [field.index for field in fields if not field.optional]
-        self._needed = tuple([*needed, row_key.index] if row_key else needed)
-        self._parsers = tuple((f.index, f.parse) for f in fields if f.parse is not None)
+        self._judge = judge
+        needed = [f.index for f in fields if f.when_empty is Empty.REJECT]
+        self._needed = tuple(dict.fromkeys([*needed, row_key.index] if row_key else needed))
+        self._checked = tuple(f for f in fields if f.parse is not None or f.nulls)
+        self._headers = tuple({f.index: fold_name(f.header) for f in fields}.items())
+        self._groups = tuple(self._open_groups(required))
         self.key_name = row_key.name if row_key else None
-        self.fixed_bytes = _json_bytes(self._template())
+        template = self._template()
+        self.filled = frozenset(template)
+        self.fixed_bytes = _json_bytes(template)
 
     def check(self, cells: Sequence[str]) -> Problem | None:
         """What keeps the row from becoming a record: all of it in one sentence each, or None.
 
-        cells  as many as the header has columns
+        Args:
+            cells: as many as the header has columns.
+
+        Raises:
+            FileRefused: the file has come back from a spreadsheet with its letters garbled.
         """
         plain = self._plain(cells)
-        for index in self._needed:
-            cell = plain[index]
-            if not cell or cell.isspace():
-                return self._complaint(plain)
+        for cell in plain:
+            if cell.startswith(CUT_MARK):
+                return _cut()
+        if self._defused:
+            _refuse_garbled(plain)
+        if self._repeats_header(plain):
+            return Problem(
+                RejectCode.REPEATED_HEADER,
+                "The row repeats the header. Delete it, or leave it: it is not sent.",
+            )
         try:
-            for index, parse in self._parsers:
-                cell = plain[index]
-                if cell and not cell.isspace():
-                    parse(cell)
+            for index in self._needed:
+                if is_blank(plain[index]):
+                    return self._complaint(plain)
+            for each in self._checked:
+                each.value(plain[each.index])
         except CellError:
             return self._complaint(plain)
+        for group, names in self._groups:
+            if all(each.is_empty(plain[each.index]) for each in group):
+                return Problem(
+                    RejectCode.MISSING_VALUE,
+                    f"The vendor needs {' or '.join(names)}: fill the cell of "
+                    f"{' or '.join(each.name for each in group)}.",
+                )
+        if self._judge is not None:
+            found = self._judge(self._record(plain))
+            if found is not None:
+                return Problem(RejectCode.VENDOR_RULE, found[1], found[0])
         return None
 
-    def key(self, cells: Sequence[str]) -> str:
-        """The row's key, folded if the vendor compares it so; empty when the profile has none."""
-        if self._row_key is None:
-            return ""
-        cell = cells[self._row_key.index]
+    def suspects(self, columns: Sequence[Sequence[str]], *, ascii_only: bool) -> set[int]:
+        """The rows of a block, by place, that `check` may object to; it does not to the others.
+
+        Args:
+            columns: the cells of the block, column by column, as many as the header has.
+            ascii_only: no cell holds anything but ASCII.
+        """
+        count = len(columns[0]) if columns else 0
+        if self._defused or self._judge is not None:
+            return set(range(count))
+        found: set[int] = set()
+        for index in self._needed:
+            column = columns[index]
+            # Of ASCII, `strip` without more takes the same.
+            full = all(map(str.strip, column)) if ascii_only else not any(map(is_blank, column))
+            if not full:
+                found.update(i for i, cell in enumerate(column) if is_blank(cell))
+        for each in self._checked:
+            column = columns[each.index]
+            bad = each.bad_cells(column)
+            if bad:
+                found.update(i for i, cell in enumerate(column) if cell in bad)
+        for group, _ in self._groups:
+            cells = zip(*(columns[each.index] for each in group), strict=True)
+            found.update(i for i, row in enumerate(cells) if not any(map(str.strip, row)))
+            if any(each.nulls for each in group) or not ascii_only:
+                found.update(range(count))
+        if self._headers:
+            index, name = self._headers[-1]
+            column = columns[index]
+            # A cell that shows the name holds its longest word, whatever blanks stand around it.
+            word = max(name.split(), key=len, default="")
+            if word in column or any(word in cell for cell in column):
+                found.update(i for i, cell in enumerate(column) if fold_name(cell) == name)
+        return found
+
+    @property
+    def compared(self) -> tuple[int, ...]:
+        """The columns by which two rows of the same key are told apart."""
+        key = self._row_key
+        return tuple(index for index, _ in self._headers if key is None or index != key.index)
+
+    def keys(self, columns: Sequence[Sequence[str]]) -> list[str]:
+        """The keys of all rows of a block, none of which `check` objects to."""
+        key = self._row_key
+        if key is None:
+            return [""] * (len(columns[0]) if columns else 0)
+        column = columns[key.index]
         if self._defused:
-            cell = undefuse(cell)
-        return cell.casefold() if self._row_key.folded else cell
+            column = [undefuse(cell) for cell in column]
+        if key.field is not None and key.field.parse is not None and not key.field.key:
+            keys = [_text(key.field.value(cell)) for cell in column]
+        else:
+            keys = [cell.strip(ENDS) for cell in column]
+        return [each.casefold() for each in keys] if key.folded else keys
+
+    def key(self, cells: Sequence[str]) -> str:
+        """The row's key as it is sent, folded if the vendor compares it so; empty when the profile
+        has none."""
+        key = self._row_key
+        if key is None:
+            return ""
+        cell = undefuse(cells[key.index]) if self._defused else cells[key.index]
+        if key.field is not None and key.field.parse is not None:
+            text = _text(key.field.value(cell))
+        else:
+            text = cell.strip(ENDS)
+        return text.casefold() if key.folded else text
 
     def record(self, cells: Sequence[str]) -> JsonObject:
         """The record to send. Raises RowRejected with what `check` says when there is something."""
         plain = self._plain(cells)
-        record: JsonObject = copy.deepcopy(self._constants)
         try:
-            for field in self._fields:
-                value = self._value(field, plain[field.index])
-                if value is not LEFT_OUT:
-                    put(record, field.path, value, replace=True)
+            return self._record(plain)
         except CellError as error:
             raise RowRejected(self._complaint(plain)) from error
-        return record
 
     def sets(self, name: str) -> bool:
         """Whether a column or a constant fills the field of this name, or something inside it."""
-        return name in self._template()
+        return name in self.filled
+
+    def _record(self, plain: Sequence[str]) -> JsonObject:
+        record: JsonObject = copy.deepcopy(self._constants)
+        for each in self._fields:
+            value = each.value(plain[each.index])
+            if value is not LEFT_OUT:
+                put(record, each.path, value, replace=True)
+        return record
 
     def _plain(self, cells: Sequence[str]) -> Sequence[str]:
         return [undefuse(cell) for cell in cells] if self._defused else cells
 
-    @staticmethod
-    def _value(field: _Field, cell: str) -> object:
-        if not cell or cell.isspace():
-            if field.optional:
-                return LEFT_OUT
-            raise missing_value()
-        return field.parse(cell) if field.parse else cell
+    def _repeats_header(self, cells: Sequence[str]) -> bool:
+        return bool(self._headers) and all(
+            fold_name(cells[index]) == name for index, name in self._headers
+        )
+
+    def _open_groups(
+        self, required: Sequence[Sequence[str]]
+    ) -> Iterable[tuple[tuple[_Field, ...], tuple[str, ...]]]:
+        """What the vendor needs one of, where a row may leave all of it empty."""
+        for names in required:
+            group = tuple(f for f in self._fields if f.path.keys[0] in names)
+            sure = any(name in self._constants for name in names) or any(
+                f.when_empty is Empty.REJECT for f in group
+            )
+            if group and not sure:
+                yield group, tuple(names)
 
     def _complaint(self, cells: Sequence[str]) -> Problem:
         problems: list[Problem] = []
         key = self._row_key
-        if key is not None and not cells[key.index].strip():
+        if key is not None and is_blank(cells[key.index]):
             problems.append(
                 Problem(
                     RejectCode.MISSING_ROW_KEY,
                     f"{key.name}: must not be empty, as it tells the rows apart.",
                 )
             )
-        for field in self._fields:
-            if problems and key is not None and field.index == key.index:
+        for each in self._fields:
+            if problems and key is not None and each.index == key.index:
                 continue
             try:
-                self._value(field, cells[field.index])
+                each.value(cells[each.index])
             except CellError as error:
-                problems.append(Problem(error.code, f"{field.name}: {error.wants}."))
+                problems.append(Problem(error.code, f"{each.name}: {error.wants}."))
         return Problem(problems[0].code, " ".join(problem.reason for problem in problems))
 
     def _template(self) -> JsonObject:
         record = copy.deepcopy(self._constants)
-        for field in self._fields:
-            put(record, field.path, "", replace=True)
+        for each in self._fields:
+            put(record, each.path, "", replace=True)
         return record
 
 
@@ -177,28 +333,32 @@ def compile_mapping(
     *,
     folded: frozenset[str] = frozenset(),
     types: Mapping[str, ColumnType] | None = None,
+    required: Sequence[Sequence[str]] = (),
+    judge: Judge | None = None,
 ) -> RowMapping:
     """Bind the profile's columns to a header (`Dialect.header`).
 
-    folded  vendor fields that are compared without regard to case
-    types   vendor fields that are no plain text, for columns that the profile says nothing of
+    Args:
+        folded: vendor fields that are compared without regard to case.
+        types: vendor fields that are no plain text, for columns that the profile says nothing of.
+        required: fields that the vendor needs in each record, alternatives together.
+        judge: says which records the vendor takes in no request.
 
-    Raises FileRefused when a mapped column is missing or there twice, when columns want the same
-    place in the record, or, for a profile without columns, when a name cannot be a field.
+    Raises:
+        FileRefused: a mapped column is missing or there twice, columns want the same place in the
+            record, or, for a profile without columns, a name cannot be a field.
     """
     defused = any(name in RESULT_COLUMNS for name in header)
     names = [undefuse(name) for name in header] if defused else list(header)
-    columns = {
-        name: _typed(column, types or {})
-        for name, column in (
-            dict(profile.entries()) if profile.columns is not None else _columns_of(names)
-        ).items()
-    }
-    wanted = [*columns, *([profile.row_key] if profile.row_key else [])]
-    places = _places(names, wanted)
+    columns = (
+        list(profile.entries()) if profile.columns is not None else list(_columns_of(names).items())
+    )
+    wanted = [name for name, _ in columns]
+    places = _places(names, [*wanted, *([profile.row_key] if profile.row_key else [])])
+    nulls = frozenset(text.strip(ENDS) for text in profile.null_values)
     fields = [
-        _Field(places[name], name, parse_path(column.field), column.optional, cell_parser(column))
-        for name, column in columns.items()
+        _field(name, _typed(column, types or {}, profile), places[name], names, nulls, profile)
+        for name, column in columns
     ]
     constants: JsonObject = {}
     for path, value in profile.constants.items():
@@ -206,17 +366,44 @@ def compile_mapping(
     _refuse_conflicts(fields, constants)
     row_key = None
     if profile.row_key:
-        column = columns.get(profile.row_key)
-        row_key = _RowKey(
-            places[profile.row_key],
-            profile.row_key,
-            folded=column is not None and column.field in folded,
-        )
-    return RowMapping(fields, constants, row_key, defused=defused)
+        of_key = next((f for f in fields if f.name == profile.row_key), None)
+        field_name = "" if of_key is None else ".".join(of_key.path.keys)
+        row_key = _RowKey(places[profile.row_key], profile.row_key, field_name in folded, of_key)
+    return RowMapping(fields, constants, row_key, defused=defused, required=required, judge=judge)
 
 
-def _typed(column: Column, types: Mapping[str, ColumnType]) -> Column:
-    if column.type is not ColumnType.STRING or column.field not in types:
+def fold_name(name: str) -> str:
+    """A column's name as people see it: without what is invisible, one blank for several, one kind
+    of apostrophe, letters and their accents composed."""
+    seen = name.translate(_UNSEEN).translate(_APOSTROPHES)
+    return unicodedata.normalize("NFC", " ".join(seen.split()))
+
+
+_UNSEEN = dict.fromkeys(map(ord, INVISIBLE))
+_APOSTROPHES = dict.fromkeys(map(ord, "\u2019\u2018\u02bc\u00b4`"), "'")
+
+
+def _field(
+    name: str,
+    column: Column,
+    index: int,
+    names: Sequence[str],
+    nulls: frozenset[str],
+    profile: Profile,
+) -> _Field:
+    path = parse_path(column.field)
+    plain = column.type is ColumnType.STRING and not column.enum
+    last = path.keys[-1]
+    names_a_record = name == profile.row_key or last in _IDS or last.endswith("_id")
+    key = plain and path.entry is None and names_a_record and not column.values
+    parse = cell_parser(column, key=names_a_record)
+    return _Field(index, name, names[index], path, column.when_empty, parse, nulls, key)
+
+
+def _typed(column: Column, types: Mapping[str, ColumnType], profile: Profile) -> Column:
+    if column.trim is None:
+        column = replace(column, trim=profile.trim)
+    if column.type is not ColumnType.STRING or column.enum or column.field not in types:
         return column
     return replace(column, type=types[column.field])
 
@@ -236,12 +423,15 @@ def _columns_of(names: Sequence[str]) -> dict[str, Column]:
 
 
 def _places(names: Sequence[str], wanted: Iterable[str]) -> Mapping[str, int]:
-    """Where each wanted column stands."""
-    places: dict[str, list[int]] = {}
+    """Where each wanted column stands: by its name, or by what people see of it."""
+    exact: dict[str, list[int]] = {}
+    folded: dict[str, list[int]] = {}
     for index, name in enumerate(names):
-        places.setdefault(name, []).append(index)
+        exact.setdefault(name, []).append(index)
+        folded.setdefault(fold_name(name), []).append(index)
     wanted = list(dict.fromkeys(wanted))
-    missing = [name for name in wanted if name not in places]
+    places = {name: exact.get(name) or folded.get(fold_name(name), []) for name in wanted}
+    missing = [name for name in wanted if not places[name]]
     if missing:
         raise _missing(missing, names, none_found=len(missing) == len(wanted))
     for name in wanted:
@@ -259,39 +449,70 @@ def _missing(missing: Sequence[str], names: Sequence[str], *, none_found: bool) 
     listed = ", ".join(f'"{name}"' for name in missing[:_NAMED_COLUMNS])
     if len(missing) > _NAMED_COLUMNS:
         listed += f" and {len(missing) - _NAMED_COLUMNS} more"
-    folded = {name.casefold() for name in names}
-    if any(name.casefold() in folded for name in missing):
+    folded = {fold_name(name).casefold(): index for index, name in enumerate(names)}
+    if any(fold_name(name).casefold() in folded for name in missing):
         return FileRefused(
             RefusalCode.MISSING_COLUMN,
             f"The header lacks {listed}, which the profile needs. Capital letters count: write "
             "the names in the header exactly as in the profile.",
         )
+    unseen = next((i for i, name in enumerate(names) if invisible_in(name)), None)
+    hint = (
+        ""
+        if unseen is None
+        else f" Column {column_letters(unseen)} has an invisible character in its name "
+        f"({invisible_in(names[unseen])}): type the name anew."
+    )
     if none_found:
         return FileRefused(
             RefusalCode.NO_HEADER,
             f"The first line is not the header that the profile needs: it has none of {listed}. "
-            "Make the line with the column names the first one, with nothing above it.",
+            f"Make the line with the column names the first one, with nothing above it.{hint}",
         )
     return FileRefused(
         RefusalCode.MISSING_COLUMN,
         f"The header lacks {listed}, which the profile needs. "
-        "Add what is missing, or take it out of the profile.",
+        f"Add what is missing, or take it out of the profile.{hint}",
     )
 
 
 def _refuse_conflicts(fields: Sequence[_Field], constants: JsonObject) -> None:
     alone: JsonObject = {}
     with_constants: JsonObject = copy.deepcopy(constants)
-    for field in fields:
+    for each in fields:
         try:
-            put(alone, field.path, "")
-            put(with_constants, field.path, "", replace=True)
+            put(alone, each.path, "")
+            put(with_constants, each.path, "", replace=True)
         except PathConflict:
             raise FileRefused(
                 RefusalCode.CONFLICTING_COLUMNS,
-                f'The column "{field.name}" wants a place in the record that another column or a '
+                f'The column "{each.name}" wants a place in the record that another column or a '
                 "constant has taken. Give each its own field in the profile.",
             ) from None
+
+
+def _refuse_garbled(cells: Sequence[str]) -> None:
+    for cell in cells:
+        if not cell.isascii() and is_garbled(cell):
+            raise FileRefused(
+                RefusalCode.GARBLED,
+                "This is a result file that was opened and saved as text of another encoding: its "
+                "accented letters are garbled. Fetch the result file again, open it in the "
+                "spreadsheet by a double click or with Data > From Text/CSV as UTF-8, mend it, and "
+                'save it as "CSV UTF-8".',
+            )
+
+
+def _cut() -> Problem:
+    return Problem(
+        RejectCode.CUT_ROW,
+        "This row was too large to be kept whole in a result file, so only its beginning stands "
+        "here. Take the row from the file that was sent first.",
+    )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _json_bytes(value: JsonObject) -> int:

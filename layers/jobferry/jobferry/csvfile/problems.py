@@ -9,6 +9,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+CUT_MARK = "[cut by jobferry]"
+"""Stands in a result file before what could not be kept whole."""
+
 
 class RefusalCode(StrEnum):
     """Why a whole file cannot be used."""
@@ -28,7 +31,10 @@ class RefusalCode(StrEnum):
     MISSING_COLUMN = "missing_column"
     DUPLICATE_COLUMN = "duplicate_column"
     CONFLICTING_COLUMNS = "conflicting_columns"
-    UNMATCHED_QUOTES = "unmatched_quotes"
+    WRONG_DELIMITER = "wrong_delimiter"
+    TWO_ENCODINGS = "two_encodings"
+    GARBLED = "garbled_text"
+    TOO_MANY_REJECTED = "too_many_rejected"
 
 
 class RejectCode(StrEnum):
@@ -46,19 +52,48 @@ class RejectCode(StrEnum):
     NOT_AN_INTEGER = "not_an_integer"
     NOT_A_NUMBER = "not_a_number"
     NUMBER_NOT_EXACT = "number_not_exact"
+    ROUNDED_NUMBER = "rounded_number"
     NOT_A_BOOLEAN = "not_a_boolean"
     NOT_A_DATE = "not_a_date"
     NOT_A_DATETIME = "not_a_datetime"
+    NOT_AN_EMAIL = "not_an_email"
     NOT_JSON = "not_json"
     MISSING_ROW_KEY = "missing_row_key"
     DUPLICATE_ROW_KEY = "duplicate_row_key"
+    CONFLICTING_ROW_KEY = "conflicting_row_key"
+    REPEATED_HEADER = "repeated_header"
+    BLANK_BEFORE_QUOTE = "blank_before_quote"
+    CUT_ROW = "cut_row"
+    VENDOR_RULE = "vendor_rule"
 
 
 class Problem(NamedTuple):
-    """Why a row is not sent: a stable code, and a sentence for the person who mends it."""
+    """Why a row is not sent: a stable code, and a sentence for the person who mends it.
+
+    vendor_code  the code of a vendor's own rule, for `RejectCode.VENDOR_RULE`
+    """
 
     code: RejectCode
     reason: str
+    vendor_code: str = ""
+
+    @property
+    def told_code(self) -> str:
+        """The code that people are told."""
+        return self.vendor_code or self.code
+
+
+class CellError(Exception):
+    """The cell cannot be what its column wants.
+
+    code  stable word
+    wants  completes the sentence "<column>: …"
+    """
+
+    def __init__(self, code: RejectCode, wants: str) -> None:
+        super().__init__(code, wants)
+        self.code = code
+        self.wants = wants
 
 
 class FileRefused(Exception):

@@ -4,21 +4,26 @@ One `csv.reader` runs over the lines of a block. How many lines it has taken for
 the record's bytes, so there is no second parser that could disagree with the first. A record
 that the block cuts off waits for the next block; one that cannot be read costs a single row.
 
-A quote that is never closed would swallow the file. So when a record ends in an error further
-down, outgrows ROW_LIMIT or meets the end of the file, only its first physical line is the bad
-row, and reading goes on with the next line. Whether a row is good depends on the bytes from its
-start on, never on what was read before: any row's end is a place to resume from.
+A quote that is never closed would swallow the file. So when a record outgrows ROW_LIMIT or meets
+the end of the file, and each line that it took looks like a row, only its first physical line is
+the bad row, and reading goes on with the next line; otherwise all its lines are one bad row, since
+they may be part of a cell. Whether a row is good depends on the bytes from its start on, never on
+what was read before: any row's end is a place to resume from.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate
+from operator import sub
 from typing import NamedTuple
 
-from jobferry.csvfile.dialect import Dialect
-from jobferry.csvfile.encoding import wrong_bytes
+from jobferry.csvfile.blanks import ENDS
+from jobferry.csvfile.dialect import Dialect, unwrapped
+from jobferry.csvfile.encoding import two_encodings, wrong_bytes
 from jobferry.csvfile.lines import (
     KEPT_OF_LONG_LINE,
     LINE_LIMIT,
@@ -28,9 +33,8 @@ from jobferry.csvfile.lines import (
     read_lines,
 )
 from jobferry.csvfile.problems import (
-    FileRefused,
+    CUT_MARK,
     Problem,
-    RefusalCode,
     RejectCode,
     column_letters,
 )
@@ -42,10 +46,9 @@ ROW_LIMIT = LINE_LIMIT
 
 _MOST_GROWTH = 3
 """Bytes that one byte of the file can become in UTF-8."""
-_RUNAWAY_BYTES = 64 * 1024
-_RUNAWAY_LIMIT = 200
-"""Records that ran away over _RUNAWAY_BYTES: each is read again from its second line, so a file
-full of them would take hours."""
+_NEVER_CLOSED = ("unexpected end", "field larger")
+"""What csv says where a quotation mark is not closed before the file, or what a row may take, ends.
+"""
 
 
 class RawRow(NamedTuple):
@@ -65,6 +68,40 @@ class RawRow(NamedTuple):
     problem: Problem | None
 
 
+@dataclass(slots=True)
+class RowBlock:
+    """Consecutive rows, as `RawRow` has them one by one.
+
+    first     number of the first one
+    cells     of each row
+    starts    offset of each row in the file
+    ends      byte after each row
+    problems  why a row cannot be used, by its place in the block
+    ascii     no cell holds anything but ASCII
+    """
+
+    first: int
+    ascii: bool
+    cells: list[list[str]] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    problems: dict[int, Problem] = field(default_factory=dict)
+
+    def add(self, start: int, end: int, cells: list[str], problem: Problem | None) -> None:
+        if problem is not None:
+            self.problems[len(self.cells)] = problem
+        self.cells.append(cells)
+        self.starts.append(start)
+        self.ends.append(end)
+
+    def row(self, place: int) -> RawRow:
+        start = self.starts[place]
+        length = self.ends[place] - start
+        return RawRow(
+            self.first + place, start, length, self.cells[place], self.problems.get(place)
+        )
+
+
 def read_rows(stream: ByteStream, dialect: Dialect, *, offset: int, row: int) -> Iterator[RawRow]:
     """The rows of `stream`, which holds the file from byte `offset` on.
 
@@ -74,15 +111,25 @@ def read_rows(stream: ByteStream, dialect: Dialect, *, offset: int, row: int) ->
     Raises FileRefused when there are bytes that are not of the encoding, or when quotes match so
     badly that the file makes no sense.
     """
+    for block in read_blocks(stream, dialect, offset=offset, row=row):
+        for place in range(len(block.cells)):
+            yield block.row(place)
+
+
+def read_blocks(
+    stream: ByteStream, dialect: Dialect, *, offset: int, row: int
+) -> Iterator[RowBlock]:
+    """The same rows, many at a time."""
     # csv knows this limit for the whole process only, and its default would hide the row limit.
     csv.field_size_limit(max(ROW_LIMIT, csv.field_size_limit()))
     reader = _RowReader(dialect, offset=offset, row=row)
     try:
-        for block in read_lines(stream, dialect.encoding, dialect.newline):
-            yield from reader.rows(block)
+        for lines in read_lines(stream, dialect.encoding, dialect.newline):
+            yield reader.rows(lines)
     except WrongBytes as error:
         where = f"in row {reader.number + 1:,} or soon after"
-        raise wrong_bytes(dialect.encoding, where) from error
+        refusal = two_encodings if error.two_encodings else wrong_bytes
+        raise refusal(dialect.encoding, where) from error
 
 
 class _RowReader:
@@ -97,91 +144,201 @@ class _RowReader:
         self._offset = offset
         self._texts: list[str] = []
         self._sizes: list[int] = []
-        self._runaways = 0
+        self._plain = True
+        self._ascii = True
+        delimiter = re.escape(dialect.delimiter)
+        self._blank_before_quote = re.compile(rf'(?:^|{delimiter})[ \t\xa0]+"')
 
-    def rows(self, block: LineBlock) -> Iterator[RawRow]:
+    def rows(self, block: LineBlock) -> RowBlock:
         """The rows that the block completes; with the last block, all that are left."""
-        columns, small = self._dialect.columns, CELL_LIMIT // _MOST_GROWTH
+        plain = self._plain and self._is_plain(block)
+        is_ascii = self._ascii and block.ascii
+        made = RowBlock(self.number + 1, is_ascii)
         texts, sizes = self._texts, self._sizes
-        plain = columns > 1 and not block.nul and not any("\0" in text for text in texts)
         texts += block.texts
         sizes += block.sizes
         # Line i lies at starts[i] to starts[i + 1].
         starts = list(accumulate(sizes, initial=self._offset))
         first = 0
         while first < len(texts):
-            origin = first
-            records = csv.reader(
-                map(texts.__getitem__, range(origin, len(texts))),
-                delimiter=self._dialect.delimiter,
-                strict=True,
-            )
-            failure: csv.Error | None = None
-            try:
-                for found in records:
-                    after = origin + records.line_num
-                    length = starts[after] - starts[first]
-                    if plain and length <= small and len(found) == columns:
-                        cells, problem = found, None
-                    elif length > ROW_LIMIT:
-                        break
-                    elif len(found) < 2 and (not found or texts[first].isspace()):
-                        first = after
-                        continue
-                    else:
-                        cells, problem = _fitted(found, self._dialect)
-                    self.number += 1
-                    yield RawRow(self.number, starts[first], length, cells, problem)
-                    first = after
-            except csv.Error as error:
-                failure = error
+            found, lines, failure = self._records(first)
+            ends = [starts[first + taken] for taken in lines]
+            begins = [starts[first], *ends]
+            taken = self._take(made, found, begins, [first + n for n in (0, *lines)], plain=plain)
+            line = first
+            if taken:
+                first += lines[taken - 1]
             if first == len(texts):
                 break
-            after = origin + records.line_num
+            after = line + (lines[taken] if taken < len(found) else self._consumed)
             if (
                 after == len(texts)
                 and not block.last
+                and taken == len(found)
                 and starts[after] - starts[first] <= ROW_LIMIT
             ):
                 break
-            taken, cells, problem = self._broken(failure, first, after)
-            self.number += 1
-            length = starts[first + taken] - starts[first]
-            yield RawRow(self.number, starts[first], length, cells, problem)
-            first += taken
+            count, cells, problem = self._broken(failure, first, after, starts)
+            made.add(starts[first], starts[first + count], cells, problem)
+            first += count
         self._offset = starts[first]
+        self.number += len(made.cells)
+        self._plain, self._ascii = (plain, is_ascii) if first < len(texts) else (True, True)
         del texts[:first], sizes[:first]
+        return made
+
+    def _is_plain(self, block: LineBlock) -> bool:
+        if block.plain:
+            return True
+        found = self._blank_before_quote.search
+        return not any("\0" in text or found(text) for text in block.texts)
+
+    def _records(self, first: int) -> tuple[list[list[str]], list[int], csv.Error | None]:
+        """What csv makes of the lines from `first` on: records, and how many lines it had taken
+        after each of them; why it gave up."""
+        texts, dialect = self._texts, self._dialect
+        records = csv.reader(
+            map(texts.__getitem__, range(first, len(texts))),
+            delimiter=dialect.delimiter,
+            skipinitialspace=dialect.skips_blanks,
+            strict=True,
+        )
+        found: list[list[str]] = []
+        lines: list[int] = []
+        failure = None
+        try:
+            for record in records:
+                found.append(record)
+                lines.append(records.line_num)
+        except csv.Error as error:
+            failure = error
+        self._consumed = records.line_num
+        return found, lines, failure
+
+    def _take(
+        self,
+        made: RowBlock,
+        found: list[list[str]],
+        begins: list[int],
+        lines: list[int],
+        *,
+        plain: bool,
+    ) -> int:
+        """Make rows of records, up to one that is too long; returns how many were taken.
+
+        begins, lines: where each record starts in the file and among the lines, and the last ends.
+        """
+        columns = self._dialect.columns
+        if plain and columns > 1 and _is_uniform(found, begins, columns, ascii_only=made.ascii):
+            made.cells += found
+            made.starts += begins[:-1]
+            made.ends += begins[1:]
+            return len(found)
+        for place, record in enumerate(found):
+            start, end = begins[place], begins[place + 1]
+            if end - start > ROW_LIMIT:
+                return place
+            if _is_no_row(record):
+                continue
+            cells, problem = _fitted(record, self._dialect)
+            if problem is None and not plain:
+                text = "".join(self._texts[lines[place] : lines[place + 1]])
+                problem = self._blank_quote(cells, text)
+            made.add(start, end, cells, problem)
+        return len(found)
+
+    def _blank_quote(self, cells: list[str], text: str) -> Problem | None:
+        """Whether a blank keeps a quotation mark from opening a cell of this row.
+
+        text: the row as it stands in the file.
+        """
+        if self._blank_before_quote.search(text):
+            for index, cell in enumerate(cells):
+                if _QUOTED_AFTER_BLANK.match(cell):
+                    return Problem(
+                        RejectCode.BLANK_BEFORE_QUOTE,
+                        f"{_name(self._dialect, index)}: a blank stands before the quotation mark "
+                        "that opens the cell. Remove the blank.",
+                    )
+        return None
 
     def _broken(
-        self, failure: csv.Error | None, first: int, after: int
+        self, failure: csv.Error | None, first: int, after: int, starts: Sequence[int]
     ) -> tuple[int, list[str], Problem]:
         """The bad row that starts at line `first`: how many lines it has, its cells, what is wrong.
 
         csv gave up on it before line `after`.
         """
-        sizes = self._sizes[first:after]
+        sizes, texts = self._sizes[first:after], self._texts[first:after]
         taken, problem = _unreadable(failure, sizes)
-        if problem.code is RejectCode.UNCLOSED_QUOTE and sum(sizes) > _RUNAWAY_BYTES:
-            self._runaways += 1
-            if self._runaways > _RUNAWAY_LIMIT:
-                raise _unmatched_quotes()
-        text = "".join(self._texts[first : first + taken])
-        if sizes[0] > ROW_LIMIT:
-            text = text[:KEPT_OF_LONG_LINE]
-        return taken, _legible(text, self._dialect.delimiter), problem
+        unclosed = problem.code is RejectCode.UNCLOSED_QUOTE
+        if unclosed and not self._are_rows(failure, texts[1:]):
+            taken = len(texts)
+            problem = _unclosed_over(taken)
+        text = "".join(texts[:taken])
+        size = starts[first + taken] - starts[first]
+        if size > KEPT_OF_LONG_LINE and (size > ROW_LIMIT or taken > 1):
+            return (
+                taken,
+                cut_cells(_legible(text[:KEPT_OF_LONG_LINE], self._dialect), size),
+                problem,
+            )
+        return taken, _legible(text, self._dialect), problem
+
+    def _are_rows(self, failure: csv.Error | None, lines: Sequence[str]) -> bool:
+        """Whether the lines below a quotation mark that opens a cell are rows for sure.
+
+        They are where the mark is never closed (else they are part of its cell), and each of them
+        has as many cells as a row has.
+        """
+        if failure is not None and not any(words in str(failure) for words in _NEVER_CLOSED):
+            return False
+        delimiter, columns = self._dialect.delimiter, self._dialect.columns
+        return columns > 1 and all(
+            '"' not in line and (line.count(delimiter) == columns - 1 or line.isspace())
+            for line in lines
+        )
+
+
+def _is_uniform(
+    found: list[list[str]], begins: list[int], columns: int, *, ascii_only: bool
+) -> bool:
+    """Whether all records are good rows, as far as it can be told at one go."""
+    small = CELL_LIMIT // _MOST_GROWTH
+    if set(map(len, found)) != {columns}:
+        return False
+    if max(map(sub, begins[1:], begins), default=0) > small:
+        return False
+    # A row of blanks has a blank first cell.
+    if ascii_only:
+        return all(record[0].strip() for record in found)
+    return all(record[0].strip(ENDS) for record in found)
+
+
+def _is_no_row(record: list[str]) -> bool:
+    """Whether a record is a line of blanks, or the Ctrl-Z that ends a file of DOS."""
+    return not any(cell.strip(_NOTHING) for cell in record)
+
+
+_NOTHING = ENDS + "\x1a"
 
 
 def _fitted(cells: list[str], dialect: Dialect) -> tuple[list[str], Problem | None]:
-    """Cells of a record that could be read, cut to the header's width, and what is wrong."""
-    count, columns = len(cells), dialect.columns
-    if count < columns or any(cell.strip() for cell in cells[columns:]):
+    """Cells of a record that could be read, brought to the header's width, and what is wrong."""
+    columns = dialect.columns
+    if columns > 1:
+        cells = unwrapped(cells, dialect.delimiter)
+    count = len(cells)
+    surplus = cells[columns:]
+    too_many = any(map(str.strip, surplus)) or (dialect.width and count > dialect.width)
+    if too_many or (count < columns and not dialect.pads):
         return cells, Problem(
             RejectCode.WRONG_CELL_COUNT,
             f"The row has {count:,} {'cell' if count == 1 else 'cells'}, the header has "
             f"{columns:,}. Check for a missing or extra delimiter; a cell that contains the "
             "delimiter or a line break must stand in quotation marks.",
         )
-    cells = cells[:columns]
+    cells = [*cells[:columns], *[""] * (columns - count)]
     for index, cell in enumerate(cells):
         if "\0" in cell:
             return cells, Problem(
@@ -196,6 +353,9 @@ def _fitted(cells: list[str], dialect: Dialect) -> tuple[list[str], Problem | No
                 "Shorten it.",
             )
     return cells, None
+
+
+_QUOTED_AFTER_BLANK = re.compile(r'[ \t\xa0]+".*"[ \t\xa0]*\Z', re.DOTALL)
 
 
 def _unreadable(failure: csv.Error | None, sizes: list[int]) -> tuple[int, Problem]:
@@ -229,22 +389,30 @@ def _unreadable(failure: csv.Error | None, sizes: list[int]) -> tuple[int, Probl
     )
 
 
-def _legible(text: str, delimiter: str) -> list[str]:
+def _unclosed_over(lines: int) -> Problem:
+    return Problem(
+        RejectCode.UNCLOSED_QUOTE,
+        'A quotation mark (") opens a cell in this line and is not closed properly. Nothing of the '
+        f"{lines - 1:,} lines below is sent, as they may belong to the cell. Close it, or write "
+        '"" for a quotation mark inside a quoted cell.',
+    )
+
+
+def _legible(text: str, dialect: Dialect) -> list[str]:
     """Whatever cells can be made out in a bad row, to show it to a person."""
     text = text.rstrip("\r\n")
     try:
-        return next(csv.reader([text.replace("\r", " ")], delimiter=delimiter), [])
+        return next(csv.reader([text.replace("\r", " ")], delimiter=dialect.delimiter), [])
     except csv.Error:
         return [text]
 
 
+def cut_cells(cells: list[str], size: int) -> list[str]:
+    """What is kept of a row that is too large for a result file, marked so that nobody takes it for
+    the row, and that it is not sent again."""
+    mark = f"{CUT_MARK} {size:,} bytes, of which this is the beginning:"
+    return [f"{mark} {cell}" for cell in cells] or [mark]
+
+
 def _name(dialect: Dialect, index: int) -> str:
     return dialect.header[index] or f"Column {column_letters(index)}"
-
-
-def _unmatched_quotes() -> FileRefused:
-    return FileRefused(
-        RefusalCode.UNMATCHED_QUOTES,
-        "Quotation marks open and do not close all over the file, so its rows cannot be told "
-        "apart. Save it again as CSV UTF-8 from a spreadsheet.",
-    )

@@ -9,14 +9,24 @@ from contextlib import ExitStack
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
-from jobferry.csvfile.digestindex import DIGEST_BYTES, SLOTS, DigestIndex
+from jobferry.csvfile.digestindex import DIGEST_BYTES, KEY_BYTES, SLOTS, DigestIndex
 
-_MAGIC = b"seenkey2"
+_MAGIC = b"seenkey3"
 _HEADER = struct.Struct("<8sQ")
 """Magic and the row that was saved, where the digest of a row 0 would be."""
 _ROWS_AT_ONCE = 65_536
+
+
+class Repeat(NamedTuple):
+    """An earlier row with the same key.
+
+    same  its other cells are the same, too
+    """
+
+    row: int
+    same: bool
 
 
 class SeenKeysStale(Exception):
@@ -29,9 +39,9 @@ class SeenKeysStale(Exception):
 class SeenKeys:
     """The keys of the rows planned so far: their digests in a file, an index of it in memory.
 
-    The file holds one digest of 128 bits per row, in order of rows; zeros where a row has none,
-    because it is bad or repeats an earlier one. Among ten million keys, two digests are alike
-    once in 10^24 files.
+    The file holds 128 bits per row, in order of rows: a digest of 96 bits of its key, and a
+    checksum of its other cells; zeros where a row has none, as it is bad or repeats an earlier one.
+    Among ten million keys, two digests are alike once in 10^15 files.
 
     The file can be copied after `save`, and brought back to go on from there:
     `SeenKeys(path, complete_to=row)` forgets the keys of later rows, so that rows that are read
@@ -76,34 +86,56 @@ class SeenKeys:
             self._index.add(row, digests)
         return True
 
-    def add(self, rows: Sequence[tuple[int, str]]) -> dict[int, int]:
+    def add(
+        self, rows: Sequence[int], keys: Sequence[str], contents: Sequence[int]
+    ) -> dict[int, Repeat]:
         """Take the keys of the next rows; they must come in file order.
 
-        rows  row number and key of each
+        Args:
+            rows: numbers of the rows.
+            keys: of each row.
+            contents: a checksum of each row's other cells, of 32 bits.
 
-        Returns, for each row that repeats a key, the number of the first row that had it.
+        Returns:
+            For each row that repeats a key, the first row that had it.
         """
         if not rows:
             return {}
         if self._saved:
             self._forget_save()
-        first, last = rows[0][0], rows[-1][0]
-        digests = bytearray((last + 1 - first) * DIGEST_BYTES)
-        for row, key in rows:
-            at = (row - first) * DIGEST_BYTES
-            digests[at : at + DIGEST_BYTES] = _digest(key)
+        first, count = rows[0], rows[-1] + 1 - rows[0]
+        each = [
+            blake2b(key.encode(), digest_size=KEY_BYTES).digest() + content.to_bytes(4, "little")
+            for key, content in zip(keys, contents, strict=True)
+        ]
+        if count == len(rows):
+            digests = bytearray(b"".join(each))
+        else:
+            digests = bytearray(count * DIGEST_BYTES)
+            for row, digest in zip(rows, each, strict=True):
+                at = (row - first) * DIGEST_BYTES
+                digests[at : at + DIGEST_BYTES] = digest
         # Beyond the end of the file, the gap reads as zeros. The index reads what is written here.
         self._end.seek(first * DIGEST_BYTES)
         self._end.write(digests)
         self._end.flush()
         repeats = self._index.add(first, digests)
+        found: dict[int, Repeat] = {}
+        for row, earlier in repeats.items():
+            at = (row - first) * DIGEST_BYTES + KEY_BYTES
+            content = bytes(digests[at : at + DIGEST_BYTES - KEY_BYTES])
+            found[row] = Repeat(earlier, self._content(earlier) == content)
         for row in repeats:
             os.pwrite(self._file, bytes(DIGEST_BYTES), row * DIGEST_BYTES)
-        return repeats
+        return found
+
+    def _content(self, row: int) -> bytes:
+        return os.pread(self._file, DIGEST_BYTES - KEY_BYTES, row * DIGEST_BYTES + KEY_BYTES)
 
     def first_row(self, key: str) -> int | None:
         """The number of the first row that had the key."""
-        return self._index.find(_digest(key))
+        digest = blake2b(key.encode(), digest_size=KEY_BYTES).digest()
+        return self._index.find(digest + bytes(DIGEST_BYTES - KEY_BYTES))
 
     def save(self, row: int) -> None:
         """Make the file complete up to `row`, so that it can be copied now."""
@@ -131,7 +163,3 @@ class SeenKeys:
         """Before anything else is written, so that a torn file never passes for a saved one."""
         os.pwrite(self._file, bytes(_HEADER.size), 0)
         self._saved = False
-
-
-def _digest(key: str) -> bytes:
-    return blake2b(key.encode(), digest_size=DIGEST_BYTES).digest()

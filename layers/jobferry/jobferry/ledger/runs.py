@@ -54,6 +54,7 @@ class PlanState:
     dialect  how the file is written (`csvfile.Dialect.to_json`)
     trial_chunks  how many of the first chunks make the trial; 0: it is longer than the plan so far,
         or there is none
+    conflicts  rows that have the key of another row, and other cells
     """
 
     offset: int = 0
@@ -62,6 +63,7 @@ class PlanState:
     done: bool = False
     dialect: Mapping[str, Any] | None = None
     trial_chunks: int = 0
+    conflicts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,6 +382,7 @@ class Runs:
             "plan_chunks": after.chunks,
             "plan_done": after.done,
             "plan_trial_chunks": after.trial_chunks,
+            "plan_conflicts": after.conflicts,
             "dialect": json.dumps(after.dialect),
         }
         if after.done:
@@ -848,6 +851,7 @@ def _run(item: Item) -> Run:
             done=item.get("plan_done", False),
             dialect=json.loads(item.get("dialect", "null")),
             trial_chunks=item.get("plan_trial_chunks", 0),
+            conflicts=item.get("plan_conflicts", 0),
         ),
         outcomes={status: item.get(f"n_{status.value}", 0) for status in OutcomeStatus},
         jobs_settled=item.get("jobs_settled", 0),

@@ -12,16 +12,44 @@ from jobferry.steps.external_ids import added_field, most_added_bytes
 from jobferry.vendors.base import Operation, Vendor
 
 if TYPE_CHECKING:
-    from jobferry.csvfile.planner import ChunkLimits
+    from jobferry.csvfile.planner import ChunkLimits, Rules, Superseded
 
 
-def bind_columns(profile: Profile, operation: Operation, header: Sequence[str]) -> RowMapping:
+def bind_columns(
+    profile: Profile, operation: Operation, vendor: Vendor, header: Sequence[str]
+) -> RowMapping:
     """What the profile makes of a file's columns for this operation.
 
     Raises:
         FileRefused: the header does not fit the profile.
     """
-    return compile_mapping(profile, header, folded=operation.folded, types=operation.types)
+    return compile_mapping(
+        profile,
+        header,
+        folded=operation.folded,
+        types=operation.types,
+        required=operation.required,
+        judge=vendor.record_rules(operation, profile.fills(header)).judge,
+    )
+
+
+def plan_rules(
+    profile: Profile,
+    operation: Operation,
+    vendor: Vendor,
+    mapping: RowMapping,
+    superseded: Superseded | None = None,
+) -> Rules:
+    """What else decides which rows are sent, and with which others.
+
+    Args:
+        mapping: of the file.
+        superseded: where the last of several rows with a key counts: all but these.
+    """
+    from jobferry.csvfile.planner import Rules
+
+    group_of = vendor.record_rules(operation, mapping.filled).group_of
+    return Rules(profile.on_duplicate, superseded, profile.max_rejected, group_of)
 
 
 def chunk_limits(

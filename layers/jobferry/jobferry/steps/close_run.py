@@ -253,7 +253,8 @@ def final_status(
         return RunStatus.UNRESOLVED
     if run.halt is not None and harmed:
         return RunStatus.ABORTED
-    if outcomes.get(OutcomeStatus.FAILED) or outcomes.get(OutcomeStatus.REJECTED):
+    not_done = outcomes.get(OutcomeStatus.FAILED) or outcomes.get(OutcomeStatus.REJECTED)
+    if not_done or run.plan.conflicts:
         return RunStatus.COMPLETED_WITH_FAILURES
     return RunStatus.COMPLETED
 

@@ -48,7 +48,7 @@ class RunContext:
     def mapping(self) -> RowMapping:
         from jobferry.steps.binding import bind_columns
 
-        return bind_columns(self.profile, self.operation, self.dialect.header)
+        return bind_columns(self.profile, self.operation, self.vendor, self.dialect.header)
 
     def cut(self, chunk: Chunk, rows: Sequence[int]) -> tuple[Span, ...]:
         """Where some rows of a chunk lie in the source."""

@@ -491,14 +491,15 @@ def _refused(chunk: Chunk, code: str, message: str) -> tuple[OutcomeStatus, str,
     return OutcomeStatus.UNKNOWN, code, storable(text) or ""
 
 
-_OF_THE_BODY = frozenset({400, 413, 422})
-"""HTTP statuses of a request whose body cannot be taken: one of its records may be to blame."""
+_OF_THE_BODY = frozenset({400, 409, 413, 422})
+"""HTTP statuses of a request whose body cannot be taken: one of its records may be to blame. So it
+may where no request was made of the records at all (no status)."""
 
 
 def _may_be_one_row(chunk: Chunk, refusal: Refused) -> bool:
     return (
         refusal.scope is RefusalScope.CHUNK
-        and refusal.http_status in _OF_THE_BODY
+        and (refusal.http_status is None or refusal.http_status in _OF_THE_BODY)
         and chunk.rows > 1
         and not chunk.in_doubt
     )

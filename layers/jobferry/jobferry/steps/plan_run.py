@@ -17,15 +17,24 @@ from typing import Any
 
 from jobferry import pacing
 from jobferry.csvfile.dialect import SAMPLE_BYTES, Dialect, detect
-from jobferry.csvfile.planner import Boundary, ChunkSpec, PlanItem, plan
+from jobferry.csvfile.mapping import RowMapping
+from jobferry.csvfile.planner import (
+    Boundary,
+    ChunkLimits,
+    ChunkSpec,
+    PlanItem,
+    Superseded,
+    plan,
+    superseded_rows,
+)
 from jobferry.csvfile.problems import FileRefused
-from jobferry.csvfile.reader import read_rows
+from jobferry.csvfile.reader import read_blocks
 from jobferry.csvfile.seen import SeenKeys
 from jobferry.ledger.runs import CHUNKS_PER_PAGE, PlannedChunk, PlanState, Run, page_start
-from jobferry.model import Outcome, OutcomeStatus, Profile, Reject, RunStatus
-from jobferry.objects import SourceError
+from jobferry.model import OnDuplicate, Outcome, OutcomeStatus, Profile, Reject, RunStatus
+from jobferry.objects import ObjectMissingError, SourceError
 from jobferry.shares import Demand
-from jobferry.steps.binding import bind_columns, chunk_limits
+from jobferry.steps.binding import bind_columns, chunk_limits, plan_rules
 from jobferry.steps.context import load_context
 from jobferry.steps.deps import Deps
 from jobferry.steps.outlook import expected
@@ -121,14 +130,20 @@ def _plan_on(run: Run, deps: Deps, deadline: float, scratch: Path) -> PlanState:
     """Go on from the run's checkpoint until the end or the deadline; returns where it stopped."""
     context = load_context(run, deps)
     dialect = _dialect(run, deps, context.profile)
-    mapping = bind_columns(context.profile, context.operation, dialect.header)
+    mapping = bind_columns(context.profile, context.operation, context.vendor, dialect.header)
     if run.plan.dialect is None:
         note_warnings(run, context, dialect.header, deps)
     start = run.plan if run.plan.dialect else PlanState(offset=dialect.data_offset)
     with ExitStack() as stack:
-        seen = None
+        seen = superseded = None
+        limits = chunk_limits(
+            context.profile, context.operation, context.vendor, mapping, run.job_rows
+        )
         if context.profile.row_key is not None:
-            seen = stack.enter_context(_seen_keys(run, deps, scratch))
+            if context.profile.on_duplicate is OnDuplicate.LAST:
+                superseded = _superseded(run, deps, dialect, mapping, limits, scratch)
+            else:
+                seen = stack.enter_context(_seen_keys(run, deps, scratch))
         stream = (
             deps.objects.stream(run.source, start.offset)
             if run.source.size > start.offset
@@ -139,12 +154,15 @@ def _plan_on(run: Run, deps: Deps, deadline: float, scratch: Path) -> PlanState:
             return writer.finish()
         stack.callback(stream.close)
         items = plan(
-            read_rows(stream, dialect, offset=start.offset, row=start.row),
+            read_blocks(stream, dialect, offset=start.offset, row=start.row),
             mapping,
-            chunk_limits(context.profile, context.operation, context.vendor, mapping, run.job_rows),
+            limits,
             seen,
             next_chunk=start.chunks + 1,
             cut_after=None if run.trial is None else run.trial - run.sendable,
+            rules=plan_rules(
+                context.profile, context.operation, context.vendor, mapping, superseded
+            ),
         )
         return writer.write(items, deadline)
 
@@ -174,6 +192,34 @@ def _seen_keys(run: Run, deps: Deps, scratch: Path) -> SeenKeys:
     if run.plan.row > 0:
         deps.objects.get_file(_seen_key(run.run_id, run.plan.row), path)
     return SeenKeys(path, complete_to=run.plan.row)
+
+
+def _superseded(
+    run: Run,
+    deps: Deps,
+    dialect: Dialect,
+    mapping: RowMapping,
+    limits: ChunkLimits,
+    scratch: Path,
+) -> Superseded:
+    """The rows whose key a later row has: found by reading the whole file once, and kept."""
+    key = f"plans/{run.run_id}/superseded.bits"
+    try:
+        return Superseded(deps.objects.get(key))
+    except ObjectMissingError:
+        pass
+    if run.source.size <= dialect.data_offset:
+        return Superseded()
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    with ExitStack() as stack:
+        stream = deps.objects.stream(run.source, dialect.data_offset)
+        stack.callback(stream.close)
+        seen = stack.enter_context(SeenKeys(scratch / "seen.keys"))
+        blocks = read_blocks(stream, dialect, offset=dialect.data_offset, row=0)
+        found = superseded_rows(blocks, mapping, limits, seen)
+    deps.objects.put(key, bytes(found.bits), "application/octet-stream")
+    return found
 
 
 @dataclass
@@ -219,6 +265,8 @@ class _PlanWriter:
                 case Reject():
                     self.rejects.append(item)
                     self.unsent[item.status] += 1
+                    if item.unclear:
+                        self.reached = replace(self.reached, conflicts=self.reached.conflicts + 1)
                     self.last_reject = item.row
                     if len(self.rejects) >= REJECTS_AT_ONCE:
                         self._flush_rejects()

@@ -93,13 +93,16 @@ def rerun_of(run: Run, *, repeatable: bool) -> Repeat:
     return Repeat(f"rerun/{run.run_id}-rest.csv", _undone)
 
 
+_REPEATS = frozenset({RejectCode.DUPLICATE_ROW_KEY, RejectCode.CONFLICTING_ROW_KEY})
+
+
 def _undone(outcome: Outcome) -> LeftOut | None:
     match outcome.status:
         case OutcomeStatus.SUCCEEDED:
             return LeftOut.SUCCEEDED
         case OutcomeStatus.UNKNOWN:
             return LeftOut.UNKNOWN
-        case OutcomeStatus.SKIPPED if outcome.error_code == RejectCode.DUPLICATE_ROW_KEY:
+        case OutcomeStatus.SKIPPED | OutcomeStatus.REJECTED if outcome.error_code in _REPEATS:
             # The row that it repeats may be left out, and then this one would take its place.
             return LeftOut.REPEATS
         case _:

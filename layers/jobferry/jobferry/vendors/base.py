@@ -8,7 +8,7 @@ answer, so settling needs neither network nor secret.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol
@@ -417,6 +417,23 @@ BuildClient = Callable[..., VendorClient]
 
 
 @dataclass(frozen=True, slots=True)
+class RecordRules:
+    """What the requests of an operation ask of single records, beyond their fields' types.
+
+    judge     record → why no request can carry it (a code and a sentence); None: one can
+    group_of  record → what all records of a request must have in common; None: they may differ
+    """
+
+    judge: Callable[[JsonObject], tuple[str, str] | None] | None = None
+    group_of: Callable[[JsonObject], object] | None = None
+
+
+def no_record_rules(_operation: Operation, _filled: Set[str]) -> RecordRules:
+    """Any records may go together."""
+    return RecordRules()
+
+
+@dataclass(frozen=True, slots=True)
 class Vendor:
     """A registry entry: declared data, the pure reading, and how to make the client."""
 
@@ -434,6 +451,9 @@ class Vendor:
     """A path that people write behind the site's root; the client leaves it off."""
     find_operation: Callable[[str], Operation | None] | None = None
     """For names with a part that only the account knows (`custom_objects.<key>.create`)."""
+    record_rules: Callable[[Operation, Set[str]], RecordRules] = no_record_rules
+    """What an operation's requests ask of single records that may fill these fields, so that
+    planning can heed it."""
 
     def operation(self, name: str, filled: Iterable[str] = ()) -> Operation | None:
         """The operation of this name, as it is for a profile.

@@ -31,7 +31,13 @@ from jobferry.vendors.zendesk_find_merge import find_merge
 from jobferry.vendors.zendesk_find_update import find_update
 from jobferry.vendors.zendesk_jobs import API, POLL_BATCH, JobReader, job_of
 from jobferry.vendors.zendesk_operations import MERGE, OPERATIONS, find_operation
-from jobferry.vendors.zendesk_requests import Request, encode, read_back_kind, request_of
+from jobferry.vendors.zendesk_requests import (
+    Request,
+    encode,
+    read_back_kind,
+    record_rules,
+    request_of,
+)
 from jobferry.vendors.zendesk_results import read_results
 
 if TYPE_CHECKING:
@@ -131,6 +137,7 @@ ZENDESK_SUPPORT = Vendor(
     read_results=read_results,
     client=client_builder(ZendeskSupportClient),
     encode=encode,
+    record_rules=record_rules,
     credential_forms=(EMAIL_TOKEN, BEARER, CLIENT),
     find_operation=find_operation,
 )
