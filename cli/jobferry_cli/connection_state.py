@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jobferry import budget
+from jobferry.commands import command
 from jobferry.connections import max_jobs as jobs_allowed
 from jobferry.ledger.config import Connection
 from jobferry.ledger.limits import Limits, Requests
@@ -47,7 +48,7 @@ def connection_state(stack: Stack, found: Connection) -> dict[str, Any]:
     }
 
 
-def connection_text(stack: Stack, found: Connection, vendor: Vendor) -> str:
+def connection_lines(stack: Stack, found: Connection, vendor: Vendor) -> list[str]:
     """The same for people."""
     ledger, now = stack.deps.ledger, stack.deps.now()
     limits, requests = ledger.limits.get(found.name), ledger.limits.requests(found.name)
@@ -70,8 +71,8 @@ def connection_text(stack: Stack, found: Connection, vendor: Vendor) -> str:
             "before"
         )
     if max(limits.blocked_until, limits.full_until) > now:
-        lines.append(f"Next:     jobferry connection unblock {found.name}")
-    return "\n".join(lines)
+        lines.append(f"Next:     {command('connection', 'unblock', found.name)}")
+    return lines
 
 
 def keep_address(stack: Stack, made: Connection) -> None:
@@ -90,7 +91,7 @@ def keep_address(stack: Stack, made: Connection) -> None:
         f"Run {run} is open on the connection {made.name} at {before.base_url}; at "
         f"{made.base_url} its jobs would be asked for in another account. Let it end, stop it, or "
         "put the new address under a name of its own.",
-        next_command=f"jobferry abort {run}",
+        next_command=command("abort", run),
         error_code="connection_in_use",
     )
 

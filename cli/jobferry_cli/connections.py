@@ -8,9 +8,11 @@ from pathlib import Path
 
 import click
 
+from jobferry.commands import command
 from jobferry.connections import max_jobs as jobs_allowed
 from jobferry.ledger.config import Connection
 from jobferry.names import NAME
+from jobferry.profile_warnings import too_many_jobs
 from jobferry.steps.asking import VendorUnavailableError, asking
 from jobferry.vendors import vendor_named
 from jobferry.vendors.base import Vendor
@@ -19,12 +21,12 @@ from jobferry.vendors.http import BaseUrlError, check_base_url
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.connection_state import (
     connection_document,
+    connection_lines,
     connection_state,
-    connection_text,
     keep_address,
 )
 from jobferry_cli.errors import CommandError, ExitCode
-from jobferry_cli.output import put_json, put_table, put_text
+from jobferry_cli.output import note_warnings, put_json, put_table, put_text
 from jobferry_cli.stack import Stack
 from jobferry_cli.vendor_calls import vendor_reached
 
@@ -43,7 +45,7 @@ def known_connection(stack: Stack, name: str) -> Connection:
     found = stack.deps.ledger.config.connection(name)
     if found is None:
         raise CommandError(
-            f"There is no connection {name!r}.", next_command="jobferry connection list"
+            f"There is no connection {name!r}.", next_command=command("connection", "list")
         )
     return found
 
@@ -52,7 +54,7 @@ def _vendor(name: str) -> Vendor:
     try:
         return vendor_named(name)
     except LookupError as error:
-        raise CommandError(str(error.args[0]), next_command="jobferry operations") from None
+        raise CommandError(str(error.args[0]), next_command=command("operations")) from None
 
 
 def _checked_name(_: click.Context, __: click.Parameter, value: str) -> str:
@@ -116,11 +118,13 @@ def put(
             allow_loopback_http=stack.settings.allow_loopback_http,
         )
     except (CredentialsError, BaseUrlError) as error:
-        raise CommandError(str(error), next_command="jobferry connection put --help") from None
+        raise CommandError(
+            str(error), next_command=command("connection", "put", "--help")
+        ) from None
     except (OSError, UnicodeDecodeError):
         raise CommandError(
             f"{credentials_file} cannot be read as a text file.",
-            next_command="jobferry connection put --help",
+            next_command=command("connection", "put", "--help"),
         ) from None
     made = Connection(
         name=name,
@@ -135,10 +139,12 @@ def put(
     stack.secrets.put(name, credentials)
     stack.deps.ledger.config.put_connection(made)
     stack.deps.ledger.limits.ensure(name, jobs_allowed(made, chosen))
+    if (warning := too_many_jobs(made, chosen)) is not None:
+        note_warnings([warning])
     if app.as_json:
         put_json(connection_document(made))
         return
-    put_text(f"Connection {name} is ready.\nTest it: jobferry connection test {name}")
+    put_text(f"Connection {name} is ready.", f"Test it: {command('connection', 'test', name)}")
 
 
 @connection.command(name="list")
@@ -153,7 +159,7 @@ def list_connections(app: App) -> None:
             put_json(connection_document(each))
         return
     if not found:
-        put_text("There are no connections.\nMake one: jobferry connection put --help")
+        put_text("There are no connections.", "Make one: jobferry connection put --help")
         return
     put_table(
         ("NAME", "VENDOR", "BASE URL"), [(each.name, each.vendor, each.base_url) for each in found]
@@ -170,7 +176,7 @@ def show(app: App, name: str) -> None:
     if app.as_json:
         put_json(connection_state(app.stack, found))
     else:
-        put_text(connection_text(app.stack, found, _vendor(found.vendor)))
+        put_text(*connection_lines(app.stack, found, _vendor(found.vendor)))
 
 
 @connection.command()
@@ -185,7 +191,7 @@ def test(app: App, name: str) -> ExitCode:
     if reason is not None:
         raise CommandError(
             f"Connection {name} does not work. {reason}",
-            next_command=f"jobferry connection show {name}",
+            next_command=command("connection", "show", name),
             code=ExitCode.SERVICE,
             document=document,
         )
@@ -221,7 +227,10 @@ def unblock(app: App, name: str) -> None:
     if app.as_json:
         put_json(connection_state(stack, known_connection(stack, name)))
         return
-    put_text(f"Connection {name} waits for nothing.\nTest it: jobferry connection test {name}")
+    put_text(
+        f"Connection {name} waits for nothing.",
+        f"Test it: {command('connection', 'test', name)}",
+    )
 
 
 @connection.command()
@@ -237,14 +246,14 @@ def delete(app: App, name: str) -> None:
     if running is not None:
         raise CommandError(
             f"Run {running[0]} has jobs in flight on the connection {name}.",
-            next_command=f"jobferry watch {running[0]}",
+            next_command=command("watch", running[0]),
         )
     for profile_name in ledger.config.profile_names():
         found = ledger.config.profile(profile_name)
         if found is not None and found[1]["connection"] == name:
             raise CommandError(
                 f"The profile {profile_name} uses the connection {name}.",
-                next_command=f"jobferry profile delete {profile_name}",
+                next_command=command("profile", "delete", profile_name),
             )
     ledger.config.delete_connection(name)
     stack.secrets.delete(name)

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from jobferry.commands import command
 from jobferry.ledger.runs import Run
 from jobferry.model import ChunkState, RunStatus
 from jobferry.report.figures import counted
@@ -26,7 +27,7 @@ from jobferry.vendors.base import Vendor
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import closed_run, found_run
-from jobferry_cli.output import note, printable, put_json, put_text
+from jobferry_cli.output import confirm, note, put_json, put_text
 from jobferry_cli.sending import put_started
 from jobferry_cli.vendor_calls import vendor_asked
 
@@ -53,7 +54,7 @@ def abort(app: App, run_id: str, reason: str, no_cleanup: bool, force: bool) -> 
     if run.closed_at is not None and run.status is not RunStatus.ABORTED:
         raise CommandError(
             f"Run {run_id} is over ({run.status.value}); there is nothing left to stop.",
-            next_command=f"jobferry status {run_id}",
+            next_command=command("status", run_id),
         )
     deps, go_on = app.stack.deps, app.stack.executions.go_on
     if run.closed_at is None:
@@ -70,7 +71,7 @@ def abort(app: App, run_id: str, reason: str, no_cleanup: bool, force: bool) -> 
         put_json(document)
         return
     seen = "it is closed with what is known" if force else "what the vendor has is seen through"
-    put_text(f"Run {run_id} sends nothing more; {seen}.\nNext:  {document['next'][0]}")
+    put_text(f"Run {run_id} sends nothing more; {seen}.", f"Next:  {document['next'][0]}")
 
 
 def _note_cleanup(app: App, run: Run, *, cleanup: bool) -> None:
@@ -92,7 +93,7 @@ def resume(app: App, run_id: str, wait: bool) -> ExitCode:
     if run.closed_at is not None or run.halt is not None:
         over = "is being stopped" if run.closed_at is None else f"is over ({run.status.value})"
         raise CommandError(
-            f"Run {run_id} {over}; it cannot go on.", next_command=f"jobferry status {run_id}"
+            f"Run {run_id} {over}; it cannot go on.", next_command=command("status", run_id)
         )
     if run.pause is None:
         note(f"Run {run_id} is not paused.")
@@ -111,7 +112,7 @@ def priority(app: App, run_id: str, level: str) -> None:
     if not change_priority(run, level, app.stack.deps):
         raise CommandError(
             f"Run {run_id} is over ({run.status.value}); its priority changes nothing.",
-            next_command=f"jobferry status {run_id}",
+            next_command=command("status", run_id),
         )
     vendor = _vendor_of(app, run)
     told = 0
@@ -168,10 +169,8 @@ def _put_problem(app: App, waiting: WaitingProblem) -> None:
     rows = ", ".join(f"{r} row {row} ({job})" for r, row, job in waiting.rows)
     details = "".join(f", {key} {value}" for key, value in problem.details.items())
     put_text(
-        printable(
-            f"{waiting.connection}: {problem.kind} ({problem.problem_id}{details}): "
-            f"{rows or 'no row of ours'}"
-        )
+        f"{waiting.connection}: {problem.kind} ({problem.problem_id}{details}): "
+        f"{rows or 'no row of ours'}"
     )
 
 
@@ -196,13 +195,13 @@ def delete(app: App, run_ids: tuple[str, ...], vendor_jobs: bool, yes: bool) -> 
 
 
 def _confirm(run_ids: tuple[str, ...], vendor_jobs: bool) -> None:
-    words = " ".join([*run_ids, *(["--vendor-jobs"] if vendor_jobs else [])])
+    words = [*run_ids, *(["--vendor-jobs"] if vendor_jobs else [])]
     if not sys.stdin.isatty():
         raise CommandError(
             f"This deletes {counted(len(run_ids), 'run')} for good.",
-            next_command=f"jobferry delete {words} --yes",
+            next_command=command("delete", *words, "--yes"),
         )
-    click.confirm(f"Delete {', '.join(run_ids)} for good?", abort=True, err=True)
+    confirm(f"Delete {', '.join(run_ids)} for good?")
 
 
 def _put_deleted(app: App, run_id: str, deleted: Deleted) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import IO, Any
 
 import click
 from botocore import exceptions as aws
 
+from jobferry.commands import Command, command, other_command
 from jobferry.ledger.table import BusyTableError
+from jobferry_cli.output import note
 
 AWS_ERRORS = (aws.BotoCoreError, aws.ClientError, BusyTableError)
 """What may come out of any AWS call; `explain` says it in words."""
@@ -35,6 +37,7 @@ class CommandError(click.ClickException):
 
     message       what happened, and to what
     next_command  what to type now, ids filled in
+    details       more of what happened, each on a line of its own
     error_code    the same for scripts; by default what the exit code says
     document      what scripts are told besides
     """
@@ -43,25 +46,28 @@ class CommandError(click.ClickException):
         self,
         message: str,
         *,
-        next_command: str,
+        next_command: Command,
+        details: Sequence[str] = (),
         code: ExitCode = ExitCode.INPUT,
         error_code: str | None = None,
         document: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.next_command = next_command
+        self.details = tuple(details)
         self.exit_code = code
         self.error_code = error_code or code.name.lower()
         self.document = document or {}
 
     def to_json(self) -> dict[str, Any]:
         """The failure as scripts read it."""
-        error = {"code": self.error_code, "text": self.message, "next": self.next_command}
+        text = "\n  ".join((self.message, *self.details))
+        error = {"code": self.error_code, "text": text, "next": self.next_command}
         return {**self.document, "error": error}
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"Error: {self.message}", file=file, err=file is None)
-        click.echo(f"Next:  {self.next_command}", file=file, err=file is None)
+        details = (f"  {detail}" for detail in self.details)
+        note(f"Error: {self.message}", *details, f"Next:  {self.next_command}", file=file)
 
 
 _REFUSED = frozenset(
@@ -78,17 +84,19 @@ _BAD_CREDENTIALS = frozenset(
         "UnrecognizedClientException",
     }
 )
-_WHO_AM_I = "aws sts get-caller-identity"
+_WHO_AM_I = other_command("aws", "sts", "get-caller-identity")
 
 
-def misused(error: click.ClickException, command: str) -> CommandError:
+def misused(error: click.ClickException, path: str) -> CommandError:
     """A usage that click refuses, as any other failure.
 
     Args:
-        command: the command that was typed, as its help knows it.
+        path: the words of the command that was typed, as its help knows it.
     """
     failure = CommandError(
-        error.format_message(), next_command=f"{command} --help", error_code="usage"
+        error.format_message(),
+        next_command=other_command(*path.split(), "--help"),
+        error_code="usage",
     )
     failure.exit_code = ExitCode.INPUT
     return failure
@@ -100,30 +108,30 @@ def explain(error: Exception) -> CommandError:
     return CommandError(message, next_command=next_command, code=ExitCode.SERVICE)
 
 
-def _in_words(error: Exception) -> tuple[str, str]:
+def _in_words(error: Exception) -> tuple[str, Command]:
     match error:
         case aws.ClientError():
             return _refusal(error)
         case aws.NoCredentialsError() | aws.PartialCredentialsError():
-            return f"There are no AWS credentials: {error}.", "aws configure"
+            return f"There are no AWS credentials: {error}.", other_command("aws", "configure")
         case aws.TokenRetrievalError() | aws.SSOError():
-            return f"The AWS sign-in has ended: {error}", "aws sso login"
+            return f"The AWS sign-in has ended: {error}", other_command("aws", "sso", "login")
         case aws.NoRegionError():
             return (
                 "No AWS region is set. (To work without AWS: jobferry local up.)",
-                "export AWS_REGION=us-east-1",
+                other_command("export", "AWS_REGION=us-east-1"),
             )
         case aws.ProfileNotFound():
-            return f"{error}.", "aws configure list-profiles"
+            return f"{error}.", other_command("aws", "configure", "list-profiles")
         case aws.HTTPClientError() | aws.ConnectionError():
-            return f"AWS cannot be reached: {error}", "jobferry local status"
+            return f"AWS cannot be reached: {error}", command("local", "status")
         case BusyTableError():
-            return f"The stack's table is too busy: {error}. Try again soon.", "jobferry runs"
+            return f"The stack's table is too busy: {error}. Try again soon.", command("runs")
         case _:
             return f"AWS cannot be used: {error}", _WHO_AM_I
 
 
-def _refusal(error: aws.ClientError) -> tuple[str, str]:
+def _refusal(error: aws.ClientError) -> tuple[str, Command]:
     details = error.response.get("Error", {})
     code, said = details.get("Code", ""), details.get("Message", "")
     call = f"{error.operation_name}: {said or code}"

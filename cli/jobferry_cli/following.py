@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from jobferry.commands import command
 from jobferry.ledger.runs import Run
 from jobferry.model import RunStatus
 from jobferry.steps.show_run import run_document
 from jobferry_cli.app import App
 from jobferry_cli.errors import CommandError, ExitCode
+from jobferry_cli.output import note_warnings
 from jobferry_cli.progress import shown_progress
 
 PATIENCE_SECONDS = 60.0
@@ -32,9 +34,9 @@ def found_run(app: App, run_id: str, *, started: bool = False) -> Run:
     if run is not None:
         return run
     if runs.is_deleted(run_id):
-        raise CommandError(f"Run {run_id} has been deleted.", next_command="jobferry runs")
+        raise CommandError(f"Run {run_id} has been deleted.", next_command=command("runs"))
     if not started and app.stack.executions.state(run_id) is None:
-        raise CommandError(f"There is no run {run_id!r}.", next_command="jobferry runs")
+        raise CommandError(f"There is no run {run_id!r}.", next_command=command("runs"))
     give_up = app.monotonic() + PATIENCE_SECONDS
     while app.monotonic() < give_up:
         app.sleep(LOOK_SECONDS)
@@ -45,7 +47,7 @@ def found_run(app: App, run_id: str, *, started: bool = False) -> Run:
     raise CommandError(
         f"Run {run_id} was started, but has not begun within {PATIENCE_SECONDS:.0f} seconds. "
         f"Its execution is {state}.",
-        next_command=f"jobferry watch {run_id}",
+        next_command=command("watch", run_id),
         code=ExitCode.SERVICE,
     )
 
@@ -63,7 +65,7 @@ def closed_run(app: App, run_id: str, done: str) -> Run:
     if run.closed_at is None:
         raise CommandError(
             f"Run {run_id} is not over ({run.status.value}); only then can it be {done}.",
-            next_command=f"jobferry watch {run_id}",
+            next_command=command("watch", run_id),
         )
     return run
 
@@ -75,10 +77,13 @@ def follow(app: App, run_id: str, *, started: bool = False) -> dict[str, Any]:
         CommandError: as `found_run`; or Ctrl-C, which ends the looking on and not the run.
     """
     deps = app.stack.deps
+    warned = 0
     try:
         with shown_progress() as show:
             run = found_run(app, run_id, started=started)
             while True:
+                note_warnings(run.warnings[warned:])
+                warned = len(run.warnings)
                 document = run_document(run, deps)
                 show(document)
                 if run.closed_at is not None or (run.rests and run.paused):
@@ -88,7 +93,7 @@ def follow(app: App, run_id: str, *, started: bool = False) -> dict[str, Any]:
     except KeyboardInterrupt:
         raise CommandError(
             f"You have stopped watching; the run {run_id} goes on.",
-            next_command=f"jobferry watch {run_id}",
+            next_command=command("watch", run_id),
             code=ExitCode.INTERRUPTED,
         ) from None
 

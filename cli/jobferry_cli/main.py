@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from typing import Any, NoReturn
 
 import click
@@ -14,7 +15,7 @@ from jobferry_cli.control import abort, delete, priority, problems, resume
 from jobferry_cli.errors import AWS_ERRORS, CommandError, ExitCode, explain, misused
 from jobferry_cli.operations import operations
 from jobferry_cli.outcomes import results, rows
-from jobferry_cli.output import put_json
+from jobferry_cli.output import note, put_json
 from jobferry_cli.planning import plan
 from jobferry_cli.profiles import profile
 from jobferry_cli.repeating import rerun, retry
@@ -37,18 +38,18 @@ class _Jobferry(click.Group):
         try:
             code = super().main(*args, **kwargs)
         except click.UsageError as error:
-            error.show()
-            command = error.ctx.command_path if error.ctx else "jobferry"
-            _end(misused(error, command), as_json=as_json, shown=True)
+            _note_misuse(error)
+            path = error.ctx.command_path if error.ctx else "jobferry"
+            _end(misused(error, path), as_json=as_json, shown=True)
         except CommandError as error:
             _end(error, as_json=as_json)
         except click.ClickException as error:
-            error.show()
+            note(*f"Error: {error.format_message()}".split("\n"))
             sys.exit(error.exit_code)
         except AWS_ERRORS as error:
             _end(explain(error), as_json=as_json)
         except (click.Abort, KeyboardInterrupt):
-            click.echo("Interrupted.", err=True)
+            note("Interrupted.")
             sys.exit(ExitCode.INTERRUPTED)
         sys.exit(code if isinstance(code, int) else ExitCode.OK)
 
@@ -61,6 +62,14 @@ class _Jobferry(click.Group):
             group: click.Command = importlib.import_module("jobferry_cli.local").local
             return group
         return super().get_command(ctx, cmd_name)
+
+
+def _note_misuse(error: click.UsageError) -> None:
+    """What click says of a wrong usage, which quotes what was typed: perhaps a file's name."""
+    if error.ctx is not None:
+        usage = error.ctx.get_usage().split("\n")
+        note(*usage, f"Try '{error.ctx.command_path} --help' for help.", "")
+    note(*f"Error: {error.format_message()}".split("\n"))
 
 
 def _end(error: CommandError, *, as_json: bool, shown: bool = False) -> NoReturn:
@@ -105,5 +114,9 @@ for command in (
 
 
 def main() -> None:
-    """The entry point."""
-    cli()
+    """The entry point. What nobody expected is told as Python tells it, but steers no terminal."""
+    try:
+        cli()
+    except Exception:  # noqa: BLE001 - the last one to hear of it
+        note(*traceback.format_exc().rstrip().split("\n"))
+        sys.exit(ExitCode.INPUT)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from jobferry.commands import command
 from jobferry.report.figures import number
 from jobferry.vendors import VENDORS
 from jobferry.vendors.base import Operation, Vendor
@@ -42,7 +43,7 @@ def operations(app: App, vendor: str | None) -> None:
     if vendor is not None and vendor not in VENDORS:
         raise CommandError(
             f"There is no vendor {vendor!r}. Known: {', '.join(VENDORS)}.",
-            next_command="jobferry operations",
+            next_command=command("operations"),
         )
     for each in [VENDORS[vendor]] if vendor else VENDORS.values():
         if not app.as_json:
@@ -52,16 +53,17 @@ def operations(app: App, vendor: str | None) -> None:
             if app.as_json:
                 put_json(operation_document(each, operation))
             else:
-                put_text(_described(operation))
+                put_text(*_described(operation))
 
 
-def _described(operation: Operation) -> str:
+def _described(operation: Operation) -> list[str]:
     needed = ", ".join(" or ".join(alternatives) for alternatives in operation.required)
     again = "may be sent again" if operation.repeatable else "is never sent twice"
     if operation.adds:
         again += f", but with {' or '.join(sorted(operation.adds))} is never sent twice"
     lines = [
-        f"\n  {operation.name}: {operation.summary}",
+        "",
+        f"  {operation.name}: {operation.summary}",
         f"    up to {number(operation.max_records)} records and {number(operation.max_bytes)} "
         f"bytes a job; a record {again}",
         f"    needs   {needed or 'nothing'}",
@@ -81,4 +83,4 @@ def _described(operation: Operation) -> str:
         lines.append(f"    undo    by {operation.undone_by} (jobferry undo RUN)")
     if operation.cannot_undo:
         lines.append(f"    stays   {operation.cannot_undo}")
-    return "\n".join(lines)
+    return lines

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from botocore.exceptions import ClientError
 
+from jobferry.commands import command
 from jobferry.ledger.runs import Run
 from jobferry.model import Outcome, OutcomeStatus, RunStatus
 from jobferry.report.figures import number
@@ -17,7 +18,7 @@ from jobferry.steps.show_run import row_document
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError
 from jobferry_cli.following import found_run
-from jobferry_cli.output import note, printable, put_json, put_text
+from jobferry_cli.output import note, put_json, put_text
 from jobferry_cli.stack import Stack
 
 ROWS_FOR_PEOPLE = 100
@@ -53,10 +54,10 @@ def rows(app: App, run_id: str, wanted: str | None, row: int | None, limit: int 
         put_text(_line(outcome))
         shown += 1
     if not shown:
-        put_text(f"Run {run_id} has no such rows.\nNext:  jobferry status {run_id}")
+        put_text(f"Run {run_id} has no such rows.", f"Next:  {command('status', run_id)}")
     elif next(found, None) is not None:
-        asked = "" if wanted is None else f" --status {wanted}"
-        note(f"There are more.\nNext:  jobferry rows {run_id}{asked} --limit {limit * 10}")
+        asked = [] if wanted is None else ["--status", wanted]
+        note("There are more.", f"Next:  {command('rows', run_id, *asked, '--limit', limit * 10)}")
 
 
 def _outcomes(stack: Stack, run: Run, status: OutcomeStatus | None) -> Iterator[Outcome]:
@@ -76,7 +77,7 @@ def _one(stack: Stack, run: Run, row: int) -> Iterator[Outcome]:
             f"Run {run.run_id} has {number(run.rows)} rows; there is no row {number(row)}."
             if beyond
             else f"Row {number(row)} of run {run.run_id} has no outcome yet.",
-            next_command=f"jobferry status {run.run_id}",
+            next_command=command("status", run.run_id),
         )
     return iter([found])
 
@@ -89,7 +90,7 @@ def _line(outcome: Outcome) -> str:
         parts.append(": ".join(filter(None, (outcome.error_code, outcome.error))))
     if outcome.job_id is not None:
         parts.append(f"(job {outcome.job_id}, attempt {outcome.attempts})")
-    return printable("  ".join(parts))
+    return "  ".join(parts)
 
 
 @click.command()
@@ -110,7 +111,7 @@ def results(app: App, run_id: str, folder: Path) -> None:
     if run.closed_at is None:
         raise CommandError(
             f"Run {run_id} is not closed yet ({run.status.value}); its results come at the end.",
-            next_command=f"jobferry watch {run_id}",
+            next_command=command("watch", run_id),
         )
     # A file that could not be used has no rows, and the report says why.
     tables = [] if run.status is RunStatus.FAILED else [f"{s.value}.csv" for s in OutcomeStatus]
@@ -122,7 +123,7 @@ def results(app: App, run_id: str, folder: Path) -> None:
     except OSError as error:
         raise CommandError(
             f"{folder} cannot be written: {error.strerror}.",
-            next_command=f"jobferry results {run_id} --out results/{run_id}",
+            next_command=command("results", run_id, "--out", f"results/{run_id}"),
         ) from None
     if app.as_json:
         put_json({"run_id": run_id, "out": str(folder), "files": names})
@@ -143,7 +144,7 @@ def _fetch(stack: Stack, run_id: str, name: str, folder: Path) -> None:
         raise CommandError(
             f"{name} of run {run_id} is not in the archive; files are kept for "
             f"{stack.settings.retention_days} days.",
-            next_command=f"jobferry rows {run_id}",
+            next_command=command("rows", run_id),
         ) from None
     finally:
         part.unlink(missing_ok=True)

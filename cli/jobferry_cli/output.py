@@ -1,18 +1,31 @@
-"""What goes where: data for scripts and prose for people on stdout, all the rest on stderr."""
+"""The one place that writes to a terminal: data for scripts, prose for people, and no commands.
+
+Names of files and runs, cells, keys and a vendor's words are written by strangers, and a terminal
+obeys what it is sent. So whatever is shown passes `printable`, line by line: a text cannot steer
+the terminal, nor begin a line of its own. `tests/unit/cli/test_printing.py` holds the other modules
+to that.
+
+stdout is for data and for prose that was asked for, stderr for all the rest.
+"""
 
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 import click
 from rich.console import Console
+from rich.progress import Progress, ProgressColumn
 from rich.table import Table
 from rich.text import Text
 
 _PIPED_WIDTH = 1_000
 """Columns of a table that is not shown on a terminal: nothing is folded there."""
+
+_JOINERS = "\u200c\u200d"
+"""Invisible, but part of how Persian, Indic scripts and emoji are written; they steer nothing."""
 
 
 def put_json(document: Mapping[str, Any]) -> None:
@@ -23,14 +36,20 @@ def put_json(document: Mapping[str, Any]) -> None:
     click.echo(json.dumps(document, separators=(", ", ": ")))
 
 
-def put_text(text: str) -> None:
-    """Prose for people on stdout. Never used with `--json`."""
-    click.echo(text)
+def put_text(*lines: str) -> None:
+    """Prose for people on stdout, each text on one line. Never used with `--json`."""
+    _write(lines, None, err=False)
 
 
-def note(text: str) -> None:
-    """Prose on stderr, which scripts do not read."""
-    click.echo(text, err=True)
+def note(*lines: str, file: IO[Any] | None = None) -> None:
+    """Prose on stderr (or in `file`), which scripts do not read; each text on one line."""
+    _write(lines, file, err=file is None)
+
+
+def note_warnings(warnings: Iterable[str]) -> None:
+    """Say on stderr what is no failure, but what somebody should know."""
+    for warning in warnings:
+        note(f"Warning: {warning}")
 
 
 def put_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -46,6 +65,39 @@ def put_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     console.print(table)
 
 
+def confirm(question: str) -> None:
+    """Ask on stderr for a yes.
+
+    Raises:
+        click.Abort: the answer is no.
+    """
+    click.confirm(printable(question), abort=True, err=True)
+
+
+def progress_bar(*columns: ProgressColumn, transient: bool = False) -> Progress | None:
+    """A bar on stderr; None where that is no terminal. Its texts are `printable` before."""
+    console = Console(stderr=True, highlight=False)
+    return Progress(*columns, console=console, transient=transient) if console.is_terminal else None
+
+
 def printable(text: str) -> str:
-    """Foreign text on one line of a terminal, without characters that steer it."""
-    return "".join(character if character.isprintable() else " " for character in text)
+    """Foreign text on one line of a terminal: what steers it, or is not seen, made visible.
+
+    ESC becomes ␛, a line break ␊, U+202E (which turns the reading direction) ⟨U+202E⟩.
+    """
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    if character.isprintable() or character in _JOINERS:
+        return character
+    code = ord(character)
+    if character == "\t" or unicodedata.category(character) == "Zs":
+        return " "
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return f"⟨U+{code:04X}⟩"
+
+
+def _write(lines: Iterable[str], file: IO[Any] | None, *, err: bool) -> None:
+    click.echo("\n".join(map(printable, lines)), file=file, err=err)

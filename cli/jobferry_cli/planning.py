@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -31,7 +31,7 @@ from jobferry.steps.context import most_records
 from jobferry.steps.external_ids import add_external_ids, added_field
 from jobferry.steps.outlook import rows_per_job, terms_of
 from jobferry_cli.app import App, global_options, pass_app
-from jobferry_cli.output import printable, put_json, put_text
+from jobferry_cli.output import put_json, put_text
 from jobferry_cli.profiles import UsableProfile, usable_profile
 from jobferry_cli.source_file import bind, plain, refused
 from jobferry_cli.stack import Stack
@@ -52,6 +52,7 @@ class PlannedFile:
     unsent: Counter[OutcomeStatus] = field(default_factory=Counter)
     bad_rows: list[Reject] = field(default_factory=list)
     first_record: JsonObject | None = None
+    warnings: Sequence[str] = ()
 
     @property
     def to_send(self) -> int:
@@ -70,7 +71,7 @@ def plan_file(
         CommandError: the file cannot be used, or not be read.
     """
     dialect, mapping = bind(file, usable, settings)
-    planned = PlannedFile()
+    planned = PlannedFile(warnings=usable.warnings(dialect.header))
     try:
         with ExitStack() as stack:
             path = stack.enter_context(plain(file, settings.max_file_bytes))
@@ -148,6 +149,7 @@ def plan_document(
         "rejected": planned.unsent[OutcomeStatus.REJECTED],
         "skipped": planned.unsent[OutcomeStatus.SKIPPED],
         "first_record": planned.first_record,
+        "warnings": list(planned.warnings),
         "bad_rows": [
             {
                 "row": bad.row,
@@ -175,7 +177,7 @@ def plan(app: App, file: Path, profile_name: str) -> None:
     if app.as_json:
         put_json(document)
         return
-    put_text(_text(document, usable, expected))
+    put_text(*_lines(document, usable, expected))
 
 
 def _job_rows(stack: Stack, usable: UsableProfile) -> int | None:
@@ -189,7 +191,7 @@ def _terms(stack: Stack, usable: UsableProfile) -> Terms:
     return terms_of(usable.connection, usable.vendor, usable.operation.name, stack.deps.ledger)
 
 
-def _text(document: dict[str, Any], usable: UsableProfile, expected: Forecast) -> str:
+def _lines(document: dict[str, Any], usable: UsableProfile, expected: Forecast) -> list[str]:
     bad_rows = document["bad_rows"]
     basis = (
         f"going by {counted(expected.learned_from, 'earlier job')}"
@@ -197,7 +199,7 @@ def _text(document: dict[str, Any], usable: UsableProfile, expected: Forecast) -
         else "if jobs take ten seconds; the first run will tell"
     )
     lines = [
-        f"File      {printable(document['file'])}",
+        f"File      {document['file']}",
         f"Sends     {number(document['to_send'])} of {counted(document['rows'], 'row')} to "
         f"{usable.operation.name} at {usable.connection.base_url}",
         f"Jobs      {number(expected.jobs)}, in about {counted(expected.requests, 'request')}",
@@ -206,13 +208,13 @@ def _text(document: dict[str, Any], usable: UsableProfile, expected: Forecast) -
     ]
     if document["first_record"] is not None:
         record = json.dumps(document["first_record"], ensure_ascii=False)
-        lines.append(f"First     {printable(record)}")
+        lines.append(f"First     {record}")
+    lines += [f"Warning   {warning}" for warning in document["warnings"]]
     if bad_rows:
-        lines.append(f"\n{counted(len(bad_rows), 'row')} would not be sent:")
+        lines += ["", f"{counted(len(bad_rows), 'row')} would not be sent:"]
     for bad in bad_rows[:BAD_ROWS_FOR_PEOPLE]:
-        lines.append(printable(f"  row {bad['row']:>8}  {bad['status']:<8}  {bad['error']}"))
+        lines.append(f"  row {bad['row']:>8}  {bad['status']:<8}  {bad['error']}")
     if len(bad_rows) > BAD_ROWS_FOR_PEOPLE:
         rest = number(len(bad_rows) - BAD_ROWS_FOR_PEOPLE)
         lines.append(f"  and {rest} more; --json tells all of them")
-    lines.append("\nNothing was sent.")
-    return "\n".join(lines)
+    return [*lines, "", "Nothing was sent."]

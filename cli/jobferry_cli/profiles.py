@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,17 +10,19 @@ from typing import Any
 import click
 import yaml
 
+from jobferry.commands import command
 from jobferry.csvfile.problems import FileRefused
 from jobferry.ledger.config import Connection
 from jobferry.model import Profile
 from jobferry.profile_fit import ProfileError, check_against
+from jobferry.profile_warnings import profile_warnings, warnings_of
 from jobferry.profiles import validate
 from jobferry.steps.binding import bind_columns
 from jobferry.vendors import vendor_named
 from jobferry.vendors.base import Operation, Vendor
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError
-from jobferry_cli.output import put_json, put_table, put_text
+from jobferry_cli.output import note_warnings, put_json, put_table, put_text
 from jobferry_cli.stack import Stack
 
 
@@ -37,6 +40,10 @@ class UsableProfile:
     vendor: Vendor
     operation: Operation
 
+    def warnings(self, header: Sequence[str] = ()) -> list[str]:
+        """What it asks for that the vendor is not known to take, with a file of this header."""
+        return warnings_of(self.profile, self.connection, self.vendor, self.operation, header)
+
 
 def profile_document(revision: int, document: dict[str, Any]) -> dict[str, Any]:
     """A profile as scripts read it."""
@@ -51,7 +58,9 @@ def known_profile(stack: Stack, name: str) -> tuple[int, dict[str, Any]]:
     """
     found = stack.deps.ledger.config.profile(name)
     if found is None:
-        raise CommandError(f"There is no profile {name!r}.", next_command="jobferry profile list")
+        raise CommandError(
+            f"There is no profile {name!r}.", next_command=command("profile", "list")
+        )
     return found
 
 
@@ -70,7 +79,7 @@ def _bound(stack: Stack, of: Profile) -> UsableProfile:
     if connection is None:
         raise CommandError(
             f"The profile {of.name} names the connection {of.connection!r}, which is not there.",
-            next_command=f"jobferry connection put {of.connection} --help",
+            next_command=command("connection", "put", of.connection, "--help"),
         )
     try:
         vendor = vendor_named(connection.vendor)
@@ -86,9 +95,8 @@ def _bound(stack: Stack, of: Profile) -> UsableProfile:
 
 
 def _unusable(name: str, problems: list[str]) -> CommandError:
-    lines = "".join(f"\n  {problem}" for problem in problems)
     return CommandError(
-        f"The profile {name} cannot be used:{lines}", next_command="jobferry operations"
+        f"The profile {name} cannot be used:", details=problems, next_command=command("operations")
     )
 
 
@@ -102,33 +110,51 @@ def _read(file: Path) -> Any:
         reason = f"line {line}: {error.problem or 'it is no YAML'}"
     except yaml.YAMLError as error:
         reason = str(error)
-    raise CommandError(f"{file} cannot be read: {reason}.", next_command="jobferry profile --help")
+    raise CommandError(
+        f"{file} cannot be read: {reason}.", next_command=command("profile", "--help")
+    )
 
 
 @profile.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--strict", is_flag=True, help="Refuse what is only warned of otherwise.")
 @global_options
 @pass_app
-def put(app: App, file: Path) -> None:
-    """Check a profile (YAML or JSON) and keep it. Changes make a new revision."""
+def put(app: App, file: Path, strict: bool) -> None:
+    """Check a profile (YAML or JSON) and keep it. Changes make a new revision.
+
+    Fields that the operation does not list are warned of: the vendor may ignore them.
+    """
     stack = app.stack
     try:
         document = validate(_read(file))
     except ProfileError as error:
         raise _unusable(str(file), error.problems) from None
     name = document["name"]
-    _bound(stack, Profile.from_document(document, 0))
+    usable = _bound(stack, Profile.from_document(document, 0))
+    of_profile = profile_warnings(usable.profile, usable.vendor, usable.operation)
+    if strict and of_profile:
+        raise CommandError(
+            f"The profile {name} is not kept, as --strict asks:",
+            details=of_profile,
+            next_command=command("operations", usable.vendor.name),
+            error_code="strict",
+        )
+    warnings = usable.warnings()
     latest = stack.deps.ledger.config.profile(name)
     if latest is not None and latest[1] == document:
         revision = latest[0]
     else:
         revision = stack.deps.ledger.config.put_profile(name, document)
+    note_warnings(warnings)
     if app.as_json:
-        put_json(profile_document(revision, document))
+        put_json(
+            profile_document(revision, document) | ({"warnings": warnings} if warnings else {})
+        )
         return
     put_text(
-        f"Profile {name} is ready, revision {revision}.\n"
-        f"Try it without sending: jobferry plan FILE.csv --profile {name}"
+        f"Profile {name} is ready, revision {revision}.",
+        f"Try it without sending: {command('plan', 'FILE.csv', '--profile', name)}",
     )
 
 
@@ -144,7 +170,7 @@ def list_profiles(app: App) -> None:
             put_json(profile_document(revision, document))
         return
     if not found:
-        put_text("There are no profiles.\nMake one: jobferry profile put --help")
+        put_text("There are no profiles.", "Make one: jobferry profile put --help")
         return
     put_table(
         ("NAME", "OPERATION", "CONNECTION", "REVISION"),
@@ -163,7 +189,7 @@ def show(app: App, name: str) -> None:
         put_json(profile_document(revision, document))
         return
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-    put_text(f"# revision {revision}\n{text.rstrip()}")
+    put_text(f"# revision {revision}", *text.rstrip().split("\n"))
 
 
 @profile.command()

@@ -6,17 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
-    Progress,
     TextColumn,
     TransferSpeedColumn,
 )
 
 from jobferry.report.figures import counted, duration, number
-from jobferry_cli.output import note
+from jobferry_cli.output import note, printable, progress_bar
 
 Document = Mapping[str, Any]
 Show = Callable[[Document], None]
@@ -69,12 +67,11 @@ def _word(document: Document) -> str:
 @contextmanager
 def shown_progress() -> Iterator[Show]:
     """What to call with each new status document."""
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
+    bar = progress_bar(BarColumn(), TextColumn("{task.description}", markup=False))
+    if bar is None:
         yield _plain_lines()
         return
-    columns = (BarColumn(), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=console) as bar:
+    with bar:
         task = bar.add_task("waiting for the run to begin", total=None)
 
         def show(document: Document) -> None:
@@ -82,7 +79,7 @@ def shown_progress() -> Iterator[Show]:
             planned = document["status"] != "planning"
             bar.update(
                 task,
-                description=progress_line(document),
+                description=printable(progress_line(document)),
                 completed=settled(document),
                 total=max(1, document["rows"]) if planned else None,
             )
@@ -93,12 +90,12 @@ def shown_progress() -> Iterator[Show]:
 @contextmanager
 def shown_upload(total: int) -> Iterator[Callable[[int], None]]:
     """What to call with the size of each part that has arrived, of `total` bytes in all."""
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
+    columns = (TextColumn("uploading"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    bar = progress_bar(*columns, transient=True)
+    if bar is None:
         yield lambda _: None
         return
-    columns = (TextColumn("uploading"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with bar:
         task = bar.add_task("", total=total)
         yield lambda size: bar.advance(task, size)
 

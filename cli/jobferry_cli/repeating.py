@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 from botocore.exceptions import ClientError
 
+from jobferry.commands import command
 from jobferry.csvfile.problems import FileRefused
 from jobferry.ledger.runs import Run
 from jobferry.model import OutcomeStatus
@@ -32,7 +33,7 @@ from jobferry.steps.repeat_run import (
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import closed_run, follow
-from jobferry_cli.output import note, printable
+from jobferry_cli.output import confirm, note
 from jobferry_cli.profiles import UsableProfile, usable_profile
 from jobferry_cli.progress import shown_upload
 from jobferry_cli.resolving import start_resolve
@@ -93,7 +94,7 @@ def retry(
     if not any(run.outcomes.get(status) for status in statuses):
         raise CommandError(
             f"Run {run_id} has no {' or '.join(statuses)} rows; there is nothing to retry.",
-            next_command=f"jobferry status {run_id}",
+            next_command=command("status", run_id),
         )
     repeat = retry_of(run, statuses)
     once = not (again or repeatable)
@@ -107,7 +108,7 @@ def _looked_up(app: App, run: Run) -> Run:
         follow(app, run.run_id)
     now = app.stack.deps.ledger.runs.must_get(run.run_id)
     for warning in now.warnings:
-        note(printable(warning))
+        note(warning)
     return now
 
 
@@ -126,14 +127,14 @@ def _confirm_twice(run: Run, usable: UsableProfile, *, rejected: bool) -> None:
         f"{usable.operation.name} would do them twice."
     )
     if not sys.stdin.isatty():
-        more = " --rejected" if rejected else ""
+        more = ["--rejected"] if rejected else []
         raise CommandError(
             f"{harm} The vendor could not tell; look them up there "
-            f"(jobferry rows {run.run_id} --status unknown), or say yes to that.",
-            next_command=f"jobferry retry {run.run_id} --unknown{more} --yes",
+            f"({command('rows', run.run_id, '--status', 'unknown')}), or say yes to that.",
+            next_command=command("retry", run.run_id, "--unknown", *more, "--yes"),
             error_code="would_repeat",
         )
-    click.confirm(f"{harm} Send them all the same?", abort=True, err=True)
+    confirm(f"{harm} Send them all the same?")
 
 
 @click.command()
@@ -213,7 +214,7 @@ def _earlier(app: App, run: Run, repeat: Repeat) -> RunRequest | None:
     raise CommandError(
         f"Rows of {run.run_id} have been sent again before, by the run {earlier}, and some "
         "would be done twice. With --again they are sent all the same.",
-        next_command=f"jobferry {kind} {earlier}",
+        next_command=command(kind, earlier),
     )
 
 
@@ -248,7 +249,7 @@ def _uploaded(
             if not copied.rows:
                 raise CommandError(
                     f"No row of run {run.run_id} can go again.{_reasons(copied.left_out)}",
-                    next_command=f"jobferry results {run.run_id} --out results/{run.run_id}",
+                    next_command=command("results", run.run_id, "--out", f"results/{run.run_id}"),
                 )
             size = file.tell()
             header = check_copy(run, usable.profile, file).header
@@ -285,13 +286,13 @@ def _uploaded(
 
 
 def _unfit(run: Run, message: str) -> CommandError:
-    return CommandError(message, next_command=f"jobferry profile show {run.profile}")
+    return CommandError(message, next_command=command("profile", "show", run.profile))
 
 
 def _gone(run: Run) -> CommandError:
     return CommandError(
         f"The file or the outcomes of run {run.run_id} are no longer kept.",
-        next_command=f"jobferry results {run.run_id} --out results/{run.run_id}",
+        next_command=command("results", run.run_id, "--out", f"results/{run.run_id}"),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from jobferry.commands import command
 from jobferry.ledger.runs import Run
 from jobferry.model import OutcomeStatus
 from jobferry.report.figures import counted
@@ -13,7 +14,7 @@ from jobferry.steps.resolve_run import ask_resolve
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import follow, found_run
-from jobferry_cli.output import note, printable, put_json, put_text
+from jobferry_cli.output import note, put_json, put_text
 
 
 @click.command()
@@ -40,9 +41,9 @@ def resolve(app: App, run_id: str, wait: bool) -> ExitCode:
     else:
         put_text(_text(document))
         for warning in run.warnings:
-            note(printable(warning))
+            note(warning)
     if run.closed_at is None:
-        note(f"Next:  jobferry watch {run_id}")
+        note(f"Next:  {command('watch', run_id)}")
         return ExitCode.OK
     return ExitCode.ROWS_UNKNOWN if document["unknown"] else ExitCode.OK
 
@@ -58,7 +59,7 @@ def start_resolve(app: App, run: Run) -> Run:
     except LookupError as error:
         raise CommandError(
             f"The vendor cannot be asked about run {run.run_id}: {error.args[0]}.",
-            next_command="jobferry connection list",
+            next_command=command("connection", "list"),
         ) from None
 
 
@@ -71,11 +72,11 @@ def _check(run: Run) -> None:
     if run.closed_at is None:
         raise CommandError(
             f"Run {run.run_id} is not over ({run.status.value}); only then can it be resolved.",
-            next_command=f"jobferry watch {run.run_id}",
+            next_command=command("watch", run.run_id),
         )
     if not run.outcomes.get(OutcomeStatus.UNKNOWN):
         raise CommandError(
-            f"Run {run.run_id} has no unknown rows.", next_command=f"jobferry status {run.run_id}"
+            f"Run {run.run_id} has no unknown rows.", next_command=command("status", run.run_id)
         )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 import click
 
+from jobferry.commands import command
 from jobferry.ledger.runs import Run
 from jobferry.model import OutcomeStatus, RunStatus
 from jobferry.report.figures import duration, number
@@ -19,7 +19,7 @@ from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import exit_code_of, follow, found_run
 from jobferry_cli.output import note, put_json, put_table, put_text
-from jobferry_cli.status_text import status_text
+from jobferry_cli.status_text import status_lines
 from jobferry_cli.vendor_calls import vendor_asked
 
 DEFAULT_RUNS = 20
@@ -50,13 +50,14 @@ def runs(app: App, wanted: str | None, profile: str | None, limit: int, after: s
             put_json(listed_document(cursor, run))
         return
     if not found:
-        put_text("There are no such runs.\nStart one: jobferry run FILE.csv --profile P")
+        put_text("There are no such runs.", "Start one: jobferry run FILE.csv --profile P")
         return
     put_table(
         ("RUN", "STATUS", "ROWS", "NOT WELL", "STARTED", "TOOK"), map(_line, (r for _, r in found))
     )
     if more:
-        note(f"Next:  jobferry runs --limit {limit} --after {shlex.quote(found[-1][0])}")
+        more_runs = command("runs", "--limit", limit, "--after", found[-1][0])
+        note(f"Next:  {more_runs}")
 
 
 def _matching(
@@ -90,7 +91,7 @@ def status(app: App, run_ids: tuple[str, ...]) -> None:
         if app.as_json:
             put_json(document)
         else:
-            put_text(("\n" if position else "") + status_text(document))
+            put_text(*([""] if position else []), *status_lines(document))
 
 
 def _live_document(app: App, run: Run) -> dict[str, Any]:
@@ -100,7 +101,7 @@ def _live_document(app: App, run: Run) -> dict[str, Any]:
         with vendor_asked(run.connection):
             return run_document(run, deps, waiting_jobs(run, deps))
     except CommandError as error:
-        note(f"What jobs wait for is not known. {error.message}\nNext:  {error.next_command}")
+        note(f"What jobs wait for is not known. {error.message}", f"Next:  {error.next_command}")
         return run_document(run, deps)
 
 
@@ -120,8 +121,7 @@ def put_ending(app: App, document: dict[str, Any]) -> ExitCode:
     """Print what became of a closed or paused run; returns the exit code that says the same."""
     if app.as_json:
         put_json(document)
-        for command in document["next"]:
-            note(f"Next:  {command}")
+        note(*(f"Next:  {each}" for each in document["next"]))
     else:
-        put_text(status_text(document))
+        put_text(*status_lines(document))
     return exit_code_of(document)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from botocore.exceptions import ClientError
 
+from jobferry.commands import command, other_command
 from jobferry.names import NAME
 from jobferry.objects import ObjectMissingError
 from jobferry.steps.lane import timestamp
@@ -22,7 +23,7 @@ from jobferry_cli.scheduler import Schedule, Schedules
 from jobferry_cli.sending import put_started
 from jobferry_cli.stack import Stack
 
-_HELP = "jobferry schedule put --help"
+_HELP = command("schedule", "put", "--help")
 _RATE = re.compile(r"[1-9]\d* (minute|hour|day)s?")
 _CRON_FIELDS = 6
 
@@ -49,7 +50,7 @@ def _schedules(stack: Stack) -> Schedules:
     if not stack.schedules.group:
         raise CommandError(
             "The stack has no schedule group: it was deployed by an older template.",
-            next_command="sam deploy",
+            next_command=other_command("sam", "deploy"),
             code=ExitCode.SERVICE,
         )
     return stack.schedules
@@ -58,7 +59,9 @@ def _schedules(stack: Stack) -> Schedules:
 def _known(stack: Stack, name: str) -> Schedule:
     found = _schedules(stack).get(name)
     if found is None:
-        raise CommandError(f"There is no schedule {name!r}.", next_command="jobferry schedule list")
+        raise CommandError(
+            f"There is no schedule {name!r}.", next_command=command("schedule", "list")
+        )
     return found
 
 
@@ -122,8 +125,8 @@ def put(
         put_json(schedule_document(made))
         return
     put_text(
-        f"Schedule {name} carries {source} by {expression}, {timezone}.\n"
-        f"Try it now: jobferry schedule run-now {name}"
+        f"Schedule {name} carries {source} by {expression}, {timezone}.",
+        f"Try it now: {command('schedule', 'run-now', name)}",
     )
 
 
@@ -172,7 +175,7 @@ def list_schedules(app: App) -> None:
             put_json(schedule_document(each))
         return
     if not found:
-        put_text(f"There are no schedules.\nMake one: {_HELP}")
+        put_text("There are no schedules.", f"Make one: {_HELP}")
         return
     put_table(
         ("NAME", "WHEN", "TIME ZONE", "PROFILE", "SOURCE"),
@@ -209,7 +212,7 @@ def run_now(app: App, name: str, wait: bool) -> ExitCode:
     except ObjectMissingError:
         raise CommandError(
             f"There is no file {found.source}.",
-            next_command=f"aws s3 cp FILE.csv {found.source}",
+            next_command=other_command("aws", "s3", "cp", "FILE.csv", found.source),
         ) from None
     firing = timestamp(stack.deps.now()) if found.every_time else None
     request = RunRequest(found.profile, bucket, key, version, firing)

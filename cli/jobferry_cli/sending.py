@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from jobferry.commands import command
 from jobferry.steps.open_run import PRIORITIES, run_id_of
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import follow
-from jobferry_cli.output import note, put_json, put_text
+from jobferry_cli.output import note, note_warnings, put_json, put_text
 from jobferry_cli.profiles import usable_profile
 from jobferry_cli.progress import shown_upload
 from jobferry_cli.runs import put_ending
@@ -43,7 +43,9 @@ def run(
 ) -> ExitCode:
     """Upload a CSV and carry its rows. Prints the run's id, or with --wait how it ended."""
     stack = app.stack
-    bind(file, usable_profile(stack, profile_name), stack.settings)
+    usable = usable_profile(stack, profile_name)
+    dialect, _ = bind(file, usable, stack.settings)
+    note_warnings(usable.warnings(dialect.header))
     try:
         with file.open("rb") as body, shown_upload(file.stat().st_size) as sent:
             request = stack.inbox.upload(
@@ -52,7 +54,7 @@ def run(
     except OSError as error:
         raise CommandError(
             f"{file} cannot be uploaded: {error}.",
-            next_command=f"jobferry run {shlex.quote(str(file))} --profile {profile_name}",
+            next_command=command("run", file, "--profile", profile_name),
             code=ExitCode.SERVICE,
         ) from None
     run_id = run_id_of(request, request.version_id or "null")
@@ -75,5 +77,5 @@ def put_started(app: App, document: Mapping[str, Any], *, wait: bool) -> ExitCod
         put_json(document)
     else:
         put_text(run_id)
-        note(f"Next:  jobferry watch {run_id}")
+        note(f"Next:  {command('watch', run_id)}")
     return ExitCode.OK

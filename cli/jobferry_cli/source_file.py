@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from jobferry.commands import command, other_command
 from jobferry.csvfile.bounds import file_too_large
 from jobferry.csvfile.dialect import SAMPLE_BYTES, Dialect, detect
 from jobferry.csvfile.gzipped import unpack
@@ -46,7 +46,8 @@ def bind(file: Path, usable: UsableProfile, settings: Settings) -> tuple[Dialect
         raise refused(file, profile.name, refusal) from None
     except OSError as error:
         raise CommandError(
-            f"{file} cannot be read: {error.strerror}.", next_command=f"ls -l {_quoted(file)}"
+            f"{file} cannot be read: {error.strerror}.",
+            next_command=other_command("ls", "-l", file),
         ) from None
 
 
@@ -89,9 +90,5 @@ def refused(file: Path, profile: str, refusal: FileRefused) -> CommandError:
     """Why the whole file cannot be used, as a failure of the command."""
     return CommandError(
         f"{file} cannot be used with the profile {profile}. {refusal.message}",
-        next_command=f"jobferry plan {_quoted(file)} --profile {profile}",
+        next_command=command("plan", file, "--profile", profile),
     )
-
-
-def _quoted(file: Path) -> str:
-    return shlex.quote(str(file))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import ClientError
 
+from jobferry.commands import Command, command, other_command
 from jobferry.settings import MAX_FILE_BYTES, MAX_ROWS_PER_FILE, Settings
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.local.state import STACK as LOCAL_STACK
@@ -71,7 +72,7 @@ def choose_stack(
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CommandError(
             f"The state of the local stack cannot be read ({type(error).__name__}: {error}).",
-            next_command="jobferry local up",
+            next_command=command("local", "up"),
         ) from None
     return on_aws if state is None else StackChoice(state.stack, state)
 
@@ -178,5 +179,7 @@ def settings_of(choice: StackChoice, outputs: Mapping[str, str]) -> Settings:
         ) from None
 
 
-def _deploy(choice: StackChoice) -> str:
-    return "jobferry local up" if choice.local else f"sam deploy --stack-name {choice.name}"
+def _deploy(choice: StackChoice) -> Command:
+    if choice.local:
+        return command("local", "up")
+    return other_command("sam", "deploy", "--stack-name", choice.name)

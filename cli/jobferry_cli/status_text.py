@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobferry.report.figures import counted, duration, listed, number
-from jobferry_cli.output import printable
 from jobferry_cli.progress import progress_line
 
 
-def status_text(document: Mapping[str, Any]) -> str:
+def status_lines(document: Mapping[str, Any]) -> list[str]:
     """The whole picture of a run in a few lines."""
     source = document["source"]
     outcomes = [f"{number(n)} {name}" for name, n in document["outcomes"].items() if n]
@@ -20,7 +19,7 @@ def status_text(document: Mapping[str, Any]) -> str:
         f"Run       {document['run_id']}",
         f"Status    {_words(document['status'])}",
         f"Profile   {document['profile']}, priority {document['priority']}",
-        printable(f"File      s3://{source['bucket']}/{source['key']}"),
+        f"File      s3://{source['bucket']}/{source['key']}",
         f"Rows      {number(document['rows'])}{': ' if outcomes else ''}{listed(outcomes)}",
         f"Jobs      {number(jobs['finished'])} of {number(jobs['planned'])} finished, "
         f"{counted(sum(requests.values()), 'request')}",
@@ -32,14 +31,13 @@ def status_text(document: Mapping[str, Any]) -> str:
     # A pause is what it waits for; it is said once. Many jobs may wait for one and the same.
     lines += list(dict.fromkeys(map(_waiting, _but_pauses(document))))
     if document["paused"]:
-        lines.append(printable(f"Paused    {document['paused']['reason']}"))
-    lines += [printable(f"Warning   {text}") for text in document["warnings"]]
+        lines.append(f"Paused    {document['paused']['reason']}")
+    lines += [f"Warning   {text}" for text in document["warnings"]]
     if document["error"]:
-        lines.append(printable(f"Reason    {document['error']}"))
+        lines.append(f"Reason    {document['error']}")
     if not closed:
         lines.append(f"Progress  {progress_line(document)}")
-    lines += [f"Next:     {command}" for command in document["next"]]
-    return "\n".join(lines)
+    return [*lines, *(f"Next:     {command}" for command in document["next"])]
 
 
 def _but_pauses(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -51,7 +49,7 @@ def _waiting(entry: Mapping[str, Any]) -> str:
     """What a run waits for, since when, and until when."""
     since = f" (since {entry['since']})" if entry["since"] else ""
     until = f" (until {entry['until']})" if entry["until"] else ""
-    return printable(f"Waiting   {entry['text']}{since}{until}")
+    return f"Waiting   {entry['text']}{since}{until}"
 
 
 def _words(status: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import click
 import yaml
 
+from jobferry.commands import Command, command
 from jobferry.csvfile.safe import defuse
 from jobferry.ledger.runs import Run
 from jobferry.model import Outcome, OutcomeStatus
@@ -28,7 +28,8 @@ from jobferry_cli.stack import Stack
 _NAME_LENGTH = 48
 """Characters of a profile's name, at the most (see `jobferry.profiles`)."""
 
-_COLUMNS = ("id", "made_by_row")
+_COLUMNS = ("id", "jobferry_row")
+"""A column of ours says that an apostrophe before a formula is ours, and no part of the id."""
 _CANNOT_COLUMNS = ("row", "status", "vendor_id", "error_code", "error")
 
 _MAY_BE_THERE = frozenset({OutcomeStatus.SUCCEEDED, OutcomeStatus.UNKNOWN})
@@ -72,7 +73,7 @@ def undo(app: App, run_id: str, out: Path) -> ExitCode:
     if app.as_json:
         put_json(_document(run, operation, plan))
     else:
-        put_text(_text(run, operation, plan))
+        put_text(*_lines(run, operation, plan))
     if plan is None or not plan.rows:
         return ExitCode.INPUT
     return ExitCode.ROWS_FAILED if plan.cannot else ExitCode.OK
@@ -84,14 +85,14 @@ def _operation_of(stack: Stack, run: Run) -> Operation:
         what = f"Its connection {run.connection!r} is gone." if run.connection else "It sent none."
         raise CommandError(
             f"Of run {run.run_id} nothing can be undone. {what}",
-            next_command=f"jobferry status {run.run_id}",
+            next_command=command("status", run.run_id),
         )
     vendor = vendor_named(connection.vendor)
     operation = vendor.operation(run.operation)
     if operation is None:
         raise CommandError(
             f"{vendor.title} no longer has the operation {run.operation} of run {run.run_id}.",
-            next_command=f"jobferry operations {vendor.name}",
+            next_command=command("operations", vendor.name),
         )
     return operation
 
@@ -101,7 +102,7 @@ def _write(stack: Stack, run: Run, operation: Operation, out: Path) -> UndoPlan:
     if not any(run.outcomes.get(status) for status in _MAY_BE_THERE):
         raise CommandError(
             f"Run {run.run_id} made nothing; there is nothing to undo.",
-            next_command=f"jobferry status {run.run_id}",
+            next_command=command("status", run.run_id),
         )
     out.mkdir(parents=True, exist_ok=True)
     rows_file, profile_file, cannot_file = (
@@ -130,7 +131,7 @@ def _write_rows(made: Iterator[Outcome], rows_file: Path, cannot_file: Path) -> 
             others.writerow(_CANNOT_COLUMNS)
             for outcome in made:
                 if outcome.status is OutcomeStatus.SUCCEEDED and outcome.vendor_id:
-                    undoable.writerow((outcome.vendor_id, outcome.row))
+                    undoable.writerow((defuse(outcome.vendor_id), outcome.row))
                     rows += 1
                 else:
                     others.writerow(_cannot_cells(outcome))
@@ -160,7 +161,7 @@ def _made(stack: Stack, run: Run) -> Iterator[Outcome]:
     if seen < run.rows:
         raise CommandError(
             f"The outcomes of run {run.run_id} are no longer all kept.",
-            next_command=f"jobferry results {run.run_id} --out results/{run.run_id}",
+            next_command=command("results", run.run_id, "--out", f"results/{run.run_id}"),
         )
 
 
@@ -192,16 +193,15 @@ def _profile_text(run: Run, operation: Operation, name: str) -> str:
         "columns": {_COLUMNS[0]: operation.undone_by_field},
         "row_key": _COLUMNS[0],
     }
-    heading = f"# Deletes what the run {run.run_id} made with {operation.name}.\n"
+    heading = f"# Deletes what the run {printable(run.run_id)} made with {operation.name}.\n"
     return heading + yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 
-def _next_commands(plan: UndoPlan) -> list[str]:
-    file, profile = shlex.quote(str(plan.csv)), shlex.quote(str(plan.profile))
+def _next_commands(plan: UndoPlan) -> list[Command]:
     return [
-        f"jobferry profile put {profile}",
-        f"jobferry plan {file} --profile {plan.name}",
-        f"jobferry run {file} --profile {plan.name} --wait",
+        command("profile", "put", plan.profile),
+        command("plan", plan.csv, "--profile", plan.name),
+        command("run", plan.csv, "--profile", plan.name, "--wait"),
     ]
 
 
@@ -221,23 +221,20 @@ def _document(run: Run, operation: Operation, plan: UndoPlan | None) -> dict[str
     }
 
 
-def _text(run: Run, operation: Operation, plan: UndoPlan | None) -> str:
+def _lines(run: Run, operation: Operation, plan: UndoPlan | None) -> list[str]:
     if plan is None:
         why = operation.cannot_undo or "The vendor has no operation that takes it back."
-        return f"{operation.name} cannot be undone. {why}"
+        return [f"{operation.name} cannot be undone. {why}"]
     lines = [
         f"{counted(plan.rows, 'record')} of run {run.run_id} can be deleted by "
         f"{operation.undone_by}. Nothing has been sent.",
-        f"File      {printable(str(plan.csv))}",
-        f"Profile   {printable(str(plan.profile))}",
+        f"File      {plan.csv}",
+        f"Profile   {plan.profile}",
     ]
     if plan.cannot_csv is not None:
-        lines.append(
-            f"Not       {counted(plan.cannot, 'row')}, with the reason: "
-            f"{printable(str(plan.cannot_csv))}"
-        )
+        lines.append(f"Not       {counted(plan.cannot, 'row')}, with the reason: {plan.cannot_csv}")
     if operation.cannot_undo:
         lines.append(f"Stays     {operation.cannot_undo}")
     if plan.rows:
-        lines += ["Next:", *(f"  {command}" for command in _next_commands(plan))]
-    return "\n".join(lines)
+        lines += ["Next:", *(f"  {each}" for each in _next_commands(plan))]
+    return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from jobferry.commands import command
 from jobferry.connections import ConnectionMissingError
 from jobferry.steps.asking import VendorUnavailableError
 from jobferry.vendors.credentials import CredentialsError
@@ -37,7 +38,7 @@ def vendor_asked(connection: str) -> Iterator[None]:
         verb = "test" if error.until is None else "show"
         raise CommandError(
             f"The vendor of the connection {connection} did not do as asked. {error}",
-            next_command=f"jobferry connection {verb} {connection}",
+            next_command=command("connection", verb, connection),
             code=ExitCode.SERVICE,
             error_code="vendor_unavailable" if error.until is None else "vendor_wait",
         ) from None

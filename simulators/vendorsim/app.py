@@ -75,7 +75,7 @@ class App:
             await clock.sleep(effect.hang)
         if effect.after or not (answer or effect.reset):
             true_answer = await self._carry_out(vendor, scope, body, exchange)
-            answer = answer or true_answer
+            answer = answer or true_answer.with_headers(*effect.headers.items())
         if effect.after:
             await clock.sleep(effect.hang)
 

@@ -128,7 +128,8 @@ class Effect(_Model):
     """What happens. Answer and job parts can be combined (`reset` after, and a job that sticks).
 
     The answer to the request; `after` = once the work is done, otherwise instead of it:
-    status, body, headers, content_type   this answer (body: text, or JSON)
+    status, body, headers, content_type   this answer (body: text, or JSON); headers alone join the
+                   true answer
     html           an HTML error page, 502 unless `status` says otherwise
     rate_limited   429 as JSON, as plain text or from the edge; `retry_after` seconds or unsaid
     too_many_jobs  the vendor's refusal of one more job

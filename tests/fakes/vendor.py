@@ -76,6 +76,7 @@ class Reply:
     code: str = "refused"
     message: str = "The vendor says no."
     http_status: int | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +219,7 @@ class Account:
     def _answer(reply: Reply, job_id: str | None) -> SubmitAnswer:
         match reply.act:
             case Act.ACCEPT:
-                return Accepted(str(job_id))
+                return Accepted(str(job_id), warnings=reply.warnings)
             case Act.REFUSE:
                 return Refused(reply.code, reply.message, http_status=reply.http_status)
             case Act.REFUSE_RUN:

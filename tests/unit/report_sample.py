@@ -164,6 +164,7 @@ def large_run() -> RunReport:
         timeline=timeline(5_000, 1_000_000, 9_876, 30),
         closed_at=STARTED + timedelta(seconds=9_876),
         cost={"Lambda": 0.31, "Step Functions": 0.12, "DynamoDB": 0.29, "S3": 0.03},
+        warnings=['Zendesk Support warns: Removed restricted keys ["subjet"]'],
         error_groups=[
             unknown,
             ErrorGroup(OutcomeStatus.FAILED, "RecordInvalid", "Requester: Email is bad", 7, []),
@@ -188,6 +189,7 @@ def hostile_run() -> RunReport:
         error_groups=groups,
         cost={HOSTILE[0]: 1.0},
         files=HOSTILE,
+        warnings=HOSTILE,
     )
 
 

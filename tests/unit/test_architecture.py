@@ -12,6 +12,7 @@ PACKAGE = ROOT / "layers" / "jobferry" / "jobferry"
 
 # Package or module → what of jobferry it may import, beside itself.
 MAY_IMPORT = {
+    "commands": set(),
     "model": set(),
     "names": set(),
     "inbox": {"names"},
@@ -33,6 +34,7 @@ MAY_IMPORT = {
     "results": {"model", "csvfile", "objects"},
     "profile_fit": {"model", "vendors"},
     "profiles": {"model", "names", "csvfile", "errors", "retrying", "profile_fit"},
+    "profile_warnings": {"model", "csvfile", "ledger", "vendors"},
     "connections": {"model", "ledger", "pacing", "vendors"},
 }
 

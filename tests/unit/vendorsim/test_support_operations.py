@@ -711,3 +711,28 @@ def test_whatever_is_sent_every_row_has_a_result(
     good = [row for row in results if "error" not in row and row.keys() != {"id"}]
     done = [effect for effect in sim.effects()["effects"] if effect["index"] < len(sent)]
     assert len([e for e in done if e["request_id"] == answer.headers["X-Request-Id"]]) == len(good)
+
+
+def test_keys_that_no_ticket_has_are_removed_and_named(
+    sim: RunningSimulator, clock: ManualClock
+) -> None:
+    tickets = [{**ticket(0), "subjet": "x"}, {**ticket(1), "größe": 1, "subjet": "y"}]
+    answer = sim.request("POST", "/api/v2/tickets/create_many", json={"tickets": tickets})
+
+    assert answer.status_code == 200
+    assert answer.headers["X-Zendesk-API-Warn"] == (
+        'Removed restricted keys ["subjet", "gr\\u00f6\\u00dfe"] '
+        "from parameters according to whitelist"
+    )
+    clock.advance(60)
+    sim.request("GET", "/api/v2/job_statuses")
+    made = sim.effects(kind="ticket", action="created")["effects"]
+    assert [effect["fields"] for effect in made] == [ticket(0), ticket(1)]
+
+
+@pytest.mark.parametrize("path", ["tickets/create_many", "imports/tickets/create_many"])
+def test_of_a_request_that_is_taken_whole_nothing_is_said(sim: RunningSimulator, path: str) -> None:
+    answer = sim.request("POST", f"/api/v2/{path}", json={"tickets": [ticket(0)]})
+
+    assert answer.status_code == 200
+    assert "X-Zendesk-API-Warn" not in answer.headers

@@ -1,28 +1,63 @@
 """Cells that a spreadsheet would run as a formula, made harmless and brought back.
 
-A result file is opened in a spreadsheet, and its cells were written by strangers. A leading
-apostrophe makes a spreadsheet show the rest as text. (OWASP, "CSV Injection".)
+A result file is opened in a spreadsheet, and its cells were written by strangers. An apostrophe
+before a formula makes a spreadsheet show it as text. (OWASP, "CSV Injection".)
+
+A spreadsheet need not part the cells as the file's writer did: in most of Europe Excel reads a
+comma file with semicolons, and then a cell begins in the middle of another one, where quotation
+marks have no meaning. So an apostrophe also stands before a formula that follows a separator or a
+line break inside a cell.
 """
 
 from __future__ import annotations
 
 import re
 
-_STARTS_FORMULA = r"=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20"
-"""OWASP's list; the last four are = + - @ in full width, which some locales read alike."""
-_PLAIN_NUMBER = r"[+\-][0-9]+(?:[.,][0-9]+)?\Z"
-_DANGEROUS = re.compile(rf"'*(?=[{_STARTS_FORMULA}])(?!{_PLAIN_NUMBER})")
+_FORMULA = r"=+\-@\uff1d\uff0b\uff0d\uff20"
+"""What a formula starts with; the last four are = + - @ in full width, which some locales read
+alike."""
+
+_SEPARATORS = r";,|\t\r\n"
+
+# Blanks, quotation marks, and characters that nobody sees: controls, soft hyphen, zero width,
+# direction marks, byte order mark. Programs drop them from the front of a cell, or may.
+_PASSED_OVER = (
+    r"\s\"'\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+)
+_NO_NUMBER = r"(?![+\-][0-9]+(?:[.,][0-9]+)?\Z)"
+
+_LEADS = re.compile(rf"'*(?=[\t\r\n])|[{_PASSED_OVER}]*+(?=[{_FORMULA}]){_NO_NUMBER}")
+"""At the start of a cell: OWASP's list, also behind what is passed over."""
+
+_MAY_FOLLOW = re.compile(rf"[{_SEPARATORS}{_PASSED_OVER}][{_FORMULA}]")
+"""Quickly seen, and in few cells: without it no formula follows a separator."""
+
+_FOLLOWS = re.compile(rf"([{_SEPARATORS}][{_PASSED_OVER}]*+)(?:(?=([{_FORMULA}])){_NO_NUMBER})?")
+"""A separator and what is passed over behind it; the second group where a formula follows.
+
+What is followed by none is matched too, so that nothing is looked at twice.
+"""
 
 
 def defuse(cell: str) -> str:
-    """The cell with an apostrophe before it if a spreadsheet might run it.
+    """The cell with an apostrophe wherever a spreadsheet might begin to run it.
 
-    Plain numbers such as -5 or +3.20 stay as they are. Cells that look defused already get one
-    more apostrophe, so that `undefuse` gives back every text there is.
+    Plain numbers such as -5 or +3.20 stay as they are. What looks defused already gets one more
+    apostrophe, so that `undefuse` gives back every text there is.
     """
-    return f"'{cell}" if _DANGEROUS.match(cell) else cell
+    inside = _FOLLOWS.sub(_marked, cell) if _MAY_FOLLOW.search(cell) else cell
+    return f"'{inside}" if _LEADS.match(inside) else inside
 
 
 def undefuse(cell: str) -> str:
     """What the cell was before `defuse`."""
-    return cell[1:] if cell.startswith("'") and _DANGEROUS.match(cell, 1) else cell
+    inside = cell[1:] if cell.startswith("'") and _LEADS.match(cell, 1) else cell
+    return _FOLLOWS.sub(_unmarked, inside) if _MAY_FOLLOW.search(inside) else inside
+
+
+def _marked(found: re.Match[str]) -> str:
+    return f"{found[1]}'" if found[2] else found[1]
+
+
+def _unmarked(found: re.Match[str]) -> str:
+    return found[1].removesuffix("'") if found[2] else found[1]

@@ -52,6 +52,7 @@ class RunReport:
     cost          US dollars by item
     figures       how close the run came to the vendor's limits, and what it used
     files         where the result files are
+    warnings      what the plan or the vendor warned of
     """
 
     run_id: str
@@ -72,6 +73,7 @@ class RunReport:
     cost: Mapping[str, float] = field(default_factory=dict)
     files: Sequence[str] = ()
     figures: Mapping[str, Any] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
 
     @property
     def adds_up(self) -> bool:

@@ -36,6 +36,7 @@ def render_report(report: RunReport) -> str:
             "main",
             _header(report),
             _verdict_section(report),
+            _warning_section(report),
             _outcome_section(report),
             _next_section(report),
             _error_section(report),
@@ -80,6 +81,13 @@ def _verdict_section(report: RunReport) -> Html:
     tone, sentence = verdict(report)
     reason = tag("p", "Reason: ", foreign(report.error)) if report.error else ""
     return tag("section", tag("p", sentence, class_="sentence"), reason, class_=f"verdict {tone}")
+
+
+def _warning_section(report: RunReport) -> Html:
+    if not report.warnings:
+        return Html("")
+    texts = (tag("li", foreign(text)) for text in report.warnings)
+    return tag("section", tag("h2", "Warnings"), tag("ul", *texts))
 
 
 _MEANINGS = {

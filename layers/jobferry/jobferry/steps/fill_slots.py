@@ -23,6 +23,7 @@ from jobferry.shares import is_first
 from jobferry.steps.isolation import DATA_ERRORS
 from jobferry.steps.lane_work import NEVER, LaneWork
 from jobferry.steps.resolve_lost import resolve_lost, searches_of
+from jobferry.steps.warn_run import fresh_warnings, in_vendors_words, is_trial, pause_trial
 from jobferry.troubles import (
     POLL,
     SOURCE,
@@ -370,6 +371,21 @@ def _accepted(work: LaneWork, sent: Chunk, answer: Accepted, began: float) -> No
     _clear(work)
     work.went_well(SUBMIT)
     _heed(work, answer.limits)
+    _keep_warnings(work, sent, answer)
+
+
+def _keep_warnings(work: LaneWork, sent: Chunk, answer: Accepted) -> None:
+    """Keep for people what the vendor warned of. Of a trial nothing more is sent until they saw."""
+    said = [in_vendors_words(work.context.vendor.title, text) for text in answer.warnings]
+    fresh = fresh_warnings([*work.run.warnings, *work.warned], said)
+    if not fresh:
+        return
+    work.warned += fresh
+    for text in fresh:
+        work.deps.ledger.runs.warn(work.run.run_id, text)
+    if is_trial(work.run, sent):
+        pause_trial(work.run, fresh[0], work.deps)
+        work.patience.set()
 
 
 def _clear(work: LaneWork) -> None:

@@ -81,6 +81,7 @@ class LaneWork:
     look_from  no look before this
     search_from  no search before this for a lost submission, by chunk
     short_until  no requests are left before this
+    warned     what the vendor warned of since the run was read
     wish_from  when to go on with what an operator wants asked; 0 before the first time
     """
 
@@ -119,6 +120,7 @@ class LaneWork:
     looked_at: float = 0.0
     search_from: dict[int, float] = field(default_factory=dict)
     left: int = 0
+    warned: list[str] = field(default_factory=list)
     uncounted: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     answer_seconds: float = 0.3

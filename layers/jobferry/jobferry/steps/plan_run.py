@@ -41,6 +41,7 @@ from jobferry.steps.context import load_context
 from jobferry.steps.deps import Deps
 from jobferry.steps.outlook import expected
 from jobferry.steps.unpack import unpacked
+from jobferry.steps.warn_run import note_warnings
 from jobferry.steps.write_off import out_of_reach
 from jobferry.troubles import SOURCE, TEXTS
 
@@ -137,6 +138,8 @@ def _plan_on(run: Run, deps: Deps, deadline: float, scratch: Path) -> PlanState:
     context = load_context(run, deps)
     dialect = _dialect(run, deps, context.profile)
     mapping = bind_columns(context.profile, context.operation, context.vendor, dialect.header)
+    if run.plan.dialect is None:
+        note_warnings(run, context, dialect.header, deps)
     start = run.plan if run.plan.dialect else PlanState(offset=dialect.data_offset)
     with ExitStack() as stack:
         seen = superseded = None

@@ -107,5 +107,6 @@ def build_report(
             cost=figures.get("cost", {}),
             figures=figures,
             files=files,
+            warnings=run.warnings,
         )
     )

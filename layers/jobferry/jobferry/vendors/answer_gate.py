@@ -40,6 +40,15 @@ LONGEST_WORD = 100
 LONGEST_HEADER = 4_096
 """Characters of one header's value."""
 
+LONGEST_WARNING = 250
+"""Characters of a warning."""
+
+MOST_WARNINGS = 5
+"""Warnings of one answer; more of them tell nothing new."""
+
+_WARNING_HEADERS = ("x-zendesk-api-warn", "warning")
+"""Where a vendor says what it left out of a request that it took."""
+
 VENDOR_ERROR = "vendor_error"
 """The code of an error whose own code is none."""
 
@@ -48,6 +57,9 @@ _UNSAFE = re.compile("[\x00\ud800-\udfff]")
 _SUSPICIOUS = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)|\d{19}")
 """What JSON must hold for a text or a whole number of it to be unsafe."""
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+_WARNING = re.compile(r'([0-9]{3}) [^ ,"]+ "((?:[^"\\]|\\.)*+)"')
+"""code, who warns, text (RFC 9110, 5.5 of its forerunner RFC 7234)."""
+_OF_CACHES = frozenset({"110", "111", "112", "113", "214"})
 _DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
@@ -169,6 +181,21 @@ def safe_headers(headers: Mapping[str, str]) -> dict[str, str]:
         clipped(str(name), LONGEST_ID).lower(): clipped(str(value), LONGEST_HEADER)
         for name, value in headers.items()
     }
+
+
+def warnings_said(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """What an answer warns of in its headers: each text once, on one line, and few of them.
+
+    Args:
+        headers: by their names in small letters.
+    """
+    texts = []
+    for name in _WARNING_HEADERS:
+        said = headers.get(name, "")
+        parts = _WARNING.findall(said) if name == "warning" else []
+        texts += [text for code, text in parts if code not in _OF_CACHES] if parts else [said]
+    lines = (clipped(" ".join(text.split()), LONGEST_WARNING) for text in texts)
+    return tuple(dict.fromkeys(filter(None, lines)))[:MOST_WARNINGS]
 
 
 def usable_id(value: object) -> str | None:

@@ -145,10 +145,14 @@ class RateReading:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The vendor took the job."""
+    """The vendor took the job.
+
+    warnings  what it said that it left out, or takes otherwise; for people, and never for a log
+    """
 
     job_id: str
     limits: RateReading | None = field(default=None, compare=False)
+    warnings: tuple[str, ...] = field(default=(), compare=False)
 
 
 class RefusalScope(StrEnum):

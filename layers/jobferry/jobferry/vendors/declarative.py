@@ -195,7 +195,7 @@ class DeclaredClient:
         job_id = _job_id(self._document.job_id(_json(answer)))
         if job_id is None:
             return Ambiguous("the vendor accepted the request but its answer names no job")
-        return Accepted(job_id)
+        return Accepted(job_id, warnings=answer.warnings)
 
     def poll(self, job_ids: Sequence[str]) -> PollAnswer:
         """Read jobs as the document says; what is missing is looked for in its list, if any.

@@ -26,7 +26,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from jobferry.vendors.answer_gate import json_document, safe_headers
+from jobferry.vendors.answer_gate import json_document, safe_headers, warnings_said
 from jobferry.vendors.base import Meter, ThrottleReason
 from jobferry.vendors.credentials import is_header_text
 from jobferry.vendors.http_bounds import POOLS, Bounds, bounded
@@ -64,6 +64,11 @@ class Answer:
         return read_retry_after(headers.get("retry-after"), headers.get("date"), time.time())
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the vendor warns of, though it took the request."""
+        return warnings_said(self.headers)
+
+    @property
     def retry_after(self) -> float | None:
         """The seconds of it, an hour at the most; None where it says none of use."""
         return self.wait.seconds
@@ -83,6 +88,10 @@ class NoAnswer:
     reason: str
     cause: ThrottleReason = ThrottleReason.UNREACHABLE
     too_large: bool = False
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return ()
 
 
 class BaseUrlError(ValueError):

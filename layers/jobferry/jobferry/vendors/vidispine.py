@@ -381,7 +381,7 @@ def _created(answer: Answer | NoAnswer) -> SubmitAnswer:
         return problem
     job_id = (document_of(answer) or {}).get("jobId")
     if isinstance(job_id, str) and JOB_ID.fullmatch(job_id):
-        return Accepted(job_id)
+        return Accepted(job_id, warnings=answer.warnings)
     return Ambiguous("the vendor accepted the request but its answer names no job")
 
 

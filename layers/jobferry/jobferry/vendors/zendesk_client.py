@@ -125,7 +125,7 @@ class ZendeskClient(ABC):
 def taken(answer: Answer | NoAnswer, job_id: object) -> Accepted | Ambiguous:
     """What a success means that names this as its job."""
     if isinstance(job_id, str) and JOB_ID.fullmatch(job_id):
-        return Accepted(job_id, _limits(answer))
+        return Accepted(job_id, _limits(answer), answer.warnings)
     return Ambiguous("the vendor accepted the request but its answer names no job")
 
 

@@ -31,40 +31,91 @@ KEY_PLACEHOLDER = "<key>"
 
 _CUSTOM_OBJECT = re.compile(r"custom_objects\.(?P<key>[A-Za-z0-9_-]{1,100})\.(?P<action>[a-z_]+)")
 
+# Every field that a request may set, by the pages of /ticketing/tickets/tickets/ (with
+# /ticket_comments/ and /ticket_import/), /users/users/, /organizations/organizations/ and
+# /custom-data/custom-objects/custom_object_records/ there: what is not listed is warned of.
 _TICKET_FIELDS = (
     "subject",
     "comment.body",
+    "comment.html_body",
     "comment.public",
+    "comment.author_id",
+    "comment.uploads",
     "requester_id",
     "requester.email",
     "requester.name",
+    "requester.locale_id",
     "assignee_id",
+    "assignee_email",
     "group_id",
     "organization_id",
     "external_id",
     "priority",
     "status",
+    "custom_status_id",
     "type",
     "tags",
     "due_at",
     "brand_id",
     "ticket_form_id",
     "custom_fields[<id>]",
+    "fields",
+    "description",
+    "raw_subject",
+    "recipient",
+    "submitter_id",
+    "problem_id",
+    "collaborator_ids",
+    "collaborators",
+    "additional_collaborators",
+    "email_cc_ids",
+    "email_ccs",
+    "follower_ids",
+    "followers",
+    "sharing_agreement_ids",
+    "attribute_value_ids",
+    "macro_id",
+    "macro_ids",
+    "metadata",
+    "via",
+    "via_id",
+    "via_followup_source_id",
+    "voice_comment",
+    "satisfaction_rating",
+    "is_public",
+    "allow_attachments",
 )
 _USER_FIELDS = (
     "name",
     "email",
     "external_id",
     "phone",
+    "shared_phone_number",
     "role",
+    "custom_role_id",
     "organization_id",
+    "organization_ids",
+    "organization.name",
+    "default_group_id",
     "verified",
     "skip_verify_email",
+    "identities",
     "tags",
     "notes",
     "details",
+    "alias",
+    "signature",
     "time_zone",
     "locale",
+    "locale_id",
+    "moderator",
+    "only_private_comments",
+    "restricted_agent",
+    "suspended",
+    "ticket_restriction",
+    "agent_brand_ids",
+    "photo",
+    "remote_photo_url",
     "user_fields.<key>",
 )
 _ORGANIZATION_FIELDS = (
@@ -156,7 +207,7 @@ def _operation(
     )
 
 
-def _membership_creation(kind: str, other: str) -> Operation:
+def _membership_creation(kind: str, other: str, *also: str) -> Operation:
     pair = ("user_id", f"{other}_id")
     return _operation(
         f"{kind}.create",
@@ -166,7 +217,7 @@ def _membership_creation(kind: str, other: str) -> Operation:
         repeatable=False,
         required=tuple((name,) for name in pair),
         types=dict.fromkeys(pair, ColumnType.INTEGER),
-        fields=(*pair, "default"),
+        fields=(*pair, "default", *also),
         undone_by=f"{kind}.delete",
     )
 
@@ -276,7 +327,6 @@ _TICKETS = (
         fields=(
             *_TICKET_FIELDS,
             "comments",
-            "description",
             "created_at",
             "updated_at",
             "solved_at",
@@ -375,7 +425,7 @@ _ORGANIZATIONS = (
 )
 
 _MEMBERSHIPS = (
-    _membership_creation("organization_memberships", "organization"),
+    _membership_creation("organization_memberships", "organization", "view_tickets"),
     _membership_deletion(
         "organization_memberships", "Take users out of organizations, by the id of the membership."
     ),
