@@ -154,7 +154,7 @@ class Presumed:
 
 
 def presume(world: World, presumed: Presumed) -> None:
-    patch = mock.patch.object(LaneWork, "presumption", lambda _work, _limits: presumed)
+    patch = mock.patch.object(LaneWork, "presumption", return_value=presumed)
     world._cleanup.enter_context(patch)
 
 
@@ -468,6 +468,27 @@ class TestRoom:
             fill_slots(work_of(world, run))
         assert (sent(world), claims) == ([("r3", "r4")], [2, 1])
 
+    def test_nothing_is_left_where_another_lane_took_all(self, world: World) -> None:
+        run = world.planned(things(4))
+        original = Chunks.claim
+
+        def contended(chunks: Chunks, *args: Any, **options: Any) -> list[Chunk] | None:
+            pool = chunks.pool(run.run_id)
+            offered = world.ledger.runs.planned_chunks(run.run_id, 1, 2)
+            original(chunks, run, 1, offered, pool, world.clock.now(), max_jobs=None)
+            return original(chunks, *args, **options)
+
+        work = work_of(world, run)
+        with mock.patch.object(Chunks, "claim", contended):
+            fill_slots(work)
+        assert (sent(world), work.left) == ([], 0)
+
+    def test_the_last_slots_are_filled_by_a_smaller_claim(self, world: World) -> None:
+        run = world.planned(things(10))
+        with mock.patch.object(fill_module, "CLAIM_BATCH", 2):
+            fill_slots(work_of(world, run))
+        assert len(sent(world)) == 3
+
     def test_a_trial_offers_no_chunk_beyond_it(self, world: World) -> None:
         run = world.planned(things(10))
         work = work_of(world, run)
@@ -534,7 +555,7 @@ class TestRequests:
         run = self.limited(world, 20)
         work = work_of(world, run)
         work.demands = [Demand(run.run_id, priority, 50), Demand("other", "high", 5)]
-        with mock.patch.object(LaneWork, "part", lambda _work: 1.0):
+        with mock.patch.object(LaneWork, "part", return_value=1.0):
             fill_slots(work)
         assert len(sent(world)) == sent_now
 
@@ -567,6 +588,16 @@ class TestNextTry:
         work.search_from = {1: now + 40.0, 2: now + 90.0}
         fill_slots(work)
         assert work.try_at == now + 40.0
+
+    def test_a_refusal_is_tried_again_before_a_later_search(self, world: World) -> None:
+        run = world.planned(things(10))
+        (lost,) = claim(world, run, 1)
+        lose(world, lost)
+        world.account.will_reply(Act.REFUSE_RUN)
+        work = work_of(world, run)
+        work.search_from = {lost.number: world.clock.now() + 500.0}
+        fill_slots(work)
+        assert work.try_at == work.run.troubles[SUBMIT].next_try
 
     def test_after_a_wait_that_another_lane_was_told(self, world: World) -> None:
         run = world.planned(things(10))
@@ -1090,6 +1121,7 @@ class TestResolving:
         assert (work.try_at, work.look_from) == (now + 45.0, now + 45.0)
         assert world.ledger.limits.get(CONNECTION).blocked_until == now + 45.0
         assert world.run(run.run_id).troubles[POLL].code == VENDOR_THROTTLES
+        assert chunk_of(world, run, 2).searched_at is None
 
     def test_after_the_deadline_none_is_searched(self, world: World) -> None:
         run = world.planned(things(4))
