@@ -615,6 +615,13 @@ class TestClosing:
         assert ledger.runs.is_deleted(RUN)
         assert (table.get(keys.run(RUN), keys.DELETED) or {})["expires_at"] == EXPIRES
 
+    def test_what_has_no_end_gets_none(self, ledger: Ledger, table: Table) -> None:
+        opened(ledger, 1)
+        ledger.runs.prolong_items(a_run(), EXPIRES + 10 * DAY)
+        assert "expires_at" not in run_item(table)
+        page = table.get(keys.run(RUN), keys.page(1)) or {}
+        assert page["expires_at"] == EXPIRES + 10 * DAY
+
     def test_items_that_vanish_meanwhile_are_not_made_again(
         self, ledger: Ledger, table: Table
     ) -> None:
@@ -675,6 +682,7 @@ class TestLimits:
         ledger.limits.ensure(CONNECTION, 3)
         ledger.limits.block(CONNECTION, NOW)
         ledger.limits.full(CONNECTION, NOW)
+        ledger.limits.hold_submissions(CONNECTION, NOW)
         ledger.limits.unblock(CONNECTION)
         assert ledger.limits.get(CONNECTION) == Limits(0, 3)
 
@@ -780,6 +788,12 @@ class TestRows:
             assert len(seen) == keys.person_block_of(2 * size) + 1
             assert list(ledger.rows.for_a_person("nobody", 0)) == []
 
+    def test_rows_for_a_person_are_found_in_every_block(self, ledger: Ledger) -> None:
+        last = next(n for n in range(1, 10**7, 1000) if keys.person_block_of(n) == 2)
+        rows = [1, last // 2, last]
+        ledger.rows.put(RUN, [self.outcome(row) for row in rows], EXPIRES)
+        assert [o.row for o in ledger.rows.for_a_person(RUN, last)] == rows
+
     @pytest.mark.parametrize(("kept", "prolonged"), [(DAY, False), (DAY + 1, True), (9e6, True)])
     def test_rows_are_kept_for_longer(
         self, ledger: Ledger, table: Table, *, kept: int, prolonged: bool
@@ -787,7 +801,7 @@ class TestRows:
         size = keys.ROWS_PER_BLOCK
         rows = [1, 2, size + 1, 2 * size, 2 * size + 1]
         ledger.rows.put(RUN, [self.outcome(row) for row in rows], EXPIRES)
-        ledger.rows.prolong(RUN, 2, 2 * size, EXPIRES + int(kept))
+        ledger.rows.prolong(RUN, 2, 2 * size - 1, EXPIRES + int(kept))
         until = {
             row: (table.get(keys.rows(RUN, keys.block_of(row)), keys.row(row)) or {})["expires_at"]
             for row in rows
@@ -797,7 +811,7 @@ class TestRows:
             1: EXPIRES,
             2: later,
             size + 1: later,
-            2 * size: later,
+            2 * size: EXPIRES,
             2 * size + 1: EXPIRES,
         }
 
