@@ -202,6 +202,15 @@ class TestProof:
         rows = type(world.ledger.rows)
         with mock.patch.object(rows, "between", return_value=iter([first, third])):
             assert world.close(run.run_id)["state"] == "unbalanced"
+        dialect = Dialect.from_json(dict(run.plan.dialect or {}))
+        with mock.patch.object(rows, "between", return_value=iter([first, third])):
+            at = dialect.data_offset
+            found = module._rows_with_outcomes(run, dialect, world.deps, at, 0, None)
+            assert [(raw.number, outcome) for raw, outcome in found] == [
+                (1, first),
+                (2, None),
+                (3, third),
+            ]
         with mock.patch.object(rows, "between", return_value=iter([first])):
             assert world.close(run.run_id)["state"] == "unbalanced"
 
@@ -299,6 +308,14 @@ class TestProof:
         expected = RunStatus.ABORTED if halted else RunStatus.COMPLETED_WITH_FAILURES
         assert world.run(run.run_id).status is expected
 
+    def test_a_skipped_row_of_a_run_that_was_not_stopped_is_no_harm(self, world: World) -> None:
+        run = ready(world, things(1))
+        twin = Outcome(1, SKIPPED, None, "duplicate", "As row 0.", None, 0)
+        world.ledger.rows.put(run.run_id, [twin], run.expires_at)
+        change(world, run, n_skipped=1, n_succeeded=0)
+        world.close(run.run_id)
+        assert world.run(run.run_id).status is RunStatus.COMPLETED
+
 
 class TestFinish:
     def test_the_table_forgets_it_from_now_on(self, world: World) -> None:
@@ -334,7 +351,9 @@ class TestFinish:
         world.clock.advance(5_000.0)
         assert world.close(run.run_id)["state"] == "closed"
         assert closed.figures
-        assert world.run(run.run_id).figures == closed.figures
+        again = world.run(run.run_id)
+        assert again.closed_at == world.clock.now()
+        assert again.figures == closed.figures
 
     def test_a_run_that_sent_nothing_has_no_figures(self, world: World) -> None:
         run = ready(world, "Name,Ref\n")
