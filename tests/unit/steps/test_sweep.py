@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 
@@ -12,8 +13,8 @@ from jobferry.ledger.config import Connection
 from jobferry.ledger.runs import Halt, Source
 from jobferry.model import OutcomeStatus, RunStatus
 from jobferry.steps.lane import LaneState
-from jobferry.steps.open_run import open_run
-from jobferry.steps.sweep import INBOX_YOUNG, SETTLED_SECONDS, STOPPED, sweep
+from jobferry.steps.open_run import RunRequest, open_run
+from jobferry.steps.sweep import INBOX_SECONDS, INBOX_YOUNG, SETTLED_SECONDS, STOPPED, sweep
 from tests.fakes.clock import START
 from tests.fakes.world import CONNECTION, INBOX, World, things
 
@@ -231,3 +232,73 @@ def test_folders_get_no_run(world: World) -> None:
     world.objects.upload(INBOX, "inbox/things/", b"")
     world.clock.advance(INBOX_YOUNG + 1)
     assert world.sweep()["opened"] == 0
+
+
+class TestFilesWithoutARun:
+    """Their event was lost, or the execution that it had started."""
+
+    @pytest.mark.parametrize(
+        ("key", "age", "opened"),
+        [
+            ("inbox/things/a.csv", INBOX_YOUNG + 1.0, True),
+            ("inbox/things/A.CSV", INBOX_SECONDS - 1.0, True),
+            ("inbox/things/a.csv", INBOX_YOUNG, False),
+            ("inbox/things/a.csv", INBOX_SECONDS, False),
+            ("inbox/things/a.txt", INBOX_YOUNG + 1.0, True),
+        ],
+    )
+    def test_what_gets_a_run(self, world: World, *, key: str, age: float, opened: bool) -> None:
+        version = world.objects.upload(INBOX, key, b"Name,Ref\n")
+        world.clock.advance(age)
+        assert world.sweep()["opened"] == int(opened)
+        expected = [RunRequest("things", INBOX, key, version)] if opened else []
+        assert world.unopened == expected
+
+    @pytest.mark.parametrize("deleted", [False, True])
+    def test_one_whose_run_is_there_or_was_deleted_is_left_alone(
+        self,
+        world: World,
+        deleted: bool,
+    ) -> None:
+        run = world.carried(things(2))
+        if deleted:
+            world.ledger.runs.delete(run)
+        world.clock.advance(INBOX_YOUNG + 1.0)
+        assert world.sweep() == {"open_runs": 0, "restarted": 0, "opened": 0}
+
+    def test_none_is_opened_when_the_time_is_up(self, world: World) -> None:
+        world.drop(things(2))
+        world.clock.advance(INBOX_YOUNG + 1.0)
+        now = world.clock.now()
+        opened: list[RunRequest] = []
+        for deadline, files in ((now, 0), (now + 1.0, 1)):
+            sweep(world.deps, lambda _arn: "FAILED", lambda *_: None, opened.append, deadline)
+            assert len(opened) == files
+
+    def test_an_inbox_that_cannot_be_listed_is_said_at_the_end(self, world: World) -> None:
+        run = world.planned(things(2))
+        world.clock.advance(SETTLED_SECONDS + 1)
+        with (
+            mock.patch.object(world.objects, "versions", side_effect=PermissionError),
+            pytest.raises(PermissionError),
+        ):
+            world.sweep()
+        assert world.restarts == [(run.run_id, run.execution)]
+
+
+def test_an_open_run_is_kept_for_longer(world: World) -> None:
+    run = world.planned(things(2))
+    world.running.add(run.execution)
+    world.clock.advance(20 * 86_400.0)
+    world.sweep()
+    assert world.run(run.run_id).expires_at > run.expires_at
+
+
+def test_a_run_that_is_gone_while_the_index_lags_is_none(world: World) -> None:
+    run = world.planned(things(2))
+    world.table.hold_indexes()
+    pointer = {"pk": f"CONN#{CONNECTION}", "sk": f"JOB#{run.run_id}#0#1"}
+    world.ledger.chunks._table.put_many([{**pointer, "run_id": run.run_id, "lane": 0, "chunk": 1}])
+    world.ledger.chunks._table.delete_many([(f"RUN#{run.run_id}", "META")])
+    world.clock.advance(SETTLED_SECONDS + 1)
+    assert world.sweep()["open_runs"] == 0

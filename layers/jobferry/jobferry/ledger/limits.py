@@ -275,7 +275,7 @@ class LimitsOf:
                 Update(
                     keys.connection(connection),
                     keys.LIMITS,
-                    remove=("blocked_until", "full_until", "outage"),
+                    remove=("blocked_until", "full_until", "outage_until"),
                     condition="attribute_exists(pk)",
                 )
             )

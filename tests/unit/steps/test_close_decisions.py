@@ -1,0 +1,371 @@
+"""Closing, one decision at a time: what is left to do, what is proven, and what is written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from jobferry.csvfile.dialect import Dialect
+from jobferry.ledger.config import Connection
+from jobferry.ledger.runs import Halt, Run
+from jobferry.ledger.table import Update
+from jobferry.model import Outcome, OutcomeStatus, RunStatus
+from jobferry.objects import SourceError
+from jobferry.results import BOM
+from jobferry.shares import Demand
+from jobferry.steps import close_run as module
+from jobferry.steps.close_run import RELAUNCHES, STUCK_SECONDS, close_run
+from jobferry.steps.lane import LaneState
+from jobferry.troubles import SOURCE_MISSING
+from tests.fakes.vendor import VENDOR
+from tests.fakes.world import CONNECTION, World, things
+
+SUCCEEDED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.UNKNOWN
+FAILED, SKIPPED = OutcomeStatus.FAILED, OutcomeStatus.SKIPPED
+
+
+def ready(world: World, body: str | bytes) -> Run:
+    """A run whose lanes are done."""
+    run = world.planned(body)
+    state = world.submit(LaneState(run.run_id, 0))
+    while state.state == "working":
+        world.clock.advance(25)
+        state = world.submit(world.poll(state))
+        world.settle(state)
+    return world.run(run.run_id)
+
+
+def change(world: World, run: Run, **values: Any) -> None:
+    """Edit the run's item."""
+    world.ledger.runs._change(run.run_id, assign=values)
+
+
+def demands(world: World) -> list[str]:
+    return [d.run_id for d in world.ledger.limits.demands(CONNECTION, world.clock.now())]
+
+
+def need(world: World, run: Run) -> None:
+    world.ledger.limits.need(CONNECTION, Demand(run.run_id, "medium", 5), world.clock.now())
+
+
+def test_a_closed_run_needs_no_slots(world: World) -> None:
+    run = ready(world, things(2))
+    need(world, run)
+    answer = world.close(run.run_id)
+    assert answer["outcomes"] == {
+        "succeeded": 2,
+        "failed": 0,
+        "rejected": 0,
+        "skipped": 0,
+        "unknown": 0,
+    }
+    assert demands(world) == []
+    change(world, run, n_unknown=0)
+    with mock.patch.object(module, "_closed", wraps=module._closed) as closed:
+        world.close(run.run_id)
+    closed.assert_called_once()
+
+
+def test_a_counter_that_is_missing_is_none() -> None:
+    with World() as world:
+        run = replace(ready(world, things(1)), outcomes={})
+        assert set(module._closed(run, world.deps)["outcomes"].values()) == {0}
+
+
+def test_a_status_alone_or_a_moment_alone_closes_nothing(world: World) -> None:
+    run = ready(world, things(2))
+    change(world, run, closed_at=world.clock.now(), status="closing")
+    with mock.patch.object(module, "resolve_on", return_value=False) as resolve:
+        answer = world.close(run.run_id)
+    assert answer == {"run_id": run.run_id, "state": "closing"}
+    resolve.assert_called_once()
+
+
+class TestElsewhere:
+    """The connection leads to another account."""
+
+    def moved(self, world: World) -> Run:
+        run = world.planned(things(4))
+        world.ledger.config.put_connection(Connection(CONNECTION, VENDOR, "https://elsewhere"))
+        world.deps = world.fresh_deps()
+        need(world, run)
+        return run
+
+    def test_the_run_rests(self, world: World) -> None:
+        run = self.moved(world)
+        assert world.close(run.run_id) == {"run_id": run.run_id, "state": "paused"}
+        assert world.run(run.run_id).rests
+        pause = world.run(run.run_id).pause
+        assert pause is not None
+        assert pause.code == "connection_changed"
+        assert demands(world) == []
+
+
+class TestLeft:
+    @pytest.mark.parametrize(("end", "unsettled"), [(2, True), (3, False)])
+    def test_chunks_that_were_kept_back_are_written_off_too(
+        self, world: World, *, end: int, unsettled: bool
+    ) -> None:
+        run = ready(world, things(4))
+        pool = Update(f"RUN#{run.run_id}", "POOL", assign={"end": end, "cursor": end})
+        world.ledger.chunks._table.write(pool)
+        with (
+            mock.patch.object(module, "why_written_off", return_value="Gone."),
+            mock.patch.object(module, "write_off", return_value=False) as write_off,
+        ):
+            answer = world.close(run.run_id)
+        assert write_off.called is unsettled
+        if unsettled:
+            assert answer == {"run_id": run.run_id, "state": "closing"}
+
+    @pytest.mark.parametrize(
+        ("trial", "end", "state"),
+        [(2, 2, "paused"), (2, 3, "closed"), (None, 2, "closed")],
+    )
+    def test_only_a_trial_keeps_chunks_back(
+        self, world: World, *, trial: int | None, end: int, state: str
+    ) -> None:
+        run = ready(world, things(4))
+        if trial is not None:
+            change(world, run, trial=trial)
+        pool = Update(f"RUN#{run.run_id}", "POOL", assign={"end": end, "cursor": end})
+        world.ledger.chunks._table.write(pool)
+        answer = world.close(run.run_id)
+        assert (answer["run_id"], answer["state"]) == (run.run_id, state)
+
+    def test_a_run_without_a_lane_gets_one(self, world: World) -> None:
+        run = world.planned(things(4))
+        change(world, run, lanes=0)
+        assert world.close(run.run_id)["lanes"] == [0]
+        change(world, run, lanes=3)
+        assert world.close(run.run_id)["lanes"] == [0, 1, 2]
+
+
+class TestStuck:
+    @pytest.mark.parametrize("done", [False, True])
+    def test_what_nobody_could_carry_is_closed_in_the_end(
+        self, world: World, *, done: bool
+    ) -> None:
+        run = world.planned(things(4))
+        settled = world.run(run.run_id).settled_rows
+        now = world.clock.now()
+        change(
+            world,
+            run,
+            relaunches=RELAUNCHES,
+            settled_at_relaunch=settled,
+            stuck_rows=settled,
+            stuck_since=now - STUCK_SECONDS - 1.0,
+        )
+        if done:
+            assert world.close(run.run_id)["state"] == "closed"
+        else:
+            world.seconds["close"] = 0.0
+            assert world.close(run.run_id) == {"run_id": run.run_id, "state": "closing"}
+        halt = world.run(run.run_id).halt
+        assert halt is not None
+        assert halt.reason.startswith("The run's lanes failed for 20 hours without")
+
+
+class TestProof:
+    def test_a_file_that_is_read_no_more_is_waited_for_first(self, world: World) -> None:
+        run = ready(world, things(2))
+        error = SourceError(SOURCE_MISSING)
+        with (
+            mock.patch.object(module, "_write_files", side_effect=error) as write,
+            pytest.raises(SourceError),
+        ):
+            world.close(run.run_id)
+        assert write.call_count == 1
+
+    @pytest.mark.parametrize(("body", "marked"), [(BOM, True), (b"", False)])
+    def test_files_are_marked_as_their_source_is(
+        self, world: World, body: bytes, *, marked: bool
+    ) -> None:
+        run = ready(world, body + things(2).encode())
+        world.close(run.run_id)
+        written = world.objects.get(f"results/{run.run_id}/succeeded.csv")
+        assert written.startswith(BOM) is marked
+
+    def test_a_row_more_than_planned_does_not_add_up(self, world: World) -> None:
+        run = ready(world, things(2))
+        change(world, run, plan_row=3)
+        answer = world.close(run.run_id)
+        assert answer == {"run_id": run.run_id, "state": "unbalanced"}
+
+    def test_an_outcome_is_that_of_its_row_only(self, world: World) -> None:
+        run = ready(world, things(3))
+        first, _, third = (world.outcomes(run.run_id)[n] for n in (1, 2, 3))
+        rows = type(world.ledger.rows)
+        with mock.patch.object(rows, "between", return_value=iter([first, third])):
+            assert world.close(run.run_id)["state"] == "unbalanced"
+        dialect = Dialect.from_json(dict(run.plan.dialect or {}))
+        with mock.patch.object(rows, "between", return_value=iter([first, third])):
+            at = dialect.data_offset
+            found = module._rows_with_outcomes(run, dialect, world.deps, at, 0, None)
+            assert [(raw.number, outcome) for raw, outcome in found] == [
+                (1, first),
+                (2, None),
+                (3, third),
+            ]
+        with mock.patch.object(rows, "between", return_value=iter([first])):
+            assert world.close(run.run_id)["state"] == "unbalanced"
+
+    def test_rows_of_a_file_that_is_gone_have_numbers_and_empty_cells(self, world: World) -> None:
+        run = ready(world, things(3))
+        dialect = Dialect.from_json(dict(run.plan.dialect or {}))
+        rows = list(module._no_rows(run, dialect, 1))
+        assert [(r.number, r.offset, r.length, r.cells) for r in rows] == [
+            (2, 0, 0, ["", ""]),
+            (3, 0, 0, ["", ""]),
+        ]
+        instead = iter(rows)
+        short = replace(run, source=replace(run.source, size=0))
+        found = list(module._rows_with_outcomes(short, dialect, world.deps, 0, 1, instead))
+        assert [outcome and outcome.row for _, outcome in found] == [2, 3]
+        assert list(module._rows_with_outcomes(short, dialect, world.deps, 0, 1, None)) == []
+
+    def test_only_outcomes_after_the_row_are_read(self, world: World) -> None:
+        run = ready(world, things(3))
+        dialect = Dialect.from_json(dict(run.plan.dialect or {}))
+        rows = type(world.ledger.rows)
+        with mock.patch.object(rows, "between", return_value=iter([])) as between:
+            list(module._rows_with_outcomes(run, dialect, world.deps, 9, 2, iter([])))
+        between.assert_called_once_with(run.run_id, 3, 3)
+
+    @pytest.mark.parametrize(
+        ("looks", "seconds", "paused_at"),
+        [(2, 0.0, [2, 4]), (2, 60.0, []), (100, 0.0, [])],
+    )
+    def test_the_clock_is_looked_at_now_and_then(
+        self, world: World, *, looks: int, seconds: float, paused_at: list[int]
+    ) -> None:
+        run = ready(world, things(5))
+        world.seconds["close"] = seconds
+        seen: list[int] = []
+        with mock.patch.object(module, "ROWS_BETWEEN_LOOKS", looks):
+            while world.close(run.run_id)["state"] == "closing":
+                saved = world.objects.get_json(world.run(run.run_id).close or "")
+                seen.append(saved["row"])
+        assert seen == paused_at
+        assert world.run(run.run_id).close is None
+        written = world.objects.get(f"results/{run.run_id}/succeeded.csv")
+        assert written.count(b"\n") == 6
+
+    def test_what_was_seen_before_a_pause_still_counts(self, world: World) -> None:
+        body = things(4)
+        run = ready(world, body)
+        bad = Outcome(1, SKIPPED, None, "ops", "Stopped.", None, 0)
+        worse = Outcome(2, FAILED, None, "RecordInvalid", "Name: is taken", None, 1)
+        world.ledger.rows.put(run.run_id, [bad, worse], run.expires_at)
+        change(world, run, n_skipped=1, n_failed=1, n_succeeded=2)
+        world.ledger.runs.halt(run.run_id, Halt("ops", "Stopped."))
+        world.seconds["close"] = 0.0
+        with (
+            mock.patch.object(module, "ROWS_BETWEEN_LOOKS", 2),
+            mock.patch.object(module, "build_report", wraps=module.build_report) as report,
+        ):
+            while world.close(run.run_id)["state"] == "closing":
+                pass
+        assert world.run(run.run_id).status is RunStatus.ABORTED
+        assert "is taken" in str(report.call_args.args[7].to_json())
+
+    def test_files_are_begun_anew_after_a_crash_from_their_completion_on(
+        self, world: World
+    ) -> None:
+        run = ready(world, things(4))
+        world.seconds["close"] = 0.0
+        with mock.patch.object(module, "ROWS_BETWEEN_LOOKS", 2):
+            world.close(run.run_id)
+        world.seconds["close"] = 60.0
+        with (
+            mock.patch.object(module, "_finish", side_effect=RuntimeError),
+            pytest.raises(RuntimeError),
+        ):
+            world.close(run.run_id)
+        assert world.run(run.run_id).close is None
+
+    def test_nothing_is_noted_where_nothing_was_put_aside(self, world: World) -> None:
+        run = ready(world, things(2))
+        with mock.patch.object(type(world.ledger.runs), "save_close") as save:
+            world.close(run.run_id)
+        save.assert_not_called()
+
+    @pytest.mark.parametrize("halted", [False, True])
+    def test_a_failed_row_of_a_run_that_was_not_stopped_stops_nothing(
+        self, world: World, *, halted: bool
+    ) -> None:
+        run = ready(world, things(1))
+        bad = Outcome(1, FAILED, None, "x", "X.", None, 1)
+        world.ledger.rows.put(run.run_id, [bad], run.expires_at)
+        change(world, run, n_failed=1, n_succeeded=0)
+        if halted:
+            world.ledger.runs.halt(run.run_id, Halt("ops", "Stopped."))
+        world.close(run.run_id)
+        expected = RunStatus.ABORTED if halted else RunStatus.COMPLETED_WITH_FAILURES
+        assert world.run(run.run_id).status is expected
+
+    def test_a_skipped_row_of_a_run_that_was_not_stopped_is_no_harm(self, world: World) -> None:
+        run = ready(world, things(1))
+        twin = Outcome(1, SKIPPED, None, "duplicate", "As row 0.", None, 0)
+        world.ledger.rows.put(run.run_id, [twin], run.expires_at)
+        change(world, run, n_skipped=1, n_succeeded=0)
+        world.close(run.run_id)
+        assert world.run(run.run_id).status is RunStatus.COMPLETED
+
+
+class TestFinish:
+    def test_the_table_forgets_it_from_now_on(self, world: World) -> None:
+        run = ready(world, things(1))
+        world.close(run.run_id)
+        (item,) = [
+            item
+            for item in world.table.items()
+            if (item["pk"], item["sk"]) == (f"RUN#{run.run_id}", "META")
+        ]
+        assert item["expires_at"] == int(world.clock.now()) + world.ledger.retention
+
+    @pytest.mark.parametrize(
+        ("error", "halt", "kept"),
+        [("No.", Halt("a", "A."), "No."), (None, Halt("a", "A."), "A."), (None, None, None)],
+    )
+    def test_why_it_ended(
+        self, world: World, *, error: str | None, halt: Halt | None, kept: str | None
+    ) -> None:
+        run = ready(world, things(1))
+        if error is not None:
+            change(world, run, error=error)
+        if halt is not None:
+            world.ledger.runs.halt(run.run_id, halt)
+        world.close(run.run_id)
+        assert world.run(run.run_id).error == kept
+
+    def test_figures_of_a_run_that_is_closed_once_more_stay(self, world: World) -> None:
+        run = ready(world, things(1))
+        world.close(run.run_id)
+        closed = world.run(run.run_id)
+        world.ledger.runs.ask_resolve(closed, world.clock.now())
+        world.clock.advance(5_000.0)
+        assert world.close(run.run_id)["state"] == "closed"
+        assert closed.figures
+        again = world.run(run.run_id)
+        assert again.closed_at == world.clock.now()
+        assert again.figures == closed.figures
+
+    def test_a_run_that_sent_nothing_has_no_figures(self, world: World) -> None:
+        run = ready(world, "Name,Ref\n")
+        world.close(run.run_id)
+        assert world.run(run.run_id).figures == {}
+
+    def test_a_run_is_announced_once(self, world: World) -> None:
+        run = ready(world, things(1))
+        world.close(run.run_id)
+        closed = [m for m in world.metrics if "RunsClosed" in m]
+        with mock.patch.object(type(world.ledger.runs), "close", return_value=False):
+            second = ready(world, things(1, start=50))
+            close_run(second.run_id, world.deps, world.clock.now() + 60.0)
+        assert [m for m in world.metrics if "RunsClosed" in m] == closed
+        assert len(closed) == 1
