@@ -22,6 +22,7 @@ from jobferry.csvfile.problems import FileRefused
 from jobferry.csvfile.reader import RowBlock, read_blocks
 from jobferry.csvfile.records import read_records
 from jobferry.csvfile.seen import SeenKeys
+from jobferry.csvfile.shared_records import rows_that_share_records
 from jobferry.forecast import Forecast, Terms, forecast
 from jobferry.model import JsonObject, OnDuplicate, OutcomeStatus, Reject
 from jobferry.report.figures import counted, dollars, duration, number
@@ -90,9 +91,50 @@ def plan_file(
                         planned.rows = item.end_row
                     case Boundary():
                         planned.rows = item.end_row
+            found = _order_matters(stack, path, usable, dialect, mapping, planned)
+            planned.warnings = [*planned.warnings, *_conflicts(planned), *found]
     except FileRefused as refusal:
         raise refused(file, usable.profile.name, refusal) from None
     return planned
+
+
+def _conflicts(planned: PlannedFile) -> list[str]:
+    count = sum(bad.unclear for bad in planned.bad_rows)
+    if not count:
+        return []
+    return [
+        f"{counted(count, 'row')} with the row_key of another row and other cells would be "
+        "skipped. Find out which of them are right."
+    ]
+
+
+def _order_matters(
+    stack: ExitStack,
+    file: Path,
+    usable: UsableProfile,
+    dialect: Dialect,
+    mapping: RowMapping,
+    planned: PlannedFile,
+) -> list[str]:
+    """A warning where several rows change the same record."""
+    operation = usable.operation
+    if not operation.repeatable or operation.deletes or usable.profile.order == "file":
+        return []
+    scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jobferry-")))
+    seen = stack.enter_context(SeenKeys(scratch / "records.keys"))
+    count = rows_that_share_records(
+        _blocks(stack, file, dialect),
+        mapping,
+        operation.identified_by or operation.match_on,
+        seen,
+        frozenset(bad.row for bad in planned.bad_rows),
+    )
+    if not count:
+        return []
+    return [
+        f"{counted(count, 'row')} change a record that another row changes, and may take effect in "
+        "another order than in the file. `order: file` in the profile keeps it."
+    ]
 
 
 def _items(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobferry.ledger.config import Connection
+from tests.fakes.vendor import UPSERT
 from tests.fakes.world import things
 from tests.unit.cli.shell import Shell
 
@@ -110,3 +111,24 @@ def test_the_first_record_shows_the_external_id_that_it_would_get(
     document = shell("plan", csv_file(3), "--profile", "things", "--json").document
 
     assert document["first_record"].get("external_id") == shown
+
+
+def test_rows_that_change_the_same_record_are_warned_of(shell: Shell, csv_file: CsvFile) -> None:
+    shell.world.put_profile({"operation": UPSERT})
+    file = csv_file("Name,Ref\na,r1\nb,r2\nc,r1\nd,r3\ne,r1\n,r3\n")
+    (warning,) = shell("plan", file, "--profile", "things", "--json").document["warnings"]
+    assert warning.startswith("3 rows change a record that another row changes")
+    shell.world.put_profile({"operation": UPSERT, "order": "file"})
+    assert shell("plan", file, "--profile", "things", "--json").document["warnings"] == []
+
+
+def test_rows_with_the_key_of_another_are_warned_of(shell: Shell, csv_file: CsvFile) -> None:
+    shell.world.put_profile({"row_key": "Ref"})
+    file = csv_file("Name,Ref\na,r1\nb, r1\na,r1\n")
+    document = shell("plan", file, "--profile", "things", "--json").document
+    (warning,) = document["warnings"]
+    assert warning.startswith("1 row with the row_key of another row")
+    assert [bad["error_code"] for bad in document["bad_rows"]] == [
+        "conflicting_row_key",
+        "duplicate_row_key",
+    ]

@@ -1029,7 +1029,9 @@ class TestRefused:
         [
             (Refused("bad", "No.", http_status=422), 2, True, False),
             (Refused("bad", "No.", http_status=422), 1, False, False),
-            (Refused("bad", "No.", http_status=409), 2, False, False),
+            (Refused("bad", "No.", http_status=409), 2, True, False),
+            (Refused("bad", "No."), 2, True, False),
+            (Refused("bad", "No.", http_status=405), 2, False, False),
             (Refused("bad", "No.", RefusalScope.RUN, 422), 2, False, True),
         ],
     )
@@ -1158,14 +1160,6 @@ class TestResolving:
         fill_slots(work)
         trouble = world.run(run.run_id).troubles.get(POLL)
         assert (trouble and trouble.code) == after
-
-    def test_a_search_that_was_not_carried_out_says_nothing(self, world: World) -> None:
-        run, work = self.lost(world)
-        world.ledger.runs.note_trouble(run, POLL, "forbidden", "No.", world.clock.now())
-        work = work_of(world, run)
-        world.objects.denied[run.source.key] = world.clock.now() + 100.0
-        fill_slots(work)
-        assert world.run(run.run_id).troubles[POLL].code == "forbidden"
 
     def test_what_goes_again_is_sent_by_the_same_round(self, world: World) -> None:
         world.put_profile({"operation": UPSERT})

@@ -25,6 +25,7 @@ from jobferry.steps.resolve_lost import (
     resolve_lost,
     search_earlier,
 )
+from jobferry.troubles import SOURCE_UNREADABLE
 from jobferry.vendors.base import Found, FoundState
 from tests.fakes.vendor import UPSERT, VENDOR, FakeClient
 from tests.fakes.world import CONNECTION, World, things
@@ -128,7 +129,8 @@ def test_a_search_that_could_not_be_made_says_nothing_of_the_vendor(
     if reason == "file":
         world.objects.denied[world.run(chunk.run_id).source.key] = now + 100.0
     search = resolved(world, chunk, None if reason == "jobs" else {})
-    assert search == Search(0, None, now + 3.0, None)
+    source = SOURCE_UNREADABLE if reason == "file" else None
+    assert search == Search(0, None, now + 3.0, None, source)
     assert world.account.finds == []
 
 

@@ -74,14 +74,6 @@ def test_a_file_that_is_not_there_is_not_waited_for(world: World, started: float
     assert (answer["state"], world.run(answer["run_id"]).source.version_id) == ("unusable", "null")
 
 
-def test_a_profile_that_is_valid_no_more_is_refused(world: World) -> None:
-    found = world.ledger.config.profile(PROFILE)
-    assert found is not None
-    world.ledger.config.put_profile(PROFILE, {**found[1], "batch_size": 0})
-    answer = open_run(world.drop(things(1)), ONE, world.deps)
-    assert "cannot be used" in (world.run(answer["run_id"]).error or "")
-
-
 @pytest.mark.parametrize(
     ("asked", "state", "trial"),
     [

@@ -172,18 +172,6 @@ def test_a_pool_that_nobody_had_opened_is_opened(world: World) -> None:
     assert said(world, run) == [(SKIPPED, CONNECTION_GONE)] * 4
 
 
-@pytest.mark.parametrize("in_flight", [True, False])
-def test_it_is_put_aside_at_the_deadline(
-    world: World,
-    in_flight: bool,
-) -> None:
-    run = world.planned(things(4))
-    if in_flight:
-        claim(world, run, 2)
-    assert not written(world, run, seconds=0.0)
-    assert said(world, run) == []
-
-
 def test_a_claim_that_another_makes_is_made_again(world: World) -> None:
     run = world.planned(things(4))
     original, refused = Chunks.claim, iter([None])
