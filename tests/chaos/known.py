@@ -25,6 +25,7 @@ from tests.chaos.promises import (
     unknown_is_unknowable,
 )
 from tests.chaos.sites import READ, Site, Trouble, Wrong
+from tests.chaos.sizes import Sizes
 from tests.chaos.story import (
     Abort,
     Again,
@@ -66,6 +67,38 @@ def _at(vendor: str, *troubles: Trouble) -> Story:
 
 
 DEFECTS: Sequence[Defect] = (
+    Defect(
+        "searches and looks that need more requests than a minute has begin anew for ever",
+        Story(
+            seed=29250,
+            files=(
+                File(rows=5, priority="low", arrives=5.0, breaker=1),
+                File(rows=3, bad=(3,), breaker=1),
+            ),
+            vendor=Vendor(max_jobs=3, request_seconds=0.3, latencies=(120.0,)),
+            senders=2,
+            lane_window=2,
+            sizes=Sizes(1, 2, 3, 1, 3, 3, 1, 3, 1, 3, 1, 2, 2),
+            per_minute=6,
+            conflicts=0.3,
+            faults=(
+                Fault("table.transact", 9, Harm.SLOW_ANSWER, 27.0),
+                Fault("objects.put", 4, Harm.UNHEARD),
+                Fault("objects.put", 4, Harm.SLOW_ANSWER, 90.0),
+            ),
+            site=Site(
+                "zendesk_sunshine",
+                (
+                    Trouble(Wrong.BAD_GATEWAY_DONE),
+                    Trouble(nth=6),
+                    Trouble(Wrong.FULL, 3),
+                    Trouble(Wrong.FORGOTTEN, 4),
+                    Trouble(Wrong.DIES_AT_ONCE),
+                ),
+            ),
+        ),
+        ends,
+    ),
     Defect(
         "a search that needs the run's file, which cannot be read, keeps silent for a day",
         Story(

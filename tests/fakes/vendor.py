@@ -34,7 +34,7 @@ from jobferry.vendors.base import (
     Vendor,
     compact_json,
 )
-from jobferry.vendors.credentials import BEARER
+from jobferry.vendors.credentials import BEARER, CredentialsError
 from jobferry.vendors.http_limits import AUTHORIZE_SECONDS
 from tests.fakes.clock import Clock
 from tests.fakes.effects import Effects
@@ -307,10 +307,15 @@ class FakeClient:
     def wake(self) -> None:
         self.woken += 1
 
-    def _sign_in(self) -> None:
+    def _sign_in(self) -> Throttled | None:
+        """Why nothing is sent: credentials that make no sense, as `HttpClient` answers them."""
         if callable(self._credentials):
-            self._credentials(False)
+            try:
+                self._credentials(False)
+            except CredentialsError:
+                return Throttled(ThrottleReason.CREDENTIALS)
             self._credentials = None
+        return None
 
     def _paid(self, requests: int) -> bool:
         """Whether that many requests may be sent, as `HttpClient` asks its meter."""
@@ -329,7 +334,8 @@ class FakeClient:
             return Throttled(ThrottleReason.BUDGET)
         self.requests_made += 1
         asked_at = self._account.clock.now()
-        self._sign_in()
+        if (unsigned := self._sign_in()) is not None:
+            return unsigned
         if self._account.clock.now() - asked_at > AUTHORIZE_SECONDS:
             return Throttled(ThrottleReason.CREDENTIALS)  # as HttpClient, which sends nothing
         with self._account.effects.around("vendor.submit"):
@@ -338,7 +344,8 @@ class FakeClient:
     def poll(self, job_ids: Sequence[str]) -> PollAnswer:
         if not self._paid(-(-len(job_ids) // self._account.poll_batch)):
             return PollAnswer(throttled=Throttled(ThrottleReason.BUDGET), requests=0)
-        self._sign_in()
+        if (unsigned := self._sign_in()) is not None:
+            return PollAnswer(throttled=unsigned, requests=0)
         with self._account.effects.around("vendor.poll"):
             answer = self._account.poll(job_ids)
         self.requests_made += answer.requests
@@ -348,7 +355,8 @@ class FakeClient:
         if not self._paid(1):
             throttled = Throttled(ThrottleReason.BUDGET)
             return Found(FoundState.PENDING, throttled=throttled)
-        self._sign_in()
+        if (unsigned := self._sign_in()) is not None:
+            return Found(FoundState.PENDING, throttled=unsigned, readable=False)
         with self._account.effects.around("vendor.find"):
             answer = self._account.find(operation, lost, now)
         self.requests_made += answer.requests

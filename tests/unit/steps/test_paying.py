@@ -38,6 +38,26 @@ class TestMeter:
         assert meter.take()
         assert meter.denied is None
 
+    def test_what_needs_more_than_a_minute_has_waits_for_the_next(self, world: World) -> None:
+        meter = a_meter(world, {ACCOUNT: 2})
+        with meter.waiting(world.clock.advance, START + 150):
+            assert [meter.take() for _ in range(6)] == [True] * 6
+        assert 120.0 < world.clock.now() - START < 150.0
+
+    def test_it_does_not_wait_for_what_comes_too_late(self, world: World) -> None:
+        meter = a_meter(world, {ACCOUNT: 2})
+        with meter.waiting(world.clock.advance, START + 60):
+            assert [meter.take() for _ in range(3)] == [True, True, False]
+        assert world.clock.now() == START
+        assert not meter.take()
+
+    def test_it_does_not_wait_for_a_vendor_that_wants_to_be_left_alone(self, world: World) -> None:
+        meter = a_meter(world, {ACCOUNT: 2})
+        world.ledger.limits.block(CONNECTION, START + 10)
+        with meter.waiting(world.clock.advance, START + 600):
+            assert not meter.take()
+        assert world.clock.now() == START
+
     def test_what_others_took_counts(self, world: World) -> None:
         world.ledger.limits.take_requests(CONNECTION, 2, {ACCOUNT: 3}, START)
         meter = a_meter(world, {ACCOUNT: 3})

@@ -527,7 +527,8 @@ def _resolve(work: LaneWork) -> None:
             _give_up(work, chunk, trouble)
             continue
         seconds = work.latency.median if work.latency is not None else JOB_SECONDS
-        search = resolve_lost(chunk, work.context, work.linked, work.deps, known, seconds)
+        with work.meter.waiting(work.deps.sleep, work.deadline):
+            search = resolve_lost(chunk, work.context, work.linked, work.deps, known, seconds)
         work.search_from[chunk.number] = search.again_at
         work.searched(search.requests)
         if search.throttled is not None:

@@ -51,7 +51,9 @@ def look_at_jobs(work: LaneWork) -> None:
     if not jobs:
         return
     asked_at = deps.now()
-    with work.meter.prepaid(requests):
+    # A look for a job that its first reader does not know may need more than was granted.
+    waiting = work.meter.waiting(deps.sleep, work.deadline)
+    with work.meter.prepaid(requests), waiting:
         polled = poll_each(work.linked.client, list(jobs))
     answer = polled.answer
     now = deps.now()
@@ -114,7 +116,8 @@ def _late_job(work: LaneWork, chunk: Chunk) -> str | None:
     """The job of an earlier submission of these rows that was taken for never made."""
     if not chunk.earlier:
         return None
-    late = search_earlier(chunk, work.context, work.linked, work.deps, work.read_known_jobs)
+    with work.meter.waiting(work.deps.sleep, work.deadline):
+        late = search_earlier(chunk, work.context, work.linked, work.deps, work.read_known_jobs)
     work.searched(late.requests)
     return late.job_id
 

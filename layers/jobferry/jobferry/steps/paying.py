@@ -55,6 +55,8 @@ class Meter:
         self._now = now
         self._lock = Lock()
         self._granted: list[list[int]] = []
+        self._waits_until = 0.0
+        self._sleep: Callable[[float], None] | None = None
         self.taken = 0
         self.denied: Denied | None = None
 
@@ -74,6 +76,23 @@ class Meter:
             with self._lock:
                 self._granted = [each for each in self._granted if each is not granted]
 
+    @contextmanager
+    def waiting(self, sleep: Callable[[float], None], until: float) -> Iterator[None]:
+        """Requests wait for one of the next minute meanwhile, where none of this one is left.
+
+        For what needs many requests and would begin anew: with fewer in a minute than it needs it
+        would never get anywhere.
+
+        Args:
+            until: epoch seconds after which none is waited for.
+        """
+        before = self._sleep, self._waits_until
+        self._sleep, self._waits_until = sleep, until
+        try:
+            yield
+        finally:
+            self._sleep, self._waits_until = before
+
     def _use_prepaid(self) -> bool:
         for granted in reversed(self._granted):
             if granted[0] > 0:
@@ -92,10 +111,22 @@ class Meter:
                 return True
         # Not under the lock: the ledger sorts out who comes first.
         denied = self._denied()
+        while denied is not None and self._waits_for(denied):
+            denied = self._denied()
         with self._lock:
             self.denied = denied
             self.taken += denied is None
         return denied is None
+
+    def _waits_for(self, denied: Denied) -> bool:
+        """Wait for the next request, if that is worth it; false when it was not."""
+        if self._sleep is None or denied.reason is not ThrottleReason.BUDGET:
+            return False
+        until = max(denied.until, self._now() + pacing.FLOOR)
+        if until >= self._waits_until:
+            return False
+        self._sleep(until - self._now())
+        return True
 
     def _denied(self) -> Denied | None:
         now = self._now()
