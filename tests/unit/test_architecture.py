@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "troubles": set(),
     "pacing": {"latency", "prices"},
     "forecast": {"latency", "pacing", "prices"},
-    "breaker": {"model"},
+    "breaker": {"model", "errors"},
     "csvfile": {"model"},
     "errors": {"csvfile"},
     "retrying": {"model", "errors"},
