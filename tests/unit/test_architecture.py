@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "pacing": {"latency", "prices"},
     "forecast": {"latency", "pacing", "prices"},
     "breaker": {"model", "errors"},
+    "ramp": {"model", "vendors"},
     "csvfile": {"model"},
     "errors": {"csvfile"},
     "retrying": {"model", "errors"},
