@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "forecast": {"latency", "pacing", "prices"},
     "breaker": {"model", "errors"},
     "ramp": {"model", "vendors"},
+    "stake": {"model", "ramp", "vendors"},
     "csvfile": {"model"},
     "errors": {"csvfile"},
     "retrying": {"model", "errors"},
