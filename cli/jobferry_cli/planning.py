@@ -27,6 +27,7 @@ from jobferry.forecast import Forecast, Terms, forecast
 from jobferry.model import JsonObject, OnDuplicate, OutcomeStatus, Reject
 from jobferry.report.figures import counted, dollars, duration, number
 from jobferry.settings import Settings
+from jobferry.stake import rows_at_stake
 from jobferry.steps.binding import chunk_limits, plan_rules
 from jobferry.steps.context import most_records
 from jobferry.steps.external_ids import add_external_ids, added_field
@@ -178,9 +179,13 @@ def _first_record(
 
 
 def plan_document(
-    file: Path, usable: UsableProfile, planned: PlannedFile, expected: Forecast
+    file: Path, usable: UsableProfile, planned: PlannedFile, expected: Forecast, slots: int
 ) -> dict[str, Any]:
-    """A plan as scripts read it."""
+    """A plan as scripts read it.
+
+    Args:
+        slots: jobs that the connection may have in flight.
+    """
     return {
         "file": str(file),
         "profile": usable.profile.name,
@@ -201,6 +206,9 @@ def plan_document(
             }
             for bad in planned.bad_rows
         ],
+        "at_stake": rows_at_stake(
+            planned.to_send, planned.jobs, slots, usable.profile, usable.operation
+        ),
         "forecast": asdict(expected),
     }
 
@@ -214,8 +222,9 @@ def plan(app: App, file: Path, profile_name: str) -> None:
     """Dry run: what would be sent, every bad row with its reason, and a forecast."""
     usable = usable_profile(app.stack, profile_name)
     planned = plan_file(file, usable, app.stack.settings, _job_rows(app.stack, usable))
-    expected = forecast(planned.rows, planned.jobs, _terms(app.stack, usable))
-    document = plan_document(file, usable, planned, expected)
+    terms = _terms(app.stack, usable)
+    expected = forecast(planned.rows, planned.jobs, terms)
+    document = plan_document(file, usable, planned, expected, terms.max_jobs)
     if app.as_json:
         put_json(document)
         return
@@ -248,6 +257,8 @@ def _lines(document: dict[str, Any], usable: UsableProfile, expected: Forecast) 
         f"Time      about {duration(expected.seconds)}, {basis}",
         f"Cost      about {dollars(expected.cost)} of AWS at list prices",
     ]
+    if document["to_send"]:
+        lines.append(_stake(document))
     if document["first_record"] is not None:
         record = json.dumps(document["first_record"], ensure_ascii=False)
         lines.append(f"First     {record}")
@@ -260,3 +271,11 @@ def _lines(document: dict[str, Any], usable: UsableProfile, expected: Forecast) 
         rest = number(len(bad_rows) - BAD_ROWS_FOR_PEOPLE)
         lines.append(f"  and {rest} more; --json tells all of them")
     return [*lines, "", "Nothing was sent."]
+
+
+def _stake(document: dict[str, Any]) -> str:
+    """How many rows a wrong file or profile costs before the run stops by itself."""
+    rows, stake = document["to_send"], document["at_stake"]
+    if stake < rows:
+        return f"At stake  about {counted(stake, 'row')}: then a run of which every row fails stops"
+    return "At stake  all of them: rows that fail are seen too late; `run --trial N` sends N first"

@@ -65,7 +65,9 @@ PLAIN_PROFILE: Mapping[str, Any] = {
     "connection": CONNECTION,
     "operation": CREATE,
     "columns": {"Name": "name", "Ref": KEY_FIELD},
+    "ramp": "off",
 }
+"""Without a ramp: most tests are about what a run does with all of its slots."""
 
 
 DEFINITION = Path(__file__).resolve().parents[2] / "statemachines" / "run.asl.json"

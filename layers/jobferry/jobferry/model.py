@@ -163,7 +163,7 @@ class OnDuplicate(StrEnum):
 class Breaker:
     """When a run is paused because too many rows fail alike.
 
-    share     of the rows carried so far that fail with one class of error, to be exceeded
+    share     of the rows carried so far that fail with errors of one class, to be exceeded
     at_least  rows that must have failed so
     """
 

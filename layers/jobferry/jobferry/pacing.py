@@ -292,6 +292,8 @@ def outage_until(now: float, since: float) -> float:
 
 
 IDLE_FIRST = 5.0
+IDLE_IN_RAMP = 2
+"""Times that a lane waits longer and longer for the ramp of its run: it takes two jobs' time."""
 
 
 def idle_until(now: float, idle: int) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobferry.ledger.config import Connection
+from jobferry.model import OutcomeStatus, RecordResult
 from tests.fakes.vendor import UPSERT
 from tests.fakes.world import things
 from tests.unit.cli.shell import Shell
@@ -132,3 +133,48 @@ def test_rows_with_the_key_of_another_are_warned_of(shell: Shell, csv_file: CsvF
         "conflicting_row_key",
         "duplicate_row_key",
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "rows", "at_stake"),
+    [
+        ({}, 20_000, 6_000),
+        ({}, 5_000, 5_000),
+        ({"breaker": {"at_least": 3_001}}, 20_000, 9_000),
+        ({"breaker": "off"}, 20_000, 20_000),
+        ({"ramp": "on"}, 20_000, 100),
+        ({"ramp": "on", "batch_size": 1}, 1_000, 4),
+        ({"ramp": "on", "breaker": "off"}, 2_000, 2_000),
+        ({"batch_size": 10}, 2_000, 600),
+    ],
+)
+def test_it_says_how_many_rows_are_at_stake(
+    shell: Shell, csv_file: CsvFile, changes: dict[str, object], rows: int, at_stake: int
+) -> None:
+    shell.world.put_profile(changes)
+    file = csv_file(rows)
+
+    assert shell("plan", file, "--profile", "things", "--json").document["at_stake"] == at_stake
+    shown = f"about {at_stake:,} rows" if at_stake < rows else "all of them"
+    assert f"At stake  {shown}: " in shell("plan", file, "--profile", "things").stdout
+
+
+@pytest.mark.parametrize("changes", [{}, {"ramp": "on"}, {"batch_size": 10}])
+def test_no_more_rows_are_sent_when_every_one_fails(
+    shell: Shell, csv_file: CsvFile, changes: dict[str, object]
+) -> None:
+    shell.world.put_profile(changes)
+    planned = shell("plan", csv_file(8_000), "--profile", "things", "--json").document
+    shell.world.account.result_of = lambda _record: RecordResult(OutcomeStatus.FAILED, code="Bad")
+    run = shell.world.carried(things(8_000))
+
+    assert run.pause is not None
+    assert run.outcomes[OutcomeStatus.FAILED] <= planned["at_stake"]
+
+
+def test_a_file_of_which_nothing_is_sent_has_nothing_at_stake(
+    shell: Shell, csv_file: CsvFile
+) -> None:
+    answer = shell("plan", csv_file("Name,Ref\n"), "--profile", "things")
+
+    assert "At stake" not in answer.stdout

@@ -279,13 +279,35 @@ class TestBreaker:
         assert run.status is RunStatus.COMPLETED_WITH_FAILURES
         assert run.outcomes[FAILED] == 36
 
-    def test_errors_of_many_kinds_do_not_trip_it(self, world: World) -> None:
+    def test_a_code_of_its_own_for_every_row_does_not_keep_it_from_tripping(
+        self, world: World
+    ) -> None:
         world.put_profile(LITTLE_PATIENCE)
         world.account.result_of = lambda r: RecordResult(FAILED, code=f"Bad {r['ref']}", text="No.")
         run = world.carried(things(80))
 
+        assert run.pause is not None
+        assert (
+            run.pause.reason == "6 of 6 rows failed with 6 error codes, most often with Bad r1: No."
+        )
+        assert sum(run.failures.values()) == run.outcomes[FAILED] < 80
+
+    def test_rows_that_fail_for_different_reasons_while_others_succeed_do_not_trip_it(
+        self, world: World
+    ) -> None:
+        world.put_profile(LITTLE_PATIENCE)
+
+        def result_of(record: JsonObject) -> RecordResult:
+            said = int(record["ref"].removeprefix("r")) % 3
+            if not said:
+                return RecordResult(SUCCEEDED, vendor_id=f"id-{record['ref']}")
+            return RecordResult(FAILED, code=("RecordInvalid", "http_403")[said - 1], text="No.")
+
+        world.account.result_of = result_of
+        run = world.carried(things(81))
+
         assert run.status is RunStatus.COMPLETED_WITH_FAILURES
-        assert sum(run.failures.values()) == 80
+        assert run.failures == {"RecordInvalid": 27, "http_403": 27}
 
     def test_a_run_that_is_at_its_end_is_not_kept_open(self, world: World) -> None:
         world.put_profile(LITTLE_PATIENCE)

@@ -183,7 +183,7 @@ class Ending:
 class Tally:
     """The outcomes of a finished chunk, counted.
 
-    failures  its failed rows by class of error; letters, digits and `_` only
+    failures  its failed rows by error code; letters, digits and `_` only
     """
 
     chunk: Chunk

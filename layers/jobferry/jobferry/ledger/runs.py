@@ -131,7 +131,7 @@ class Run:
     trial: int | None = None
     """Rows to send before the run is paused for a person's yes."""
     failures: Mapping[str, int] = field(default_factory=dict)
-    """Rows settled as failed, by class of error (`jobferry.breaker`)."""
+    """Rows settled as failed, by error code (`jobferry.breaker`)."""
     failures_seen: Mapping[str, int] = field(default_factory=dict)
     carried_seen: int = 0
     """What an operator has seen of `failures` and `carried`, and said yes to."""
@@ -211,7 +211,7 @@ class Run:
 
     @property
     def fresh_failures(self) -> dict[str, int]:
-        """Rows settled as failed, by class of error, that no operator has seen."""
+        """Rows settled as failed, by error code, that no operator has seen."""
         return {kind: n - self.failures_seen.get(kind, 0) for kind, n in self.failures.items()}
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from jobferry import ramp
 from jobferry.ledger.chunks import Chunk
 from jobferry.ledger.config import Connection
 from jobferry.ledger.runs import Run
@@ -35,6 +36,11 @@ class RunContext:
     vendor: Vendor
     operation: Operation
     read: Callable[[int, int], bytes]
+
+    @property
+    def ramps(self) -> bool:
+        """Whether the run begins with few jobs."""
+        return ramp.applies(self.profile, self.operation)
 
     @cached_property
     def dialect(self) -> Dialect:

@@ -22,6 +22,7 @@ from jobferry.objects import SourceError
 from jobferry.shares import is_first
 from jobferry.steps.isolation import DATA_ERRORS
 from jobferry.steps.lane_work import NEVER, LaneWork
+from jobferry.steps.open_pool import open_pool
 from jobferry.steps.resolve_lost import resolve_lost, searches_of
 from jobferry.steps.warn_run import fresh_warnings, in_vendors_words, is_trial, pause_trial
 from jobferry.troubles import (
@@ -71,6 +72,9 @@ JOB_SECONDS = 20.0
 INTENT_SECONDS = 5.0
 """What writing the intent may take: by then a request must leave, as `SEND_WINDOW` counts on."""
 
+SETTLING_SECONDS = 1.0
+"""Seconds between looks whether what holds the other chunks back is settled."""
+
 OTHERS_SLOTS = 1.0
 """Seconds between looks for a slot while other runs hold them all."""
 
@@ -80,7 +84,7 @@ def fill_slots(work: LaneWork) -> None:
     now = work.deps.now()
     sent_before = work.counts["submit"]
     limits = work.read_limits()
-    work.try_at, work.short_until = NEVER, 0.0
+    work.try_at, work.short_until, work.held = NEVER, 0.0, False
     halt = work.run.halt
     if halt is not None:
         _skip(work, halt)  # asks the vendor nothing, so that it need not wait for it
@@ -158,8 +162,9 @@ def _paid_for(work: LaneWork, limits: Limits, *, most: int | None = None) -> lis
     now = work.deps.now()
     if now >= work.deadline:
         return []
-    pool = work.deps.ledger.chunks.pool(work.run.run_id)
+    pool = open_pool(work)
     on_offer = _on_offer(work, pool)
+    work.held = not on_offer and work.left > 0
     ready = sorted(work.ready, key=lambda chunk: chunk.number)
     presumption = work.presumption(limits)
     presumed = presumption.ended(now) if presumption is not None else 0
@@ -196,10 +201,9 @@ def _claim(work: LaneWork, pool: Pool, wanted: int, jobs: int) -> list[Chunk]:
         if got is None and work.read_limits().in_flight + count > jobs:
             wanted -= 1  # another lane took a slot meanwhile
         claimed += got or ()
-        work.left = pool.left - len(got or ())
+        work.left -= len(got or ())
         if len(claimed) < wanted:
-            pool = chunks.pool(run.run_id)
-            work.left = pool.left
+            pool = open_pool(work)
     work.keep(claimed)
     return claimed
 
@@ -242,6 +246,8 @@ def _next_try(work: LaneWork, *, sent: bool) -> float:
     if work.slots_refused:
         # The next look tells which slots are free; without a job to look at, time does.
         return moment if work.submitted() else min(moment, now + pacing.NO_SLOT)
+    if work.held and not work.ready:
+        return min(moment, _released_at(work))
     presumption = work.presumption(limits)
     if presumption is not None:
         over = max(0, limits.in_flight - len(work.ready) - limits.max_jobs(now))
@@ -253,6 +259,14 @@ def _next_try(work: LaneWork, *, sent: bool) -> float:
     if work.try_at == NEVER and (work.ready or work.busy < work.window(limits)):
         moment = min(moment, now + OTHERS_SLOTS)
     return moment
+
+
+def _released_at(work: LaneWork) -> float:
+    """When chunks that wait for others may be sent, as far as it is not the next look that tells,
+    or settling what the last one found."""
+    if work.submitted() or work.to_settle:
+        return NEVER
+    return min(work.try_at, work.deps.now() + SETTLING_SECONDS)
 
 
 def _offered(work: LaneWork, pool: Pool, count: int) -> list[PlannedChunk]:
@@ -277,7 +291,6 @@ def _due(work: LaneWork, pool: Pool) -> list[int]:
 
 def _on_offer(work: LaneWork, pool: Pool) -> int:
     """Chunks that may be claimed now; notes when rows that wait will go again."""
-    work.left = pool.left
     due = len(_due(work, pool))
     if due < len(pool.again):
         now = work.deps.now()

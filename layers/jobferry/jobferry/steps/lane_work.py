@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Event
 
-from jobferry import budget, pacing, shares
+from jobferry import budget, pacing, ramp, shares
 from jobferry.connections import Linked
 from jobferry.latency import Latency, learned, likely_end
-from jobferry.ledger.chunks import Chunk
+from jobferry.ledger.chunks import Chunk, Pool
 from jobferry.ledger.limits import Limits, Requests
 from jobferry.ledger.runs import Halt, Run
 from jobferry.model import ChunkState
@@ -83,6 +83,8 @@ class LaneWork:
     short_until  no requests are left before this
     warned     what the vendor warned of since the run was read
     wish_from  when to go on with what an operator wants asked; 0 before the first time
+    ramping    the run is still to be judged by its first jobs before all slots are filled
+    held       chunks are left, and none may be sent before others are settled
     """
 
     state: LaneState
@@ -121,6 +123,8 @@ class LaneWork:
     search_from: dict[int, float] = field(default_factory=dict)
     left: int = 0
     warned: list[str] = field(default_factory=list)
+    ramping: bool = False
+    held: bool = False
     uncounted: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     answer_seconds: float = 0.3
@@ -129,6 +133,7 @@ class LaneWork:
     _told_jobs: int = 0
     _said_at: float = 0.0
     _wanted_more: bool = False
+    _said_ramping: bool = False
 
     # what it holds
 
@@ -258,16 +263,34 @@ class LaneWork:
             self.left = 0
             self.chunks.clear()
             return
+        pool = ledger.chunks.pool(self.run.run_id)
         # What is left of a paused run is not this lane's to wait for.
-        self.left = 0 if self.run.paused else ledger.chunks.pool(self.run.run_id).left
-        if now >= self._said_at + SAY_SECONDS or (self._wanted_more and not self.left):
+        self.left = 0 if self.run.paused else pool.left
+        self.ramping = self._is_ramping(pool)
+        all_sent = self._wanted_more and not self.left
+        ramp_over = self._said_ramping and not self.ramping
+        if now >= self._said_at + SAY_SECONDS or all_sent or ramp_over:
             # Said at once when nothing is left: until then others keep away from its slots.
             self._said_at, self._wanted_more = now, bool(self.left)
-            demand = Demand(
-                self.run.run_id, self.run.priority, self.left + self.busy * self.run.lanes
-            )
+            self._said_ramping = self.ramping
+            need = self.left + self.busy * self.run.lanes
+            need = ramp.need(need) if self.ramping else need
+            demand = Demand(self.run.run_id, self.run.priority, need)
             ledger.limits.need(self.run.connection, demand, now)
         self.demands = ledger.limits.demands(self.run.connection, now)
+
+    def _is_ramping(self, pool: Pool) -> bool:
+        """Whether it begins with few jobs, and nobody has seen yet what became of those: after a
+        trial or a pause a person has said yes."""
+        run = self.run
+        if not self.context.ramps or run.carried_seen or run.halt is not None:
+            return False
+        return ramp.is_on(pool.cursor) and pool.cursor < pool.end
+
+    @property
+    def sends_in_ramp(self) -> bool:
+        """Whether it is this lane that sends the first jobs; the others wait meanwhile."""
+        return self.state.lane == 0
 
     def read_limits(self) -> Limits:
         """The limits as they stand now, for what is decided by them at once."""
@@ -276,14 +299,18 @@ class LaneWork:
 
     def window(self, limits: Limits) -> int:
         """Jobs that this lane may have in flight: its part of the run's fair share."""
+        if self.ramping and not self.sends_in_ramp:
+            return 0
         jobs = limits.max_jobs(self.deps.now())
         if len(self.demands) > 1:
             jobs = shares.shares(jobs, self.demands).get(self.run.run_id, jobs)
+        if self.ramping:
+            return jobs
         return pacing.window_for(jobs, self.run.lanes, self.state.lane)
 
     @property
     def has_no_share(self) -> bool:
-        """Whether other runs have all slots, and nothing of this lane is under way."""
+        """Whether others have all slots, and nothing of this lane is under way."""
         wants = bool(self.left or self.ready) and self.run.halt is None
         return wants and not self.busy and self.window(self.limits) == 0
 
@@ -516,7 +543,8 @@ class LaneWork:
         now = self.deps.now()
         going_at = moment if moment < NEVER else now + pacing.CEILING
         if self.has_no_share:
-            going_at = max(going_at, pacing.idle_until(now, state.idle))
+            idle = min(state.idle, pacing.IDLE_IN_RAMP) if self.ramping else state.idle
+            going_at = max(going_at, pacing.idle_until(now, idle))
         ended = laps and not self.goes_on and not self.to_settle
         heard_until = 0.0 if ended else max(now, going_at)
         ledger.runs.count(run, state.lane, self.counts, heard_until=heard_until)

@@ -154,7 +154,7 @@ def next_look(work: LaneWork) -> float:
     more = bool(work.left or work.ready) and work.run.halt is None
     full = limits.free(now) == 0 or work.busy >= work.window(limits)
     presumption = work.presumption(limits)
-    scarce = more and (work.slots_refused or (full and presumption is None))
+    scarce = more and (work.slots_refused or work.held or (full and presumption is None))
     rate = work.account_limit()
     latency = work.latency
     per_second = len(flying) / latency.median if more and latency is not None else 0.0

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from jobferry import pacing
+from jobferry import pacing, ramp
 from jobferry.csvfile.bounds import bounded
 from jobferry.csvfile.dialect import SAMPLE_BYTES, Dialect, detect
 from jobferry.csvfile.mapping import RowMapping
@@ -121,7 +121,8 @@ def _offer(run: Run, deps: Deps) -> dict[str, Any]:
     poll_batch = context.vendor.capabilities.poll_batch
     lanes = pacing.lanes_for(slots, run.plan.chunks, poll_batch)
     if lanes:
-        demand = Demand(run.run_id, run.priority, run.plan.chunks)
+        need = ramp.need(run.plan.chunks) if context.ramps else run.plan.chunks
+        demand = Demand(run.run_id, run.priority, need)
         deps.ledger.limits.need(run.connection, demand, deps.now())
     deps.ledger.chunks.open_pool(run)
     forecast = expected(run, context.connection, context.vendor, deps.ledger)

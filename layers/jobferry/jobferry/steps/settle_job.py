@@ -60,7 +60,7 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
     context = load_context(run, deps)
     evidence: dict[str, dict[str, Any]] = {}
     tallies: list[Tally] = []
-    classes = set(run.failures)
+    codes = set(run.failures)
     settled_now: list[Outcome] = []
     remainders: list[Remainder] = []
     for chunk in deps.ledger.chunks.get(run_id, numbers):
@@ -77,8 +77,8 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
         ]
         if not _written(chunk, outcomes, contested, run, deps):
             continue
-        failures = count_failures(outcomes, classes)
-        classes |= failures.keys()
+        failures = count_failures(outcomes, codes)
+        codes |= failures.keys()
         settled_now += outcomes
         tally = Tally(chunk, Counter(outcome.status for outcome in outcomes), failures)
         if parts:
@@ -103,7 +103,7 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
             "settle_reads": deps.ledger.read_units() - reads_before,
         },
     )
-    if classes:
+    if codes:
         # Also of another call, which may have died before it looked.
         so_far = deps.ledger.runs.must_get(run_id)
         trip_breaker(so_far, context.profile.breaker, settled_now, deps)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from jobferry.breaker import class_name, tripped_by
+from jobferry.breaker import OTHER, Trip, code_name, tripped_by
 from jobferry.ledger.runs import Pause, Run
 from jobferry.model import Breaker, Outcome, OutcomeStatus
 from jobferry.steps.deps import Deps
@@ -16,7 +16,7 @@ REASON_CHARACTERS = 400
 
 
 def trip_breaker(
-    run: Run, breaker: Breaker | None, outcomes: Sequence[Outcome], deps: Deps
+    run: Run, breaker: Breaker | None, outcomes: Iterable[Outcome], deps: Deps
 ) -> None:
     """Pause a run if too many of its rows failed alike since an operator last said yes.
 
@@ -24,12 +24,23 @@ def trip_breaker(
         run: read after its failures were counted.
         outcomes: settled just now; one of them serves as an example.
     """
-    kind = tripped_by(breaker, run.fresh_failures, run.fresh_carried)
-    if kind is None:
+    trip = tripped_by(breaker, run.fresh_failures, run.fresh_carried)
+    if trip is None:
         return
-    failed, carried = run.fresh_failures[kind], run.fresh_carried
-    reason = f"{failed:,} of {carried:,} rows failed with {_example(kind, outcomes)}"
-    pause_run(run.run_id, BREAKER, reason, deps, error=kind, failed=failed)
+    reason = f"{trip.failed:,} of {trip.carried:,} rows failed {failed_with(trip, outcomes)}"
+    pause_run(run.run_id, BREAKER, reason, deps, error=trip.code, failed=trip.failed)
+
+
+def failed_with(trip: Trip, outcomes: Iterable[Outcome]) -> str:
+    """What rows failed with that tripped the breaker, for people: `with CODE: …`.
+
+    Args:
+        outcomes: where an example is looked for, in the vendor's own words.
+    """
+    example = _example(trip.code, outcomes)
+    if trip.codes == 1:
+        return f"with {example}"
+    return f"with {trip.codes} error codes, most often with {example}"
 
 
 def pause_run(run_id: str, code: str, reason: str, deps: Deps, **what: str | int) -> None:
@@ -42,9 +53,9 @@ def pause_run(run_id: str, code: str, reason: str, deps: Deps, **what: str | int
         deps.emit(BreakersTripped=1)
 
 
-def _example(kind: str, outcomes: Sequence[Outcome]) -> str:
+def _example(code: str, outcomes: Iterable[Outcome]) -> str:
     """The error in the vendor's own words, where a row that met it is at hand."""
     for outcome in outcomes:
-        if outcome.status is OutcomeStatus.FAILED and class_name(outcome.error_code) == kind:
-            return ": ".join(filter(None, (outcome.error_code or kind, outcome.error)))
-    return kind
+        if outcome.status is OutcomeStatus.FAILED and code_name(outcome.error_code) == code:
+            return ": ".join(filter(None, (outcome.error_code or code, outcome.error)))
+    return "other errors" if code.startswith(OTHER) else code
