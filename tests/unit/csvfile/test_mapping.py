@@ -9,7 +9,7 @@ from jobferry.csvfile.garbled import is_garbled
 from jobferry.csvfile.mapping import RESULT_COLUMNS, RowMapping, RowRejected, compile_mapping
 from jobferry.csvfile.problems import CUT_MARK, FileRefused
 from jobferry.csvfile.safe import defuse
-from jobferry.model import Column, ColumnType, Profile
+from jobferry.model import Column, ColumnType, Empty, Profile
 from tests.unit.csvfile.samples import profile
 
 TICKETS = {
@@ -191,3 +191,53 @@ def test_result_columns_are_no_fields() -> None:
 def test_apostrophes_of_other_files_are_kept() -> None:
     mapping = compile_mapping(profile({"A": Column("a")}), ("A",))
     assert mapping.record(["'=x"]) == {"a": "'=x"}
+
+
+CELLS = st.sampled_from(
+    (
+        *("", " ", "\u200b", "\xa0", "x", "NULL", "7", "4.9E+11", "high", " HIGH "),
+        *("Name", " Name\u200b", "Ref", "\ufeffRef", "2026-03-31", "n/a", "a@x.com"),
+        "[cut by jobferry] 9 bytes",
+    )
+)
+
+
+@given(
+    st.lists(st.lists(CELLS, min_size=5, max_size=5), min_size=1, max_size=6),
+    st.sampled_from([(), ("NULL",)]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_a_row_of_a_block_that_is_no_suspect_has_no_problem(
+    rows: list[list[str]], nulls: tuple[str, ...], trim: bool, keyed: bool
+) -> None:
+    header = ("Ref", "Name", "Level", "Due", "Mail")
+    columns = {
+        "Ref": Column("external_id", optional=not keyed),
+        "Name": Column("name", optional=True),
+        "Level": Column("priority", optional=True, enum=("high", "low")),
+        "Due": Column("due", ColumnType.DATE, optional=True),
+        "Mail": Column("email", ColumnType.EMAIL, empty=Empty.CLEAR),
+    }
+    mapping = compile_mapping(
+        Profile(
+            "p",
+            "c",
+            "o",
+            columns=columns,
+            row_key="Ref" if keyed else None,
+            null_values=nulls,
+            trim=trim,
+        ),
+        header,
+        required=(("name", "email"), ("external_id",)),
+    )
+    block = list(zip(*rows, strict=True))
+    is_ascii = all(cell.isascii() for row in rows for cell in row)
+    suspects = mapping.suspects(block, ascii_only=is_ascii)
+    bad = {place for place, row in enumerate(rows) if mapping.check(row) is not None}
+    assert bad <= suspects
+    good = [row for place, row in enumerate(rows) if place not in bad]
+    if keyed and good:
+        keys = mapping.keys(list(zip(*good, strict=True)))
+        assert keys == [mapping.key(row) for row in good]

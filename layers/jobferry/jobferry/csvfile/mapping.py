@@ -161,9 +161,8 @@ class RowMapping:
             FileRefused: the file has come back from a spreadsheet with its letters garbled.
         """
         plain = self._plain(cells)
-        for cell in plain:
-            if cell.startswith(CUT_MARK):
-                return _cut()
+        if plain[0].startswith(CUT_MARK):  # all of its cells have it
+            return _cut()
         if self._defused:
             _refuse_garbled(plain)
         if self._repeats_header(plain):
@@ -203,6 +202,8 @@ class RowMapping:
         if self._defused or self._judge is not None:
             return set(range(count))
         found: set[int] = set()
+        if CUT_MARK in "".join(columns[0]):
+            found.update(i for i, cell in enumerate(columns[0]) if cell.startswith(CUT_MARK))
         for index in self._needed:
             column = columns[index]
             # Of ASCII, `strip` without more takes the same.
