@@ -6,7 +6,7 @@ Each file is planned in a process of its own, so that peak memory belongs to it 
 written first, as a spreadsheet would export it: 7 columns, about 120 bytes a row, one enum, one
 list, one optional date, unique row keys; some cells hold a delimiter or a line break. Row keys
 count up, or are 32 random characters. Speed is judged by CPU seconds, which are those of one core
-and which other work on the machine hardly moves; `csv.reader` reads the same file in the same process,
+and which other work on the machine hardly moves; `csv.reader` reads the same file beside it,
 so that a machine's own speed can be taken out.
 """
 
