@@ -224,6 +224,14 @@ def test_keys_lose_what_nobody_sees_at_their_ends() -> None:
     assert key("1E5") == "1E5"
 
 
+def test_ids_are_carried_as_they_stand() -> None:
+    name = cell_parser(Column("external_id"), names_a_record=True)
+    assert name is not None
+    assert name(" K-1 ") == " K-1 "
+    with pytest.raises(CellError):
+        name("4.9E+11")
+
+
 def test_an_invisible_character_is_named() -> None:
     assert "zero width space" in refusal("36\u200b0001", ColumnType.INTEGER).wants
     assert "left-to-right mark" in refusal("a\u200eb@x.com", ColumnType.EMAIL).wants

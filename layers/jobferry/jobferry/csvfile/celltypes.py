@@ -54,16 +54,17 @@ of them."""
 _NAMED_ALTERNATIVES = 12
 
 
-def cell_parser(column: Column, *, key: bool = False) -> Parse | None:
+def cell_parser(column: Column, *, key: bool = False, names_a_record: bool = False) -> Parse | None:
     """The parser for the non-blank cells of a column; None when they are carried as they stand.
 
     Args:
         column: with its type, and `trim` decided.
-        key: its cells tell rows or records apart: never rounded, never with blanks at their ends.
+        key: its cells tell rows apart: read without blanks at their ends, and never rounded.
+        names_a_record: its cells are ids of records: never rounded.
 
     The parser raises CellError.
     """
-    parse = _typed_parser(column, key=key)
+    parse = _typed_parser(column, key=key, names_a_record=names_a_record)
     return _replacing(column.values, parse) if column.values else parse
 
 
@@ -71,7 +72,7 @@ def missing_value() -> CellError:
     return CellError(RejectCode.MISSING_VALUE, "must not be empty")
 
 
-def _typed_parser(column: Column, *, key: bool) -> Parse | None:
+def _typed_parser(column: Column, *, key: bool, names_a_record: bool) -> Parse | None:
     if column.type is ColumnType.LIST:
         return _list_parser(column)
     if column.type is ColumnType.DATE:
@@ -81,7 +82,8 @@ def _typed_parser(column: Column, *, key: bool) -> Parse | None:
     elif column.type is ColumnType.NUMBER:
         parse = _number_parser(column.decimal)
     elif column.type is ColumnType.STRING:
-        parse = _parse_key if key else _trimmed if column.trim else None
+        trimmed = _trimmed if key or column.trim else None
+        parse = _never_rounded(trimmed) if key or names_a_record else trimmed
     else:
         parse = _PARSERS[column.type]
     return _enum_parser(column.enum, parse) if column.enum else parse
@@ -160,11 +162,13 @@ def _trimmed(cell: str) -> str:
     return cell.strip(ENDS)
 
 
-def _parse_key(cell: str) -> str:
-    text = cell.strip(ENDS)
-    if _ROUNDED.fullmatch(text):
-        raise _rounded()
-    return text
+def _never_rounded(parse: Callable[[str], str] | None) -> Callable[[str], str]:
+    def parse_name(cell: str) -> str:
+        if _ROUNDED.fullmatch(cell.strip(ENDS)):
+            raise _rounded()
+        return parse(cell) if parse else cell
+
+    return parse_name
 
 
 def _parse_integer(cell: str) -> int:

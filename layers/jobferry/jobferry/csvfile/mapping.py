@@ -64,6 +64,7 @@ class _Field:
     header  its name as the file writes it
     parse   None: the cell is carried as it stands
     nulls   cells that count as empty
+    key     any text but a rounded number is good
     good    cells that were read without an objection
     """
 
@@ -397,9 +398,10 @@ def _field(
     path = parse_path(column.field)
     plain = column.type is ColumnType.STRING and not column.enum
     last = path.keys[-1]
-    names_a_record = name == profile.row_key or last in _IDS or last.endswith("_id")
-    key = plain and path.entry is None and names_a_record and not column.values
-    parse = cell_parser(column, key=names_a_record)
+    is_key = name == profile.row_key
+    names_a_record = is_key or last in _IDS or last.endswith("_id")
+    key = plain and names_a_record and not column.values
+    parse = cell_parser(column, key=is_key, names_a_record=names_a_record)
     return _Field(index, name, names[index], path, column.when_empty, parse, nulls, key)
 
 
