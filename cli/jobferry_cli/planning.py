@@ -239,7 +239,13 @@ def _job_rows(stack: Stack, usable: UsableProfile) -> int | None:
 
 def _terms(stack: Stack, usable: UsableProfile) -> Terms:
     """The conditions under which the connection carries jobs, as learned from earlier runs."""
-    return terms_of(usable.connection, usable.vendor, usable.operation.name, stack.deps.ledger)
+    return terms_of(
+        usable.connection,
+        usable.vendor,
+        usable.operation.name,
+        stack.deps.ledger,
+        in_order=usable.profile.in_order,
+    )
 
 
 def _lines(document: dict[str, Any], usable: UsableProfile, expected: Forecast) -> list[str]:

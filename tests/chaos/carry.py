@@ -751,6 +751,8 @@ def _profile(index: int, file: File, site: Site | None) -> dict[str, Any]:
         "batch_size": max(1, file.batch),
         "max_attempts": max(1, file.max_attempts),
         "breaker": {"share": 0.0, "at_least": file.breaker} if file.breaker else None,
+        "ramp": file.ramp,
+        "order": "file" if file.in_order else None,
     }
     if site is None:
         return {**common, "operation": UPSERT if file.repeatable else CREATE}

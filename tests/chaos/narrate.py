@@ -73,10 +73,12 @@ def _setting(story: Story) -> Iterator[str]:
         repeats = f", repeated keys in rows {list(file.repeats)}" if file.repeats else ""
         trial = f", a trial of {file.trial} rows" if file.trial else ""
         breaker = f", to be paused after {file.breaker} failures" if file.breaker else ""
+        ramp = ", with a ramp" if file.ramp else ""
+        in_order = ", in order" if file.in_order else ""
         yield (
             f"File {letter(index)} arrives at {file.arrives:g} s: {file.rows} rows in jobs of "
             f"{max(1, file.batch)}, {kind}, at most {max(1, file.max_attempts)} attempts"
-            f"{bad}{repeats}{extra}{trial}{breaker}."
+            f"{bad}{repeats}{extra}{trial}{breaker}{ramp}{in_order}."
         )
     if story.short_time:
         yield "Planning and closing are out of time after every step."

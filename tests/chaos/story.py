@@ -163,6 +163,8 @@ class File:
     keyed    the profile names a row key
     trial    rows to be sent before somebody says yes; 0 for all at once
     breaker  rows that may fail alike before somebody must say yes; 0 for any number
+    ramp     the first jobs are judged before all slots are filled, where there is a breaker
+    in_order one job at a time
     """
 
     rows: int = 1
@@ -176,6 +178,8 @@ class File:
     arrives: float = 0.0
     trial: int = 0
     breaker: int = 0
+    ramp: bool = False
+    in_order: bool = False
 
 
 class Fate(StrEnum):
@@ -464,7 +468,7 @@ def _file(rng: Random) -> File:
     rows = rng.choice((0, 1, 2, 3, 4, 5, 6, 7, 8, 9))
     keyed = rng.random() < 0.3
     numbers = range(1, rows + 1)
-    return File(
+    file = File(
         rows=rows,
         bad=tuple(n for n in numbers if rng.random() < 0.08),
         repeats=tuple(n for n in numbers if keyed and n > 1 and rng.random() < 0.2),
@@ -477,6 +481,8 @@ def _file(rng: Random) -> File:
         trial=rng.choice((*(0,) * 8, 1, 3)),
         breaker=rng.choice((*(0,) * 8, 1, 2)),
     )
+    # Not drawn, so that a seed tells the same story as before they came.
+    return replace(file, ramp=file.breaker > 0, in_order=file.repeatable and file.batch == 3)
 
 
 def _vendor(rng: Random) -> Vendor:

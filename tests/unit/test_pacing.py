@@ -188,6 +188,11 @@ class TestLanes:
     ) -> None:
         assert pacing.lanes_for(max_jobs, chunks, poll_batch) == lanes
 
+    @pytest.mark.parametrize(("max_jobs", "chunks"), [(500, 9_999), (1, 1), (500, 0), (0, 9)])
+    def test_jobs_in_order_need_one(self, max_jobs: int, chunks: int) -> None:
+        lanes = pacing.lanes_for(max_jobs, chunks, 100, in_order=True)
+        assert lanes == min(1, max_jobs, chunks)
+
     @given(*[st.integers(0, 1_000)] * 4)
     def test_a_claim_fits_everywhere(self, window: int, mine: int, free: int, left: int) -> None:
         count = pacing.to_claim(window, mine, free, left)

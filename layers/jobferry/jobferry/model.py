@@ -213,6 +213,11 @@ class Profile:
     """Records that are made get an external id of Jobferry's where the profile sets none."""
     revision: int = 0
 
+    @property
+    def in_order(self) -> bool:
+        """Whether rows take effect in the order of the file: one job at a time."""
+        return self.order == "file"
+
     def fills(self, header: Iterable[str] = ()) -> set[str]:
         """The fields of a record that it fills, or something inside them.
 

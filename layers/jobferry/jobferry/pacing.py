@@ -139,9 +139,12 @@ def expected_ended(moment: float, flying: Sequence[InFlight], latency: Latency |
     return sum(job.ended_by(moment, latency) for job in flying)
 
 
-def lanes_for(max_jobs: int, chunks: int, poll_batch: int = 1) -> int:
-    """How many lanes a run of this many chunks is worth; none for nothing."""
-    useful = min(max_jobs, chunks)
+def lanes_for(max_jobs: int, chunks: int, poll_batch: int = 1, *, in_order: bool = False) -> int:
+    """How many lanes a run of this many chunks is worth; none for nothing.
+
+    in_order: it has one job in flight at a time.
+    """
+    useful = min(max_jobs, chunks, 1 if in_order else chunks)
     return min(MAX_LANES, -(-useful // max(LANE_WINDOW, min(poll_batch, 250))))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from operator import itemgetter
 
 from jobferry.errors import ErrorClass, error_class, may_have_been_done
 from jobferry.model import OutcomeStatus, RecordResult
@@ -82,6 +83,34 @@ def sort_out(
             stop = (result.code or "", result.text or "")
         decided.append((position, result))
     return Verdicts(decided, again, stop)
+
+
+_OVERTAKEN = "A later row changed the same record before this one could go again (order: file)."
+
+
+def kept_in_order(
+    verdicts: Verdicts, results: Sequence[RecordResult], names: Sequence[str]
+) -> Verdicts:
+    """The verdicts of a chunk whose rows take effect in order: what is overtaken stays as it is.
+
+    A row that went again after a later one of the same record has been carried out would undo it.
+
+    Args:
+        names: the record that each row means; empty where it names none.
+    """
+    last: dict[str, int] = {}
+    for position, result in verdicts.decided:
+        if names[position] and result.status is OutcomeStatus.SUCCEEDED:
+            last[names[position]] = max(position, last.get(names[position], -1))
+    overtaken = [at for at in verdicts.again if last.get(names[at], -1) > at]
+    told = [
+        (at, replace(results[at], text=" ".join(filter(None, (results[at].text, _OVERTAKEN)))))
+        for at in overtaken
+    ]
+    again = [at for at in verdicts.again if at not in set(overtaken)]
+    return replace(
+        verdicts, decided=sorted((*verdicts.decided, *told), key=itemgetter(0)), again=again
+    )
 
 
 def _doubted(result: RecordResult) -> RecordResult:

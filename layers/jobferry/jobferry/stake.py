@@ -24,4 +24,6 @@ def rows_at_stake(rows: int, jobs: int, slots: int, profile: Profile, operation:
         return min(rows, sent * a_job)
     # When the first results are written, the slots of their jobs are filled again.
     window = a_job * min(slots, jobs)
+    if profile.in_order:
+        return min(rows, -(-profile.breaker.at_least // a_job) * a_job)
     return min(rows, window * (-(-profile.breaker.at_least // window) + 1))

@@ -146,6 +146,8 @@ def test_rows_with_the_key_of_another_are_warned_of(shell: Shell, csv_file: CsvF
         ({"ramp": "on", "batch_size": 1}, 1_000, 4),
         ({"ramp": "on", "breaker": "off"}, 2_000, 2_000),
         ({"batch_size": 10}, 2_000, 600),
+        ({"order": "file"}, 2_000, 200),
+        ({"order": "file", "ramp": "on"}, 2_000, 100),
     ],
 )
 def test_it_says_how_many_rows_are_at_stake(
@@ -159,7 +161,7 @@ def test_it_says_how_many_rows_are_at_stake(
     assert f"At stake  {shown}: " in shell("plan", file, "--profile", "things").stdout
 
 
-@pytest.mark.parametrize("changes", [{}, {"ramp": "on"}, {"batch_size": 10}])
+@pytest.mark.parametrize("changes", [{}, {"ramp": "on"}, {"batch_size": 10}, {"order": "file"}])
 def test_no_more_rows_are_sent_when_every_one_fails(
     shell: Shell, csv_file: CsvFile, changes: dict[str, object]
 ) -> None:
@@ -178,3 +180,16 @@ def test_a_file_of_which_nothing_is_sent_has_nothing_at_stake(
     answer = shell("plan", csv_file("Name,Ref\n"), "--profile", "things")
 
     assert "At stake" not in answer.stdout
+
+
+def test_the_forecast_knows_that_jobs_go_one_after_the_other(
+    shell: Shell, csv_file: CsvFile
+) -> None:
+    file = csv_file(3_000)
+    side_by_side = shell("plan", file, "--profile", "things", "--json").document["forecast"]
+    shell.world.put_profile({"order": "file"})
+    in_order = shell("plan", file, "--profile", "things", "--json").document["forecast"]
+    done = shell.world.carried(things(3_000))
+
+    assert in_order["bound"] > 20 * side_by_side["bound"]
+    assert done.forecast == in_order

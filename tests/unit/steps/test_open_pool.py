@@ -11,6 +11,8 @@ import pytest
 from jobferry.ledger.runs import Run
 from jobferry.model import JsonObject, OutcomeStatus, RecordResult, RunStatus
 from jobferry.steps.lane import WORKING, LaneState
+from jobferry.steps.lane_work import open_lane
+from jobferry.steps.open_pool import open_pool
 from tests.fakes.clock import START
 from tests.fakes.effects import CrashOnce, Phase
 from tests.fakes.vendor import CREATE, Act, Reply
@@ -267,6 +269,16 @@ def test_of_several_lanes_one_sends_until_it_is_over() -> None:
         assert world.account.most_in_flight == 10
         assert seconds(run) < (2 + 6) * (LATENCY + SETTLED_WITHIN) + 20
         assert world.problems(run.run_id) == []
+
+
+def test_the_other_lanes_are_offered_nothing() -> None:
+    with world_of(slots=10, lane_window=2) as world:
+        run = world.planned(things(600))
+        lanes = [open_lane(LaneState(run.run_id, n), world.deps, START + 60.0) for n in range(2)]
+        first, second = (lane for lane in lanes if lane is not None)
+
+        assert (open_pool(first).left, open_pool(second).left) == (1, 0)
+        assert first.left == second.left == 60
 
 
 def test_lanes_without_a_job_wait_outside_of_their_functions() -> None:

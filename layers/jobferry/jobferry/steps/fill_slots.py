@@ -164,7 +164,7 @@ def _paid_for(work: LaneWork, limits: Limits, *, most: int | None = None) -> lis
         return []
     pool = open_pool(work)
     on_offer = _on_offer(work, pool)
-    work.held = not on_offer and work.left > 0
+    work.held = not on_offer and pool.left < work.left
     ready = sorted(work.ready, key=lambda chunk: chunk.number)
     presumption = work.presumption(limits)
     presumed = presumption.ended(now) if presumption is not None else 0
@@ -266,7 +266,7 @@ def _released_at(work: LaneWork) -> float:
     or settling what the last one found."""
     if work.submitted() or work.to_settle:
         return NEVER
-    return min(work.try_at, work.deps.now() + SETTLING_SECONDS)
+    return work.try_at if work.try_at < NEVER else work.deps.now() + SETTLING_SECONDS
 
 
 def _offered(work: LaneWork, pool: Pool, count: int) -> list[PlannedChunk]:

@@ -275,6 +275,7 @@ class LaneWork:
             self._said_ramping = self.ramping
             need = self.left + self.busy * self.run.lanes
             need = ramp.need(need) if self.ramping else need
+            need = min(1, need) if self.context.profile.in_order else need
             demand = Demand(self.run.run_id, self.run.priority, need)
             ledger.limits.need(self.run.connection, demand, now)
         self.demands = ledger.limits.demands(self.run.connection, now)
@@ -304,6 +305,8 @@ class LaneWork:
         jobs = limits.max_jobs(self.deps.now())
         if len(self.demands) > 1:
             jobs = shares.shares(jobs, self.demands).get(self.run.run_id, jobs)
+        if self.context.profile.in_order:
+            return min(1, jobs)
         if self.ramping:
             return jobs
         return pacing.window_for(jobs, self.run.lanes, self.state.lane)

@@ -1,4 +1,4 @@
-"""Which chunks of its run's pool a lane may claim now: all, or those that the ramp lets pass."""
+"""Which chunks of its run's pool a lane may claim now: all, or what ramp and order let pass."""
 
 from __future__ import annotations
 
@@ -24,20 +24,44 @@ def open_pool(work: LaneWork) -> Pool:
     Pauses the run where the ramp finds that it must not go on.
     """
     pool = _read(work)
-    if not work.ramping:
-        return pool
-    if not work.sends_in_ramp:
-        return Pool(pool.cursor, pool.cursor, frozenset())
-    judged = False
-    if ramp.is_step(pool.cursor) and _may_be_settled(work, pool):
-        # Rows that go again are in the pool before their chunk is no longer in flight.
-        pool = _read(work)
-        judged = _all_settled(pool) and _passes(work)
-    until = ramp.sent_until(pool.cursor, judged=judged)
+    in_order = work.context.profile.in_order
+    if work.ramping and not work.sends_in_ramp:
+        return _nothing_of(pool)
+    step = work.ramping and ramp.is_step(pool.cursor)
+    if not in_order and not step:
+        return _ramped(work, pool, judged=False)
+    if not _all_settled(work):
+        return _nothing_of(pool) if in_order else _ramped(work, pool, judged=False)
+    # Rows that go again are in the pool before their chunk is no longer in flight.
+    pool = _read(work)
+    waits = bool(pool.returned or pool.again)
+    if waits and in_order:
+        return _first_of(work, pool)
+    pool = _ramped(work, pool, judged=step and not waits and _passes(work))
+    return replace(pool, end=min(pool.end, pool.cursor + 1)) if in_order else pool
+
+
+def _ramped(work: LaneWork, pool: Pool, *, judged: bool) -> Pool:
+    """The pool as far as the ramp opens it."""
+    until = ramp.sent_until(pool.cursor, judged=judged) if work.ramping else None
     if until is None:
         work.ramping = False
         return pool
     return replace(pool, end=min(pool.end, until))
+
+
+def _nothing_of(pool: Pool) -> Pool:
+    return Pool(pool.cursor, pool.cursor, frozenset(), made=pool.made)
+
+
+def _first_of(work: LaneWork, pool: Pool) -> Pool:
+    """Of the chunks that go again, the one whose rows come first in the file: all others wait.
+
+    Halves of halves are numbered in another order than their rows.
+    """
+    waiting = work.deps.ledger.chunks.get(work.run.run_id, sorted(pool.returned | pool.again))
+    first = {min(waiting, key=lambda chunk: chunk.spans[0].first_row).number}
+    return replace(pool, end=pool.cursor, returned=pool.returned & first, again=pool.again & first)
 
 
 def _read(work: LaneWork) -> Pool:
@@ -46,14 +70,9 @@ def _read(work: LaneWork) -> Pool:
     return pool
 
 
-def _all_settled(pool: Pool) -> bool:
-    """Whether nothing of what was sent goes again."""
-    return not pool.returned and not pool.again
-
-
-def _may_be_settled(work: LaneWork, pool: Pool) -> bool:
+def _all_settled(work: LaneWork) -> bool:
     """Whether nothing of the run is in flight any more, whoever has it."""
-    if not _all_settled(pool) or work.in_state(ChunkState.CLAIMED, ChunkState.SUBMITTED):
+    if work.in_state(ChunkState.CLAIMED, ChunkState.SUBMITTED):
         return False
     run = work.run
     return not work.deps.ledger.chunks.in_flight(run.connection, run.run_id)

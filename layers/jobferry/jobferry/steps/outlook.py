@@ -29,19 +29,30 @@ _CLOSED_ROWS_A_READ_UNIT = 16
 """An outcome takes below a quarter of a kilobyte."""
 
 
-def terms_of(connection: Connection, vendor: Vendor, operation: str, ledger: Ledger) -> Terms:
-    """The conditions under which the connection carries jobs of an operation, as learned."""
+def terms_of(
+    connection: Connection,
+    vendor: Vendor,
+    operation: str,
+    ledger: Ledger,
+    *,
+    in_order: bool = False,
+) -> Terms:
+    """The conditions under which the connection carries jobs of an operation, as learned.
+
+    in_order: one job at a time.
+    """
     requests = ledger.limits.requests(connection.name)
     ceiling = pacing.request_budget(connection.requests_per_minute, connection.share)
     told = None if requests.told is None else max(2, int(requests.told * connection.share))
     limits = [limit for limit in (ceiling, told) if limit is not None]
-    can, most = vendor.capabilities, max_jobs(connection, vendor)
+    can = vendor.capabilities
+    most = 1 if in_order else max_jobs(connection, vendor)
     return Terms(
         max_jobs=most,
         per_minute=min(limits) if limits else None,
         poll_batch=can.poll_batch,
         latency=ledger.limits.latencies(connection.name, operation).get("", ASSUMED),
-        presumes=can.refuses_excess and most >= can.max_jobs,
+        presumes=can.refuses_excess and most >= can.max_jobs and not in_order,
     )
 
 
@@ -56,11 +67,12 @@ def rows_per_job(
     return best if best < most else None
 
 
-def expected(run: Run, connection: Connection, vendor: Vendor, ledger: Ledger) -> Forecast:
+def expected(
+    run: Run, connection: Connection, vendor: Vendor, ledger: Ledger, *, in_order: bool = False
+) -> Forecast:
     """The forecast of a planned run."""
-    return forecast(
-        run.plan.row, run.plan.chunks, terms_of(connection, vendor, run.operation, ledger)
-    )
+    terms = terms_of(connection, vendor, run.operation, ledger, in_order=in_order)
+    return forecast(run.plan.row, run.plan.chunks, terms)
 
 
 def figures(

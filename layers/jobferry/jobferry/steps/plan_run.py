@@ -119,13 +119,14 @@ def _offer(run: Run, deps: Deps) -> dict[str, Any]:
     slots = deps.ledger.limits.get(run.connection).ceiling
     context = load_context(run, deps)
     poll_batch = context.vendor.capabilities.poll_batch
-    lanes = pacing.lanes_for(slots, run.plan.chunks, poll_batch)
+    in_order = context.profile.in_order
+    lanes = pacing.lanes_for(slots, run.plan.chunks, poll_batch, in_order=in_order)
     if lanes:
         need = ramp.need(run.plan.chunks) if context.ramps else run.plan.chunks
-        demand = Demand(run.run_id, run.priority, need)
+        demand = Demand(run.run_id, run.priority, min(1, need) if in_order else need)
         deps.ledger.limits.need(run.connection, demand, deps.now())
     deps.ledger.chunks.open_pool(run)
-    forecast = expected(run, context.connection, context.vendor, deps.ledger)
+    forecast = expected(run, context.connection, context.vendor, deps.ledger, in_order=in_order)
     deps.ledger.runs.begin(run.run_id, lanes, asdict(forecast))
     deps.log(
         "run planned", run_id=run.run_id, rows=run.plan.row, chunks=run.plan.chunks, lanes=lanes

@@ -21,7 +21,7 @@ from jobferry.ledger.rows import CODE_CHARACTERS, ID_CHARACTERS, storable
 from jobferry.ledger.runs import Run
 from jobferry.model import ChunkState, Outcome, OutcomeStatus, RecordResult
 from jobferry.objects import ObjectMissingError, SourceError
-from jobferry.retrying import Verdicts, may_halve, sort_out
+from jobferry.retrying import Verdicts, kept_in_order, may_halve, sort_out
 from jobferry.steps.context import RunContext, load_context
 from jobferry.steps.deps import Deps
 from jobferry.steps.isolation import ANSWER_UNUSABLE, DATA_ERRORS
@@ -161,10 +161,22 @@ def _with_parts(
     if not verdicts.again:
         return verdicts, ()
     try:
+        if context.profile.in_order:
+            verdicts = kept_in_order(verdicts, results, _names(chunk, context))
         return verdicts, parts_of(chunk, verdicts, results, context, now)
     except SourceError:
         last = _by_policy(chunk, results, context, max_attempts=0)
         return Verdicts(last.decided, (), verdicts.stop), ()
+
+
+def _names(chunk: Chunk, context: RunContext) -> list[str]:
+    """The record that each row of the chunk means; empty where it names none."""
+    operation = context.operation
+    fields = operation.identified_by or operation.match_on
+    return [
+        next((f"{name}:{record[name]}" for name in fields if record.get(name)), "")
+        for record in context.records(chunk)
+    ]
 
 
 def _by_policy(
