@@ -64,13 +64,15 @@ class Result:
 
     @cached_property
     def refused(self) -> bool:
-        """Whether the run was refused, with a reason, as nobody may ever read its file: then there
-        are no rows to speak of."""
-        unread = any(o.what == SOURCE and o.lasts_for_ever for o in self.told.story.outages)
-        run = self.run
-        if run is None or not unread or run.status is not RunStatus.FAILED:
+        """Whether the run has failed, with a reason, before its rows were known and any was sent:
+        nobody may ever read its file, or it was ended by force before it was planned."""
+        story, run = self.told.story, self.run
+        unread = any(o.what == SOURCE and o.lasts_for_ever for o in story.outages)
+        forced = run is not None and run.forced
+        if run is None or run.status is not RunStatus.FAILED or not (unread or forced):
             return False
-        return bool(run.error) and run.planned_at is None and not (run.rows or self.outcomes)
+        sent = any(self.sent(row) for row in range(1, self.file.rows + 1))
+        return bool(run.error) and run.planned_at is None and not (self.outcomes or sent)
 
     @cached_property
     def doings(self) -> Mapping[int, list[str]]:
