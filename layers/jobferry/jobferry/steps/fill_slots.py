@@ -164,7 +164,8 @@ def _paid_for(work: LaneWork, limits: Limits, *, most: int | None = None) -> lis
         return []
     pool = open_pool(work)
     on_offer = _on_offer(work, pool)
-    work.held = not on_offer and work.left > 0
+    # Rows that go again have a moment of their own, and wait for nothing else.
+    work.held = not on_offer and work.left > len(pool.again)
     ready = sorted(work.ready, key=lambda chunk: chunk.number)
     presumption = work.presumption(limits)
     presumed = presumption.ended(now) if presumption is not None else 0
