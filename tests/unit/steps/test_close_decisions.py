@@ -19,6 +19,7 @@ from jobferry.shares import Demand
 from jobferry.steps import close_run as module
 from jobferry.steps.close_run import RELAUNCHES, STUCK_SECONDS, close_run
 from jobferry.steps.lane import LaneState
+from jobferry.steps.summary import build_report
 from jobferry.troubles import SOURCE_MISSING
 from tests.fakes.vendor import VENDOR
 from tests.fakes.world import CONNECTION, World, things
@@ -259,7 +260,7 @@ class TestProof:
         world.seconds["close"] = 0.0
         with (
             mock.patch.object(module, "ROWS_BETWEEN_LOOKS", 2),
-            mock.patch.object(module, "build_report", wraps=module.build_report) as report,
+            mock.patch.object(module, "build_report", wraps=build_report) as report,
         ):
             while world.close(run.run_id)["state"] == "closing":
                 pass

@@ -931,9 +931,11 @@ class TestSending:
     def test_a_job_of_a_chunk_that_somebody_else_has_is_not_kept(self, world: World) -> None:
         run = world.planned(things(2))
         work = work_of(world, run)
-        world.account.during_submit = lambda _submission: world.ledger.chunks.give_back(
-            CONNECTION, chunk_of(world, run, 1)
-        )
+
+        def taken(_submission: Submission) -> None:
+            world.ledger.chunks.give_back(CONNECTION, chunk_of(world, run, 1))
+
+        world.account.during_submit = taken
         fill_slots(work)
         assert work.chunks == {}
 
