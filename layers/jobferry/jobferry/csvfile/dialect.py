@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice, takewhile
 
 from jobferry.csvfile.blanks import ENDS, is_blank
@@ -60,6 +60,10 @@ class Dialect:
     @property
     def columns(self) -> int:
         return len(self.header)
+
+    def reads_like(self, other: Dialect) -> bool:
+        """Whether whole rows are read alike; what is forgiven of others may differ."""
+        return replace(self, width=0, pads=False) == replace(other, width=0, pads=False)
 
     def to_json(self) -> JsonObject:
         return asdict(self) | {"header": list(self.header)}

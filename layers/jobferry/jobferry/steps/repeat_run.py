@@ -162,7 +162,7 @@ def check_copy(run: Run, profile: Profile, file: BinaryIO) -> Dialect:
         delimiter=profile.delimiter or delimiter_of(run.source.key),
     )
     file.seek(0)
-    if found != Dialect.from_json(dict(run.plan.dialect or {})):
+    if not found.reads_like(Dialect.from_json(dict(run.plan.dialect or {}))):
         raise ReadsOtherwiseError(run.run_id)
     return found
 
