@@ -173,7 +173,8 @@ def to_search(way: Way) -> Found:
     throttled = None
     if way in (Way.RATE, Way.RATE_WITH_WAIT):
         throttled = Throttled(ThrottleReason.RATE, WAIT if way is Way.RATE_WITH_WAIT else None)
-    return Found(FoundState.PENDING, reason="502", requests=1, throttled=throttled)
+    # As every real adapter says of what it could not read.
+    return Found(FoundState.PENDING, reason="502", requests=1, throttled=throttled, readable=False)
 
 
 def to_request(way: Way) -> Answer | NoAnswer:
