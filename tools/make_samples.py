@@ -38,7 +38,7 @@ def ticket_rows(count: int, seed: int) -> list[list[str]]:
         )
     rows[16][5] = "asap"  # no such priority
     rows[41][5] = ""
-    rows[52][3] = "person7 at example.com"  # only the vendor knows that this is no address
+    rows[52][3] = "person7 at example.com"  # no address
     rows[133][3] = "nobody@"
     rows[63][1] = ""  # a ticket needs a text
     rows[87][7] = "15.01.2027"  # not ISO 8601
@@ -48,7 +48,7 @@ def ticket_rows(count: int, seed: int) -> list[list[str]]:
     rows[203][0] = '=HYPERLINK("http://example.com","click")'  # good, and not to be run
     rows[222][1] = "   "
     rows[240][7] = "2027-02-30T10:00:00Z"  # no such day
-    rows[266][5] = "Urgent"  # values are exact
+    rows[266][5] = "Urgent"  # good: capital letters do not count
     rows[281][0] = "Größe, 尺寸 & \U0001f4e6"  # good: any character is
     return rows
 
