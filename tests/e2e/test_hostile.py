@@ -34,7 +34,7 @@ ABSURD = ["[" * 100_000 + "]" * 100_000, '{"job_statuses": [NaN, 1e999, "\\ud83d
 OUTAGE = 4
 """Submissions in a row that are answered 502: more than the profile allows attempts."""
 
-ATTEMPTS = 2
+ATTEMPTS = 3
 
 SUCCEEDED, SKIPPED = OutcomeStatus.SUCCEEDED, OutcomeStatus.SKIPPED
 

@@ -76,11 +76,6 @@ class Limits:
             return True
         return any(since <= moment <= until for since, until in self.outages)
 
-    def may_be_outage(self, moment: float) -> bool:
-        """Whether a submission that was over at this moment is one of several without a clear
-        answer, too few for an outage to be sure."""
-        return self.unclear > 1 and moment >= self.unclear_since
-
     def max_jobs(self, now: float) -> int:
         """Jobs that may be in flight now."""
         most = self.ceiling if self.told_jobs is None else min(self.ceiling, self.told_jobs)

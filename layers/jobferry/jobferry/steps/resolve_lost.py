@@ -269,9 +269,7 @@ def _again(chunk: Chunk, context: RunContext, deps: Deps, reason: str) -> None:
     run = context.run
     doubtful = context.operation.repeatable
     earlier = None if doubtful else attempts_of(chunk)
-    limits, lost_at = deps.ledger.limits.get(run.connection), lost_from(chunk)
-    last = chunk.attempt >= context.profile.max_attempts
-    if limits.was_outage(lost_at) or (last and limits.may_be_outage(lost_at)):
+    if deps.ledger.limits.get(run.connection).was_outage(lost_from(chunk)):
         # The vendor was out: that is not held against these rows, however long it takes.
         before = chunk.attempt - 1
         deps.ledger.chunks.give_back(
