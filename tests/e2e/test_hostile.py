@@ -34,7 +34,7 @@ ABSURD = ["[" * 100_000 + "]" * 100_000, '{"job_statuses": [NaN, 1e999, "\\ud83d
 OUTAGE = 4
 """Submissions in a row that are answered 502: more than the profile allows attempts."""
 
-ATTEMPTS = 3
+ATTEMPTS = 2
 
 SUCCEEDED, SKIPPED = OutcomeStatus.SUCCEEDED, OutcomeStatus.SKIPPED
 
@@ -124,6 +124,7 @@ def _outage(desk: Desk) -> Carried:
         row_key="Id",
         batch_size=20,
         max_attempts=ATTEMPTS,
+        ramp="off",  # three jobs at once tell an outage before an attempt is the last
     )
     desk.simulator.set_faults(
         {
