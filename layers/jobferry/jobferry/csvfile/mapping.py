@@ -253,15 +253,8 @@ class RowMapping:
     def key(self, cells: Sequence[str]) -> str:
         """The row's key as it is sent, folded if the vendor compares it so; empty when the profile
         has none."""
-        key = self._row_key
-        if key is None:
-            return ""
-        cell = undefuse(cells[key.index]) if self._defused else cells[key.index]
-        if key.field is not None and key.field.parse is not None:
-            text = _text(key.field.value(cell))
-        else:
-            text = cell.strip(ENDS)
-        return text.casefold() if key.folded else text
+        (key,) = self.keys([[cell] for cell in cells])
+        return key
 
     def record(self, cells: Sequence[str]) -> JsonObject:
         """The record to send. Raises RowRejected with what `check` says when there is something."""

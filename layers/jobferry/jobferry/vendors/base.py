@@ -453,7 +453,7 @@ class Vendor:
     """For names with a part that only the account knows (`custom_objects.<key>.create`)."""
     record_rules: Callable[[Operation, Set[str]], RecordRules] = no_record_rules
     """What an operation's requests ask of single records that may fill these fields, so that
-    planning can heed it."""
+    planning can keep to it."""
 
     def operation(self, name: str, filled: Iterable[str] = ()) -> Operation | None:
         """The operation of this name, as it is for a profile.
