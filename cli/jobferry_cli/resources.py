@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from jobferry.inbox import INBOX, is_packed, plain_suffix, suffix_of
 from jobferry.ledger.runs import Source
 from jobferry.steps.open_run import ORIGIN_OPTION, PRIORITY_OPTION, TRIAL_OPTION, RunRequest
+from jobferry.vendors.credentials import secret_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -212,9 +213,9 @@ class Secrets:
     client: SecretsManagerClient
     prefix: str
 
-    def put(self, connection: str, credentials: Mapping[str, str]) -> None:
-        """Keep the credentials of a connection, be they new or changed."""
-        name, value = self.prefix + connection, json.dumps(credentials)
+    def put(self, connection: str, credentials: Mapping[str, str], base_url: str) -> None:
+        """Keep the credentials of a connection for its address, be they new or changed."""
+        name, value = self.prefix + connection, secret_of(credentials, base_url)
         try:
             self.client.put_secret_value(SecretId=name, SecretString=value)
         except ClientError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from jobferry.vendors.addresses import LOOPBACK
 from jobferry.vendors.base import ThrottleReason
 from jobferry.vendors.http import Answer, HttpClient, NoAnswer
 from tests.unit.vendors.raw_server import OK, serving, serving_tls
@@ -23,7 +24,7 @@ def head(*headers: str, status: str = "200 OK") -> bytes:
 
 
 def client(url: str, authorization: str = SECRET) -> HttpClient:
-    return HttpClient(url, lambda _refresh: authorization)
+    return HttpClient(url, lambda _refresh: authorization, reach=LOOPBACK)
 
 
 def ask(*answers: bytes) -> Answer | NoAnswer:
@@ -255,9 +256,9 @@ def test_a_bomb_costs_little_memory(packed: bytes) -> None:
 
 def test_a_large_answer_is_read_no_further_than_its_bound() -> None:
     with serving(head("Connection: close"), without_end=b"x" * 1_000_000) as server:
-        answer = HttpClient(server.url, lambda _: SECRET, max_answer_bytes=2_000_000).request(
-            "GET", "/"
-        )
+        answer = HttpClient(
+            server.url, lambda _: SECRET, reach=LOOPBACK, max_answer_bytes=2_000_000
+        ).request("GET", "/")
 
     assert answer == NoAnswer(sent=True, reason="the answer was too large", too_large=True)
 
@@ -304,9 +305,11 @@ def test_a_401_is_repeated_once_with_a_fresh_secret() -> None:
 
     refusal = head("Content-Length: 0", "Connection: close", status="401 Unauthorized")
     with serving(refusal, OK) as server:
-        answer = HttpClient(server.url, authorize).request("POST", "/", body=b"{}")
+        answer = HttpClient(server.url, authorize, reach=LOOPBACK).request("POST", "/", body=b"{}")
     with serving(refusal) as stubborn:
-        refused = HttpClient(stubborn.url, authorize).request("POST", "/", body=b"{}")
+        refused = HttpClient(stubborn.url, authorize, reach=LOOPBACK).request(
+            "POST", "/", body=b"{}"
+        )
 
     assert isinstance(answer, Answer)
     assert isinstance(refused, Answer)
@@ -371,7 +374,7 @@ def test_credentials_that_cannot_be_read_send_nothing(error: Exception) -> None:
         raise error
 
     with serving(OK) as server:
-        answer = HttpClient(server.url, authorize).request("POST", "/", body=b"{}")
+        answer = HttpClient(server.url, authorize, reach=LOOPBACK).request("POST", "/", body=b"{}")
 
     assert answer == NoAnswer(
         sent=False, reason="the credentials cannot be read", cause=ThrottleReason.CREDENTIALS
@@ -387,7 +390,7 @@ def test_credentials_that_are_gone_when_they_are_asked_for_again() -> None:
 
     refusal = head("Content-Length: 0", "Connection: close", status="401 Unauthorized")
     with serving(refusal) as server:
-        answer = HttpClient(server.url, authorize).request("POST", "/", body=b"{}")
+        answer = HttpClient(server.url, authorize, reach=LOOPBACK).request("POST", "/", body=b"{}")
 
     assert isinstance(answer, NoAnswer)
     assert (answer.sent, answer.cause) == (False, ThrottleReason.CREDENTIALS)
