@@ -229,7 +229,7 @@ def test_a_vendor_that_does_not_take_the_body_is_left_in_time() -> None:
 def test_a_connection_serves_one_request_after_the_other() -> None:
     """The deadline is that of each request and not of the connection."""
     kept = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-    with serving(kept * 3) as server:
+    with serving(kept * 3, hold_seconds=5.0) as server:
         http = client(server.url)
         answers = [http.request("GET", "/") for _ in range(2)]
 
