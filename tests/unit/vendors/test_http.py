@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gzip
 import socket
+import threading
 import time
 import tracemalloc
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 import requests
@@ -228,11 +231,28 @@ def test_a_vendor_that_does_not_take_the_body_is_left_in_time() -> None:
 
 def test_a_connection_serves_one_request_after_the_other() -> None:
     """The deadline is that of each request and not of the connection."""
-    kept = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-    with serving(kept * 3, hold_seconds=5.0) as server:
-        http = client(server.url)
-        answers = [http.request("GET", "/") for _ in range(2)]
 
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        peers: ClassVar[list[Any]] = []
+
+        def do_GET(self) -> None:
+            self.peers.append(self.client_address)
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is logged."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        http = client(f"http://127.0.0.1:{server.server_port}")
+        answers = [http.request("GET", "/") for _ in range(2)]
+        server.shutdown()
+
+    assert len(set(Handler.peers)) == 1
     assert [isinstance(answer, Answer) for answer in answers] == [True, True]
 
 
