@@ -150,7 +150,7 @@ class TestLane:
         assert sorted(n for group in after.settle for n in group) == [1, 2, 3]
 
     def test_a_fresh_lane_hands_on_at_once_what_waits_to_be_settled(self, world: World) -> None:
-        """It is no reason to wait for the next poll: with one job at a time nothing else goes on."""
+        """With one job at a time nothing else goes on until then."""
         run = world.planned(things(10))
         world.submit(lane(run.run_id))
         world.clock.advance(100.0)
