@@ -74,7 +74,7 @@ class Host(Protocol):
     ) -> list[Any]: ...
 
     def task(self, name: str, payload: Json) -> Json:
-        """Invoke a function, or send events (`putEvents`); the payload is the arguments' own."""
+        """Invoke a function, or call a service of SERVICES; the payload is the arguments' own."""
         ...
 
     def entering(self, name: str, payload: Json) -> None:
@@ -221,6 +221,9 @@ def _compiled(name: str, body: Mapping[str, Any]) -> _State:
 _ALWAYS = ("Type", "Comment", "QueryLanguage")
 _ONWARD = (*_ALWAYS, "Next", "End")
 
+SERVICES = {"events:putEvents": "putEvents", "sqs:sendMessage": "sendMessage"}
+"""What tasks call besides functions, by resource."""
+
 
 class _Task(_State):
     """Invokes a function, with retries; or puts events."""
@@ -233,15 +236,16 @@ class _Task(_State):
             jsonata=True,
         )
         arguments = self.body["Arguments"]
-        if self.body["Resource"] == "arn:aws:states:::lambda:invoke":
+        resource = self.body["Resource"].removeprefix("arn:${Partition}:states:::")
+        if resource == "lambda:invoke":
             _only(arguments, self.name, "FunctionName", "Payload")
             found = re.fullmatch(r"\$\{(\w+)FunctionArn\}", arguments["FunctionName"])
             if found is None:
                 raise UnknownStateError(f"{self.name} invokes {arguments['FunctionName']}")
             self._function = found[1]
             self._arguments = template(arguments["Payload"])
-        elif self.body["Resource"] == "arn:aws:states:::events:putEvents":
-            self._function = "putEvents"
+        elif resource in SERVICES:
+            self._function = SERVICES[resource]
             self._arguments = template(arguments)
         else:
             raise UnknownStateError(f"{self.name} uses {self.body['Resource']}")
@@ -278,7 +282,9 @@ class _Task(_State):
         if scope.host.now() - began > self._timeout:
             # In earnest the function goes on beside the next try; second deliveries show that.
             raise ExecutionFailedError(f"{self.name}: {TIMEOUT}", TIMEOUT)
-        return result if self._function == "putEvents" else {"Payload": result, "StatusCode": 200}
+        if self._function in SERVICES.values():
+            return result
+        return {"Payload": result, "StatusCode": 200}
 
     def _caught(self, name: str, failure: Exception, payload: Json) -> tuple[Json, str | None]:
         for catcher in self.body.get("Catch", ()):

@@ -33,6 +33,10 @@ CHUNKS_PER_PAGE = 100
 260 KB of the 400 KB that an item may have."""
 
 
+class RunGoneError(LookupError):
+    """There is no such run, or there is no more. The state machine repeats no step for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One version of one object: what a run reads, whatever is uploaded over it later."""
@@ -337,7 +341,7 @@ class Runs:
     def must_get(self, run_id: str) -> Run:
         run = self.get(run_id)
         if run is None:
-            raise LookupError(f"there is no run {run_id}")
+            raise RunGoneError(f"there is no run {run_id}")
         return run
 
     def newest(
