@@ -6,7 +6,7 @@ state machine which grows cannot quietly mean something else in the tests than i
     machine = Machine(json.loads(path.read_text()))
     machine.carry_out({"detail": …}, host, "arn:of:the:execution")
 
-Left out: the jitter of retries (they wait their longest), and the Catch of states other than tasks.
+Left out: the Catch of states other than tasks.
 Specification: https://states-language.net/spec.html
 """
 
@@ -83,6 +83,10 @@ class Host(Protocol):
 
     def failed(self, name: str) -> None:
         """A task has failed, and is about to be tried again."""
+        ...
+
+    def jitter(self, longest: float) -> float:
+        """How long to wait where the definition says up to `longest` seconds."""
         ...
 
     def child_failed(self, name: str) -> None:
@@ -272,7 +276,7 @@ class _Task(_State):
             at = next((i for i, r in enumerate(self._retries) if r.fits(name)), None)
             if at is None or tried[at] >= self._retries[at].most:
                 return self._caught(name, failure, payload)
-            scope.wait(scope.host.now() + self._retries[at].delay(tried[at]))
+            scope.wait(scope.host.now() + self._retries[at].delay(tried[at], scope.host))
             tried[at] += 1
             scope.host.failed(self.name)
 
@@ -308,13 +312,15 @@ class _Retrier:
         self._first = float(body.get("IntervalSeconds", 1))
         self._rate = float(body.get("BackoffRate", 2.0))
         self._longest = float(body.get("MaxDelaySeconds", "inf"))
+        self._jitters = body.get("JitterStrategy") == "FULL"
         self.most = int(body.get("MaxAttempts", 3))
 
     def fits(self, error: str) -> bool:
         return _matches(self._errors, error)
 
-    def delay(self, tried: int) -> float:
-        return min(self._longest, self._first * self._rate**tried)
+    def delay(self, tried: int, host: Host) -> float:
+        longest = min(self._longest, self._first * self._rate ** min(tried, 50))
+        return host.jitter(longest) if self._jitters else longest
 
 
 def error_name(error: Exception) -> str:

@@ -407,6 +407,9 @@ class Execution:
         """The next try meets a cold function."""
         self.world.deps = self.world.fresh_deps()
 
+    def jitter(self, longest: float) -> float:
+        return longest
+
     def child_failed(self, _name: str) -> None:
         self.lanes_died += 1
 

@@ -53,6 +53,9 @@ class Host:
     def failed(self, _name: str) -> None:
         """The next try is told by `asked`."""
 
+    def jitter(self, longest: float) -> float:
+        return longest
+
     def child_failed(self, _name: str) -> None:
         self.children_failed += 1
 
