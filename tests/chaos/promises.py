@@ -35,7 +35,9 @@ UNHURRIED = 900.0
 """Seconds in which a run goes on that a sweep has to carry on, or that looks seldom at its jobs."""
 
 MANY_RUNS = 4
-MUCH_LONGER = 2.0
+MUCH_LONGER = 3.0
+"""Nobody waits for ever: how long urgent runs share one slot with forty others is for benchmarks."""
+
 """What an urgent run may take beside many others, against what it takes alone with one slot."""
 
 HARMFUL = frozenset(Harm) - {Harm.SLOW_ANSWER, Harm.SLOW_REQUEST}
