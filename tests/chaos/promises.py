@@ -36,9 +36,8 @@ UNHURRIED = 900.0
 
 MANY_RUNS = 4
 MUCH_LONGER = 3.0
-"""Nobody waits for ever: how long urgent runs share one slot with forty others is for benchmarks."""
-
-"""What an urgent run may take beside many others, against what it takes alone with one slot."""
+"""What an urgent run may take beside many others, against what it takes alone with one slot: nobody
+is starved. How soon an urgent run is served is measured in benchmarks."""
 
 HARMFUL = frozenset(Harm) - {Harm.SLOW_ANSWER, Harm.SLOW_REQUEST}
 """What leaves somebody without knowledge of what was done."""
