@@ -4,6 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DEMO := build/demo
+GATES := $(VENV)/gates
+PIP := -m pip install --quiet --disable-pip-version-check
+# A lock holds every package, so pip has nothing to find out, and takes no file without its hash.
+LOCKED := --no-deps --require-hashes
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --custom-compile-command "make lock"
 VENDOR ?= zendesk_support
 N ?= 10000
 
@@ -17,8 +23,8 @@ setup: $(STAMP) ## the environment in .venv, with the command jobferry
 
 $(STAMP): requirements/lock.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/lock.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python $(PIP) $(LOCKED) -r requirements/lock.txt
+	$(BIN)/python $(PIP) --no-deps --no-build-isolation -e .
 	touch $@
 
 demo: setup ## a sample CSV through the whole system, on this machine
@@ -62,10 +68,12 @@ bench: setup ## every benchmark against its bound; results in build/bench.json
 bench-quick: setup ## the same in small sizes; a few minutes
 	$(BIN)/python benchmarks/report.py --quick
 
-lock: setup ## pin what pyproject.toml asks for
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip compile --quiet --universal --all-extras --python-version 3.11 --no-annotate \
-	  --no-header -o requirements/lock.txt pyproject.toml
+lock: setup ## pin what pyproject.toml asks for: every version, every file's hash
+	$(BIN)/python $(PIP) uv
+	$(BIN)/$(COMPILE) --all-extras -o requirements/lock.txt pyproject.toml
+	$(BIN)/$(COMPILE) -c requirements/lock.txt -o layers/jobferry/requirements.txt requirements/layer.in
+	$(BIN)/$(COMPILE) -c requirements/lock.txt --extra cli -o requirements/cli.txt pyproject.toml
+	$(BIN)/$(COMPILE) -o requirements/checkov.txt requirements/checkov.in
 
 validate: lint
 
