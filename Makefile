@@ -12,12 +12,23 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
   --custom-compile-command "make lock"
 VENDOR ?= zendesk_support
 N ?= 10000
+# What `make deploy` takes; CONTAINER=1 builds in a container, for a runtime that is not here.
+STACK := jobferry
+RUNTIME := python3.13
+ARCHITECTURE := arm64
+REGION :=
+PARAMS :=
+CONTAINER :=
+BUILT_FOR = --runtime $(RUNTIME) --architecture $(ARCHITECTURE)
+OVERRIDES = --parameter-overrides Runtime=$(RUNTIME) Architecture=$(ARCHITECTURE)
+# `sam build` looks for the runtime's interpreter on PATH; that of the environment is one.
+BUILD_PATH = $(CURDIR)/$(BIN):$$PATH
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint types unit faults telling e2e chaos fuzz mutants bench bench-quick lock deploy validate clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 setup: $(STAMP) ## the environment in .venv, with the command jobferry
 
@@ -75,12 +86,16 @@ lock: setup ## pin what pyproject.toml asks for: every version, every file's has
 	$(BIN)/$(COMPILE) -c requirements/lock.txt --extra cli -o requirements/cli.txt pyproject.toml
 	$(BIN)/$(COMPILE) -o requirements/checkov.txt requirements/checkov.in
 
-validate: lint
+validate: lint ## the same as lint
 
-deploy: setup ## to AWS, asking for stack name and region
-	$(BIN)/sam build
-	$(BIN)/python tools/compile_layer.py
-	$(BIN)/sam deploy --guided
+deploy: setup ## to AWS: STACK, RUNTIME, ARCHITECTURE, REGION, PARAMS="AlarmEmail=…"; asks once, not with CI=1
+	PATH="$(BUILD_PATH)" $(BIN)/python tools/check_build.py before $(BUILT_FOR) \
+	  $(if $(CONTAINER),--container) --parameters $(PARAMS)
+	PATH="$(BUILD_PATH)" $(BIN)/sam build $(if $(CONTAINER),--use-container) $(OVERRIDES)
+	$(BIN)/python tools/check_build.py after $(BUILT_FOR)
+	PATH="$(BUILD_PATH)" $(BIN)/python tools/compile_layer.py
+	$(BIN)/sam deploy --stack-name $(STACK) $(if $(REGION),--region $(REGION)) \
+	  $(if $(CI),--no-confirm-changeset) $(OVERRIDES) $(PARAMS)
 
 clean: ## what was built, not the environment
 	rm -rf build .aws-sam .jobferry

@@ -43,7 +43,9 @@ def project() -> dict[str, list[str]]:
 
 
 def asked(*groups: str) -> set[str]:
-    return {canonicalize_name(Requirement(item).name) for name in groups for item in project()[name]}
+    return {
+        canonicalize_name(Requirement(item).name) for name in groups for item in project()[name]
+    }
 
 
 @pytest.mark.parametrize("path", LOCKED, ids=lambda path: path.name)
