@@ -43,11 +43,18 @@ demo: setup ## a sample CSV through the whole system, on this machine
 
 test: lint types unit telling faults e2e ## everything that needs no cloud
 
-lint: setup ## style, template, state machine
+lint: setup $(GATES)/.ready ## style, template (cfn-lint, checkov), state machine
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/check_asl.py statemachines/run.asl.json --template template.yaml
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
+	$(BIN)/python tools/lint_template.py --checkov $(GATES)/bin/checkov
+
+# checkov's versions do not go with those of the SAM CLI, so it has an environment of its own.
+$(GATES)/.ready: requirements/checkov.txt | setup
+	$(BIN)/python -m venv --clear $(GATES)
+	$(GATES)/bin/python $(PIP) $(LOCKED) -r requirements/checkov.txt
+	touch $@
 
 types: setup ## mypy, strict
 	$(BIN)/mypy
