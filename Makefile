@@ -25,7 +25,7 @@ OVERRIDES = --parameter-overrides Runtime=$(RUNTIME) Architecture=$(ARCHITECTURE
 BUILD_PATH = $(CURDIR)/$(BIN):$$PATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit faults telling e2e chaos fuzz mutants bench bench-quick lock deploy validate clean
+.PHONY: help setup demo test lint types unit faults telling e2e chaos fuzz mutants bench bench-quick lock sbom deploy validate clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -92,6 +92,9 @@ lock: setup ## pin what pyproject.toml asks for: every version, every file's has
 	$(BIN)/$(COMPILE) -c requirements/lock.txt -o layers/jobferry/requirements.txt requirements/layer.in
 	$(BIN)/$(COMPILE) -c requirements/lock.txt --extra cli -o requirements/cli.txt pyproject.toml
 	$(BIN)/$(COMPILE) -o requirements/checkov.txt requirements/checkov.in
+
+sbom: setup ## what layer and command are made of (CycloneDX), and their licences, in build/sbom
+	$(BIN)/python tools/sbom.py
 
 validate: lint ## the same as lint
 
