@@ -12,7 +12,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
   --custom-compile-command "make lock"
 VENDOR ?= zendesk_support
 N ?= 10000
-# What `make deploy` takes; CONTAINER=1 builds in a container, for a runtime that is not here.
+# What `make build` and `make deploy` take; CONTAINER=1 builds in a container, for a runtime that is not here.
 STACK := jobferry
 RUNTIME := python3.13
 ARCHITECTURE := arm64
@@ -25,7 +25,7 @@ OVERRIDES = --parameter-overrides Runtime=$(RUNTIME) Architecture=$(ARCHITECTURE
 BUILD_PATH = $(CURDIR)/$(BIN):$$PATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit faults telling e2e chaos fuzz mutants bench bench-quick lock sbom deploy validate clean
+.PHONY: help setup demo test lint types unit faults telling e2e chaos fuzz mutants bench bench-quick lock sbom build deploy validate clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -98,12 +98,14 @@ sbom: setup ## what layer and command are made of (CycloneDX), and their licence
 
 validate: lint ## the same as lint
 
-deploy: setup ## to AWS: STACK, RUNTIME, ARCHITECTURE, REGION, PARAMS="AlarmEmail=…"; asks once, not with CI=1
+build: setup ## what would be deployed, and a check of it: RUNTIME, ARCHITECTURE, CONTAINER=1
 	PATH="$(BUILD_PATH)" $(BIN)/python tools/check_build.py before $(BUILT_FOR) \
 	  $(if $(CONTAINER),--container) --parameters $(PARAMS)
 	PATH="$(BUILD_PATH)" $(BIN)/sam build $(if $(CONTAINER),--use-container) $(OVERRIDES)
 	$(BIN)/python tools/check_build.py after $(BUILT_FOR)
 	PATH="$(BUILD_PATH)" $(BIN)/python tools/compile_layer.py
+
+deploy: build ## to AWS, as built: also STACK, REGION, PARAMS="AlarmEmail=…"; asks once, not with CI=1
 	$(BIN)/sam deploy --stack-name $(STACK) $(if $(REGION),--region $(REGION)) \
 	  $(if $(CI),--no-confirm-changeset) $(OVERRIDES) $(PARAMS)
 
