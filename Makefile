@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DEMO := build/demo
-GATES := $(VENV)/gates
+TOOLS := $(VENV)/tools
 PIP := -m pip install --quiet --disable-pip-version-check
 # A lock holds every package, so pip has nothing to find out, and takes no file without its hash.
 LOCKED := --no-deps --require-hashes
-COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+COMPILE := $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
   --custom-compile-command "make lock"
 VENDOR ?= zendesk_support
 N ?= 10000
@@ -43,17 +43,17 @@ demo: setup ## a sample CSV through the whole system, on this machine
 
 test: lint types unit telling faults e2e ## everything that needs no cloud
 
-lint: setup $(GATES)/.ready ## style, template (cfn-lint, checkov), state machine
+lint: setup $(TOOLS)/.ready ## style, template (cfn-lint, checkov), state machine
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/check_asl.py statemachines/run.asl.json --template template.yaml
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
-	$(BIN)/python tools/lint_template.py --checkov $(GATES)/bin/checkov
+	$(BIN)/python tools/lint_template.py --checkov $(TOOLS)/bin/checkov
 
-# checkov's versions do not go with those of the SAM CLI, so it has an environment of its own.
-$(GATES)/.ready: requirements/checkov.txt | setup
-	$(BIN)/python -m venv --clear $(GATES)
-	$(GATES)/bin/python $(PIP) $(LOCKED) -r requirements/checkov.txt
+# What does not go with the SAM CLI, or is seldom needed, has an environment of its own.
+$(TOOLS)/.ready: requirements/tools.txt | setup
+	$(BIN)/python -m venv --clear $(TOOLS)
+	$(TOOLS)/bin/python $(PIP) $(LOCKED) -r requirements/tools.txt
 	touch $@
 
 types: setup ## mypy, strict
@@ -86,12 +86,11 @@ bench: setup ## every benchmark against its bound; results in build/bench.json
 bench-quick: setup ## the same in small sizes; a few minutes
 	$(BIN)/python benchmarks/report.py --quick
 
-lock: setup ## pin what pyproject.toml asks for: every version, every file's hash
-	$(BIN)/python $(PIP) uv
-	$(BIN)/$(COMPILE) --all-extras -o requirements/lock.txt pyproject.toml
-	$(BIN)/$(COMPILE) -c requirements/lock.txt -o layers/jobferry/requirements.txt requirements/layer.in
-	$(BIN)/$(COMPILE) -c requirements/lock.txt --extra cli -o requirements/cli.txt pyproject.toml
-	$(BIN)/$(COMPILE) -o requirements/checkov.txt requirements/checkov.in
+lock: $(TOOLS)/.ready ## pin what pyproject.toml asks for: every version, every file's hash
+	$(COMPILE) --all-extras -o requirements/lock.txt pyproject.toml
+	$(COMPILE) -c requirements/lock.txt -o layers/jobferry/requirements.txt requirements/layer.in
+	$(COMPILE) -c requirements/lock.txt --extra cli -o requirements/cli.txt pyproject.toml
+	$(COMPILE) -o requirements/tools.txt requirements/tools.in
 
 sbom: setup ## what layer and command are made of (CycloneDX), and their licences, in build/sbom
 	$(BIN)/python tools/sbom.py

@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[3]
 LOCK = ROOT / "requirements" / "lock.txt"
 LAYER = ROOT / "layers" / "jobferry" / "requirements.txt"
 CLI = ROOT / "requirements" / "cli.txt"
-CHECKOV = ROOT / "requirements" / "checkov.txt"
-LOCKED = [LOCK, LAYER, CLI, CHECKOV]
+TOOLS = ROOT / "requirements" / "tools.txt"
+LOCKED = [LOCK, LAYER, CLI, TOOLS]
 WITH_RUNTIME = {"boto3", "botocore", "s3transfer"}
 
 
