@@ -109,6 +109,14 @@ def translate(source: Mapping[str, Any], region: str) -> dict[str, Any]:
     return translated
 
 
+def translations(source: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The template as CloudFormation gets it → the regions in which it does."""
+    found: dict[str, list[str]] = {}
+    for first, regions in REGIONS.items():
+        found.setdefault(json.dumps(translate(source, first), indent=1), []).extend(regions)
+    return found
+
+
 def problems_of_cfn_lint(text: str, title: str, regions: list[str]) -> list[str]:
     """Errors and warnings of cfn-lint, one line each."""
     return [
@@ -209,9 +217,8 @@ def main(arguments: list[str] | None = None) -> int:
     source = parse(text)
     everywhere = [region for regions in REGIONS.values() for region in regions]
     problems = problems_of_cfn_lint(text, given.template.name, everywhere)
-    for first, regions in REGIONS.items():
-        translated = json.dumps(translate(source, first), indent=1)
-        problems += problems_of_cfn_lint(translated, f"translated for {first}", regions)
+    for translated, regions in translations(source).items():
+        problems += problems_of_cfn_lint(translated, f"translated for {regions[0]}", regions)
     if given.checkov is not None:
         body = without_exceptions(translate(source, next(iter(REGIONS))))
         try:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tools import lint_template
 from tools.lint_template import (
     Finding,
     GateError,
@@ -20,6 +21,7 @@ from tools.lint_template import (
     owner_of,
     parse,
     translate,
+    translations,
     without_exceptions,
 )
 
@@ -96,6 +98,17 @@ def test_each_partition_has_its_own_translation() -> None:
     assert "arn:aws-cn:iam" in json.dumps(translate(source, "cn-north-1"))
 
 
+def test_what_is_the_same_everywhere_is_linted_once() -> None:
+    source = parse(TEMPLATE)
+    assert [len(regions) for regions in translations(source).values()] == [2, 1, 1]
+
+    del source["Resources"]["SortFunction"]
+
+    assert list(translations(source).values()) == [
+        ["us-east-1", "eu-central-1", "us-gov-west-1", "cn-north-1"]
+    ]
+
+
 @pytest.mark.parametrize("region", [None, "sa-east-1"])
 def test_the_environment_is_left_as_it_was(
     region: str | None, monkeypatch: pytest.MonkeyPatch
@@ -142,6 +155,17 @@ def stand_in(folder: Path, says: str) -> Path:
     return path
 
 
+@pytest.fixture
+def one_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lint_template, "REGIONS", {"cn-north-1": ["cn-north-1"]})
+
+
+@pytest.fixture
+def no_cfn_lint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lint_template, "problems_of_cfn_lint", lambda *_: [])
+
+
+@pytest.mark.usefixtures("one_region")
 def test_both_gates_in_one(tmp_path: Path) -> None:
     template = tmp_path / "template.yaml"
     template.write_text(TEMPLATE)
@@ -150,6 +174,7 @@ def test_both_gates_in_one(tmp_path: Path) -> None:
     assert main(["--template", str(template), "--checkov", str(checkov)]) == 0
 
 
+@pytest.mark.usefixtures("no_cfn_lint")
 def test_what_checkov_finds_stops_make(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     template = tmp_path / "template.yaml"
     template.write_text(TEMPLATE.replace("CKV_AWS_27", "CKV_AWS_28"))
@@ -160,6 +185,7 @@ def test_what_checkov_finds_stops_make(tmp_path: Path, capsys: pytest.CaptureFix
     assert "Letters CKV_AWS_27" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("no_cfn_lint")
 def test_a_checkov_that_does_not_run_stops_make(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -172,6 +198,7 @@ def test_a_checkov_that_does_not_run_stops_make(
     assert "checkov said nothing useful" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("one_region")
 def test_what_cfn_lint_finds_stops_make(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     template = tmp_path / "template.yaml"
     template.write_text(TEMPLATE.replace("SqsManagedSseEnabled: true", "Colour: red"))
