@@ -25,7 +25,7 @@ OVERRIDES = --parameter-overrides Runtime=$(RUNTIME) Architecture=$(ARCHITECTURE
 BUILD_PATH = $(CURDIR)/$(BIN):$$PATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit faults telling e2e chaos fuzz mutants bench bench-quick lock sbom build deploy validate clean
+.PHONY: help setup demo test lint types unit thorough coverage faults telling e2e chaos fuzz mutants bench bench-quick lock sbom build deploy validate clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -59,7 +59,13 @@ $(TOOLS)/.ready: requirements/tools.txt | setup
 types: setup ## mypy, strict
 	$(BIN)/mypy
 
-unit: setup ## all tests but those on the emulator, with coverage
+unit: setup ## all tests but those on the emulator and stories of faults; of long proofs a part
+	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/chaos -n 2
+
+thorough: setup ## the same, with long proofs as a whole
+	THOROUGH=1 $(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/chaos -n 2
+
+coverage: setup ## the same as unit, and what of the layer they reach: nine tenths at the least
 	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/chaos -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 e2e: setup ## the deployed stack on the emulator, IAM enforced
