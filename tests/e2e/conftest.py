@@ -264,7 +264,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[
         try:
             for name, value in state.environment().items():
                 environment.setenv(name, value)
-            yield _connect(state)
+            yield connected(state)
         finally:
             stop_local(state_folder())
 
@@ -279,7 +279,8 @@ def _take_build(shared: Path, home: Path) -> None:
     shutil.copytree(built, home, dirs_exist_ok=True)
 
 
-def _connect(state: LocalState) -> Stack:
+def connected(state: LocalState) -> Stack:
+    """A stack that is deployed on the emulator."""
     session = boto3.Session(
         aws_access_key_id=state.access_key_id,
         aws_secret_access_key=state.secret_access_key,

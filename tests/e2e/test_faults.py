@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import Counter
@@ -144,24 +143,6 @@ def test_a_run_whose_execution_is_stopped_is_brought_to_its_end_by_the_sweep(
     assert [each for each in ledger.chunks.pointers(desk.name) if each[0] == run_id]
     desk.stack.invoke("SweepFunction", {})
     assert not [each for each in ledger.chunks.pointers(desk.name) if each[0] == run_id]
-
-
-def test_refused_account_stops_the_run_after_a_few_tries(desk: Desk) -> None:
-    desk.put_profile(batch_size=10)
-    secret = desk.stack.outputs["SecretPrefix"] + desk.name
-    wrong = {"email": "agent@example.com", "token": "no-such-token"}
-    desk.stack.client("secretsmanager").put_secret_value(
-        SecretId=secret, SecretString=json.dumps(wrong)
-    )
-    status = desk.wait(desk.upload(ticket_csv(good_tickets(100))))
-
-    assert status["status"] == "aborted"
-    assert "credentials" in status["error"]
-    assert status["outcomes"]["failed"] == 10
-    assert status["outcomes"]["skipped"] == 90
-    assert desk.effects() == []
-    # Several over a minute, each with credentials that were read afresh.
-    assert 6 <= desk.simulator.effects(limit=0)["requests"]["submit"] <= 12
 
 
 @pytest.mark.parametrize(

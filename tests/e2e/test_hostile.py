@@ -1,10 +1,11 @@
 """What arrives from outside is hostile, missing or gone; every other row gets its outcome.
 
-The three runs go side by side, each on an account of its own: two of them wait for a minute.
+The runs go side by side, each on an account of its own: three of them wait for a minute.
 """
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections import Counter
@@ -22,7 +23,7 @@ from jobferry.steps.show_run import run_document
 from tests.e2e.conftest import Desk, Stack, csv_of, good_tickets, open_desk, ticket_csv
 
 SECONDS = 240.0
-"""What all three runs together may take on a busy machine."""
+"""What all runs together may take on a busy machine."""
 
 POISONS = ("half_emoji", "long_code", "nested")
 POISONED_ROW = 3
@@ -75,20 +76,26 @@ class Runs:
     poisoned: Carried
     outage: Carried
     gone: Carried
+    refused: Carried
 
 
 @pytest.fixture(scope="module")
 def runs(stack: Stack) -> Iterator[Runs]:
-    """All three runs, brought to their ends."""
+    """All runs, brought to their ends."""
     with ExitStack() as desks:
 
         def desk(name: str) -> Desk:
             return desks.enter_context(open_desk(stack, f"{name}-{secrets.token_hex(3)}"))
 
-        runs = Runs(_poisoned(desk("poison")), _outage(desk("outage")), _gone(desk("gone")))
+        runs = Runs(
+            _poisoned(desk("poison")),
+            _outage(desk("outage")),
+            _gone(desk("gone")),
+            _refused(desk("refused")),
+        )
         _delete_source_with_jobs_under_way(runs.gone)
         give_up = time.monotonic() + SECONDS
-        started = (runs.poisoned, runs.outage, runs.gone)
+        started = (runs.poisoned, runs.outage, runs.gone, runs.refused)
         while still := [each for each in started if each.is_open()]:
             assert time.monotonic() < give_up, [each.status for each in still]
             time.sleep(0.5)
@@ -147,6 +154,16 @@ def _gone(desk: Desk) -> Carried:
     return Carried(desk, desk.upload(ticket_csv(good_tickets(400))))
 
 
+def _refused(desk: Desk) -> Carried:
+    """100 rows, with credentials that the vendor does not know."""
+    desk.put_profile(batch_size=10)
+    wrong = {"email": "agent@example.com", "token": "no-such-token"}
+    desk.stack.client("secretsmanager").put_secret_value(
+        SecretId=desk.stack.outputs["SecretPrefix"] + desk.name, SecretString=json.dumps(wrong)
+    )
+    return Carried(desk, desk.upload(ticket_csv(good_tickets(100))))
+
+
 def _delete_source_with_jobs_under_way(carried: Carried) -> None:
     """Delete the file's version once some rows are settled and others are at the vendor."""
     ledger = carried.desk.stack.deps.ledger
@@ -194,6 +211,18 @@ def test_an_outage_of_submissions_is_waited_for_and_costs_no_row(runs: Runs) -> 
     assert "vendor_unavailable" in {entry["for"] for entry in run.waiting}
     assert run.status["waiting"] == []
     assert run.slots == 0
+
+
+def test_an_account_that_refuses_us_stops_the_run_after_a_few_tries(runs: Runs) -> None:
+    run = runs.refused
+
+    assert run.status["status"] == "aborted"
+    assert "credentials" in run.status["error"]
+    assert run.status["outcomes"]["failed"] == 10
+    assert run.status["outcomes"]["skipped"] == 90
+    assert run.desk.effects() == []
+    # Several over a minute, each with credentials that were read afresh.
+    assert 6 <= run.desk.simulator.effects(limit=0)["requests"]["submit"] <= 12
 
 
 def test_a_file_that_is_deleted_under_way_ends_the_run_with_what_is_done(runs: Runs) -> None:

@@ -193,7 +193,7 @@ class TestStaying:
     def test_a_long_history_is_renewed_with_what_is_to_be_settled(
         self, world: World, state: LaneState
     ) -> None:
-        after = world.poll(state.then(events=pacing.MAX_EVENTS))
+        after = world.poll(state.then(events=pacing.MAX_EVENTS, lap=1))
         assert after.state == RENEW
         assert set(states(world, state.run_id)) == {ChunkState.FINISHED}
         fresh = world.submit(LaneState(state.run_id, 0))

@@ -132,9 +132,19 @@ class TestLane:
 
     def test_a_long_history_is_renewed(self, world: World) -> None:
         run = world.planned(things(2))
-        state = world.submit(lane(run.run_id).then(events=pacing.MAX_EVENTS - 1))
+        state = world.submit(lane(run.run_id).then(events=pacing.MAX_EVENTS - 1, lap=3))
         assert state.state == WORKING
         assert world.poll(state).state == RENEW
+
+    def test_a_lane_settles_what_its_first_lap_has_found(self, world: World) -> None:
+        """Renewed at once, lane after lane would find the same again and settle nothing."""
+        run = world.planned(things(6))
+        world.submit(lane(run.run_id))
+        world.clock.advance(100.0)
+        with mock.patch("jobferry.pacing.MAX_EVENTS", 1):
+            state = world.poll(world.submit(lane(run.run_id)))
+            assert (state.state, bool(state.settle)) == (WORKING, True)
+            assert world.poll(world.submit(state)).state in (RENEW, DONE)
 
     def test_a_closed_run_needs_no_lane(self, world: World) -> None:
         run = world.carried(things(2))

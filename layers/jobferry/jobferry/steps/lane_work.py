@@ -608,12 +608,18 @@ def going_on(state: LaneState, work: LaneWork) -> LaneState:
     events = state.events + pacing.events_of_lap(len(state.settle))
     if not work.busy and not work.left and not state.settle:
         going = DONE
-    elif events >= pacing.MAX_EVENTS or _is_old(state, work) or _misses_a_lane(state, work):
+    elif _is_long(state, events) or _is_old(state, work) or _misses_a_lane(state, work):
         going = RENEW
         work.deps.ledger.runs.relaunch(work.run.run_id, 0, -1)
     else:
         going = WORKING
     return state.then(lap=state.lap + 1, events=events, state=going)
+
+
+def _is_long(state: LaneState, events: int) -> bool:
+    """Whether the lane's history is long enough. What its last lap has found is settled by the next
+    lane, so each lane settles what its first lap has found, or none ever would."""
+    return events >= pacing.MAX_EVENTS and state.lap > 0
 
 
 def _is_old(state: LaneState, work: LaneWork) -> bool:
