@@ -10,7 +10,7 @@ import pytest
 from jobferry.vendors.base import Ambiguous, Refused, Throttled, ThrottleReason
 from tests.fakes.vendor import FakeClient
 from tests.fakes.world import CONNECTION, things
-from tests.unit.cli.shell import SECRETS, Answer, Shell
+from tests.unit.cli.shell import ANN, SECRETS, Answer, Shell
 
 SECRET = "very-secret-token"
 
@@ -41,6 +41,7 @@ def test_put_keeps_configuration_limits_and_secret(shell: Shell, credentials: Pa
         "max_jobs": 7,
         "requests_per_minute": 400,
         "share": 0.5,
+        "by": ANN,
     }
     shown = shell("connection", "show", "new", "--json").document
     assert {name: shown[name] for name in answer.document} == answer.document

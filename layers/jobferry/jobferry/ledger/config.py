@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jobferry.ledger import keys
@@ -19,6 +19,7 @@ class Connection:
     """One vendor account. Its secret lies elsewhere, under the connection's name.
 
     share  the part of the request rate that Jobferry may use; the rest stays for people
+    by     who has put it so, as far as known
     """
 
     name: str
@@ -27,6 +28,7 @@ class Connection:
     max_jobs: int | None = None
     requests_per_minute: int | None = None
     share: float = 1.0
+    by: str | None = field(default=None, compare=False)
 
 
 class Config:
@@ -42,6 +44,7 @@ class Config:
             "max_jobs": connection.max_jobs,
             "requests_per_minute": connection.requests_per_minute,
             "share": connection.share,
+            "by": connection.by,
         }
         self._table.put_many(
             [
@@ -65,8 +68,12 @@ class Config:
         """Forget the account; its limits stay, since runs may still hold slots."""
         self._table.delete_many([(keys.connection(name), keys.CONFIG), (CONNECTIONS, name)])
 
-    def put_profile(self, name: str, document: Mapping[str, Any]) -> int:
-        """Keep a validated profile as its next revision, and return that number."""
+    def put_profile(self, name: str, document: Mapping[str, Any], *, by: str | None = None) -> int:
+        """Keep a validated profile as its next revision, and return that number.
+
+        Args:
+            by: who puts it; None: nobody knows.
+        """
         while True:
             revision = (self._latest(name) or 0) + 1
             try:
@@ -77,6 +84,7 @@ class Config:
                             "sk": keys.revision(revision),
                             "revision": revision,
                             "document": json.dumps(document, ensure_ascii=False),
+                            "by": by,
                         },
                         condition="attribute_not_exists(pk)",
                     )
@@ -96,6 +104,11 @@ class Config:
             number = int(listed["revision"])
         item = self._table.get(keys.profile(name), keys.revision(number))
         return (item["revision"], json.loads(item["document"])) if item else None
+
+    def profile_by(self, name: str, revision: int) -> str | None:
+        """Who has put a revision of a profile, as far as known."""
+        item = self._table.get(keys.profile(name), keys.revision(revision))
+        return item.get("by") if item else None
 
     def profile_names(self) -> list[str]:
         return [item["sk"] for item in self._table.query(PROFILES)]

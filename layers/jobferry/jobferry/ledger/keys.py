@@ -26,6 +26,9 @@ TROUBLE = "trouble_"
 """Begins the names of what keeps a run from going on, which end with where that was met."""
 CONFIG = "CONFIG"
 
+BY = "by_"
+"""Begins the names of who has done something to a run, which end with what was done."""
+
 
 def run(run_id: str) -> str:
     return f"RUN#{run_id}"
