@@ -190,7 +190,8 @@ def test_test_says_that_it_works(shell: Shell) -> None:
         (Throttled(ThrottleReason.UNREACHABLE), "It cannot be reached."),
         (
             Throttled(ThrottleReason.CREDENTIALS),
-            "Its credentials cannot be read from Secrets Manager; put the connection again.",
+            "Its credentials cannot be read from Secrets Manager; put the connection again, unless "
+            "the right secretsmanager:GetSecretValue is what is missing.",
         ),
         (Ambiguous("the vendor answered with HTTP 502"), "HTTP 502"),
     ],

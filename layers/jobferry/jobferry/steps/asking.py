@@ -70,7 +70,10 @@ def in_words(told: Refused | Throttled | Ambiguous) -> str:
         case Throttled(reason=ThrottleReason.UNREACHABLE):
             return "It cannot be reached"
         case Throttled(reason=ThrottleReason.CREDENTIALS):
-            return "Its credentials cannot be read from Secrets Manager; put the connection again"
+            return (
+                "Its credentials cannot be read from Secrets Manager; put the connection again, "
+                "unless the right secretsmanager:GetSecretValue is what is missing"
+            )
         case Throttled(reason=ThrottleReason.BUDGET):
             return "No request of this minute is left"
         case Throttled():
