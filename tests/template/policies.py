@@ -1,7 +1,7 @@
 """What IAM makes of the template's policies: as much of its language as they are written in.
 
 What is not known here fails, so that no condition is passed over. IAM knows more of a call than
-these tests do; that the policies are enough on a deployment is shown by `tests/e2e/test_people.py`.
+these tests do; that the policies are enough on a deployment is shown by `tests/e2e/test_roles.py`.
 """
 
 from __future__ import annotations

@@ -140,6 +140,7 @@ def _methods(recorder: Recorder) -> Iterator[tuple[type, str, Callable[..., None
 
     def delete_prefix(prefix: str) -> None:
         note("s3:ListBucketVersions", ARCHIVE)
+        note("s3:DeleteObject", f"{ARCHIVE}/{prefix}x")
         note("s3:DeleteObjectVersion", f"{ARCHIVE}/{prefix}x")
 
     def get_file(key: str, _path: object) -> None:

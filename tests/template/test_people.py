@@ -2,7 +2,7 @@
 
 The commands are typed on a deployment in memory, and the rights that they need are recorded. The
 emulator knows no `dynamodb:LeadingKeys` and no tags of principals, so that these are held here;
-that the policies are enough, and who is refused what, `tests/e2e/test_people.py` shows.
+that the policies are enough, and who is refused what, `tests/e2e/test_roles.py` shows.
 """
 
 from __future__ import annotations
