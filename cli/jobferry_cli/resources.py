@@ -159,8 +159,13 @@ class Inbox:
             UploadedBeforeError: `once`, and somebody else was first.
         """
         target: Any = {"Bucket": self.bucket, "Key": _key(profile, name)}
-        # Without the directive, a copy keeps the options of its source.
-        options: Any = {"MetadataDirective": "REPLACE", **_options(name, priority, origin, by=by)}
+        # Without the directives, a copy keeps the options of its source, and its tags: which takes
+        # rights that nobody needs for an upload.
+        options: Any = {
+            "MetadataDirective": "REPLACE",
+            "TaggingDirective": "REPLACE",
+            **_options(name, priority, origin, by=by),
+        }
         version: Any = {
             "Bucket": source.bucket,
             "Key": source.key,

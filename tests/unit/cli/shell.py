@@ -83,7 +83,7 @@ class FakeS3:
     def copy(
         self, *, CopySource: dict[str, str], Bucket: str, Key: str, ExtraArgs: dict[str, Any]
     ) -> None:
-        assert ExtraArgs["MetadataDirective"] == "REPLACE"
+        assert ExtraArgs["MetadataDirective"] == ExtraArgs["TaggingDirective"] == "REPLACE"
         source = Source(CopySource["Bucket"], CopySource["Key"], CopySource["VersionId"])
         try:
             body = self.world.objects.stream(source).read()
