@@ -44,7 +44,6 @@ class Config:
             "max_jobs": connection.max_jobs,
             "requests_per_minute": connection.requests_per_minute,
             "share": connection.share,
-            "by": connection.by,
         }
         self._table.put_many(
             [
@@ -52,6 +51,8 @@ class Config:
                     "pk": keys.connection(connection.name),
                     "sk": keys.CONFIG,
                     "document": json.dumps(document),
+                    # Beside it: functions of an older stack take the document alone.
+                    "by": connection.by,
                 },
                 {"pk": CONNECTIONS, "sk": connection.name},
             ]
@@ -59,7 +60,9 @@ class Config:
 
     def connection(self, name: str) -> Connection | None:
         item = self._table.get(keys.connection(name), keys.CONFIG)
-        return Connection(name=name, **json.loads(item["document"])) if item else None
+        if item is None:
+            return None
+        return Connection(name=name, by=item.get("by"), **json.loads(item["document"]))
 
     def connection_names(self) -> list[str]:
         return [item["sk"] for item in self._table.query(CONNECTIONS)]
