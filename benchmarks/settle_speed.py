@@ -48,6 +48,7 @@ from jobferry.steps.poll_jobs import poll_jobs
 from jobferry.steps.settle_job import settle_job
 from jobferry.steps.submit_jobs import submit_jobs
 from jobferry.vendors import VENDORS
+from jobferry.vendors.addresses import LOOPBACK
 from jobferry_cli.local import processes
 from tests.fakes.clock import Clock
 from tests.fakes.objects import FakeObjects
@@ -120,13 +121,13 @@ def _deps(ledger: Ledger, url: str, clock: Clock) -> Deps:
         ),
     )
     return Deps(
-        settings=Settings("table", INBOX, "archive", "secrets/", 30, True),
+        settings=Settings("table", INBOX, "archive", "secrets/", 30, LOOPBACK),
         ledger=ledger,
         objects=FakeObjects(),
         connections=Connections(
             ledger.config,
             lambda _name, _afresh: '{"bearer": "sim-token"}',
-            allow_loopback_http=True,
+            reach=LOOPBACK,
         ),
         now=clock.now,
         sleep=clock.advance,

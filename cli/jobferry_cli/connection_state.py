@@ -73,6 +73,11 @@ def connection_lines(stack: Stack, found: Connection, vendor: Vendor) -> list[st
             f"Waiting   until {timestamp(limits.full_until)}: the vendor takes no further job "
             "before"
         )
+    if ledger.config.is_unprotected(found.name):
+        lines.append(
+            "Warning   an older version put this connection: its credentials are not bound to its "
+            "address yet. Put it again."
+        )
     if max(limits.blocked_until, limits.full_until) > now:
         lines.append(f"Next:     {command('connection', 'unblock', found.name)}")
     return lines

@@ -115,7 +115,7 @@ def put(
         credentials = parse_credentials(text, chosen.credential_forms)
         root = check_base_url(
             base_url.rstrip("/").removesuffix(chosen.base_path),
-            allow_loopback_http=stack.settings.allow_loopback_http,
+            stack.settings.reach,
         )
     except (CredentialsError, BaseUrlError) as error:
         raise CommandError(
@@ -137,7 +137,7 @@ def put(
     )
     keep_address(stack, made)
     # The secret first: a connection that is listed has its credentials.
-    stack.secrets.put(name, credentials)
+    stack.secrets.put(name, credentials, made.base_url)
     stack.deps.ledger.config.put_connection(made)
     stack.deps.ledger.limits.ensure(name, jobs_allowed(made, chosen))
     if (warning := too_many_jobs(made, chosen)) is not None:

@@ -19,6 +19,7 @@ from jobferry.steps.open_run import (
     TRIAL_OPTION,
     RunRequest,
 )
+from jobferry.vendors.credentials import secret_of
 from jobferry.who import name_of
 
 if TYPE_CHECKING:
@@ -241,9 +242,9 @@ class Secrets:
     client: SecretsManagerClient
     prefix: str
 
-    def put(self, connection: str, credentials: Mapping[str, str]) -> None:
-        """Keep the credentials of a connection, be they new or changed."""
-        name, value = self.prefix + connection, json.dumps(credentials)
+    def put(self, connection: str, credentials: Mapping[str, str], base_url: str) -> None:
+        """Keep the credentials of a connection for its address, be they new or changed."""
+        name, value = self.prefix + connection, secret_of(credentials, base_url)
         try:
             self.client.put_secret_value(SecretId=name, SecretString=value)
         except ClientError as error:

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from jobferry.commands import Command, command, other_command
 from jobferry.settings import MAX_FILE_BYTES, MAX_ROWS_PER_FILE, Settings
+from jobferry.vendors.addresses import Reach, networks_of
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.local.state import STACK as LOCAL_STACK
 from jobferry_cli.local.state import LocalState, load_state, state_folder
@@ -170,9 +171,12 @@ def settings_of(choice: StackChoice, outputs: Mapping[str, str]) -> Settings:
             archive_bucket=outputs["ArchiveBucketName"],
             secret_prefix=outputs["SecretPrefix"],
             retention_days=int(outputs["RowRetentionDays"]),
-            allow_loopback_http=outputs["AllowLoopbackHttp"] == "true",
+            reach=Reach(
+                outputs["AllowLoopbackHttp"] == "true",
+                # Stacks of before there were bounds have no such outputs.
+                networks_of(outputs.get("VendorCidrs", "")),
+            ),
             run_state_machine_arn=outputs["RunStateMachineArn"],
-            # Stacks of before there were bounds have no such outputs.
             max_file_bytes=int(outputs.get("MaxFileBytes", MAX_FILE_BYTES)),
             max_rows_per_file=int(outputs.get("MaxRowsPerFile", MAX_ROWS_PER_FILE)),
         )

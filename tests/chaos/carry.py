@@ -39,6 +39,7 @@ from jobferry.steps.deps import Deps
 from jobferry.steps.open_run import SAME_CONTENT, RunRequest, open_run, resume_run, run_id_of
 from jobferry.steps.pausing import carry_on, resume
 from jobferry.steps.plan_run import PlanMovedError, plan_run
+from jobferry.vendors.addresses import LOOPBACK
 from jobferry.vendors.credentials import CredentialsError
 from tests.chaos import story as stories
 from tests.chaos.adapters import ADAPTERS, ticket_of
@@ -297,7 +298,7 @@ class ChaosWorld(World):
         return Connections(
             self.ledger.config,
             self.read_secret,
-            allow_loopback_http=True,
+            reach=LOOPBACK,
             monotonic=self.clock.now,
         )
 

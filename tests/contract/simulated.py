@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from jobferry.connections import Connections, max_jobs
 from jobferry.ledger.config import Connection
 from jobferry.vendors import VENDORS
+from jobferry.vendors.addresses import LOOPBACK
 from tests.fakes.schedule import Schedule
 from tests.fakes.world import World
 from vendorsim import RunningSimulator, start
@@ -44,7 +45,7 @@ def simulated_world(
             connections=Connections(
                 world.ledger.config,
                 lambda name, _afresh: json.dumps(connections[name][1]),
-                allow_loopback_http=True,
+                reach=LOOPBACK,
                 monotonic=world.clock.now,
             ),
         )

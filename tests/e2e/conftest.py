@@ -35,6 +35,7 @@ from jobferry.steps.deps import Deps
 from jobferry.steps.open_run import RunRequest, run_id_of
 from jobferry.steps.show_run import run_document
 from jobferry.vendors import VENDORS
+from jobferry.vendors.addresses import LOOPBACK
 from jobferry.wiring import build_deps
 from jobferry_cli.local import deployment, processes
 from jobferry_cli.local.commands import EMULATOR, start_local, stop_local
@@ -282,7 +283,7 @@ def _connect(state: LocalState) -> Stack:
         archive_bucket=outputs["ArchiveBucketName"],
         secret_prefix=outputs["SecretPrefix"],
         retention_days=int(outputs["RowRetentionDays"]),
-        allow_loopback_http=True,
+        reach=LOOPBACK,
         run_state_machine_arn=outputs["RunStateMachineArn"],
     )
     return Stack(state, session, outputs, build_deps(settings, session))

@@ -38,6 +38,7 @@ from jobferry.steps.poll_jobs import poll_jobs
 from jobferry.steps.settle_job import settle_job
 from jobferry.steps.submit_jobs import submit_jobs
 from jobferry.steps.sweep import sweep
+from jobferry.vendors.addresses import PUBLIC
 from jobferry.vendors.base import Vendor
 from tests.fakes.clock import START
 from tests.fakes.effects import Effects
@@ -182,14 +183,14 @@ class World:
 
         return Deps(
             settings=Settings(
-                *("table", INBOX, "archive", "secrets/", self.retention_days, False), **self.bounds
+                *("table", INBOX, "archive", "secrets/", self.retention_days, PUBLIC), **self.bounds
             ),
             ledger=fake_ledger(self.table.view(), self.retention_days),
             objects=self.objects,
             connections=Connections(
                 self.ledger.config,
                 self.read_secret,
-                allow_loopback_http=False,
+                reach=PUBLIC,
                 monotonic=self.clock.now,
             ),
             now=self.clock.now,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -17,7 +19,13 @@ from jobferry.connections import (
 )
 from jobferry.ledger import Ledger
 from jobferry.ledger.config import Connection
-from jobferry.vendors.credentials import CredentialsError
+from jobferry.vendors.addresses import PUBLIC
+from jobferry.vendors.credentials import (
+    AddressMismatchError,
+    CredentialsError,
+    is_bound,
+    secret_of,
+)
 from tests.fakes.clock import Clock
 from tests.fakes.table import fake_ledger
 from tests.fakes.vendor import VENDOR, Account, FakeClient, fake_vendor
@@ -48,7 +56,7 @@ def connections(ledger: Ledger, clock: Clock) -> Connections:
     return Connections(
         ledger.config,
         lambda _name, _afresh: '{"bearer": "secret"}',
-        allow_loopback_http=False,
+        reach=PUBLIC,
         monotonic=clock.now,
     )
 
@@ -108,7 +116,7 @@ def test_credentials_are_read_only_when_they_are_needed(ledger: Ledger) -> None:
     entry = fake_vendor(Account(Clock()))
     object.__setattr__(entry, "client", client)
     with mock.patch.dict(vendors.VENDORS, {VENDOR: entry}):
-        Connections(ledger.config, read, allow_loopback_http=False).link("acme")
+        Connections(ledger.config, read, reach=PUBLIC).link("acme")
     assert asked == []
     (credentials,) = given
     assert callable(credentials)
@@ -116,6 +124,44 @@ def test_credentials_are_read_only_when_they_are_needed(ledger: Ledger) -> None:
     with pytest.raises(CredentialsError, match="bearer"):
         credentials(False)
     assert asked == [("acme", True), ("acme", False)]
+
+
+def opened(ledger: Ledger, secret: str) -> Callable[[bool], Mapping[str, str]]:
+    """What the client of the connection `acme` gets when it asks for its credentials."""
+    given: list[Callable[[bool], Mapping[str, str]]] = []
+
+    def client(_url: str, credentials: Any, **_options: object) -> FakeClient:
+        given.append(credentials)
+        return FakeClient(Account(Clock()))
+
+    entry = fake_vendor(Account(Clock()))
+    object.__setattr__(entry, "client", client)
+    with mock.patch.dict(vendors.VENDORS, {VENDOR: entry}):
+        Connections(ledger.config, lambda _name, _afresh: secret).link("acme")
+    return given[0]
+
+
+def test_credentials_go_to_the_address_that_they_were_given_for(ledger: Ledger) -> None:
+    secret = secret_of({"bearer": "secret"}, ACME.base_url)
+    assert opened(ledger, secret)(False) == {"bearer": "secret"}
+
+
+@pytest.mark.parametrize(
+    "address", ["https://evil.example", "https://acme.example.evil.example", "", None, 7]
+)
+def test_whoever_changes_the_address_gets_no_credentials(ledger: Ledger, address: object) -> None:
+    secret = json.dumps({"bearer": "secret", "base_url": address})
+    ask = opened(ledger, secret)
+    if address is None:
+        ask = opened(ledger, '{"bearer": "secret", "base_url": null}')
+    with pytest.raises(AddressMismatchError, match="another address"):
+        ask(False)
+
+
+def test_a_secret_of_an_older_version_has_no_address(ledger: Ledger) -> None:
+    assert opened(ledger, '{"bearer": "secret"}')(False) == {"bearer": "secret"}
+    assert not is_bound('{"bearer": "secret"}')
+    assert is_bound(secret_of({"bearer": "secret"}, "https://acme.example"))
 
 
 def test_secrets_are_cached_and_read_afresh_when_asked() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobferry.settings import Settings, from_env
+from jobferry.vendors.addresses import Reach, networks_of
 
 ENVIRONMENT = {
     "TABLE_NAME": "table",
@@ -17,14 +18,19 @@ ENVIRONMENT = {
 
 
 def test_all_of_it() -> None:
-    expected = Settings("table", "inbox", "archive", "stack/connections/", 90, False)
+    expected = Settings("table", "inbox", "archive", "stack/connections/", 90, Reach())
     assert from_env(ENVIRONMENT) == expected
 
 
 @pytest.mark.parametrize(("text", "allowed"), [("true", True), ("false", False), ("1", False)])
 def test_plain_http_is_allowed_by_one_word_only(text: str, allowed: bool) -> None:
     settings = from_env({**ENVIRONMENT, "ALLOW_LOOPBACK_HTTP": text})
-    assert settings.allow_loopback_http is allowed
+    assert settings.reach.loopback is allowed
+
+
+def test_networks_of_vendors() -> None:
+    settings = from_env({**ENVIRONMENT, "VENDOR_CIDRS": "10.0.0.0/8,fd12::/32"})
+    assert settings.reach == Reach(False, networks_of("10.0.0.0/8,fd12::/32"))
 
 
 def test_some_functions_know_the_state_machine() -> None:

@@ -37,8 +37,9 @@ def seed(state: LocalState, root: Path) -> None:
     stack = open_stack(StackChoice(state.stack, state))
     ledger = stack.deps.ledger
     for sample in SAMPLES:
-        connection = Connection(sample.connection, sample.vendor, str(state.simulator_url))
-        stack.secrets.put(sample.connection, sample.credentials)
+        base_url = str(state.simulator_url)
+        connection = Connection(sample.connection, sample.vendor, base_url)
+        stack.secrets.put(sample.connection, sample.credentials, base_url)
         ledger.config.put_connection(connection)
         ledger.limits.ensure(sample.connection, max_jobs(connection, VENDORS[sample.vendor]))
     for path in sorted((root / "profiles").glob("*.yaml")):

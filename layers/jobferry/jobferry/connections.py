@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from jobferry import pacing
 from jobferry.ledger.config import Config, Connection
 from jobferry.vendors import vendor_named
+from jobferry.vendors.addresses import PUBLIC, Reach
 from jobferry.vendors.base import Vendor, VendorClient
-from jobferry.vendors.credentials import parse_credentials
+from jobferry.vendors.credentials import open_secret
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -59,7 +60,7 @@ class Connections:
     Args:
         config: where connections are configured.
         read_secret: reads the credentials of a connection.
-        allow_loopback_http: accept a simulator on this machine.
+        reach: addresses that requests may go to.
     """
 
     def __init__(
@@ -67,12 +68,12 @@ class Connections:
         config: Config,
         read_secret: ReadSecret,
         *,
-        allow_loopback_http: bool,
+        reach: Reach = PUBLIC,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
         self._read_secret = read_secret
-        self._allow_loopback_http = allow_loopback_http
+        self._reach = reach
         self._monotonic = monotonic
         self._linked: dict[str, tuple[float, Linked]] = {}
 
@@ -105,11 +106,9 @@ class Connections:
 
         def credentials(refresh: bool) -> Mapping[str, str]:
             text = self._read_secret(connection.name, refresh)
-            return parse_credentials(text, vendor.credential_forms)
+            return open_secret(text, vendor.credential_forms, connection.base_url)
 
-        client = vendor.client(
-            connection.base_url, credentials, allow_loopback_http=self._allow_loopback_http
-        )
+        client = vendor.client(connection.base_url, credentials, reach=self._reach)
         return Linked(connection, vendor, client)
 
 

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from jobferry.vendors.addresses import Reach, networks_of
+
 MAX_FILE_BYTES = 5 * 1024**3
 MAX_ROWS_PER_FILE = 10_000_000
 """What a file may have where the deployment says nothing else (template.yaml, Parameters)."""
@@ -15,6 +17,7 @@ MAX_ROWS_PER_FILE = 10_000_000
 class Settings:
     """Names of the stack's resources and the policies set at deployment.
 
+    reach              addresses that vendors may have
     max_file_bytes     of a file, packed and unpacked
     max_rows_per_file  rows below the header
     """
@@ -24,7 +27,7 @@ class Settings:
     archive_bucket: str
     secret_prefix: str
     retention_days: int
-    allow_loopback_http: bool
+    reach: Reach
     run_state_machine_arn: str | None = None
     memory_gb: float = 0.5
     """Of the function, which decides where a wait is cheaper."""
@@ -37,6 +40,7 @@ def from_env(environ: Mapping[str, str] = os.environ) -> Settings:
 
     Raises:
         KeyError: naming the variable that is missing.
+        NetworksError: VENDOR_CIDRS holds something else than networks.
     """
     return Settings(
         table_name=environ["TABLE_NAME"],
@@ -44,7 +48,9 @@ def from_env(environ: Mapping[str, str] = os.environ) -> Settings:
         archive_bucket=environ["ARCHIVE_BUCKET_NAME"],
         secret_prefix=environ["SECRET_PREFIX"],
         retention_days=int(environ["ROW_RETENTION_DAYS"]),
-        allow_loopback_http=environ["ALLOW_LOOPBACK_HTTP"] == "true",
+        reach=Reach(
+            environ["ALLOW_LOOPBACK_HTTP"] == "true", networks_of(environ.get("VENDOR_CIDRS", ""))
+        ),
         run_state_machine_arn=environ.get("RUN_STATE_MACHINE_ARN"),
         memory_gb=int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")) / 1024,
         # Only the functions that open and plan runs are told them.

@@ -18,6 +18,7 @@ VENDOR_UNREACHABLE = "vendor_unreachable"
 VENDOR_UNAVAILABLE = "vendor_unavailable"
 VENDOR_THROTTLES = "vendor_throttles"
 CREDENTIALS_UNUSABLE = "credentials_unusable"
+ADDRESS_NOT_ALLOWED = "address_not_allowed"
 SOURCE_MISSING = "source_missing"
 SOURCE_UNREADABLE = "source_unreadable"
 SOURCE_UNAVAILABLE = "source_unavailable"
@@ -43,6 +44,7 @@ TOLERANCES: Mapping[str, Tolerance] = {
     SOURCE_UNREADABLE: Tolerance(1, HOUR),
     SOURCE_UNAVAILABLE: Tolerance(1, 20 * HOUR),
     CREDENTIALS_UNUSABLE: Tolerance(1, HOUR),
+    ADDRESS_NOT_ALLOWED: Tolerance(1, HOUR),
     # For longer vendors do not keep results, so that nothing could be told any more.
     VENDOR_UNREACHABLE: Tolerance(1, 22 * HOUR),
     VENDOR_UNAVAILABLE: Tolerance(1, 22 * HOUR),
@@ -54,7 +56,10 @@ TEXTS: Mapping[str, str] = {
     SOURCE_MISSING: "The file of the run is gone: its version was deleted.",
     SOURCE_UNREADABLE: "The file of the run may not be read: a right, or a key, is missing.",
     SOURCE_UNAVAILABLE: "The file of the run cannot be read: S3 does not answer.",
-    CREDENTIALS_UNUSABLE: "The credentials of the connection cannot be read, or cannot be used.",
+    CREDENTIALS_UNUSABLE: "The credentials of the connection cannot be read, or were given for "
+    "another address than the connection's.",
+    ADDRESS_NOT_ALLOWED: "The base URL leads to an address that is not allowed: a private one must "
+    "lie in the parameter VendorCidrs.",
     VENDOR_UNREACHABLE: "The vendor cannot be reached; check the base URL of the connection.",
     VENDOR_UNAVAILABLE: "The vendor answers with errors only.",
     VENDOR_THROTTLES: "The vendor answers that there are too many requests or jobs.",

@@ -57,7 +57,7 @@ def build_deps(settings: Settings | None = None, session: boto3.Session | None =
         connections=Connections(
             ledger.config,
             lambda name, refresh: read_secret()(name, refresh),  # noqa: PLW0108 - made late
-            allow_loopback_http=settings.allow_loopback_http,
+            reach=settings.reach,
         ),
         log=log,
         warn=warn,

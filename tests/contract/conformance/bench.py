@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from jobferry.model import JsonObject, OutcomeStatus
 from jobferry.model import RecordResult as Result
+from jobferry.vendors.addresses import LOOPBACK
 from jobferry.vendors.base import Accepted, JobPhase, Operation, Vendor, VendorClient
 from vendorsim import ManualClock, RunningSimulator
 from vendorsim.simulator import Simulator
@@ -70,9 +71,7 @@ class Bench(ABC):
         self.sim = sim
         self._clock = clock
         self.secret = Secret([self.credentials])
-        self.client: VendorClient = self.vendor.client(
-            sim.url, self.secret, allow_loopback_http=True
-        )
+        self.client: VendorClient = self.vendor.client(sim.url, self.secret, reach=LOOPBACK)
 
     @abstractmethod
     def records(self, count: int, *, prefix: str = "E") -> list[JsonObject]:

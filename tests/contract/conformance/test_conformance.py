@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from jobferry.model import JsonObject, OutcomeStatus
+from jobferry.vendors.addresses import LOOPBACK
 from jobferry.vendors.base import (
     Accepted,
     Ambiguous,
@@ -100,7 +101,7 @@ def test_a_vendor_that_is_not_there_was_sent_nothing(
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-    client = bench.vendor.client(f"http://127.0.0.1:{port}", bench.secret, allow_loopback_http=True)
+    client = bench.vendor.client(f"http://127.0.0.1:{port}", bench.secret, reach=LOOPBACK)
 
     submitted = client.submit(bench.create, bench.records(1), "token")
     polled = client.poll(["V3-1"])

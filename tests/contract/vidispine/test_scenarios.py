@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobferry.model import JsonObject
+from jobferry.vendors.addresses import LOOPBACK
 from jobferry.vendors.base import Ambiguous, RefusalScope, Refused
 from tests.contract.vidispine.bench import VidispineBench, error
 
@@ -47,6 +48,6 @@ def test_a_refusal_is_of_the_row_or_of_the_run(
 
 @pytest.mark.parametrize("end", ["", "/", "/API", "/API/"])
 def test_the_address_may_name_the_api(bench: VidispineBench, end: str) -> None:
-    client = bench.vendor.client(bench.sim.url + end, bench.secret, allow_loopback_http=True)
+    client = bench.vendor.client(bench.sim.url + end, bench.secret, reach=LOOPBACK)
 
     assert client.test() is None

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from jobferry.vendors.addresses import LOOPBACK
 from jobferry.vendors.base import (
     Accepted,
     JobPhase,
@@ -27,7 +28,7 @@ _ACCESS_TOKEN = re.compile(r"\b[0-9a-f]{64}\b")
 def holding(bench: ZendeskBench, *secrets: Mapping[str, str]) -> ZendeskBench:
     """The bench with other credentials."""
     bench.secret = Secret(list(secrets))
-    bench.client = bench.vendor.client(bench.sim.url, bench.secret, allow_loopback_http=True)
+    bench.client = bench.vendor.client(bench.sim.url, bench.secret, reach=LOOPBACK)
     return bench
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from jobferry.vendors.addresses import LOOPBACK
 from jobferry.vendors.base import Ambiguous, Refused, Throttled, ThrottleReason
 from tests.fakes.vendor import FakeClient
 from tests.fakes.world import CONNECTION, things
@@ -46,7 +47,10 @@ def test_put_keeps_configuration_limits_and_secret(shell: Shell, credentials: Pa
     shown = shell("connection", "show", "new", "--json").document
     assert {name: shown[name] for name in answer.document} == answer.document
     assert shell.world.ledger.limits.get("new").max_jobs(0.0) == 7
-    assert json.loads(shell.secrets.values[SECRETS + "new"]) == {"bearer": SECRET}
+    assert json.loads(shell.secrets.values[SECRETS + "new"]) == {
+        "bearer": SECRET,
+        "base_url": "https://x.example",
+    }
 
 
 def test_the_path_of_an_api_may_stand_behind_the_root(shell: Shell, tmp_path: Path) -> None:
@@ -119,7 +123,7 @@ def test_http_to_loopback_is_for_local_stacks(
 ) -> None:
     from dataclasses import replace
 
-    settings = replace(shell.world.deps.settings, allow_loopback_http=True)
+    settings = replace(shell.world.deps.settings, reach=LOOPBACK)
     shell.world.deps = replace(shell.world.deps, settings=settings)
 
     assert put(shell, credentials, url="http://127.0.0.1:8900").code == 0
@@ -130,7 +134,8 @@ def test_put_again_changes_it(shell: Shell, credentials: Path) -> None:
     credentials.write_text('{"bearer": "changed"}')
     put(shell, credentials)
 
-    assert json.loads(shell.secrets.values[SECRETS + "new"]) == {"bearer": "changed"}
+    secret = {"bearer": "changed", "base_url": "https://x.example"}
+    assert json.loads(shell.secrets.values[SECRETS + "new"]) == secret
     assert shell("connection", "show", "new", "--json").document["max_jobs"] is None
     assert shell.world.ledger.limits.get("new").max_jobs(0.0) == 30
 
@@ -190,8 +195,8 @@ def test_test_says_that_it_works(shell: Shell) -> None:
         (Throttled(ThrottleReason.UNREACHABLE), "It cannot be reached."),
         (
             Throttled(ThrottleReason.CREDENTIALS),
-            "Its credentials cannot be read from Secrets Manager; put the connection again, unless "
-            "the right secretsmanager:GetSecretValue is what is missing.",
+            "(which takes the right secretsmanager:GetSecretValue), or were given for another "
+            "address; put the connection again.",
         ),
         (Ambiguous("the vendor answered with HTTP 502"), "HTTP 502"),
     ],

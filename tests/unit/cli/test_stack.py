@@ -97,7 +97,7 @@ def test_settings_come_from_the_outputs() -> None:
 
     assert settings.table_name == "table"
     assert settings.retention_days == 90
-    assert settings.allow_loopback_http is False
+    assert settings.reach.loopback is False
     assert settings.run_state_machine_arn == OUTPUTS["RunStateMachineArn"]
 
 

@@ -23,7 +23,7 @@ class TestConnections:
         assert kept is not None
         assert (kept.by, kept) == ("ann", ACME)
         # Functions of an older stack make a connection of the document.
-        (item,) = table.query(keys.connection("acme"))
+        (item,) = table.query(keys.connection_config("acme"))
         assert "by" not in json.loads(item["document"])
 
     def test_connections_are_listed_and_deleted(self, ledger: Ledger) -> None:
@@ -39,6 +39,75 @@ class TestConnections:
         ledger.limits.ensure("acme", 5)
         ledger.config.delete_connection("acme")
         assert ledger.limits.get("acme").ceiling == 5
+
+
+class TestWhatAnOlderVersionPut:
+    """It lies in partitions that functions may write to, and is moved when it is put again."""
+
+    OLD = json.dumps(
+        {
+            "vendor": "fake",
+            "base_url": "https://acme.example",
+            "max_jobs": 7,
+            "requests_per_minute": 300,
+            "share": 0.5,
+        }
+    )
+
+    def test_a_connection(self, ledger: Ledger, table: Table) -> None:
+        table.put_many(
+            [
+                {"pk": "CONN#acme", "sk": "CONFIG", "document": self.OLD},
+                {"pk": "CONNECTIONS", "sk": "acme"},
+            ]
+        )
+        assert ledger.config.connection("acme") == ACME
+        assert ledger.config.connection_names() == ["acme"]
+        assert ledger.config.is_unprotected("acme")
+
+        moved = replace(ACME, base_url="https://new.example")
+        ledger.config.put_connection(moved)
+        assert ledger.config.connection("acme") == moved
+        assert not ledger.config.is_unprotected("acme")
+        assert ledger.config.connection_names() == ["acme"]
+        assert table.get("CONN#acme", "CONFIG") is None
+        assert list(table.query("CONNECTIONS")) == []
+
+    def test_a_connection_is_deleted(self, ledger: Ledger, table: Table) -> None:
+        table.put_many(
+            [
+                {"pk": "CONN#acme", "sk": "CONFIG", "document": self.OLD},
+                {"pk": "CONNECTIONS", "sk": "acme"},
+            ]
+        )
+        ledger.config.delete_connection("acme")
+        assert ledger.config.connection("acme") is None
+        assert ledger.config.connection_names() == []
+
+    def test_a_profile(self, ledger: Ledger, table: Table) -> None:
+        table.put_many(
+            [
+                {"pk": "PROFILE#p", "sk": "REV#00000004", "revision": 4, "document": '{"n": 4}'},
+                {"pk": "PROFILE#p", "sk": "CONTENT#abc", "run_id": "r"},
+                {"pk": "PROFILES", "sk": "p", "revision": 4},
+            ]
+        )
+        assert ledger.config.profile("p") == (4, {"n": 4})
+        assert ledger.config.profile_names() == ["p"]
+
+        assert ledger.config.put_profile("p", {"n": 5}) == 5
+        assert ledger.config.profile("p") == (5, {"n": 5})
+        assert ledger.config.profile("p", 4) == (4, {"n": 4})
+        assert ledger.config.profile_names() == ["p"]
+        ledger.config.delete_profile("p")
+        assert ledger.config.profile("p") is None
+
+
+def test_nothing_of_it_lies_where_functions_may_write(ledger: Ledger, table: Table) -> None:
+    ledger.config.put_connection(ACME)
+    ledger.config.put_profile("p", {})
+    written_by_functions = ("CONN#acme", "CONNECTIONS", "PROFILE#p", "PROFILES")
+    assert [pk for pk in written_by_functions if list(table.query(pk))] == []
 
 
 class TestProfiles:
@@ -72,7 +141,7 @@ class TestProfiles:
     def test_two_people_at_once_make_two_revisions(self, ledger: Ledger, table: Table) -> None:
         ledger.config.put_profile("p", {"n": 1})
         # Somebody has taken revision 2, between our look and our write.
-        seen_before = list(table.query("PROFILE#p"))
+        seen_before = list(table.query("CONFIG#PROFILE#p"))
         ledger.config.put_profile("p", {"n": 2})
         looks = iter([seen_before])
         query = table.query

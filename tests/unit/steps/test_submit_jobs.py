@@ -149,6 +149,17 @@ class TestLane:
         after = world.submit(state)
         assert sorted(n for group in after.settle for n in group) == [1, 2, 3]
 
+    def test_a_fresh_lane_hands_on_at_once_what_waits_to_be_settled(self, world: World) -> None:
+        """With one job at a time nothing else goes on until then."""
+        run = world.planned(things(10))
+        world.submit(lane(run.run_id))
+        world.clock.advance(100.0)
+        world.poll(lane(run.run_id))
+
+        state = world.submit(lane(run.run_id))
+        assert state.wait_until == timestamp(world.clock.now())
+        assert world.poll(state).settle
+
     def test_what_a_dead_step_claimed_is_sent(self, world: World) -> None:
         run = world.planned(things(6))
         world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"table.transact"}))

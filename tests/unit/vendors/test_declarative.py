@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobferry.model import ColumnType, JsonObject, OutcomeStatus, RecordResult
+from jobferry.vendors.addresses import LOOPBACK
 from jobferry.vendors.base import Accepted, FoundState, JobPhase, LostSubmission, Refused, Vendor
 from jobferry.vendors.declarative import vendor_from
 from jobferry.vendors.declarative_document import DocumentError
@@ -247,7 +248,7 @@ def test_the_second_reader_follows_its_pages_and_no_other_address() -> None:
     clock = ManualClock()
     with start(clock=clock, requests_per_minute=0) as sim:
         bench = DeclaredSunshineBench(sim, clock)
-        client = vendor_from(document).client(sim.url, bench.secret, allow_loopback_http=True)
+        client = vendor_from(document).client(sim.url, bench.secret, reach=LOOPBACK)
         bench.client = client
         bench.befall(bench.write, list_only=True)
         jobs = [bench.submitted(bench.records(1, prefix=f"E{n}")) for n in range(5)]
@@ -289,7 +290,7 @@ def test_the_address_may_name_the_base_path(end: str) -> None:
     clock = ManualClock()
     with start(clock=clock) as sim:
         bench = DeclaredSunshineBench(sim, clock)
-        client = bench.vendor.client(sim.url + end, bench.secret, allow_loopback_http=True)
+        client = bench.vendor.client(sim.url + end, bench.secret, reach=LOOPBACK)
 
         assert isinstance(client.submit(bench.create, bench.records(1), "t"), Accepted)
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import gzip
 import socket
+import threading
 import time
 import tracemalloc
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 import requests
 
+from jobferry.vendors.addresses import LOOPBACK
 from jobferry.vendors.base import ThrottleReason
 from jobferry.vendors.http import Answer, HttpClient, NoAnswer
 from tests.unit.vendors.raw_server import OK, serving, serving_tls
@@ -23,7 +27,7 @@ def head(*headers: str, status: str = "200 OK") -> bytes:
 
 
 def client(url: str, authorization: str = SECRET) -> HttpClient:
-    return HttpClient(url, lambda _refresh: authorization)
+    return HttpClient(url, lambda _refresh: authorization, reach=LOOPBACK)
 
 
 def ask(*answers: bytes) -> Answer | NoAnswer:
@@ -227,11 +231,28 @@ def test_a_vendor_that_does_not_take_the_body_is_left_in_time() -> None:
 
 def test_a_connection_serves_one_request_after_the_other() -> None:
     """The deadline is that of each request and not of the connection."""
-    kept = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-    with serving(kept * 3) as server:
-        http = client(server.url)
-        answers = [http.request("GET", "/") for _ in range(2)]
 
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        peers: ClassVar[list[Any]] = []
+
+        def do_GET(self) -> None:
+            self.peers.append(self.client_address)
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is logged."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        http = client(f"http://127.0.0.1:{server.server_port}")
+        answers = [http.request("GET", "/") for _ in range(2)]
+        server.shutdown()
+
+    assert len(set(Handler.peers)) == 1
     assert [isinstance(answer, Answer) for answer in answers] == [True, True]
 
 
@@ -255,9 +276,9 @@ def test_a_bomb_costs_little_memory(packed: bytes) -> None:
 
 def test_a_large_answer_is_read_no_further_than_its_bound() -> None:
     with serving(head("Connection: close"), without_end=b"x" * 1_000_000) as server:
-        answer = HttpClient(server.url, lambda _: SECRET, max_answer_bytes=2_000_000).request(
-            "GET", "/"
-        )
+        answer = HttpClient(
+            server.url, lambda _: SECRET, reach=LOOPBACK, max_answer_bytes=2_000_000
+        ).request("GET", "/")
 
     assert answer == NoAnswer(sent=True, reason="the answer was too large", too_large=True)
 
@@ -304,9 +325,11 @@ def test_a_401_is_repeated_once_with_a_fresh_secret() -> None:
 
     refusal = head("Content-Length: 0", "Connection: close", status="401 Unauthorized")
     with serving(refusal, OK) as server:
-        answer = HttpClient(server.url, authorize).request("POST", "/", body=b"{}")
+        answer = HttpClient(server.url, authorize, reach=LOOPBACK).request("POST", "/", body=b"{}")
     with serving(refusal) as stubborn:
-        refused = HttpClient(stubborn.url, authorize).request("POST", "/", body=b"{}")
+        refused = HttpClient(stubborn.url, authorize, reach=LOOPBACK).request(
+            "POST", "/", body=b"{}"
+        )
 
     assert isinstance(answer, Answer)
     assert isinstance(refused, Answer)
@@ -371,7 +394,7 @@ def test_credentials_that_cannot_be_read_send_nothing(error: Exception) -> None:
         raise error
 
     with serving(OK) as server:
-        answer = HttpClient(server.url, authorize).request("POST", "/", body=b"{}")
+        answer = HttpClient(server.url, authorize, reach=LOOPBACK).request("POST", "/", body=b"{}")
 
     assert answer == NoAnswer(
         sent=False, reason="the credentials cannot be read", cause=ThrottleReason.CREDENTIALS
@@ -387,7 +410,7 @@ def test_credentials_that_are_gone_when_they_are_asked_for_again() -> None:
 
     refusal = head("Content-Length: 0", "Connection: close", status="401 Unauthorized")
     with serving(refusal) as server:
-        answer = HttpClient(server.url, authorize).request("POST", "/", body=b"{}")
+        answer = HttpClient(server.url, authorize, reach=LOOPBACK).request("POST", "/", body=b"{}")
 
     assert isinstance(answer, NoAnswer)
     assert (answer.sent, answer.cause) == (False, ThrottleReason.CREDENTIALS)

@@ -25,6 +25,11 @@ FAILED = "failed_"
 TROUBLE = "trouble_"
 """Begins the names of what keeps a run from going on, which end with where that was met."""
 CONFIG = "CONFIG"
+"""Begins the partitions of what people configure. Functions may only read them (template.yaml)."""
+
+CONNECTIONS = f"{CONFIG}#CONNECTIONS"
+PROFILES = f"{CONFIG}#PROFILES"
+"""Lists of names."""
 
 BY = "by_"
 """Begins the names of who has done something to a run, which end with what was done."""
@@ -79,6 +84,14 @@ def connection(name: str) -> str:
     return f"CONN#{name}"
 
 
+def connection_config(name: str) -> str:
+    return f"{CONFIG}#CONN#{name}"
+
+
+def profile_config(name: str) -> str:
+    return f"{CONFIG}#PROFILE#{name}"
+
+
 def job(run_id: str, lane_number: int, chunk_number: int) -> str:
     return f"{jobs_of_lane(run_id, lane_number)}{chunk_number:010d}"
 
@@ -112,5 +125,8 @@ def content(digest: str) -> str:
     return f"CONTENT#{digest}"
 
 
+REVISION = "REV#"
+
+
 def revision(number: int) -> str:
-    return f"REV#{number:08d}"
+    return f"{REVISION}{number:08d}"

@@ -10,6 +10,7 @@ from jobferry.connections import Linked
 from jobferry.steps.deps import Deps
 from jobferry.steps.lane import timestamp
 from jobferry.steps.paying import Denied, Meter, keep_throttle, paying
+from jobferry.troubles import ADDRESS_NOT_ALLOWED, TEXTS
 from jobferry.vendors.base import Ambiguous, Refused, Throttled, ThrottleReason, patience
 
 
@@ -71,9 +72,12 @@ def in_words(told: Refused | Throttled | Ambiguous) -> str:
             return "It cannot be reached"
         case Throttled(reason=ThrottleReason.CREDENTIALS):
             return (
-                "Its credentials cannot be read from Secrets Manager; put the connection again, "
-                "unless the right secretsmanager:GetSecretValue is what is missing"
+                "Its credentials cannot be used: they cannot be read from Secrets Manager (which "
+                "takes the right secretsmanager:GetSecretValue), or were given for another "
+                "address; put the connection again"
             )
+        case Throttled(reason=ThrottleReason.ADDRESS):
+            return TEXTS[ADDRESS_NOT_ALLOWED].rstrip(".")
         case Throttled(reason=ThrottleReason.BUDGET):
             return "No request of this minute is left"
         case Throttled():

@@ -27,6 +27,7 @@ from jobferry.steps.known_jobs import KnownJobs, known_jobs, remember
 from jobferry.steps.lane import DONE, RENEW, WORKING, LaneState, timestamp
 from jobferry.steps.paying import Meter
 from jobferry.troubles import (
+    ADDRESS_NOT_ALLOWED,
     CREDENTIALS_UNUSABLE,
     POLL,
     TEXTS,
@@ -53,6 +54,7 @@ NEVER = float("inf")
 _NEVER_SENT = {
     ThrottleReason.UNREACHABLE: VENDOR_UNREACHABLE,
     ThrottleReason.CREDENTIALS: CREDENTIALS_UNUSABLE,
+    ThrottleReason.ADDRESS: ADDRESS_NOT_ALLOWED,
 }
 """Why a request never left → what keeps the run from going on."""
 

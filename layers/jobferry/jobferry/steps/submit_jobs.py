@@ -29,5 +29,7 @@ def submit_jobs(state: LaneState, deps: Deps, deadline: float) -> LaneState:
     submitted = work.counts["submit"]
     if submitted:
         deps.log("lap begun", run_id=state.run_id, lane=state.lane, submitted=submitted)
-    moment = min(next_look(work), work.try_at) if work.goes_on else deps.now()
+    # What a lane of before has found, and nobody settles now, waits for Poll to hand it on.
+    waits = work.goes_on and not work.to_settle
+    moment = min(next_look(work), work.try_at) if waits else deps.now()
     return work.put_down(moment)

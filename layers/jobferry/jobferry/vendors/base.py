@@ -173,7 +173,7 @@ class Refused:
 
 
 class ThrottleReason(StrEnum):
-    """Why nothing was done. The last three: the request never left."""
+    """Why nothing was done. The last four: the request never left."""
 
     RATE = "rate"
     """Too many requests, or the service asks for patience: every lane waits."""
@@ -183,6 +183,8 @@ class ThrottleReason(StrEnum):
     """No connection was made."""
     CREDENTIALS = "credentials"
     """The credentials cannot be read, or cannot be part of a request."""
+    ADDRESS = "address"
+    """The vendor's host has an address that may not be connected to."""
     BUDGET = "budget"
     """No request of this minute is left for us."""
 

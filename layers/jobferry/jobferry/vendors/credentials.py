@@ -20,6 +20,57 @@ class CredentialsError(ValueError):
     """The document has not the form that the vendor needs. Says keys, never values."""
 
 
+ADDRESS = "base_url"
+"""In a secret: the address that the credentials beside it were given for."""
+
+
+class AddressMismatchError(CredentialsError):
+    """The credentials were given for another address than the connection's."""
+
+
+def secret_of(credentials: Mapping[str, str], base_url: str) -> str:
+    """The text that is kept as a secret: the credentials, bound to the address they are for."""
+    return json.dumps({**credentials, ADDRESS: base_url})
+
+
+def open_secret(text: str, forms: tuple[frozenset[str], ...], base_url: str) -> dict[str, str]:
+    """The credentials in a secret, for requests to `base_url` alone.
+
+    Whoever may write a connection's address must not get its credentials sent there. A secret
+    without an address, as older versions wrote them, is taken for every address.
+
+    Raises:
+        AddressMismatchError: they were given for another address.
+        CredentialsError: as `parse_credentials`.
+    """
+    credentials, address = _parted(text)
+    if address not in (_UNBOUND, base_url):
+        raise AddressMismatchError(
+            "The credentials were given for another address than the connection's. "
+            "Put the connection again, with credentials for its address."
+        )
+    return parse_credentials(credentials, forms)
+
+
+def is_bound(text: str) -> bool:
+    """Whether a secret says which address its credentials are for."""
+    return _parted(text)[1] is not _UNBOUND
+
+
+_UNBOUND = object()
+
+
+def _parted(text: str) -> tuple[str, object]:
+    """The credentials of a secret as a JSON text, and the address they are bound to."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return text, _UNBOUND
+    if not isinstance(document, dict) or ADDRESS not in document:
+        return text, _UNBOUND
+    return json.dumps({k: v for k, v in document.items() if k != ADDRESS}), document[ADDRESS]
+
+
 def parse_credentials(text: str, forms: tuple[frozenset[str], ...]) -> dict[str, str]:
     """The document as a dictionary, if it has one of the given forms.
 

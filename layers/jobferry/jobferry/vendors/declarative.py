@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from jobferry.model import JsonObject, OutcomeStatus, RecordResult
+from jobferry.vendors.addresses import Reach
 from jobferry.vendors.answer_gate import LONGEST_WORD, clipped, plain, usable_id, whole
 from jobferry.vendors.base import (
     READERS,
@@ -100,13 +101,13 @@ def vendor_from(document: Mapping[str, Any]) -> Vendor:
         base_url: str,
         read_secret: Callable[[bool], Mapping[str, str]],
         *,
-        allow_loopback_http: bool,
+        reach: Reach,
     ) -> DeclaredClient:
         from jobferry.vendors.http import HttpClient, check_base_url
 
         site = base_url.rstrip("/").removesuffix(read.base_path)
-        root = check_base_url(site, allow_loopback_http=allow_loopback_http)
-        return DeclaredClient(HttpClient(root, authorizer(read_secret)), read)
+        root = check_base_url(site, reach)
+        return DeclaredClient(HttpClient(root, authorizer(read_secret), reach=reach), read)
 
     return Vendor(
         name=read.name,

@@ -26,10 +26,11 @@ from urllib3.exceptions import (
     SSLError,
 )
 
+from jobferry.vendors.addresses import PUBLIC, Reach
 from jobferry.vendors.answer_gate import json_document, safe_headers, warnings_said
 from jobferry.vendors.base import Meter, ThrottleReason
-from jobferry.vendors.credentials import is_header_text
-from jobferry.vendors.http_bounds import POOLS, Bounds, bounded
+from jobferry.vendors.credentials import AddressMismatchError, is_header_text
+from jobferry.vendors.http_bounds import POOLS, AddressNotAllowedError, Bounds, bounded
 from jobferry.vendors.http_limits import (
     AUTHORIZE_SECONDS,
     CONNECT_SECONDS,
@@ -41,7 +42,11 @@ from jobferry.vendors.http_limits import (
 from jobferry.vendors.retry_after import Wait, read_retry_after
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_HOST = re.compile(r"[A-Za-z0-9._:-]+")
+_HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?", re.IGNORECASE)
+_NUMBER = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)\.?$", re.IGNORECASE)
+"""A host whose last label is a number is an address, in some way of writing one
+(https://url.spec.whatwg.org/#ends-in-a-number-checker)."""
+
 _BLOCK_BYTES = 64 * 1024
 
 
@@ -98,11 +103,12 @@ class BaseUrlError(ValueError):
     """The address of a connection cannot be used."""
 
 
-def check_base_url(url: str, *, allow_loopback_http: bool) -> str:
+def check_base_url(url: str, reach: Reach) -> str:
     """The site's root without a trailing slash.
 
     Raises:
-        BaseUrlError: not https (http is for a simulator on this machine only), or not a root.
+        BaseUrlError: not https (http is for a simulator on this machine only), not a root, or an
+            address that requests may not go to. Where a name leads is checked at each connect.
     """
     root = BaseUrlError("The base URL must be the site's root, as in https://acme.zendesk.com")
     try:
@@ -111,15 +117,23 @@ def check_base_url(url: str, *, allow_loopback_http: bool) -> str:
     except ValueError:
         raise root from None
     if parts.scheme == "http":
-        if not (host in _LOOPBACK and allow_loopback_http):
+        if not (host in _LOOPBACK and reach.loopback):
             raise BaseUrlError(
                 "The base URL must begin with https://. "
                 "http:// is accepted only for a simulator on the loopback address of a local stack."
             )
     elif parts.scheme != "https":
         raise BaseUrlError("The base URL must begin with https://, as in https://acme.zendesk.com")
-    if not host or parts.path.strip("/") or set(url) & set("?#@") or not _HOST.fullmatch(host):
+    plain = url.isascii() and url.isprintable() and not set(url) & set("?#@ ")
+    if not host or port == 0 or parts.path.strip("/") or not plain:
         raise root
+    if ":" not in host and not _HOST.fullmatch(host):
+        raise root
+    if (":" in host or _NUMBER.search(host)) and not reach.allows(host):
+        raise BaseUrlError(
+            "The address in the base URL is not allowed: a private one must lie in the parameter "
+            "VendorCidrs of the stack, and this machine's or a metadata service's never is."
+        )
     name = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{name}" + (f":{port}" if port is not None else "")
 
@@ -148,6 +162,7 @@ class HttpClient:
             where there is none to be had, the answer to give in its stead. After a 401 it is
             called once more with refresh, and the request is repeated once: a request without
             accepted credentials has done nothing. What it raises ends here, and nothing is sent.
+        reach: addresses that may be connected to.
         max_answer_bytes: size of an answer, unpacked, beyond which it is read no further.
     """
 
@@ -156,8 +171,10 @@ class HttpClient:
         base_url: str,
         authorize: Callable[[bool], str | Answer | NoAnswer],
         *,
+        reach: Reach = PUBLIC,
         max_answer_bytes: int | None = None,
     ) -> None:
+        self._reach = reach
         self._base_url = base_url
         self._authorize = authorize
         self._max_answer_bytes = max_answer_bytes or MAX_ANSWER_BYTES
@@ -206,6 +223,8 @@ class HttpClient:
         asked_at = time.monotonic()
         try:
             authorization = self._authorize(refresh)
+        except AddressMismatchError:
+            return _without_credentials("the credentials were given for another address")
         except Exception:  # noqa: BLE001 - gone, malformed, not allowed: nothing has left
             return _without_credentials("the credentials cannot be read")
         if not isinstance(authorization, str):
@@ -240,7 +259,10 @@ class HttpClient:
             self.requests_made += 1
             self._used_at = began = time.monotonic()
         bounds = Bounds(
-            began + CONNECT_SECONDS + READ_SECONDS, READ_SECONDS, self._max_answer_bytes
+            began + CONNECT_SECONDS + READ_SECONDS,
+            READ_SECONDS,
+            self._max_answer_bytes,
+            self._reach,
         )
         try:
             with (
@@ -294,6 +316,9 @@ def _no_answer(error: Exception) -> NoAnswer:
     cause: object = error.args[0] if error.args else None
     cause = cause.reason if isinstance(cause, MaxRetryError) else cause
     if isinstance(error, requests.ConnectionError):
+        if isinstance(cause, AddressNotAllowedError):
+            reason = "the address of the vendor's host is not allowed"
+            return NoAnswer(sent=False, reason=reason, cause=ThrottleReason.ADDRESS)
         if isinstance(cause, NewConnectionError):  # no such host, no route, a closed port
             return NoAnswer(sent=False, reason="the vendor could not be reached")
         if isinstance(cause, ConnectTimeoutError):

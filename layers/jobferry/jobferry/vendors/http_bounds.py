@@ -19,6 +19,9 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import NameResolutionError, NewConnectionError
+
+from jobferry.vendors.addresses import LOOPBACK, Reach, allowed, resolve
 
 _SENT_AT_ONCE = 16 * 1024
 _HEAD_BYTES = 512 * 1024
@@ -29,15 +32,21 @@ class AnswerTooLargeError(OSError):
     """More bytes came than an answer may have."""
 
 
+class AddressNotAllowedError(NewConnectionError):
+    """The host has no address that may be connected to."""
+
+
 class Bounds:
-    """What is left of a request's time and of its answer's size.
+    """What is left of a request's time and of its answer's size, and where it may go.
 
     until      moment of the monotonic clock
     silence    seconds that one read may wait
     bytes_left  of what comes over the wire
+    reach      addresses that may be connected to
     """
 
-    def __init__(self, until: float, silence: float, max_bytes: int) -> None:
+    def __init__(self, until: float, silence: float, max_bytes: int, reach: Reach) -> None:
+        self.reach = reach
         self._until = until
         self._silence = silence
         self._bytes_left = max_bytes + _HEAD_BYTES
@@ -66,7 +75,7 @@ class Bounds:
             raise AnswerTooLargeError("the answer is too large")
 
 
-_UNBOUNDED = Bounds(float("inf"), 60.0, 2**40)
+_UNBOUNDED = Bounds(float("inf"), 60.0, 2**40, LOOPBACK)
 _BOUNDS: ContextVar[Bounds] = ContextVar("bounds", default=_UNBOUNDED)
 
 
@@ -121,6 +130,30 @@ class _BoundedExchange:
 
     sock: Any
     response_class: Any
+    _dns_host: str
+    port: int
+
+    def _new_conn(self) -> socket.socket:
+        """Connect to an address that was checked: a name could lead elsewhere the next time."""
+        name = self._dns_host
+        try:
+            found = resolve(name, self.port)
+        except OSError as error:
+            raise NameResolutionError(name, self, error) from None  # type: ignore[arg-type]
+        addresses = allowed(found, _BOUNDS.get().reach)
+        if not addresses:
+            raise AddressNotAllowedError(self, "no address of the host is allowed")  # type: ignore[arg-type]
+        for i, address in enumerate(addresses):
+            self._dns_host = address
+            try:
+                return super()._new_conn()  # type: ignore[misc, no-any-return]
+            except NewConnectionError:
+                if i == len(addresses) - 1:
+                    raise
+            finally:
+                # TLS asks for the certificate of the name.
+                self._dns_host = name
+        raise AssertionError("the last address has raised")
 
     def send(self, data: Any) -> None:
         if self.sock is None:

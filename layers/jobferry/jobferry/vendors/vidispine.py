@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jobferry.model import JsonObject
+from jobferry.vendors.addresses import Reach
 from jobferry.vendors.answer_gate import clipped, plain, usable_id, whole_in_text, word
 from jobferry.vendors.base import (
     READERS,
@@ -459,15 +460,13 @@ def build_client(
     base_url: str,
     read_secret: Callable[[bool], Mapping[str, str]],
     *,
-    allow_loopback_http: bool,
+    reach: Reach,
 ) -> VidispineClient:
     """A client for the site at `base_url`, with or without `/API` at its end."""
     from jobferry.vendors.http import HttpClient, check_base_url
 
-    root = check_base_url(
-        base_url.rstrip("/").removesuffix(API), allow_loopback_http=allow_loopback_http
-    )
-    return VidispineClient(HttpClient(root, authorizer(read_secret)))
+    root = check_base_url(base_url.rstrip("/").removesuffix(API), reach)
+    return VidispineClient(HttpClient(root, authorizer(read_secret), reach=reach))
 
 
 VIDISPINE = Vendor(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from jobferry.model import JsonObject
+from jobferry.vendors.addresses import Reach
 from jobferry.vendors.base import (
     Accepted,
     Ambiguous,
@@ -142,8 +143,8 @@ def client_builder(make: Callable[[HttpClient], ZendeskClient]) -> BuildClient:
         base_url: str,
         read_secret: Callable[[bool], Mapping[str, str]],
         *,
-        allow_loopback_http: bool,
+        reach: Reach,
     ) -> ZendeskClient:
-        return make(zendesk_http(base_url, read_secret, allow_loopback_http=allow_loopback_http))
+        return make(zendesk_http(base_url, read_secret, reach=reach))
 
     return build

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from jobferry.vendors.addresses import Reach
 from jobferry.vendors.answer_gate import LARGEST
 from jobferry.vendors.base import ThrottleReason, compact_json
 from jobferry.vendors.credentials import CLIENT, authorization, is_header_text
@@ -135,14 +136,14 @@ def zendesk_http(
     base_url: str,
     read_secret: Callable[[bool], Mapping[str, str]],
     *,
-    allow_loopback_http: bool,
+    reach: Reach,
 ) -> HttpClient:
     """HTTP to the account at `base_url`, for either of its APIs, with any form of credentials."""
     from jobferry.vendors.http import HttpClient, check_base_url
 
-    root = check_base_url(base_url, allow_loopback_http=allow_loopback_http)
+    root = check_base_url(base_url, reach)
     authorize = ZendeskAuthorizer(
         read_secret, lambda grant: http.post_unauthorized(TOKEN_PATH, grant)
     )
-    http = HttpClient(root, authorize)
+    http = HttpClient(root, authorize, reach=reach)
     return http
