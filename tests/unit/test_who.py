@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from jobferry.who import MOST_CHARACTERS, claimed, name_of, schedule_named, uplo
 from tests.fakes.world import INBOX, World, things
 
 ANN = "arn:aws:iam::123456789012:user/ann"
+EVENTS = Path(__file__).parents[2] / "events"
 
 
 @given(st.one_of(st.text(max_size=600), st.none(), st.integers(), st.lists(st.text())))
@@ -98,6 +100,18 @@ def test_an_upload_is_by_the_account_that_s3_names() -> None:
     assert started(event("123456789012")) == (None, "upload by account 123456789012")
     assert started(event(None)) == (None, None)
     assert started(event(["x"])) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("sample", "who"),
+    [
+        ("s3.object_created.new-tickets", (None, "upload by account 111122223333")),
+        ("schedule.users", ("schedule users", None)),
+    ],
+)
+def test_the_sample_events_tell_who(sample: str, who: tuple[str | None, str | None]) -> None:
+    text = (EVENTS / f"{sample}.json").read_text(encoding="utf-8")
+    assert started(json.loads(text)) == who
 
 
 def test_a_file_whose_event_was_lost_is_opened_by_the_sweep() -> None:
