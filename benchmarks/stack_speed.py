@@ -46,7 +46,7 @@ from jobferry.profiles import validate
 from jobferry.steps.open_run import run_id_of
 from jobferry.vendors import VENDORS
 from jobferry_cli.local import deployment
-from jobferry_cli.local.commands import STAGE, start_local, stop_local
+from jobferry_cli.local.commands import start_local, stop_local
 from jobferry_cli.local.state import HOME_VARIABLE, LocalState, state_folder
 from jobferry_cli.stack import Stack, StackChoice, open_stack, session_for
 
@@ -252,7 +252,7 @@ def deployed() -> Iterator[Bench]:
                 peer = Path(home) / "job_poller"
                 print("· building and deploying the job poller", file=sys.stderr)
                 deployment.build(PEER_FOLDER, peer)
-                deployment.deploy(PEER_FOLDER, peer, PEER_STACK, STAGE, state.environment())
+                deployment.deploy(PEER_FOLDER, peer, PEER_STACK, state.environment(), {})
                 with vendorsim.start(
                     latency=LATENCY_SECONDS,
                     max_jobs=MAX_JOBS,

@@ -31,7 +31,7 @@ JsonObject = dict[str, Any]
 
 JSONPATH, JSONATA = "JSONPath", "JSONata"
 
-LAMBDA_INVOKE = "arn:aws:states:::lambda:invoke"
+LAMBDA_INVOKE = "arn:${Partition}:states:::lambda:invoke"
 TERMINAL_TYPES = frozenset({"Succeed", "Fail"})
 COMMENTED_TYPES = frozenset({"Choice", "Map", "Wait"})
 RETRYING_TYPES = frozenset({"Task", "Map", "Parallel"})
@@ -335,6 +335,15 @@ def check_time_limits(machine: Machine) -> Iterator[str]:
             yield f"{state.where}: has no TimeoutSeconds"
 
 
+NEVER_RETRIED = ("RunGoneError", "LanesStuckError")
+"""Exceptions of the functions that no repetition mends."""
+
+THROTTLED = ("Lambda.TooManyRequestsException",)
+"""The account has no room for another execution of a function; nothing was done.
+https://docs.aws.amazon.com/step-functions/latest/dg/connect-lambda.html"""
+
+RETRIED = (NEVER_RETRIED, THROTTLED, ("States.ALL",))
+
 LONGER = frozenset({"OpenRun"})
 _ENDS = ("MaxAttempts", "MaxDelaySeconds")
 
@@ -346,7 +355,9 @@ def _without_ends(retriers: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def check_retries(machine: Machine) -> Iterator[str]:
     """Every step may be repeated whatever went wrong, so there is one shape, and all have it.
 
-    Those of LONGER are tried for longer, as nobody else would do their work.
+    First what a repetition cannot mend, then Lambda's throttles, which outlast many failures in a
+    busy account, then everything else. Those of LONGER are tried for longer, as nobody else would
+    do their work.
     """
     tasks = [state for state in machine.states if state.type == "Task"]
     for state in tasks:
@@ -372,15 +383,18 @@ def check_retries(machine: Machine) -> Iterator[str]:
 
 
 def _retry_problem(retry: list[JsonObject]) -> str | None:
-    if len(retry) != 1:
-        return f"has {len(retry)} rules instead of one"
-    fields = set(retry[0])
-    if RETRY_REQUIRED - fields:
-        return f"lacks {', '.join(sorted(RETRY_REQUIRED - fields))}"
-    if fields - RETRY_ALLOWED:
-        return f"should not have {', '.join(sorted(fields - RETRY_ALLOWED))}"
-    if retry[0]["ErrorEquals"] != ["States.ALL"]:
-        return "must have ErrorEquals States.ALL"
+    if len(retry) != len(RETRIED):
+        return f"has {len(retry)} rules instead of {len(RETRIED)}"
+    for rule, errors in zip(retry, RETRIED, strict=True):
+        fields = set(rule)
+        if RETRY_REQUIRED - fields:
+            return f"lacks {', '.join(sorted(RETRY_REQUIRED - fields))}"
+        if fields - RETRY_ALLOWED:
+            return f"should not have {', '.join(sorted(fields - RETRY_ALLOWED))}"
+        if tuple(rule["ErrorEquals"]) != errors:
+            return f"must have ErrorEquals {', '.join(errors)}"
+    if retry[0]["MaxAttempts"] != 0:
+        return f"must not repeat {', '.join(NEVER_RETRIED)}"
     return None
 
 

@@ -237,13 +237,19 @@ def upload_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """Credentials of connections in Secrets Manager. Values go in and never come out here."""
+    """Credentials of connections in Secrets Manager. Values go in and never come out here.
+
+    prefix   of the secrets' names: the stack's own
+    kms_key  ARN of the key that encrypts them; None: the one that AWS manages
+    """
 
     client: SecretsManagerClient
     prefix: str
+    kms_key: str | None = None
 
     def put(self, connection: str, credentials: Mapping[str, str], base_url: str) -> None:
         """Keep the credentials of a connection for its address, be they new or changed."""
+        key: Any = {"KmsKeyId": self.kms_key} if self.kms_key else {}
         name, value = self.prefix + connection, secret_of(credentials, base_url)
         try:
             self.client.put_secret_value(SecretId=name, SecretString=value)
@@ -254,6 +260,7 @@ class Secrets:
                         Name=name,
                         SecretString=value,
                         Description=f"Credentials of the Jobferry connection {connection}",
+                        **key,
                     )
                 case "InvalidRequestException":
                     # A deleted secret stands in the way until its recovery time is over.

@@ -123,7 +123,9 @@ def open_stack(choice: StackChoice) -> Stack:
         # Without the functions' log, which goes to stdout and would stand between the data.
         deps=Deps(settings, built.ledger, built.objects, built.connections),
         inbox=Inbox(session.client("s3"), settings.inbox_bucket),
-        secrets=Secrets(session.client("secretsmanager"), settings.secret_prefix),
+        secrets=Secrets(
+            session.client("secretsmanager"), settings.secret_prefix, outputs.get("KmsKeyArn")
+        ),
         executions=Executions(
             session.client("stepfunctions"), settings.run_state_machine_arn or ""
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jobferry.observability import logged
 from jobferry.steps.close_run import close_run
 from jobferry.wiring import build_deps, deadline
 
@@ -16,5 +17,6 @@ deps = build_deps()
 MARGIN_SECONDS = 90.0
 
 
+@logged("run_id")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return close_run(event["run_id"], deps, deadline(context, MARGIN_SECONDS))

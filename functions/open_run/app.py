@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from jobferry.observability import logged
 from jobferry.steps.open_run import open_run, refuse, resume_run
 from jobferry.triggers import ResumeRequest, TriggerError, moment_of, read_trigger
 from jobferry.wiring import build_deps
 
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
 deps = build_deps()
 
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+@logged("execution")
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     try:
         request = read_trigger(event["input"], deps.settings.inbox_bucket)
     except TriggerError as error:

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jobferry.observability import logged
 from jobferry.steps.plan_run import plan_run
 from jobferry.wiring import build_deps, deadline
 
@@ -18,6 +19,7 @@ deps = build_deps()
 MARGIN_SECONDS = 90.0
 
 
+@logged("run_id")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     scratch = Path(tempfile.gettempdir()) / "plan" / event["run_id"]
     return plan_run(event["run_id"], deps, deadline(context, MARGIN_SECONDS), scratch)

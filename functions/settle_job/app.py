@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from jobferry.observability import logged
 from jobferry.steps.settle_job import settle_job
 from jobferry.wiring import build_deps
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 deps = build_deps()
 
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+@logged("run_id")
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     return settle_job(event["run_id"], event["chunks"], deps)

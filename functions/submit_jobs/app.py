@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jobferry.observability import logged
 from jobferry.steps.lane import LaneState
 from jobferry.steps.submit_jobs import submit_jobs
 from jobferry.vendors.http_limits import REQUEST_SECONDS
@@ -18,6 +19,7 @@ deps = build_deps()
 MARGIN_SECONDS = REQUEST_SECONDS + 15.0
 
 
+@logged("run_id", "lane")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     state = LaneState.from_payload(event)
     return submit_jobs(state, deps, deadline(context, MARGIN_SECONDS)).to_payload()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import ClientError
 
+from jobferry.observability import logged
 from jobferry.steps.sweep import sweep
 from jobferry.triggers import resume_input, upload_input
 from jobferry.wiring import build_deps, deadline
@@ -37,6 +38,7 @@ def start(execution_input: str) -> None:
     )
 
 
+@logged()
 def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return sweep(
         deps,

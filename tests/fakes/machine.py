@@ -6,7 +6,7 @@ state machine which grows cannot quietly mean something else in the tests than i
     machine = Machine(json.loads(path.read_text()))
     machine.carry_out({"detail": …}, host, "arn:of:the:execution")
 
-Left out: the jitter of retries (they wait their longest), and the Catch of states other than tasks.
+Left out: the Catch of states other than tasks.
 Specification: https://states-language.net/spec.html
 """
 
@@ -74,7 +74,7 @@ class Host(Protocol):
     ) -> list[Any]: ...
 
     def task(self, name: str, payload: Json) -> Json:
-        """Invoke a function, or send events (`putEvents`); the payload is the arguments' own."""
+        """Invoke a function, or call a service of SERVICES; the payload is the arguments' own."""
         ...
 
     def entering(self, name: str, payload: Json) -> None:
@@ -83,6 +83,10 @@ class Host(Protocol):
 
     def failed(self, name: str) -> None:
         """A task has failed, and is about to be tried again."""
+        ...
+
+    def jitter(self, longest: float) -> float:
+        """How long to wait where the definition says up to `longest` seconds."""
         ...
 
     def child_failed(self, name: str) -> None:
@@ -221,6 +225,9 @@ def _compiled(name: str, body: Mapping[str, Any]) -> _State:
 _ALWAYS = ("Type", "Comment", "QueryLanguage")
 _ONWARD = (*_ALWAYS, "Next", "End")
 
+SERVICES = {"events:putEvents": "putEvents", "sqs:sendMessage": "sendMessage"}
+"""What tasks call besides functions, by resource."""
+
 
 class _Task(_State):
     """Invokes a function, with retries; or puts events."""
@@ -233,15 +240,16 @@ class _Task(_State):
             jsonata=True,
         )
         arguments = self.body["Arguments"]
-        if self.body["Resource"] == "arn:aws:states:::lambda:invoke":
+        resource = self.body["Resource"].removeprefix("arn:${Partition}:states:::")
+        if resource == "lambda:invoke":
             _only(arguments, self.name, "FunctionName", "Payload")
             found = re.fullmatch(r"\$\{(\w+)FunctionArn\}", arguments["FunctionName"])
             if found is None:
                 raise UnknownStateError(f"{self.name} invokes {arguments['FunctionName']}")
             self._function = found[1]
             self._arguments = template(arguments["Payload"])
-        elif self.body["Resource"] == "arn:aws:states:::events:putEvents":
-            self._function = "putEvents"
+        elif resource in SERVICES:
+            self._function = SERVICES[resource]
             self._arguments = template(arguments)
         else:
             raise UnknownStateError(f"{self.name} uses {self.body['Resource']}")
@@ -268,7 +276,7 @@ class _Task(_State):
             at = next((i for i, r in enumerate(self._retries) if r.fits(name)), None)
             if at is None or tried[at] >= self._retries[at].most:
                 return self._caught(name, failure, payload)
-            scope.wait(scope.host.now() + self._retries[at].delay(tried[at]))
+            scope.wait(scope.host.now() + self._retries[at].delay(tried[at], scope.host))
             tried[at] += 1
             scope.host.failed(self.name)
 
@@ -278,7 +286,9 @@ class _Task(_State):
         if scope.host.now() - began > self._timeout:
             # In earnest the function goes on beside the next try; second deliveries show that.
             raise ExecutionFailedError(f"{self.name}: {TIMEOUT}", TIMEOUT)
-        return result if self._function == "putEvents" else {"Payload": result, "StatusCode": 200}
+        if self._function in SERVICES.values():
+            return result
+        return {"Payload": result, "StatusCode": 200}
 
     def _caught(self, name: str, failure: Exception, payload: Json) -> tuple[Json, str | None]:
         for catcher in self.body.get("Catch", ()):
@@ -302,13 +312,15 @@ class _Retrier:
         self._first = float(body.get("IntervalSeconds", 1))
         self._rate = float(body.get("BackoffRate", 2.0))
         self._longest = float(body.get("MaxDelaySeconds", "inf"))
+        self._jitters = body.get("JitterStrategy") == "FULL"
         self.most = int(body.get("MaxAttempts", 3))
 
     def fits(self, error: str) -> bool:
         return _matches(self._errors, error)
 
-    def delay(self, tried: int) -> float:
-        return min(self._longest, self._first * self._rate**tried)
+    def delay(self, tried: int, host: Host) -> float:
+        longest = min(self._longest, self._first * self._rate ** min(tried, 50))
+        return host.jitter(longest) if self._jitters else longest
 
 
 def error_name(error: Exception) -> str:

@@ -73,6 +73,8 @@ PLAIN_PROFILE: Mapping[str, Any] = {
 
 DEFINITION = Path(__file__).resolve().parents[2] / "statemachines" / "run.asl.json"
 PUT_EVENTS = "putEvents"
+SEND_MESSAGE = "sendMessage"
+_SERVICES = {PUT_EVENTS: "AnnounceRun", SEND_MESSAGE: "KeepTrigger"}
 
 
 @cache
@@ -105,6 +107,7 @@ class World:
 
     `seconds` is the time that each step may take before its deadline; `ended` the status of
     executions that ended otherwise than FAILED, by ARN; `announced` what was put on the event bus;
+    `parked` the inputs of executions that could not open their run;
     `machine` the state machine as it is deployed.
     """
 
@@ -146,6 +149,7 @@ class World:
         self.running: set[str] = set()
         self.ended: dict[str, str | None] = {}
         self.announced: list[Any] = []
+        self.parked: list[Any] = []
         self.machine = state_machine()
         self.seconds = {"submit": 70.0, "plan": 810.0, "close": 810.0, "poll": 130.0}
         self._senders = senders
@@ -403,15 +407,21 @@ class Execution:
         """The next try meets a cold function."""
         self.world.deps = self.world.fresh_deps()
 
+    def jitter(self, longest: float) -> float:
+        return longest
+
     def child_failed(self, _name: str) -> None:
         self.lanes_died += 1
 
     def task(self, name: str, payload: Any) -> Any:
         """One invocation; what it answers goes through JSON."""
-        self.history.append("AnnounceRun" if name == PUT_EVENTS else name)
+        self.history.append(_SERVICES.get(name, name))
         if name == PUT_EVENTS:
             self.world.announced.append(payload)
             return {"FailedEntryCount": 0}
+        if name == SEND_MESSAGE:
+            self.world.parked.append(json.loads(payload["MessageBody"]))
+            return {"MessageId": "1"}
         text = json.dumps(self.world.invoke(self, name, partial(self._function, name, payload)))
         if len(text) > MOST_PAYLOAD:
             raise ExecutionFailedError(f"{name}: {DATA_LIMIT}", DATA_LIMIT)

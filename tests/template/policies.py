@@ -18,14 +18,14 @@ TABLE = PREFIX.format(service="dynamodb") + "table/Jobs"
 INBOX = "arn:aws:s3:::inbox-bucket"
 ARCHIVE = "arn:aws:s3:::archive"
 MACHINE = PREFIX.format(service="states") + "stateMachine:Run"
-SECRETS = PREFIX.format(service="secretsmanager") + "secret:jobferry/prod/connections/"
+SECRETS = PREFIX.format(service="secretsmanager") + "secret:jobferry/jobferry/connections/"
+KEY = PREFIX.format(service="kms") + "key/1"
 
 KNOWN = {
     "AWS::Partition": "aws",
     "AWS::Region": "eu-west-1",
     "AWS::AccountId": "123456789012",
     "AWS::StackName": "jobferry",
-    "Stage": "prod",
     "JobTable": "Jobs",
     "JobTable.Arn": TABLE,
     "InboxBucket": "inbox-bucket",
@@ -36,13 +36,20 @@ KNOWN = {
     "RunStateMachine.Name": "Run",
     "ScheduleGroup": "runs",
     "ScheduleRole.Arn": "arn:aws:iam::123456789012:role/Schedules",
+    "KmsKeyArn": KEY,
 }
 """What CloudFormation fills in."""
 
+_LEFT_OUT = {"Ref": "AWS::NoValue"}
+
 _VARIABLE = re.compile(r"\$\{([^}]+)\}")
 
+ACCOUNT = "aws:ResourceAccount"
 LEADING_KEYS = "dynamodb:LeadingKeys"
 PASSED_TO = "iam:PassedToService"
+
+OF_EVERY_CALL = {ACCOUNT: ("123456789012",)}
+"""What a call has of itself, unless it says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +72,15 @@ class Policy:
     statements: Sequence[Mapping[str, Any]]
 
     @classmethod
-    def of(cls, template: Template, name: str) -> Policy:
-        """The policy of the template with this logical id, deployed."""
+    def of(cls, template: Template, name: str, *, own_key: bool = False) -> Policy:
+        """The policy of the template with this logical id, deployed.
+
+        Args:
+            own_key: the stack has a key of its own.
+        """
         document = template.resources[name]["Properties"]["PolicyDocument"]
-        return cls([_filled(statement) for statement in document["Statement"]])
+        holds = {"HasKmsKey": own_key, "HasSecretPrefix": False}
+        return cls(_filled(document["Statement"], holds))
 
     def allows(self, call: Call, tags: Mapping[str, str] | None = None) -> bool:
         """Whether a statement allows the call to whoever has these tags. None denies here."""
@@ -79,22 +91,29 @@ class Policy:
         return [call for call in calls if not self.allows(call, tags)]
 
 
-def _filled(value: Any) -> Any:
-    """A part of the template with its intrinsic functions carried out."""
+def _filled(value: Any, holds: Mapping[str, bool]) -> Any:
+    """A part of the template with its intrinsic functions carried out, as its conditions hold."""
     if isinstance(value, list):
-        return [_filled(each) for each in value]
-    if not isinstance(value, Mapping):
+        filled = [_filled(each, holds) for each in value]
+        return [each for each in filled if each != _LEFT_OUT]
+    if not isinstance(value, Mapping) or value == _LEFT_OUT:
         return value
     if value.keys() == {"Ref"}:
         return KNOWN[value["Ref"]]
     if value.keys() == {"Fn::GetAtt"}:
         return KNOWN[".".join(value["Fn::GetAtt"])]
+    if value.keys() == {"Fn::If"}:
+        condition, yes, no = value["Fn::If"]
+        return _filled(yes if holds[condition] else no, holds)
     if value.keys() == {"Fn::Sub"}:
+        text = value["Fn::Sub"]
+        text, names = (text, {}) if isinstance(text, str) else text
+        known = {**KNOWN, **_filled(names, holds)}
         return _VARIABLE.sub(
-            lambda found: "${" + found[1][1:] + "}" if found[1][0] == "!" else KNOWN[found[1]],
-            value["Fn::Sub"],
+            lambda found: "${" + found[1][1:] + "}" if found[1][0] == "!" else known[found[1]],
+            text,
         )
-    return {name: _filled(each) for name, each in value.items()}
+    return {name: _filled(each, holds) for name, each in value.items()}
 
 
 def _matches(statement: Mapping[str, Any], call: Call, tags: Mapping[str, str]) -> bool:
@@ -111,7 +130,8 @@ def _matches(statement: Mapping[str, Any], call: Call, tags: Mapping[str, str]) 
 
 def _holds(operator: str, asked: Mapping[str, Any], call: Call) -> bool:
     for key, wanted in asked.items():
-        values, patterns = call.keys.get(key), _listed(wanted)
+        values = call.keys.get(key, OF_EVERY_CALL.get(key))
+        patterns = _listed(wanted)
         match operator:
             case "ForAllValues:StringLike":
                 # As IAM has it: a call that has no such key at all passes.

@@ -26,8 +26,10 @@ from tests.fakes.vendor import VENDOR, FakeClient
 from tests.fakes.world import PLAIN_PROFILE, World, things
 from tests.template.conftest import ROOT, Template
 from tests.template.policies import (
+    ACCOUNT,
     ARCHIVE,
     INBOX,
+    KEY,
     LEADING_KEYS,
     MACHINE,
     PASSED_TO,
@@ -319,7 +321,9 @@ def test_only_an_administrator_reaches_secrets(template: Template, role: str) ->
     assert policy(template, role).missing(calls) == calls
     administrator = policy(template, "Administrator")
     assert administrator.missing(calls) == []
-    foreign = Call("secretsmanager:GetSecretValue", SECRETS.replace("prod", "other") + "acme")
+    foreign = Call(
+        "secretsmanager:GetSecretValue", SECRETS.replace("/jobferry/", "/other/") + "acme"
+    )
     assert not administrator.allows(foreign)
 
 
@@ -345,6 +349,37 @@ def test_schedules_are_given_no_other_role_and_to_no_other_service(template: Tem
     assert not operator.allows(Call("iam:PassRole", role, {PASSED_TO: ("lambda.amazonaws.com",)}))
     assert not operator.allows(Call("iam:PassRole", role))
     assert not operator.allows(Call("iam:PassRole", role.replace("Schedules", "Any"), scheduler))
+
+
+@pytest.mark.parametrize("role", [*ROLES, "Uploader"])
+def test_a_key_of_the_stacks_own_is_used_by_those_who_need_it(
+    template: Template, role: str
+) -> None:
+    with_key = Policy.of(template, f"{role}Policy", own_key=True)
+    verbs = ("kms:Decrypt", "kms:GenerateDataKey", "kms:Encrypt", "kms:DescribeKey")
+    needed = verbs[:1] if role == "Viewer" else verbs[:2]
+    assert tuple(verb for verb in verbs if with_key.allows(Call(verb, KEY))) == needed
+    assert not with_key.allows(Call("kms:Decrypt", KEY + "2"))
+    without = policy(template, role)
+    assert not any(without.allows(Call(verb, KEY)) for verb in verbs)
+
+
+@pytest.mark.parametrize(
+    ("role", "action", "resource"),
+    [
+        ("Uploader", "s3:PutObject", f"{INBOX}/inbox/tickets/a.csv"),
+        ("Operator", "s3:PutObject", f"{INBOX}/inbox/tickets/a.csv"),
+        ("Administrator", "s3:PutObject", f"{INBOX}/inbox/tickets/a.csv"),
+        ("Viewer", "s3:GetObject", f"{ARCHIVE}/results/r/report.html"),
+    ],
+)
+def test_a_bucket_that_somebody_else_has_made_anew_is_given_no_file(
+    template: Template, role: str, action: str, resource: str
+) -> None:
+    tags = {"jobferry-profile": "tickets"}
+    assert policy(template, role).allows(Call(action, resource), tags)
+    foreign = Call(action, resource, {ACCOUNT: ("210987654321",)})
+    assert not policy(template, role).allows(foreign, tags)
 
 
 # The uploader
@@ -383,6 +418,7 @@ def test_a_policy_is_an_output_and_has_no_fixed_name(template: Template, role: s
 def test_a_policy_is_as_small_as_iam_takes_it(template: Template, role: str) -> None:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: characters of a
     # managed policy without blanks. Names of a real stack's resources are longer than here.
-    text = json.dumps(policy(template, role).statements, separators=(",", ":"))
+    whole = Policy.of(template, f"{role}Policy", own_key=True)
+    text = json.dumps(whole.statements, separators=(",", ":"))
     resources = text.count("arn:")
     assert len(text) + 80 * resources < 6_144

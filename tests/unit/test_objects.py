@@ -7,9 +7,17 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from jobferry.ledger.runs import Source
-from jobferry.objects import ObjectMissingError, Objects, UploadGoneError
+from jobferry.objects import (
+    DeniedError,
+    ObjectMissingError,
+    Objects,
+    SourceError,
+    UploadGoneError,
+)
+from jobferry.troubles import SOURCE_MISSING
 from tests.fakes.objects import SMALLEST_PART, FakeObjects
 
 INBOX = "inbox-bucket"
@@ -162,3 +170,45 @@ class TestServerThatIgnoresRanges:
         objects = Objects(self.Client, "archive")  # type: ignore[arg-type]
         source = Source(INBOX, KEY, "v1", len(BODY))
         assert objects.read_range(source, offset, 7) == BODY[offset : offset + 7]
+
+
+class TestCodesOfS3:
+    """Only an answer that says so is proof that something is not there."""
+
+    class Client:
+        def __init__(self, status: int, code: str) -> None:
+            self._answer = {
+                "Error": {"Code": code, "Message": "no"},
+                "ResponseMetadata": {"HTTPStatusCode": status},
+            }
+
+        def get_object(self, **_request: object) -> None:
+            raise ClientError(self._answer, "GetObject")  # type: ignore[arg-type]
+
+        def head_object(self, **_request: object) -> None:
+            raise ClientError(self._answer, "HeadObject")  # type: ignore[arg-type]
+
+    def objects(self, status: int, code: str) -> Objects:
+        return Objects(lambda: self.Client(status, code), "archive")  # type: ignore[arg-type, return-value]
+
+    @pytest.mark.parametrize("code", ["NoSuchKey", "NoSuchVersion", "404"])
+    def test_404_is_missing(self, code: str) -> None:
+        objects = self.objects(404, code)
+        with pytest.raises(ObjectMissingError):
+            objects.get("evidence/a")
+        with pytest.raises(ObjectMissingError):
+            objects.head(INBOX, KEY, None)
+
+    @pytest.mark.parametrize(
+        ("status", "code"),
+        [(403, "AccessDenied"), (400, "400"), (400, "ExpiredToken"), (503, "SlowDown"), (500, "")],
+    )
+    def test_whatever_else_is_no_proof(self, status: int, code: str) -> None:
+        objects = self.objects(status, code)
+        with pytest.raises(ClientError):
+            objects.get("evidence/a")
+        with pytest.raises((ClientError, DeniedError)):
+            objects.head(INBOX, KEY, None)
+        with pytest.raises(SourceError) as told:
+            objects.read_range(Source(INBOX, KEY, "v1", 10), 0, 5)
+        assert told.value.code != SOURCE_MISSING

@@ -25,7 +25,6 @@ from jobferry_cli.output import note, put_json, put_text
 
 EMULATOR = "emulator"
 SIMULATOR = "simulator"
-STAGE = "local"
 
 
 @click.group()
@@ -129,7 +128,7 @@ def start_local(
             simulator = _start_simulators(folder, simulator_port, simulator_latency, started)
         state = LocalState(endpoint, simulator, scratch, started)
         _say("deploying the template")
-        deployment.deploy(root, folder, STACK, STAGE, state.environment())
+        deployment.deploy(root, folder, STACK, state.environment())
         state.save(folder)
         if simulator is not None:
             from jobferry_cli.local import samples

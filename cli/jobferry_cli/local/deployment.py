@@ -57,11 +57,18 @@ def build(root: Path, folder: Path) -> None:
     _compile(folder / "build", log)
 
 
+LOCAL_PARAMETERS = {"AllowLoopbackHttp": "true", "FullCloudWatch": "false"}
+"""How the template knows that it is deployed onto the emulator."""
+
+
 def deploy(
-    root: Path, folder: Path, stack: str, stage: str, environment: Mapping[str, str]
+    root: Path,
+    folder: Path,
+    stack: str,
+    environment: Mapping[str, str],
+    parameters: Mapping[str, str] = LOCAL_PARAMETERS,
 ) -> None:
-    """Deploy what was built; the template knows that it is local by parameters alone."""
-    parameters = {**machine_parameters(), "Stage": stage, "AllowLoopbackHttp": "true"}
+    """Deploy what was built, with these parameters besides those of the machine."""
     _sam(
         root,
         folder / "deploy.log",
@@ -71,7 +78,7 @@ def deploy(
         str(folder / "build" / TEMPLATE),
         "--stack-name",
         stack,
-        *_overrides(parameters),
+        *_overrides({**machine_parameters(), **parameters}),
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from botocore.exceptions import BotoCoreError, ClientError
 
 from jobferry.ledger.runs import Source
+from jobferry.reopened import ReopenedStream, read_fully
 from jobferry.troubles import SOURCE_MISSING, SOURCE_UNAVAILABLE, SOURCE_UNREADABLE
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ PART_BYTES = 8 * 1024 * 1024
 
 
 class ObjectMissingError(Exception):
-    """There is no such object or version, or we may not know of it."""
+    """There is no such object or version."""
 
 
 class SourceError(Exception):
@@ -126,16 +127,27 @@ class Objects:
         """
         if length == 0:
             return b""
-        with self._open(source, f"bytes={offset}-{offset + length - 1}", offset) as body:
-            return body.read(length)
+        with self._reading(source, offset, offset + length - 1) as body:
+            return read_fully(body, length)
 
     def stream(self, source: Source, offset: int = 0) -> BinaryIO:
         """A pinned version from `offset` on, to be read in blocks.
 
+        What breaks off is opened again where it broke: S3 closes a connection now and then, and a
+        file is read for up to a quarter of an hour with pauses.
+
         Raises:
-            SourceError: it is gone, or may not be read.
+            SourceError: it is gone, or may not be read; also while it is read.
         """
-        return self._open(source, f"bytes={offset}-" if offset else None, offset)
+        return self._reading(source, offset, None)
+
+    def _reading(self, source: Source, offset: int, last: int | None) -> BinaryIO:
+        def opened(at: int) -> BinaryIO:
+            end = "" if last is None else last
+            wanted = f"bytes={at}-{end}" if at or last is not None else None
+            return self._open(source, wanted, at)
+
+        return cast("BinaryIO", ReopenedStream(opened, offset))
 
     def _open(self, source: Source, wanted: str | None, offset: int) -> BinaryIO:
         request: Any = {
@@ -172,12 +184,12 @@ class Objects:
         """An object of the archive.
 
         Raises:
-            ObjectMissingError
+            ObjectMissingError: S3 says that it is not there; that it may not be read is no proof.
         """
         try:
             return self._client().get_object(Bucket=self.archive_bucket, Key=key)["Body"].read()
         except ClientError as error:
-            if _status(error) in (403, 404):
+            if _status(error) == 404:
                 raise ObjectMissingError(key) from None
             raise
 

@@ -29,6 +29,8 @@ class Settings:
     retention_days: int
     reach: Reach
     run_state_machine_arn: str | None = None
+    stack: str = "jobferry"
+    """The stack's name: a dimension of its metrics."""
     memory_gb: float = 0.5
     """Of the function, which decides where a wait is cheaper."""
     max_file_bytes: int = MAX_FILE_BYTES
@@ -52,6 +54,7 @@ def from_env(environ: Mapping[str, str] = os.environ) -> Settings:
             environ["ALLOW_LOOPBACK_HTTP"] == "true", networks_of(environ.get("VENDOR_CIDRS", ""))
         ),
         run_state_machine_arn=environ.get("RUN_STATE_MACHINE_ARN"),
+        stack=environ.get("STACK_NAME", "jobferry"),
         memory_gb=int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")) / 1024,
         # Only the functions that open and plan runs are told them.
         max_file_bytes=int(environ.get("MAX_FILE_BYTES", MAX_FILE_BYTES)),

@@ -16,7 +16,7 @@ from botocore.config import Config as BotoConfig
 from jobferry.connections import Connections, secrets_manager
 from jobferry.ledger import Ledger
 from jobferry.objects import Objects
-from jobferry.observability import emit_metrics, log, warn
+from jobferry.observability import log, metrics_of, warn
 from jobferry.settings import Settings, from_env
 from jobferry.steps.deps import Deps
 
@@ -61,7 +61,7 @@ def build_deps(settings: Settings | None = None, session: boto3.Session | None =
         ),
         log=log,
         warn=warn,
-        emit=emit_metrics,
+        emit=metrics_of(settings.stack),
     )
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobferry.csvfile.planner import (
+    MOST_SPANS,
     Boundary,
     ChunkLimits,
     ChunkSpec,
@@ -226,6 +227,22 @@ def test_chunks_end_at_the_record_limit() -> None:
     chunks = chunks_of(planned(data, mapping, dialect))
     assert [(chunk.number, chunk.rows) for chunk in chunks] == [(0, 100), (1, 100), (2, 50)]
     assert chunks[0].end_offset == chunks[1].spans[0].offset
+
+
+@pytest.mark.parametrize("every", [2, 3])
+def test_a_chunk_has_a_bounded_number_of_spans(every: int) -> None:
+    """Each rejected row between good ones begins another span; items of the table are bounded."""
+    rows = ["x,1" if n % every else ",1" for n in range(1, 12_001)]
+    data = "\n".join(["A,B", *rows, ""]).encode()
+    dialect, _ = read(data)
+    mapping = mapping_for(dialect, columns=COLUMNS)
+    most = ChunkLimits(max_records=100_000, max_bytes=10**9, max_rows_spanned=10**9)
+    chunks = chunks_of(planned(data, mapping, dialect, limits=most))
+
+    good = [n for n in range(1, 12_001) if n % every]
+    assert [row for chunk in chunks for row in rows_of(chunk)] == good
+    assert len(chunks) > 1
+    assert {len(chunk.spans) for chunk in chunks[:-1]} == {MOST_SPANS}
 
 
 def test_chunks_are_filled_by_true_weight_and_not_by_the_estimate() -> None:

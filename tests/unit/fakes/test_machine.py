@@ -53,6 +53,9 @@ class Host:
     def failed(self, _name: str) -> None:
         """The next try is told by `asked`."""
 
+    def jitter(self, longest: float) -> float:
+        return longest
+
     def child_failed(self, _name: str) -> None:
         self.children_failed += 1
 
@@ -64,7 +67,7 @@ PASSED_ON = {"Type": "Task", "QueryLanguage": "JSONata", "Output": "{% $states.r
 def task(**body: Any) -> dict[str, Any]:
     return {
         **PASSED_ON,
-        "Resource": "arn:aws:states:::lambda:invoke",
+        "Resource": "arn:${Partition}:states:::lambda:invoke",
         "Arguments": {"FunctionName": "${WorkFunctionArn}", "Payload": "{% $states.input %}"},
         "End": True,
         **body,
@@ -111,9 +114,10 @@ def test_what_is_read_directly_is_what_the_language_says(text: str, state: str |
         "input": {**inner, "state": state, "settle": [[1], [2]], "outcomes": {"failed": 1}},
         "result": {"Payload": {"state": state}},
         "context": {
-            "Execution": {"Id": "arn", "StartTime": "now"},
+            "Execution": {"Id": "arn", "StartTime": "now", "Input": {"profile": "p"}},
             "Map": {"Item": {"Value": [1, 2]}},
         },
+        "errorOutput": {"Error": "SomeError"},
     }
     assert expression(text)(states) == evaluated(text)(states)
 
@@ -129,7 +133,7 @@ def test_an_expression_that_gives_nothing_fails(text: str) -> None:
     [
         {"Type": "Activity"},
         task(HeartbeatSeconds=3),
-        task(Resource="arn:aws:states:::sqs:sendMessage"),
+        task(Resource="arn:${Partition}:states:::sqs:deleteMessage"),
         task(Retry=[{**RETRY, "Longer": 1}]),
         task(QueryLanguage="JSONPath"),
         {"Type": "Wait", "QueryLanguage": "JSONata", "End": True},

@@ -10,6 +10,7 @@ import pytest
 from jobferry.ledger import Ledger
 from jobferry.ledger.runs import (
     CHUNKS_PER_PAGE,
+    PAGE_BYTES,
     Figures,
     Halt,
     Pause,
@@ -178,6 +179,23 @@ class TestPlan:
         assert ledger.runs.planned_chunks(RUN, 95, 110) == chunks[94:204]
         assert ledger.runs.planned_chunks(RUN, 250, 100) == chunks[249:]
         assert ledger.runs.planned_chunks(RUN, 900, 1) == []
+
+    def test_a_page_of_long_chunks_is_kept_in_several_items(
+        self, ledger: Ledger, table: Table
+    ) -> None:
+        """Chunks of a thousand rows of which many are rejected lie in a thousand spans."""
+        spans = tuple(Span(10**9 + 40 * i, 30, 10**6 + 2 * i, 1) for i in range(1_000))
+        chunks = [PlannedChunk(n, spans) for n in range(1, 24)]
+        ledger.runs.put_page(a_run(), chunks[:7])
+        ledger.runs.put_page(a_run(), chunks)
+        ledger.runs.put_page(a_run(), chunks[:9])
+
+        pages = list(table.query(f"RUN#{RUN}", prefix="PLAN#"))
+        assert len(pages) > 2
+        assert max(len(page["chunks"]) for page in pages) <= PAGE_BYTES + 2 * len(pages)
+        assert ledger.runs.planned_chunks(RUN, 1, 100) == chunks
+        for first in (1, 5, 6, 14, 23):
+            assert ledger.runs.planned_chunks(RUN, first, 1) == [chunks[first - 1]]
 
     def test_a_page_written_again_is_the_same_page(self, ledger: Ledger, table: Table) -> None:
         ledger.runs.put_page(a_run(), [planned(1)])

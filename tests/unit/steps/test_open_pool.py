@@ -131,7 +131,7 @@ def test_a_run_whose_first_job_fails_is_paused_and_says_how_it_goes_on() -> None
             "often with Badr1: Name: is taken. Of the file's 1,000 rows no others were sent: "
             "`jobferry resume` sends them all the same, `jobferry abort` ends the run."
         )
-        assert [m for m in world.metrics if "BreakersTripped" in m] == [{"BreakersTripped": 1}]
+        assert [m for m in world.metrics if "RunsPaused" in m] == [{"RunsPaused": 1}]
         assert world.ledger.limits.get(run.connection).in_flight == 0
 
 

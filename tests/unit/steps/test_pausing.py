@@ -237,7 +237,7 @@ class TestBreaker:
         assert 4 <= run.outcomes[FAILED] <= 12
         assert len(world.account.carried_out) == run.outcomes[FAILED]
         assert world.ledger.limits.get(CONNECTION).in_flight == 0
-        assert [m for m in world.metrics if "BreakersTripped" in m] == [{"BreakersTripped": 1}]
+        assert [m for m in world.metrics if "RunsPaused" in m] == [{"RunsPaused": 1}]
         (line,) = [line for line in world.log if line.message == "run paused"]
         assert dict(line.keys) == {
             "run_id": run.run_id,

@@ -73,7 +73,7 @@ def test_a_policy_of_stopping_pauses_the_run() -> None:
         assert run.pause is not None
         assert run.pause.code == "policy"
         assert "DatabaseConflict" in run.pause.reason
-        assert [m for m in world.metrics if "BreakersTripped" in m] == [{"BreakersTripped": 1}]
+        assert [m for m in world.metrics if "RunsPaused" in m] == [{"RunsPaused": 1}]
         assert world.outcomes(run.run_id)[3].status is BAD
         assert len(world.account.submissions) < 5
 

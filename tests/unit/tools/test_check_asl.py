@@ -14,12 +14,25 @@ from tools.check_asl import CHECKS, UnreadableError, main, read_machine
 
 RETRY = [
     {
+        "ErrorEquals": ["RunGoneError", "LanesStuckError"],
+        "IntervalSeconds": 1,
+        "MaxAttempts": 0,
+        "BackoffRate": 2.0,
+    },
+    {
+        "ErrorEquals": ["Lambda.TooManyRequestsException"],
+        "IntervalSeconds": 2,
+        "MaxAttempts": 1000,
+        "BackoffRate": 1.5,
+        "JitterStrategy": "FULL",
+    },
+    {
         "ErrorEquals": ["States.ALL"],
         "IntervalSeconds": 2,
-        "MaxAttempts": 6,
+        "MaxAttempts": 8,
         "BackoffRate": 2.0,
         "JitterStrategy": "FULL",
-    }
+    },
 ]
 
 TEMPLATE = """\
@@ -29,6 +42,7 @@ Resources:
     Properties:
       DefinitionUri: statemachines/run.asl.json
       DefinitionSubstitutions:
+        Partition: !Ref AWS::Partition
         OpenRunFunctionArn: !GetAtt OpenRunFunction.Arn
         SubmitJobsFunctionArn: !GetAtt SubmitJobsFunction.Arn
 """
@@ -38,7 +52,7 @@ def task(name: str, **fields: Any) -> dict[str, Any]:
     return {
         "Type": "Task",
         "QueryLanguage": "JSONata",
-        "Resource": "arn:aws:states:::lambda:invoke",
+        "Resource": "arn:${Partition}:states:::lambda:invoke",
         "Arguments": {
             "FunctionName": f"${{{name}FunctionArn}}",
             "Payload": {"run_id": "{% $states.input.run_id %}"},
@@ -156,9 +170,12 @@ def test_good_definition_has_no_problems() -> None:
         (OPEN, "Output", "run {% 1 %}", "OpenRun: Output has {% or %} inside a text"),
         (OPEN, "Output", "{% run_id %}", "OpenRun: Output refers to run_id without $states"),
         (OPEN, "Output", "{% $count([run_id]) %}", "OpenRun: Output refers to run_id without"),
-        (f"{OPEN}/Retry/0", "ErrorEquals", ["MyError"], "OpenRun: Retry must have ErrorEquals"),
+        (f"{OPEN}/Retry/0", "ErrorEquals", ["MyError"], "OpenRun: Retry must have ErrorEquals Run"),
+        (f"{OPEN}/Retry/1", "ErrorEquals", ["MyError"], "OpenRun: Retry must have ErrorEquals Lam"),
+        (f"{OPEN}/Retry/2", "ErrorEquals", ["MyError"], "OpenRun: Retry must have ErrorEquals Sta"),
+        (f"{OPEN}/Retry/0", "MaxAttempts", 1, "OpenRun: Retry must not repeat RunGoneError"),
         (f"{OPEN}/Retry/0", "Comment", "again", "OpenRun: Retry should not have Comment"),
-        (OPEN, "Retry", RETRY * 2, "OpenRun: Retry has 2 rules instead of one"),
+        (OPEN, "Retry", RETRY * 2, "OpenRun: Retry has 6 rules instead of 3"),
         (f"{OPEN}/Arguments", "api_key", "x", "OpenRun: api_key looks like a secret in a payload"),
         (
             f"{OPEN}/Arguments",
@@ -204,7 +221,7 @@ def test_retry_that_differs_from_the_others_is_named() -> None:
 
 def test_only_opening_a_run_is_tried_for_longer_than_the_others() -> None:
     body = definition()
-    body["States"]["OpenRun"]["Retry"][0]["MaxAttempts"] = 99
+    body["States"]["OpenRun"]["Retry"][2]["MaxAttempts"] = 99
 
     assert problems(body) == []
 

@@ -464,6 +464,11 @@ class _Cutter:
         return closed
 
 
+MOST_SPANS = 1_000
+"""Spans of one chunk, some 40 KB as they are kept: an item of the table holds 400 KB, a transaction
+of fifty chunks 4 MB. Where every second row is rejected, a chunk holds no more rows than that."""
+
+
 class _OpenChunk:
     """The chunk that rows are being added to."""
 
@@ -478,6 +483,8 @@ class _OpenChunk:
 
     def take(self, row: RawRow) -> bool:
         """Add a good row if it fits. The first always does: it was judged by itself."""
+        if self._is_in_too_many_parts(row.number):
+            return False
         most = self._scale.at_most(1, row.length)
         end = row.offset + row.length
         limit = self._scale.max_bytes
@@ -503,6 +510,8 @@ class _OpenChunk:
 
     def take_many(self, block: RowBlock, place: int, count: int) -> bool:
         """Add good rows of a block if all of them surely fit."""
+        if self._is_in_too_many_parts(block.first + place):
+            return False
         start, end = block.starts[place], block.ends[place + count - 1]
         most = self._scale.at_most(count, end - start)
         if self._weighed + self._estimated + most > self._scale.max_bytes:
@@ -512,8 +521,15 @@ class _OpenChunk:
         self._extend(block.first + place, start, end, count)
         return True
 
+    def _is_in_too_many_parts(self, number: int) -> bool:
+        """Whether a row would begin a span more than a chunk may have."""
+        return self._begins_a_span(number) and self.rows > 0 and len(self._spans) >= MOST_SPANS - 1
+
+    def _begins_a_span(self, number: int) -> bool:
+        return number != self._last_row + 1 or not self.rows
+
     def _extend(self, number: int, start: int, end: int, count: int = 1) -> None:
-        if number != self._last_row + 1 or not self.rows:
+        if self._begins_a_span(number):
             self._end_span()
             self._first_row = number
             self._offset = start

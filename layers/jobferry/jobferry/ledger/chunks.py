@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from jobferry.ledger import keys
-from jobferry.ledger.runs import PlannedChunk, Run
+from jobferry.ledger.runs import PlannedChunk, Run, RunGoneError
 from jobferry.ledger.table import (
     TRANSACTION_ITEMS,
     ConditionFailedError,
@@ -542,7 +542,7 @@ class Chunks:
             nothing was counted.
 
         Raises:
-            LookupError: the run is gone.
+            RunGoneError
         """
         settled: list[int] = []
         for start in range(0, len(tallies), SETTLE_BATCH):
@@ -554,7 +554,7 @@ class Chunks:
                     self._table.transact([*moves, _added_to_run(run_id, added)])
                 except ConditionFailedError as error:
                     if error.failed == (len(batch),):
-                        raise LookupError(f"there is no run {run_id}") from None
+                        raise RunGoneError(f"there is no run {run_id}") from None
                     batch = [t for i, t in enumerate(batch) if i not in error.failed]
                 else:
                     settled += [tally.chunk.number for tally in batch]
@@ -582,7 +582,7 @@ class Chunks:
             happened.
 
         Raises:
-            LookupError: the run is gone.
+            RunGoneError
         """
         first = run.plan.chunks + 1 + pool.made
         numbers = range(first, first + len(parts))
@@ -608,7 +608,7 @@ class Chunks:
             self._table.transact(writes)
         except ConditionFailedError as error:
             if added and error.failed == (len(writes) - 1,):
-                raise LookupError(f"there is no run {run.run_id}") from None
+                raise RunGoneError(f"there is no run {run.run_id}") from None
             return False
         self.forget(run.connection, [tally.chunk for tally in tallies])
         return True

@@ -29,8 +29,17 @@ _TRIES = 5
 """Lanes that warn at the same moment meet; each try lets one of them pass."""
 
 CHUNKS_PER_PAGE = 100
+
+PAGE_BYTES = 200 * 1024
+"""Of the chunks in one item of the plan. DynamoDB takes 400 KB an item; chunks of which many rows
+are rejected are long."""
+
 """Chunks whose spans share one item: 4 KB as a rule, and at worst (every other row bad) some
 260 KB of the 400 KB that an item may have."""
+
+
+class RunGoneError(LookupError):
+    """There is no such run, or there is no more. The state machine repeats no step for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +348,7 @@ class Runs:
     def must_get(self, run_id: str) -> Run:
         run = self.get(run_id)
         if run is None:
-            raise LookupError(f"there is no run {run_id}")
+            raise RunGoneError(f"there is no run {run_id}")
         return run
 
     def newest(
@@ -414,35 +423,36 @@ class Runs:
         )
 
     def put_page(self, run: Run, chunks: Sequence[PlannedChunk]) -> None:
-        """Store a page of the plan, whole or as far as it is cut.
+        """Store a page of the plan, whole or as far as it is cut, in items that the table takes.
 
         chunks  from the first chunk of the page on
 
-        A page that holds more already stays as it is: every planner cuts the same chunks, and one
+        An item that holds more already stays as it is: every planner cuts the same chunks, and one
         that is behind must not take back what another has noted as planned.
         """
-        last = chunks[-1].number
-        page = {
-            "pk": keys.run(run.run_id),
-            "sk": keys.page(page_start(chunks[0].number)),
-            "chunks": encode_chunks(chunks),
-            "last": last,
-            "expires_at": run.expires_at,
-        }
-        as_much = Put(
-            page,
-            condition="attribute_not_exists(pk) OR #last <= :last",
-            names={"#last": "last"},
-            values={":last": last},
-        )
-        with suppress(ConditionFailedError):
-            self._table.write(as_much)
+        for part in parts_of_page(chunks):
+            last = part[-1].number
+            page = {
+                "pk": keys.run(run.run_id),
+                "sk": keys.page(part[0].number),
+                "chunks": encode_chunks(part),
+                "last": last,
+                "expires_at": run.expires_at,
+            }
+            as_much = Put(
+                page,
+                condition="attribute_not_exists(pk) OR #last <= :last",
+                names={"#last": "last"},
+                values={":last": last},
+            )
+            with suppress(ConditionFailedError):
+                self._table.write(as_much)
 
     def planned_chunks(self, run_id: str, first: int, count: int) -> list[PlannedChunk]:
         """Up to `count` chunks from number `first` on, as planned."""
         last = first + count - 1
         pages = self._table.query(
-            keys.run(run_id), since=keys.page(page_start(first)), until=keys.page(page_start(last))
+            keys.run(run_id), since=keys.page(page_start(first)), until=keys.page(last)
         )
         return [
             chunk
@@ -868,6 +878,21 @@ def _trouble(item: Mapping[str, Any]) -> Trouble:
 def page_start(number: int) -> int:
     """The first chunk of the page that holds chunk `number`."""
     return number - (number - 1) % CHUNKS_PER_PAGE
+
+
+def parts_of_page(chunks: Sequence[PlannedChunk]) -> Iterator[Sequence[PlannedChunk]]:
+    """A page cut into items of at most `PAGE_BYTES`, always at the same chunks.
+
+    chunks  from the first chunk of the page on
+    """
+    start, size = 0, 0
+    for at, chunk in enumerate(chunks):
+        weight = len(encode_chunks([chunk]))
+        if at > start and size + weight > PAGE_BYTES:
+            yield chunks[start:at]
+            start, size = at, 0
+        size += weight
+    yield chunks[start:]
 
 
 def encode_chunks(chunks: Sequence[PlannedChunk]) -> str:

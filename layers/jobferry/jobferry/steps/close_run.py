@@ -18,6 +18,7 @@ from jobferry.ledger.runs import Halt, Run
 from jobferry.model import Outcome, OutcomeStatus, RunStatus
 from jobferry.objects import SourceError
 from jobferry.results import BOM, ResultFiles, partial_key, result_key
+from jobferry.steps.control_jobs import ABORTED
 from jobferry.steps.course import Course
 from jobferry.steps.deps import Deps
 from jobferry.steps.elsewhere import is_elsewhere, pause_elsewhere
@@ -134,7 +135,7 @@ def _write_files(
     for raw, outcome in _rows_with_outcomes(run, dialect, deps, at, row, source_rows):
         if outcome is None:
             deps.warn("row without outcome", run_id=run_id, row=raw.number)
-            return {"run_id": run_id, "state": UNBALANCED}
+            return _unbalanced(run_id, deps)
         files.add(raw.cells, outcome)
         tally.add(outcome, dialect.header, raw.cells)
         harmed = harmed or (run.halt is not None and _is_harmed(outcome, run.halt))
@@ -159,11 +160,20 @@ def _write_files(
             counted={s.value: n for s, n in run.outcomes.items()},
             written={s.value: n for s, n in counts.items()},
         )
-        return {"run_id": run_id, "state": UNBALANCED}
+        return _unbalanced(run_id, deps)
     if run.close:
         # Uploads can be completed once: whoever comes after a crash from here on begins anew.
         deps.ledger.runs.save_close(run_id, None)
     return _finish(run, tally, files.finish(), counts, deps, harmed=harmed)
+
+
+def _unbalanced(run_id: str, deps: Deps) -> dict[str, Any]:
+    deps.emit(RunsUnbalanced=1)
+    return {"run_id": run_id, "state": UNBALANCED}
+
+
+def _by_a_person(run: Run) -> bool:
+    return run.halt is not None and run.halt.code == ABORTED
 
 
 def _is_harmed(outcome: Outcome, halt: Halt) -> bool:
@@ -304,6 +314,8 @@ def _finish(
         deps.emit(
             RunsClosed=1,
             RunsUnusable=int(status is RunStatus.FAILED),
+            # Whoever aborted a run knows of it.
+            RunsAborted=int(status is RunStatus.ABORTED and not _by_a_person(run)),
             RunSeconds=now - run.started_at,
             **{f"Rows{s.value.title()}": n for s, n in outcomes.items()},
         )

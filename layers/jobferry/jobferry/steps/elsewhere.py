@@ -29,4 +29,4 @@ def pause_elsewhere(run: Run, connection: Connection, deps: Deps) -> None:
     )
     if deps.ledger.runs.pause(run.run_id, Pause(CONNECTION_CHANGED, reason, deps.now())):
         deps.warn("run paused", run_id=run.run_id, code=CONNECTION_CHANGED)
-        deps.emit(BreakersTripped=1)
+        deps.emit(RunsPaused=1)

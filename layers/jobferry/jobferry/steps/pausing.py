@@ -35,7 +35,8 @@ def rest(run: Run, pool: Pool, deps: Deps) -> bool:
             deps.ledger.chunks.offer_rest(run)
         return False
     if run.pause is None and trial_over:
-        deps.ledger.runs.pause(run.run_id, _verdict_asked(run, deps.now()))
+        if deps.ledger.runs.pause(run.run_id, _verdict_asked(run, deps.now())):
+            deps.emit(RunsPaused=1)
     elif run.pause is None:
         return False
     if not deps.ledger.runs.rest(run.run_id):

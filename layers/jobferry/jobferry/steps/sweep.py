@@ -94,6 +94,8 @@ def sweep(
     except Exception as error:  # noqa: BLE001 - told at the end, like the others
         deps.warn("sweep passed over the inbox", error=type(error).__name__)
         troubles.append(error)
+    if restarted or opened:
+        deps.emit(CarriedOn=restarted + opened)
     deps.log("swept", open_runs=open_runs, restarted=restarted, opened=opened)
     if troubles:
         raise troubles[0]

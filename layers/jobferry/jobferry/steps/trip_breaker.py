@@ -50,7 +50,7 @@ def pause_run(run_id: str, code: str, reason: str, deps: Deps, **what: str | int
     """
     if deps.ledger.runs.pause(run_id, Pause(code, reason[:REASON_CHARACTERS], deps.now())):
         deps.warn("run paused", run_id=run_id, code=code, **what)
-        deps.emit(BreakersTripped=1)
+        deps.emit(RunsPaused=1)
 
 
 def _example(code: str, outcomes: Iterable[Outcome]) -> str:

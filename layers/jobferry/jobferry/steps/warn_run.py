@@ -48,3 +48,4 @@ def pause_trial(run: Run, text: str, deps: Deps) -> None:
     pause = Pause(VENDOR_WARNING, f"The trial is paused. {text}", deps.now())
     if deps.ledger.runs.pause(run.run_id, pause):
         deps.log("run paused", run_id=run.run_id, code=VENDOR_WARNING)
+        deps.emit(RunsPaused=1)
