@@ -4,21 +4,38 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DEMO := build/demo
+TOOLS := $(VENV)/tools
+PIP := -m pip install --quiet --disable-pip-version-check
+# A lock holds every package, so pip has nothing to find out, and takes no file without its hash.
+LOCKED := --no-deps --require-hashes
+COMPILE := $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --custom-compile-command "make lock"
 VENDOR ?= zendesk_support
 N ?= 10000
+# What `make build` and `make deploy` take; CONTAINER=1 builds in a container, for a runtime that is not here.
+STACK := jobferry
+RUNTIME := python3.13
+ARCHITECTURE := arm64
+REGION :=
+PARAMS :=
+CONTAINER :=
+BUILT_FOR = --runtime $(RUNTIME) --architecture $(ARCHITECTURE)
+OVERRIDES = --parameter-overrides Runtime=$(RUNTIME) Architecture=$(ARCHITECTURE)
+# `sam build` looks for the runtime's interpreter on PATH; that of the environment is one.
+BUILD_PATH = $(CURDIR)/$(BIN):$$PATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit faults telling e2e chaos fuzz mutants bench bench-quick lock deploy validate clean
+.PHONY: help setup demo test lint types unit thorough coverage faults telling e2e chaos fuzz mutants bench bench-quick lock sbom build deploy validate clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 setup: $(STAMP) ## the environment in .venv, with the command jobferry
 
 $(STAMP): requirements/lock.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/lock.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python $(PIP) $(LOCKED) -r requirements/lock.txt
+	$(BIN)/python $(PIP) --no-deps --no-build-isolation -e .
 	touch $@
 
 demo: setup ## a sample CSV through the whole system, on this machine
@@ -26,16 +43,29 @@ demo: setup ## a sample CSV through the whole system, on this machine
 
 test: lint types unit telling faults e2e ## everything that needs no cloud
 
-lint: setup ## style, template, state machine
+lint: setup $(TOOLS)/.ready ## style, template (cfn-lint, checkov), state machine
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/check_asl.py statemachines/run.asl.json --template template.yaml
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
+	$(BIN)/python tools/lint_template.py --checkov $(TOOLS)/bin/checkov
+
+# What does not go with the SAM CLI, or is seldom needed, has an environment of its own.
+$(TOOLS)/.ready: requirements/tools.txt | setup
+	$(BIN)/python -m venv --clear $(TOOLS)
+	$(TOOLS)/bin/python $(PIP) $(LOCKED) -r requirements/tools.txt
+	touch $@
 
 types: setup ## mypy, strict
 	$(BIN)/mypy
 
-unit: setup ## all tests but those on the emulator, with coverage
+unit: setup ## all tests but those on the emulator and stories of faults; of long proofs a part
+	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/chaos -n 2
+
+thorough: setup ## the same, with long proofs as a whole
+	THOROUGH=1 $(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/chaos -n 2
+
+coverage: setup ## the same as unit, and what of the layer they reach: nine tenths at the least
 	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/chaos -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 e2e: setup ## the deployed stack on the emulator, IAM enforced
@@ -62,17 +92,27 @@ bench: setup ## every benchmark against its bound; results in build/bench.json
 bench-quick: setup ## the same in small sizes; a few minutes
 	$(BIN)/python benchmarks/report.py --quick
 
-lock: setup ## pin what pyproject.toml asks for
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip compile --quiet --universal --all-extras --python-version 3.11 --no-annotate \
-	  --no-header -o requirements/lock.txt pyproject.toml
+lock: $(TOOLS)/.ready ## pin what pyproject.toml asks for: every version, every file's hash
+	$(COMPILE) --all-extras -o requirements/lock.txt pyproject.toml
+	$(COMPILE) -c requirements/lock.txt -o layers/jobferry/requirements.txt requirements/layer.in
+	$(COMPILE) -c requirements/lock.txt --extra cli -o requirements/cli.txt pyproject.toml
+	$(COMPILE) -o requirements/tools.txt requirements/tools.in
 
-validate: lint
+sbom: setup ## what layer and command are made of (CycloneDX), and their licences, in build/sbom
+	$(BIN)/python tools/sbom.py
 
-deploy: setup ## to AWS, asking for stack name and region
-	$(BIN)/sam build
-	$(BIN)/python tools/compile_layer.py
-	$(BIN)/sam deploy --guided
+validate: lint ## the same as lint
+
+build: setup ## what would be deployed, and a check of it: RUNTIME, ARCHITECTURE, CONTAINER=1
+	PATH="$(BUILD_PATH)" $(BIN)/python tools/check_build.py before $(BUILT_FOR) \
+	  $(if $(CONTAINER),--container) --parameters $(PARAMS)
+	PATH="$(BUILD_PATH)" $(BIN)/sam build $(if $(CONTAINER),--use-container) $(OVERRIDES)
+	$(BIN)/python tools/check_build.py after $(BUILT_FOR)
+	PATH="$(BUILD_PATH)" $(BIN)/python tools/compile_layer.py
+
+deploy: build ## to AWS, as built: also STACK, REGION, PARAMS="AlarmEmail=…"; asks once, not with CI=1
+	$(BIN)/sam deploy --stack-name $(STACK) $(if $(REGION),--region $(REGION)) \
+	  $(if $(CI),--no-confirm-changeset) $(OVERRIDES) $(PARAMS)
 
 clean: ## what was built, not the environment
 	rm -rf build .aws-sam .jobferry

@@ -40,6 +40,7 @@ from jobferry.wiring import build_deps
 from jobferry_cli.local import deployment, processes
 from jobferry_cli.local.commands import EMULATOR, start_local, stop_local
 from jobferry_cli.local.state import HOME_VARIABLE, LocalState, state_folder
+from tests.e2e.canaries import Canaries
 
 CREDENTIALS = {"email": "agent@example.com", "token": "sim-token"}
 TICKET_COLUMNS = {
@@ -61,18 +62,25 @@ class Stack:
     session: boto3.Session
     outputs: dict[str, str]
     deps: Deps
+    canaries: Canaries = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.canaries = Canaries(self)
 
     def client(self, service: str) -> Any:
         return self.session.client(service, endpoint_url=self.state.endpoint_url)
 
-    def function(self, logical_id: str) -> dict[str, Any]:
-        """Configuration of a deployed function."""
+    def physical(self, logical_id: str) -> str:
+        """The name of a resource of the stack."""
         resource = self.client("cloudformation").describe_stack_resource(
             StackName=self.state.stack, LogicalResourceId=logical_id
         )
-        name = resource["StackResourceDetail"]["PhysicalResourceId"]
+        return str(resource["StackResourceDetail"]["PhysicalResourceId"])
+
+    def function(self, logical_id: str) -> dict[str, Any]:
+        """Configuration of a deployed function."""
         configuration: dict[str, Any] = self.client("lambda").get_function_configuration(
-            FunctionName=name
+            FunctionName=self.physical(logical_id)
         )
         return configuration
 
@@ -176,6 +184,7 @@ class Desk:
 
     def upload(self, body: bytes, name: str = "rows.csv") -> str:
         """Drop a file into the inbox; returns the id of the run that this must start."""
+        self.stack.canaries.dropped(body)
         bucket, key = self.stack.outputs["InboxBucketName"], f"inbox/{self.profile}/{name}"
         answer = self.stack.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
         return run_id_of(RunRequest(self.profile, bucket, key), answer["VersionId"])
@@ -193,6 +202,7 @@ class Desk:
         for number in count():
             run = self.stack.deps.ledger.runs.get(run_id)
             if run is not None and is_so(run):
+                self.stack.canaries.ended(run_id)
                 return run
             if time.monotonic() >= deadline:
                 break
@@ -306,6 +316,7 @@ def open_desk(
         connection = Connection(name, vendor, simulator.url)
         stack.deps.ledger.config.put_connection(connection)
         stack.deps.ledger.limits.ensure(name, max_jobs(connection, VENDORS[connection.vendor]))
+        stack.canaries.given(credentials)
         stack.client("secretsmanager").create_secret(
             Name=stack.outputs["SecretPrefix"] + name, SecretString=json.dumps(credentials)
         )
@@ -322,6 +333,14 @@ def desk(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Desk]:
     with open_desk(stack, name, vendor, credentials) as desk:
         desk.put_profile()
         yield desk
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test on the stack: no cell, secret or vendor's word is where it must not be."""
+    yield
+    if "stack" in request.fixturenames:
+        assert request.getfixturevalue("stack").canaries.found() == []
 
 
 @pytest.fixture

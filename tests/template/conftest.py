@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+
+from tools.lint_template import parse, translate
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,8 +23,6 @@ RULE = "AWS::Events::Rule"
 SCHEDULE = "AWS::Scheduler::Schedule"
 ALARM = "AWS::CloudWatch::Alarm"
 LOG_GROUP = "AWS::Logs::LogGroup"
-
-LOCAL_PATHS = ("CodeUri", "ContentUri", "DefinitionUri")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,29 +87,12 @@ def statements(template: Template, effect: str = "Allow") -> Iterator[tuple[str,
             yield from ((name, item) for item in branches(statement) if item["Effect"] == effect)
 
 
-class ManagedPolicies:
-    """Stands in for the list that SAM asks IAM for: only what tracing and logging attach."""
-
-    def load(self) -> dict[str, str]:
-        names = ("service-role/AWSLambdaBasicExecutionRole", "AWSXRayDaemonWriteAccess")
-        return {name.rpartition("/")[2]: f"arn:aws:iam::aws:policy/{name}" for name in names}
-
-
 @pytest.fixture(scope="session")
 def source() -> dict[str, Any]:
     """The template as it is written, with every intrinsic function in its long form."""
-    parsed: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
-    return parsed
+    return parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")
 def template() -> Template:
-    body = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
-    for resource in body["Resources"].values():
-        for key in LOCAL_PATHS:
-            if isinstance(resource.get("Properties", {}).get(key), str):
-                # `sam package` would have put the files there.
-                resource["Properties"][key] = "s3://packaged/artifact"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-        return Template(transform(body, {}, ManagedPolicies()))
+    return Template(translate(parse((ROOT / "template.yaml").read_text("utf-8")), "eu-west-1"))

@@ -14,8 +14,9 @@ from benchmarks.virtual.history import LANE, MACHINE, events_of
 from jobferry import pacing
 from jobferry.ledger.runs import CHUNKS_PER_PAGE, PlannedChunk, encode_chunks
 from jobferry.model import Span
+from tests.thorough import at_most
 
-JOBS = 2_000
+JOBS = at_most(2_000, 700)
 ROWS_A_JOB = 5
 
 

@@ -6,6 +6,7 @@ import os
 
 from hypothesis import HealthCheck, Phase, settings
 
+from tests.thorough import at_most
 from tests.unit.ledger.machine import LedgerMachine
 
 WALKS = int(os.environ.get("JOBFERRY_WALKS", "0"))
@@ -13,7 +14,7 @@ WALKS = int(os.environ.get("JOBFERRY_WALKS", "0"))
 
 TestLedger = LedgerMachine.TestCase
 TestLedger.settings = settings(
-    max_examples=WALKS or 90,
+    max_examples=WALKS or at_most(90, 30),
     stateful_step_count=70,
     derandomize=not WALKS,
     deadline=None,

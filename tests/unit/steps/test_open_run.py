@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -210,6 +211,15 @@ def uploaded(key: str, version: str) -> RunRequest:
     return request
 
 
+INVOCATION = SimpleNamespace(
+    function_name="OpenRun",
+    memory_limit_in_mb=512,
+    invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:OpenRun",
+    aws_request_id="0a1b",
+)
+"""What Lambda tells a function of its invocation."""
+
+
 class TestHandler:
     @pytest.fixture
     def call(self, world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
@@ -223,7 +233,7 @@ class TestHandler:
 
         def call(given: object) -> dict[str, Any]:
             event = {"execution": ONE, "started": "2026-01-01T00:00:00Z", "input": given}
-            answer: dict[str, Any] = module.handler(event, None)
+            answer: dict[str, Any] = module.handler(event, INVOCATION)
             return answer
 
         return call

@@ -18,6 +18,7 @@ from jobferry.steps.sweep import SETTLED_SECONDS
 from tests.fakes.effects import Crash, CrashOnce, Phase
 from tests.fakes.vendor import Act, Reply
 from tests.fakes.world import CONNECTION, World, things
+from tests.thorough import some_of
 
 SUCCEEDED, FAILED, SKIPPED = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.SKIPPED
 REJECTED = OutcomeStatus.REJECTED
@@ -330,7 +331,7 @@ class TestBreaker:
     def test_a_crash_anywhere_loses_neither_rows_nor_the_pause(self, phase: Phase) -> None:
         calm = CrashOnce(0, phase)
         self._carried(calm)
-        for number in range(1, len(calm.seen) + 1, 2):
+        for number in some_of(len(calm.seen), every=8, salt=phase is Phase.BEFORE):
             self._carried(CrashOnce(number, phase))
 
     @staticmethod
@@ -455,7 +456,7 @@ class TestAbort:
     def test_at_any_effect_the_sum_holds(self, script: list[Act]) -> None:
         effects = self._stopped_after(0, script)
         assert effects > 60
-        for number in range(1, effects + 1):
+        for number in some_of(effects, every=5, salt=len(script)):
             self._stopped_after(number, script)
 
     @staticmethod

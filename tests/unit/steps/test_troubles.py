@@ -38,6 +38,7 @@ from jobferry.vendors.base import (
 )
 from tests.fakes.vendor import VENDOR, Act, FakeClient
 from tests.fakes.world import CONNECTION, ExecutionFailedError, World, things
+from tests.thorough import THOROUGH
 
 DAY = 24 * 3_600.0
 SWEEP = 300.0
@@ -268,7 +269,7 @@ class TestForEver:
         assert set(world.account.carried_out.values()) == {1}
         assert world.problems(run.run_id) == []
 
-    @pytest.mark.parametrize("answers", [100, 300])
+    @pytest.mark.parametrize("answers", [100, 300] if THOROUGH else [60])
     def test_submissions_that_fail_while_reads_work_fail_no_row(
         self, monkeypatch: pytest.MonkeyPatch, answers: int
     ) -> None:
