@@ -25,6 +25,7 @@ def connection_document(found: Connection) -> dict[str, Any]:
         "max_jobs": found.max_jobs,
         "requests_per_minute": found.requests_per_minute,
         "share": found.share,
+        "by": found.by,
     }
 
 
@@ -60,6 +61,8 @@ def connection_lines(stack: Stack, found: Connection, vendor: Vendor) -> list[st
         f", of which Jobferry may use {found.share:.0%}{_rate_learned(requests)}; "
         f"{_last_minute(requests, now)} in the last minute",
     ]
+    if found.by is not None:
+        lines.append(f"Put       by {found.by}")
     if limits.blocked_until > now:
         lines.append(
             f"Waiting   until {timestamp(limits.blocked_until)}: the vendor has asked for no "

@@ -133,6 +133,7 @@ def put(
         max_jobs=max_jobs,
         requests_per_minute=requests_per_minute,
         share=share,
+        by=stack.caller.name,
     )
     keep_address(stack, made)
     # The secret first: a connection that is listed has its credentials.

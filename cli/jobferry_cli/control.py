@@ -60,10 +60,11 @@ def abort(app: App, run_id: str, reason: str, no_cleanup: bool, force: bool) -> 
     if run.closed_at is None:
         why = reason[:REASON_CHARACTERS]
         if force:
-            force_run(run, why, deps, go_on)
+            force_run(run, why, deps, go_on, by=app.stack.caller.name)
             note("Rows under way become unknown; what they did at the vendor, `resolve` asks.")
         else:
-            abort_run(run, why, deps, cleanup=not no_cleanup)
+            by = app.stack.caller.name
+            abort_run(run, why, deps, cleanup=not no_cleanup, by=by)
             _note_cleanup(app, run, cleanup=not no_cleanup)
         run = carry_on(run_id, deps, go_on)
     document = run_document(run, deps)
@@ -97,7 +98,7 @@ def resume(app: App, run_id: str, wait: bool) -> ExitCode:
         )
     if run.pause is None:
         note(f"Run {run_id} is not paused.")
-    resume_run(run, app.stack.deps, app.stack.executions.go_on)
+    resume_run(run, app.stack.deps, app.stack.executions.go_on, by=app.stack.caller.name)
     return put_started(app, {"run_id": run_id}, wait=wait)
 
 
@@ -109,7 +110,7 @@ def resume(app: App, run_id: str, wait: bool) -> ExitCode:
 def priority(app: App, run_id: str, level: str) -> None:
     """Change the priority of a run: lowest, low, medium, high, highest, immediate."""
     run = found_run(app, run_id)
-    if not change_priority(run, level, app.stack.deps):
+    if not change_priority(run, level, app.stack.deps, by=app.stack.caller.name):
         raise CommandError(
             f"Run {run_id} is over ({run.status.value}); its priority changes nothing.",
             next_command=command("status", run_id),
@@ -187,7 +188,8 @@ def delete(app: App, run_ids: tuple[str, ...], vendor_jobs: bool, yes: bool) -> 
         _confirm(run_ids, vendor_jobs)
     for run in runs:
         with vendor_asked(run.connection):
-            deleted = delete_run(run, app.stack.deps, vendor_jobs=vendor_jobs)
+            by = app.stack.caller.name
+            deleted = delete_run(run, app.stack.deps, vendor_jobs=vendor_jobs, by=by)
         vendor = _vendor_of(app, run)
         if vendor_jobs and vendor is not None and not vendor.capabilities.delete:
             note(f"{vendor.title} keeps its records of jobs; they cannot be deleted.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import IO, Any
@@ -73,6 +74,23 @@ class CommandError(click.ClickException):
 _REFUSED = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403"}
 )
+_NEEDED = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
+"""How AWS names the right that is missing, where it does."""
+
+_RIGHT_FOR = {
+    "HeadObject": "s3:GetObject",
+    "GetObject": "s3:GetObject",
+    "PutObject": "s3:PutObject",
+    "CopyObject": "s3:PutObject",
+    "CreateMultipartUpload": "s3:PutObject",
+    "UploadPart": "s3:PutObject",
+    "CompleteMultipartUpload": "s3:PutObject",
+    "ListObjectsV2": "s3:ListBucket",
+    "ListObjectVersions": "s3:ListBucketVersions",
+    "DeleteObjects": "s3:DeleteObjectVersion",
+}
+"""The right that a call to S3 needs: its refusals often say no more than "Access Denied"."""
+
 _BAD_CREDENTIALS = frozenset(
     {
         "ExpiredToken",
@@ -100,6 +118,11 @@ def misused(error: click.ClickException, path: str) -> CommandError:
     )
     failure.exit_code = ExitCode.INPUT
     return failure
+
+
+def is_refusal(error: aws.ClientError) -> bool:
+    """Whether AWS says that the caller has no right to do this."""
+    return error.response.get("Error", {}).get("Code") in _REFUSED
 
 
 def explain(error: Exception) -> CommandError:
@@ -136,7 +159,15 @@ def _refusal(error: aws.ClientError) -> tuple[str, Command]:
     code, said = details.get("Code", ""), details.get("Message", "")
     call = f"{error.operation_name}: {said or code}"
     if code in _REFUSED:
-        return f"AWS does not allow this to you. {call}", _WHO_AM_I
+        needed = _NEEDED.search(said)
+        right = needed[1] if needed else _RIGHT_FOR.get(error.operation_name)
+        if right is None:
+            return f"AWS does not allow this to you. {call}", _WHO_AM_I
+        return (
+            f"AWS does not allow this to you: the right {right} is missing. The stack's policies "
+            f"give it to those who need it (docs/cli.md, Rights). {call}",
+            _WHO_AM_I,
+        )
     if code in _BAD_CREDENTIALS:
         return f"AWS does not accept your credentials. {call}", _WHO_AM_I
     return f"AWS refused a request ({code}). {call}", _WHO_AM_I

@@ -34,7 +34,9 @@ def found_run(app: App, run_id: str, *, started: bool = False) -> Run:
     if run is not None:
         return run
     if runs.is_deleted(run_id):
-        raise CommandError(f"Run {run_id} has been deleted.", next_command=command("runs"))
+        by = runs.deleted_by(run_id)
+        said = "" if by is None else f" by {by}"
+        raise CommandError(f"Run {run_id} has been deleted{said}.", next_command=command("runs"))
     if not started and app.stack.executions.state(run_id) is None:
         raise CommandError(f"There is no run {run_id!r}.", next_command=command("runs"))
     give_up = app.monotonic() + PATIENCE_SECONDS

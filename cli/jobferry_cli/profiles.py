@@ -145,7 +145,8 @@ def put(app: App, file: Path, strict: bool) -> None:
     if latest is not None and latest[1] == document:
         revision = latest[0]
     else:
-        revision = stack.deps.ledger.config.put_profile(name, document)
+        by = stack.caller.name
+        revision = stack.deps.ledger.config.put_profile(name, document, by=by)
     note_warnings(warnings)
     if app.as_json:
         put_json(
@@ -185,11 +186,13 @@ def list_profiles(app: App) -> None:
 def show(app: App, name: str) -> None:
     """One profile, its latest revision."""
     revision, document = known_profile(app.stack, name)
+    by = app.stack.deps.ledger.config.profile_by(name, revision)
     if app.as_json:
-        put_json(profile_document(revision, document))
+        put_json(profile_document(revision, document) | {"by": by})
         return
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-    put_text(f"# revision {revision}", *text.rstrip().split("\n"))
+    put = "" if by is None else f", put by {by}"
+    put_text(f"# revision {revision}{put}", *text.rstrip().split("\n"))
 
 
 @profile.command()

@@ -241,6 +241,7 @@ def _uploaded(
                 repeat.name,
                 priority=priority,
                 origin=run.run_id,
+                by=app.stack.caller.name,
                 once=once,
             )
             return request, Copied(run.rows)
@@ -261,6 +262,7 @@ def _uploaded(
                     repeat.name,
                     priority=priority,
                     origin=run.run_id,
+                    by=app.stack.caller.name,
                     once=once,
                     sent=sent,
                 )

@@ -55,7 +55,8 @@ def start_resolve(app: App, run: Run) -> Run:
         CommandError: the run's connection is gone.
     """
     try:
-        return ask_resolve(run, app.stack.deps, app.stack.executions.go_on)
+        stack = app.stack
+        return ask_resolve(run, stack.deps, stack.executions.go_on, by=stack.caller.name)
     except LookupError as error:
         raise CommandError(
             f"The vendor cannot be asked about run {run.run_id}: {error.args[0]}.",

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from jobferry.inbox import INBOX, is_packed, plain_suffix, suffix_of
 from jobferry.ledger.runs import Source
-from jobferry.steps.open_run import ORIGIN_OPTION, PRIORITY_OPTION, TRIAL_OPTION, RunRequest
+from jobferry.steps.open_run import (
+    BY_OPTION,
+    ORIGIN_OPTION,
+    PRIORITY_OPTION,
+    TRIAL_OPTION,
+    RunRequest,
+)
 from jobferry.vendors.credentials import secret_of
+from jobferry.who import name_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_sts import STSClient
 
 PART_BYTES = 16 * 1024 * 1024
 """Size of an uploaded part. S3 takes 10,000 of them, which makes files of up to 160 GB."""
@@ -58,6 +67,7 @@ class Inbox:
         priority: str | None = None,
         origin: str | None = None,
         trial: int | None = None,
+        by: str | None = None,
         once: bool = False,
         sent: Callable[[int], None] = lambda _: None,
     ) -> RunRequest:
@@ -70,6 +80,7 @@ class Inbox:
             name: of the file; the key ends in `.csv` where the name has no ending that is carried.
             origin: the run whose rows go again.
             trial: rows to send before the run waits for a yes.
+            by: who uploads it, as the object's metadata says then; None: nobody knows.
             once: only if nothing of this name is there.
             sent: told the number of bytes of each part that has arrived.
 
@@ -77,7 +88,7 @@ class Inbox:
             UploadedBeforeError: `once`, and somebody else was first.
         """
         target: Any = {"Bucket": self.bucket, "Key": _key(profile, name)}
-        options: Any = _options(name, priority, origin, trial)
+        options: Any = _options(name, priority, origin, trial, by)
         # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
         condition: Any = {"IfNoneMatch": "*"} if once else {}
         first = file.read(PART_BYTES)
@@ -93,7 +104,8 @@ class Inbox:
             if once and _code(error) in _NOT_THE_FIRST:
                 raise UploadedBeforeError(target["Key"]) from None
             raise
-        return RunRequest(profile, self.bucket, target["Key"], answer.get("VersionId", "null"))
+        version_id = answer.get("VersionId", "null")
+        return RunRequest(profile, self.bucket, target["Key"], version_id, by=by)
 
     def _upload_parts(
         self,
@@ -134,11 +146,13 @@ class Inbox:
         *,
         priority: str,
         origin: str,
+        by: str | None = None,
         once: bool = False,
     ) -> RunRequest:
         """Make a new upload of a version that is there, of any size, without fetching it.
 
         Args:
+            by: who does so; None: nobody knows.
             once: only if nothing of this name is there. Of more than 5 GB, which S3 copies in
                 parts, that is not seen.
 
@@ -146,8 +160,13 @@ class Inbox:
             UploadedBeforeError: `once`, and somebody else was first.
         """
         target: Any = {"Bucket": self.bucket, "Key": _key(profile, name)}
-        # Without the directive, a copy keeps the options of its source.
-        options: Any = {"MetadataDirective": "REPLACE", **_options(name, priority, origin)}
+        # Without the directives, a copy keeps the options of its source, and its tags: which takes
+        # rights that nobody needs for an upload.
+        options: Any = {
+            "MetadataDirective": "REPLACE",
+            "TaggingDirective": "REPLACE",
+            **_options(name, priority, origin, by=by),
+        }
         version: Any = {
             "Bucket": source.bucket,
             "Key": source.key,
@@ -162,7 +181,7 @@ class Inbox:
                 if _code(error) in _NOT_THE_FIRST:
                     raise UploadedBeforeError(target["Key"]) from None
                 raise
-        return self._current(profile, target["Key"])
+        return replace(self._current(profile, target["Key"]), by=by)
 
     def uploads(self, profile: str, start: str) -> dict[str, RunRequest]:
         """Uploads for a profile whose names start so, by name: their current versions."""
@@ -187,9 +206,19 @@ def _key(profile: str, name: str) -> str:
 
 
 def _options(
-    name: str, priority: str | None, origin: str | None, trial: int | None = None
+    name: str,
+    priority: str | None,
+    origin: str | None,
+    trial: int | None = None,
+    by: str | None = None,
 ) -> dict[str, Any]:
-    options = {PRIORITY_OPTION: priority, ORIGIN_OPTION: origin, TRIAL_OPTION: trial}
+    options = {
+        PRIORITY_OPTION: priority,
+        ORIGIN_OPTION: origin,
+        TRIAL_OPTION: trial,
+        # S3 takes ASCII alone for metadata, and so are ARNs, but for those of some partners.
+        BY_OPTION: by if by is not None and by.isascii() else None,
+    }
     return {
         "ContentType": _content_type(name),
         "Metadata": {name: str(value) for name, value in options.items() if value is not None},
@@ -251,6 +280,24 @@ class Secrets:
                 raise
 
 
+@dataclass
+class Caller:
+    """Whose credentials the command works with.
+
+    client  makes a client of STS; asked when the name is needed
+    """
+
+    client: Callable[[], STSClient]
+
+    @cached_property
+    def name(self) -> str | None:
+        """The caller's ARN, asked for once. None where STS does not tell: no command needs it."""
+        try:
+            return name_of(self.client().get_caller_identity().get("Arn"))
+        except (BotoCoreError, ClientError):
+            return None
+
+
 @dataclass(frozen=True, slots=True)
 class Executions:
     """Executions of the run state machine. A run's first is named by it."""
@@ -267,6 +314,8 @@ class Executions:
         }
         if request.firing is not None:
             document["scheduled_at"] = request.firing
+        if request.by is not None:
+            document["by"] = request.by
         try:
             self.client.start_execution(
                 stateMachineArn=self.state_machine_arn, name=run_id, input=json.dumps(document)

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 import click
+from botocore.exceptions import ClientError
 
 from jobferry.commands import command
 from jobferry.ledger.runs import Run
@@ -16,7 +17,7 @@ from jobferry.steps.control_jobs import waiting_jobs
 from jobferry.steps.lane import timestamp
 from jobferry.steps.show_run import run_document, run_summary
 from jobferry_cli.app import App, global_options, pass_app
-from jobferry_cli.errors import CommandError, ExitCode
+from jobferry_cli.errors import CommandError, ExitCode, explain, is_refusal
 from jobferry_cli.following import exit_code_of, follow, found_run
 from jobferry_cli.output import note, put_json, put_table, put_text
 from jobferry_cli.status_text import status_lines
@@ -95,14 +96,23 @@ def status(app: App, run_ids: tuple[str, ...]) -> None:
 
 
 def _live_document(app: App, run: Run) -> dict[str, Any]:
-    """The status document, with what jobs wait for. A vendor that is away only keeps that back."""
+    """The status document, with what jobs wait for.
+
+    A vendor that is away, or that the caller may not ask, only keeps that back.
+    """
     deps = app.stack.deps
     try:
         with vendor_asked(run.connection):
             return run_document(run, deps, waiting_jobs(run, deps))
     except CommandError as error:
-        note(f"What jobs wait for is not known. {error.message}", f"Next:  {error.next_command}")
-        return run_document(run, deps)
+        why = error
+    except ClientError as error:
+        # Whoever may only look has no right to spend a request of the connection.
+        if not is_refusal(error):
+            raise
+        why = explain(error)
+    note(f"What jobs wait for is not known. {why.message}", f"Next:  {why.next_command}")
+    return run_document(run, deps)
 
 
 @click.command()

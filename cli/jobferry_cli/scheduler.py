@@ -105,5 +105,10 @@ class Schedules:
 
 def _input_of(schedule: Schedule) -> dict[str, str]:
     """What the state machine is given (docs/triggers.md)."""
-    document = {"profile": schedule.profile, "source": schedule.source}
+    document = {
+        "profile": schedule.profile,
+        "source": schedule.source,
+        # The run says that it was started by this schedule.
+        "schedule": schedule.name,
+    }
     return {**document, "scheduled_at": SCHEDULED_TIME} if schedule.every_time else document

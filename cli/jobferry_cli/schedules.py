@@ -215,7 +215,8 @@ def run_now(app: App, name: str, wait: bool) -> ExitCode:
             next_command=other_command("aws", "s3", "cp", "FILE.csv", found.source),
         ) from None
     firing = timestamp(stack.deps.now()) if found.every_time else None
-    request = RunRequest(found.profile, bucket, key, version, firing)
+    by = stack.caller.name
+    request = RunRequest(found.profile, bucket, key, version, firing, by=by)
     run_id = run_id_of(request, version)
     if stack.deps.ledger.runs.get(run_id) is not None:
         note(f"{found.source} has not changed since the run {run_id} carried it.")

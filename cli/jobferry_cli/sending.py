@@ -49,7 +49,13 @@ def run(
     try:
         with file.open("rb") as body, shown_upload(file.stat().st_size) as sent:
             request = stack.inbox.upload(
-                body, profile_name, file.name, priority=priority, trial=trial, sent=sent
+                body,
+                profile_name,
+                file.name,
+                priority=priority,
+                trial=trial,
+                by=stack.caller.name,
+                sent=sent,
             )
     except OSError as error:
         raise CommandError(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore.config import Config as BotoConfig
 from botocore.exceptions import ClientError
 
 from jobferry.commands import Command, command, other_command
@@ -15,7 +16,7 @@ from jobferry.vendors.addresses import Reach, networks_of
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.local.state import STACK as LOCAL_STACK
 from jobferry_cli.local.state import LocalState, load_state, state_folder
-from jobferry_cli.resources import Executions, Inbox, Secrets
+from jobferry_cli.resources import Caller, Executions, Inbox, Secrets
 from jobferry_cli.scheduler import Schedules
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ STACK_VARIABLE = "JOBFERRY_STACK"
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL"
 REGION_VARIABLE = "AWS_REGION"
 """What every AWS tool but Python's SDK reads; that one knows AWS_DEFAULT_REGION only."""
+
+_SOON = BotoConfig(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
+"""For what a command can do without: a network from which STS is not reached costs seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Stack:
     secrets: Secrets
     executions: Executions
     schedules: Schedules
+    caller: Caller
 
 
 def choose_stack(
@@ -131,6 +136,7 @@ def open_stack(choice: StackChoice) -> Stack:
             role=outputs.get("ScheduleRoleArn", ""),
             queue=outputs.get("TriggerDlqArn", ""),
         ),
+        caller=Caller(lambda: session.client("sts", config=_SOON)),
     )
 
 

@@ -22,7 +22,8 @@ def vendor_reached() -> Iterator[None]:
         yield
     except GetParameterError:
         raise VendorUnavailableError(
-            "Its credentials cannot be read from Secrets Manager; put the connection again."
+            "Its credentials cannot be read from Secrets Manager; put the connection again, unless "
+            "the right secretsmanager:GetSecretValue is what is missing."
         ) from None
     except (CredentialsError, BaseUrlError, ConnectionMissingError) as error:
         raise VendorUnavailableError(str(error)) from None

@@ -126,7 +126,7 @@ def test_a_schedule_is_kept_fires_and_goes(desk: Desk) -> None:
     )["VersionId"]
     twin = _twin_due_soon(desk)
     wanted = {"bucket": bucket, "key": key, "version_id": version}
-    desk.wait(_run_of(desk, wanted))
+    assert desk.wait(_run_of(desk, wanted))["by"]["started"] == f"schedule {desk.name}"
     assert created(desk) == Counter(f"ref-{n}" for n in range(1, 7))
 
     for name in (desk.name, twin):

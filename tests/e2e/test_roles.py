@@ -1,18 +1,29 @@
 """Least privilege: every run of these tests proves that the roles are enough; here, that they
 are not more. Each function's own role is assumed and tries what the function has no business
-with."""
+with.
+
+People: each policy of the stack is attached to a user, with whose keys commands are typed. The
+emulator knows neither `dynamodb:LeadingKeys`, nor tags of a principal, nor groups of schedules;
+what hangs on those is held by `tests/template/test_people.py`.
+"""
 
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+import yaml
 from botocore.exceptions import ClientError
+from click.testing import CliRunner
 
-from tests.e2e.conftest import Stack
+from jobferry.steps.open_run import RunRequest, run_id_of
+from jobferry_cli.main import cli
+from tests.e2e.conftest import CREDENTIALS, TICKET_COLUMNS, Desk, Stack, good_tickets, ticket_csv
 
 Attempt = Callable[["Hands"], object]
 
@@ -193,4 +204,182 @@ def _session_of(stack: Stack, function: str) -> boto3.Session:
         aws_secret_access_key=answer["SecretAccessKey"],
         aws_session_token=answer["SessionToken"],
         region_name=stack.state.region,
+    )
+
+
+# People
+
+
+class Person:
+    """A user with one of the stack's policies, and a terminal with that user's keys."""
+
+    def __init__(self, stack: Stack, role: str) -> None:
+        self.stack = stack
+        self.name = f"{role}-{secrets.token_hex(3)}"
+        iam = stack.client("iam")
+        self.arn: str = iam.create_user(UserName=self.name)["User"]["Arn"]
+        iam.attach_user_policy(UserName=self.name, PolicyArn=stack.outputs[f"{role}PolicyArn"])
+        self._key = iam.create_access_key(UserName=self.name)["AccessKey"]
+
+    def __call__(self, *words: object) -> tuple[int, list[dict[str, Any]], str]:
+        """What a command ends with, prints on stdout (JSON lines) and on stderr."""
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("AWS_ACCESS_KEY_ID", self._key["AccessKeyId"])
+            environment.setenv("AWS_SECRET_ACCESS_KEY", self._key["SecretAccessKey"])
+            environment.setenv("JOBFERRY_STACK", self.stack.state.stack)
+            typed = [*(str(word) for word in words), "--json"]
+            result = CliRunner(mix_stderr=False).invoke(cli, typed)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result
+        return (
+            result.exit_code,
+            [json.loads(line) for line in result.stdout.splitlines()],
+            result.stderr,
+        )
+
+    def may(self, *words: object) -> list[dict[str, Any]]:
+        """What an allowed command prints."""
+        code, documents, said = self(*words)
+        assert code == 0, (words, said)
+        return documents
+
+    def may_not(self, right: str, *words: object) -> None:
+        """The command is refused, in a sentence that names the right that is missing."""
+        code, documents, said = self(*words)
+        assert code == 2, (words, documents, said)
+        assert f"the right {right} is missing" in said, (words, said)
+        assert f"the right {right} is missing" in documents[-1]["error"]["text"]
+
+    def s3(self) -> Any:
+        session = boto3.Session(
+            aws_access_key_id=self._key["AccessKeyId"],
+            aws_secret_access_key=self._key["SecretAccessKey"],
+            region_name=self.stack.state.region,
+        )
+        return session.client("s3", endpoint_url=self.stack.state.endpoint_url)
+
+
+@pytest.fixture
+def person(stack: Stack) -> Callable[[str], Person]:
+    return lambda role: Person(stack, role)
+
+
+@pytest.fixture
+def tickets(tmp_path: Path) -> Path:
+    file = tmp_path / "tickets.csv"
+    file.write_bytes(ticket_csv(good_tickets(4)))
+    return file
+
+
+def profile_file(desk: Desk, folder: Path) -> Path:
+    document = {
+        "name": desk.profile,
+        "connection": desk.name,
+        "operation": "tickets.create",
+        "columns": TICKET_COLUMNS,
+        "max_attempts": 2,
+    }
+    file = folder / "profile.yaml"
+    file.write_text(yaml.safe_dump(document))
+    return file
+
+
+def connection_put(desk: Desk, folder: Path) -> tuple[object, ...]:
+    file = folder / "credentials.json"
+    file.write_text(json.dumps(CREDENTIALS))
+    where = ("--vendor", "zendesk_support", "--base-url", desk.simulator.url)
+    return ("connection", "put", f"{desk.name[:40]}-2", *where, "--credentials", file)
+
+
+def test_an_operator_carries_files_and_a_viewer_looks_on(
+    desk: Desk, person: Callable[[str], Person], tickets: Path, tmp_path: Path
+) -> None:
+    operator, viewer = person("Operator"), person("Viewer")
+    of_profile = ("--profile", desk.profile)
+    (trial,) = operator.may("run", tickets, *of_profile, "--trial", 2)
+    run_id = trial["run_id"]
+    desk.wait_until(run_id, lambda run: run.rests)
+    operator.may("priority", run_id, "high")
+    (ended,) = operator.may("resume", run_id, "--wait")
+    assert ended["outcomes"]["succeeded"] == 4
+    did = {deed: who for deed, who in ended["by"].items() if who}
+    assert did == dict.fromkeys(("started", "resumed", "priority"), operator.arn)
+    (again,) = operator.may("rerun", run_id, "--repeat-succeeded", "--wait")
+    assert again["by"]["started"] == operator.arn
+
+    operator.may_not("dynamodb:PutItem", "profile", "put", profile_file(desk, tmp_path))
+    operator.may_not("secretsmanager:PutSecretValue", *connection_put(desk, tmp_path))
+    code, _, said = operator("connection", "test", desk.name)
+    assert code == 2
+    assert "secretsmanager:GetSecretValue" in said
+
+    assert run_id in {found["run_id"] for found in viewer.may("runs", *of_profile)}
+    assert viewer.may("status", run_id)[0]["by"]["started"] == operator.arn
+    assert len(viewer.may("rows", run_id)) == 4
+    viewer.may("results", run_id, "--out", tmp_path / "results")
+    assert (tmp_path / "results/report.html").exists()
+    viewer.may("plan", tickets, *of_profile)
+    viewer.may("connection", "show", desk.name)
+    viewer.may("profile", "show", desk.profile)
+    viewer.may_not("s3:PutObject", "run", tickets, *of_profile)
+    viewer.may_not("dynamodb:BatchWriteItem", "profile", "delete", desk.profile)
+    viewer.may_not("dynamodb:PutItem", "profile", "put", profile_file(desk, tmp_path))
+    viewer.may_not("s3:ListBucketVersions", "delete", run_id, "--yes")
+    viewer.may_not("dynamodb:UpdateItem", "connection", "unblock", desk.name)
+    viewer.may_not("secretsmanager:PutSecretValue", *connection_put(desk, tmp_path))
+
+    operator.may("delete", run_id, "--yes")
+    code, _, said = viewer("status", run_id)
+    assert (code, f"has been deleted by {operator.arn}" in said) == (1, True), said
+
+
+def test_an_author_writes_profiles_and_an_administrator_connections(
+    desk: Desk, person: Callable[[str], Person], tickets: Path, tmp_path: Path
+) -> None:
+    author, administrator = person("ProfileAuthor"), person("Administrator")
+    author.may("profile", "put", profile_file(desk, tmp_path))
+    assert author.may("profile", "show", desk.profile)[0]["by"] == author.arn
+    author.may_not("s3:PutObject", "run", tickets, "--profile", desk.profile)
+    author.may_not("secretsmanager:PutSecretValue", *connection_put(desk, tmp_path))
+    author.may_not("dynamodb:UpdateItem", "connection", "unblock", desk.name)
+
+    put = connection_put(desk, tmp_path)
+    assert administrator.may(*put)[0]["by"] == administrator.arn
+    administrator.may("connection", "test", put[2])
+    administrator.may("connection", "unblock", put[2])
+    administrator.may("profile", "put", profile_file(desk, tmp_path))
+    (ended,) = administrator.may("run", tickets, "--profile", desk.profile, "--wait")
+    administrator.may("delete", ended["run_id"], "--yes")
+    administrator.may("connection", "delete", put[2])
+
+
+def test_an_uploader_drops_files_and_sees_nothing(
+    desk: Desk, person: Callable[[str], Person]
+) -> None:
+    uploader = person("Uploader")
+    bucket, key = desk.stack.outputs["InboxBucketName"], f"inbox/{desk.profile}/a.csv"
+    body = ticket_csv(good_tickets(2))
+    with pytest.raises(ClientError, match="AccessDenied"):
+        uploader.s3().put_object(Bucket=bucket, Key=key, Body=body)
+    _fill_tag_in(uploader, desk.profile)
+    version = uploader.s3().put_object(Bucket=bucket, Key=key, Body=body)["VersionId"]
+    for refused in ("inbox/other/a.csv", f"inbox/{desk.profile}2/a.csv", "scheduled/a.csv"):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            uploader.s3().put_object(Bucket=bucket, Key=refused, Body=body)
+    with pytest.raises(ClientError, match=r"AccessDenied|Forbidden"):
+        uploader.s3().get_object(Bucket=bucket, Key=key)
+    uploader.may_not("cloudformation:DescribeStacks", "runs")
+    run_id = run_id_of(RunRequest(desk.profile, bucket, key), version)
+    assert desk.wait(run_id)["outcomes"]["succeeded"] == 2
+
+
+def _fill_tag_in(person: Person, profile: str) -> None:
+    """Do what IAM does with the tag of a principal, and the emulator does not."""
+    iam, arn = person.stack.client("iam"), person.stack.outputs["UploaderPolicyArn"]
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    found = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    text = found if isinstance(found, str) else json.dumps(found)
+    variable = "${aws:PrincipalTag/jobferry-profile}"
+    assert variable in text
+    iam.put_user_policy(
+        UserName=person.name, PolicyName="tagged", PolicyDocument=text.replace(variable, profile)
     )

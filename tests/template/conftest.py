@@ -72,16 +72,16 @@ def branches(value: Any) -> Iterator[Any]:
 
 
 def documents(template: Template) -> Iterator[tuple[str, Any]]:
-    """Every policy of a role of this stack, by the role or the policy that holds it."""
+    """Every policy of a role of this stack or for people, by the role or the policy."""
     for name, role in template.properties(ROLE).items():
         yield from ((name, policy["PolicyDocument"]) for policy in role.get("Policies", []))
     for name, resource in template.resources.items():
-        if resource["Type"] == "AWS::IAM::Policy":
+        if resource["Type"] in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
             yield name, resource["Properties"]["PolicyDocument"]
 
 
 def statements(template: Template, effect: str = "Allow") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every statement that allows a role of this stack something (or denies it), by its holder."""
+    """Every statement that allows a role or a person something (or denies it), by its holder."""
     for name, document in documents(template):
         for statement in document["Statement"]:
             yield from ((name, item) for item in branches(statement) if item["Effect"] == effect)

@@ -48,6 +48,8 @@ ACTIONS_ON_EVERYTHING = {
     "logs:PutResourcePolicy",
     "logs:DescribeResourcePolicies",
     "logs:DescribeLogGroups",
+    # Nor for a list of schedules.
+    "scheduler:ListSchedules",
 }
 
 RESOURCE_PATTERNS = (
@@ -56,6 +58,9 @@ RESOURCE_PATTERNS = (
     "${ArchiveBucket.Arn}/",
     # Secrets of this stack's connections: the operator adds them after the deployment.
     ":secret:${Prefix}",
+    # Schedules of this stack's own group, and the stack itself, whose id is not known before.
+    ":schedule/${ScheduleGroup}/",
+    ":stack/${AWS::StackName}/",
     # Executions of this stack's own machine, and the children of its Distributed Map.
     ":execution:${RunStateMachine.Name}:",
     ":execution:${RunStateMachine.Name}/",
@@ -181,6 +186,8 @@ def test_whoever_reads_sources_reads_what_was_unpacked_of_them(template: Templat
     assert readers == {
         "OpenRun": {"${InboxBucket.Arn}/*"},
         **dict.fromkeys(("PlanRun", "SubmitJobs", "PollJobs", "SettleJob", "CloseRun"), both),
+        # Whoever may send rows of a run again.
+        **dict.fromkeys(("OperatorPolicy", "AdministratorPolicy"), both),
     }
 
 
@@ -237,7 +244,9 @@ def test_roles_have_no_managed_policies_but_for_logs_and_traces(template: Templa
     assert attached <= MANAGED_POLICIES
 
 
-def test_only_functions_that_talk_to_vendors_read_secrets(template: Template) -> None:
+def test_only_functions_that_talk_to_vendors_and_administrators_read_secrets(
+    template: Template,
+) -> None:
     readers = {
         name.removesuffix("FunctionRole")
         for name, statement in statements(template)
@@ -245,7 +254,7 @@ def test_only_functions_that_talk_to_vendors_read_secrets(template: Template) ->
     }
 
     # CloseRun asks the vendor once more where an operator wants unknown rows resolved.
-    assert readers == {"SubmitJobs", "PollJobs", "CloseRun"}
+    assert readers == {"SubmitJobs", "PollJobs", "CloseRun", "AdministratorPolicy"}
 
 
 # Buckets

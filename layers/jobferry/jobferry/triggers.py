@@ -12,6 +12,7 @@ from typing import Any
 from jobferry.inbox import INBOX, MOST_KEY_BYTES, UNKNOWN, no_name, profile_of
 from jobferry.names import is_name, is_run_id
 from jobferry.steps.open_run import RunRequest
+from jobferry.who import SWEEP, name_of, schedule_named, uploader
 
 _UPLOADED = "Object Created"
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}")
@@ -33,7 +34,8 @@ def read_trigger(event: object, inbox_bucket: str) -> RunRequest | ResumeRequest
     """What an execution's input asks for.
 
     One of: EventBridge's `Object Created` of an upload below `inbox/`; a schedule's or a
-    person's `{"profile", "source": "s3://bucket/key"[, "version_id"][, "scheduled_at"]}`;
+    person's `{"profile", "source": "s3://bucket/key"[, "version_id"][, "scheduled_at"]}`, with
+    the name of the `schedule` or of who asks (`by`), which is only shown;
     the sweep's `{"resume", "previous"}`.
 
     Returns:
@@ -64,6 +66,7 @@ def read_trigger(event: object, inbox_bucket: str) -> RunRequest | ResumeRequest
         version_id=_text(event.get("version_id"), "version_id"),
         firing=_text(event.get("scheduled_at"), "scheduled_at"),
         problem=None if named else no_name(profile),
+        by=name_of(event.get("by")) or schedule_named(event.get("schedule")),
     )
 
 
@@ -72,6 +75,7 @@ def _upload(event: Mapping[str, Any]) -> RunRequest:
         detail = event["detail"]
         bucket, uploaded = detail["bucket"]["name"], detail["object"]
         key, version_id = uploaded["key"], uploaded.get("version-id")
+        requester = detail.get("requester")
     except (KeyError, TypeError, AttributeError):
         raise TriggerError(f'An "{_UPLOADED}" event names a bucket and an object.') from None
     if not isinstance(key, str) or not key.startswith(INBOX):
@@ -81,6 +85,7 @@ def _upload(event: Mapping[str, Any]) -> RunRequest:
         bucket=_bucket(bucket),
         key=_key(key),
         version_id=_text(version_id, "version-id"),
+        uploader=uploader(requester),
     )
 
 
@@ -128,13 +133,17 @@ def resume_input(run_id: str, previous: str) -> str:
 
 
 def upload_input(request: RunRequest) -> str:
-    """The input of an execution that opens a run for an upload: what its event would have been."""
+    """The input of an execution that opens a run for an upload whose event was lost.
+
+    It is what the event would have been, in the name of the sweep: it does not know the uploader.
+    """
     return json.dumps(
         {
             "detail-type": _UPLOADED,
             "detail": {
                 "bucket": {"name": request.bucket},
                 "object": {"key": request.key, "version-id": request.version_id},
+                "requester": SWEEP,
             },
         }
     )

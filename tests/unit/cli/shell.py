@@ -19,7 +19,7 @@ from jobferry.steps.open_run import RunRequest, open_run, resume_run
 from jobferry.triggers import ResumeRequest, read_trigger
 from jobferry_cli.app import App
 from jobferry_cli.main import cli
-from jobferry_cli.resources import Executions, Inbox, Secrets
+from jobferry_cli.resources import Caller, Executions, Inbox, Secrets
 from jobferry_cli.scheduler import Schedules
 from jobferry_cli.stack import Stack
 from tests.fakes.world import INBOX, World
@@ -27,6 +27,8 @@ from tests.fakes.world import INBOX, World
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:Run"
 SECRETS = "secrets/"
 GROUP = "runs"
+ANN = "arn:aws:sts::123456789012:assumed-role/Operators/ann@example.com"
+"""Whose credentials the command has."""
 
 
 def client_error(code: str, message: str = "no", operation: str = "Call") -> ClientError:
@@ -81,7 +83,7 @@ class FakeS3:
     def copy(
         self, *, CopySource: dict[str, str], Bucket: str, Key: str, ExtraArgs: dict[str, Any]
     ) -> None:
-        assert ExtraArgs["MetadataDirective"] == "REPLACE"
+        assert ExtraArgs["MetadataDirective"] == ExtraArgs["TaggingDirective"] == "REPLACE"
         source = Source(CopySource["Bucket"], CopySource["Key"], CopySource["VersionId"])
         try:
             body = self.world.objects.stream(source).read()
@@ -286,6 +288,9 @@ class Shell:
         self.while_sleeping: Callable[[], None] = self.states.go_on
         self.time = 0.0
         self.stack_names: list[str | None] = []
+        self.arn = ANN
+        self.sts_fails: Exception | None = None
+        self.asked_who = 0
 
     def __call__(self, *words: object) -> Answer:
         app = App(connect=self._connect, sleep=self._sleep, monotonic=lambda: self.time)
@@ -304,7 +309,14 @@ class Shell:
             secrets=Secrets(clients[1], SECRETS),
             executions=Executions(clients[2], MACHINE),
             schedules=Schedules(clients[3], self.group, MACHINE, "role", "queue"),
+            caller=Caller(self._sts),
         )
+
+    def _sts(self) -> Any:
+        self.asked_who += 1
+        if self.sts_fails is not None:
+            raise self.sts_fails
+        return SimpleNamespace(get_caller_identity=lambda: {"Arn": self.arn})
 
     def _sleep(self, seconds: float) -> None:
         self.time += seconds

@@ -11,7 +11,7 @@ from jobferry.vendors.addresses import LOOPBACK
 from jobferry.vendors.base import Ambiguous, Refused, Throttled, ThrottleReason
 from tests.fakes.vendor import FakeClient
 from tests.fakes.world import CONNECTION, things
-from tests.unit.cli.shell import SECRETS, Answer, Shell
+from tests.unit.cli.shell import ANN, SECRETS, Answer, Shell
 
 SECRET = "very-secret-token"
 
@@ -42,6 +42,7 @@ def test_put_keeps_configuration_limits_and_secret(shell: Shell, credentials: Pa
         "max_jobs": 7,
         "requests_per_minute": 400,
         "share": 0.5,
+        "by": ANN,
     }
     shown = shell("connection", "show", "new", "--json").document
     assert {name: shown[name] for name in answer.document} == answer.document
@@ -194,7 +195,8 @@ def test_test_says_that_it_works(shell: Shell) -> None:
         (Throttled(ThrottleReason.UNREACHABLE), "It cannot be reached."),
         (
             Throttled(ThrottleReason.CREDENTIALS),
-            "given for another address; put the connection again.",
+            "(which takes the right secretsmanager:GetSecretValue), or were given for another "
+            "address; put the connection again.",
         ),
         (Ambiguous("the vendor answered with HTTP 502"), "HTTP 502"),
     ],

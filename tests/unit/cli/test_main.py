@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from botocore import exceptions as aws
+from botocore.exceptions import ClientError
 
 from jobferry.ledger.table import BusyTableError
 from jobferry_cli.errors import explain
@@ -101,6 +102,30 @@ def test_json_may_stand_before_the_command(shell: Shell) -> None:
     run = shell.world.carried(things(1))
 
     assert shell("--json", "status", run.run_id).document["run_id"] == run.run_id
+
+
+NEEDED = "User: arn:aws:iam::1:user/ann is not authorized to perform: {} on resource: x because …"
+
+
+@pytest.mark.parametrize(
+    ("error", "right"),
+    [
+        (
+            client_error("AccessDeniedException", NEEDED.format("dynamodb:UpdateItem")),
+            "dynamodb:UpdateItem",
+        ),
+        (client_error("AccessDenied", NEEDED.format("iam:PassRole")), "iam:PassRole"),
+        (client_error("AccessDenied", "Access Denied", "ListObjectsV2"), "s3:ListBucket"),
+        (client_error("403", "Forbidden", "HeadObject"), "s3:GetObject"),
+    ],
+)
+def test_a_refusal_names_the_right_that_is_missing(error: ClientError, right: str) -> None:
+    assert f"the right {right} is missing" in explain(error).message
+
+
+def test_a_refusal_that_names_no_right_is_told_as_it_is() -> None:
+    message = explain(client_error("AccessDenied", "Access Denied", "SomethingNew")).message
+    assert message == "AWS does not allow this to you. SomethingNew: Access Denied"
 
 
 def test_an_explanation_keeps_the_name_of_the_call() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.shell import Answer, Shell
+from tests.unit.cli.shell import ANN, Answer, Shell
 
 GOOD = """
 name: new
@@ -31,7 +31,8 @@ def test_put_answers_with_the_canonical_form_and_its_revision(shell: Shell, tmp_
     assert answer.code == 0
     assert answer.document["revision"] == 1
     assert answer.document["columns"]["Size"]["type"] == "integer"
-    assert shell("profile", "show", "new", "--json").document == answer.document
+    shown = shell("profile", "show", "new", "--json").document
+    assert shown == {**answer.document, "by": ANN}
 
 
 def test_only_a_change_makes_a_new_revision(shell: Shell, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from jobferry.inbox import UNKNOWN
 from jobferry.model import JsonObject, OutcomeStatus, RecordResult
 from jobferry.steps.open_run import RunRequest
 from tests.fakes.world import INBOX, things
-from tests.unit.cli.shell import Shell
+from tests.unit.cli.shell import Shell, client_error
 
 
 def fail_all(_: JsonObject) -> RecordResult:
@@ -192,3 +192,31 @@ def test_a_file_without_a_profile_leads_to_the_profiles(shell: Shell) -> None:
     report = shell.world.objects.get(f"results/{run.run_id}/report.html").decode()
     assert "jobferry profile list" in report
     assert "jobferry plan" not in report
+
+
+def test_whoever_may_not_ask_the_vendor_is_told_all_the_rest(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = shell.world.planned(things(3))
+
+    def refused(*_: object) -> None:
+        said = "User: x is not authorized to perform: dynamodb:UpdateItem on resource: y"
+        raise client_error("AccessDeniedException", said)
+
+    monkeypatch.setattr("jobferry_cli.runs.waiting_jobs", refused)
+    answer = shell("status", run.run_id, "--json")
+    assert (answer.code, answer.document["rows"]) == (0, 3)
+    assert "What jobs wait for is not known." in answer.stderr
+    assert "the right dynamodb:UpdateItem is missing" in answer.stderr
+
+
+def test_a_table_that_fails_is_no_matter_of_rights(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = shell.world.planned(things(3))
+
+    def fails(*_: object) -> None:
+        raise client_error("InternalError")
+
+    monkeypatch.setattr("jobferry_cli.runs.waiting_jobs", fails)
+    assert shell("status", run.run_id).code == 2

@@ -37,7 +37,8 @@ def test_put_makes_a_schedule_that_starts_runs(shell: Shell) -> None:
     }
     assert answer.document == document
     assert shell("schedule", "list", "--json").documents == [document]
-    assert input_of(shell) == {"profile": "things", "source": SOURCE}
+    asked = {"profile": "things", "source": SOURCE, "schedule": "nightly"}
+    assert input_of(shell) == asked
     made = shell.scheduler.schedules["nightly"]
     assert made["FlexibleTimeWindow"] == {"Mode": "OFF"}
     assert (made["Target"]["RoleArn"], made["Target"]["DeadLetterConfig"]) == (

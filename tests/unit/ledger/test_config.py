@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from jobferry.ledger import Ledger
+from jobferry.ledger import Ledger, keys
 from jobferry.ledger.config import Connection
 from jobferry.ledger.table import Table
 
@@ -16,6 +16,15 @@ class TestConnections:
     def test_a_connection_comes_back_as_it_was_put(self, ledger: Ledger) -> None:
         ledger.config.put_connection(ACME)
         assert ledger.config.connection("acme") == ACME
+
+    def test_who_has_put_it_is_no_part_of_what_it_is(self, ledger: Ledger, table: Table) -> None:
+        ledger.config.put_connection(replace(ACME, by="ann"))
+        kept = ledger.config.connection("acme")
+        assert kept is not None
+        assert (kept.by, kept) == ("ann", ACME)
+        # Functions of an older stack make a connection of the document.
+        (item,) = table.query(keys.connection_config("acme"))
+        assert "by" not in json.loads(item["document"])
 
     def test_connections_are_listed_and_deleted(self, ledger: Ledger) -> None:
         for name in ("b", "a"):
@@ -107,6 +116,13 @@ class TestProfiles:
         assert ledger.config.put_profile("p", {"text": "ö"}) == 2
         assert ledger.config.profile("p") == (2, {"text": "ö"})
         assert ledger.config.profile("p", 1) == (1, {"text": "ä"})
+
+    def test_each_revision_knows_who_has_put_it(self, ledger: Ledger) -> None:
+        ledger.config.put_profile("p", {"n": 1}, by="ann")
+        ledger.config.put_profile("p", {"n": 2})
+        assert ledger.config.profile_by("p", 1) == "ann"
+        assert ledger.config.profile_by("p", 2) is None
+        assert ledger.config.profile_by("p", 3) is None
 
     def test_what_is_not_there_is_none(self, ledger: Ledger) -> None:
         assert ledger.config.profile("p") is None

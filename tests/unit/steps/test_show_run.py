@@ -43,7 +43,7 @@ def test_a_closed_run(world: World) -> None:
         "paused": None,
         "waiting": [],
         "warnings": [],
-        "by": {"started": None, "aborted": None, "resumed": None},
+        "by": dict.fromkeys(("started", "aborted", "resumed", "priority", "resolved")),
         "next": [
             f"jobferry rows {run.run_id} --status failed",
             f"jobferry rows {run.run_id} --status rejected",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jobferry.ledger import keys
@@ -20,6 +20,7 @@ class Connection:
     """One vendor account. Its secret lies elsewhere, under the connection's name.
 
     share  the part of the request rate that Jobferry may use; the rest stays for people
+    by     who has put it so, as far as known
     """
 
     name: str
@@ -28,6 +29,7 @@ class Connection:
     max_jobs: int | None = None
     requests_per_minute: int | None = None
     share: float = 1.0
+    by: str | None = field(default=None, compare=False)
 
 
 class Config:
@@ -56,6 +58,8 @@ class Config:
                     "pk": keys.connection_config(name),
                     "sk": keys.CONFIG,
                     "document": json.dumps(document),
+                    # Beside it: functions of an older stack take the document alone.
+                    "by": connection.by,
                 },
                 {"pk": keys.CONNECTIONS, "sk": name},
             ]
@@ -66,7 +70,9 @@ class Config:
         item = self._table.get(keys.connection_config(name), keys.CONFIG) or self._table.get(
             keys.connection(name), keys.CONFIG
         )
-        return Connection(name=name, **json.loads(item["document"])) if item else None
+        if item is None:
+            return None
+        return Connection(name=name, by=item.get("by"), **json.loads(item["document"]))
 
     def is_unprotected(self, name: str) -> bool:
         """Whether a connection is still where an older version put it, and functions may write."""
@@ -80,8 +86,12 @@ class Config:
         new = [(keys.connection_config(name), keys.CONFIG), (keys.CONNECTIONS, name)]
         self._table.delete_many([*new, *_old_connection(name)])
 
-    def put_profile(self, name: str, document: Mapping[str, Any]) -> int:
-        """Keep a validated profile as its next revision, and return that number."""
+    def put_profile(self, name: str, document: Mapping[str, Any], *, by: str | None = None) -> int:
+        """Keep a validated profile as its next revision, and return that number.
+
+        Args:
+            by: who puts it; None: nobody knows.
+        """
         while True:
             revision = self._latest(name) + 1
             try:
@@ -92,6 +102,7 @@ class Config:
                             "sk": keys.revision(revision),
                             "revision": revision,
                             "document": json.dumps(document, ensure_ascii=False),
+                            "by": by,
                         },
                         condition="attribute_not_exists(pk)",
                     )
@@ -115,6 +126,11 @@ class Config:
             keys.profile(name), sort_key
         )
         return (item["revision"], json.loads(item["document"])) if item else None
+
+    def profile_by(self, name: str, revision: int) -> str | None:
+        """Who has put a revision of a profile, as far as known."""
+        item = self._table.get(keys.profile_config(name), keys.revision(revision))
+        return item.get("by") if item else None
 
     def profile_names(self) -> list[str]:
         return self._names(keys.PROFILES, OLD_PROFILES)

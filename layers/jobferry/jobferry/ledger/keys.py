@@ -31,6 +31,9 @@ CONNECTIONS = f"{CONFIG}#CONNECTIONS"
 PROFILES = f"{CONFIG}#PROFILES"
 """Lists of names."""
 
+BY = "by_"
+"""Begins the names of who has done something to a run, which end with what was done."""
+
 
 def run(run_id: str) -> str:
     return f"RUN#{run_id}"

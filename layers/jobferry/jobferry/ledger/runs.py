@@ -183,7 +183,8 @@ class Run:
     warnings: tuple[str, ...] = ()
     """What the vendor or the plan warned of, for a person."""
     by: Mapping[str, str] = field(default_factory=dict)
-    """Who `started`, `aborted`, `resumed` it, as far as known."""
+    """Who `started`, `aborted`, `resumed`, `resolved` it, or gave it another `priority`, as far as
+    known."""
     unpacked: Source | None = None
     """What was packed in its source; None while it is not unpacked, or of a plain file."""
 
@@ -311,6 +312,7 @@ class Runs:
             item["trial"] = run.trial
         if run.error is not None:
             item["error"] = run.error
+        item |= {keys.BY + what: name for what, name in run.by.items()}
         try:
             self._table.write(Put(item, condition="attribute_not_exists(pk)"))
         except ConditionFailedError:
@@ -495,20 +497,28 @@ class Runs:
         )
         return now
 
-    def prioritise(self, run_id: str, priority: str, now: float) -> bool:
+    def prioritise(self, run_id: str, priority: str, now: float, *, by: str | None = None) -> bool:
         """Keep another priority of a run; lanes tell the jobs that were made before.
+
+        Args:
+            by: who asks for it; None: nobody knows.
 
         Returns:
             False when it is closed, or gone.
         """
+        named, unnamed = _last_by("priority", by)
         return self._change(
             run_id,
-            assign={"priority": priority, "priority_at": now},
+            assign={"priority": priority, "priority_at": now, **named},
+            remove=unnamed,
             condition=_OPEN,
         )
 
-    def abort(self, run_id: str, halt: Halt, *, end_jobs: bool) -> bool:
+    def abort(self, run_id: str, halt: Halt, *, end_jobs: bool, by: str | None = None) -> bool:
         """Stop sending, and note whether lanes ask the vendor to end jobs. The first reason stays.
+
+        Args:
+            by: who asks for it; None: nobody knows. The first one stays, too.
 
         Returns:
             False when it is closed, or gone.
@@ -516,12 +526,15 @@ class Runs:
         return self._change(
             run_id,
             assign={"end_jobs": True} if end_jobs else {},
-            assign_once={"halt": {"code": halt.code, "reason": halt.reason}},
+            assign_once={
+                "halt": {"code": halt.code, "reason": halt.reason},
+                **_first_by("aborted", by),
+            },
             condition=_OPEN,
         )
 
-    def force(self, run_id: str, halt: Halt) -> bool:
-        """Have a run closed with what is known of it. The first reason stays.
+    def force(self, run_id: str, halt: Halt, *, by: str | None = None) -> bool:
+        """Have a run closed with what is known of it. The first reason and who had it stay.
 
         Returns:
             False when it is closed, or gone.
@@ -529,22 +542,26 @@ class Runs:
         return self._change(
             run_id,
             assign={"forced": True},
-            assign_once={"halt": {"code": halt.code, "reason": halt.reason}},
+            assign_once={
+                "halt": {"code": halt.code, "reason": halt.reason},
+                **_first_by("aborted", by),
+            },
             remove=("rests",),
             condition=_OPEN,
         )
 
-    def ask_resolve(self, run: Run, now: float) -> bool:
+    def ask_resolve(self, run: Run, now: float, *, by: str | None = None) -> bool:
         """Open a closed run again, so that an execution asks about its unknown rows.
 
         Returns:
             False when it is open already, or gone.
         """
         asked = Resolving(now, unknown=run.outcomes.get(OutcomeStatus.UNKNOWN, 0))
+        named, unnamed = _last_by("resolved", by)
         return self._change(
             run.run_id,
-            assign={"resolving": asdict(asked), "status": RunStatus.CLOSING.value},
-            remove=("closed_at", "close", "rests", "expires_at"),
+            assign={"resolving": asdict(asked), "status": RunStatus.CLOSING.value, **named},
+            remove=("closed_at", "close", "rests", "expires_at", *unnamed),
             condition="attribute_exists(closed_at)",
         )
 
@@ -630,18 +647,24 @@ class Runs:
             condition="attribute_exists(pause) AND attribute_not_exists(halt)",
         )
 
-    def resume(self, run: Run) -> bool:
+    def resume(self, run: Run, *, by: str | None = None) -> bool:
         """End the pause, and remember what was seen of the run; false when it is over already.
 
         Args:
             run: as it was read; a pause that has come since stays.
+            by: who asks for it; None: nobody knows.
         """
         if run.pause is None:
             return False
+        named, unnamed = _last_by("resumed", by)
         return self._change(
             run.run_id,
-            assign={"failures_seen": json.dumps(run.failures), "carried_seen": run.carried},
-            remove=("pause",),
+            assign={
+                "failures_seen": json.dumps(run.failures),
+                "carried_seen": run.carried,
+                **named,
+            },
+            remove=("pause", *unnamed),
             condition=f"pause = :seen AND execution = :execution AND {_OPEN}",
             values={":seen": asdict(run.pause), ":execution": run.execution},
         )
@@ -740,13 +763,19 @@ class Runs:
             values={":planning": RunStatus.PLANNING.value, ":undone": False},
         )
 
-    def delete(self, run: Run) -> None:
+    def delete(self, run: Run, *, by: str | None = None) -> None:
         """Forget a closed run: chunks, plan and counts, and its own entry last.
 
         A mark stays, so that a late event for the same file does not carry it once more.
+
+        Args:
+            by: who asks for it, kept with the mark; None: nobody knows.
         """
         pk = keys.run(run.run_id)
-        self._table.put_many([{"pk": pk, "sk": keys.DELETED, "expires_at": run.expires_at}])
+        mark: Item = {"pk": pk, "sk": keys.DELETED, "expires_at": run.expires_at}
+        if by is not None:
+            mark["by"] = by
+        self._table.put_many([mark])
         kept = (keys.META, keys.DELETED)
         self._table.delete_many(
             (pk, item["sk"]) for item in self._table.query(pk) if item["sk"] not in kept
@@ -756,6 +785,10 @@ class Runs:
     def is_deleted(self, run_id: str) -> bool:
         """Whether there was such a run, and an operator has deleted it."""
         return self._table.get(keys.run(run_id), keys.DELETED) is not None
+
+    def deleted_by(self, run_id: str) -> str | None:
+        """Who has deleted a run, as far as known."""
+        return (self._table.get(keys.run(run_id), keys.DELETED) or {}).get("by")
 
     def count(
         self, run: Run, lane: int, counts: Mapping[str, int], *, heard_until: float = 0.0
@@ -810,6 +843,19 @@ def _content_mark(run: Run, content: str, now: float, expires_at: int) -> Item:
         "noted_at": now,
         "expires_at": expires_at,
     }
+
+
+def _first_by(what: str, by: str | None) -> dict[str, str]:
+    """What notes who did something first; nothing where that is not known."""
+    return {} if by is None else {keys.BY + what: by}
+
+
+def _last_by(what: str, by: str | None) -> tuple[dict[str, str], tuple[str, ...]]:
+    """(attributes to set, to remove) that note who did something last.
+
+    Where that is not known, the name of who did it before must not stay.
+    """
+    return ({}, (keys.BY + what,)) if by is None else ({keys.BY + what: by}, ())
 
 
 def _prolonged(item: Item, expires_at: int) -> Update:
@@ -931,6 +977,10 @@ def _run(item: Item) -> Run:
         forced=item.get("forced", False),
         resolving=Resolving(**resolving) if resolving else None,
         warnings=tuple(json.loads(item.get("warnings", "[]"))),
-        by=item.get("by", {}),
+        by={
+            name.removeprefix(keys.BY): value
+            for name, value in item.items()
+            if name.startswith(keys.BY)
+        },
         unpacked=Source(**unpacked) if unpacked else None,
     )

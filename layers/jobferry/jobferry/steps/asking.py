@@ -72,8 +72,9 @@ def in_words(told: Refused | Throttled | Ambiguous) -> str:
             return "It cannot be reached"
         case Throttled(reason=ThrottleReason.CREDENTIALS):
             return (
-                "Its credentials cannot be used: they cannot be read from Secrets Manager, or were "
-                "given for another address; put the connection again"
+                "Its credentials cannot be used: they cannot be read from Secrets Manager (which "
+                "takes the right secretsmanager:GetSecretValue), or were given for another "
+                "address; put the connection again"
             )
         case Throttled(reason=ThrottleReason.ADDRESS):
             return TEXTS[ADDRESS_NOT_ALLOWED].rstrip(".")

@@ -46,7 +46,9 @@ class RunOpenError(Exception):
     """The run is on its way, and what was asked for takes a closed one."""
 
 
-def abort_run(run: Run, reason: str, deps: Deps, *, cleanup: bool = True) -> bool:
+def abort_run(
+    run: Run, reason: str, deps: Deps, *, cleanup: bool = True, by: str | None = None
+) -> bool:
     """Send nothing more of a run, and have its lanes ask the vendor to end its jobs where it can.
 
     No vendor is asked here: see `carry_wishes`. Jobs that cannot be ended are seen through, and
@@ -55,17 +57,25 @@ def abort_run(run: Run, reason: str, deps: Deps, *, cleanup: bool = True) -> boo
 
     Args:
         cleanup: false leaves the vendor's jobs alone.
+        by: who asks for it; None: nobody knows.
 
     Returns:
         Whether it is being stopped; false when it is over.
     """
-    if deps.ledger.runs.abort(run.run_id, Halt(ABORTED, reason), end_jobs=cleanup):
+    if deps.ledger.runs.abort(run.run_id, Halt(ABORTED, reason), end_jobs=cleanup, by=by):
         deps.log("run aborted", run_id=run.run_id, cleanup=cleanup)
         return True
     return False
 
 
-def force_run(run: Run, reason: str, deps: Deps, start: Callable[[str, str], None]) -> bool:
+def force_run(
+    run: Run,
+    reason: str,
+    deps: Deps,
+    start: Callable[[str, str], None],
+    *,
+    by: str | None = None,
+) -> bool:
     """Have a run closed with what is known of it, whatever stands in the way of its lanes.
 
     Rows under way become `unknown`, rows never sent `skipped` (`write_off`). Repeating it is
@@ -73,24 +83,28 @@ def force_run(run: Run, reason: str, deps: Deps, start: Callable[[str, str], Non
 
     Args:
         start: (run id, ARN of the execution that carries it): start one that closes the run.
+        by: who asks for it; None: nobody knows.
 
     Returns:
         Whether it is being closed; false when it is over.
     """
-    if not deps.ledger.runs.force(run.run_id, Halt(ABORTED, reason)):
+    if not deps.ledger.runs.force(run.run_id, Halt(ABORTED, reason), by=by):
         return False
     deps.warn("run ended by force", run_id=run.run_id)
     start(run.run_id, run.execution)
     return True
 
 
-def change_priority(run: Run, priority: str, deps: Deps) -> bool:
+def change_priority(run: Run, priority: str, deps: Deps, *, by: str | None = None) -> bool:
     """Keep a run's priority, and have its lanes tell the vendor's jobs where they can be told.
+
+    Args:
+        by: who asks for it; None: nobody knows.
 
     Returns:
         False when the run is over.
     """
-    return deps.ledger.runs.prioritise(run.run_id, priority, deps.now())
+    return deps.ledger.runs.prioritise(run.run_id, priority, deps.now(), by=by)
 
 
 def waiting_jobs(run: Run, deps: Deps) -> Sequence[JobReading]:

@@ -29,11 +29,14 @@ class Deleted:
     vendor_jobs: int | None
 
 
-def delete_run(run: Run, deps: Deps, *, vendor_jobs: bool = False) -> Deleted:
+def delete_run(
+    run: Run, deps: Deps, *, vendor_jobs: bool = False, by: str | None = None
+) -> Deleted:
     """Remove a run's outcomes, results, evidence, chunks and plan, then the run itself.
 
     Args:
         vendor_jobs: also the vendor's records of its jobs, first of all, as the run names them.
+        by: who asks for it; None: nobody knows.
 
     Raises:
         RunOpenError: the run is not closed.
@@ -44,6 +47,6 @@ def delete_run(run: Run, deps: Deps, *, vendor_jobs: bool = False) -> Deleted:
     jobs = delete_jobs(run, deps) if vendor_jobs and run.connection else None
     objects = sum(deps.objects.delete_prefix(f"{name}/{run.run_id}/") for name in ARCHIVED)
     deps.ledger.rows.purge(run.run_id, run.plan.row)
-    deps.ledger.runs.delete(run)
+    deps.ledger.runs.delete(run, by=by)
     deps.log("run deleted", run_id=run.run_id, rows=run.rows, objects=objects)
     return Deleted(run.rows, objects, jobs)

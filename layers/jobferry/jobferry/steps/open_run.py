@@ -24,6 +24,7 @@ from jobferry.steps.deps import Deps
 from jobferry.steps.outlook import rows_per_job
 from jobferry.steps.prolong import kept_seconds
 from jobferry.vendors import vendor_named
+from jobferry.who import claimed
 
 OPEN = "open"
 DUPLICATE = "duplicate"
@@ -38,6 +39,8 @@ PRIORITIES = ("lowest", "low", "medium", "high", "highest", "immediate")
 PRIORITY_OPTION = "jobferry-priority"
 ORIGIN_OPTION = "jobferry-origin"
 TRIAL_OPTION = "jobferry-trial"
+BY_OPTION = "jobferry-by"
+"""Who the uploader says to be."""
 
 SAME_CONTENT = "same_content"
 """Why a run is paused from the beginning: another one has carried the very same bytes."""
@@ -62,6 +65,8 @@ class RunRequest:
     firing      tells two firings of a schedule apart, so that each is a run of its own even if
                 the file has not changed
     problem     why it cannot be carried, whatever is in the file
+    by          who has started it, where the input tells
+    uploader    who has uploaded the file, as far as S3's event tells
     """
 
     profile: str
@@ -70,6 +75,8 @@ class RunRequest:
     version_id: str | None = None
     firing: str | None = None
     problem: str | None = None
+    by: str | None = None
+    uploader: str | None = None
 
 
 def run_id_of(request: RunRequest, version_id: str) -> str:
@@ -242,6 +249,7 @@ def _trial(options: Mapping[str, str]) -> int | None:
 def _new_run(request: RunRequest, head: Head, execution: str, deps: Deps) -> Run:
     now = deps.now()
     priority = head.options.get(PRIORITY_OPTION, "medium")
+    by = request.by or claimed(head.options.get(BY_OPTION)) or request.uploader
     return Run(
         run_id=run_id_of(request, head.source.version_id),
         status=RunStatus.FAILED,
@@ -254,6 +262,7 @@ def _new_run(request: RunRequest, head: Head, execution: str, deps: Deps) -> Run
         priority=priority if priority in PRIORITIES else "medium",
         execution=execution,
         origin=head.options.get(ORIGIN_OPTION),
+        by={} if by is None else {"started": by},
         expires_at=int(now) + kept_seconds(deps.ledger.retention),
     )
 

@@ -47,10 +47,13 @@ def rest(run: Run, pool: Pool, deps: Deps) -> bool:
     return True
 
 
-def resume(run: Run, deps: Deps, start: Start) -> Run:
+def resume(run: Run, deps: Deps, start: Start, *, by: str | None = None) -> Run:
     """End a run's pause, and have it carried on. Repeating it is harmless.
 
     A run whose jobs are still seen through by its execution goes on with that one.
+
+    Args:
+        by: who says yes; None: nobody knows.
 
     Returns:
         The run as it is now.
@@ -59,7 +62,7 @@ def resume(run: Run, deps: Deps, start: Start) -> Run:
     if run.pause is not None:
         if run.rests and not chunks.pool(run.run_id).left:
             chunks.offer_rest(run)
-        runs.resume(run)
+        runs.resume(run, by=by)
     return carry_on(run.run_id, deps, start)
 
 

@@ -76,8 +76,11 @@ class _Unknown:
         return [row for row in chunk.row_numbers() if row in rows]
 
 
-def ask_resolve(run: Run, deps: Deps, start: Start) -> Run:
+def ask_resolve(run: Run, deps: Deps, start: Start, *, by: str | None = None) -> Run:
     """Note the wish on a closed run, and start an execution for it. Repeating it is harmless.
+
+    Args:
+        by: whose wish it is; None: nobody knows.
 
     Returns:
         The run as it is now.
@@ -86,7 +89,7 @@ def ask_resolve(run: Run, deps: Deps, start: Start) -> Run:
         LookupError: the run's connection or profile is gone.
     """
     load_context(run, deps)
-    if not deps.ledger.runs.ask_resolve(run, deps.now()):
+    if not deps.ledger.runs.ask_resolve(run, deps.now(), by=by):
         # It is open: asked before, maybe by this very call, whose answer was lost.
         run = deps.ledger.runs.must_get(run.run_id)
         if run.closed_at is not None or run.resolving is None or run.resolving.done:

@@ -14,6 +14,9 @@ from jobferry.steps.next_commands import next_commands
 from jobferry.steps.waiting import waiting_for
 from jobferry.vendors.base import JobReading
 
+DEEDS = ("started", "aborted", "resumed", "priority", "resolved")
+"""What people do to runs, as far as it is known who did it."""
+
 
 def run_summary(run: Run) -> dict[str, Any]:
     """What a run's own item says: the status document but for `jobs`, `requests`, `waiting`.
@@ -42,6 +45,7 @@ def run_summary(run: Run) -> dict[str, Any]:
         "figures": run.figures or None,
         "error": run.error or (run.halt.reason if run.halt else None),
         "paused": _paused(run),
+        "by": {deed: run.by.get(deed) for deed in DEEDS},
     }
 
 
@@ -62,7 +66,6 @@ def run_document(run: Run, deps: Deps, problems: Sequence[JobReading] = ()) -> d
     document |= {
         "waiting": waiting_for(run, limits, deps.now(), problems, under_way=under_way),
         "warnings": list(run.warnings),
-        "by": {what: run.by.get(what) for what in ("started", "aborted", "resumed")},
     }
     return {**document, "next": next_commands(document)}
 
