@@ -11,6 +11,7 @@ from jobferry.ledger.runs import Run
 from jobferry.model import ChunkState, RunStatus
 from jobferry.report.figures import counted
 from jobferry.steps.control_jobs import (
+    RunOpenError,
     WaitingProblem,
     abort_run,
     change_priority,
@@ -178,26 +179,39 @@ def _put_problem(app: App, waiting: WaitingProblem) -> None:
 @click.command()
 @click.argument("run_ids", metavar="RUN...", nargs=-1, required=True)
 @click.option("--vendor-jobs", is_flag=True, help="Also the vendor's records of the jobs.")
+@click.option(
+    "--source",
+    is_flag=True,
+    help="Also the upload, in all its versions, and the copies that retry and rerun made.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @global_options
 @pass_app
-def delete(app: App, run_ids: tuple[str, ...], vendor_jobs: bool, yes: bool) -> None:
+def delete(app: App, run_ids: tuple[str, ...], vendor_jobs: bool, source: bool, yes: bool) -> None:
     """Forget closed runs: outcomes, result files, evidence. What was done at the vendor stays."""
     runs = [closed_run(app, run_id, "deleted") for run_id in run_ids]
     if not yes:
-        _confirm(run_ids, vendor_jobs)
+        _confirm(run_ids, vendor_jobs=vendor_jobs, source=source)
     for run in runs:
         with vendor_asked(run.connection):
             by = app.stack.caller.name
-            deleted = delete_run(run, app.stack.deps, vendor_jobs=vendor_jobs, by=by)
+            try:
+                deleted = delete_run(
+                    run, app.stack.deps, vendor_jobs=vendor_jobs, source=source, by=by
+                )
+            except RunOpenError as error:
+                raise CommandError(
+                    f"The upload of run {run.run_id} is read by run {error}, which is not over.",
+                    next_command=command("watch", str(error)),
+                ) from None
         vendor = _vendor_of(app, run)
         if vendor_jobs and vendor is not None and not vendor.capabilities.delete:
             note(f"{vendor.title} keeps its records of jobs; they cannot be deleted.")
         _put_deleted(app, run.run_id, deleted)
 
 
-def _confirm(run_ids: tuple[str, ...], vendor_jobs: bool) -> None:
-    words = [*run_ids, *(["--vendor-jobs"] if vendor_jobs else [])]
+def _confirm(run_ids: tuple[str, ...], **options: bool) -> None:
+    words = [*run_ids, *(f"--{name.replace('_', '-')}" for name, on in options.items() if on)]
     if not sys.stdin.isatty():
         raise CommandError(
             f"This deletes {counted(len(run_ids), 'run')} for good.",
@@ -215,11 +229,14 @@ def _put_deleted(app: App, run_id: str, deleted: Deleted) -> None:
                 "rows": deleted.rows,
                 "objects": deleted.objects,
                 "vendor_jobs": deleted.vendor_jobs,
+                "uploads": deleted.uploads,
             }
         )
         return
     jobs = deleted.vendor_jobs
     gone = "" if jobs is None else f", {counted(jobs, 'job')} at the vendor"
+    if deleted.uploads is not None:
+        gone += f", {counted(deleted.uploads, 'version')} of its upload"
     put_text(f"Run {run_id} is deleted: {counted(deleted.rows, 'row')}{gone}.")
 
 

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from jobferry.commands import command
 from jobferry.csvfile.problems import FileRefused
+from jobferry.inbox import COPYING, copy_names
 from jobferry.ledger.runs import Run
 from jobferry.model import OutcomeStatus
 from jobferry.objects import SourceError
@@ -200,8 +201,10 @@ def _earlier(app: App, run: Run, repeat: Repeat) -> RunRequest | None:
     kind = repeat.name.split("/")[0]
     uploads = {
         name: request
-        for verb in ("retry", "rerun")
-        for name, request in app.stack.inbox.uploads(run.profile, f"{verb}/{run.run_id}-").items()
+        for verb in COPYING
+        for name, request in app.stack.inbox.uploads(
+            run.profile, copy_names(verb, run.run_id)
+        ).items()
     }
     found = uploads.get(repeat.name)
     if found is not None:

@@ -1,7 +1,7 @@
 """A second stack in the same account and region, with every option, beside the first one.
 
-Of what a template makes the emulator keeps no boundary, no lifecycle rule and no key of a bucket: those
-are held by `tests/template/test_account.py`.
+Of what a template makes the emulator keeps no boundary, no lifecycle rule and no key of a bucket:
+those are held by `tests/template/test_account.py`.
 """
 
 from __future__ import annotations

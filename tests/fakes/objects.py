@@ -190,6 +190,26 @@ class FakeObjects(Objects):
             found = [(self.archive_bucket, key) for key in self.keys(prefix)]
             return sum(len(self._versions.pop(each)) for each in found)
 
+    def delete_uploads(self, bucket: str, prefix: str) -> int:
+        return self._delete(bucket, self.keys(prefix, bucket))
+
+    def delete_upload(self, bucket: str, key: str) -> int:
+        return self._delete(bucket, [key])
+
+    def delete_version(self, source: Source) -> int:
+        with self.effects.around("objects.delete"), self._lock:
+            versions = self._versions.get((source.bucket, source.key), [])
+            left = [each for each in versions if each.version_id != source.version_id]
+            if left:
+                self._versions[source.bucket, source.key] = left
+            else:
+                self._versions.pop((source.bucket, source.key), None)
+            return len(versions) - len(left)
+
+    def _delete(self, bucket: str, keys: list[str]) -> int:
+        with self.effects.around("objects.delete"), self._lock:
+            return sum(len(self._versions.pop((bucket, key), [])) for key in keys)
+
     def begin_upload(self, key: str, content_type: str) -> str:
         with self.effects.around("objects.begin_upload"), self._lock:
             upload_id = f"u{next(self._numbers)}"

@@ -143,6 +143,11 @@ def _methods(recorder: Recorder) -> Iterator[tuple[type, str, Callable[..., None
         note("s3:DeleteObject", f"{ARCHIVE}/{prefix}x")
         note("s3:DeleteObjectVersion", f"{ARCHIVE}/{prefix}x")
 
+    def delete_uploads(bucket: str, key: str) -> None:
+        note("s3:ListBucketVersions", f"arn:aws:s3:::{bucket}")
+        note("s3:DeleteObject", f"arn:aws:s3:::{bucket}/{key}")
+        note("s3:DeleteObjectVersion", f"arn:aws:s3:::{bucket}/{key}")
+
     def get_file(key: str, _path: object) -> None:
         note("s3:GetObject", f"{ARCHIVE}/{key}")
         note("s3:ListBucket", ARCHIVE)
@@ -187,6 +192,9 @@ def _methods(recorder: Recorder) -> Iterator[tuple[type, str, Callable[..., None
     yield FakeObjects, "read_range", source
     yield FakeObjects, "get_file", get_file
     yield FakeObjects, "delete_prefix", delete_prefix
+    yield FakeObjects, "delete_uploads", delete_uploads
+    yield FakeObjects, "delete_upload", delete_uploads
+    yield FakeObjects, "delete_version", lambda source: delete_uploads(source.bucket, source.key)
     yield s3, "put_object", put_object
     yield s3, "create_multipart_upload", put_object
     yield s3, "abort_multipart_upload", abort

@@ -147,6 +147,7 @@ SCENES: dict[str, Scene] = {
     "connection test": lambda *_: ("connection", "test", "acme"),
     "connection unblock": lambda *_: ("connection", "unblock", "acme"),
     "delete": lambda shell, _: ("delete", _closed(shell), "--yes"),
+    "delete --source": lambda shell, _: ("delete", _closed(shell), "--source", "--yes"),
     "delete --vendor-jobs": lambda shell, _: ("delete", _closed(shell), "--vendor-jobs", "--yes"),
     "plan": lambda _, folder: ("plan", _file(folder), "--profile", "things"),
     "priority": lambda shell, _: ("priority", _open(shell), "high"),
@@ -335,10 +336,11 @@ def test_nobody_reads_the_whole_table_or_other_evidence(template: Template, role
         Call("dynamodb:DeleteTable", TABLE),
         Call("s3:GetObject", f"{ARCHIVE}/evidence/r/1.json"),
         Call("s3:PutObject", f"{ARCHIVE}/results/r/failed.csv"),
-        Call("s3:DeleteObject", f"{INBOX}/inbox/things/a.csv"),
         Call("states:StopExecution", MACHINE.replace("stateMachine", "execution") + ":x"),
     ):
         assert not policy(template, role).allows(call), call
+    deletes = policy(template, role).allows(Call("s3:DeleteObject", f"{INBOX}/inbox/things/a.csv"))
+    assert deletes == (role in ("Operator", "Administrator"))  # delete --source
 
 
 def test_schedules_are_given_no_other_role_and_to_no_other_service(template: Template) -> None:

@@ -26,6 +26,19 @@ _SHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers")
 _ARCHIVES = (".zip", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar")
 _AGAIN = "and drop it in again."
 
+COPYING = ("retry", "rerun")
+"""Commands that upload a run's file once more: below its profile, in a folder of their name."""
+
+
+def copies_of(profile: str, command: str, run_id: str) -> str:
+    """What the keys of the uploads begin with that a command has made of a run's file."""
+    return f"{INBOX}{profile}/{copy_names(command, run_id)}"
+
+
+def copy_names(command: str, run_id: str) -> str:
+    """The same, without the profile's folder."""
+    return f"{command}/{run_id}-"
+
 
 def suffix_of(key: str) -> str | None:
     """How the name ends, in small letters; None when no such file can be carried."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -260,18 +260,40 @@ class Objects:
         Returns:
             How many versions were removed; none when it is repeated.
         """
-        client = self._client()
-        pages = client.get_paginator("list_object_versions").paginate(
-            Bucket=self.archive_bucket, Prefix=prefix
+        return self._delete_versions(self.archive_bucket, prefix, lambda _: True)
+
+    def delete_uploads(self, bucket: str, prefix: str) -> int:
+        """Remove all that another bucket holds under a prefix, as `delete_prefix`."""
+        return self._delete_versions(bucket, prefix, lambda _: True)
+
+    def delete_upload(self, bucket: str, key: str) -> int:
+        """Remove every version of one object, as `delete_prefix`."""
+        return self._delete_versions(bucket, key, lambda version: version["Key"] == key)
+
+    def delete_version(self, source: Source) -> int:
+        """Remove just this version of an object."""
+        return self._delete_versions(
+            source.bucket,
+            source.key,
+            lambda version: (
+                (version["Key"], version["VersionId"]) == (source.key, source.version_id)
+            ),
         )
+
+    def _delete_versions(
+        self, bucket: str, prefix: str, is_meant: Callable[[Mapping[str, Any]], bool]
+    ) -> int:
+        client = self._client()
+        pages = client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
         removed = 0
         for page in pages:
-            found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+            listed: Any = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+            found = filter(is_meant, listed)
             versions: Any = [{"Key": v["Key"], "VersionId": v["VersionId"]} for v in found]
             if not versions:
                 continue
             answer = client.delete_objects(
-                Bucket=self.archive_bucket, Delete={"Objects": versions, "Quiet": True}
+                Bucket=bucket, Delete={"Objects": versions, "Quiet": True}
             )
             for refusal in answer.get("Errors", []):
                 code, message = refusal.get("Code", ""), refusal.get("Message", "")

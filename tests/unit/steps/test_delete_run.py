@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from jobferry.inbox import copy_names
 from jobferry.ledger.runs import Run
 from jobferry.steps.control_jobs import RunOpenError
 from jobferry.steps.delete_run import Deleted, delete_run
-from jobferry.steps.open_run import open_run
+from jobferry.steps.delete_source import delete_source
+from jobferry.steps.open_run import ORIGIN_OPTION, RunRequest, open_run
 from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.world import World, things
+from tests.fakes.world import INBOX, World, things
 
 
 def left_of(world: World, run: Run) -> list[str]:
@@ -72,3 +74,68 @@ def test_it_can_be_interrupted_anywhere_and_finished(world: World, phase: Phase)
         if len(crash.seen) < number:
             break
     assert number > 5
+
+
+class TestSource:
+    """The upload goes too, with its copies, and nothing that somebody still needs."""
+
+    def uploads(self, world: World) -> list[str]:
+        return world.objects.keys("", INBOX)
+
+    def copied(self, world: World, run: Run, name: str) -> Run:
+        """A run of a copy that `retry` or `rerun` has made."""
+        key = f"inbox/{run.profile}/{copy_names(name, run.run_id)}all.csv"
+        options = {ORIGIN_OPTION: run.run_id}
+        version = world.objects.upload(INBOX, key, things(5).encode(), options)
+        return world.execute(RunRequest(run.profile, INBOX, key, version))
+
+    def test_all_versions_and_all_copies_go(self, world: World) -> None:
+        run = world.carried(things(5))
+        world.objects.upload(INBOX, run.source.key, things(5, start=9).encode())
+        again = self.copied(world, run, "rerun")
+        self.copied(world, again, "retry")
+        other = "inbox/things/other.csv"
+        world.objects.upload(INBOX, other, things(2).encode())
+
+        deleted = delete_run(run, world.deps, source=True)
+
+        assert deleted.uploads == 4
+        assert self.uploads(world) == [other]
+
+    def test_without_being_asked_they_stay(self, world: World) -> None:
+        run = world.carried(things(5))
+        assert delete_run(run, world.deps).uploads is None
+        assert self.uploads(world) == [run.source.key]
+
+    def test_a_name_that_begins_alike_is_another_file(self, world: World) -> None:
+        run = world.carried(things(5))
+        other = run.source.key + ".gz"
+        world.objects.upload(INBOX, other, b"x")
+        delete_run(run, world.deps, source=True)
+        assert self.uploads(world) == [other]
+
+    def test_an_upload_that_an_open_run_reads_stays(self, world: World) -> None:
+        run = world.carried(things(5))
+        newer = world.objects.upload(INBOX, run.source.key, things(7).encode())
+        request = RunRequest(run.profile, INBOX, run.source.key, newer)
+        opened = open_run(request, "arn:execution:2", world.deps)["run_id"]
+        before = left_of(world, run)
+
+        with pytest.raises(RunOpenError, match=opened):
+            delete_run(run, world.deps, source=True)
+        assert left_of(world, run) == before
+        assert self.uploads(world) == [run.source.key]
+
+    def test_of_a_schedules_file_only_the_version_goes(self, world: World) -> None:
+        key = "scheduled/things.csv"
+        first = world.objects.upload(INBOX, key, things(2).encode())
+        second = world.objects.upload(INBOX, key, things(3).encode())
+        run = world.execute(RunRequest("things", INBOX, key, first))
+
+        assert delete_run(run, world.deps, source=True).uploads == 1
+        assert world.objects.current_version(INBOX, key) == second
+
+    def test_it_can_be_repeated(self, world: World) -> None:
+        run = world.carried(things(5))
+        assert delete_source(run, world.deps) == 1
+        assert delete_run(run, world.deps, source=True).uploads == 0

@@ -17,7 +17,7 @@ from jobferry.csvfile.dialect import SAMPLE_BYTES, Dialect, detect
 from jobferry.csvfile.lines import LINE_LIMIT, ByteStream
 from jobferry.csvfile.problems import RejectCode
 from jobferry.csvfile.reader import ROW_LIMIT, read_rows
-from jobferry.inbox import delimiter_of, plain_suffix, suffix_of
+from jobferry.inbox import copy_names, delimiter_of, plain_suffix, suffix_of
 from jobferry.ledger.runs import Run
 from jobferry.model import Outcome, OutcomeStatus, Profile
 from jobferry.steps.control_jobs import RunOpenError
@@ -77,7 +77,7 @@ def retry_of(run: Run, wanted: Iterable[OutcomeStatus]) -> Repeat:
     """The rows of a run that ended so."""
     chosen = [status for status in OutcomeStatus if status in set(wanted)]
     return Repeat(
-        f"retry/{run.run_id}-{'-'.join(chosen)}{plain_suffix(run.source.key)}",
+        f"{copy_names('retry', run.run_id)}{'-'.join(chosen)}{plain_suffix(run.source.key)}",
         lambda outcome: None if outcome.status in chosen else LeftOut.NOT_ASKED,
     )
 
@@ -89,10 +89,11 @@ def rerun_of(run: Run, *, repeatable: bool) -> Repeat:
         repeatable: sending a row twice does no harm, or was asked for.
     """
     done = (OutcomeStatus.SUCCEEDED, OutcomeStatus.UNKNOWN)
+    names = copy_names("rerun", run.run_id)
     if repeatable or not any(run.outcomes.get(status) for status in done):
         # The source itself goes again, packed as it is.
-        return Repeat(f"rerun/{run.run_id}-all{suffix_of(run.source.key) or '.csv'}", None)
-    return Repeat(f"rerun/{run.run_id}-rest{plain_suffix(run.source.key)}", _undone)
+        return Repeat(f"{names}all{suffix_of(run.source.key) or '.csv'}", None)
+    return Repeat(f"{names}rest{plain_suffix(run.source.key)}", _undone)
 
 
 _REPEATS = frozenset({RejectCode.DUPLICATE_ROW_KEY, RejectCode.CONFLICTING_ROW_KEY})
