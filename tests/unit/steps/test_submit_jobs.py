@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from unittest import mock
 
 import pytest
@@ -296,6 +297,21 @@ class TestThrottled:
         assert all(s.at >= start + 120.0 for s in world.account.submissions[2:])
         assert world.run(run.run_id).status is RunStatus.COMPLETED
         assert {o.attempts for o in world.outcomes(run.run_id).values()} == {1}
+
+    def test_slots_that_others_hold_are_asked_for_less_and_less_often(self, world: World) -> None:
+        """Also by one invocation after the other, of which each begins anew."""
+        world.account.will_reply(*[Act.FULL] * 200)
+        run = world.planned(things(2))
+        state, moments = lane(run.run_id), list[float]()
+        while world.clock.now() < 1_800.0 + (moments or [world.clock.now()])[0]:
+            before = len(world.account.submissions)
+            state = world.poll(world.submit(state))
+            moments += [s.at for s in world.account.submissions[before:]]
+            world.clock.advance(3.0)
+        gaps = [later - earlier for earlier, later in pairwise(moments)]
+        assert gaps[0] < 10.0
+        assert min(gaps[-5:]) >= 25.0
+        assert len(moments) < 90
 
     def test_an_account_with_fewer_slots_than_we_think_is_no_harm(self, world: World) -> None:
         world.account.max_jobs = 1

@@ -405,6 +405,13 @@ class LaneWork:
         self.look_from = max(self.look_from, until)
         self.try_at = min(self.try_at, until)
 
+    def _last_accepted(self, where: str) -> float:
+        """When the vendor last took a job of this lane that is under way, or first said no."""
+        if flying := self.flying():
+            return max(job.submitted_at for job in flying)
+        trouble = self.trouble(where)
+        return self.began_at if trouble is None else trouble.since
+
     def obey(self, answer: Throttled, where: str = POLL) -> None:
         """Make every lane of the connection wait as the vendor asks.
 
@@ -429,7 +436,7 @@ class LaneWork:
             self.meet(where, VENDOR_THROTTLES, TEXTS[VENDOR_THROTTLES])
         if answer.reason is ThrottleReason.SLOTS:
             self.patience.set()
-            quiet = now - max([self.began_at, *(job.submitted_at for job in self.flying())])
+            quiet = now - self._last_accepted(where)
             limits.full(self.run.connection, pacing.full_until(now, answer.retry_after, quiet))
             return
         known = self.trouble(where)
