@@ -1,0 +1,190 @@
+"""The state machine on moto's Step Functions, which carries definitions out by LocalStack's
+interpreter.
+
+Three things are put in: the language JSONata, which moto leaves out and `jsonata-python` evaluates;
+answers of ours to whatever the states call; and waits that take no time.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import boto3
+from botocore.exceptions import ClientError
+from jsonata import Jsonata
+from moto import mock_aws
+from moto.stepfunctions.parser import models
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import (
+    WaitFunction,
+)
+from moto.stepfunctions.parser.asl.jsonata import jsonata
+
+from tests.engines.definition import ACCOUNT, FUNCTION_ARN, REGION, deployed_definition
+from tests.engines.script import PUT_EVENTS, Ended, Script, StepError
+
+ENDED_SECONDS = 60.0
+"""For an execution that never ends; they take tenths of a second."""
+
+Answering = Callable[[str, dict[str, Any]], dict[str, Any]]
+"""(step, payload) → what it answers; may raise `StepError`."""
+
+
+class MotoStates:
+    """Step Functions of moto, with one state machine: the deployed one."""
+
+    def __init__(self) -> None:
+        self._client = boto3.client(
+            "stepfunctions",
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+        answer = self._client.create_state_machine(
+            name="run",
+            definition=deployed_definition(),
+            roleArn=f"arn:aws:iam::{ACCOUNT}:role/run",
+        )
+        self._machine = answer["stateMachineArn"]
+        self._executions = 0
+
+    def carry_out(self, script: Script, given: Any) -> Ended:
+        return self.carry_out_by(script.answer, given, script.unknown)
+
+    def carry_out_by(
+        self, answer: Answering, given: Any, unknown: list[tuple[str, Any]] | None = None
+    ) -> Ended:
+        """One execution whose steps answer as `answer` does."""
+        waits: list[float] = []
+        tries = mock.patch.object(retrier_decl, "time", SimpleNamespace(sleep=waits.append))
+        waiting = mock.patch.object(WaitFunction, "_wait_interval", _go_on)
+        with tries, waiting, _clients_by(answer, [] if unknown is None else unknown):
+            self._executions += 1
+            started = self._client.start_execution(
+                stateMachineArn=self._machine,
+                name=f"execution-{self._executions}",
+                input=json.dumps(given),
+            )
+            arn = started["executionArn"]
+            ended = self._ended(arn)
+        return Ended(
+            status=ended["status"],
+            output=json.loads(ended["output"]) if "output" in ended else None,
+            error=ended.get("error"),
+            cause=ended.get("cause"),
+            waits=waits,
+            lanes_failed=sum(run["itemCounts"]["failed"] for run in self._map_runs(arn)),
+        )
+
+    def _ended(self, arn: str) -> Any:
+        deadline = time.monotonic() + ENDED_SECONDS
+        while time.monotonic() < deadline:
+            execution = self._client.describe_execution(executionArn=arn)
+            if execution["status"] != "RUNNING":
+                return execution
+            time.sleep(0.005)
+        raise TimeoutError(f"the execution did not end in {ENDED_SECONDS:.0f} s")
+
+    def _map_runs(self, arn: str) -> Iterator[Any]:
+        for found in self._client.list_map_runs(executionArn=arn)["mapRuns"]:
+            yield self._client.describe_map_run(mapRunArn=found["mapRunArn"])
+
+
+@contextmanager
+def moto_states() -> Iterator[MotoStates]:
+    """Moto in this process, empty at the beginning and at the end."""
+    evaluator = mock.patch.object(jsonata, "_eval_jsonata", _evaluate)
+    with evaluator, mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
+        yield MotoStates()
+
+
+def _go_on(_state: WaitFunction, env: object, wait_seconds: int) -> None:
+    """The moment has been read, and has come."""
+
+
+def _evaluate(text: str) -> Any:
+    """An expression with the variables that it uses declared before it."""
+    return Jsonata(text).evaluate(None)
+
+
+@contextmanager
+def _clients_by(answer: Answering, unknown: list[tuple[str, Any]]) -> Iterator[None]:
+    """Whatever state calls a service, the answer comes from us."""
+
+    def client_for(service: str, **_: Any) -> _Client:
+        return _Client(service, answer, unknown)
+
+    using = [
+        module
+        for name, module in list(sys.modules.items())
+        if name.startswith(models.__package__) and hasattr(module, "boto_client_for")
+    ]
+    patches = [mock.patch.object(module, "boto_client_for", client_for) for module in using]
+    for patch in patches:
+        patch.start()
+    try:
+        yield
+    finally:
+        for patch in patches:
+            patch.stop()
+
+
+class _Client:
+    """Stands in for the SDK's client of any service."""
+
+    def __init__(self, service: str, answer: Answering, unknown: list[tuple[str, Any]]) -> None:
+        self._service = service
+        self._answer = answer
+        self._unknown = unknown
+
+    def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
+        step = FunctionName.removeprefix(FUNCTION_ARN).removesuffix("Function")
+        try:
+            document = self._answer(step, json.loads(Payload))
+        except StepError as error:
+            if error.error.startswith("Lambda."):
+                raise _refusal(error.error.removeprefix("Lambda.")) from None
+            told = {"errorType": error.error, "errorMessage": str(error)}
+            return {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": _body(told)}
+        return {"StatusCode": 200, "Payload": _body(document)}
+
+    def put_events(self, **request: Any) -> dict[str, Any]:
+        try:
+            return self._answer(PUT_EVENTS, request)
+        except StepError as error:
+            return {"FailedEntryCount": 1, "Entries": [{"ErrorCode": error.error}]}
+
+    def __getattr__(self, action: str) -> Callable[..., dict[str, Any]]:
+        def call(**request: Any) -> dict[str, Any]:
+            self._unknown.append((f"{self._service}.{action}", request))
+            return {}
+
+        return call
+
+
+def _body(document: Any) -> io.BytesIO:
+    return io.BytesIO(json.dumps(document).encode())
+
+
+def _refusal(code: str) -> ClientError:
+    return ClientError(
+        {
+            "Error": {"Code": code, "Message": "Rate Exceeded."},
+            "ResponseMetadata": {
+                "HTTPStatusCode": 429,
+                "RequestId": "",
+                "HostId": "",
+                "HTTPHeaders": {},
+                "RetryAttempts": 0,
+            },
+        },
+        "Invoke",
+    )
