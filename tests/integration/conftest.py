@@ -61,11 +61,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", params=["emulator", "moto"])
-def endpoint(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """URL of an engine on a free port of this machine, stopped at the end."""
-    if request.param == "moto":
+def engine(request: pytest.FixtureRequest) -> str:
+    """What the tests run on. See docs/engines.md."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="session")
+def endpoint(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of the engine on a free port of this machine, stopped at the end."""
+    if engine == "moto":
         with _moto() as url:
             yield url
     else:
