@@ -29,7 +29,7 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_funct
 from moto.stepfunctions.parser.asl.jsonata import jsonata
 
 from tests.engines.definition import ACCOUNT, FUNCTION_ARN, REGION, deployed_definition
-from tests.engines.script import PUT_EVENTS, Ended, Script, StepError
+from tests.engines.script import PUT_EVENTS, SEND_MESSAGE, Ended, Script, StepError
 
 ENDED_SECONDS = 60.0
 """For an execution that never ends; they take tenths of a second."""
@@ -57,16 +57,14 @@ class MotoStates:
         self._executions = 0
 
     def carry_out(self, script: Script, given: Any) -> Ended:
-        return self.carry_out_by(script.answer, given, script.unknown)
+        return self.carry_out_by(script.answer, given)
 
-    def carry_out_by(
-        self, answer: Answering, given: Any, unknown: list[tuple[str, Any]] | None = None
-    ) -> Ended:
+    def carry_out_by(self, answer: Answering, given: Any) -> Ended:
         """One execution whose steps answer as `answer` does."""
         waits: list[float] = []
         tries = mock.patch.object(retrier_decl, "time", SimpleNamespace(sleep=waits.append))
         waiting = mock.patch.object(WaitFunction, "_wait_interval", _go_on)
-        with tries, waiting, _clients_by(answer, [] if unknown is None else unknown):
+        with tries, waiting, _clients_by(answer):
             self._executions += 1
             started = self._client.start_execution(
                 stateMachineArn=self._machine,
@@ -116,11 +114,11 @@ def _evaluate(text: str) -> Any:
 
 
 @contextmanager
-def _clients_by(answer: Answering, unknown: list[tuple[str, Any]]) -> Iterator[None]:
+def _clients_by(answer: Answering) -> Iterator[None]:
     """Whatever state calls a service, the answer comes from us."""
 
-    def client_for(service: str, **_: Any) -> _Client:
-        return _Client(service, answer, unknown)
+    def client_for(**_: Any) -> _Client:
+        return _Client(answer)
 
     using = [
         module
@@ -138,12 +136,10 @@ def _clients_by(answer: Answering, unknown: list[tuple[str, Any]]) -> Iterator[N
 
 
 class _Client:
-    """Stands in for the SDK's client of any service."""
+    """Stands in for the SDK's client of every service that our states call."""
 
-    def __init__(self, service: str, answer: Answering, unknown: list[tuple[str, Any]]) -> None:
-        self._service = service
+    def __init__(self, answer: Answering) -> None:
         self._answer = answer
-        self._unknown = unknown
 
     def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
         step = FunctionName.removeprefix(FUNCTION_ARN).removesuffix("Function")
@@ -162,12 +158,8 @@ class _Client:
         except StepError as error:
             return {"FailedEntryCount": 1, "Entries": [{"ErrorCode": error.error}]}
 
-    def __getattr__(self, action: str) -> Callable[..., dict[str, Any]]:
-        def call(**request: Any) -> dict[str, Any]:
-            self._unknown.append((f"{self._service}.{action}", request))
-            return {}
-
-        return call
+    def send_message(self, **request: Any) -> dict[str, Any]:
+        return self._answer(SEND_MESSAGE, request)
 
 
 def _body(document: Any) -> io.BytesIO:

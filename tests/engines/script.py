@@ -12,6 +12,13 @@ from typing import Any, Protocol
 from jobferry.steps.lane import DONE, LaneState
 
 PUT_EVENTS = "putEvents"
+SEND_MESSAGE = "sendMessage"
+SERVICES: Mapping[str, Mapping[str, Any]] = {
+    PUT_EVENTS: {"FailedEntryCount": 0},
+    SEND_MESSAGE: {"MessageId": "message-1"},
+}
+"""What states call besides functions, and what is answered unless a scenario says otherwise."""
+
 FAILED_ENTRY = "EventBridge.FailedEntry"
 THROTTLED = "Lambda.TooManyRequestsException"
 
@@ -48,8 +55,6 @@ class Script:
         self._lock = Lock()
         self._calls: dict[str, list[Payload]] = defaultdict(list)
         self.order: list[str] = []
-        self.unknown: list[tuple[str, Any]] = []
-        """Calls of other services than Lambda and EventBridge."""
 
     def answer(self, step: str, payload: Payload) -> Payload:
         """One invocation; what goes in and comes out goes through JSON.
@@ -61,7 +66,7 @@ class Script:
             number = len(self._calls[step])
             self._calls[step].append(json.loads(json.dumps(payload)))
             self.order.append(step)
-        answers = self._steps.get(step, [{"FailedEntryCount": 0}] if step == PUT_EVENTS else ())
+        answers = self._steps.get(step, [SERVICES[step]] if step in SERVICES else ())
         if callable(answers):
             answer = answers(payload)
         elif number < len(answers):

@@ -3,6 +3,7 @@ announced, how it ended."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.engines.script import (
     FAILED_ENTRY,
     PAST,
     PUT_EVENTS,
+    SEND_MESSAGE,
     THROTTLED,
     Answer,
     Engine,
@@ -99,6 +101,20 @@ class TestOpening:
         ended = engine.carry_out(script, {"profile": 3})
         assert (ended.status, ended.error) == ("FAILED", "InputRefused")
         assert (script.order, script.announced) == (["OpenRun"], [])
+
+    def test_an_input_that_never_becomes_a_run_is_kept(self, engine: Engine) -> None:
+        def fail(_payload: dict[str, Any]) -> Answer:
+            return StepError("BusyTableError")
+
+        script = Script(OpenRun=fail)
+        ended = engine.carry_out(script, UPLOAD)
+        assert (ended.status, ended.error) == ("FAILED", "RunNotOpened")
+        assert len(script.calls("OpenRun")) > 50
+        assert script.order[-2:] == ["OpenRun", SEND_MESSAGE]
+        (message,) = script.calls(SEND_MESSAGE)
+        assert message["QueueUrl"]
+        assert json.loads(message["MessageBody"]) == UPLOAD
+        assert script.announced == []
 
     def test_a_run_that_cannot_begin_is_closed_and_announced(self, engine: Engine) -> None:
         closed = {**CLOSED, "status": "failed", "rows": 0, "outcomes": {"failed": 0}}
@@ -222,6 +238,26 @@ class TestFailures:
         assert (ended.status, ended.output, ended.lanes_failed) == ("SUCCEEDED", ENDED, 1)
         assert len(script.calls(step)) > 1
 
+    @pytest.mark.parametrize("step", ["PlanRun", "CloseRun"])
+    def test_a_run_that_is_gone_is_not_tried_again(self, engine: Engine, step: str) -> None:
+        script = through(Lanes({0: [[]]}), **{step: [StepError("RunGoneError")]})
+        ended = engine.carry_out(script, UPLOAD)
+        assert (ended.status, ended.error, ended.waits) == ("FAILED", "RunGoneError", [])
+        assert script.announced == []
+
+    def test_a_lane_whose_run_is_gone_is_not_tried_again(self, engine: Engine) -> None:
+        script = through(Lanes({0: [[]]}), PollJobs=[StepError("RunGoneError")])
+        ended = engine.carry_out(script, UPLOAD)
+        assert (ended.output, ended.lanes_failed, ended.waits) == (ENDED, 1, [])
+
+    def test_throttled_functions_are_called_for_longer_than_others(self, engine: Engine) -> None:
+        """A busy account is no reason to give a run up."""
+        throttled = [StepError(THROTTLED)] * 60
+        script = through(Lanes({0: [[]]}), PlanRun=[*throttled, planned(0)])
+        ended = engine.carry_out(script, UPLOAD)
+        assert (ended.output, len(ended.waits)) == (ENDED, 60)
+        assert max(ended.waits) <= 60
+
     @pytest.mark.parametrize("step", ["OpenRun", "PlanRun", "CloseRun"])
     @pytest.mark.parametrize("error", ["BusyTableError", "Sandbox.Timedout", THROTTLED])
     def test_a_step_that_failed_is_repeated_with_the_same_payload(
@@ -262,7 +298,12 @@ class TestFailures:
 
     def test_an_answer_that_is_too_large_to_hand_on_ends_its_lane(self, engine: Engine) -> None:
         """More than 256 KiB. Moto tries such a step again before it gives up; AWS does not."""
-        script = through(Lanes({0: [[list(range(100_000, 150_000))]]}))
+        lanes = Lanes({0: [[]]})
+
+        def large(payload: dict[str, Any]) -> Answer:
+            return {**as_document(lanes.poll(payload)), "note": "x" * 256 * 1024}
+
+        script = through(lanes, PollJobs=large)
         ended = engine.carry_out(script, UPLOAD)
         assert (ended.output, ended.lanes_failed) == (ENDED, 1)
 
