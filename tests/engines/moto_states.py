@@ -39,7 +39,10 @@ Answering = Callable[[str, dict[str, Any]], dict[str, Any]]
 
 
 class MotoStates:
-    """Step Functions of moto, with one state machine: the deployed one."""
+    """Step Functions of moto, with two state machines: the deployed one, and one lane of it.
+
+    The history of a lane is a child execution's, and only an execution's own can be asked for.
+    """
 
     def __init__(self) -> None:
         self._client = boto3.client(
@@ -48,13 +51,18 @@ class MotoStates:
             aws_access_key_id="test",
             aws_secret_access_key="test",
         )
-        answer = self._client.create_state_machine(
-            name="run",
-            definition=deployed_definition(),
-            roleArn=f"arn:aws:iam::{ACCOUNT}:role/run",
-        )
-        self._machine = answer["stateMachineArn"]
+        definition = json.loads(deployed_definition())
+        lane = definition["States"]["Lanes"]["ItemProcessor"]
+        del lane["ProcessorConfig"]
+        self._machine = self._created("run", deployed_definition())
+        self._lane = self._created("lane", json.dumps(lane))
         self._executions = 0
+
+    def _created(self, name: str, definition: str) -> str:
+        arn: str = self._client.create_state_machine(
+            name=name, definition=definition, roleArn=f"arn:aws:iam::{ACCOUNT}:role/run"
+        )["stateMachineArn"]
+        return arn
 
     def carry_out(self, script: Script, given: Any) -> Ended:
         return self.carry_out_by(script.answer, given)
@@ -62,17 +70,7 @@ class MotoStates:
     def carry_out_by(self, answer: Answering, given: Any) -> Ended:
         """One execution whose steps answer as `answer` does."""
         waits: list[float] = []
-        tries = mock.patch.object(retrier_decl, "time", SimpleNamespace(sleep=waits.append))
-        waiting = mock.patch.object(WaitFunction, "_wait_interval", _go_on)
-        with tries, waiting, _clients_by(answer):
-            self._executions += 1
-            started = self._client.start_execution(
-                stateMachineArn=self._machine,
-                name=f"execution-{self._executions}",
-                input=json.dumps(given),
-            )
-            arn = started["executionArn"]
-            ended = self._ended(arn)
+        arn, ended = self._executed(self._machine, answer, given, waits)
         return Ended(
             status=ended["status"],
             output=json.loads(ended["output"]) if "output" in ended else None,
@@ -81,6 +79,27 @@ class MotoStates:
             waits=waits,
             lanes_failed=sum(run["itemCounts"]["failed"] for run in self._map_runs(arn)),
         )
+
+    def history_of_lane(self, script: Script, given: Any) -> list[str]:
+        """The types of all events in the history of one lane by itself."""
+        arn, _ = self._executed(self._lane, script.answer, given, [])
+        events = self._client.get_execution_history(executionArn=arn)["events"]
+        return [event["type"] for event in events]
+
+    def _executed(
+        self, machine: str, answer: Answering, given: Any, waits: list[float]
+    ) -> tuple[str, Any]:
+        tries = mock.patch.object(retrier_decl, "time", SimpleNamespace(sleep=waits.append))
+        waiting = mock.patch.object(WaitFunction, "_wait_interval", _go_on)
+        with tries, waiting, _clients_by(answer):
+            self._executions += 1
+            started = self._client.start_execution(
+                stateMachineArn=machine,
+                name=f"execution-{self._executions}",
+                input=json.dumps(given),
+            )
+            arn: str = started["executionArn"]
+            return arn, self._ended(arn)
 
     def _ended(self, arn: str) -> Any:
         deadline = time.monotonic() + ENDED_SECONDS
