@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from tests.fakes.requests import reserved_words
+
 _TOKEN = re.compile(r"\s*(<=|>=|<>|[=<>(),]|[#:]?[A-Za-z_][A-Za-z0-9_]*)")
 _KEYWORDS = frozenset({"AND", "OR", "NOT", "IN", "BETWEEN"})
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
@@ -24,16 +26,6 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-
-_RESERVED_WORDS = """
-    close connection count counter cursor data date end error exists hash index item items key keys
-    language limit list lock map name number object order owner partition plan position range
-    read role row rows size source start state status time timestamp to token total type update
-    user value values view when where write
-"""
-RESERVED = frozenset(_RESERVED_WORDS.split())
-"""Of DynamoDB's reserved words those that an attribute of ours might be called: they may only be
-used through a `#placeholder`."""
 
 _MISSING = object()
 
@@ -190,7 +182,7 @@ class _Reading:
         if token.startswith("#"):
             self.used.add(token)
             return lambda item, names, _values: item.get(names[token], _MISSING)
-        if token.lower() in RESERVED or token.upper() in _KEYWORDS:
+        if token.upper() in reserved_words() or token.upper() in _KEYWORDS:
             raise BadExpressionError(f"{token} is a reserved word")
         return lambda item, _names, _values: item.get(token, _MISSING)
 

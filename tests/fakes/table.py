@@ -32,6 +32,7 @@ from jobferry.ledger.table import (
 )
 from tests.fakes.conditions import BadExpressionError, holds
 from tests.fakes.effects import Effects
+from tests.fakes.requests import TableRequests
 
 ITEM_BYTES = 400 * 1024
 TRANSACTION_BYTES = 4 * 1024 * 1024
@@ -40,6 +41,9 @@ SORT_KEY_BYTES = 1024
 
 BATCH_TRIES = 14
 """Requests for one batch, as `ledger.table` makes them."""
+
+REQUESTS = TableRequests()
+"""The requests that a real table would have made, of all fakes of this process."""
 
 PAGE_ITEMS = 1_000_000
 """Items on one page of a query. Between two pages others may write, and the next page shows it."""
@@ -54,7 +58,8 @@ class FakeTable(Table):
     """A table that lives as long as the object, safe to share between threads.
 
     Limits, key rules and expression rules of DynamoDB are kept: what it refuses is refused here
-    with the same `ValidationException`.
+    with the same `ValidationException`. What the real table would have sent is held against the
+    SDK's model of the service.
 
     Args:
         effects: told before and after every request that changes something.
@@ -122,6 +127,16 @@ class FakeTable(Table):
         index: tuple[str, str, str] | None = None,
         consistent: bool = True,
     ) -> Iterator[Item]:
+        REQUESTS.query(
+            pk,
+            prefix=prefix,
+            since=since,
+            until=until,
+            newest_first=newest_first,
+            limit=limit,
+            index=index,
+            consistent=consistent,
+        )
         last: tuple[str, Key] | None = None
         left = limit
         while True:
@@ -176,6 +191,7 @@ class FakeTable(Table):
         return len(gone)
 
     def write(self, operation: Operation) -> None:
+        REQUESTS.write(operation)
         self.units.add([operation])
         with self.effects.around("table.write"), self._lock:
             self._apply([operation])
@@ -186,6 +202,7 @@ class FakeTable(Table):
         if not 0 < len(operations) <= TRANSACTION_ITEMS:
             raise _invalid(f"a transaction of {len(operations)} operations")
         _refuse_repeats([key_of(operation) for operation in operations])
+        REQUESTS.transact(operations)
         self.units.add(operations, together=True)
         with self.effects.around("table.transact"), self._lock:
             self._apply(operations)

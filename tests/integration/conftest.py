@@ -1,22 +1,31 @@
-"""The table and the buckets behind a real API: an emulator of DynamoDB and S3, started once."""
+"""The table and the buckets behind a real API, on two engines: the emulator that the stack is
+tested on, and moto. What both of them do is more likely to be what AWS does."""
 
 from __future__ import annotations
 
+import copy
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import boto3
 import pytest
 from botocore.config import Config
+from moto.dynamodb import models as moto_dynamodb
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models import Table as MotoTable
+from moto.server import ThreadedMotoServer
 
 from jobferry.ledger import Ledger
 from jobferry.ledger.keys import ROWS_BY_PERSON, RUNS_BY_TIME
@@ -28,19 +37,97 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
+MOTO_FAILS = {
+    # As DynamoDB says: comparing a text with a number is false, and no error.
+    "test_conditions[moto-word < :five-False]": "its comparison of a text with a number raises "
+    "a TypeError, which it answers with 500",
+    # As S3 says: NoSuchUpload.
+    "test_an_upload_that_was_dropped_is_gone[moto]": "it does not look whether an upload is still "
+    "there when a part comes, and answers with 500",
+}
+"""Faults of moto 5.2.5 itself, by test. An expectation that no longer fails is told by pytest."""
+
 READY_SECONDS = 30.0
 INBOX = "inbox-bucket"
 
 _names = count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here) and item.name in MOTO_FAILS:
+            item.add_marker(pytest.mark.xfail(strict=True, reason=MOTO_FAILS[item.name]))
+
+
+@pytest.fixture(scope="session", params=["emulator", "moto"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """What the tests run on. See docs/engines.md."""
+    name: str = request.param
+    return name
+
+
 @pytest.fixture(scope="session")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of an emulator on a free port of this machine, stopped at the end."""
+def endpoint(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of the engine on a free port of this machine, stopped at the end."""
+    if engine == "moto":
+        with _moto() as url:
+            yield url
+    else:
+        with _emulator(tmp_path_factory.mktemp("emulator")) as url:
+            yield url
+
+
+@contextmanager
+def _moto() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    once = _CopyOnce(DynamoDBBackend.transact_write_items)
+
+    def transact(backend: DynamoDBBackend, items: Any) -> None:
+        once.transact(backend, items)
+
+    with (
+        mock.patch.object(moto_dynamodb, "copy", once),
+        mock.patch.object(DynamoDBBackend, "transact_write_items", transact),
+    ):
+        server.start()
+        try:
+            yield "http://{}:{}".format(*server.get_host_and_port())
+        finally:
+            server.stop()
+
+
+class _CopyOnce(threading.local):
+    """Stands in for `copy` where moto keeps what was there before a transaction.
+
+    It copies the whole table for each operation, all before it carries out the first. One copy is
+    the same, and takes a hundredth of the time.
+    """
+
+    def __init__(self, original: Callable[[DynamoDBBackend, Any], None]) -> None:
+        self._original = original
+        self._copies: dict[int, Any] | None = None
+
+    def transact(self, backend: DynamoDBBackend, items: Any) -> None:
+        self._copies = {}
+        try:
+            self._original(backend, items)
+        finally:
+            self._copies = None
+
+    def deepcopy(self, value: Any) -> Any:
+        if self._copies is None or not isinstance(value, MotoTable):
+            return copy.deepcopy(value)
+        if id(value) not in self._copies:
+            self._copies[id(value)] = copy.deepcopy(value)
+        return self._copies[id(value)]
+
+
+@contextmanager
+def _emulator(folder: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("emulator")
     environment = {
         **os.environ,
         "BIND_HOST": "127.0.0.1",
@@ -138,8 +225,11 @@ def make_table(dynamodb: DynamoDBClient) -> Table:
 
 
 @pytest.fixture
-def table(dynamodb: DynamoDBClient) -> Table:
-    return make_table(dynamodb)
+def table(dynamodb: DynamoDBClient) -> Iterator[Table]:
+    made = make_table(dynamodb)
+    yield made
+    # Moto copies every table that there is for each transaction.
+    dynamodb.delete_table(TableName=made._name)
 
 
 @pytest.fixture
