@@ -115,7 +115,8 @@ def _words(tokens: Sequence[str]) -> Iterator[str]:
 
 def _paths(update: str) -> Iterator[tuple[str, ...]]:
     """The attributes that an update expression changes, as it calls them, part by part."""
-    depth, path = 0, None
+    depth = 0
+    path: list[str] | None = None
     for token in [*_tokens(update), ","]:
         depth += (token == "(") - (token == ")")
         starts = depth == 0 and (token in _CLAUSES or token == ",")

@@ -16,7 +16,7 @@ from jobferry.ledger.runs import CHUNKS_PER_PAGE, PlannedChunk, encode_chunks
 from jobferry.model import Span
 from tests.thorough import at_most
 
-JOBS = at_most(2_000, 700)
+JOBS = at_most(2_000, 1_200)
 ROWS_A_JOB = 5
 
 

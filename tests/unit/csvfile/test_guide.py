@@ -32,7 +32,7 @@ def plain(cell: str) -> str:
     return re.findall(r"`([^`]*)`", cell)[0]
 
 
-@pytest.mark.parametrize(("settings", "cell", "sent"), rows_of("What a cell becomes"))
+@pytest.mark.parametrize(("settings", "cell", "sent"), list(rows_of("What a cell becomes")))
 def test_what_a_cell_becomes(settings: str, cell: str, sent: str) -> None:
     type_, *more = re.findall(r"`([^`]*)`", settings)
     column = {"field": "x", "type": type_}
@@ -53,7 +53,7 @@ def test_what_a_cell_becomes(settings: str, cell: str, sent: str) -> None:
         assert mapping.record(row.cells)["x"] == json.loads(plain(sent))
 
 
-@pytest.mark.parametrize(("lines", "expected"), rows_of("What a row becomes"))
+@pytest.mark.parametrize(("lines", "expected"), list(rows_of("What a row becomes")))
 def test_what_a_row_becomes(tmp_path: Path, lines: str, expected: str) -> None:
     header = ("Ref", "Subject", "Body")
     columns = {name: Column(name.lower()) for name in header}
