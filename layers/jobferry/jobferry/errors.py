@@ -60,6 +60,7 @@ _OWN: Mapping[ErrorClass, tuple[str, ...]] = {
         "submission_lost",
     ),
     ErrorClass.ACCOUNT: (
+        "address_not_allowed",
         "connection_gone",
         "credentials_unusable",
         "vendor_forbidden",

@@ -52,6 +52,13 @@ TOLERANCES: Mapping[str, Tolerance] = {
 }
 """By code; every other code is a refusal."""
 
+READING: Mapping[str, Tolerance] = {
+    CREDENTIALS_UNUSABLE: Tolerance(1, 22 * HOUR),
+    ADDRESS_NOT_ALLOWED: Tolerance(1, 22 * HOUR),
+}
+"""The same for reading jobs that are in flight, where it is borne for longer: the vendor has their
+results, and whoever mends the connection in the morning still gets them."""
+
 TEXTS: Mapping[str, str] = {
     SOURCE_MISSING: "The file of the run is gone: its version was deleted.",
     SOURCE_UNREADABLE: "The file of the run may not be read: a right, or a key, is missing.",
@@ -102,12 +109,11 @@ class Trouble:
     def ends_asking(self) -> bool:
         """Whether the vendor is not asked any more about what is in flight.
 
-        A refused account may be mended within minutes, so its jobs are read for longer than the
-        run goes on sending.
+        What a person must mend is borne for longer than the run goes on sending.
         """
-        if not self.is_refusal:
-            return self.stops
-        times, seconds = REFUSED_READING
+        times, seconds = (
+            REFUSED_READING if self.is_refusal else READING.get(self.code, self.tolerance)
+        )
         return self.times >= times and self.last - self.since >= seconds
 
     @property

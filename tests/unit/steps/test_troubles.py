@@ -282,6 +282,27 @@ class TestForEver:
             assert set(world.account.carried_out.values()) == {1}
             assert world.problems(run.run_id) == []
 
+    @pytest.mark.parametrize("hours", [1.5, 12.0])
+    def test_credentials_that_are_mended_in_the_morning_leave_nothing_unknown(
+        self, world: World, site: Site, hours: float
+    ) -> None:
+        """Nothing is sent any more after an hour; what is at the vendor is read all the same."""
+        run = opened(world, 12)
+        world.submit(lane_of(run))
+        back_at = world.clock.now() + hours * 3_600.0
+        unusable = Throttled(ThrottleReason.CREDENTIALS)
+
+        def is_out() -> bool:
+            return world.clock.now() < back_at
+
+        site.submit = lambda: unusable if is_out() else None
+        site.poll = lambda: PollAnswer(throttled=unusable) if is_out() else None
+        run = carried_by_sweeps(world, run.run_id)
+        assert run.status is RunStatus.ABORTED
+        assert (run.outcomes[SUCCEEDED], run.outcomes[SKIPPED]) == (6, 6)
+        assert run.outcomes[UNKNOWN] == 0
+        assert world.problems(run.run_id) == []
+
     def test_the_file_is_deleted_under_way(self, world: World) -> None:
         run = opened(world, 12)
         world.submit(lane_of(run))

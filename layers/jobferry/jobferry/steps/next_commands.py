@@ -55,6 +55,11 @@ def _while_open(document: Mapping[str, Any]) -> list[Command]:
                 found.append(command("problems", document["run_id"]))
             case "rate_limit":
                 found.append(command("connection", "show", document["connection"]))
-            case "vendor_unreachable" | "vendor_unavailable" | "credentials_unusable":
+            case (
+                "vendor_unreachable"
+                | "vendor_unavailable"
+                | "credentials_unusable"
+                | "address_not_allowed"
+            ):
                 found.append(command("connection", "test", document["connection"]))
     return list(dict.fromkeys(found))
