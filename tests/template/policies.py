@@ -7,7 +7,7 @@ these tests do; that the policies are enough on a deployment is shown by `tests/
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,8 @@ KNOWN = {
     "ArchiveBucket.Arn": ARCHIVE,
     "RunStateMachine": MACHINE,
     "RunStateMachine.Name": "Run",
+    "FunctionLogGroup.Arn": PREFIX.format(service="logs")
+    + "log-group:/jobferry/jobferry/functions",
     "ScheduleGroup": "runs",
     "ScheduleRole.Arn": "arn:aws:iam::123456789012:role/Schedules",
     "KmsKeyArn": KEY,
@@ -67,7 +69,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A managed policy as it is attached to somebody."""
+    """What somebody may do: a managed policy, or all policies of a role."""
 
     statements: Sequence[Mapping[str, Any]]
 
@@ -82,9 +84,26 @@ class Policy:
         holds = {"HasKmsKey": own_key, "HasSecretPrefix": False}
         return cls(_filled(document["Statement"], holds))
 
+    @classmethod
+    def of_role(cls, template: Template, name: str) -> Policy:
+        """All that the role with this logical id may do, in a VPC and with a key of its own."""
+        holds = {"HasKmsKey": True, "HasSecretPrefix": False, "HasVpc": True}
+        policies = template.resources[name]["Properties"]["Policies"]
+        documents = [_filled(policy["PolicyDocument"], holds) for policy in policies]
+        return cls([each for document in documents for each in document["Statement"]])
+
     def allows(self, call: Call, tags: Mapping[str, str] | None = None) -> bool:
-        """Whether a statement allows the call to whoever has these tags. None denies here."""
-        return any(_matches(statement, call, tags or {}) for statement in self.statements)
+        """Whether a statement allows the call to whoever has these tags, and none denies it."""
+        found = [s["Effect"] for s in self.statements if _matches(s, call, tags or {})]
+        return "Allow" in found and "Deny" not in found
+
+    def grants(self) -> Iterator[Policy]:
+        """Each right by itself: one action on one resource, under its statement's condition."""
+        for statement in self.statements:
+            if statement["Effect"] == "Allow":
+                for action in _listed(statement["Action"]):
+                    for resource in _listed(statement["Resource"]):
+                        yield Policy([{**statement, "Action": action, "Resource": resource}])
 
     def missing(self, calls: Iterable[Call], tags: Mapping[str, str] | None = None) -> list[Call]:
         """The calls that are not allowed."""
@@ -117,7 +136,6 @@ def _filled(value: Any, holds: Mapping[str, bool]) -> Any:
 
 
 def _matches(statement: Mapping[str, Any], call: Call, tags: Mapping[str, str]) -> bool:
-    assert statement["Effect"] == "Allow", "a denial would have to be looked for everywhere"
     assert statement.keys() <= {"Sid", "Effect", "Action", "Resource", "Condition"}
     if call.action not in _listed(statement["Action"]):
         return False
@@ -136,6 +154,8 @@ def _holds(operator: str, asked: Mapping[str, Any], call: Call) -> bool:
             case "ForAllValues:StringLike":
                 # As IAM has it: a call that has no such key at all passes.
                 ok = all(any(_like(value, p) for p in patterns) for value in values or ())
+            case "ForAnyValue:StringLike":
+                ok = any(_like(value, p) for value in values or () for p in patterns)
             case "StringEquals":
                 ok = values is not None and set(values) <= set(patterns)
             case _:

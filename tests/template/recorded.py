@@ -108,8 +108,12 @@ def _patched(recorder: Recorder) -> Iterator[None]:
             each.stop()
 
 
-def _methods(recorder: Recorder) -> Iterator[tuple[type, str, Callable[..., None]]]:
-    note = recorder.note
+def of_table(note: Callable[..., None]) -> Iterator[tuple[type, str, Callable[..., None]]]:
+    """The methods that ask the table, and what tells of the rights that each call needs.
+
+    Args:
+        note: takes an action, a resource, and the partitions that are asked for (`leading`).
+    """
 
     def table(action: str, *partitions: str, index: str = "") -> None:
         resource = f"{TABLE}/index/{index}" if index else TABLE
@@ -130,6 +134,17 @@ def _methods(recorder: Recorder) -> Iterator[tuple[type, str, Callable[..., None
 
     def batch(_kind: str, operations: Any) -> None:
         table("BatchWriteItem", *(o.item["pk"] if isinstance(o, Put) else o.pk for o in operations))
+
+    yield FakeTable, "get", lambda pk, _sk: table("GetItem", pk)
+    yield FakeTable, "get_many", lambda keys: table("BatchGetItem", *(pk for pk, _ in keys))
+    yield FakeTable, "query", query
+    yield FakeTable, "write", written
+    yield FakeTable, "transact", transact
+    yield FakeTable, "_batch", batch
+
+
+def _methods(recorder: Recorder) -> Iterator[tuple[type, str, Callable[..., None]]]:
+    note = recorder.note
 
     def source(source: Any, *_: Any) -> None:
         note("s3:GetObjectVersion", f"arn:aws:s3:::{source.bucket}/{source.key}")
@@ -181,12 +196,7 @@ def _methods(recorder: Recorder) -> Iterator[tuple[type, str, Callable[..., None
         return called
 
     s3 = type(recorder.shell.s3)
-    yield FakeTable, "get", lambda pk, _sk: table("GetItem", pk)
-    yield FakeTable, "get_many", lambda keys: table("BatchGetItem", *(pk for pk, _ in keys))
-    yield FakeTable, "query", query
-    yield FakeTable, "write", written
-    yield FakeTable, "transact", transact
-    yield FakeTable, "_batch", batch
+    yield from of_table(note)
     yield FakeObjects, "head", head
     yield FakeObjects, "stream", source
     yield FakeObjects, "read_range", source

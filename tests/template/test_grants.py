@@ -1,0 +1,345 @@
+"""The roles of the functions hold what the functions use: no call is refused, no right is idle.
+
+Whole runs are carried in memory, and what each function asks of AWS is recorded. That no more than
+this is missing on a deployment is shown by the tests of `tests/e2e`, where IAM is enforced.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from unittest import mock
+
+import pytest
+
+from jobferry import results
+from jobferry.csvfile import gzipped
+from jobferry.ledger.chunks import Pool
+from jobferry.ledger.runs import Halt, Run
+from jobferry.model import JsonObject, OutcomeStatus, RecordResult, RunStatus
+from jobferry.steps import close_run as closing
+from jobferry.steps import unpack as unpacking
+from jobferry.steps.control_jobs import abort_run, force_run
+from jobferry.steps.delete_run import delete_run
+from jobferry.steps.lane import LaneState
+from jobferry.steps.look_at_jobs import JOB_DEADLINE
+from jobferry.steps.open_run import RunRequest
+from jobferry.steps.pausing import carry_on, resume
+from jobferry.steps.resolve_run import ask_resolve
+from jobferry.steps.sweep import INBOX_YOUNG, SETTLED_SECONDS
+from jobferry.vendors.base import Found, FoundState
+from tests.fakes.vendor import KEY_FIELD, UPSERT, Act
+from tests.fakes.world import CONNECTION, INBOX, World, things
+from tests.template.conftest import Template
+from tests.template.policies import LEADING_KEYS, TABLE, Call, Policy
+from tests.template.recorded_steps import FUNCTIONS, ColdWorld, StepRecorder
+
+FAILED, SUCCEEDED = OutcomeStatus.FAILED, OutcomeStatus.SUCCEEDED
+
+WITHOUT_A_CALL_OF_OURS = {
+    "logs:": "Lambda delivers the lines of the log.",
+    "xray:": "Lambda delivers the traces.",
+    "ec2:": "Lambda makes the network interfaces in a VPC.",
+    "kms:": "DynamoDB, S3 and Secrets Manager use the key on behalf of the function.",
+}
+"""What the recorder cannot see of a role's rights → who uses it."""
+
+
+def _conflict_at_first(every: int) -> Callable[[JsonObject], RecordResult]:
+    """One row of so many meets a conflict the first time it is sent, and goes again."""
+    sent: Counter[str] = Counter()
+
+    def result(record: JsonObject) -> RecordResult:
+        key = str(record[KEY_FIELD])
+        sent[key] += 1
+        if int(key[1:]) % every == 0 and sent[key] == 1:
+            return RecordResult(FAILED, code="DatabaseConflict", text="Collision")
+        return RecordResult(SUCCEEDED, vendor_id=f"id-{key}")
+
+    return result
+
+
+def _all_fail(_record: JsonObject) -> RecordResult:
+    return RecordResult(FAILED, code="RecordInvalid", text="Name: is taken")
+
+
+def _start(world: World) -> Callable[[str, str], None]:
+    return lambda run_id, previous: world.restarts.append((run_id, previous))
+
+
+def _under_way(world: World) -> Run:
+    """A run of which jobs are in flight, and whose execution died."""
+    world.ledger.limits.learn_jobs(CONNECTION, 3, world.clock.now())
+    run = world.planned(things(12))
+    world.account.latency = lambda number: 5.0 if number == 1 else 900.0
+    world.submit(LaneState(run.run_id, 0))
+    return run
+
+
+def _swept(world: World) -> None:
+    world.clock.advance(SETTLED_SECONDS + 1)
+    world.sweep()
+    world.carry_restarts()
+
+
+def several_lanes(recorder: StepRecorder) -> None:
+    with ColdWorld(recorder, max_records=1, lane_window=3, senders=4, slots=12) as world:
+        run = world.carried(things(40))
+        assert run.status is RunStatus.COMPLETED
+
+
+def rows_again_of_a_packed_file(recorder: StepRecorder) -> None:
+    with (
+        ColdWorld(recorder, max_records=10, slots=3) as world,
+        mock.patch.object(unpacking, "PART_BYTES", 100),
+        mock.patch.object(unpacking, "PARTS_PER_SAVE", 3),
+        mock.patch.object(gzipped, "BLOCK_BYTES", 30),
+    ):
+        world.account.result_of = _conflict_at_first(7)
+        run = world.carried(gzip.compress(things(80).encode()), name="file.csv.gz")
+        assert run.outcomes[SUCCEEDED] == 80
+        damaged = gzip.compress(things(40).encode())[:-9]
+        assert world.carried(damaged, name="cut-off.csv.gz").status is RunStatus.FAILED
+
+
+def rows_again(recorder: StepRecorder) -> None:
+    with ColdWorld(recorder, max_records=10, slots=3) as world:
+        world.account.result_of = _conflict_at_first(7)
+        assert world.carried(things(80)).outcomes[SUCCEEDED] == 80
+
+
+def in_order(recorder: StepRecorder) -> None:
+    with ColdWorld(recorder, max_records=2) as world:
+        world.put_profile({"order": "file", "operation": UPSERT})
+        world.account.result_of = _conflict_at_first(3)
+        assert world.carried(things(9)).outcomes[SUCCEEDED] == 9
+
+
+def plan_in_steps(recorder: StepRecorder) -> None:
+    body = "Name,Ref\n" + "".join(f"{'' if i % 7 == 3 else 'n'},r{i % 50}\n" for i in range(250))
+    for on_duplicate in ("first", "last"):
+        with ColdWorld(recorder) as world:
+            world.put_profile({"row_key": "Ref", "on_duplicate": on_duplicate, "batch_size": 1})
+            world.seconds["plan"] = 0.0
+            assert world.carried(body).outcomes[OutcomeStatus.SKIPPED]
+
+
+def submissions_lost(recorder: StepRecorder) -> None:
+    with ColdWorld(recorder, max_records=2, token_search=False) as world:
+        world.carried(things(2, start=50))
+        world.account.will_reply(Act.DONE_UNHEARD, Act.LOST, Act.ACCEPT, Act.LOST)
+        assert world.carried(things(12)).closed_at
+        world.account.will_reply(Act.DONE_UNHEARD)
+        lane = LaneState(world.planned(things(2, start=90)).run_id, 0)
+        world.submit(world.submit(lane))  # a lane that sees to it before it polls
+        world.account.will_reply(Act.LOST)
+        world.account.will_find(Found(FoundState.UNDECIDABLE, requests=1))
+        unknown = world.carried(things(2))
+        assert unknown.status is RunStatus.UNRESOLVED
+        world.clock.advance(3_600)
+        ask_resolve(unknown, world.deps, _start(world))
+        world.carry_restarts()
+
+
+def given_up_and_resolved(recorder: StepRecorder) -> None:
+    with ColdWorld(recorder) as world:
+        world.account.latency = lambda number: 2 * JOB_DEADLINE if number == 1 else 20.0
+        run = world.carried(things(200))
+        assert run.status is RunStatus.UNRESOLVED
+        world.clock.advance(2 * JOB_DEADLINE)
+        ask_resolve(run, world.deps, _start(world))
+        world.carry_restarts()
+        assert world.run(run.run_id).status is RunStatus.COMPLETED
+
+
+def trial_and_yes(recorder: StepRecorder) -> None:
+    with ColdWorld(recorder, max_records=2) as world:
+        run = world.execute(world.drop(things(9), options={"jobferry-trial": "3"}))
+        assert run.rests
+        resume(run, world.deps, _start(world))
+        world.carry_restarts()
+        assert world.run(run.run_id).status is RunStatus.COMPLETED
+
+
+def breaker_and_abort(recorder: StepRecorder) -> None:
+    with ColdWorld(recorder, max_records=2, slots=2) as world:
+        world.put_profile({"breaker": {"share": 0.5, "at_least": 4}})
+        world.account.result_of = _all_fail
+        run = world.carried(things(60))
+        assert run.pause is not None
+        abort_run(run, "Wrong file.", world.deps)
+        carry_on(run.run_id, world.deps, _start(world))
+        world.carry_restarts()
+        assert world.run(run.run_id).status is RunStatus.ABORTED
+
+
+def refused(recorder: StepRecorder) -> None:
+    for act in (Act.REFUSE_RUN, Act.REFUSE_PROFILE, Act.THROTTLE, Act.FULL):
+        with ColdWorld(recorder, max_records=2) as world:
+            world.account.will_reply(act)
+            assert world.carried(things(20)).closed_at
+
+
+def ended_by_force(recorder: StepRecorder) -> None:
+    with ColdWorld(recorder, max_records=2) as world:
+        run = _under_way(world)
+        world.clock.advance(8.0)
+        world.poll(LaneState(run.run_id, 0))  # one job has ended, and is not settled
+        force_run(world.run(run.run_id), "Enough.", world.deps, _start(world))
+        world.carry_restarts()
+        assert world.statuses(run.run_id)[:2] == [SUCCEEDED] * 2
+
+
+def connection_deleted(recorder: StepRecorder) -> None:
+    with ColdWorld(recorder, max_records=2) as world:
+        run = _under_way(world)
+        world.ledger.config.delete_connection(CONNECTION)
+        _swept(world)
+        assert world.run(run.run_id).closed_at
+
+
+def closed_in_steps(recorder: StepRecorder) -> None:
+    with (
+        ColdWorld(recorder) as world,
+        mock.patch.object(closing, "ROWS_BETWEEN_LOOKS", 10),
+        mock.patch.object(results, "PART_BYTES", 500),
+    ):
+        world.seconds["close"] = 0.0
+        assert world.carried(things(100)).status is RunStatus.COMPLETED
+
+
+def unusable(recorder: StepRecorder) -> None:
+    with ColdWorld(recorder) as world:
+        for name in ("book.xlsx", "empty.csv"):
+            assert world.execute(world.drop("", name=name)).status is RunStatus.FAILED
+        assert world.carried(things(2), profile="nobody").status is RunStatus.FAILED
+        current = RunRequest("things", INBOX, "inbox/things/now.csv", None)
+        world.objects.upload(INBOX, current.key, things(3).encode())
+        assert world.execute(current).status is RunStatus.COMPLETED
+        again = world.execute(current)
+        assert again.rows == 3
+        missing = RunRequest("things", INBOX, "inbox/things/never.csv", None)
+        assert world.execute(missing).status is RunStatus.FAILED
+
+
+def swept(recorder: StepRecorder) -> None:
+    with ColdWorld(recorder, max_records=2) as world:
+        closed = world.planned(things(1))
+        world.ledger.runs.halt(closed.run_id, Halt("aborted", "Stopped."))
+        world.execution().carry(lambda: {"run_id": closed.run_id, "state": "unusable"})
+        (planned,) = world.ledger.runs.planned_chunks(closed.run_id, 1, 1)
+        offered = Pool(1, 2, frozenset())
+        now = world.clock.now()
+        world.ledger.chunks.claim(closed, 0, [planned], offered, now, max_jobs=30)
+        run = _under_way(world)
+        world.ended[run.execution] = "ABORTED"
+        world.ledger.limits._set(CONNECTION, in_flight=9)
+        world.objects.upload(INBOX, "inbox/things/lost.csv", things(2).encode())
+        world.clock.advance(INBOX_YOUNG + 1)
+        world.sweep()
+        world.sweep()  # slots are counted twice before they are set right
+        world.clock.advance(20 * 86_400.0)
+        world.sweep()
+        assert world.run(run.run_id).expires_at > run.expires_at
+        assert any("ResultsAtRisk" in each for each in world.metrics)
+
+
+def deleted_meanwhile(recorder: StepRecorder) -> None:
+    with ColdWorld(recorder, max_records=2) as world:
+        run = world.carried(things(6))
+        delete_run(run, world.deps)
+        world.clock.advance(INBOX_YOUNG + 1)
+        assert world.sweep()["opened"] == 0
+        again = RunRequest("things", INBOX, run.source.key, run.source.version_id)
+        with suppress(Exception):
+            world.execute(again)
+
+
+SCENES = (
+    several_lanes,
+    rows_again,
+    rows_again_of_a_packed_file,
+    in_order,
+    plan_in_steps,
+    submissions_lost,
+    given_up_and_resolved,
+    trial_and_yes,
+    breaker_and_abort,
+    refused,
+    ended_by_force,
+    connection_deleted,
+    closed_in_steps,
+    unusable,
+    swept,
+    deleted_meanwhile,
+)
+
+
+@pytest.fixture(scope="module")
+def used() -> dict[str, list[Call]]:
+    """The calls of each function over all scenes."""
+    with StepRecorder() as recorder:
+        for scene in SCENES:
+            scene(recorder)
+    return recorder.used
+
+
+def role(template: Template, function: str) -> Policy:
+    return Policy.of_role(template, f"{function}FunctionRole")
+
+
+def right_of(grant: Policy) -> str:
+    (statement,) = grant.statements
+    return f"{statement['Action']} {statement['Resource']}"
+
+
+def test_each_function_is_at_work(used: dict[str, list[Call]], template: Template) -> None:
+    roles = {name for name in template.resources if name.endswith("FunctionRole")}
+    assert {f"{name}FunctionRole" for name in FUNCTIONS} == roles
+    assert all(used.values())
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_nothing_is_used_that_is_not_granted(
+    used: dict[str, list[Call]], template: Template, function: str
+) -> None:
+    missing = role(template, function).missing(used[function])
+    assert not missing, sorted({f"{call.action} {call.resource}" for call in missing})
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_nothing_is_granted_that_is_not_used(
+    used: dict[str, list[Call]], template: Template, function: str
+) -> None:
+    """Nor twice: without any one of its rights, a function would be refused something."""
+    grants = list(role(template, function).grants())
+    times = Counter(
+        right_of(only[0])
+        for call in used[function]
+        if len(only := [grant for grant in grants if grant.allows(call)]) == 1
+    )
+    idle = [
+        right
+        for right in map(right_of, grants)
+        if not times[right] and not right.startswith(tuple(WITHOUT_A_CALL_OF_OURS))
+    ]
+    assert not idle, idle
+
+
+def test_every_exception_is_one(used: dict[str, list[Call]], template: Template) -> None:
+    rights = [right_of(g) for name in FUNCTIONS for g in role(template, name).grants()]
+    for service in WITHOUT_A_CALL_OF_OURS:
+        assert any(right.startswith(service) for right in rights)
+        assert not any(c.action.startswith(service) for calls in used.values() for c in calls)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_what_people_configure_is_only_read(template: Template, function: str) -> None:
+    """Also where the right to write to the table is there."""
+    allowed = role(template, function)
+    config = {LEADING_KEYS: ("RUN#r", "CONFIG#PROFILE#p")}
+    for action in ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"):
+        assert not allowed.allows(Call(f"dynamodb:{action}", TABLE, config))
+    assert allowed.allows(Call("dynamodb:GetItem", TABLE, config))
