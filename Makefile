@@ -18,6 +18,7 @@ RUNTIME := python3.13
 ARCHITECTURE := arm64
 REGION :=
 PARAMS :=
+TAGS :=
 CONTAINER :=
 BUILT_FOR = --runtime $(RUNTIME) --architecture $(ARCHITECTURE)
 OVERRIDES = --parameter-overrides Runtime=$(RUNTIME) Architecture=$(ARCHITECTURE)
@@ -110,9 +111,9 @@ build: setup ## what would be deployed, and a check of it: RUNTIME, ARCHITECTURE
 	$(BIN)/python tools/check_build.py after $(BUILT_FOR)
 	PATH="$(BUILD_PATH)" $(BIN)/python tools/compile_layer.py
 
-deploy: build ## to AWS, as built: also STACK, REGION, PARAMS="AlarmEmail=…"; asks once, not with CI=1
+deploy: build ## to AWS, as built: also STACK, REGION, TAGS, PARAMS="AlarmEmail=…"; asks once, not with CI=1
 	$(BIN)/sam deploy --stack-name $(STACK) $(if $(REGION),--region $(REGION)) \
-	  $(if $(CI),--no-confirm-changeset) $(OVERRIDES) $(PARAMS)
+	  $(if $(CI),--no-confirm-changeset) $(if $(TAGS),--tags $(TAGS)) $(OVERRIDES) $(PARAMS)
 
 clean: ## what was built, not the environment
 	rm -rf build .aws-sam .jobferry

@@ -41,6 +41,7 @@ class Canaries:
     words: set[str] = field(default_factory=set)
     _since: dict[str, int] = field(default_factory=dict)
     _read: set[str] = field(default_factory=set)
+    _terminal: list[str] = field(default_factory=list)
 
     def dropped(self, body: bytes) -> None:
         """A file was dropped into the inbox."""
@@ -70,6 +71,10 @@ class Canaries:
             if outcome.status is OutcomeStatus.FAILED and outcome.job_id and len(said) >= 20:
                 self.words.add(said)
 
+    def shown(self, text: str) -> None:
+        """A command has written this on somebody's terminal: cells may be there, and no secret."""
+        self._terminal.append(text)
+
     def found(self) -> list[str]:
         """Where one of them is that must not be there, since the last look."""
         everything = self.cells | self.secrets | self.words
@@ -78,6 +83,9 @@ class Canaries:
             for where, text in (*self._logs(), *self._histories())
             for canary in _within(everything, text)
         ]
+        for text in self._terminal:
+            leaks += [f"terminal: {self._kind(canary)}" for canary in _within(self.secrets, text)]
+        self._terminal.clear()
         for where, text in self._items():
             leaks += [f"{where}: {self._kind(c)}" for c in _within(self.cells | self.secrets, text)]
         return leaks

@@ -40,6 +40,7 @@ def jobferry(desk: Desk, *words: str) -> Answer:
         timeout=180,
         env={**os.environ, "JOBFERRY_STACK": desk.stack.state.stack},
     )
+    desk.stack.canaries.shown(done.stdout + done.stderr)
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
