@@ -44,12 +44,13 @@ demo: setup ## a sample CSV through the whole system, on this machine
 
 test: lint types unit telling faults e2e ## everything that needs no cloud
 
-lint: setup $(TOOLS)/.ready ## style, template (cfn-lint, checkov), state machine
+lint: setup $(TOOLS)/.ready ## style, state machine, template (cfn-lint, checkov, rules of the house)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/check_asl.py statemachines/run.asl.json --template template.yaml
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
 	$(BIN)/python tools/lint_template.py --checkov $(TOOLS)/bin/checkov
+	$(BIN)/pytest tests/template/test_template.py tests/template/test_account.py
 
 # What does not go with the SAM CLI, or is seldom needed, has an environment of its own.
 $(TOOLS)/.ready: requirements/tools.txt | setup
