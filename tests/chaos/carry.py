@@ -27,7 +27,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from jobferry.connections import Connections
 from jobferry.ledger import keys
 from jobferry.ledger.config import Connection
-from jobferry.ledger.runs import Run
+from jobferry.ledger.runs import Run, RunGoneError
 from jobferry.ledger.table import BusyTableError, Item
 from jobferry.model import OutcomeStatus
 from jobferry.objects import DeniedError, ObjectMissingError, SourceError
@@ -342,6 +342,11 @@ class ChaosWorld(World):
         try:
             return work()
         except EXPECTED:
+            raise
+        except RunGoneError:
+            # A task that is delivered once more finds nothing of a run that was deleted meanwhile.
+            if not self.told.erased:
+                self.told.surprises.append(f"{me}: the run is gone, and nobody has deleted it")
             raise
         except Exception as error:
             at = extract_tb(error.__traceback__)[-1]
