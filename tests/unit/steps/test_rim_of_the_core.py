@@ -15,6 +15,7 @@ from jobferry.ledger.chunks import Attempt, Chunk
 from jobferry.ledger.runs import Halt
 from jobferry.ledger.table import Update
 from jobferry.model import ChunkState, OutcomeStatus, RecordResult, Span
+from jobferry.objects import SourceError
 from jobferry.steps.context import load_context
 from jobferry.steps.lane import LaneState
 from jobferry.steps.resolve_lost import LateJob, search_earlier
@@ -108,6 +109,11 @@ def test_rows_that_cannot_be_read_again_have_had_their_last_attempt(
     state = ended(world, RecordResult(FAILED, code=code, text="Try again."))
     run = world.run(state.run_id)
     world.objects.lose(run.source)
+    # Only rows that would be sent again need the file; it is waited for a while.
+    for _ in range(2 if status is FAILED else 0):
+        with pytest.raises(SourceError):
+            settle_job(run.run_id, [1], world.task_deps())
+        world.clock.advance(31.0)
     settle_job(run.run_id, [1], world.task_deps())
     assert [(o.status, o.error_code) for o in world.outcomes(run.run_id).values()] == [
         (status, code)

@@ -19,6 +19,7 @@ from jobferry.steps.context import RunContext
 from jobferry.steps.resolve_lost import VENDOR_UNAVAILABLE
 from jobferry.steps.send_again import MOST_TALLIES, REACH_BYTES, Remainder, gather, parts_of
 from jobferry.steps.settle_job import _outcome, settle_job
+from jobferry.troubles import SOURCE, SOURCE_MISSING, SOURCE_UNAVAILABLE, SOURCE_UNREADABLE
 from tests.fakes.vendor import UPSERT, VENDOR
 from tests.fakes.world import CONNECTION, World, things
 
@@ -29,10 +30,12 @@ BAD = RecordResult(FAILED, code="RecordInvalid", text="No.")
 UNSAID = RecordResult(UNKNOWN, code="unsaid", text="?")
 
 
-def says(world: World, results: Any) -> None:
-    """What the adapter reads out of every job."""
+def says(world: World, *told: Any) -> None:
+    """What the adapter reads out of one job after the other, the last of it out of all others."""
+    left = list(told)
 
     def read(*_args: Any) -> Any:
+        results = left.pop(0) if len(left) > 1 else left[0]
         if isinstance(results, Exception):
             raise results
         return results
@@ -82,9 +85,29 @@ class TestResults:
 
     def test_a_file_that_is_needed_and_gone_leaves_them_unknown(self, world: World) -> None:
         run_id, numbers = ended(world, 1)
-        says(world, SourceError("gone"))
+        says(world, SourceError(SOURCE_MISSING))
+        for _ in range(2):  # once may be an accident of a deployment
+            with pytest.raises(SourceError):
+                settle_job(run_id, numbers, world.deps)
+            world.clock.advance(31.0)
         settle_job(run_id, numbers, world.deps)
         assert rows_of(world, run_id) == [(UNKNOWN, "source_missing")] * 2
+
+    @pytest.mark.parametrize("code", [SOURCE_UNREADABLE, SOURCE_UNAVAILABLE])
+    def test_a_file_that_may_not_be_read_for_a_while_is_waited_for(
+        self, world: World, code: str
+    ) -> None:
+        run_id, numbers = ended(world, 2)
+        says(world, SourceError(code), [DONE, DONE], [DONE, DONE])
+        with pytest.raises(SourceError):
+            settle_job(run_id, numbers, world.deps)
+        # The other job of the group is settled all the same, and the run says what it waits for.
+        assert [c.state for c in world.ledger.chunks.all(run_id)].count(ChunkState.SETTLED) == 1
+        assert world.run(run_id).troubles[SOURCE].code == code
+
+        says(world, [DONE, DONE])
+        settle_job(run_id, numbers, world.deps)
+        assert rows_of(world, run_id) == [(SUCCEEDED, None)] * 4
 
     def test_evidence_that_is_gone_says_what_to_do(self, world: World) -> None:
         run_id, numbers = ended(world, 1, evidence="nowhere.json")

@@ -27,7 +27,7 @@ from jobferry.steps.deps import Deps
 from jobferry.steps.isolation import ANSWER_UNUSABLE, DATA_ERRORS
 from jobferry.steps.send_again import Remainder, parts_of, send_again
 from jobferry.steps.trip_breaker import pause_run, trip_breaker
-from jobferry.troubles import SOURCE_MISSING
+from jobferry.troubles import SOURCE, SOURCE_MISSING, TEXTS
 
 SUCCEEDED = OutcomeStatus.SUCCEEDED
 
@@ -53,6 +53,10 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
 
     Returns:
         How many were settled now, and how many rows that decided.
+
+    Raises:
+        SourceError: the file cannot be read now, and is needed for one of them. All others are
+            settled; the step is repeated until that was borne for long enough.
     """
     began_at, units_before = deps.now(), deps.ledger.write_units()
     reads_before = deps.ledger.read_units()
@@ -63,13 +67,18 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
     codes = set(run.failures)
     settled_now: list[Outcome] = []
     remainders: list[Remainder] = []
+    unreadable: SourceError | None = None
     for chunk in deps.ledger.chunks.get(run_id, numbers):
         if chunk.state is not ChunkState.FINISHED:
             continue
-        results = _results_of(chunk, context, deps, evidence)
-        sorted_out = _sorted_out(chunk, results, context)
-        contested = _contested(chunk, results, sorted_out, context)
-        verdicts, parts = _with_parts(chunk, results, sorted_out, context, deps.now())
+        try:
+            results = _results_of(chunk, context, deps, evidence)
+            sorted_out = _sorted_out(chunk, results, context)
+            contested = _contested(chunk, results, sorted_out, context)
+            verdicts, parts = _with_parts(chunk, results, sorted_out, context, deps)
+        except SourceError as error:
+            unreadable = error
+            continue
         rows = chunk.row_numbers()
         deletes = context.operation.deletes
         outcomes = [
@@ -109,19 +118,26 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
         trip_breaker(so_far, context.profile.breaker, settled_now, deps)
     decided = sum(tally.chunk.rows for tally in tallies if tally.chunk.number in settled)
     deps.log("jobs settled", run_id=run_id, chunks=len(settled), split=split, rows=decided)
+    if unreadable is not None:
+        raise unreadable
     return {"chunks": len(settled) + split, "rows": decided}
 
 
 def _results_of(
     chunk: Chunk, context: RunContext, deps: Deps, evidence: dict[str, dict[str, Any]]
 ) -> list[RecordResult]:
-    """One result per row of the chunk; where its answer cannot be read, all are unknown."""
+    """One result per row of the chunk; where its answer cannot be read, all are unknown.
+
+    Raises:
+        SourceError: the file is needed, and may be readable later.
+    """
     try:
         results = _results(chunk, context, deps, evidence)
         if len(results) == chunk.rows and all(map(_in_words, results)):
             return results
         reason = f"{len(results)} results for {chunk.rows} rows, or one that is not in words"
-    except SourceError:
+    except SourceError as error:
+        _give_up_the_file(error, context.run, deps)
         deps.warn("records unreadable", run_id=chunk.run_id, chunk=chunk.number)
         return [_RECORDS_UNREADABLE] * chunk.rows
     except DATA_ERRORS as error:
@@ -129,6 +145,19 @@ def _results_of(
     deps.warn("answer unusable", run_id=chunk.run_id, chunk=chunk.number, reason=reason)
     status, code, text = ANSWER_UNUSABLE
     return [RecordResult(status, code=code, text=text)] * chunk.rows
+
+
+def _give_up_the_file(error: SourceError, run: Run, deps: Deps) -> None:
+    """Return where the file of a run is waited for no longer: then what is known must do.
+
+    Raises:
+        SourceError: it was not unreadable for long enough yet.
+    """
+    if run.forced:
+        return
+    code = error.code
+    if not deps.ledger.runs.note_trouble(run, SOURCE, code, TEXTS[code], deps.now()).stops:
+        raise error
 
 
 def _in_words(result: RecordResult) -> bool:
@@ -152,19 +181,23 @@ def _with_parts(
     results: Sequence[RecordResult],
     verdicts: Verdicts,
     context: RunContext,
-    now: float,
+    deps: Deps,
 ) -> tuple[Verdicts, Sequence[Part]]:
     """The verdicts, and the chunks of rows that go again.
 
     What cannot be read cannot be sent again: then this was its last attempt.
+
+    Raises:
+        SourceError: it may be readable later.
     """
     if not verdicts.again:
         return verdicts, ()
     try:
         if context.profile.in_order:
             verdicts = kept_in_order(verdicts, results, _names(chunk, context))
-        return verdicts, parts_of(chunk, verdicts, results, context, now)
-    except SourceError:
+        return verdicts, parts_of(chunk, verdicts, results, context, deps.now())
+    except SourceError as error:
+        _give_up_the_file(error, context.run, deps)
         last = _by_policy(chunk, results, context, max_attempts=0)
         return Verdicts(last.decided, (), verdicts.stop), ()
 
