@@ -189,24 +189,29 @@ def nothing_twice(result: Result) -> Iterator[str]:
 def attempts_are_bounded(result: Result) -> Iterator[str]:
     """A row is in at most `max_attempts` jobs, and no more attempts are noted.
 
-    An outage charges no attempt: what a submission without an answer made in one of a row that may
-    be repeated does not count, be it that the vendor gave none or that the function died of it.
+    An outage charges no attempt: a job that a submission without an answer made in one does not
+    count, be it that the vendor gave none or that the function died of it, where its row may be
+    repeated, or nothing was done in it.
     """
     most = max(1, result.file.max_attempts)
     world = result.told.world
     limits = world.ledger.limits.get(CONNECTION)
-    forgiven = result.file.repeatable and bool(limits.outages or limits.in_outage)
+    was_out = bool(limits.outages or limits.in_outage)
 
     def is_noted(job_id: str) -> bool:
         mark = {"pk": keys.connection(CONNECTION), "sk": keys.job_of_chunk(job_id)}
         return any(item.items() >= mark.items() for item in world.table.items())
 
+    def is_forgiven(row: int, sent: Sent) -> bool:
+        done = sent.job_id in result.doings.get(row, ())
+        unknown = sent.unheard or not is_noted(str(sent.job_id))
+        return was_out and unknown and (result.file.repeatable or not done)
+
     for row, outcome in sorted(result.outcomes.items()):
         jobs = [
             sent.job_id
             for sent in result.sent(row)
-            if sent.job_id is not None
-            and not (forgiven and (sent.unheard or not is_noted(sent.job_id)))
+            if sent.job_id is not None and not is_forgiven(row, sent)
         ]
         if outcome.attempts > most or len(jobs) > most:
             yield result.sentence(
