@@ -73,7 +73,7 @@ coverage: setup ## the same as unit, and what of the layer they reach: nine tent
 e2e: setup ## the deployed stack on the emulator, IAM enforced
 	$(BIN)/pytest tests/e2e -n 2 --dist loadfile --no-loadscope-reorder
 
-faults: setup ## some nine hundred stories of faults, and faulty builds that they must find out
+faults: setup ## some five hundred stories of faults, and faulty builds that they must find out
 	$(BIN)/pytest tests/chaos -n 2 --dist worksteal
 
 chaos: setup ## N stories of faults (10,000), every promise checked after each

@@ -61,13 +61,13 @@ from tests.chaos.story import (
 from tests.fakes.vendor import Act, Reply
 
 PARTS = 4
-STORIES_IN_A_PART = 120
-FRESH_STORIES = 100
-STORIES_AT_A_SITE = 25
-FRESH_STORIES_AT_A_SITE = 10
-STORIES_OF_A_MODE = 12
+STORIES_IN_A_PART = 60
+FRESH_STORIES = 60
+STORIES_AT_A_SITE = 12
+FRESH_STORIES_AT_A_SITE = 6
+STORIES_OF_A_MODE = 8
 SLOW_STORIES_OF_A_MODE = 3
-"""Of some nine hundred: what two cores carry out in a minute and a half."""
+"""Of some five hundred: what two cores carry out in a minute."""
 
 FOUND_WITHIN = 800
 """Stories within which a faulty build is found out."""

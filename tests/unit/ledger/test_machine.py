@@ -14,7 +14,7 @@ WALKS = int(os.environ.get("JOBFERRY_WALKS", "0"))
 
 TestLedger = LedgerMachine.TestCase
 TestLedger.settings = settings(
-    max_examples=WALKS or at_most(90, 30),
+    max_examples=WALKS or at_most(90, 20),
     stateful_step_count=70,
     derandomize=not WALKS,
     deadline=None,

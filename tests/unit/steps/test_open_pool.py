@@ -312,7 +312,7 @@ def test_meanwhile_other_runs_have_the_other_slots() -> None:
 def test_a_crash_anywhere_sends_no_more_than_it_may(phase: Phase, bad: bool) -> None:
     calm = CrashOnce(0, phase)
     carried_with(calm, bad=bad)
-    for number in some_of(len(calm.seen), every=12, salt=2 * bad + (phase is Phase.BEFORE)):
+    for number in some_of(len(calm.seen), every=20, salt=2 * bad + (phase is Phase.BEFORE)):
         carried_with(CrashOnce(number, phase), bad=bad)
 
 

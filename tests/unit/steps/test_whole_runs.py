@@ -57,7 +57,7 @@ def test_a_crash_at_any_effect_loses_and_doubles_nothing(
     carried(operation, script, calm)
     assert len(calm.seen) > 60
     salt = 4 * (script is THROTTLED) + 2 * (operation == CREATE) + (phase is Phase.BEFORE)
-    for number in some_of(len(calm.seen), every=6, salt=salt):
+    for number in some_of(len(calm.seen), every=10, salt=salt):
         crash = CrashOnce(number, phase)
         world, problems = carried(operation, script, crash)
         at = f"{phase} effect {number}, {crash.seen[number - 1]}"
