@@ -67,6 +67,10 @@ class Extra:
     same: bool = False
 
 
+TRIES = 6
+"""How often a person repeats a command that fails."""
+
+
 class Person:
     """Whoever sits before the command line."""
 
@@ -208,8 +212,10 @@ class Person:
         world = self._world
         world.note(f"the operator deletes run {letter(file)}")
         world.told.erased.add(file)
-        self._do("delete", lambda: delete_run(run, world.deps))
-        # A person who saw it fail does it again.
-        again = self._run(file)
-        if again is not None:
-            self._do("delete", lambda: delete_run(again, world.deps))
+        left: Run | None = run
+        for _ in range(TRIES):
+            if left is None:
+                return
+            # A person who saw it fail does it again.
+            self._do("delete", partial(delete_run, left, world.deps))
+            left = self._run(file)
