@@ -1,7 +1,7 @@
 """A second stack in the same account and region, with every option, beside the first one.
 
-Of what a template makes the emulator keeps no boundary, no lifecycle rule and no key of a bucket or
-table: those are held by `tests/template/test_account.py`.
+Of what a template makes the emulator keeps no boundary, lifecycle rule, key or VPC: that they are
+asked for is held by `tests/template/test_account.py`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,17 @@ from jobferry_cli.local.state import state_folder
 from tests.e2e.conftest import Desk, Stack, connected, good_tickets, open_desk, ticket_csv
 
 NAME = "jobferry-second"
+OPTIONS = {
+    "PermissionsBoundaryArn",
+    "KmsKeyArn",
+    "SubnetIds",
+    "SecurityGroupIds",
+    "AccessLogBucketName",
+    "PlanConcurrency",
+    "CloseConcurrency",
+    "NoRunHours",
+    "AlarmEmail",
+}
 
 
 @pytest.fixture(scope="module")
@@ -111,13 +122,13 @@ def test_a_function_may_not_read_the_other_stacks_secrets(stack: Stack, second: 
     assert [stack.outputs["SecretPrefix"] in each for each in granted] == [False]
 
 
-def test_its_options_are_what_was_asked_for(second: Stack) -> None:
+def test_it_carries_runs_with_every_option(second: Stack) -> None:
+    """It was deployed with them, and what they add to roles, buckets and functions does no harm."""
+    deployed = second.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"][0]
+    given = {each["ParameterKey"]: each["ParameterValue"] for each in deployed["Parameters"]}
+    assert {name for name, value in given.items() if value not in ("", "0")} >= OPTIONS
     assert second.outputs["RowRetentionDays"] == "30"
     assert second.outputs["VendorCidrs"] == "10.20.0.0/16"
     assert ":key/" in second.outputs["KmsKeyArn"]
-    plan = second.function("PlanRunFunction")
-    assert plan["VpcConfig"]["SubnetIds"]
-    subscriptions = second.client("sns").list_subscriptions_by_topic(
-        TopicArn=second.physical("AlarmTopic")
-    )["Subscriptions"]
-    assert [each["Endpoint"] for each in subscriptions] == ["ops@example.org"]
+    with open_desk(second, f"options-{secrets.token_hex(3)}") as desk:
+        assert carried(desk)["status"] == "completed"
