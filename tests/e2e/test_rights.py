@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
 from contextlib import ExitStack
 
 import pytest
@@ -22,7 +21,7 @@ SECRET = ("SubmitJobsFunctionRole", "secretsmanager:GetSecretValue", "", "")
 
 
 EACH = {"evidence": EVIDENCE, "source": SOURCE, "table": TABLE, "secret": SECRET}
-CASES = {name: [right] for name, right in EACH.items()} if THOROUGH else {"all": EACH.values()}
+CASES = {name: [right] for name, right in EACH.items()} if THOROUGH else {"all": [*EACH.values()]}
 
 
 def denial(desk: Desk, action: str, output: str, suffix: str) -> str:
@@ -34,7 +33,7 @@ def denial(desk: Desk, action: str, output: str, suffix: str) -> str:
 
 @pytest.mark.parametrize("rights", CASES.values(), ids=CASES)
 def test_nothing_is_unknown_after_rights_were_lost_for_a_while(
-    desk: Desk, rights: Iterable[tuple[str, str, str, str]]
+    desk: Desk, rights: list[tuple[str, str, str, str]]
 ) -> None:
     desk.put_profile(batch_size=10)
     desk.simulator.change_settings(latency="4")
@@ -48,7 +47,9 @@ def test_nothing_is_unknown_after_rights_were_lost_for_a_while(
             iam.put_role_policy(**policy, PolicyDocument=document)
             given_back.callback(iam.delete_role_policy, **policy)
         time.sleep(LOST_SECONDS)
-        assert desk.stack.deps.ledger.runs.must_get(run_id).closed_at is None
+        # Without the right to evidence no run can close; what was lost for nothing harms none.
+        if EVIDENCE in rights:
+            assert desk.stack.deps.ledger.runs.must_get(run_id).closed_at is None
     status = desk.wait(run_id, 300.0)
 
     assert status["status"] == "completed"
