@@ -65,7 +65,7 @@ unit: setup ## all tests but those on the emulator and stories of faults; of lon
 	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/chaos -n 2
 
 thorough: setup ## the same, with long proofs as a whole
-	THOROUGH=1 $(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/chaos -n 2
+	THOROUGH=1 $(BIN)/pytest tests --ignore=tests/e2e -n 2
 
 coverage: setup ## the same as unit, and what of the layer they reach: nine tenths at the least
 	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/chaos -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90

@@ -6,6 +6,10 @@ A part is an even one: with `salt` the parts of tests beside each other differ.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 THOROUGH = os.environ.get("THOROUGH") == "1"
 
@@ -18,3 +22,8 @@ def some_of(count: int, every: int, salt: int = 0) -> range:
 def at_most(examples: int, short: int) -> int:
     """How many examples to try."""
     return examples if THOROUGH else short
+
+
+def some_in(things: Iterable[T], every: int) -> list[T]:
+    """The things: all, or one in `every`."""
+    return list(things)[:: 1 if THOROUGH else every]

@@ -59,6 +59,7 @@ from tests.chaos.story import (
     draw_at,
 )
 from tests.fakes.vendor import Act, Reply
+from tests.thorough import some_in
 
 PARTS = 4
 STORIES_IN_A_PART = 60
@@ -127,7 +128,7 @@ def test_a_mode_that_is_left_out_shows_what_is_open(mode: Mode) -> None:
     assert unknown_breaks(told, broken(told))
 
 
-@pytest.mark.parametrize("name", FAULTY_BUILDS)
+@pytest.mark.parametrize("name", some_in(FAULTY_BUILDS, every=3))
 def test_a_faulty_build_is_found_out_and_the_story_is_short(name: str) -> None:
     build, promises = FAULTY_BUILDS[name]
     with build():
@@ -141,7 +142,7 @@ def test_a_faulty_build_is_found_out_and_the_story_is_short(name: str) -> None:
     assert not [b for b in broken(carry_out(story)) if b.promise in promises], "with no fault too"
 
 
-@pytest.mark.parametrize("vendor", ADAPTERS)
+@pytest.mark.parametrize("vendor", some_in(ADAPTERS, every=2))
 @pytest.mark.parametrize("build", [intent_written_after_the_call, sent_again_blindly])
 def test_a_faulty_build_is_found_out_with_a_real_adapter(build: Build, vendor: str) -> None:
     """With nothing that tells records apart: where there is, the vendor itself refuses a second."""
