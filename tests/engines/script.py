@@ -129,17 +129,17 @@ class Lanes:
     """The steps of lanes that work off what they are told.
 
     Args:
-        laps: lane → the groups of chunks that each look finds finished, lap by lap. With the last
+        iterations: lane → the groups of chunks that each poll finds finished, in turn. With the last
             look the lane ends.
         ends: lane → how it ends, `done` where nothing is said.
     """
 
     def __init__(
         self,
-        laps: Mapping[int, Sequence[Sequence[Sequence[int]]]],
+        iterations: Mapping[int, Sequence[Sequence[Sequence[int]]]],
         ends: Mapping[int, str] | None = None,
     ) -> None:
-        self._laps = laps
+        self._iterations = iterations
         self._ends = ends or {}
 
     def submit(self, payload: Payload) -> Answer:
@@ -148,9 +148,9 @@ class Lanes:
 
     def poll(self, payload: Payload) -> Answer:
         state = LaneState.from_payload(payload)
-        laps = self._laps[state.lane]
-        groups = tuple(tuple(group) for group in laps[state.lap])
-        last = state.lap + 1 == len(laps)
+        iterations = self._iterations[state.lane]
+        groups = tuple(tuple(group) for group in iterations[state.lap])
+        last = state.lap + 1 == len(iterations)
         ends = self._ends.get(state.lane, DONE)
         return state.then(
             lap=state.lap + 1,

@@ -151,11 +151,11 @@ class TestPlanning:
 
 class TestLanes:
     def test_each_lane_laps_until_it_is_done(self, engine: Engine) -> None:
-        laps = {0: [[[1]], [], []], 1: [[[11], [12, 13]], []], 2: [[]]}
-        script = through(Lanes(laps), PlanRun=[planned(0, 1, 2)])
+        iterations = {0: [[[1]], [], []], 1: [[[11], [12, 13]], []], 2: [[]]}
+        script = through(Lanes(iterations), PlanRun=[planned(0, 1, 2)])
         ended = engine.carry_out(script, UPLOAD)
         assert (ended.status, ended.output, ended.lanes_failed) == ("SUCCEEDED", ENDED, 0)
-        for lane, looks in laps.items():
+        for lane, looks in iterations.items():
             assert len(script.of_lane("SubmitJobs", lane)) == len(looks)
             assert len(script.of_lane("PollJobs", lane)) == len(looks)
         assert script.announced == [("jobferry", "Run closed", ANNOUNCED)]

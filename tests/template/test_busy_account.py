@@ -33,7 +33,7 @@ SECONDS = {
     "SettleJob": 1.0,
     "CloseRun": 6.0,
 }
-LAPS = 5
+ITERATIONS = 5
 SWEEP_SECONDS = 300.0
 
 
@@ -55,7 +55,7 @@ class Account:
     running: set[int] = field(default_factory=set)
     parked: list[Any] = field(default_factory=list)
     given_up: int = 0
-    laps: Counter[int] = field(default_factory=Counter)
+    iterations: Counter[int] = field(default_factory=Counter)
     chance: Random = field(default_factory=lambda: Random(7))
 
     def invoke(self, name: str) -> None:
@@ -117,11 +117,11 @@ class File:
             case "SubmitJobs":
                 return {**payload, "wait_until": self.moment()}
             case "PollJobs":
-                account.laps[number] += 1
-                done = account.laps[number] >= LAPS
+                account.iterations[number] += 1
+                done = account.iterations[number] >= ITERATIONS
                 return {**payload, "state": "done" if done else "working", "settle": [[1]]}
             case "CloseRun":
-                if account.laps[number] < LAPS:
+                if account.iterations[number] < ITERATIONS:
                     again = {"state": "lanes", "lanes": [0], "wait_until": self.moment()}
                     return {"run_id": str(number), **again}
                 account.closed.add(number)
@@ -196,6 +196,6 @@ def test_an_account_without_room_for_days_keeps_what_it_could_not_open() -> None
 def test_the_account_is_used_while_files_wait() -> None:
     """Waiting for longer and longer must not leave an account idle that has work."""
     account = carried(10, 40)
-    least = 40 * (LAPS * (SECONDS["PollJobs"] + SECONDS["SubmitJobs"]) + 15.5) / 10
+    least = 40 * (ITERATIONS * (SECONDS["PollJobs"] + SECONDS["SubmitJobs"]) + 15.5) / 10
 
     assert account.schedule.now() < 2.5 * least

@@ -23,7 +23,6 @@ from jobferry.vendors.addresses import PUBLIC
 from jobferry.vendors.credentials import (
     AddressMismatchError,
     CredentialsError,
-    is_bound,
     secret_of,
 )
 from tests.fakes.clock import Clock
@@ -160,8 +159,6 @@ def test_whoever_changes_the_address_gets_no_credentials(ledger: Ledger, address
 
 def test_a_secret_of_an_older_version_has_no_address(ledger: Ledger) -> None:
     assert opened(ledger, '{"bearer": "secret"}')(False) == {"bearer": "secret"}
-    assert not is_bound('{"bearer": "secret"}')
-    assert is_bound(secret_of({"bearer": "secret"}, "https://acme.example"))
 
 
 def test_secrets_are_cached_and_read_afresh_when_asked() -> None:

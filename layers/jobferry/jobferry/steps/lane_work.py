@@ -407,8 +407,8 @@ class LaneWork:
 
     def _last_accepted(self, where: str) -> float:
         """When the vendor last took a job of this lane that is under way, or first said no."""
-        if flying := self.flying():
-            return max(job.submitted_at for job in flying)
+        if in_flight := self.flying():
+            return max(job.submitted_at for job in in_flight)
         trouble = self.trouble(where)
         return self.began_at if trouble is None else trouble.since
 
@@ -624,8 +624,8 @@ def going_on(state: LaneState, work: LaneWork) -> LaneState:
 
 
 def _is_long(state: LaneState, events: int) -> bool:
-    """Whether the lane's history is long enough. What its last lap has found is settled by the next
-    lane, so each lane settles what its first lap has found, or none ever would."""
+    """Whether the history is long enough. What its last iteration has found is settled by the
+    next lane, so each lane settles what its first one has found, or none ever would."""
     return events >= pacing.MAX_EVENTS and state.lap > 0
 
 

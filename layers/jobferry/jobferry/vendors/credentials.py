@@ -52,11 +52,6 @@ def open_secret(text: str, forms: tuple[frozenset[str], ...], base_url: str) -> 
     return parse_credentials(credentials, forms)
 
 
-def is_bound(text: str) -> bool:
-    """Whether a secret says which address its credentials are for."""
-    return _parted(text)[1] is not _UNBOUND
-
-
 _UNBOUND = object()
 
 
