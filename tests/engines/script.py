@@ -129,8 +129,8 @@ class Lanes:
     """The steps of lanes that work off what they are told.
 
     Args:
-        iterations: lane → the groups of chunks that each poll finds finished, in turn. With the last
-            look the lane ends.
+        iterations: lane → the groups of chunks that each poll finds finished. With the last
+            one the lane ends.
         ends: lane → how it ends, `done` where nothing is said.
     """
 
