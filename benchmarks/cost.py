@@ -3,8 +3,8 @@
     python benchmarks/cost.py [--rows N] [--latency SECONDS …] [--json FILE]
 
 The real steps carry a file in jobs of a hundred rows, for an account of 30 jobs in flight and 700
-requests a minute, and count what they use, as every run does; `prices.py` says what it costs. Each
-write takes the milliseconds that it takes in earnest. Latencies are of one job, noisy and with
+requests a minute, and count what they use, as every run does; `domain/prices.py` has the prices.
+Each write takes the milliseconds that it takes in earnest. Latencies are of one job, noisy and with
 stragglers.
 """
 

@@ -61,8 +61,8 @@ def carry_out(function: str, jobs: int, row_bytes: int) -> dict[str, float]:
     exec("\n".join(import_time.FIRST_USE[function]), namespace)
     first_use = peak_mb()
 
-    from jobferry.steps.fill_slots import SENDERS
-    from jobferry.steps.lane import LaneState
+    from jobferry.lane.state import LaneState
+    from jobferry.lane.submitter import SENDERS
     from tests.fakes.vendor import fake_vendor
     from tests.fakes.world import World
 

@@ -43,9 +43,9 @@ HOT = ("submit_jobs", "poll_jobs", "settle_job")
 BASELINE = "import boto3; boto3.client('dynamodb')"
 
 _S3 = "app.deps.objects._client()"
-_VENDOR = "from jobferry.vendors import vendor_named; vendor_named('zendesk_support')"
-_HTTP = "import jobferry.vendors.http, aws_lambda_powertools.utilities.parameters"
-_CSV = "import jobferry.csvfile.records, jobferry.steps.binding"
+_VENDOR = "from jobferry.vendors.registry import vendor_named; vendor_named('zendesk_support')"
+_HTTP = "import jobferry.vendors.http.client, aws_lambda_powertools.utilities.parameters"
+_CSV = "import jobferry.csvfile.records, jobferry.binding.column_binding"
 FIRST_USE: Mapping[str, Sequence[str]] = {
     "submit_jobs": (_VENDOR, _S3, _CSV, _HTTP),
     "poll_jobs": (_VENDOR, _S3, _CSV, _HTTP),

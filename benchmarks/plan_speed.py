@@ -31,11 +31,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.memory import peak_mb
 from jobferry.csvfile.dialect import SAMPLE_BYTES, detect
+from jobferry.csvfile.duplicate_keys import SeenKeys
 from jobferry.csvfile.mapping import compile_mapping
 from jobferry.csvfile.planner import ChunkLimits, ChunkSpec, plan
 from jobferry.csvfile.reader import read_blocks
-from jobferry.csvfile.seen import SeenKeys
-from jobferry.model import Column, ColumnType, Profile, Reject
+from jobferry.domain.outcome import Reject
+from jobferry.domain.profile import Column, ColumnType, Profile
 
 DEFAULT_SIZES = (100_000, 1_000_000)
 LARGE = 10_000_000

@@ -35,20 +35,21 @@ import boto3
 
 import vendorsim
 from benchmarks.memory import peak_mb
-from jobferry.connections import Connections, max_jobs
-from jobferry.ledger import Ledger
-from jobferry.ledger.config import Connection
-from jobferry.profiles import validate
-from jobferry.settings import Settings
-from jobferry.steps.deps import Deps
-from jobferry.steps.lane import WORKING, LaneState
-from jobferry.steps.open_run import RunRequest, open_run
+from jobferry.binding.profile_document import validate
+from jobferry.deps import Deps
+from jobferry.domain.connection import Connection
+from jobferry.domain.run_request import RunRequest
+from jobferry.lane.state import WORKING, LaneState
+from jobferry.runtime.settings import Settings
+from jobferry.steps.open_run import open_run
 from jobferry.steps.plan_run import plan_run
 from jobferry.steps.poll_jobs import poll_jobs
 from jobferry.steps.settle_job import settle_job
 from jobferry.steps.submit_jobs import submit_jobs
-from jobferry.vendors import VENDORS
-from jobferry.vendors.addresses import LOOPBACK
+from jobferry.store import Ledger
+from jobferry.vendors.connections import Connections, max_jobs
+from jobferry.vendors.http.addresses import LOOPBACK
+from jobferry.vendors.registry import VENDORS
 from jobferry_cli.local import processes
 from tests.fakes.clock import Clock
 from tests.fakes.objects import FakeObjects

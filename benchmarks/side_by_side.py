@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.virtual.ours import ModelWorld
 from benchmarks.virtual.policy import START
 from benchmarks.virtual.vendor import Conditions, VendorModel
-from jobferry.ledger.runs import Run
+from jobferry.domain.run import Run
 from jobferry.steps.open_run import PRIORITY_OPTION
 from tests.fakes.schedule import Schedule
 from tests.fakes.world import things

@@ -40,11 +40,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import vendorsim
 from benchmarks.transitions import Event, lane_transitions, transitions_of
-from jobferry.connections import max_jobs
-from jobferry.ledger.config import Connection
-from jobferry.profiles import validate
+from jobferry.binding.profile_document import validate
+from jobferry.domain.connection import Connection
 from jobferry.steps.open_run import run_id_of
-from jobferry.vendors import VENDORS
+from jobferry.vendors.connections import max_jobs
+from jobferry.vendors.registry import VENDORS
 from jobferry_cli.local import deployment
 from jobferry_cli.local.commands import start_local, stop_local
 from jobferry_cli.local.state import HOME_VARIABLE, LocalState, state_folder

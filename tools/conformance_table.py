@@ -21,8 +21,8 @@ KIT = ROOT / "tests" / "contract" / "conformance" / "test_conformance.py"
 
 sys.path.insert(0, str(ROOT))
 
-from jobferry.vendors import VENDORS  # noqa: E402
-from jobferry.vendors.base import Vendor  # noqa: E402
+from jobferry.vendors.protocol import Vendor  # noqa: E402
+from jobferry.vendors.registry import VENDORS  # noqa: E402
 from tests.contract.conformance.benches import BENCHES  # noqa: E402
 from tests.contract.conformance.scenarios import SCENARIOS  # noqa: E402
 

@@ -21,7 +21,8 @@ from typing import Any
 
 import boto3
 
-from jobferry.steps.open_run import RunRequest, run_id_of
+from jobferry.domain.run_request import RunRequest
+from jobferry.steps.open_run import run_id_of
 
 ROOT = Path(__file__).parent.parent
 # Vendor → profile and sample file of the same name.

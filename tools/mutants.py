@@ -10,7 +10,7 @@ why this is no tool from a package: those start Python once for each mutation, a
 expression of DynamoDB for any other text.
 
     python tools/mutants.py                       all of them; results in build/mutants.json
-    python tools/mutants.py --only ledger/chunks  those of a module or function
+    python tools/mutants.py --only store/chunks  those of a module or function
     python tools/mutants.py --telling             a handful, of which every one must be killed
 """
 
@@ -49,29 +49,29 @@ EXPLAINED = ROOT / "tests" / "mutants" / "explained.toml"
 TELLING = ROOT / "tests" / "mutants" / "telling.toml"
 
 SCOPE = (
-    "ledger/chunks.py",
-    "ledger/limits.py",
-    "ledger/rows.py",
-    "ledger/runs.py",
-    "retrying.py",
+    "store/chunks.py",
+    "store/connection_limits.py",
+    "store/rows.py",
+    "store/runs.py",
+    "settlement/retry_policy.py",
     "steps/close_run.py",
-    "steps/fill_slots.py",
+    "lane/submitter.py",
     "steps/open_run.py",
-    "steps/resolve_lost.py",
-    "steps/send_again.py",
+    "lane/recovery.py",
+    "settlement/retry_chunks.py",
     "steps/settle_job.py",
     "steps/sweep.py",
-    "steps/write_off.py",
+    "settlement/abandon_run.py",
 )
 """What holds the promises: the ledger, the protocol of submitting, settling, closing, the sweep."""
 
-TESTS = ("tests/unit/ledger", "tests/unit/steps", "tests/unit/test_retrying.py")
+TESTS = ("tests/unit/ledger", "tests/unit/steps", "tests/unit/settlement/test_retry_policy.py")
 
 WHOLE_RUNS = (
-    "tests/unit/ledger/test_machine.py",
-    "tests/unit/steps/test_external_ids.py",
-    "tests/unit/steps/test_repeat_run.py",
-    "tests/unit/steps/test_resolve_run.py",
+    "tests/unit/store/test_machine.py",
+    "tests/unit/binding/test_external_ids.py",
+    "tests/unit/operator/test_rerun.py",
+    "tests/unit/operator/test_resolve_run.py",
     "tests/unit/steps/test_whole_runs.py",
 )
 """Tests that take seconds each, and judge no mutation."""

@@ -16,13 +16,15 @@ from typing import Any, BinaryIO, TypeVar
 
 from benchmarks.virtual.ours import ModelClient
 from benchmarks.virtual.vendor import VendorModel
-from jobferry.ledger import keys
-from jobferry.ledger.runs import Source
-from jobferry.ledger.table import BATCH_WRITE_ITEMS, Item, Operation
-from jobferry.model import JsonObject, OutcomeStatus, Span
-from jobferry.objects import Head, ObjectMissingError
-from jobferry.vendors.base import Accepted, JobPhase, JobReading, PollAnswer, SubmitAnswer
-from jobferry.vendors.base import Operation as VendorOperation
+from jobferry.domain.chunk import Span
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.run import Source
+from jobferry.domain.types import JsonObject
+from jobferry.store import keys
+from jobferry.store.objects import Head, ObjectMissingError
+from jobferry.store.table import BATCH_WRITE_ITEMS, Item, Operation
+from jobferry.vendors.answers import Accepted, JobPhase, JobReading, PollAnswer, SubmitAnswer
+from jobferry.vendors.operation import Operation as VendorOperation
 from tests.fakes.effects import Effects
 from tests.fakes.objects import FakeObjects
 from tests.fakes.schedule import Schedule

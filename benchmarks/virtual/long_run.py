@@ -21,13 +21,16 @@ from benchmarks.virtual.bulk import (
 from benchmarks.virtual.history import EXECUTION_EVENTS, LANE, MACHINE, events_of
 from benchmarks.virtual.vendor import POLL_BATCH, VendorModel
 from jobferry.csvfile.dialect import detect
-from jobferry.ledger.config import Connection
-from jobferry.ledger.runs import CHUNKS_PER_PAGE, PlannedChunk, Run
-from jobferry.steps.deps import Deps
-from jobferry.steps.fill_slots import SENDERS
+from jobferry.deps import Deps
+from jobferry.domain.chunk import PlannedChunk
+from jobferry.domain.connection import Connection
+from jobferry.domain.run import Run
+from jobferry.lane.submitter import SENDERS
 from jobferry.steps.open_run import open_run
 from jobferry.steps.plan_run import CHUNKS_AT_ONCE
-from jobferry.vendors.base import Capabilities, Vendor
+from jobferry.store.plan_pages import CHUNKS_PER_PAGE
+from jobferry.vendors.operation import Capabilities
+from jobferry.vendors.protocol import Vendor
 from tests.fakes.effects import Phase
 from tests.fakes.schedule import Schedule
 from tests.fakes.table import fake_ledger

@@ -22,25 +22,24 @@ from benchmarks.virtual.vendor import (
     VendorModel,
     next_window,
 )
-from jobferry.ledger.config import Connection
-from jobferry.model import JsonObject, OutcomeStatus
-from jobferry.steps.fill_slots import SENDERS
-from jobferry.vendors.base import (
+from jobferry.domain.connection import Connection
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.types import JsonObject
+from jobferry.lane.submitter import SENDERS
+from jobferry.vendors.answers import (
     Accepted,
-    Capabilities,
     Found,
     FoundState,
     JobPhase,
     JobReading,
-    LostSubmission,
-    Operation,
     PollAnswer,
     RateReading,
     SubmitAnswer,
     Throttled,
     ThrottleReason,
-    Vendor,
 )
+from jobferry.vendors.operation import Capabilities, Operation
+from jobferry.vendors.protocol import LostSubmission, Vendor
 from tests.fakes.schedule import Schedule
 from tests.fakes.vendor import VENDOR
 from tests.fakes.world import CONNECTION, World, things

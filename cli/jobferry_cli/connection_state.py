@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobferry import budget
-from jobferry.commands import command
-from jobferry.connections import max_jobs as jobs_allowed
-from jobferry.ledger.config import Connection
-from jobferry.ledger.limits import Limits, Requests
-from jobferry.ledger.runs import Run
-from jobferry.steps.lane import timestamp
-from jobferry.vendors.base import Vendor
+from jobferry.domain import connection as connection_module
+from jobferry.domain.commands import command
+from jobferry.domain.connection import Connection, Limits, Requests
+from jobferry.domain.run import Run
+from jobferry.domain.timestamps import timestamp
+from jobferry.scheduler import rate_limit
+from jobferry.vendors.connections import max_jobs as jobs_allowed
+from jobferry.vendors.protocol import Vendor
 from jobferry_cli.errors import CommandError
 from jobferry_cli.stack import Stack
 
@@ -125,12 +125,12 @@ def _moment(moment: float, now: float) -> str | None:
     return timestamp(moment) if moment > now else None
 
 
-def _learned(learned: budget.Learned | None) -> float | None:
+def _learned(learned: connection_module.Learned | None) -> float | None:
     return None if learned is None else learned.value
 
 
 def _last_minute(requests: Requests, now: float) -> int:
-    return budget.used(requests.logs.get(budget.ACCOUNT, ()), now)
+    return rate_limit.used(requests.logs.get(rate_limit.ACCOUNT, ()), now)
 
 
 def _in_flight(limits: Limits, most: int) -> str:

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import click
 
-from jobferry.commands import command
-from jobferry.connections import max_jobs as jobs_allowed
-from jobferry.ledger.config import Connection
-from jobferry.names import NAME
-from jobferry.profile_warnings import too_many_jobs
-from jobferry.steps.asking import VendorUnavailableError, asking
-from jobferry.vendors import vendor_named
-from jobferry.vendors.base import Vendor
+from jobferry.binding.profile_warnings import too_many_jobs
+from jobferry.domain.commands import command
+from jobferry.domain.connection import Connection
+from jobferry.domain.names import NAME
+from jobferry.operator.vendor_requests import VendorUnavailableError, asking
+from jobferry.vendors.connections import max_jobs as jobs_allowed
 from jobferry.vendors.credentials import CredentialsError, parse_credentials
-from jobferry.vendors.http import BaseUrlError, check_base_url
+from jobferry.vendors.http.client import BaseUrlError, check_base_url
+from jobferry.vendors.protocol import Vendor
+from jobferry.vendors.registry import vendor_named
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.connection_state import (
     connection_document,

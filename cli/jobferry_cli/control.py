@@ -6,11 +6,11 @@ import sys
 
 import click
 
-from jobferry.commands import command
-from jobferry.ledger.runs import Run
-from jobferry.model import ChunkState, RunStatus
-from jobferry.report.figures import counted
-from jobferry.steps.control_jobs import (
+from jobferry.domain.chunk import ChunkState
+from jobferry.domain.commands import command
+from jobferry.domain.run import Run, RunStatus
+from jobferry.operator.delete_run import Deleted, delete_run
+from jobferry.operator.job_control import (
     RunOpenError,
     WaitingProblem,
     abort_run,
@@ -18,13 +18,13 @@ from jobferry.steps.control_jobs import (
     force_run,
     problems_of,
 )
-from jobferry.steps.delete_run import Deleted, delete_run
+from jobferry.operator.pause_resume import carry_on
+from jobferry.operator.pause_resume import resume as resume_run
+from jobferry.operator.status import run_document
+from jobferry.reporting.formatting import counted
 from jobferry.steps.open_run import PRIORITIES
-from jobferry.steps.pausing import carry_on
-from jobferry.steps.pausing import resume as resume_run
-from jobferry.steps.show_run import run_document
-from jobferry.vendors import vendor_named
-from jobferry.vendors.base import Vendor
+from jobferry.vendors.protocol import Vendor
+from jobferry.vendors.registry import vendor_named
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import closed_run, found_run

@@ -10,8 +10,8 @@ from typing import IO, Any
 import click
 from botocore import exceptions as aws
 
-from jobferry.commands import Command, command, other_command
-from jobferry.ledger.table import BusyTableError
+from jobferry.domain.commands import Command, command, other_command
+from jobferry.store.table import BusyTableError
 from jobferry_cli.output import note
 
 AWS_ERRORS = (aws.BotoCoreError, aws.ClientError, BusyTableError)

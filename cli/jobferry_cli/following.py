@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobferry.commands import command
-from jobferry.ledger.runs import Run
-from jobferry.model import RunStatus
-from jobferry.steps.show_run import run_document
+from jobferry.domain.commands import command
+from jobferry.domain.run import Run, RunStatus
+from jobferry.operator.status import run_document
 from jobferry_cli.app import App
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.output import note_warnings

@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from jobferry.commands import command
-from jobferry.report.figures import number
-from jobferry.vendors import VENDORS
-from jobferry.vendors.base import Operation, Vendor
+from jobferry.domain.commands import command
+from jobferry.reporting.formatting import number
+from jobferry.vendors.operation import Operation
+from jobferry.vendors.protocol import Vendor
+from jobferry.vendors.registry import VENDORS
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError
 from jobferry_cli.output import put_json, put_text

@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 from botocore.exceptions import ClientError
 
-from jobferry.commands import command
-from jobferry.ledger.runs import Run
-from jobferry.model import Outcome, OutcomeStatus, RunStatus
-from jobferry.report.figures import number
-from jobferry.results import result_key
-from jobferry.steps.show_run import row_document
+from jobferry.domain.commands import command
+from jobferry.domain.outcome import Outcome, OutcomeStatus
+from jobferry.domain.run import Run, RunStatus
+from jobferry.operator.status import row_document
+from jobferry.reporting.formatting import number
+from jobferry.reporting.result_files import result_key
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError
 from jobferry_cli.following import found_run

@@ -13,25 +13,27 @@ from typing import Any
 
 import click
 
+from jobferry.binding.column_binding import chunk_limits, plan_rules
+from jobferry.binding.external_ids import add_external_ids, added_field
 from jobferry.csvfile.bounds import bounded
 from jobferry.csvfile.dialect import Dialect
+from jobferry.csvfile.duplicate_keys import SeenKeys
 from jobferry.csvfile.mapping import RowMapping
 from jobferry.csvfile.planner import Boundary, ChunkSpec, PlanItem, superseded_rows
 from jobferry.csvfile.planner import plan as plan_rows
-from jobferry.csvfile.problems import FileRefused
 from jobferry.csvfile.reader import RowBlock, read_blocks
 from jobferry.csvfile.records import read_records
-from jobferry.csvfile.seen import SeenKeys
 from jobferry.csvfile.shared_records import rows_that_share_records
-from jobferry.forecast import Forecast, Terms, forecast
-from jobferry.model import JsonObject, OnDuplicate, OutcomeStatus, Reject
-from jobferry.report.figures import counted, dollars, duration, number
-from jobferry.settings import Settings
-from jobferry.stake import rows_at_stake
-from jobferry.steps.binding import chunk_limits, plan_rules
-from jobferry.steps.context import most_records
-from jobferry.steps.external_ids import add_external_ids, added_field
-from jobferry.steps.outlook import rows_per_job, terms_of
+from jobferry.domain.error_codes import FileRefused
+from jobferry.domain.outcome import OutcomeStatus, Reject
+from jobferry.domain.profile import OnDuplicate
+from jobferry.domain.types import JsonObject
+from jobferry.reporting.forecast import Forecast, Terms, forecast
+from jobferry.reporting.formatting import counted, dollars, duration, number
+from jobferry.reporting.run_metrics import rows_per_job, terms_of
+from jobferry.runtime.settings import Settings
+from jobferry.scheduler.rows_at_stake import rows_at_stake
+from jobferry.vendors.operation import most_records
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.output import put_json, put_text
 from jobferry_cli.profiles import UsableProfile, usable_profile
@@ -207,7 +209,11 @@ def plan_document(
             for bad in planned.bad_rows
         ],
         "at_stake": rows_at_stake(
-            planned.to_send, planned.jobs, slots, usable.profile, usable.operation
+            planned.to_send,
+            planned.jobs,
+            slots,
+            usable.profile,
+            undoable=bool(usable.operation.undone_by),
         ),
         "forecast": asdict(expected),
     }

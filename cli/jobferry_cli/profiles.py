@@ -10,16 +10,17 @@ from typing import Any
 import click
 import yaml
 
-from jobferry.commands import command
-from jobferry.csvfile.problems import FileRefused
-from jobferry.ledger.config import Connection
-from jobferry.model import Profile
-from jobferry.profile_fit import ProfileError, check_against
-from jobferry.profile_warnings import profile_warnings, warnings_of
-from jobferry.profiles import validate
-from jobferry.steps.binding import bind_columns
-from jobferry.vendors import vendor_named
-from jobferry.vendors.base import Operation, Vendor
+from jobferry.binding.column_binding import bind_columns
+from jobferry.binding.profile_document import validate
+from jobferry.binding.profile_fit import ProfileError, check_against
+from jobferry.binding.profile_warnings import profile_warnings, warnings_of
+from jobferry.domain.commands import command
+from jobferry.domain.connection import Connection
+from jobferry.domain.error_codes import FileRefused
+from jobferry.domain.profile import Profile
+from jobferry.vendors.operation import Operation
+from jobferry.vendors.protocol import Vendor
+from jobferry.vendors.registry import vendor_named
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError
 from jobferry_cli.output import note_warnings, put_json, put_table, put_text

@@ -13,7 +13,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from jobferry.report.figures import counted, duration, number
+from jobferry.reporting.formatting import counted, duration, number
 from jobferry_cli.output import note, printable, progress_bar
 
 Document = Mapping[str, Any]

@@ -10,17 +10,15 @@ from typing import Any, TypeVar
 import click
 from botocore.exceptions import ClientError
 
-from jobferry.commands import command
-from jobferry.csvfile.problems import FileRefused
-from jobferry.inbox import COPYING, copy_names
-from jobferry.ledger.runs import Run
-from jobferry.model import OutcomeStatus
-from jobferry.objects import SourceError
-from jobferry.report.figures import counted, listed
-from jobferry.steps.binding import bind_columns
-from jobferry.steps.context import operation_of
-from jobferry.steps.open_run import PRIORITIES, RunRequest, run_id_of
-from jobferry.steps.repeat_run import (
+from jobferry.binding.column_binding import bind_columns
+from jobferry.binding.run_binding import operation_of
+from jobferry.domain.commands import command
+from jobferry.domain.error_codes import FileRefused
+from jobferry.domain.inbox import COPYING, copy_names
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.run import Run
+from jobferry.domain.run_request import RunRequest
+from jobferry.operator.rerun import (
     Copied,
     LeftOut,
     OutcomesMissingError,
@@ -31,6 +29,9 @@ from jobferry.steps.repeat_run import (
     rerun_of,
     retry_of,
 )
+from jobferry.reporting.formatting import counted, listed
+from jobferry.steps.open_run import PRIORITIES, run_id_of
+from jobferry.store.objects import SourceError
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import closed_run, follow

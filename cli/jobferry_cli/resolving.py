@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from jobferry.commands import command
-from jobferry.ledger.runs import Run
-from jobferry.model import OutcomeStatus
-from jobferry.report.figures import counted
-from jobferry.steps.resolve_run import ask_resolve
+from jobferry.domain.commands import command
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.run import Run
+from jobferry.operator.resolve_run import ask_resolve
+from jobferry.reporting.formatting import counted
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import follow, found_run

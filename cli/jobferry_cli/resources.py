@@ -10,17 +10,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from jobferry.inbox import INBOX, is_packed, plain_suffix, suffix_of
-from jobferry.ledger.runs import Source
-from jobferry.steps.open_run import (
-    BY_OPTION,
-    ORIGIN_OPTION,
-    PRIORITY_OPTION,
-    TRIAL_OPTION,
-    RunRequest,
-)
+from jobferry.domain.inbox import INBOX, is_packed, plain_suffix, suffix_of
+from jobferry.domain.run import Source
+from jobferry.domain.run_request import RunRequest
+from jobferry.domain.who import name_of
+from jobferry.steps.open_run import BY_OPTION, ORIGIN_OPTION, PRIORITY_OPTION, TRIAL_OPTION
 from jobferry.vendors.credentials import secret_of
-from jobferry.who import name_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -9,13 +9,13 @@ from typing import Any
 import click
 from botocore.exceptions import ClientError
 
-from jobferry.commands import command
-from jobferry.ledger.runs import Run
-from jobferry.model import OutcomeStatus, RunStatus
-from jobferry.report.figures import duration, number
-from jobferry.steps.control_jobs import waiting_jobs
-from jobferry.steps.lane import timestamp
-from jobferry.steps.show_run import run_document, run_summary
+from jobferry.domain.commands import command
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.run import Run, RunStatus
+from jobferry.domain.timestamps import timestamp
+from jobferry.operator.job_control import waiting_jobs
+from jobferry.operator.status import run_document, run_summary
+from jobferry.reporting.formatting import duration, number
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode, explain, is_refusal
 from jobferry_cli.following import exit_code_of, follow, found_run

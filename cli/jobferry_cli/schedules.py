@@ -9,12 +9,13 @@ from typing import Any
 import click
 from botocore.exceptions import ClientError
 
-from jobferry.commands import command, other_command
-from jobferry.names import NAME
-from jobferry.objects import ObjectMissingError
-from jobferry.steps.lane import timestamp
-from jobferry.steps.open_run import RunRequest, run_id_of
-from jobferry.triggers import TriggerError, split_source
+from jobferry.domain.commands import command, other_command
+from jobferry.domain.names import NAME
+from jobferry.domain.run_request import RunRequest
+from jobferry.domain.timestamps import timestamp
+from jobferry.runtime.triggers import TriggerError, split_source
+from jobferry.steps.open_run import run_id_of
+from jobferry.store.objects import ObjectMissingError
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.output import note, put_json, put_table, put_text

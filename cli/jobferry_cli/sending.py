@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from jobferry.commands import command
+from jobferry.domain.commands import command
 from jobferry.steps.open_run import PRIORITIES, run_id_of
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode

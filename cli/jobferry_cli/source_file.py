@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jobferry.commands import command, other_command
+from jobferry.binding.column_binding import bind_columns
 from jobferry.csvfile.bounds import file_too_large
 from jobferry.csvfile.dialect import SAMPLE_BYTES, Dialect, detect
 from jobferry.csvfile.gzipped import unpack
 from jobferry.csvfile.mapping import RowMapping
-from jobferry.csvfile.problems import FileRefused
-from jobferry.inbox import delimiter_of, is_packed
-from jobferry.settings import Settings
-from jobferry.steps.binding import bind_columns
+from jobferry.domain.commands import command, other_command
+from jobferry.domain.error_codes import FileRefused
+from jobferry.domain.inbox import delimiter_of, is_packed
+from jobferry.runtime.settings import Settings
 from jobferry_cli.errors import CommandError
 from jobferry_cli.profiles import UsableProfile
 

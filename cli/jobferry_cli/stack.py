@@ -10,9 +10,9 @@ import boto3
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import ClientError
 
-from jobferry.commands import Command, command, other_command
-from jobferry.settings import MAX_FILE_BYTES, MAX_ROWS_PER_FILE, Settings
-from jobferry.vendors.addresses import Reach, networks_of
+from jobferry.domain.commands import Command, command, other_command
+from jobferry.runtime.settings import MAX_FILE_BYTES, MAX_ROWS_PER_FILE, Settings
+from jobferry.vendors.http.addresses import Reach, networks_of
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.local.state import STACK as LOCAL_STACK
 from jobferry_cli.local.state import LocalState, load_state, state_folder
@@ -20,7 +20,7 @@ from jobferry_cli.resources import Caller, Executions, Inbox, Secrets
 from jobferry_cli.scheduler import Schedules
 
 if TYPE_CHECKING:
-    from jobferry.steps.deps import Deps
+    from jobferry.deps import Deps
 
 DEFAULT_STACK = "jobferry"
 STACK_VARIABLE = "JOBFERRY_STACK"
@@ -111,8 +111,8 @@ def open_stack(choice: StackChoice) -> Stack:
     Raises:
         CommandError: there is no such stack, or it is not deployed whole.
     """
-    from jobferry.steps.deps import Deps
-    from jobferry.wiring import build_deps
+    from jobferry.deps import Deps
+    from jobferry.runtime.wiring import build_deps
 
     session = session_for(choice)
     outputs = _outputs(choice, session)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jobferry.report.figures import counted, duration, listed, number
+from jobferry.reporting.formatting import counted, duration, listed, number
 from jobferry_cli.progress import progress_line
 
 

@@ -12,13 +12,13 @@ from typing import Any
 import click
 import yaml
 
-from jobferry.commands import Command, command
-from jobferry.csvfile.safe import defuse
-from jobferry.ledger.runs import Run
-from jobferry.model import Outcome, OutcomeStatus
-from jobferry.report.figures import counted
-from jobferry.vendors import vendor_named
-from jobferry.vendors.base import Operation
+from jobferry.csvfile.formula_injection import defuse
+from jobferry.domain.commands import Command, command
+from jobferry.domain.outcome import Outcome, OutcomeStatus
+from jobferry.domain.run import Run
+from jobferry.reporting.formatting import counted
+from jobferry.vendors.operation import Operation
+from jobferry.vendors.registry import vendor_named
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import closed_run
@@ -26,7 +26,7 @@ from jobferry_cli.output import printable, put_json, put_text
 from jobferry_cli.stack import Stack
 
 _NAME_LENGTH = 48
-"""Characters of a profile's name, at the most (see `jobferry.profiles`)."""
+"""Characters of a profile's name, at the most (see `jobferry.binding.profile_document`)."""
 
 _COLUMNS = ("id", "jobferry_row")
 """A column of ours says that an apostrophe before a formula is ours, and no part of the id."""

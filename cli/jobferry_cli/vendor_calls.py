@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jobferry.commands import command
-from jobferry.connections import ConnectionMissingError
-from jobferry.steps.asking import VendorUnavailableError
+from jobferry.domain.commands import command
+from jobferry.operator.vendor_requests import VendorUnavailableError
+from jobferry.vendors.connections import ConnectionMissingError
 from jobferry.vendors.credentials import CredentialsError
-from jobferry.vendors.http import BaseUrlError
+from jobferry.vendors.http.client import BaseUrlError
 from jobferry_cli.errors import CommandError, ExitCode
 
 

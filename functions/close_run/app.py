@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jobferry.observability import logged
+from jobferry.runtime.observability import logged
+from jobferry.runtime.wiring import build_deps, deadline
 from jobferry.steps.close_run import close_run
-from jobferry.wiring import build_deps, deadline
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

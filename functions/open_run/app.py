@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jobferry.observability import logged
+from jobferry.domain.run_request import ResumeRequest
+from jobferry.runtime.observability import logged
+from jobferry.runtime.triggers import TriggerError, moment_of, read_trigger
+from jobferry.runtime.wiring import build_deps
 from jobferry.steps.open_run import open_run, refuse, resume_run
-from jobferry.triggers import ResumeRequest, TriggerError, moment_of, read_trigger
-from jobferry.wiring import build_deps
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

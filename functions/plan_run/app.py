@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobferry.observability import logged
+from jobferry.runtime.observability import logged
+from jobferry.runtime.wiring import build_deps, deadline
 from jobferry.steps.plan_run import plan_run
-from jobferry.wiring import build_deps, deadline
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jobferry.observability import logged
-from jobferry.steps.lane import LaneState
+from jobferry.lane.state import LaneState
+from jobferry.runtime.observability import logged
+from jobferry.runtime.wiring import build_deps, deadline
 from jobferry.steps.poll_jobs import poll_jobs
-from jobferry.vendors.http_limits import REQUEST_SECONDS
-from jobferry.wiring import build_deps, deadline
+from jobferry.vendors.http.limits import REQUEST_SECONDS
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

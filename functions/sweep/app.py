@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import ClientError
 
-from jobferry.observability import logged
+from jobferry.runtime.observability import logged
+from jobferry.runtime.triggers import resume_input, upload_input
+from jobferry.runtime.wiring import build_deps, deadline
 from jobferry.steps.sweep import sweep
-from jobferry.triggers import resume_input, upload_input
-from jobferry.wiring import build_deps, deadline
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from jobferry.model import JsonObject
-from jobferry.vendors.base import Vendor
-from jobferry.vendors.vidispine import VIDISPINE
-from jobferry.vendors.zendesk_sunshine import ZENDESK_SUNSHINE
-from jobferry.vendors.zendesk_support import ZENDESK_SUPPORT
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.protocol import Vendor
+from jobferry.vendors.vidispine.adapter import VIDISPINE
+from jobferry.vendors.zendesk_sunshine.adapter import ZENDESK_SUNSHINE
+from jobferry.vendors.zendesk_support.adapter import ZENDESK_SUPPORT
 from tests.chaos.sites import Wrong
 
 

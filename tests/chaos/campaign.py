@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from jobferry.model import OutcomeStatus
+from jobferry.domain.outcome import OutcomeStatus
 from tests.chaos.adapters import ADAPTERS
 from tests.chaos.carry import Told, carry_out
 from tests.chaos.known import unknown_breaks

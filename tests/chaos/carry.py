@@ -24,23 +24,24 @@ from unittest import mock
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from jobferry.connections import Connections
-from jobferry.ledger import keys
-from jobferry.ledger.config import Connection
-from jobferry.ledger.runs import Run, RunGoneError
-from jobferry.ledger.table import BusyTableError, Item
-from jobferry.model import OutcomeStatus
-from jobferry.objects import DeniedError, ObjectMissingError, SourceError
-from jobferry.steps import absence, look_at_jobs
+from jobferry.deps import Deps
+from jobferry.domain.connection import Connection
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.run import Run, RunGoneError
+from jobferry.domain.run_request import RunRequest
+from jobferry.lane import absence, poller
+from jobferry.operator.job_control import abort_run, force_run
+from jobferry.operator.pause_resume import carry_on, resume
 from jobferry.steps import close_run as close_module
 from jobferry.steps.close_run import LanesStuckError
-from jobferry.steps.control_jobs import abort_run, force_run
-from jobferry.steps.deps import Deps
-from jobferry.steps.open_run import SAME_CONTENT, RunRequest, open_run, resume_run, run_id_of
-from jobferry.steps.pausing import carry_on, resume
+from jobferry.steps.open_run import SAME_CONTENT, open_run, resume_run, run_id_of
 from jobferry.steps.plan_run import PlanMovedError, plan_run
-from jobferry.vendors.addresses import LOOPBACK
+from jobferry.store import keys
+from jobferry.store.objects import DeniedError, ObjectMissingError, SourceError
+from jobferry.store.table import BusyTableError, Item
+from jobferry.vendors.connections import Connections
 from jobferry.vendors.credentials import CredentialsError
+from jobferry.vendors.http.addresses import LOOPBACK
 from tests.chaos import story as stories
 from tests.chaos.adapters import ADAPTERS, ticket_of
 from tests.chaos.outages import SECRET, Outage, Way, of_aws
@@ -81,7 +82,7 @@ takes some 6,000 of them."""
 SHORT_HOURS = 12.0
 
 CONFLICTS_AT_MOST = 14
-"""Tries of one transaction, as `ledger.table` makes them."""
+"""Tries of one transaction, as `store.table` makes them."""
 
 JOB_DEADLINE = 900.0
 PATIENCE = 1_800.0
@@ -267,7 +268,7 @@ class ChaosWorld(World):
         if self.site is not None:
             self._cleanup.enter_context(self.site)
         shorter = (
-            (look_at_jobs, "JOB_DEADLINE", JOB_DEADLINE),
+            (poller, "JOB_DEADLINE", JOB_DEADLINE),
             (absence, "PATIENCE", PATIENCE),
         )
         for module, name, value in (

@@ -12,15 +12,15 @@ from threading import get_ident
 from typing import Any
 from unittest import mock
 
-from jobferry.connections import Linked
-from jobferry.ledger import chunks as chunks_module
-from jobferry.ledger.chunks import Chunk, Chunks, Ending
-from jobferry.ledger.table import Operation, Update
-from jobferry.model import OutcomeStatus
-from jobferry.steps import fill_slots
-from jobferry.steps.context import RunContext
-from jobferry.steps.deps import Deps
-from jobferry.steps.resolve_lost import lost_from
+from jobferry.binding.run_binding import RunContext
+from jobferry.deps import Deps
+from jobferry.domain.chunk import Chunk, Ending, lost_from
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.lane import submitter
+from jobferry.store import chunks as chunks_module
+from jobferry.store.chunks import Chunks
+from jobferry.store.table import Operation, Update
+from jobferry.vendors.connections import Linked
 from tests.chaos.promises import (
     account_is_left_clean,
     ends,
@@ -95,7 +95,7 @@ def sent_again_blindly() -> Iterator[None]:
             deps.ledger.chunks.finish(context.run.connection, [chunk], [ending], deps.now())
         return 0
 
-    with mock.patch.object(fill_slots, "resolve_lost", again):
+    with mock.patch.object(submitter, "resolve_lost", again):
         yield
 
 

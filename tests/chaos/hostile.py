@@ -1,7 +1,7 @@
 """Answers of the vendor in memory that no adapter should let through, and what they must not do.
 
 They reach the steps as they are, without the checks of an adapter: what the steps do with them is
-the second belt (`steps.isolation`, and what Settle does with results).
+the second belt (`lane.isolation`, and what Settle does with results).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from enum import StrEnum
 from random import Random
 from typing import Any
 
-from jobferry.model import JsonObject
-from jobferry.vendors.base import JobReading
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.answers import JobReading
 
 LONGEST_WAIT = 3_600.0
 """Seconds that anybody waits for one Retry-After."""

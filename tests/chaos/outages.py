@@ -15,8 +15,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from jobferry.ledger.table import BusyTableError
-from jobferry.vendors.base import (
+from jobferry.store.table import BusyTableError
+from jobferry.vendors.answers import (
     Ambiguous,
     Found,
     FoundState,
@@ -27,7 +27,7 @@ from jobferry.vendors.base import (
     Throttled,
     ThrottleReason,
 )
-from jobferry.vendors.http import Answer, NoAnswer
+from jobferry.vendors.http.client import Answer, NoAnswer
 
 FOR_EVER = 1e9
 """Seconds."""

@@ -12,20 +12,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jobferry.csvfile.problems import FileRefused
-from jobferry.ledger.runs import Run
-from jobferry.model import OutcomeStatus
-from jobferry.steps.asking import VendorUnavailableError
-from jobferry.steps.control_jobs import change_priority
-from jobferry.steps.delete_run import delete_run
-from jobferry.steps.open_run import RunRequest, run_id_of
-from jobferry.steps.repeat_run import (
-    OutcomesMissingError,
-    ReadsOtherwiseError,
-    copy_rows,
-    retry_of,
-)
-from jobferry.steps.resolve_run import ask_resolve
+from jobferry.domain.error_codes import FileRefused
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.run import Run
+from jobferry.domain.run_request import RunRequest
+from jobferry.operator.delete_run import delete_run
+from jobferry.operator.job_control import change_priority
+from jobferry.operator.rerun import OutcomesMissingError, ReadsOtherwiseError, copy_rows, retry_of
+from jobferry.operator.resolve_run import ask_resolve
+from jobferry.operator.vendor_requests import VendorUnavailableError
+from jobferry.steps.open_run import run_id_of
 from tests.chaos.story import (
     AFTERWARDS,
     Elsewhere,

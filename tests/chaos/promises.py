@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from jobferry.ledger import keys
-from jobferry.ledger.runs import Run
-from jobferry.model import Outcome, OutcomeStatus, RunStatus
-from jobferry.steps.control_jobs import ABORTED
-from jobferry.steps.write_off import ABORTED_BY_FORCE
+from jobferry.domain.outcome import Outcome, OutcomeStatus
+from jobferry.domain.row_verdict import ABORTED_BY_FORCE
+from jobferry.domain.run import Run, RunStatus
+from jobferry.operator.job_control import ABORTED
+from jobferry.store import keys
 from tests.chaos.carry import Told
 from tests.chaos.hostile import LONGEST_WAIT, WAITS
 from tests.chaos.outages import SECRET, SOURCE

@@ -25,23 +25,16 @@ from types import SimpleNamespace
 from typing import Any, Self, TypeVar
 from unittest import mock
 
-from jobferry import vendors
-from jobferry.model import JsonObject, Outcome
-from jobferry.vendors import http as http_module
-from jobferry.vendors import zendesk_jobs, zendesk_sunshine
-from jobferry.vendors.base import (
-    Found,
-    LostSubmission,
-    Meter,
-    Operation,
-    PollAnswer,
-    Refused,
-    SubmitAnswer,
-    Throttled,
-    Vendor,
-    VendorClient,
-)
-from jobferry.vendors.http import Answer, HttpClient, NoAnswer
+from jobferry.domain.outcome import Outcome
+from jobferry.domain.types import JsonObject
+from jobferry.vendors import registry
+from jobferry.vendors.answers import Found, PollAnswer, Refused, SubmitAnswer, Throttled
+from jobferry.vendors.http import client as http_module
+from jobferry.vendors.http.client import Answer, HttpClient, NoAnswer
+from jobferry.vendors.operation import Operation
+from jobferry.vendors.protocol import LostSubmission, Meter, Vendor, VendorClient
+from jobferry.vendors.zendesk_sunshine import adapter
+from jobferry.vendors.zendesk_support import job_statuses
 from tests.chaos import sites
 from tests.chaos.adapters import ADAPTERS, TICKETS, Adapter, row_name
 from tests.chaos.outages import Outage, to_request
@@ -287,12 +280,12 @@ class SimulatedAccount:
             return self._send(client, lambda: send(client, *request))
 
         for patch in (
-            mock.patch.dict(vendors.VENDORS, {self.adapter.vendor.name: self._vendor()}),
+            mock.patch.dict(registry.VENDORS, {self.adapter.vendor.name: self._vendor()}),
             mock.patch.object(HttpClient, "_send", watched),
             mock.patch.object(http_module, "time", story_time),
-            mock.patch.object(zendesk_sunshine, "ThreadPoolExecutor", pool),
+            mock.patch.object(adapter, "ThreadPoolExecutor", pool),
             # Stories have few jobs: so their list has pages, too.
-            mock.patch.object(zendesk_jobs, "LIST_PAGE", self._story.sizes.listed or 3),
+            mock.patch.object(job_statuses, "LIST_PAGE", self._story.sizes.listed or 3),
             mock.patch.object(concurrent.futures, "ThreadPoolExecutor", pool),
         ):
             self._cleanup.enter_context(patch)

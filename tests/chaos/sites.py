@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
-from jobferry.model import JsonObject
+from jobferry.domain.types import JsonObject
 
 LATE_SECONDS = 20.0
 """Seconds for which a new job is shown to nobody, where a story says no other number."""

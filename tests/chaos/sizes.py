@@ -13,10 +13,14 @@ from random import Random
 from types import ModuleType
 from unittest import mock
 
-from jobferry import pacing
-from jobferry.ledger import chunks, keys, rows, runs
-from jobferry.steps import fill_slots, plan_run, resolve_run, write_off
-from jobferry.vendors import zendesk_jobs, zendesk_sunshine_jobs
+from jobferry.lane import submitter
+from jobferry.operator import resolve_run
+from jobferry.scheduler import lanes
+from jobferry.settlement import abandon_run
+from jobferry.steps import plan_run
+from jobferry.store import chunks, keys, rows, runs
+from jobferry.vendors.zendesk_sunshine import jobs
+from jobferry.vendors.zendesk_support import job_statuses
 from tests.fakes import table
 
 LEAST, MOST = 1, 3
@@ -67,9 +71,9 @@ def draw_sizes(rng: Random) -> Sizes:
 def patches(sizes: Sizes) -> Iterator[tuple[ModuleType, str, int]]:
     """(module, name, value) of every constant that is not as in earnest."""
     if sizes.claim:
-        for module in (chunks, fill_slots, write_off):
+        for module in (chunks, submitter, abandon_run):
             yield module, "CLAIM_BATCH", sizes.claim
-        yield fill_slots, "SKIPPED_PER_LAP", 2 * sizes.claim
+        yield submitter, "SKIPPED_PER_LAP", 2 * sizes.claim
     if sizes.settle:
         yield chunks, "SETTLE_BATCH", sizes.settle
     if sizes.transaction:
@@ -86,17 +90,17 @@ def patches(sizes: Sizes) -> Iterator[tuple[ModuleType, str, int]]:
         yield keys, "ROWS_PER_BLOCK", sizes.block
         yield keys, "ROWS_PER_PERSON_BLOCK", 1 + sizes.block
     if sizes.lap:
-        yield pacing, "LAP_CHUNKS", sizes.lap
+        yield lanes, "LAP_CHUNKS", sizes.lap
     if sizes.laps:
         # A lap of one group has 31 events.
-        yield pacing, "MAX_EVENTS", 30 * sizes.laps + 40
+        yield lanes, "MAX_EVENTS", 30 * sizes.laps + 40
     if sizes.group:
-        yield pacing, "SETTLE_GROUP", sizes.group
+        yield lanes, "SETTLE_GROUP", sizes.group
     if sizes.rejects:
         yield plan_run, "REJECTS_AT_ONCE", sizes.rejects
     if sizes.listed:
-        yield zendesk_jobs, "LIST_PAGE", sizes.listed
-        yield zendesk_sunshine_jobs, "PER_PAGE", sizes.listed
+        yield job_statuses, "LIST_PAGE", sizes.listed
+        yield jobs, "PER_PAGE", sizes.listed
     if sizes.resolved:
         yield resolve_run, "JOBS_AT_ONCE", sizes.resolved
     if sizes.query:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from jobferry.model import Outcome
+from jobferry.domain.outcome import Outcome
 from tests.chaos.hostile import LONGEST_WAIT
 
 GRACE = 5.0

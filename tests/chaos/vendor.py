@@ -9,22 +9,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import cast
 
-from jobferry.ledger.rows import ID_CHARACTERS
-from jobferry.model import JsonObject, Outcome, OutcomeStatus, RecordResult
-from jobferry.troubles import REFUSED_READING
-from jobferry.vendors.base import (
+from jobferry.domain.outcome import Outcome, OutcomeStatus, RecordResult
+from jobferry.domain.trouble import REFUSED_READING
+from jobferry.domain.types import JsonObject
+from jobferry.store.rows import ID_CHARACTERS
+from jobferry.vendors.answers import (
     Ambiguous,
     Found,
     FoundState,
     JobPhase,
-    LostSubmission,
-    Operation,
     PollAnswer,
     Refused,
     SubmitAnswer,
     Throttled,
     ThrottleReason,
 )
+from jobferry.vendors.operation import Operation
+from jobferry.vendors.protocol import LostSubmission
 from tests.chaos import story as stories
 from tests.chaos.hostile import HUGE, Odd, Oddity, fail_reading, odd_raw, odd_reading
 from tests.chaos.outages import FIND, POLL, SUBMIT, Outage, Way, to_look, to_search, to_submission

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jobferry.model import JsonObject
-from jobferry.vendors.base import Ambiguous, Found, LostSubmission, Operation
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.answers import Ambiguous, Found
+from jobferry.vendors.operation import Operation
+from jobferry.vendors.protocol import LostSubmission
 from tests.contract.conformance.bench import Bench
 
 LONG_AFTER = 120.0

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from jobferry.connections import Connections, max_jobs
-from jobferry.ledger.config import Connection
-from jobferry.vendors import VENDORS
-from jobferry.vendors.addresses import LOOPBACK
+from jobferry.domain.connection import Connection
+from jobferry.vendors.connections import Connections, max_jobs
+from jobferry.vendors.http.addresses import LOOPBACK
+from jobferry.vendors.registry import VENDORS
 from tests.fakes.schedule import Schedule
 from tests.fakes.world import World
 from vendorsim import RunningSimulator, start

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobferry.ledger.runs import Run
-from jobferry.model import JsonObject, OutcomeStatus
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.run import Run
+from jobferry.domain.types import JsonObject
 from tests.contract.simulated import simulated_world
 from tests.fakes.world import World
 from vendorsim import RunningSimulator

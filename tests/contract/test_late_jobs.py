@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from jobferry.model import JsonObject, OutcomeStatus
-from jobferry.vendors.vidispine import VIDISPINE
-from jobferry.vendors.zendesk_sunshine import ZENDESK_SUNSHINE
-from jobferry.vendors.zendesk_support import ZENDESK_SUPPORT
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.vidispine.adapter import VIDISPINE
+from jobferry.vendors.zendesk_sunshine.adapter import ZENDESK_SUNSHINE
+from jobferry.vendors.zendesk_support.adapter import ZENDESK_SUPPORT
 from tests.contract.simulated import simulated_world
 
 CONNECTION = "late"

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jobferry.model import OutcomeStatus, RunStatus
-from jobferry.profiles import validate
-from jobferry.vendors import VENDORS
+from jobferry.binding.profile_document import validate
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.run import RunStatus
+from jobferry.vendors.registry import VENDORS
 from jobferry_cli.local.samples import SAMPLES
 from tests.contract.simulated import simulated_world
 from tests.fakes.world import World

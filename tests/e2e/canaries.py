@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobferry.model import OutcomeStatus
+from jobferry.domain.outcome import OutcomeStatus
 
 LONG_ENOUGH = 8
 """Characters that a text needs to be told from names and words of ours."""

@@ -25,18 +25,20 @@ import psutil
 import pytest
 
 import vendorsim
-from jobferry.connections import max_jobs
-from jobferry.ledger.config import Connection
-from jobferry.ledger.runs import Run
-from jobferry.model import ChunkState, Outcome
-from jobferry.profiles import validate
-from jobferry.settings import Settings
-from jobferry.steps.deps import Deps
-from jobferry.steps.open_run import RunRequest, run_id_of
-from jobferry.steps.show_run import run_document
-from jobferry.vendors import VENDORS
-from jobferry.vendors.addresses import LOOPBACK
-from jobferry.wiring import build_deps
+from jobferry.binding.profile_document import validate
+from jobferry.deps import Deps
+from jobferry.domain.chunk import ChunkState
+from jobferry.domain.connection import Connection
+from jobferry.domain.outcome import Outcome
+from jobferry.domain.run import Run
+from jobferry.domain.run_request import RunRequest
+from jobferry.operator.status import run_document
+from jobferry.runtime.settings import Settings
+from jobferry.runtime.wiring import build_deps
+from jobferry.steps.open_run import run_id_of
+from jobferry.vendors.connections import max_jobs
+from jobferry.vendors.http.addresses import LOOPBACK
+from jobferry.vendors.registry import VENDORS
 from jobferry_cli.local import deployment, processes
 from jobferry_cli.local.commands import EMULATOR, start_local, stop_local
 from jobferry_cli.local.state import HOME_VARIABLE, LocalState, state_folder

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from jobferry.model import Outcome, OutcomeStatus
+from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry_cli.local.samples import SAMPLES
 from tests.e2e.conftest import Desk, Stack, csv_of, open_desk
 

@@ -9,8 +9,8 @@ from collections import Counter
 import psutil
 import pytest
 
-from jobferry.ledger.chunks import Pool
-from jobferry.ledger.config import Connection
+from jobferry.domain.chunk import Pool
+from jobferry.domain.connection import Connection
 from tests.e2e.conftest import Desk, good_tickets, ticket_csv
 
 FUNCTIONS = (

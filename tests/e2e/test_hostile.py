@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
-from jobferry.ledger.config import Connection
-from jobferry.ledger.runs import Run
-from jobferry.model import ChunkState, Outcome, OutcomeStatus
-from jobferry.steps.show_run import run_document
+from jobferry.domain.chunk import ChunkState
+from jobferry.domain.connection import Connection
+from jobferry.domain.outcome import Outcome, OutcomeStatus
+from jobferry.domain.run import Run
+from jobferry.operator.status import run_document
 from tests.e2e.conftest import Desk, Stack, csv_of, good_tickets, open_desk, ticket_csv
 
 SECONDS = 240.0

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobferry.ledger.config import Connection
+from jobferry.domain.connection import Connection
 from tests.e2e.conftest import Desk, good_tickets, ticket_csv
 from tests.e2e.test_commands import Answer, created, jobferry
 

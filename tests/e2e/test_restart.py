@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from jobferry.ledger.config import Connection
+from jobferry.domain.connection import Connection
 from tests.e2e.conftest import Desk, good_tickets, ticket_csv
 
 ROWS = 300

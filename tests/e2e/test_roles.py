@@ -21,7 +21,8 @@ import yaml
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
-from jobferry.steps.open_run import RunRequest, run_id_of
+from jobferry.domain.run_request import RunRequest
+from jobferry.steps.open_run import run_id_of
 from jobferry_cli.main import cli
 from tests.e2e.conftest import CREDENTIALS, TICKET_COLUMNS, Desk, Stack, good_tickets, ticket_csv
 

@@ -12,8 +12,9 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from jobferry.objects import PART_BYTES
-from jobferry.steps.open_run import RunRequest, run_id_of
+from jobferry.domain.run_request import RunRequest
+from jobferry.steps.open_run import run_id_of
+from jobferry.store.objects import PART_BYTES
 from tests.e2e.conftest import Desk, good_tickets, ticket_csv
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Protocol
 
-from jobferry.steps.lane import DONE, LaneState
+from jobferry.lane.state import DONE, LaneState
 
 PUT_EVENTS = "putEvents"
 SEND_MESSAGE = "sendMessage"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobferry import pacing
+from jobferry.scheduler import lanes as lanes_module
 from tests.engines.moto_states import MotoStates
 from tests.engines.script import Lanes, Script
 
@@ -25,5 +25,5 @@ def test_events_of_a_lane(states: MotoStates, groups: int, iterations: int) -> N
     history = states.history_of_lane(script, LANE)
     assert history[-1] == "ExecutionSucceeded"
     assert len(script.calls("SettleJob")) == groups * iterations
-    counted = pacing.events_of_lap(groups) * iterations + pacing.events_of_lap(0)
+    counted = lanes_module.events_of_lap(groups) * iterations + lanes_module.events_of_lap(0)
     assert counted * 0.9 <= len(history) - AROUND <= counted

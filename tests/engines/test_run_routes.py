@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from jobferry.lane.state import RENEW, LaneState
 from jobferry.steps import close_run, open_run, plan_run
-from jobferry.steps.lane import RENEW, LaneState
 from tests.engines.script import (
     FAILED_ENTRY,
     PAST,

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from jobferry.ledger.runs import Run
-from jobferry.model import OutcomeStatus
-from jobferry.steps.open_run import RunRequest, open_run
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.run import Run
+from jobferry.domain.run_request import RunRequest
+from jobferry.steps.open_run import open_run
 from tests.engines.moto_states import MotoStates
 from tests.engines.script import Ended, StepError
 from tests.fakes.effects import Crash, CrashOnce, Phase

@@ -13,8 +13,9 @@ from typing import BinaryIO
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from jobferry.ledger.runs import Source
-from jobferry.objects import (
+from jobferry.domain.run import Source
+from jobferry.domain.trouble import SOURCE_MISSING, SOURCE_UNAVAILABLE, SOURCE_UNREADABLE
+from jobferry.store.objects import (
     DeniedError,
     Head,
     ObjectMissingError,
@@ -25,7 +26,6 @@ from jobferry.objects import (
     _status,
     source_code,
 )
-from jobferry.troubles import SOURCE_MISSING, SOURCE_UNAVAILABLE, SOURCE_UNREADABLE
 from tests.fakes.effects import Effects
 
 SMALLEST_PART = 5 * 1024 * 1024

@@ -23,7 +23,7 @@ import botocore.session
 from botocore.exceptions import ClientError, ParamValidationError
 from botocore.validate import ParamValidator
 
-from jobferry.ledger.table import Delete, Operation, Put, Table, Update
+from jobferry.store.table import Delete, Operation, Put, Table, Update
 
 EXPRESSION_BYTES = 4096
 PLACEHOLDER_BYTES = 255

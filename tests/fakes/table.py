@@ -1,4 +1,4 @@
-"""`ledger.table.Table` in memory, with the rules of DynamoDB that our code could break."""
+"""`store.table.Table` in memory, with the rules of DynamoDB that our code could break."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from jobferry.ledger import Ledger
-from jobferry.ledger.chunks import Chunks
-from jobferry.ledger.config import Config
-from jobferry.ledger.limits import LimitsOf
-from jobferry.ledger.rows import Rows
-from jobferry.ledger.runs import Runs
-from jobferry.ledger.table import (
+from jobferry.store import Ledger
+from jobferry.store.chunks import Chunks
+from jobferry.store.config import Config
+from jobferry.store.connection_limits import LimitsOf
+from jobferry.store.rows import Rows
+from jobferry.store.runs import Runs
+from jobferry.store.table import (
     BATCH_GET_ITEMS,
     BATCH_WRITE_ITEMS,
     TRANSACTION_ITEMS,
@@ -40,7 +40,7 @@ PARTITION_KEY_BYTES = 2048
 SORT_KEY_BYTES = 1024
 
 BATCH_TRIES = 14
-"""Requests for one batch, as `ledger.table` makes them."""
+"""Requests for one batch, as `store.table` makes them."""
 
 REQUESTS = TableRequests()
 """The requests that a real table would have made, of all fakes of this process."""

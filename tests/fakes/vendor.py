@@ -13,29 +13,26 @@ from enum import StrEnum
 from threading import RLock
 from typing import Any
 
-from jobferry.model import JsonObject, OutcomeStatus, RecordResult
-from jobferry.vendors.base import (
+from jobferry.domain.outcome import OutcomeStatus, RecordResult
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.answers import (
     Accepted,
     Ambiguous,
-    Capabilities,
     Found,
     FoundState,
     JobPhase,
     JobReading,
-    LostSubmission,
-    Meter,
-    Operation,
     PollAnswer,
     RefusalScope,
     Refused,
     SubmitAnswer,
     Throttled,
     ThrottleReason,
-    Vendor,
-    compact_json,
 )
 from jobferry.vendors.credentials import BEARER, CredentialsError
-from jobferry.vendors.http_limits import AUTHORIZE_SECONDS
+from jobferry.vendors.http.limits import AUTHORIZE_SECONDS
+from jobferry.vendors.operation import Capabilities, Operation, compact_json
+from jobferry.vendors.protocol import LostSubmission, Meter, Vendor
 from tests.fakes.clock import Clock
 from tests.fakes.effects import Effects
 from tests.fakes.schedule import Schedule

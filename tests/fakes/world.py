@@ -19,27 +19,30 @@ from types import TracebackType
 from typing import Any, Self
 from unittest import mock
 
-from jobferry import pacing, prices, vendors
-from jobferry.connections import Connections
-from jobferry.ledger import Ledger
-from jobferry.ledger.config import Connection
-from jobferry.ledger.rows import _outcome as stored_outcome
-from jobferry.ledger.runs import Run
-from jobferry.model import Outcome, OutcomeStatus
-from jobferry.profiles import validate
-from jobferry.settings import Settings
-from jobferry.steps import fill_slots as fill_module
+from jobferry.binding.profile_document import validate
+from jobferry.deps import Deps
+from jobferry.domain import prices
+from jobferry.domain.connection import Connection
+from jobferry.domain.outcome import Outcome, OutcomeStatus
+from jobferry.domain.run import Run
+from jobferry.domain.run_request import RunRequest
+from jobferry.lane import submitter as fill_module
+from jobferry.lane.state import LaneState
+from jobferry.runtime.settings import Settings
+from jobferry.scheduler import lanes as lanes_module
 from jobferry.steps.close_run import close_run
-from jobferry.steps.deps import Deps
-from jobferry.steps.lane import LaneState
-from jobferry.steps.open_run import RunRequest, open_run, resume_run
+from jobferry.steps.open_run import open_run, resume_run
 from jobferry.steps.plan_run import plan_run
 from jobferry.steps.poll_jobs import poll_jobs
 from jobferry.steps.settle_job import settle_job
 from jobferry.steps.submit_jobs import submit_jobs
 from jobferry.steps.sweep import sweep
-from jobferry.vendors.addresses import PUBLIC
-from jobferry.vendors.base import Vendor
+from jobferry.store import Ledger
+from jobferry.store.rows import _outcome as stored_outcome
+from jobferry.vendors import registry
+from jobferry.vendors.connections import Connections
+from jobferry.vendors.http.addresses import PUBLIC
+from jobferry.vendors.protocol import Vendor
 from tests.fakes.clock import START
 from tests.fakes.effects import Effects
 from tests.fakes.machine import (
@@ -122,7 +125,7 @@ class World:
         slots: int = 30,
         refuses_excess: bool = False,
         token_search: bool = True,
-        lane_window: int = pacing.LANE_WINDOW,
+        lane_window: int = lanes_module.LANE_WINDOW,
         retention_days: int = 30,
     ) -> None:
         self.clock = Schedule(START, seed)
@@ -163,10 +166,10 @@ class World:
         self.put_profile(PLAIN_PROFILE)
 
     def __enter__(self) -> Self:
-        patched = mock.patch.dict(vendors.VENDORS, {VENDOR: self.vendor})
+        patched = mock.patch.dict(registry.VENDORS, {VENDOR: self.vendor})
         self._cleanup.enter_context(patched)
         self._cleanup.enter_context(mock.patch.object(fill_module, "SENDERS", self._senders))
-        lanes = mock.patch.object(pacing, "LANE_WINDOW", self._lane_window)
+        lanes = mock.patch.object(lanes_module, "LANE_WINDOW", self._lane_window)
         self._cleanup.enter_context(lanes)
         self._scratch = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory()))
         return self

@@ -13,9 +13,9 @@ from threading import Lock
 from typing import Any
 
 from jobferry.vendors.answer_gate import json_document
-from jobferry.vendors.base import LostSubmission, VendorClient
-from jobferry.vendors.http import Answer, HttpClient, NoAnswer
-from jobferry.vendors.zendesk_oauth import TOKEN_PATH, ZendeskAuthorizer
+from jobferry.vendors.http.client import Answer, HttpClient, NoAnswer
+from jobferry.vendors.protocol import LostSubmission, VendorClient
+from jobferry.vendors.zendesk.oauth import TOKEN_PATH, ZendeskAuthorizer
 from tests.fuzz import checks
 from tests.fuzz.mutations import Reply, encoded, mutate
 from tests.fuzz.worlds import ADAPTERS, SENT_AT, TOKEN, Adapter, Case, split

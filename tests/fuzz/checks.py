@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from jobferry.model import JsonObject, OutcomeStatus, RecordResult
-from jobferry.vendors.base import (
+from jobferry.domain.outcome import OutcomeStatus, RecordResult
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.answers import (
     Accepted,
     Ambiguous,
     Found,
@@ -21,8 +22,8 @@ from jobferry.vendors.base import (
     Throttled,
 )
 from jobferry.vendors.credentials import is_header_text
-from jobferry.vendors.http import Answer, NoAnswer
-from jobferry.vendors.zendesk_answers import problem_of
+from jobferry.vendors.http.client import Answer, NoAnswer
+from jobferry.vendors.zendesk.errors import problem_of
 from tests.fuzz.mutations import CANARY
 from tests.fuzz.worlds import Adapter, Case
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobferry.vendors.answer_gate import safe_headers
-from jobferry.vendors.base import ThrottleReason
-from jobferry.vendors.http import Answer, NoAnswer
+from jobferry.vendors.answers import ThrottleReason
+from jobferry.vendors.http.client import Answer, NoAnswer
 
 CANARY = "jane.doe@example.com wrote this"
 """Stands in texts that are the vendor's own, and must never be in what is logged."""

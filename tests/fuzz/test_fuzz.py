@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from jobferry.model import OutcomeStatus, RecordResult
-from jobferry.vendors.base import Accepted, Ambiguous, Refused
-from jobferry.vendors.http import Answer
+from jobferry.domain.outcome import OutcomeStatus, RecordResult
+from jobferry.vendors.answers import Accepted, Ambiguous, Refused
+from jobferry.vendors.http.client import Answer
 from tests.fuzz import checks
 from tests.fuzz.campaign import CALLS, CONTROL, carry_out, play, told
 from tests.fuzz.mutations import CANARY, encoded

@@ -14,14 +14,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
-from jobferry.model import JsonObject
-from jobferry.vendors.base import Operation, Vendor, VendorClient
-from jobferry.vendors.declarative import DeclaredClient, vendor_from
-from jobferry.vendors.declarative_document import read_document
-from jobferry.vendors.http import HttpClient
-from jobferry.vendors.vidispine import VIDISPINE, VidispineClient
-from jobferry.vendors.zendesk_sunshine import ZENDESK_SUNSHINE, ZendeskSunshineClient
-from jobferry.vendors.zendesk_support import ZENDESK_SUPPORT, ZendeskSupportClient
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.declarative.adapter import DeclaredClient, vendor_from
+from jobferry.vendors.declarative.document import read_document
+from jobferry.vendors.http.client import HttpClient
+from jobferry.vendors.operation import Operation
+from jobferry.vendors.protocol import Vendor, VendorClient
+from jobferry.vendors.vidispine.adapter import VIDISPINE, VidispineClient
+from jobferry.vendors.zendesk_sunshine.adapter import ZENDESK_SUNSHINE, ZendeskSunshineClient
+from jobferry.vendors.zendesk_support.adapter import ZENDESK_SUPPORT, ZendeskSupportClient
 from tests.fuzz.mutations import CANARY
 
 SENT_AT = 1_772_366_400.0

@@ -27,10 +27,10 @@ from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models import Table as MotoTable
 from moto.server import ThreadedMotoServer
 
-from jobferry.ledger import Ledger
-from jobferry.ledger.keys import ROWS_BY_PERSON, RUNS_BY_TIME
-from jobferry.ledger.table import Table
-from jobferry.objects import Objects
+from jobferry.store import Ledger
+from jobferry.store.keys import ROWS_BY_PERSON, RUNS_BY_TIME
+from jobferry.store.objects import Objects
+from jobferry.store.table import Table
 from tests.fakes.table import fake_ledger
 
 if TYPE_CHECKING:

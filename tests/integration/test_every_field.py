@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.ledger.test_every_field import (
+from tests.unit.store.test_every_field import (
     TestChunk,
     TestClosing,
     TestJobs,

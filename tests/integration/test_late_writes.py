@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.ledger.test_late_writes import (
+from tests.unit.store.test_late_writes import (
     TestFail,
     TestGivingBack,
     TestRows,

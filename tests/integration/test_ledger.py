@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobferry.ledger import Ledger
-from tests.unit.ledger.samples import EXPIRES, a_run
-from tests.unit.ledger.test_chunks import (
+from jobferry.store import Ledger
+from tests.unit.store.samples import EXPIRES, a_run
+from tests.unit.store.test_chunks import (
     TestClaim,
     TestFinish,
     TestGiveBack,
@@ -16,11 +16,16 @@ from tests.unit.ledger.test_chunks import (
     TestSending,
     TestSettle,
 )
-from tests.unit.ledger.test_config import TestConnections, TestProfiles
-from tests.unit.ledger.test_limits import TestDemands, TestLatencies, TestRequests, TestSlots
-from tests.unit.ledger.test_rows import TestRows
-from tests.unit.ledger.test_runs import TestClose, TestNewest, TestPlan, TestRuns
-from tests.unit.ledger.test_table import (
+from tests.unit.store.test_config import TestConnections, TestProfiles
+from tests.unit.store.test_connection_limits import (
+    TestDemands,
+    TestLatencies,
+    TestRequests,
+    TestSlots,
+)
+from tests.unit.store.test_rows import TestRows
+from tests.unit.store.test_runs import TestClose, TestNewest, TestPlan, TestRuns
+from tests.unit.store.test_table import (
     TestItems,
     TestQueries,
     TestTransactions,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.conftest import INBOX
-from tests.unit.test_objects import TestArchive, TestSources, Upload
+from tests.unit.store.test_objects import TestArchive, TestSources, Upload
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

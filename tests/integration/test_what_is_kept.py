@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.ledger.test_what_is_kept import (
+from tests.unit.store.test_retention import (
     TestChunk,
     TestHolders,
     TestOutage,

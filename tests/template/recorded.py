@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from jobferry.ledger.table import Put, Update
+from jobferry.store.table import Put, Update
 from tests.fakes.objects import FakeObjects
 from tests.fakes.table import FakeTable
 from tests.template.policies import (
@@ -91,9 +91,9 @@ def _patched(recorder: Recorder) -> Iterator[None]:
     patches = [recorder.wrap(*each) for each in _methods(recorder)]
     for each in patches:
         each.start()
-    from jobferry.steps import asking
+    from jobferry.operator import vendor_requests
 
-    real = asking.paying
+    real = vendor_requests.paying
 
     def paying(linked: Any, deps: Any) -> Any:
         # Whoever asks a vendor signs in there.
@@ -101,7 +101,7 @@ def _patched(recorder: Recorder) -> Iterator[None]:
         return real(linked, deps)
 
     try:
-        with mock.patch.object(asking, "paying", paying):
+        with mock.patch.object(vendor_requests, "paying", paying):
             yield
     finally:
         for each in patches:

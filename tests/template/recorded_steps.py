@@ -13,7 +13,7 @@ from threading import local
 from typing import Any
 from unittest import mock
 
-from jobferry.steps.deps import Deps
+from jobferry.deps import Deps
 from tests.fakes import world as world_module
 from tests.fakes.objects import FakeObjects
 from tests.fakes.schedule import Schedule

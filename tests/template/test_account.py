@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from jobferry.inbox import INBOX
-from jobferry.ledger import keys
+from jobferry.domain.inbox import INBOX
+from jobferry.store import keys
 from tests.template.conftest import (
     ALARM,
     BUCKET,

@@ -14,22 +14,23 @@ from unittest import mock
 
 import pytest
 
-from jobferry import results
+from jobferry.binding import unpack as unpacking
 from jobferry.csvfile import gzipped
-from jobferry.ledger.chunks import Pool
-from jobferry.ledger.runs import Halt, Run
-from jobferry.model import JsonObject, OutcomeStatus, RecordResult, RunStatus
+from jobferry.domain.chunk import Pool
+from jobferry.domain.outcome import OutcomeStatus, RecordResult
+from jobferry.domain.run import Halt, Run, RunStatus
+from jobferry.domain.run_request import RunRequest
+from jobferry.domain.types import JsonObject
+from jobferry.lane.poller import JOB_DEADLINE
+from jobferry.lane.state import LaneState
+from jobferry.operator.delete_run import delete_run
+from jobferry.operator.job_control import abort_run, force_run
+from jobferry.operator.pause_resume import carry_on, resume
+from jobferry.operator.resolve_run import ask_resolve
+from jobferry.reporting import result_files
 from jobferry.steps import close_run as closing
-from jobferry.steps import unpack as unpacking
-from jobferry.steps.control_jobs import abort_run, force_run
-from jobferry.steps.delete_run import delete_run
-from jobferry.steps.lane import LaneState
-from jobferry.steps.look_at_jobs import JOB_DEADLINE
-from jobferry.steps.open_run import RunRequest
-from jobferry.steps.pausing import carry_on, resume
-from jobferry.steps.resolve_run import ask_resolve
 from jobferry.steps.sweep import INBOX_YOUNG, SETTLED_SECONDS
-from jobferry.vendors.base import Found, FoundState
+from jobferry.vendors.answers import Found, FoundState
 from tests.fakes.vendor import KEY_FIELD, UPSERT, Act
 from tests.fakes.world import CONNECTION, INBOX, World, things
 from tests.template.conftest import Template
@@ -204,7 +205,7 @@ def closed_in_steps(recorder: StepRecorder) -> None:
     with (
         ColdWorld(recorder) as world,
         mock.patch.object(closing, "ROWS_BETWEEN_LOOKS", 10),
-        mock.patch.object(results, "PART_BYTES", 500),
+        mock.patch.object(result_files, "PART_BYTES", 500),
     ):
         world.seconds["close"] = 0.0
         assert world.carried(things(100)).status is RunStatus.COMPLETED

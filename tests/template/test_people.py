@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 import yaml
 
-from jobferry import vendors
-from jobferry.ledger import keys
-from jobferry.steps.look_at_jobs import JOB_DEADLINE
-from jobferry.vendors.base import Vendor
+from jobferry.lane.poller import JOB_DEADLINE
+from jobferry.store import keys
+from jobferry.vendors import registry
+from jobferry.vendors.protocol import Vendor
 from jobferry_cli.main import cli
 from tests.fakes.vendor import VENDOR, FakeClient
 from tests.fakes.world import PLAIN_PROFILE, World, things
@@ -215,7 +215,7 @@ def _let_tell(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Vendor:
     """The account's vendor can be asked for problems, and to forget jobs."""
     can = replace(shell.world.vendor.capabilities, problems=True, delete=True)
     vendor = replace(shell.world.vendor, capabilities=can)
-    monkeypatch.setitem(vendors.VENDORS, VENDOR, vendor)
+    monkeypatch.setitem(registry.VENDORS, VENDOR, vendor)
 
     def told(this: FakeClient, *_: object) -> list[object]:
         this._paid(1)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from jobferry.inbox import INBOX
-from jobferry.objects import PART_BYTES
-from jobferry.settings import MAX_FILE_BYTES, MAX_ROWS_PER_FILE
+from jobferry.domain.inbox import INBOX
+from jobferry.runtime.settings import MAX_FILE_BYTES, MAX_ROWS_PER_FILE
+from jobferry.store.objects import PART_BYTES
 from tests.template.conftest import (
     ALARM,
     BUCKET,

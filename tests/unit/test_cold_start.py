@@ -21,16 +21,18 @@ HEAVY = {
     "sqlite3",
     "boto3.s3.transfer",
     "aws_lambda_powertools.utilities.parameters",
-    "jobferry.csvfile",
-    "jobferry.profiles",
-    "jobferry.report",
-    "jobferry.results",
-    "jobferry.vendors.declarative",
-    "jobferry.vendors.http",
+    "jobferry.csvfile.reader",
+    "jobferry.csvfile.mapping",
+    "jobferry.csvfile.planner",
+    "jobferry.binding.profile_document",
+    "jobferry.reporting.html",
+    "jobferry.reporting.result_files",
+    "jobferry.vendors.http.client",
 }
 
-VENDORS = {f"jobferry.vendors.{name}" for name in ("zendesk_support", "zendesk_sunshine")} | {
-    "jobferry.vendors.vidispine"
+VENDORS = {
+    f"jobferry.vendors.{name}.adapter"
+    for name in ("zendesk_support", "zendesk_sunshine", "vidispine", "declarative")
 }
 
 ENVIRONMENT = {
@@ -74,16 +76,16 @@ def test_a_run_is_opened_without_what_validates_profiles_or_reads_rows() -> None
 
     assert "jobferry.steps.open_run" in loaded
     rows = {"jobferry.csvfile.reader", "jobferry.csvfile.planner"}
-    heavy = HEAVY - {"jobferry.csvfile", "jobferry.report"}
+    heavy = HEAVY - {"jobferry.csvfile", "jobferry.reporting.html"}
     assert loaded & (heavy | rows | VENDORS) == set()
 
 
 def test_one_vendor_does_not_bring_the_others() -> None:
     loaded = modules_after(
         "settle_job",
-        "from jobferry.vendors import vendor_named",
+        "from jobferry.vendors.registry import vendor_named",
         "vendor_named('zendesk_support')",
     )
 
-    assert loaded & VENDORS == {"jobferry.vendors.zendesk_support"}
+    assert loaded & VENDORS == {"jobferry.vendors.zendesk_support.adapter"}
     assert loaded & HEAVY == set()

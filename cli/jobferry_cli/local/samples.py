@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import yaml
 
-from jobferry.connections import max_jobs
-from jobferry.ledger.config import Connection
-from jobferry.profiles import validate
-from jobferry.vendors import VENDORS
+from jobferry.binding.profile_document import validate
+from jobferry.domain.connection import Connection
+from jobferry.vendors.connections import max_jobs
+from jobferry.vendors.registry import VENDORS
 from jobferry_cli.local.state import LocalState
 from jobferry_cli.stack import StackChoice, open_stack
 

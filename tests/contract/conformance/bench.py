@@ -12,10 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from jobferry.model import JsonObject, OutcomeStatus
-from jobferry.model import RecordResult as Result
-from jobferry.vendors.addresses import LOOPBACK
-from jobferry.vendors.base import Accepted, JobPhase, Operation, Vendor, VendorClient
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.outcome import RecordResult as Result
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.answers import Accepted, JobPhase
+from jobferry.vendors.http.addresses import LOOPBACK
+from jobferry.vendors.operation import Operation
+from jobferry.vendors.protocol import Vendor, VendorClient
 from vendorsim import ManualClock, RunningSimulator
 from vendorsim.simulator import Simulator
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from jobferry.model import JsonObject
+from jobferry.domain.types import JsonObject
 from tests.contract.conformance.bench import Bench
 from tests.contract.conformance.scenarios import MAX_ANSWER_BYTES, READ_SECONDS, Case
 from vendorsim import ManualClock, RunningSimulator, Scenario, Settings
@@ -76,8 +76,8 @@ def little_patience(monkeypatch: pytest.MonkeyPatch) -> Callable[[JsonObject], N
     """Bounds that a behaviour is meant to break, and no others are likely to."""
 
     def set_bounds(does: JsonObject) -> None:
-        monkeypatch.setattr("jobferry.vendors.http.MAX_ANSWER_BYTES", MAX_ANSWER_BYTES)
+        monkeypatch.setattr("jobferry.vendors.http.client.MAX_ANSWER_BYTES", MAX_ANSWER_BYTES)
         if "hang" in does:
-            monkeypatch.setattr("jobferry.vendors.http.READ_SECONDS", READ_SECONDS)
+            monkeypatch.setattr("jobferry.vendors.http.client.READ_SECONDS", READ_SECONDS)
 
     return set_bounds

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from jobferry.model import JsonObject
-from jobferry.vendors.base import (
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.answers import (
     Accepted,
     Ambiguous,
     JobPhase,

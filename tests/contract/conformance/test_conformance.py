@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from jobferry.model import JsonObject, OutcomeStatus
-from jobferry.vendors.addresses import LOOPBACK
-from jobferry.vendors.base import (
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.answers import (
     Accepted,
     Ambiguous,
     JobPhase,
@@ -20,6 +20,7 @@ from jobferry.vendors.base import (
     Throttled,
     ThrottleReason,
 )
+from jobferry.vendors.http.addresses import LOOPBACK
 from tests.contract.conformance.bench import Bench
 from tests.contract.conformance.benches import BENCHES
 from tests.contract.conformance.scenarios import SCENARIOS, Job, Read, Redirect, Words, Write

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import yaml
 
-from jobferry.vendors.base import Operation, Vendor
-from jobferry.vendors.declarative import vendor_from
+from jobferry.vendors.declarative.adapter import vendor_from
+from jobferry.vendors.operation import Operation
+from jobferry.vendors.protocol import Vendor
 from tests.contract.zendesk_sunshine.bench import SunshineBench
 
 DOCUMENT = Path(__file__).parent / "sunshine.yaml"

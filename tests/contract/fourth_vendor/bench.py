@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 import yaml
 
-from jobferry.model import JsonObject
-from jobferry.vendors.base import Operation, Vendor
-from jobferry.vendors.declarative import vendor_from
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.declarative.adapter import vendor_from
+from jobferry.vendors.operation import Operation
+from jobferry.vendors.protocol import Vendor
 from tests.contract.conformance.bench import Bench
 from tests.contract.fourth_vendor.simulator import KEY, ShelfSimulator
 from vendorsim.simulator import Simulator

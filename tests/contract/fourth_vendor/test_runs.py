@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobferry.ledger.runs import Run
-from jobferry.model import OutcomeStatus, RunStatus
-from jobferry.vendors import VENDORS
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.run import Run, RunStatus
+from jobferry.vendors.registry import VENDORS
 from tests.contract import simulated
 from tests.contract.fourth_vendor.bench import SHELF
 from tests.contract.fourth_vendor.simulator import KEY, ShelfSimulator

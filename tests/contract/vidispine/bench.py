@@ -6,9 +6,10 @@ import base64
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from jobferry.model import JsonObject
-from jobferry.vendors.base import Operation, Vendor
-from jobferry.vendors.vidispine import VIDISPINE, VidispineClient
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.operation import Operation
+from jobferry.vendors.protocol import Vendor
+from jobferry.vendors.vidispine.adapter import VIDISPINE, VidispineClient
 from tests.contract.conformance.bench import Bench
 
 ERROR_KEYS = (

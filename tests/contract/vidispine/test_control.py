@@ -6,18 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobferry.ledger.config import Connection
-from jobferry.ledger.runs import Run
-from jobferry.model import OutcomeStatus, RunStatus
-from jobferry.steps.asking import VendorUnavailableError
-from jobferry.steps.control_jobs import (
-    abort_run,
-    change_priority,
-    list_problems,
-    waiting_jobs,
-)
-from jobferry.steps.delete_run import delete_run
-from jobferry.steps.lane import LaneState
+from jobferry.domain.connection import Connection
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.run import Run, RunStatus
+from jobferry.lane.state import LaneState
+from jobferry.operator.delete_run import delete_run
+from jobferry.operator.job_control import abort_run, change_priority, list_problems, waiting_jobs
+from jobferry.operator.vendor_requests import VendorUnavailableError
 from tests.contract.simulated import simulated_world
 from tests.fakes.world import World
 from tests.unit.cli.shell import Shell

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from jobferry.model import JsonObject
-from jobferry.vendors.base import Ambiguous, Found, FoundState, LostSubmission
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.answers import Ambiguous, Found, FoundState
+from jobferry.vendors.protocol import LostSubmission
 from tests.contract.vidispine.bench import VidispineBench
 
 LOST = {"reset": True, "after": True}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jobferry.model import JsonObject
-from jobferry.vendors.addresses import LOOPBACK
-from jobferry.vendors.base import Ambiguous, RefusalScope, Refused
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.answers import Ambiguous, RefusalScope, Refused
+from jobferry.vendors.http.addresses import LOOPBACK
 from tests.contract.vidispine.bench import VidispineBench, error
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from jobferry.model import JsonObject
-from jobferry.vendors.base import JobPhase, Operation, Vendor
-from jobferry.vendors.zendesk_sunshine import ZENDESK_SUNSHINE
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.answers import JobPhase
+from jobferry.vendors.operation import Operation
+from jobferry.vendors.protocol import Vendor
+from jobferry.vendors.zendesk_sunshine.adapter import ZENDESK_SUNSHINE
 from tests.contract.zendesk_support.bench import ZendeskBench
 from vendorsim import ManualClock, RunningSimulator
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from jobferry.model import JsonObject
-from jobferry.vendors.base import FoundState
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.answers import FoundState
 from tests.contract.lost import LOST, NEVER_TAKEN, Search
 from tests.contract.zendesk_sunshine.bench import SunshineBench
 
@@ -397,8 +397,8 @@ def test_undecidable_once_the_vendor_has_forgotten(bench: SunshineBench, search:
 def test_undecidable_where_the_list_is_too_long(
     bench: SunshineBench, search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobferry.vendors.zendesk_sunshine_jobs.PER_PAGE", 1)
-    monkeypatch.setattr("jobferry.vendors.zendesk_sunshine_jobs.LIST_PAGES", 2)
+    monkeypatch.setattr("jobferry.vendors.zendesk_sunshine.jobs.PER_PAGE", 1)
+    monkeypatch.setattr("jobferry.vendors.zendesk_sunshine.jobs.LIST_PAGES", 2)
     others = [bench.submitted(bench.records(1, prefix=f"O{n}")) for n in range(3)]
     search.submit(anonymous(bench.records(2)), **NEVER_TAKEN)
 
@@ -408,7 +408,7 @@ def test_undecidable_where_the_list_is_too_long(
 def test_undecidable_where_too_many_jobs_ran_at_that_time(
     bench: SunshineBench, search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobferry.vendors.zendesk_sunshine_find.CANDIDATES", 3)
+    monkeypatch.setattr("jobferry.vendors.zendesk_sunshine.lost_jobs.CANDIDATES", 3)
     search.submit(anonymous(bench.records(2)), **NEVER_TAKEN)
     for n in range(4):
         bench.submitted(bench.records(1, prefix=f"O{n}"))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from jobferry.model import JsonObject
-from jobferry.vendors.base import Accepted, RefusalScope, Refused, Throttled, ThrottleReason
-from jobferry.vendors.zendesk_sunshine import ZENDESK_SUNSHINE
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.answers import Accepted, RefusalScope, Refused, Throttled, ThrottleReason
+from jobferry.vendors.zendesk_sunshine.adapter import ZENDESK_SUNSHINE
 from tests.contract.zendesk_sunshine.bench import SunshineBench
 
 MISSING = "00000000-0000-4000-8000-000000000000"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from jobferry.model import JsonObject
-from jobferry.vendors.base import JobPhase
-from jobferry.vendors.poll_round import MAX_HICCUPS
-from jobferry.vendors.zendesk_sunshine import READERS
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.answers import JobPhase
+from jobferry.vendors.poll_collector import MAX_HICCUPS
+from jobferry.vendors.zendesk_sunshine.adapter import READERS
 from tests.contract.zendesk_sunshine.bench import SunshineBench
 from vendorsim import start
 
@@ -81,7 +81,7 @@ def test_100_ended_jobs_keep_their_own_results(bench: SunshineBench) -> None:
 def test_a_poll_reads_so_many_and_the_next_one_goes_on(
     bench: SunshineBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobferry.vendors.zendesk_sunshine.READS_PER_POLL", 5)
+    monkeypatch.setattr("jobferry.vendors.zendesk_sunshine.adapter.READS_PER_POLL", 5)
     job_ids = submitted(bench, 8)
     bench.pass_time()
 
@@ -96,7 +96,7 @@ def test_a_poll_reads_so_many_and_the_next_one_goes_on(
 def test_the_list_is_read_page_by_page(
     bench: SunshineBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobferry.vendors.zendesk_sunshine_jobs.PER_PAGE", 10)
+    monkeypatch.setattr("jobferry.vendors.zendesk_sunshine.jobs.PER_PAGE", 10)
     job_ids = submitted(bench, 25)
 
     answer = bench.client.poll(job_ids)
@@ -189,8 +189,8 @@ def test_a_job_is_gone_only_when_the_whole_list_was_seen(
 def test_a_list_that_is_too_long_proves_nothing(
     bench: SunshineBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobferry.vendors.zendesk_sunshine_jobs.PER_PAGE", 1)
-    monkeypatch.setattr("jobferry.vendors.zendesk_sunshine_jobs.LIST_PAGES", 2)
+    monkeypatch.setattr("jobferry.vendors.zendesk_sunshine.jobs.PER_PAGE", 1)
+    monkeypatch.setattr("jobferry.vendors.zendesk_sunshine.jobs.LIST_PAGES", 2)
     submitted(bench, 3)
     bench.befall(bench.write, gone=True)
     (job_id,) = submitted(bench, 1, prefix="K")

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from jobferry.ledger.runs import Run
-from jobferry.model import JsonObject, OutcomeStatus, RunStatus
-from jobferry.vendors.zendesk_sunshine import ZENDESK_SUNSHINE
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.run import Run, RunStatus
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.zendesk_sunshine.adapter import ZENDESK_SUNSHINE
 from tests.contract.simulated import simulated_world
 from tests.fakes.world import World
 from vendorsim import RunningSimulator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobferry.vendors.base import Accepted, RefusalScope, Refused
+from jobferry.vendors.answers import Accepted, RefusalScope, Refused
 from tests.contract.conformance.scenarios import Job
 from tests.contract.conformance.test_conformance import read_for_what_became_of_it
 from tests.contract.zendesk_sunshine.bench import SunshineBench

@@ -6,9 +6,10 @@ import base64
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from jobferry.model import JsonObject
-from jobferry.vendors.base import Operation, Vendor
-from jobferry.vendors.zendesk_support import ZENDESK_SUPPORT
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.operation import Operation
+from jobferry.vendors.protocol import Vendor
+from jobferry.vendors.zendesk_support.adapter import ZENDESK_SUPPORT
 from tests.contract.conformance.bench import Bench
 
 _EMAIL_AND_TOKEN = ("agent@example.com", "sim-token")

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from jobferry.model import JsonObject
-from jobferry.vendors.base import Operation
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.operation import Operation
 from tests.contract.zendesk_support.bench import ZendeskBench
 
 MISSING = 999_999_999

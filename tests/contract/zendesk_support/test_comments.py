@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from jobferry.model import JsonObject, OutcomeStatus
-from jobferry.vendors.base import FoundState
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.answers import FoundState
 from tests.contract.lost import LOST, NEVER_TAKEN, Search
 from tests.contract.simulated import simulated_world
 from tests.contract.zendesk_support.bench import ZendeskBench

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import pytest
 
-from jobferry.model import JsonObject
-from jobferry.vendors.base import FoundState
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.answers import FoundState
 from tests.contract.lost import LOST, NEVER_TAKEN, Search
 from tests.contract.zendesk_support.bench import ZendeskBench
 from tests.contract.zendesk_support.cases import (
@@ -303,7 +303,7 @@ def test_undecidable_where_the_records_are_gone(bench: ZendeskBench, search: Sea
 def test_undecidable_where_the_list_is_too_long(
     bench: ZendeskBench, search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobferry.vendors.zendesk_jobs.LIST_PAGES", 1)
+    monkeypatch.setattr("jobferry.vendors.zendesk_support.job_statuses.LIST_PAGES", 1)
     bench.sim.change_settings(max_jobs=0)
     search.submit(without(bench.records(2), "external_id"), **NEVER_TAKEN)
     others = [bench.submitted(bench.records(1, prefix=f"O{n}")) for n in range(101)]
@@ -472,7 +472,7 @@ def test_a_search_ends_where_the_vendor_asks_for_patience(
 def test_undecidable_where_too_many_jobs_may_be_the_one(
     bench: ZendeskBench, search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobferry.vendors.zendesk_find.CANDIDATES", 3)
+    monkeypatch.setattr("jobferry.vendors.zendesk_support.lost_jobs.CANDIDATES", 3)
     search.submit(without(bench.records(3), "external_id"), **NEVER_TAKEN)
     for n in range(4):
         bench.submitted(bench.records(3, prefix=f"O{n}"))
@@ -487,7 +487,7 @@ class TestManyJobs:
 
     @pytest.fixture
     def ended(self, bench: ZendeskBench, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        monkeypatch.setattr("jobferry.vendors.zendesk_jobs.LIST_PAGES", 2)
+        monkeypatch.setattr("jobferry.vendors.zendesk_support.job_statuses.LIST_PAGES", 2)
         bench.sim.change_settings(max_jobs=0)
         jobs = [bench.submitted(bench.records(3, prefix=f"O{n}")) for n in range(250)]
         bench.pass_time()

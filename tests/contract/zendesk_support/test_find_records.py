@@ -6,10 +6,10 @@ import itertools
 
 import pytest
 
-from jobferry.model import JsonObject
-from jobferry.vendors.base import FoundState
-from jobferry.vendors.zendesk_find import LIST_TRUSTED
-from jobferry.vendors.zendesk_find_records import SAMPLE, spread
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.answers import FoundState
+from jobferry.vendors.zendesk_support.lost_jobs import LIST_TRUSTED
+from jobferry.vendors.zendesk_support.lost_records import SAMPLE, spread
 from tests.contract.lost import LOST, NEVER_TAKEN, Search
 from tests.contract.zendesk_support.bench import ZendeskBench
 from tests.contract.zendesk_support.cases import history, operation_named, ticket, user

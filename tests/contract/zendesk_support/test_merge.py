@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import requests
 
-from jobferry.model import JsonObject, OutcomeStatus, RecordResult
-from jobferry.vendors.base import FoundState, Operation, RefusalScope, Refused
+from jobferry.domain.outcome import OutcomeStatus, RecordResult
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.answers import FoundState, RefusalScope, Refused
+from jobferry.vendors.operation import Operation
 from tests.contract.lost import LOST, NEVER_TAKEN, Search
 from tests.contract.zendesk_support.bench import ZendeskBench
 from tests.contract.zendesk_support.cases import MISSING, Account, furnish, merging, operation_named

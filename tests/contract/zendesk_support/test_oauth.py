@@ -7,8 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from jobferry.vendors.addresses import LOOPBACK
-from jobferry.vendors.base import (
+from jobferry.vendors.answers import (
     Accepted,
     JobPhase,
     RefusalScope,
@@ -16,6 +15,7 @@ from jobferry.vendors.base import (
     Throttled,
     ThrottleReason,
 )
+from jobferry.vendors.http.addresses import LOOPBACK
 from tests.contract.conformance.bench import Secret
 from tests.contract.zendesk_support.bench import ZendeskBench
 

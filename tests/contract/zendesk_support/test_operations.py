@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import requests
 
-from jobferry.vendors.base import Accepted, RefusalScope, Refused, Throttled, ThrottleReason
-from jobferry.vendors.zendesk_support import ZENDESK_SUPPORT
+from jobferry.vendors.answers import Accepted, RefusalScope, Refused, Throttled, ThrottleReason
+from jobferry.vendors.zendesk_support.adapter import ZENDESK_SUPPORT
 from tests.contract.zendesk_support.bench import ZendeskBench
 from tests.contract.zendesk_support.cases import (
     BLANK,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from jobferry.model import JsonObject
-from jobferry.vendors.base import JobPhase, Throttled
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.answers import JobPhase, Throttled
 from tests.contract.zendesk_support.bench import ZendeskBench
 
 BY_ID = "GET /api/v2/job_statuses/show_many"

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jobferry.ledger.runs import Run
-from jobferry.model import JsonObject, OutcomeStatus, RunStatus
-from jobferry.vendors.zendesk_support import ZENDESK_SUPPORT
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.run import Run, RunStatus
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.zendesk_support.adapter import ZENDESK_SUPPORT
 from tests.contract.simulated import simulated_world
 from tests.fakes.world import World
 from vendorsim import RunningSimulator

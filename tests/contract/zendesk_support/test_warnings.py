@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobferry.model import JsonObject, OutcomeStatus
-from jobferry.steps.show_run import run_document
-from jobferry.vendors.base import Accepted
-from jobferry.vendors.zendesk_support import ZENDESK_SUPPORT
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.types import JsonObject
+from jobferry.operator.status import run_document
+from jobferry.vendors.answers import Accepted
+from jobferry.vendors.zendesk_support.adapter import ZENDESK_SUPPORT
 from tests.contract.simulated import simulated_world
 from tests.contract.zendesk_support.bench import ZendeskBench
 from tests.fakes.world import World

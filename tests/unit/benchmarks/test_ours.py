@@ -6,7 +6,8 @@ from benchmarks.virtual.ours import ModelClient, jobferry
 from benchmarks.virtual.peers import PEERS
 from benchmarks.virtual.policy import measure
 from benchmarks.virtual.vendor import Conditions, VendorModel
-from jobferry.vendors.base import Accepted, JobPhase, Operation, Throttled, ThrottleReason
+from jobferry.vendors.answers import Accepted, JobPhase, Throttled, ThrottleReason
+from jobferry.vendors.operation import Operation
 from tests.fakes.schedule import Schedule
 
 EVEN = Conditions(2, 4, latency=10.0, sigma=0.0, stragglers=0.0)

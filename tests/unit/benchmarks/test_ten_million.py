@@ -11,9 +11,9 @@ from benchmarks.ten_million import Report, simulate
 from benchmarks.virtual import long_run
 from benchmarks.virtual.bulk import NumberedFile
 from benchmarks.virtual.history import LANE, MACHINE, events_of
-from jobferry import pacing
-from jobferry.ledger.runs import CHUNKS_PER_PAGE, PlannedChunk, encode_chunks
-from jobferry.model import Span
+from jobferry.domain.chunk import PlannedChunk, Span
+from jobferry.scheduler import lanes
+from jobferry.store.plan_pages import CHUNKS_PER_PAGE, encode_chunks
 from tests.thorough import at_most
 
 JOBS = at_most(2_000, 1_200)
@@ -24,7 +24,7 @@ ROWS_A_JOB = 5
 def report() -> Report:
     """A run in storms whose lanes are renewed and whose closing is put aside, again and again."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pacing, "MAX_EVENTS", 400)
+        patch.setattr(lanes, "MAX_EVENTS", 400)
         patch.setattr(long_run, "CLOSING_SECONDS", 0.1)
         return simulate(JOBS * ROWS_A_JOB, rows_a_job=ROWS_A_JOB)
 
@@ -50,7 +50,7 @@ def test_everything_with_a_limit_is_measured(report: Report) -> None:
 def test_lanes_are_renewed_before_their_histories_fill(report: Report) -> None:
     seen = {bound.name: bound.most for bound in report.bounds}
     assert report.launches > 2
-    assert seen["history of a lane"] < 400 + pacing.events_of_lap(pacing.SETTLE_PARALLEL + 1)
+    assert seen["history of a lane"] < 400 + lanes.events_of_lap(lanes.SETTLE_PARALLEL + 1)
 
 
 def test_a_breach_is_told(
@@ -79,7 +79,7 @@ def test_the_lanes_own_count_of_its_history_is_no_less_than_what_the_definition_
 ) -> None:
     exact = sum(events_of(LANE[name], groups) for name in ("Lap", "IsLaneDone"))
     assert exact == 22 + 7 * groups
-    assert pacing.events_of_lap(groups) >= exact
+    assert lanes.events_of_lap(groups) >= exact
 
 
 def test_a_distributed_map_leaves_no_iterations_in_the_history() -> None:

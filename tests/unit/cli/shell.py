@@ -14,9 +14,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
-from jobferry.ledger.runs import Source
-from jobferry.steps.open_run import RunRequest, open_run, resume_run
-from jobferry.triggers import ResumeRequest, read_trigger
+from jobferry.domain.run import Source
+from jobferry.domain.run_request import ResumeRequest, RunRequest
+from jobferry.runtime.triggers import read_trigger
+from jobferry.steps.open_run import open_run, resume_run
 from jobferry_cli.app import App
 from jobferry_cli.main import cli
 from jobferry_cli.resources import Caller, Executions, Inbox, Secrets

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jobferry.vendors.addresses import LOOPBACK
-from jobferry.vendors.base import Ambiguous, Refused, Throttled, ThrottleReason
+from jobferry.vendors.answers import Ambiguous, Refused, Throttled, ThrottleReason
+from jobferry.vendors.http.addresses import LOOPBACK
 from tests.fakes.vendor import FakeClient
 from tests.fakes.world import CONNECTION, things
 from tests.unit.cli.shell import ANN, SECRETS, Answer, Shell
@@ -168,7 +168,7 @@ def test_a_connection_in_use_is_not_deleted(shell: Shell) -> None:
 
 
 def test_a_connection_with_jobs_in_flight_is_not_deleted(shell: Shell) -> None:
-    from jobferry.steps.lane import LaneState
+    from jobferry.lane.state import LaneState
 
     run = shell.world.planned(things(3))
     shell.world.submit(LaneState(run.run_id, 0))
@@ -276,7 +276,7 @@ def test_show_tells_what_it_waits_for_and_unblock_ends_it(shell: Shell) -> None:
 
 @pytest.mark.parametrize("rests", [False, True], ids=["jobs in flight", "nothing in flight"])
 def test_an_open_run_keeps_the_address(shell: Shell, credentials: Path, rests: bool) -> None:
-    from jobferry.steps.lane import LaneState
+    from jobferry.lane.state import LaneState
 
     run = shell.world.planned(things(3))
     if not rests:

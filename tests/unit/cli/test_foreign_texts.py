@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from jobferry.commands import command
-from jobferry.ledger.config import Connection
-from jobferry.ledger.runs import Run, Source
-from jobferry.model import OutcomeStatus, RecordResult, RunStatus
-from jobferry.steps.next_commands import next_commands
-from jobferry.vendors.base import Refused
+from jobferry.domain.commands import command
+from jobferry.domain.connection import Connection
+from jobferry.domain.outcome import OutcomeStatus, RecordResult
+from jobferry.domain.run import Run, RunStatus, Source
+from jobferry.operator.next_steps import next_commands
+from jobferry.vendors.answers import Refused
 from jobferry_cli import main
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.output import printable

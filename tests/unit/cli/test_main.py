@@ -6,7 +6,7 @@ import pytest
 from botocore import exceptions as aws
 from botocore.exceptions import ClientError
 
-from jobferry.ledger.table import BusyTableError
+from jobferry.store.table import BusyTableError
 from jobferry_cli.errors import explain
 from tests.fakes.world import things
 from tests.unit.cli.shell import Shell, client_error

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from jobferry.ledger.runs import Run
-from jobferry.model import JsonObject, OutcomeStatus, RecordResult
+from jobferry.domain.outcome import OutcomeStatus, RecordResult
+from jobferry.domain.run import Run
+from jobferry.domain.types import JsonObject
 from jobferry_cli import resources
 from tests.fakes.world import things
 from tests.unit.cli.shell import Shell, client_error

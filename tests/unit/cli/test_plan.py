@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jobferry.ledger.config import Connection
-from jobferry.model import OutcomeStatus, RecordResult
+from jobferry.domain.connection import Connection
+from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from tests.fakes.vendor import UPSERT
 from tests.fakes.world import things
 from tests.unit.cli.shell import Shell

@@ -7,7 +7,9 @@ from collections.abc import Collection
 
 import pytest
 
-from jobferry.model import JsonObject, OutcomeStatus, RecordResult, RunStatus
+from jobferry.domain.outcome import OutcomeStatus, RecordResult
+from jobferry.domain.run import RunStatus
+from jobferry.domain.types import JsonObject
 from tests.fakes.vendor import UPSERT
 from tests.fakes.world import INBOX, things
 from tests.unit.cli.shell import Answer, Shell

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jobferry.ledger.runs import Run
-from jobferry.model import RunStatus
-from jobferry.steps.look_at_jobs import JOB_DEADLINE
-from jobferry.vendors.base import PollAnswer
+from jobferry.domain.run import Run, RunStatus
+from jobferry.lane.poller import JOB_DEADLINE
+from jobferry.vendors.answers import PollAnswer
 from tests.fakes.world import CONNECTION, things
 from tests.unit.cli.shell import Shell
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from jobferry.model import JsonObject, OutcomeStatus, RecordResult
-from jobferry.objects import ObjectMissingError
+from jobferry.domain.outcome import OutcomeStatus, RecordResult
+from jobferry.domain.types import JsonObject
+from jobferry.store.objects import ObjectMissingError
 from jobferry_cli import resources
 from tests.fakes.vendor import Act
 from tests.fakes.world import INBOX, things

@@ -16,9 +16,10 @@ from pathlib import Path
 import click
 import pytest
 
-from jobferry import vendors
-from jobferry.model import JsonObject, OutcomeStatus, RecordResult
-from jobferry.steps.look_at_jobs import JOB_DEADLINE
+from jobferry.domain.outcome import OutcomeStatus, RecordResult
+from jobferry.domain.types import JsonObject
+from jobferry.lane.poller import JOB_DEADLINE
+from jobferry.vendors import registry
 from jobferry_cli.errors import ExitCode
 from jobferry_cli.main import cli
 from tests.documents import ROOT, RUNBOOK, commands
@@ -121,7 +122,7 @@ def undoable(shell: Shell, folder: Path) -> Names:
 def telling(shell: Shell, folder: Path) -> Names:
     """A closed run at a vendor that can be asked for problems, and to forget jobs."""
     can = replace(shell.world.vendor.capabilities, problems=True, delete=True)
-    vendors.VENDORS[VENDOR] = replace(shell.world.vendor, capabilities=can)
+    registry.VENDORS[VENDOR] = replace(shell.world.vendor, capabilities=can)
     return closed(shell, folder)
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from jobferry.inbox import UNKNOWN
-from jobferry.model import JsonObject, OutcomeStatus, RecordResult
-from jobferry.steps.open_run import RunRequest
+from jobferry.domain.inbox import UNKNOWN
+from jobferry.domain.outcome import OutcomeStatus, RecordResult
+from jobferry.domain.run_request import RunRequest
+from jobferry.domain.types import JsonObject
 from tests.fakes.world import INBOX, things
 from tests.unit.cli.shell import Shell, client_error
 

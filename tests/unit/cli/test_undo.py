@@ -10,13 +10,16 @@ from typing import cast
 import pytest
 import yaml
 
+from jobferry.binding.profile_document import validate
+from jobferry.csvfile.formula_injection import defuse
 from jobferry.csvfile.mapping import compile_mapping
-from jobferry.csvfile.safe import defuse
-from jobferry.ledger.runs import Run
-from jobferry.model import JsonObject, OutcomeStatus, Profile, RecordResult
-from jobferry.profiles import validate
-from jobferry.vendors import VENDORS
-from jobferry.vendors.base import Operation, Vendor
+from jobferry.domain.outcome import OutcomeStatus, RecordResult
+from jobferry.domain.profile import Profile
+from jobferry.domain.run import Run
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.operation import Operation
+from jobferry.vendors.protocol import Vendor
+from jobferry.vendors.registry import VENDORS
 from tests.fakes.vendor import CREATE
 from tests.fakes.world import World, things
 from tests.unit.cli.shell import Shell

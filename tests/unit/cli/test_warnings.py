@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from jobferry.vendors.base import Operation
+from jobferry.vendors.operation import Operation
 from tests.fakes.vendor import CREATE, Act, Reply
 from tests.fakes.world import CONNECTION, things
 from tests.unit.cli.shell import Answer, Shell

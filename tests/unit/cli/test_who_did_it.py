@@ -10,7 +10,7 @@ import pytest
 import yaml
 from botocore.exceptions import EndpointConnectionError
 
-from jobferry.steps.look_at_jobs import JOB_DEADLINE
+from jobferry.lane.poller import JOB_DEADLINE
 from jobferry.steps.open_run import open_run
 from tests.fakes.world import PLAIN_PROFILE, things
 from tests.unit.cli.shell import ANN, Shell, client_error

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from jobferry.csvfile.blanks import is_blank
 from jobferry.csvfile.mapping import compile_mapping
 from jobferry.csvfile.planner import ChunkSpec
-from jobferry.csvfile.problems import FileRefused
 from jobferry.csvfile.records import read_records
-from jobferry.model import Column, JsonObject
+from jobferry.domain.error_codes import FileRefused
+from jobferry.domain.profile import Column
+from jobferry.domain.types import JsonObject
 from tests.unit.csvfile.samples import planned, profile, read
 
 HEADER = ["Ref", "Name", "Town", "Note"]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobferry.csvfile.dialect import Dialect, detect
-from jobferry.csvfile.problems import FileRefused, RefusalCode
+from jobferry.domain.error_codes import FileRefused, RefusalCode
 from tests.unit.csvfile.samples import csv_text, tables
 
 

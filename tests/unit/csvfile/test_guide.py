@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from jobferry.binding.profile_document import validate
+from jobferry.csvfile.duplicate_keys import SeenKeys
 from jobferry.csvfile.planner import ChunkSpec
-from jobferry.csvfile.seen import SeenKeys
-from jobferry.model import Column, Profile, Reject
-from jobferry.profiles import validate
+from jobferry.domain.outcome import Reject
+from jobferry.domain.profile import Column, Profile
 from tests.unit.csvfile.samples import compile_mapping, csv_text, planned, read, read_text
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "csv.md").read_text(encoding="utf-8")

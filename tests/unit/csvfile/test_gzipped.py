@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from jobferry.csvfile import gzipped
 from jobferry.csvfile.gzipped import BLOCK_BYTES, unpack
-from jobferry.csvfile.problems import FileRefused, RefusalCode
+from jobferry.domain.error_codes import FileRefused, RefusalCode
 
 MOST = 10 * 1024 * 1024
 NOISE = random.Random(1).randbytes(300_000)

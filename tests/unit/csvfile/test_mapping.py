@@ -5,11 +5,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from jobferry.csvfile.blanks import is_blank
-from jobferry.csvfile.garbled import is_garbled
+from jobferry.csvfile.formula_injection import defuse
 from jobferry.csvfile.mapping import RESULT_COLUMNS, RowMapping, RowRejected, compile_mapping
-from jobferry.csvfile.problems import CUT_MARK, FileRefused
-from jobferry.csvfile.safe import defuse
-from jobferry.model import Column, ColumnType, Empty, Profile
+from jobferry.csvfile.mojibake import is_garbled
+from jobferry.domain.error_codes import CUT_MARK, FileRefused
+from jobferry.domain.profile import Column, ColumnType, Empty, Profile
 from tests.unit.csvfile.samples import profile
 
 TICKETS = {

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobferry.csvfile.duplicate_keys import SeenKeys
 from jobferry.csvfile.planner import (
     MOST_SPANS,
     Boundary,
@@ -18,11 +19,12 @@ from jobferry.csvfile.planner import (
     json_size,
     superseded_rows,
 )
-from jobferry.csvfile.problems import FileRefused
 from jobferry.csvfile.reader import read_blocks
 from jobferry.csvfile.records import SourceChanged, read_records
-from jobferry.csvfile.seen import SeenKeys
-from jobferry.model import Column, ColumnType, OnDuplicate, OutcomeStatus, Reject, Span
+from jobferry.domain.chunk import Span
+from jobferry.domain.error_codes import FileRefused
+from jobferry.domain.outcome import OutcomeStatus, Reject
+from jobferry.domain.profile import Column, ColumnType, OnDuplicate
 from tests.unit.csvfile.samples import (
     GENEROUS,
     csv_text,

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from jobferry.csvfile.blanks import is_blank
 from jobferry.csvfile.dialect import Dialect, detect
-from jobferry.csvfile.problems import FileRefused
 from jobferry.csvfile.reader import RawRow, read_rows
+from jobferry.domain.error_codes import FileRefused
 from tests.unit.csvfile.samples import (
     csv_text,
     messy_files,

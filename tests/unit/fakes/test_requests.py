@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 
-from jobferry.ledger.table import Delete, Operation, Put, Table, Update
+from jobferry.store.table import Delete, Operation, Put, Table, Update
 from tests.fakes import table as fake_table
 from tests.fakes.requests import TableRequests, check_request, problems, reserved_words
 from tests.fakes.table import FakeTable

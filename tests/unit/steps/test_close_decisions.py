@@ -9,18 +9,17 @@ from unittest import mock
 import pytest
 
 from jobferry.csvfile.dialect import Dialect
-from jobferry.ledger.config import Connection
-from jobferry.ledger.runs import Halt, Run
-from jobferry.ledger.table import Update
-from jobferry.model import Outcome, OutcomeStatus, RunStatus
-from jobferry.objects import SourceError
-from jobferry.results import BOM
-from jobferry.shares import Demand
+from jobferry.domain.connection import Connection, Demand
+from jobferry.domain.outcome import Outcome, OutcomeStatus
+from jobferry.domain.run import Halt, Run, RunStatus
+from jobferry.domain.trouble import SOURCE_MISSING
+from jobferry.lane.state import LaneState
+from jobferry.reporting.error_summary import build_report
+from jobferry.reporting.result_files import BOM
 from jobferry.steps import close_run as module
 from jobferry.steps.close_run import RELAUNCHES, STUCK_SECONDS, close_run
-from jobferry.steps.lane import LaneState
-from jobferry.steps.summary import build_report
-from jobferry.troubles import SOURCE_MISSING
+from jobferry.store.objects import SourceError
+from jobferry.store.table import Update
 from tests.fakes.vendor import VENDOR
 from tests.fakes.world import CONNECTION, World, things
 

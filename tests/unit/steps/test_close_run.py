@@ -8,20 +8,21 @@ from unittest import mock
 
 import pytest
 
-from jobferry import results
 from jobferry.csvfile.mapping import RESULT_COLUMNS
-from jobferry.ledger.rows import Rows
-from jobferry.ledger.runs import Halt
-from jobferry.ledger.table import Delete, Update
-from jobferry.model import Outcome, OutcomeStatus, RecordResult, RunStatus
+from jobferry.domain.outcome import Outcome, OutcomeStatus, RecordResult
+from jobferry.domain.run import Halt, RunStatus
+from jobferry.domain.timestamps import timestamp
+from jobferry.lane.state import LaneState
+from jobferry.reporting import result_files
 from jobferry.steps import close_run as module
 from jobferry.steps.close_run import RELAUNCHES, LanesStuckError, final_status
-from jobferry.steps.lane import LaneState, timestamp
 from jobferry.steps.open_run import resume_run
+from jobferry.store.rows import Rows
+from jobferry.store.table import Delete, Update
 from tests.fakes.effects import Crash, CrashOnce, Phase
 from tests.fakes.vendor import Act
 from tests.fakes.world import ExecutionFailedError, World, things
-from tests.unit.ledger.samples import a_run
+from tests.unit.store.samples import a_run
 
 MIXED = "Name,Ref\na,r1\n,r2\nb,r3\nc,r1\nd,r5\ne,r6\nf,r7\n"
 """Row 2 is rejected; with `Ref` as key, row 4 is skipped."""
@@ -179,7 +180,7 @@ class TestLanesLeft:
         world.submit(LaneState(other.run_id, 0))
         run_id = world.planned(things(2)).run_id
         state = LaneState(run_id, 0)
-        with mock.patch("jobferry.pacing.MAX_EVENTS", 30):
+        with mock.patch("jobferry.scheduler.lanes.MAX_EVENTS", 30):
             for _ in range(RELAUNCHES + 2):
                 while state.state == "working":
                     state = world.poll(world.submit(state))
@@ -241,7 +242,7 @@ class TestInSteps:
         """Small parts, and a pause every ten rows."""
         world.seconds["close"] = 0.0
         monkeypatch.setattr(module, "ROWS_BETWEEN_LOOKS", 10)
-        monkeypatch.setattr(results, "PART_BYTES", 500)
+        monkeypatch.setattr(result_files, "PART_BYTES", 500)
 
     def close(self, world: World, run_id: str) -> int:
         """Close in as many steps as it takes; a step that dies is done again."""

@@ -8,16 +8,17 @@ from itertools import pairwise
 
 import pytest
 
-from jobferry.ledger.runs import Run
-from jobferry.model import JsonObject, OutcomeStatus, RecordResult, RunStatus
-from jobferry.steps.lane import LaneState
-from jobferry.steps.lane_work import open_lane
-from jobferry.steps.open_pool import open_pool
+from jobferry.domain.outcome import OutcomeStatus, RecordResult
+from jobferry.domain.run import Run, RunStatus
+from jobferry.domain.types import JsonObject
+from jobferry.lane.open_pool import open_pool
+from jobferry.lane.session import open_lane
+from jobferry.lane.state import LaneState
 from tests.fakes.effects import CrashOnce, Phase
 from tests.fakes.vendor import UPSERT, Act, Reply
 from tests.fakes.world import World
 from tests.thorough import some_of
-from tests.unit.steps.test_pausing import resumed, trial
+from tests.unit.operator.test_pause_resume import resumed, trial
 
 SUCCEEDED, FAILED = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED
 

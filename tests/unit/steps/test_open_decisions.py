@@ -7,21 +7,21 @@ from unittest import mock
 
 import pytest
 
-from jobferry.ledger.runs import Halt
-from jobferry.model import OutcomeStatus, RunStatus
-from jobferry.objects import DeniedError, ObjectMissingError
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.run import Halt, RunStatus
+from jobferry.domain.run_request import RunRequest
+from jobferry.settlement.retention import kept_seconds
 from jobferry.steps import open_run as module
 from jobferry.steps.open_run import (
     DENIED_INBOX_SECONDS,
     DENIED_SECONDS,
     OPENS_WITHIN,
     SAME_CONTENT,
-    RunRequest,
     open_run,
     resume_run,
     run_id_of,
 )
-from jobferry.steps.prolong import kept_seconds
+from jobferry.store.objects import DeniedError, ObjectMissingError
 from tests.fakes.vendor import UPSERT
 from tests.fakes.world import INBOX, PROFILE, World, things
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from jobferry.ledger.config import Connection
-from jobferry.model import RunStatus
-from jobferry.profiles import validate
-from jobferry.steps.delete_run import delete_run
-from jobferry.steps.open_run import RunRequest, open_run, resume_run, run_id_of
-from jobferry.triggers import read_trigger
+from jobferry.binding.profile_document import validate
+from jobferry.domain.connection import Connection
+from jobferry.domain.run import RunStatus
+from jobferry.domain.run_request import RunRequest
+from jobferry.operator.delete_run import delete_run
+from jobferry.runtime.triggers import read_trigger
+from jobferry.steps.open_run import open_run, resume_run, run_id_of
 from tests.fakes.machine import ExecutionFailedError
 from tests.fakes.vendor import UPSERT, VENDOR
 from tests.fakes.world import CONNECTION, INBOX, PLAIN_PROFILE, PROFILE, World, things
@@ -224,7 +225,7 @@ class TestHandler:
     @pytest.fixture
     def call(self, world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
         """The handler with the world behind it, called with an execution's input."""
-        monkeypatch.setattr("jobferry.wiring.build_deps", lambda: world.deps)
+        monkeypatch.setattr("jobferry.runtime.wiring.build_deps", lambda: world.deps)
         spec = importlib.util.spec_from_file_location("open_run_app", HANDLER)
         assert spec is not None
         assert spec.loader is not None

@@ -10,11 +10,13 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobferry.ledger.runs import PlannedChunk, Run, Runs
-from jobferry.model import Outcome, OutcomeStatus, RunStatus
+from jobferry.domain.chunk import PlannedChunk
+from jobferry.domain.outcome import Outcome, OutcomeStatus
+from jobferry.domain.run import Run, RunStatus
 from jobferry.steps import plan_run as module
 from jobferry.steps.open_run import open_run
 from jobferry.steps.plan_run import PlanMovedError
+from jobferry.store.runs import Runs
 from tests.fakes.effects import Crash, CrashOnce, Phase
 from tests.fakes.world import CONNECTION, World, things
 

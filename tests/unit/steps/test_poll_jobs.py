@@ -6,12 +6,14 @@ from datetime import datetime
 
 import pytest
 
-from jobferry import pacing
-from jobferry.model import ChunkState, OutcomeStatus, RunStatus
-from jobferry.steps.lane import DONE, RENEW, WORKING, LaneState
-from jobferry.steps.look_at_jobs import JOB_DEADLINE, VISIBLE_WITHIN
-from jobferry.troubles import POLL, REFUSED_READING
-from jobferry.vendors.base import PollAnswer, Refused, Throttled, ThrottleReason
+from jobferry.domain.chunk import ChunkState
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.run import RunStatus
+from jobferry.domain.trouble import POLL, REFUSED_READING
+from jobferry.lane.poller import JOB_DEADLINE, VISIBLE_WITHIN
+from jobferry.lane.state import DONE, RENEW, WORKING, LaneState
+from jobferry.scheduler import bounds, lanes, rate_limit
+from jobferry.vendors.answers import PollAnswer, Refused, Throttled, ThrottleReason
 from tests.fakes.effects import Crash, CrashOnce, Phase
 from tests.fakes.vendor import CREATE, Act, Submission
 from tests.fakes.world import CONNECTION, World, things
@@ -130,9 +132,9 @@ class TestStaying:
             run_id = world.planned(things(1_000)).run_id
             state = world.poll(world.submit(LaneState(run_id, 0)))
             settle = [number for group in state.settle for number in group]
-            lap = pacing.LAP_CHUNKS
+            lap = lanes.LAP_CHUNKS
             assert lap <= len(settle) == len(set(settle)) < lap + 30
-            assert max(map(len, state.settle)) <= pacing.SETTLE_GROUP
+            assert max(map(len, state.settle)) <= lanes.SETTLE_GROUP
             assert state.state == WORKING
 
     def test_results_are_not_held_back_for_long(self, world: World) -> None:
@@ -140,7 +142,7 @@ class TestStaying:
         state = world.submit(LaneState(run_id, 0))
         start = world.clock.now()
         state = world.poll(state)
-        assert world.clock.now() - start <= pacing.LAP_SECONDS
+        assert world.clock.now() - start <= lanes.LAP_SECONDS
         assert state.settle != ()
 
     def test_it_does_not_sit_through_a_long_wait(self, world: World) -> None:
@@ -152,7 +154,7 @@ class TestStaying:
         state = world.poll(world.submit(LaneState(run_id, 0)))
         assert (world.clock.now(), len(world.account.polls)) == (start, looks)
         wait = datetime.fromisoformat(state.wait_until).timestamp() - start
-        assert wait == pytest.approx(pacing.CEILING, abs=0.1)
+        assert wait == pytest.approx(bounds.CEILING, abs=0.1)
 
     def test_it_leaves_when_its_time_is_up(self, world: World) -> None:
         world.seconds["poll"] = 8.0
@@ -193,7 +195,7 @@ class TestStaying:
     def test_a_long_history_is_renewed_with_what_is_to_be_settled(
         self, world: World, state: LaneState
     ) -> None:
-        after = world.poll(state.then(events=pacing.MAX_EVENTS, lap=1))
+        after = world.poll(state.then(events=lanes.MAX_EVENTS, lap=1))
         assert after.state == RENEW
         assert set(states(world, state.run_id)) == {ChunkState.FINISHED}
         fresh = world.submit(LaneState(state.run_id, 0))
@@ -249,7 +251,7 @@ class TestThrottled:
             PollAnswer(throttled=Throttled(ThrottleReason.RATE, retry_after))
         )
         after = world.poll(state)
-        until = world.account.polls[0][0] + (retry_after or pacing.THROTTLED)
+        until = world.account.polls[0][0] + (retry_after or rate_limit.THROTTLED)
         assert world.ledger.limits.get(CONNECTION).blocked_until == until
         after = polled_until(world, after, until + 60)
         assert after.settle == ((1, 2, 3),)

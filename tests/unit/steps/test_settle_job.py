@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from jobferry.model import ChunkState, JsonObject, Outcome, OutcomeStatus, RecordResult
-from jobferry.steps.lane import LaneState
+from jobferry.domain.chunk import ChunkState
+from jobferry.domain.outcome import Outcome, OutcomeStatus, RecordResult
+from jobferry.domain.types import JsonObject
+from jobferry.lane.state import LaneState
 from jobferry.steps.settle_job import settle_job
 from tests.fakes.effects import Crash, CrashOnce, Phase
 from tests.fakes.world import World, things

@@ -8,16 +8,18 @@ from unittest import mock
 
 import pytest
 
-from jobferry import pacing
-from jobferry.ledger.chunks import Chunks
-from jobferry.ledger.config import Connection
-from jobferry.ledger.runs import Halt
-from jobferry.ledger.table import Item
-from jobferry.model import ChunkState, OutcomeStatus, RunStatus
-from jobferry.steps.fill_slots import OTHERS_SLOTS
-from jobferry.steps.lane import DONE, RENEW, WORKING, LaneState, timestamp
+from jobferry.domain.chunk import ChunkState
+from jobferry.domain.connection import Connection
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.run import Halt, RunStatus
+from jobferry.domain.timestamps import timestamp
+from jobferry.lane.state import DONE, RENEW, WORKING, LaneState
+from jobferry.lane.submitter import OTHERS_SLOTS
+from jobferry.scheduler import lanes, rate_limit
 from jobferry.steps.open_run import open_run
 from jobferry.steps.submit_jobs import submit_jobs
+from jobferry.store.chunks import Chunks
+from jobferry.store.table import Item
 from tests.fakes.effects import Crash, CrashOnce, Phase
 from tests.fakes.vendor import CREATE, UPSERT, VENDOR, Act, Reply, Submission
 from tests.fakes.world import CONNECTION, Execution, World, things
@@ -133,7 +135,7 @@ class TestLane:
 
     def test_a_long_history_is_renewed(self, world: World) -> None:
         run = world.planned(things(2))
-        state = world.submit(lane(run.run_id).then(events=pacing.MAX_EVENTS - 1, lap=3))
+        state = world.submit(lane(run.run_id).then(events=lanes.MAX_EVENTS - 1, lap=3))
         assert state.state == WORKING
         assert world.poll(state).state == RENEW
 
@@ -142,7 +144,7 @@ class TestLane:
         run = world.planned(things(6))
         world.submit(lane(run.run_id))
         world.clock.advance(100.0)
-        with mock.patch("jobferry.pacing.MAX_EVENTS", 1):
+        with mock.patch("jobferry.scheduler.lanes.MAX_EVENTS", 1):
             state = world.poll(world.submit(lane(run.run_id)))
             assert (state.state, bool(state.settle)) == (WORKING, True)
             assert world.poll(world.submit(state)).state in (RENEW, DONE)
@@ -268,7 +270,7 @@ class TestThrottled:
         run = world.planned(things(10))
         now = world.clock.now()
         world.submit(lane(run.run_id))
-        until = now + (pacing.THROTTLED if retry_after is None else retry_after)
+        until = now + (rate_limit.THROTTLED if retry_after is None else retry_after)
         assert world.ledger.limits.get(CONNECTION).blocked_until == until
         carry_on(world, run.run_id)
         run = world.run(run.run_id)

@@ -8,12 +8,13 @@ from unittest import mock
 
 import pytest
 
-from jobferry.ledger.chunks import Pool
-from jobferry.ledger.config import Connection
-from jobferry.ledger.runs import Halt, Source
-from jobferry.model import OutcomeStatus, RunStatus
-from jobferry.steps.lane import LaneState
-from jobferry.steps.open_run import RunRequest, open_run
+from jobferry.domain.chunk import Pool
+from jobferry.domain.connection import Connection
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.run import Halt, RunStatus, Source
+from jobferry.domain.run_request import RunRequest
+from jobferry.lane.state import LaneState
+from jobferry.steps.open_run import open_run
 from jobferry.steps.sweep import INBOX_SECONDS, INBOX_YOUNG, SETTLED_SECONDS, STOPPED, sweep
 from tests.fakes.clock import START
 from tests.fakes.world import CONNECTION, INBOX, World, things

@@ -9,10 +9,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobferry.ledger.config import Connection
-from jobferry.model import JsonObject, OutcomeStatus, RecordResult, RunStatus
+from jobferry.domain.connection import Connection
+from jobferry.domain.outcome import OutcomeStatus, RecordResult
+from jobferry.domain.run import RunStatus
+from jobferry.domain.types import JsonObject
+from jobferry.lane.connection_requests import learn_latencies
 from jobferry.steps.open_run import PRIORITIES
-from jobferry.vendors.base import Found, FoundState, PollAnswer, Refused, Throttled, ThrottleReason
+from jobferry.vendors.answers import (
+    Found,
+    FoundState,
+    PollAnswer,
+    Refused,
+    Throttled,
+    ThrottleReason,
+)
 from tests.fakes.effects import CrashOnce, Phase
 from tests.fakes.vendor import CREATE, UPSERT, VENDOR, Act, Reply
 from tests.fakes.world import CONNECTION, ExecutionFailedError, World, things
@@ -146,7 +156,7 @@ def carried_in_excess(crash: CrashOnce) -> int:
         world.account.request_seconds = 0.2
         world.account.latency = lambda number: 2.0 + number % 3 / 2
         known = {2: [(2.3, 2.5)] * 10}
-        world.ledger.limits.learn_latencies(CONNECTION, CREATE, known)
+        learn_latencies(world.ledger.limits, CONNECTION, CREATE, known)
         request = world.drop(things(20))
         world.effects.on_effect = crash
         run = world.execute(request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jobferry.vendors.http import Answer, HttpClient, NoAnswer
+from jobferry.vendors.http.client import Answer, HttpClient, NoAnswer
 
 
 class Script(HttpClient):

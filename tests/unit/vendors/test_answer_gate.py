@@ -29,7 +29,7 @@ from jobferry.vendors.answer_gate import (
     whole,
     whole_in_text,
 )
-from jobferry.vendors.http import Answer
+from jobferry.vendors.http.client import Answer
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=12)
 """Lone surrogates and NUL included."""

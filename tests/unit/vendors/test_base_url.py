@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jobferry.vendors.addresses import LOOPBACK as LOCAL
-from jobferry.vendors.addresses import PUBLIC, Reach
-from jobferry.vendors.http import BaseUrlError, check_base_url
+from jobferry.vendors.http.addresses import LOOPBACK as LOCAL
+from jobferry.vendors.http.addresses import PUBLIC, Reach
+from jobferry.vendors.http.client import BaseUrlError, check_base_url
 
 
 @pytest.mark.parametrize(

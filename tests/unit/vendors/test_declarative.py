@@ -12,13 +12,16 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobferry.model import ColumnType, JsonObject, OutcomeStatus, RecordResult
-from jobferry.vendors.addresses import LOOPBACK
-from jobferry.vendors.base import Accepted, FoundState, JobPhase, LostSubmission, Refused, Vendor
-from jobferry.vendors.declarative import vendor_from
-from jobferry.vendors.declarative_document import DocumentError
-from jobferry.vendors.zendesk_sunshine import ZENDESK_SUNSHINE
-from jobferry.vendors.zendesk_sunshine_results import read_results as read_sunshine
+from jobferry.domain.outcome import OutcomeStatus, RecordResult
+from jobferry.domain.profile import ColumnType
+from jobferry.domain.types import JsonObject
+from jobferry.vendors.answers import Accepted, FoundState, JobPhase, Refused
+from jobferry.vendors.declarative.adapter import vendor_from
+from jobferry.vendors.declarative.document import DocumentError
+from jobferry.vendors.http.addresses import LOOPBACK
+from jobferry.vendors.protocol import LostSubmission, Vendor
+from jobferry.vendors.zendesk_sunshine.adapter import ZENDESK_SUNSHINE
+from jobferry.vendors.zendesk_sunshine.results import read_results as read_sunshine
 from tests.contract.declared_sunshine.bench import DECLARED_SUNSHINE, DeclaredSunshineBench
 from tests.contract.fourth_vendor.bench import DOCUMENT
 from vendorsim import ManualClock, start

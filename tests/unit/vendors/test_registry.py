@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobferry.vendors import VENDORS, Vendors, vendor_named
-from jobferry.vendors.base import Operation, Vendor, compact_json
-from jobferry.vendors.zendesk_support import ZENDESK_SUPPORT
+from jobferry.vendors.operation import Operation, compact_json
+from jobferry.vendors.protocol import Vendor
+from jobferry.vendors.registry import VENDORS, Vendors, vendor_named
+from jobferry.vendors.zendesk_support.adapter import ZENDESK_SUPPORT
 
 OPERATIONS = [
     pytest.param(vendor, operation, id=f"{vendor.name} {operation.name}")

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jobferry.model import Profile
-from jobferry.profile_fit import check_against
-from jobferry.profiles import validate
-from jobferry.steps.binding import bind_columns
-from jobferry.vendors.zendesk_operations import OPERATIONS
-from jobferry.vendors.zendesk_requests import Request, request_of
-from jobferry.vendors.zendesk_support import ZENDESK_SUPPORT
+from jobferry.binding.column_binding import bind_columns
+from jobferry.binding.profile_document import validate
+from jobferry.binding.profile_fit import check_against
+from jobferry.domain.profile import Profile
+from jobferry.vendors.zendesk_support.adapter import ZENDESK_SUPPORT
+from jobferry.vendors.zendesk_support.operations import OPERATIONS
+from jobferry.vendors.zendesk_support.requests import Request, request_of
 
 ROOT = Path(__file__).parents[3]
 PROFILES = {

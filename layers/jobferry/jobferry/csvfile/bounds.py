@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from jobferry.csvfile.problems import FileRefused, RefusalCode
-from jobferry.model import Reject
+from jobferry.domain.error_codes import FileRefused, RefusalCode
+from jobferry.domain.outcome import Reject
 
 if TYPE_CHECKING:
     from jobferry.csvfile.planner import PlanItem

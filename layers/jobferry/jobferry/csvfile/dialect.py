@@ -14,8 +14,8 @@ from itertools import islice, takewhile
 from jobferry.csvfile.blanks import ENDS, is_blank
 from jobferry.csvfile.encoding import Kind, detect_encoding, kind_of, wrong_bytes
 from jobferry.csvfile.lines import split_lines
-from jobferry.csvfile.problems import FileRefused, RefusalCode
-from jobferry.model import JsonObject
+from jobferry.domain.error_codes import FileRefused, RefusalCode
+from jobferry.domain.types import JsonObject
 
 SAMPLE_BYTES = 256 * 1024
 """What `detect` wants to see of a file: enough for the header and some hundred rows."""

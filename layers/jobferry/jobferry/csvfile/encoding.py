@@ -7,7 +7,7 @@ from enum import Enum
 from functools import cache
 from typing import NamedTuple
 
-from jobferry.csvfile.problems import FileRefused, RefusalCode
+from jobferry.domain.error_codes import FileRefused, RefusalCode
 
 UTF_8 = "utf-8"
 UTF_16_LE = "utf-16-le"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from jobferry.model import JsonObject
+from jobferry.domain.types import JsonObject
 
 _ENTRY = re.compile(r"(.+)\[([0-9]{1,18})\]", re.DOTALL)
 _NAME = re.compile(r"[^\W\d][^\s@,;=\"']*")

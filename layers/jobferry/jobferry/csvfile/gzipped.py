@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from jobferry.csvfile.bounds import unpacked_too_large
 from jobferry.csvfile.lines import ByteStream
-from jobferry.csvfile.problems import FileRefused, RefusalCode
+from jobferry.domain.error_codes import FileRefused, RefusalCode
 
 BLOCK_BYTES = 1024 * 1024
 """The most that is unpacked in one go."""

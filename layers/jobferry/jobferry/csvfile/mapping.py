@@ -9,16 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from jobferry.csvfile.blanks import ENDS, INVISIBLE, invisible_in, is_blank
-from jobferry.csvfile.celltypes import LEFT_OUT, Parse, cell_parser, missing_value
-from jobferry.csvfile.fieldpath import (
-    FieldPath,
-    PathConflict,
-    looks_like_path,
-    parse_path,
-    put,
-)
-from jobferry.csvfile.garbled import is_garbled
-from jobferry.csvfile.problems import (
+from jobferry.csvfile.converters import LEFT_OUT, Parse, cell_parser, missing_value
+from jobferry.csvfile.fieldpath import FieldPath, PathConflict, looks_like_path, parse_path, put
+from jobferry.csvfile.formula_injection import undefuse
+from jobferry.csvfile.mojibake import is_garbled
+from jobferry.domain.error_codes import (
     CUT_MARK,
     CellError,
     FileRefused,
@@ -27,8 +22,8 @@ from jobferry.csvfile.problems import (
     RejectCode,
     column_letters,
 )
-from jobferry.csvfile.safe import undefuse
-from jobferry.model import Column, ColumnType, Empty, JsonObject, Profile
+from jobferry.domain.profile import Column, ColumnType, Empty, Profile
+from jobferry.domain.types import JsonObject
 
 RESULT_COLUMNS = (
     "jobferry_row",

@@ -16,11 +16,14 @@ from operator import sub
 from typing import NamedTuple
 from zlib import crc32
 
+from jobferry.csvfile.duplicate_keys import Repeat, SeenKeys
 from jobferry.csvfile.mapping import RowMapping
-from jobferry.csvfile.problems import FileRefused, Problem, RefusalCode, RejectCode
 from jobferry.csvfile.reader import RawRow, RowBlock
-from jobferry.csvfile.seen import Repeat, SeenKeys
-from jobferry.model import JsonObject, OnDuplicate, OutcomeStatus, Reject, Span
+from jobferry.domain.chunk import Span
+from jobferry.domain.error_codes import FileRefused, Problem, RefusalCode, RejectCode
+from jobferry.domain.outcome import OutcomeStatus, Reject
+from jobferry.domain.profile import OnDuplicate
+from jobferry.domain.types import JsonObject
 
 Weigh = Callable[[JsonObject], int]
 """A record → the bytes that it takes in the request body, without the comma after it."""

@@ -32,12 +32,7 @@ from jobferry.csvfile.lines import (
     WrongBytes,
     read_lines,
 )
-from jobferry.csvfile.problems import (
-    CUT_MARK,
-    Problem,
-    RejectCode,
-    column_letters,
-)
+from jobferry.domain.error_codes import CUT_MARK, Problem, RejectCode, column_letters
 
 CELL_LIMIT = 128 * 1024
 """Bytes of one cell, as UTF-8."""

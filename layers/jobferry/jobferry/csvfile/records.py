@@ -8,7 +8,8 @@ from io import BytesIO
 from jobferry.csvfile.dialect import Dialect
 from jobferry.csvfile.mapping import RowMapping
 from jobferry.csvfile.reader import read_rows
-from jobferry.model import JsonObject, Span
+from jobferry.domain.chunk import Span
+from jobferry.domain.types import JsonObject
 
 
 class SourceChanged(Exception):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from jobferry.csvfile.duplicate_keys import SeenKeys
 from jobferry.csvfile.mapping import RowMapping, RowRejected
 from jobferry.csvfile.reader import RowBlock
-from jobferry.csvfile.seen import SeenKeys
 
 
 def rows_that_share_records(

@@ -10,26 +10,26 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from jobferry import pacing
 from jobferry.csvfile.dialect import Dialect
 from jobferry.csvfile.reader import RawRow, read_rows
-from jobferry.ledger.config import Connection
-from jobferry.ledger.runs import Halt, Run
-from jobferry.model import Outcome, OutcomeStatus, RunStatus
-from jobferry.objects import SourceError
-from jobferry.results import BOM, ResultFiles, partial_key, result_key
-from jobferry.steps.control_jobs import ABORTED
-from jobferry.steps.course import Course
-from jobferry.steps.deps import Deps
-from jobferry.steps.elsewhere import is_elsewhere, pause_elsewhere
-from jobferry.steps.lane import timestamp
-from jobferry.steps.outlook import figures
-from jobferry.steps.pausing import rest
-from jobferry.steps.resolve_run import resolve_on
-from jobferry.steps.summary import ErrorTally, build_report
-from jobferry.steps.write_off import give_up_plan, why_written_off, write_off
-from jobferry.troubles import SOURCE, TEXTS
-from jobferry.vendors import vendor_named
+from jobferry.deps import Deps
+from jobferry.domain.connection import Connection
+from jobferry.domain.outcome import Outcome, OutcomeStatus
+from jobferry.domain.run import Halt, Run, RunStatus
+from jobferry.domain.timestamps import timestamp
+from jobferry.domain.trouble import SOURCE, TEXTS
+from jobferry.lane.moved_account import is_elsewhere, pause_elsewhere
+from jobferry.operator.job_control import ABORTED
+from jobferry.operator.pause_resume import rest
+from jobferry.operator.resolve_run import resolve_on
+from jobferry.reporting.error_summary import ErrorTally, build_report
+from jobferry.reporting.result_files import BOM, ResultFiles, partial_key, result_key
+from jobferry.reporting.run_metrics import figures
+from jobferry.reporting.timeline import Course
+from jobferry.scheduler import lanes
+from jobferry.settlement.abandon_run import give_up_plan, why_written_off, write_off
+from jobferry.store.objects import SourceError
+from jobferry.vendors.registry import vendor_named
 
 CLOSED = "closed"
 CLOSING = "closing"
@@ -244,7 +244,7 @@ def _relaunch(run: Run, deps: Deps, deadline: float) -> dict[str, Any]:
         "run_id": run.run_id,
         "state": LANES,
         "lanes": list(range(max(1, run.lanes))),
-        "wait_until": timestamp(pacing.relaunch_at(deps.now(), relaunches)),
+        "wait_until": timestamp(lanes.relaunch_at(deps.now(), relaunches)),
     }
 
 

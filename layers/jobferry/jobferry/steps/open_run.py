@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from jobferry.connections import max_jobs
+from jobferry.binding.profile_fit import ProfileError, check_against
 from jobferry.csvfile.bounds import file_too_large
-from jobferry.inbox import is_folder, shown, why_refused
-from jobferry.ledger.runs import Pause, Run, Source
-from jobferry.model import Profile, RunStatus
-from jobferry.objects import DeniedError, Head, ObjectMissingError
-from jobferry.profile_fit import ProfileError, check_against
-from jobferry.steps.context import most_records
-from jobferry.steps.deps import Deps
-from jobferry.steps.outlook import rows_per_job
-from jobferry.steps.prolong import kept_seconds
-from jobferry.vendors import vendor_named
-from jobferry.who import claimed
+from jobferry.deps import Deps
+from jobferry.domain.inbox import is_folder, shown, why_refused
+from jobferry.domain.profile import Profile
+from jobferry.domain.run import Pause, Run, RunStatus, Source
+from jobferry.domain.run_request import RunRequest
+from jobferry.domain.who import claimed
+from jobferry.reporting.run_metrics import rows_per_job
+from jobferry.settlement.retention import kept_seconds
+from jobferry.store.objects import DeniedError, Head, ObjectMissingError
+from jobferry.vendors.connections import max_jobs
+from jobferry.vendors.operation import most_records
+from jobferry.vendors.registry import vendor_named
 
 OPEN = "open"
 DUPLICATE = "duplicate"
@@ -55,28 +56,6 @@ OPENS_WITHIN = 2 * 86_400.0
 
 MOST_ROWS = 10**12
 """More than any file has."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """What every trigger asks for.
-
-    version_id  None: the current version
-    firing      tells two firings of a schedule apart, so that each is a run of its own even if
-                the file has not changed
-    problem     why it cannot be carried, whatever is in the file
-    by          who has started it, where the input tells
-    uploader    who has uploaded the file, as far as S3's event tells
-    """
-
-    profile: str
-    bucket: str
-    key: str
-    version_id: str | None = None
-    firing: str | None = None
-    problem: str | None = None
-    by: str | None = None
-    uploader: str | None = None
 
 
 def run_id_of(request: RunRequest, version_id: str) -> str:

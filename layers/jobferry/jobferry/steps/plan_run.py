@@ -15,9 +15,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from jobferry import pacing, ramp
+from jobferry.binding.column_binding import bind_columns, chunk_limits, plan_rules
+from jobferry.binding.run_binding import load_context
+from jobferry.binding.run_warnings import note_warnings
+from jobferry.binding.unpack import unpacked
 from jobferry.csvfile.bounds import bounded
 from jobferry.csvfile.dialect import SAMPLE_BYTES, Dialect, detect
+from jobferry.csvfile.duplicate_keys import SeenKeys
 from jobferry.csvfile.mapping import RowMapping
 from jobferry.csvfile.planner import (
     Boundary,
@@ -28,22 +32,22 @@ from jobferry.csvfile.planner import (
     plan,
     superseded_rows,
 )
-from jobferry.csvfile.problems import FileRefused
 from jobferry.csvfile.reader import read_blocks
-from jobferry.csvfile.seen import SeenKeys
-from jobferry.inbox import delimiter_of
-from jobferry.ledger.runs import CHUNKS_PER_PAGE, PlannedChunk, PlanState, Run, page_start
-from jobferry.model import OnDuplicate, Outcome, OutcomeStatus, Profile, Reject, RunStatus
-from jobferry.objects import ObjectMissingError, SourceError
-from jobferry.shares import Demand
-from jobferry.steps.binding import bind_columns, chunk_limits, plan_rules
-from jobferry.steps.context import load_context
-from jobferry.steps.deps import Deps
-from jobferry.steps.outlook import expected
-from jobferry.steps.unpack import unpacked
-from jobferry.steps.warn_run import note_warnings
-from jobferry.steps.write_off import out_of_reach
-from jobferry.troubles import SOURCE, TEXTS
+from jobferry.deps import Deps
+from jobferry.domain.chunk import PlannedChunk
+from jobferry.domain.connection import Demand
+from jobferry.domain.error_codes import FileRefused
+from jobferry.domain.inbox import delimiter_of
+from jobferry.domain.outcome import Outcome, OutcomeStatus, Reject
+from jobferry.domain.profile import OnDuplicate, Profile
+from jobferry.domain.run import PlanState, Run, RunStatus
+from jobferry.domain.trouble import SOURCE, TEXTS
+from jobferry.reporting.run_metrics import expected
+from jobferry.scheduler import lanes as lanes_module
+from jobferry.scheduler import ramp
+from jobferry.settlement.abandon_run import out_of_reach
+from jobferry.store.objects import ObjectMissingError, SourceError
+from jobferry.store.plan_pages import CHUNKS_PER_PAGE, page_start
 
 PLANNING = "planning"
 PLANNED = "planned"
@@ -120,7 +124,7 @@ def _offer(run: Run, deps: Deps) -> dict[str, Any]:
     context = load_context(run, deps)
     poll_batch = context.vendor.capabilities.poll_batch
     in_order = context.profile.in_order
-    lanes = pacing.lanes_for(slots, run.plan.chunks, poll_batch, in_order=in_order)
+    lanes = lanes_module.lanes_for(slots, run.plan.chunks, poll_batch, in_order=in_order)
     if lanes:
         need = ramp.need(run.plan.chunks) if context.ramps else run.plan.chunks
         demand = Demand(run.run_id, run.priority, min(1, need) if in_order else need)

@@ -7,14 +7,14 @@ there is something to settle or a long wait ahead.
 
 from __future__ import annotations
 
-from jobferry import pacing
-from jobferry.retrying import Policy
-from jobferry.steps.carry_wishes import carry_out_wishes
-from jobferry.steps.deps import Deps
-from jobferry.steps.fill_slots import fill_slots
-from jobferry.steps.lane import DONE, LaneState
-from jobferry.steps.lane_work import LaneWork, going_on, open_lane
-from jobferry.steps.look_at_jobs import look_at_jobs, next_look
+from jobferry.deps import Deps
+from jobferry.domain.profile import Policy
+from jobferry.lane.operator_requests import carry_out_wishes
+from jobferry.lane.poller import look_at_jobs, next_look
+from jobferry.lane.session import LaneWork, going_on, open_lane
+from jobferry.lane.state import DONE, LaneState
+from jobferry.lane.submitter import fill_slots
+from jobferry.scheduler import lanes
 
 
 def poll_jobs(state: LaneState, deps: Deps, deadline: float) -> LaneState:
@@ -30,7 +30,7 @@ def poll_jobs(state: LaneState, deps: Deps, deadline: float) -> LaneState:
     if work is None:
         return state.then(state=DONE, settle=(), settling=())
     stops = Policy.STOP in work.context.profile.on_error.values()
-    lap = pacing.WATCHFUL_SECONDS if stops else pacing.LAP_SECONDS
+    lap = lanes.WATCHFUL_SECONDS if stops else lanes.LAP_SECONDS
     leave_at = min(deadline, deps.now() + lap)
     fill_at = deps.now()
     while work.goes_on:
@@ -58,10 +58,10 @@ def _stays(work: LaneWork, moment: float, leave_at: float) -> bool:
     """Whether to wait for the next moment here."""
     if _may_judge(work):
         return False
-    if len(work.to_settle) >= pacing.LAP_CHUNKS:
+    if len(work.to_settle) >= lanes.LAP_CHUNKS:
         return False
     wait = moment - work.deps.now()
-    return moment < leave_at and pacing.worth_staying(wait, work.deps.settings.memory_gb)
+    return moment < leave_at and lanes.worth_staying(wait, work.deps.settings.memory_gb)
 
 
 def _may_judge(work: LaneWork) -> bool:

@@ -1,51 +1,12 @@
-"""Settle: one outcome per row of finished jobs, then one transaction per chunk.
-
-Outcomes are puts with a fixed key, and the counting happens once, conditioned on the chunk's
-state; so the step may be repeated at any point and by anyone. Outcomes that depend on how the run
-was read (stopped, or not yet) are written only while the chunk is not settled.
-"""
+"""Settle: one outcome per row of finished jobs."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
-from jobferry.breaker import count_failures
-from jobferry.errors import is_not_found
-from jobferry.ledger.chunks import Chunk, Part, Tally
-from jobferry.ledger.rows import CODE_CHARACTERS, ID_CHARACTERS, storable
-from jobferry.ledger.runs import Run
-from jobferry.model import ChunkState, Outcome, OutcomeStatus, RecordResult
-from jobferry.objects import ObjectMissingError, SourceError
-from jobferry.retrying import Verdicts, kept_in_order, may_halve, sort_out
-from jobferry.steps.context import RunContext, load_context
-from jobferry.steps.deps import Deps
-from jobferry.steps.isolation import ANSWER_UNUSABLE, DATA_ERRORS
-from jobferry.steps.send_again import Remainder, parts_of, send_again
-from jobferry.steps.trip_breaker import pause_run, trip_breaker
-from jobferry.troubles import SOURCE, SOURCE_MISSING, TEXTS
-
-SUCCEEDED = OutcomeStatus.SUCCEEDED
-
-POLICY = "policy"
-"""Why a run is paused: the profile says so of an error's class."""
-
-_RECORDS_UNREADABLE = RecordResult(
-    OutcomeStatus.UNKNOWN,
-    code=SOURCE_MISSING,
-    text="The job ended; its results cannot be matched, as the file of the run cannot be read.",
-)
-
-_TWICE = (
-    "Also carried out by job {job_id}, which the vendor made late of an earlier submission. "
-    "Look up what both made and take one away."
-)
-
-_SENT_BEFORE = "Sent before without a clear answer, then refused: "
+from jobferry.deps import Deps
+from jobferry.settlement.outcomes import settle_chunks
 
 
 def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any]:
@@ -60,253 +21,24 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
     """
     began_at, units_before = deps.now(), deps.ledger.write_units()
     reads_before = deps.ledger.read_units()
-    run = deps.ledger.runs.must_get(run_id)
-    context = load_context(run, deps)
-    evidence: dict[str, dict[str, Any]] = {}
-    tallies: list[Tally] = []
-    codes = set(run.failures)
-    settled_now: list[Outcome] = []
-    remainders: list[Remainder] = []
-    unreadable: SourceError | None = None
-    for chunk in deps.ledger.chunks.get(run_id, numbers):
-        if chunk.state is not ChunkState.FINISHED:
-            continue
-        try:
-            results = _results_of(chunk, context, deps, evidence)
-            sorted_out = _sorted_out(chunk, results, context)
-            contested = _contested(chunk, results, sorted_out, context)
-            verdicts, parts = _with_parts(chunk, results, sorted_out, context, deps)
-        except SourceError as error:
-            unreadable = error
-            continue
-        rows = chunk.row_numbers()
-        deletes = context.operation.deletes
-        outcomes = [
-            _outcome(rows[at], result, chunk, deletes=deletes) for at, result in verdicts.decided
-        ]
-        if not _written(chunk, outcomes, contested, run, deps):
-            continue
-        failures = count_failures(outcomes, codes)
-        codes |= failures.keys()
-        settled_now += outcomes
-        tally = Tally(chunk, Counter(outcome.status for outcome in outcomes), failures)
-        if parts:
-            remainders.append(Remainder(tally, parts))
-        else:
-            tallies.append(tally)
-        if verdicts.stop is not None:
-            code, text = verdicts.stop
-            reason = f"A row failed with {code}, at which the profile says stop: {text}"
-            pause_run(run_id, POLICY, reason, deps, error=code)
-    split = send_again(remainders, context, deps)
-    settled = deps.ledger.chunks.settle(
-        run.connection,
-        run_id,
-        tallies,
-        deps.now(),
-        used={
+
+    def used(counted: int) -> dict[str, int]:
+        return {
             "settle_calls": 1,
             "settle_gb_ms": round(1000 * (deps.now() - began_at) * deps.settings.memory_gb),
-            # Each chunk of the transaction below, its pointer, and the run's own item.
-            "settle_units": deps.ledger.write_units() - units_before + 3 * len(tallies) + 2,
+            # Each chunk of the transaction to come, its pointer, and the run's own item.
+            "settle_units": deps.ledger.write_units() - units_before + 3 * counted + 2,
             "settle_reads": deps.ledger.read_units() - reads_before,
-        },
+        }
+
+    settled = settle_chunks(deps.ledger.runs.must_get(run_id), numbers, deps, used)
+    deps.log(
+        "jobs settled",
+        run_id=run_id,
+        chunks=settled.chunks,
+        split=settled.split,
+        rows=settled.rows,
     )
-    if codes:
-        # Also of another call, which may have died before it looked.
-        so_far = deps.ledger.runs.must_get(run_id)
-        trip_breaker(so_far, context.profile.breaker, settled_now, deps)
-    decided = sum(tally.chunk.rows for tally in tallies if tally.chunk.number in settled)
-    deps.log("jobs settled", run_id=run_id, chunks=len(settled), split=split, rows=decided)
-    if unreadable is not None:
-        raise unreadable
-    return {"chunks": len(settled) + split, "rows": decided}
-
-
-def _results_of(
-    chunk: Chunk, context: RunContext, deps: Deps, evidence: dict[str, dict[str, Any]]
-) -> list[RecordResult]:
-    """One result per row of the chunk; where its answer cannot be read, all are unknown.
-
-    Raises:
-        SourceError: the file is needed, and may be readable later.
-    """
-    try:
-        results = _results(chunk, context, deps, evidence)
-        if len(results) == chunk.rows and all(map(_in_words, results)):
-            return results
-        reason = f"{len(results)} results for {chunk.rows} rows, or one that is not in words"
-    except SourceError as error:
-        _give_up_the_file(error, context.run, deps)
-        deps.warn("records unreadable", run_id=chunk.run_id, chunk=chunk.number)
-        return [_RECORDS_UNREADABLE] * chunk.rows
-    except DATA_ERRORS as error:
-        reason = type(error).__name__
-    deps.warn("answer unusable", run_id=chunk.run_id, chunk=chunk.number, reason=reason)
-    status, code, text = ANSWER_UNUSABLE
-    return [RecordResult(status, code=code, text=text)] * chunk.rows
-
-
-def _give_up_the_file(error: SourceError, run: Run, deps: Deps) -> None:
-    """Return where the file of a run is waited for no longer: then what is known must do.
-
-    Raises:
-        SourceError: it was not unreadable for long enough yet.
-    """
-    if run.forced:
-        return
-    code = error.code
-    if not deps.ledger.runs.note_trouble(run, SOURCE, code, TEXTS[code], deps.now()).stops:
-        raise error
-
-
-def _in_words(result: RecordResult) -> bool:
-    """Whether what a result says is text, so that a row can hold it."""
-    said: tuple[object, ...] = (result.vendor_id, result.code, result.text)
-    return all(each is None or isinstance(each, str) for each in said)
-
-
-def _sorted_out(chunk: Chunk, results: Sequence[RecordResult], context: RunContext) -> Verdicts:
-    """What is decided, and which rows go again: none of a run that is stopped."""
-    run = context.run
-    if run.halt is not None:
-        return _by_policy(chunk, results, context, max_attempts=0)
-    if chunk.halve and chunk.rows > 1 and may_halve(run.halved, run.jobs_settled):
-        return Verdicts((), range(chunk.rows))
-    return _by_policy(chunk, results, context, max_attempts=context.profile.max_attempts)
-
-
-def _with_parts(
-    chunk: Chunk,
-    results: Sequence[RecordResult],
-    verdicts: Verdicts,
-    context: RunContext,
-    deps: Deps,
-) -> tuple[Verdicts, Sequence[Part]]:
-    """The verdicts, and the chunks of rows that go again.
-
-    What cannot be read cannot be sent again: then this was its last attempt.
-
-    Raises:
-        SourceError: it may be readable later.
-    """
-    if not verdicts.again:
-        return verdicts, ()
-    try:
-        if context.profile.in_order:
-            verdicts = kept_in_order(verdicts, results, _names(chunk, context))
-        return verdicts, parts_of(chunk, verdicts, results, context, deps.now())
-    except SourceError as error:
-        _give_up_the_file(error, context.run, deps)
-        last = _by_policy(chunk, results, context, max_attempts=0)
-        return Verdicts(last.decided, (), verdicts.stop), ()
-
-
-def _names(chunk: Chunk, context: RunContext) -> list[str]:
-    """The record that each row of the chunk means; empty where it names none."""
-    operation = context.operation
-    fields = operation.identified_by or operation.match_on
-    return [
-        next((f"{name}:{record[name]}" for name in fields if record.get(name)), "")
-        for record in context.records(chunk)
-    ]
-
-
-def _by_policy(
-    chunk: Chunk, results: Sequence[RecordResult], context: RunContext, *, max_attempts: int
-) -> Verdicts:
-    return sort_out(
-        results,
-        attempt=chunk.attempt,
-        max_attempts=max_attempts,
-        repeatable=context.operation.repeatable,
-        policies=context.profile.on_error,
-    )
-
-
-def _contested(
-    chunk: Chunk, results: Sequence[RecordResult], verdicts: Verdicts, context: RunContext
-) -> frozenset[int]:
-    """Rows that another call may send again, whatever this one makes of them.
-
-    Whoever has read the run before it was stopped, or while jobs of it were halved, sends rows
-    again that this call decides; and so does who can read the file when this call cannot.
-    """
-    positions: Sequence[int] = verdicts.again
-    if chunk.halve and chunk.rows > 1:
-        positions = range(chunk.rows)
-    elif context.run.halt is not None:
-        most = context.profile.max_attempts
-        positions = _by_policy(chunk, results, context, max_attempts=most).again
-    numbers = chunk.row_numbers()
-    return frozenset(numbers[at] for at in positions)
-
-
-def _written(
-    chunk: Chunk, outcomes: Sequence[Outcome], contested: frozenset[int], run: Run, deps: Deps
-) -> bool:
-    """Write outcomes; false when the chunk is settled already and nothing is left to do.
-
-    An `unknown` row is written with care, too: it may be resolved once the run is closed.
-    """
-    rows = deps.ledger.rows
-    careful: list[Outcome] = []
-    sure: list[Outcome] = []
-    for outcome in outcomes:
-        unknown = outcome.status is OutcomeStatus.UNKNOWN
-        (careful if unknown or outcome.row in contested else sure).append(outcome)
-    if careful and not rows.put_unless_settled(chunk, careful, run.expires_at):
-        return False
-    rows.put(run.run_id, sure, run.expires_at)
-    return True
-
-
-def _results(
-    chunk: Chunk, context: RunContext, deps: Deps, evidence: dict[str, dict[str, Any]]
-) -> list[RecordResult]:
-    """One result per row of the chunk, in the order sent."""
-    if chunk.verdict is not None:
-        status, code, text = chunk.verdict
-        return [RecordResult(status, code=code, text=text)] * chunk.rows
-    key = chunk.evidence or ""
-    try:
-        if key not in evidence:
-            evidence[key] = deps.objects.get_json(key)["jobs"]
-        raw = evidence[key][chunk.job_id or ""]
-    except (ObjectMissingError, KeyError, json.JSONDecodeError):
-        lost = RecordResult(
-            OutcomeStatus.UNKNOWN,
-            code="evidence_missing",
-            text="The stored answer of the vendor is gone; look the record up there.",
-        )
-        deps.warn("evidence missing", run_id=chunk.run_id, chunk=chunk.number)
-        return [lost] * chunk.rows
-    return context.vendor.read_results(
-        context.operation, raw, chunk.rows, partial(context.records, chunk)
-    )
-
-
-def _outcome(row: int, result: RecordResult, chunk: Chunk, *, deletes: bool) -> Outcome:
-    """The final word on a row. A refusal decides it, unless an earlier attempt may have been
-    carried out.
-
-    deletes: the rows name what is to be deleted. That it is not there any more, after an attempt
-        that may have been carried out, is what was wanted.
-    """
-    code, text = result.code, result.text
-    doubtful = chunk.in_doubt and result.status is OutcomeStatus.FAILED
-    if doubtful and deletes and is_not_found(code, text):
-        result, code, text, doubtful = replace(result, status=SUCCEEDED), None, None, False
-    if doubtful:
-        text = f"{_SENT_BEFORE}{text}"
-    elif chunk.twice is not None and result.status is OutcomeStatus.SUCCEEDED:
-        code, text = "carried_out_twice", _TWICE.format(job_id=chunk.twice)
-    return Outcome(
-        row=row,
-        status=OutcomeStatus.UNKNOWN if doubtful else result.status,
-        vendor_id=storable(result.vendor_id, ID_CHARACTERS),
-        error_code=storable(code, CODE_CHARACTERS),
-        error=storable(text),
-        job_id=chunk.job_id,
-        attempts=chunk.attempt,
-    )
+    if settled.unreadable is not None:
+        raise settled.unreadable
+    return {"chunks": settled.chunks + settled.split, "rows": settled.rows}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from jobferry.steps.deps import Deps
-from jobferry.steps.fill_slots import fill_slots
-from jobferry.steps.lane import DONE, LaneState, timestamp
-from jobferry.steps.lane_work import open_lane
-from jobferry.steps.look_at_jobs import next_look
+from jobferry.deps import Deps
+from jobferry.domain.timestamps import timestamp
+from jobferry.lane.poller import next_look
+from jobferry.lane.session import open_lane
+from jobferry.lane.state import DONE, LaneState
+from jobferry.lane.submitter import fill_slots
 
 
 def submit_jobs(state: LaneState, deps: Deps, deadline: float) -> LaneState:

@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from jobferry.inbox import INBOX, is_folder, profile_of
-from jobferry.ledger.runs import Halt, Run
-from jobferry.steps.control_jobs import ABORTED
-from jobferry.steps.deps import Deps
-from jobferry.steps.open_run import RunRequest, run_id_of
-from jobferry.steps.prolong import prolong
-from jobferry.steps.results_at_risk import results_at_risk
+from jobferry.deps import Deps
+from jobferry.domain.inbox import INBOX, is_folder, profile_of
+from jobferry.domain.run import Halt, Run
+from jobferry.domain.run_request import RunRequest
+from jobferry.operator.job_control import ABORTED
+from jobferry.settlement.expiring_results import results_at_risk
+from jobferry.settlement.retention import prolong
+from jobferry.steps.open_run import run_id_of
 
 SETTLED_SECONDS = 60.0
 """A run younger than this has an execution that is just being started."""

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import requests
 
-from jobferry.model import JsonObject
+from jobferry.domain.types import JsonObject
 from tests.unit.vendorsim.vidispine.conftest import BASIC, Site
 from vendorsim import ManualClock, RunningSimulator, Scenario, start
 

@@ -1,0 +1,1 @@
+"""Values that every part of Jobferry shares. Imports nothing of Jobferry."""

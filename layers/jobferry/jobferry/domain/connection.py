@@ -1,0 +1,136 @@
+"""A vendor account: how to reach it, what it may do now, and which runs want its slots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+WEIGHTS = {"lowest": 1, "low": 2, "medium": 4, "high": 8, "highest": 16, "immediate": 64}
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A run that wants slots.
+
+    need  jobs that it has under way or could start now
+    """
+
+    run_id: str
+    priority: str
+    need: int
+
+    @property
+    def weight(self) -> int:
+        return WEIGHTS.get(self.priority, WEIGHTS["medium"])
+
+
+Log = tuple[tuple[int, int], ...]
+"""(second, requests granted in it), oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A limit found out by running into it: `value` at the moment `at` (epoch seconds)."""
+
+    value: float
+    at: float
+
+
+OUTAGE_FROM = 3
+"""Submissions in a row without a clear answer from which on the vendor is taken to be out."""
+
+_SLOT_SECONDS = 30.0
+"""After "too many jobs" one more slot is tried every so often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of a connection as they stand.
+
+    in_flight      slots taken: claimed and submitted chunks of all runs
+    ceiling        the most that the operator and the vendor's documentation allow
+    told_jobs      the slots that the vendor's own headers name
+    learned_jobs   the slots found to be there, when the vendor refused one more
+    excess_costs   one job too many is answered with a time of penance, so none is tried
+    blocked_until  epoch seconds before which no request may be sent (Retry-After)
+    full_at        when a submission last found no slot, of the lanes that share the connection
+    full_with      jobs that were taken to be under way by then
+    full_until     epoch seconds before which no job may be submitted (the vendor said: too many)
+    unclear        submissions in a row that got no clear answer, of all lanes
+    unclear_since  when the first of them was over (epoch seconds)
+    outage_until   epoch seconds before which no job may be submitted, because of these
+    outages        from when to when the last outages were (epoch seconds)
+    """
+
+    in_flight: int
+    ceiling: int
+    told_jobs: int | None = None
+    learned_jobs: Learned | None = None
+    excess_costs: bool = False
+    blocked_until: float = 0.0
+    full_until: float = 0.0
+    full_at: float = 0.0
+    full_with: int = 0
+    unclear: int = 0
+    unclear_since: float = 0.0
+    outage_until: float = 0.0
+    outages: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def in_outage(self) -> bool:
+        """Whether so many submissions in a row got no clear answer that the vendor is to blame."""
+        return self.unclear >= OUTAGE_FROM
+
+    def was_outage(self, moment: float) -> bool:
+        """Whether a submission that was over at this moment met an outage."""
+        if self.in_outage and moment >= self.unclear_since:
+            return True
+        return any(since <= moment <= until for since, until in self.outages)
+
+    def max_jobs(self, now: float) -> int:
+        """Jobs that may be in flight now."""
+        most = self.ceiling if self.told_jobs is None else min(self.ceiling, self.told_jobs)
+        if self.learned_jobs is None:
+            return most
+        risen = self.learned_jobs.value + max(0.0, now - self.learned_jobs.at) // _SLOT_SECONDS
+        return max(1, min(most, int(risen)))
+
+    def free(self, now: float) -> int:
+        return max(0, self.max_jobs(now) - self.in_flight)
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Requests of the last minute, by limit, and the limit that was learned.
+
+    told  requests a minute that the vendor's own headers name
+    """
+
+    logs: Mapping[str, Log] = field(default_factory=dict)
+    learned: Learned | None = None
+    told: int | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One vendor account. Its secret lies elsewhere, under the connection's name.
+
+    share  the part of the request rate that Jobferry may use; the rest stays for people
+    by     who has put it so, as far as known
+    """
+
+    name: str
+    vendor: str
+    base_url: str
+    max_jobs: int | None = None
+    requests_per_minute: int | None = None
+    share: float = 1.0
+    by: str | None = field(default=None, compare=False)
+
+    @property
+    def request_budget(self) -> int | None:
+        """Requests a minute that Jobferry may send, all runs together; None: as the vendor lets."""
+        if self.requests_per_minute is None:
+            return None
+        return max(2, int(self.requests_per_minute * self.share))

@@ -1,0 +1,35 @@
+"""What starts a run, or goes on with one: the same value for every trigger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What every trigger asks for.
+
+    version_id  None: the current version
+    firing      tells two firings of a schedule apart, so that each is a run of its own even if
+                the file has not changed
+    problem     why it cannot be carried, whatever is in the file
+    by          who has started it, where the input tells
+    uploader    who has uploaded the file, as far as S3's event tells
+    """
+
+    profile: str
+    bucket: str
+    key: str
+    version_id: str | None = None
+    firing: str | None = None
+    problem: str | None = None
+    by: str | None = None
+    uploader: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRequest:
+    """Carry on a run; `previous` is the execution that was carrying it."""
+
+    run_id: str
+    previous: str

@@ -1,0 +1,269 @@
+"""What to do with a submission whose answer was lost: ask the vendor, never guess.
+
+The adapter looks for the job: found, it is adopted; proven absent (`lane.absence`), the chunk goes
+back to the pool; neither, and its rows are `unknown`. Repeatable operations simply go again where
+the vendor cannot tell by the token alone, which would cost more requests than it saves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from jobferry.binding.run_binding import RunContext
+from jobferry.deps import Deps
+from jobferry.domain import row_verdict
+from jobferry.domain.chunk import Chunk, Ending, attempts_of, lost_from
+from jobferry.domain.row_verdict import SUBMISSION_LOST
+from jobferry.domain.trouble import VENDOR_UNAVAILABLE
+from jobferry.domain.types import JsonObject
+from jobferry.lane import absence
+from jobferry.lane.absence import Step
+from jobferry.store.objects import SourceError
+from jobferry.vendors.answers import DATA_ERRORS, Found, FoundState, Throttled
+from jobferry.vendors.connections import Linked
+from jobferry.vendors.protocol import LostSubmission
+
+LOST_BEFORE_HALVING = 2
+"""Attempts without a clear answer after which a chunk goes again in halves."""
+
+LISTED = 3_000.0
+"""Seconds for which a vendor surely lists a job that has ended."""
+
+ReadKnown = Callable[[], Mapping[str, float] | None]
+"""`KnownJobs.read`: job id → when it was seen ended; None when not all could be read in time."""
+
+_NOT_KNOWN = Found(
+    FoundState.PENDING, reason="not all jobs of other chunks have been read yet", readable=False
+)
+
+_NO_RECORDS = "the file of the run cannot be read"
+
+
+class Search(NamedTuple):
+    """A search for a lost submission.
+
+    requests   what it took
+    throttled  how the vendor wants to be left alone meanwhile
+    again_at   when to search once more, where the vendor could not tell yet
+    read       whether the vendor could be read; None: it was not asked
+    source     why the run's file could not be read (`jobferry.domain.trouble`), without which
+               the vendor was not asked; None where it was read or not needed
+    """
+
+    requests: int = 0
+    throttled: Throttled | None = None
+    again_at: float = 0.0
+    read: bool | None = None
+    source: str | None = None
+
+
+class LateJob(NamedTuple):
+    """What was found of earlier submissions; `job_id` is None where nothing was."""
+
+    job_id: str | None = None
+    requests: int = 0
+
+
+def resolve_lost(
+    chunk: Chunk,
+    context: RunContext,
+    linked: Linked,
+    deps: Deps,
+    known: ReadKnown,
+    job_seconds: float,
+) -> Search:
+    """Resolve one claimed chunk that was sent and has no job.
+
+    Does nothing while the request may still be under way.
+
+    Args:
+        known: asked only when the vendor must be searched.
+        job_seconds: how long a job takes: what goes again unasked waits so long, since the job may
+            be under way after all and hold its slot.
+    """
+    now = deps.now()
+    if now < lost_from(chunk):
+        return Search()
+    repeat_from = lost_from(chunk) + job_seconds if context.operation.repeatable else None
+    if repeat_from is not None and not context.vendor.capabilities.token_search:
+        if now >= repeat_from:
+            _again(chunk, context, deps, "the vendor gave no clear answer")
+        return Search()
+    found, source = _find(chunk, context, linked, deps, known, now)
+    if repeat_from is not None and found.state is FoundState.ABSENT:
+        if now >= repeat_from:
+            _again(chunk, context, deps, "the vendor did not take it")
+            return Search(found.requests, found.throttled)
+        found = replace(found, state=FoundState.PENDING)
+    step, searched = absence.judge(
+        found,
+        searches_of(chunk),
+        now,
+        retention=context.vendor.capabilities.retention_seconds,
+    )
+    if step is Step.WAIT:
+        deps.ledger.chunks.note_search(
+            chunk, now, unseen_at=searched.unseen_at, readable_at=searched.readable_at
+        )
+        again_at = searched.next_at if repeat_from is None else min(searched.next_at, repeat_from)
+        read = None if found is _NOT_KNOWN or source is not None else found.readable
+        return Search(found.requests, found.throttled, max(now, again_at), read, source)
+    if step is Step.ADOPT and not _adopted(found, chunk, context, deps, now):
+        # It is another chunk's job, or another search was faster: what it tells is doubtful.
+        doubtful = replace(found, state=FoundState.PENDING, job_id=None)
+        step, searched = absence.judge(
+            doubtful,
+            searches_of(chunk),
+            now,
+            retention=context.vendor.capabilities.retention_seconds,
+        )
+        if step is Step.WAIT:
+            deps.ledger.chunks.note_search(chunk, now, readable_at=searched.readable_at)
+            return Search(found.requests, found.throttled, max(now, searched.next_at), True)
+    _decide(step, found, chunk, context, deps, now)
+    return Search(found.requests, found.throttled, read=found.readable)
+
+
+def _adopted(found: Found, chunk: Chunk, context: RunContext, deps: Deps, now: float) -> bool:
+    """Whether the job that was found is the chunk's now."""
+    if found.job_id is None:
+        return False
+    return deps.ledger.chunks.adopt(context.run.connection, chunk, found.job_id, now)
+
+
+def _decide(
+    step: Step, found: Found, chunk: Chunk, context: RunContext, deps: Deps, now: float
+) -> None:
+    """Do what a search has decided."""
+    connection, chunks = context.run.connection, deps.ledger.chunks
+    if step is Step.ADOPT:
+        return
+    if step is Step.AGAIN:
+        _again(chunk, context, deps, "the vendor did not take it")
+    elif context.operation.repeatable:
+        _again(chunk, context, deps, found.reason or "the vendor gave no clear answer")
+    else:
+        text = (
+            "It is not known whether these rows were carried out: the answer was lost, and "
+            f"{found.reason or 'the vendor cannot say'}. Look them up at the vendor."
+        )
+        verdict = row_verdict.when_lost(SUBMISSION_LOST, text)
+        chunks.finish(connection, [chunk], [Ending(chunk.number, verdict=verdict)], now)
+
+
+def search_earlier(
+    chunk: Chunk, context: RunContext, linked: Linked, deps: Deps, known: ReadKnown
+) -> LateJob:
+    """Look once more for submissions of a chunk's rows that were taken for never made.
+
+    To be asked when the chunk's own job has ended, before its rows are settled. A search that
+    cannot be carried out finds nothing, and is warned of.
+    """
+    requests = 0
+    for attempt in chunk.earlier:
+        found, _ = _find(
+            replace(
+                chunk,
+                token=attempt.token,
+                sending_at=attempt.sent_at,
+                lost_at=attempt.lost_at,
+                spans=attempt.spans,
+            ),
+            context,
+            linked,
+            deps,
+            known,
+            deps.now(),
+        )
+        requests += found.requests
+        if found.state is FoundState.FOUND and found.job_id not in (None, chunk.job_id):
+            return LateJob(found.job_id, requests)
+    return LateJob(None, requests)
+
+
+def _find(
+    chunk: Chunk, context: RunContext, linked: Linked, deps: Deps, known: ReadKnown, now: float
+) -> tuple[Found, str | None]:
+    """Ask the vendor. An answer that the adapter cannot digest counts as none.
+
+    Returns:
+        What the vendor says, and why the run's file could not be read, if that kept it from being
+        asked.
+    """
+    # A token tells the job by itself, and a file of one row a job has very many.
+    by_token = context.vendor.capabilities.token_search
+    jobs = {} if by_token else known()
+    sent_at = chunk.sending_at or 0.0
+    source = None
+    records: list[JsonObject] = []
+    try:
+        records = context.records(chunk)
+    except SourceError as error:
+        source = None if by_token else error.code
+    if source is not None:
+        found = Found(FoundState.PENDING, reason=_NO_RECORDS, readable=False)
+    elif jobs is None:
+        found = _NOT_KNOWN
+    else:
+        ended = {i for i, ended_at in jobs.items() if sent_at - LISTED < ended_at < sent_at}
+        lost = LostSubmission(
+            token=chunk.token,
+            sent_at=sent_at,
+            records=records,
+            known_jobs=frozenset(jobs),
+            ended_before=frozenset(ended),
+            lost_at=lost_from(chunk),
+        )
+        try:
+            found = linked.client.find(context.operation, lost, now)
+        except DATA_ERRORS as error:
+            reason = f"the search ended in {type(error).__name__}"
+            found = Found(FoundState.PENDING, reason=reason, readable=False)
+    deps.warn(
+        "lost submission",
+        run_id=chunk.run_id,
+        chunk=chunk.number,
+        token=chunk.token,
+        found=found.state.value,
+        job_id=found.job_id,
+        reason=found.reason,
+    )
+    return found, source
+
+
+def searches_of(chunk: Chunk) -> absence.Search:
+    """What the searches for a sent chunk's job have brought so far."""
+    return absence.Search(
+        sent_at=chunk.sending_at or 0.0,
+        over_at=lost_from(chunk),
+        unseen_at=chunk.unseen_at,
+        readable_at=chunk.readable_at,
+        searched_at=chunk.searched_at,
+    )
+
+
+def _again(chunk: Chunk, context: RunContext, deps: Deps, reason: str) -> None:
+    """Back to the pool, as often as the profile allows; smaller where it was lost more than once,
+    as a request may time out for its size."""
+    run = context.run
+    doubtful = context.operation.repeatable
+    earlier = None if doubtful else attempts_of(chunk)
+    if deps.ledger.limits.get(run.connection).was_outage(lost_from(chunk)):
+        # The vendor was out: that is not held against these rows, however long it takes.
+        before = chunk.attempt - 1
+        deps.ledger.chunks.give_back(
+            run.connection, chunk, attempt=before, in_doubt=doubtful, earlier=earlier
+        )
+        return
+    left = chunk.attempt < context.profile.max_attempts
+    halve = left and chunk.rows > 1 and chunk.attempt >= LOST_BEFORE_HALVING
+    if left and not halve:
+        deps.ledger.chunks.give_back(run.connection, chunk, in_doubt=doubtful, earlier=earlier)
+        return
+    verdict = row_verdict.when_never_answered(
+        VENDOR_UNAVAILABLE, reason, chunk.attempt, repeatable=doubtful
+    )
+    ending = Ending(chunk.number, verdict=verdict, halve=halve)
+    deps.ledger.chunks.finish(run.connection, [chunk], [ending], deps.now())

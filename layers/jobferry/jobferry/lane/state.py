@@ -1,0 +1,55 @@
+"""The state that a lane hands from one of its steps to the next: pointers and counts only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+WORKING = "working"
+DONE = "done"
+RENEW = "renew"
+
+
+@dataclass(frozen=True, slots=True)
+class LaneState:
+    """One lane between two of its steps.
+
+    lap         laps done by this execution
+    events      history events that these took, about
+    settle      groups of chunk numbers whose jobs are finished, for the next lap's Settle map
+    settling    the groups that this lap's Settle map has in hand
+    looked_at   the last look at all jobs of the lane; 0 before the first
+    wait_until  when to poll next (ISO 8601)
+    began_at    when this execution of the lane began; 0 before its first step
+    idle        steps in a row in which the run had no share of the slots
+    state       `working`, `done` (nothing left), or `renew` (this history is long enough)
+    """
+
+    run_id: str
+    lane: int
+    lap: int = 0
+    events: int = 0
+    settle: tuple[tuple[int, ...], ...] = ()
+    settling: tuple[tuple[int, ...], ...] = ()
+    looked_at: float = 0.0
+    wait_until: str = ""
+    began_at: float = 0.0
+    idle: int = 0
+    state: str = WORKING
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> LaneState:
+        groups = {
+            name: tuple(tuple(group) for group in payload.get(name, ()))
+            for name in ("settle", "settling")
+        }
+        known = {each.name for each in fields(cls)}
+        given = {name: value for name, value in payload.items() if name in known}
+        return cls(**{**given, **groups})
+
+    def to_payload(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def then(self, **changes: Any) -> LaneState:
+        return replace(self, **changes)

@@ -1,0 +1,119 @@
+"""The course of a run, told from its chunks one at a time: it takes little room however many.
+
+Changes are kept as they were until there are many; then neighbours in time are taken together, so
+that ten rows and ten million make a curve of about as many points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from heapq import heappop, heappush
+
+from jobferry.domain.chunk import Chunk
+from jobferry.domain.run import Run
+from jobferry.reporting.html import TimelinePoint
+
+MOST_MOMENTS = 2_000
+
+
+class Course:
+    """Rows settled and jobs in flight over a run's time, and its jobs counted.
+
+    sent  rows of the file that went into chunks
+    jobs  jobs that were submitted and seen ended
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._changes: dict[float, tuple[int, int]] = {}
+        self._width = 0.0
+        self._first = float("inf")
+        self._last = 0.0
+        self._busy = 0.0
+        self._ends: list[float] = []
+        """Ends after the last submission so far: as many as there are jobs in flight."""
+        self._submitted = 0
+        self._again = 0
+        self.chunks = 0
+        self.sent = 0
+        self.jobs = 0
+
+    @classmethod
+    def of(cls, run: Run, chunks: Iterable[Chunk]) -> Course:
+        course = cls(run)
+        for chunk in chunks:
+            course.add(chunk)
+        return course
+
+    def add(self, chunk: Chunk) -> None:
+        self.chunks += 1
+        if chunk.number <= self._run.plan.chunks:
+            self.sent += chunk.rows
+        else:
+            self._again += 1
+        if chunk.job_id is not None:
+            self._submitted += 1
+            self.jobs += chunk.finished_at is not None
+        if chunk.submitted_at is not None:
+            self._first = min(self._first, chunk.submitted_at)
+            self._last = max(self._last, chunk.submitted_at)
+            self._change(chunk.submitted_at, 0, 1)
+            ended_at = chunk.finished_at if chunk.ended_at is None else chunk.ended_at
+            if ended_at is not None:
+                self._change(ended_at, 0, -1)
+                self._busy += ended_at - chunk.submitted_at
+                heappush(self._ends, ended_at)
+            while self._ends and self._ends[0] <= self._last:
+                heappop(self._ends)
+        if chunk.settled_at is not None:
+            self._change(chunk.settled_at, chunk.settled_rows or 0, 0)
+
+    @property
+    def job_counts(self) -> dict[str, int]:
+        """Jobs planned, submitted and finished. Rows that go again make chunks of their own."""
+        return {
+            "planned": self._run.plan.chunks + self._again,
+            "submitted": self._submitted,
+            "finished": self.jobs,
+        }
+
+    def timeline(self) -> list[TimelinePoint]:
+        """The curve, from the run's start; rows that were never sent count when it was planned."""
+        changes = dict(self._changes)
+        if self._run.planned_at is not None:
+            rows, jobs = changes.get(self._run.planned_at, (0, 0))
+            changes[self._run.planned_at] = (rows + self._run.rows - self.sent, jobs)
+        points = [TimelinePoint(0.0, 0, 0)]
+        rows = jobs = 0
+        for moment, (more_rows, more_jobs) in sorted(changes.items()):
+            rows += more_rows
+            jobs += more_jobs
+            points.append(TimelinePoint(max(0.0, moment - self._run.started_at), rows, jobs))
+        return points
+
+    def slot_use(self, max_jobs: int) -> float | None:
+        """The part of the slots in use while work was left: from the first submission to the last.
+
+        Returns:
+            None when the slots were never all needed.
+        """
+        if self.jobs <= max_jobs or self._last <= self._first:
+            return None
+        beyond = sum(end - self._last for end in self._ends if end > self._last)
+        return min(1.0, (self._busy - beyond) / (max_jobs * (self._last - self._first)))
+
+    def _change(self, moment: float, rows: int, jobs: int) -> None:
+        _add(self._changes, self._rounded(moment), rows, jobs)
+        if len(self._changes) > MOST_MOMENTS:
+            self._width = max(1.0, 2 * self._width)
+            changes, self._changes = self._changes, {}
+            for earlier, change in changes.items():
+                _add(self._changes, self._rounded(earlier), *change)
+
+    def _rounded(self, moment: float) -> float:
+        return moment - moment % self._width if self._width else moment
+
+
+def _add(changes: dict[float, tuple[int, int]], moment: float, rows: int, jobs: int) -> None:
+    before = changes.get(moment, (0, 0))
+    changes[moment] = (before[0] + rows, before[1] + jobs)

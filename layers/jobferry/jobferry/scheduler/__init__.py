@@ -1,0 +1,1 @@
+"""When to submit, poll and wait: pure decisions (README.md has the model on one page)."""

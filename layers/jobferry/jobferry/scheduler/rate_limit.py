@@ -1,0 +1,206 @@
+"""Requests per minute, counted so that no minute ever holds too many. Pure.
+
+Vendors count requests in windows whose beginning nobody tells us. A log of the seconds in which
+requests were granted keeps every sixty seconds within the limit, wherever a window begins, and
+lets a burst pass when nothing was asked before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Set
+from typing import NamedTuple
+
+from jobferry.domain.connection import Learned, Log, Requests
+
+THROTTLED = 15.0
+"""Wait after a 429 that does not say how long."""
+
+THROTTLED_CEILING = 300.0
+"""The longest such wait."""
+
+
+LONGEST_WAIT = 3_600.0
+"""Seconds: no wait is longer, whatever a vendor asks for. It is asked again then."""
+
+
+POLLING_SHARE = 0.03
+"""Part of a minute's requests that submissions leave to looks, without which none would end.
+One look finds a window of jobs, so this is what looks need when requests are what is scarce."""
+
+
+def reserve(per_minute: int) -> int:
+    """Requests of a minute that submissions do not take."""
+    return min(per_minute - 1, max(1, round(POLLING_SHARE * per_minute))) if per_minute > 1 else 0
+
+
+def blocked_until(now: float, retry_after: float | None, lasting: float = 0.0) -> float:
+    """No request before this, after a 429: what the vendor asks for, an hour at the most.
+
+    lasting: seconds for which there has been nothing else. Where the vendor does not say how long
+        to wait, it is asked later and later.
+    """
+    unsaid = max(THROTTLED, min(THROTTLED_CEILING, lasting / 4))
+    return now + _bounded(retry_after, unsaid)
+
+
+def _bounded(seconds: float | None, unsaid: float) -> float:
+    """A wait within reason; `unsaid` where there is none."""
+    if seconds is None or math.isnan(seconds):
+        return unsaid
+    return min(max(0.0, seconds), LONGEST_WAIT)
+
+
+HOLD = 61
+"""Seconds that a granted request counts: a minute, and the rest of the second it was granted in."""
+
+_DECREASE = 0.7
+_INCREASE = 0.05
+"""After a refusal the limit falls to 70 %, and rises by 5 % of itself every minute."""
+
+_LEAST = 10.0
+"""No refusal teaches a limit below this: it would take an hour to find out otherwise."""
+
+_OF_A_MINUTE = 5.0
+
+_ONE_LESSON = 5.0
+"""Seconds within which several refusals teach the same."""
+
+_MANY = 1_000_000
+
+ENDPOINT = "endpoint:"
+ACCOUNT = "account"
+
+
+def recent(log: Log, now: float) -> Log:
+    """What still counts."""
+    return tuple((second, n) for second, n in log if second + HOLD > now)
+
+
+def used(log: Log, now: float) -> int:
+    return sum(n for _, n in recent(log, now))
+
+
+def granted(logs: Mapping[str, Log], limits: Mapping[str, int], wanted: int, now: float) -> int:
+    """How many of the wanted requests every limit lets through now."""
+    return max(0, min([wanted, *(n - used(logs.get(k, ()), now) for k, n in limits.items())]))
+
+
+def noted(logs: Mapping[str, Log], names: Set[str], requests: int, now: float) -> dict[str, Log]:
+    """The logs after granting these requests; what counts no more is dropped."""
+    kept = {name: recent(log, now) for name, log in logs.items()}
+    second = int(now)
+    for name in names:
+        log = dict(kept.get(name, ()))
+        log[second] = log.get(second, 0) + requests
+        kept[name] = tuple(sorted(log.items()))
+    return {name: log for name, log in kept.items() if log}
+
+
+def next_grant(logs: Mapping[str, Log], limits: Mapping[str, int], now: float) -> float:
+    """The moment from which one more request is let through; `now` if it is now."""
+    moment = now
+    for name, limit in limits.items():
+        over = used(logs.get(name, ()), now) - limit
+        for second, n in recent(logs.get(name, ()), now):
+            if over < 0:
+                break
+            over -= n
+            moment = max(moment, float(second + HOLD))
+    return moment
+
+
+def tells_of_a_rate(retry_after: float | None) -> bool:
+    """Whether a refusal for too many requests is about those of a minute.
+
+    A vendor that asks for a few seconds speaks of a moment's crowd: that is obeyed, and no lesson.
+    """
+    return retry_after is None or retry_after >= _OF_A_MINUTE
+
+
+def lowered(limit: int | None, in_last_minute: int, now: float) -> Learned | None:
+    """What to try after a refusal for too many requests.
+
+    None when we were too quiet to be its cause: then the vendor just wants patience.
+    """
+    basis = in_last_minute if limit is None else min(limit, max(in_last_minute, limit // 2))
+    if basis <= _LEAST or (limit is not None and in_last_minute < limit / 2):
+        return None
+    return Learned(max(_LEAST, _DECREASE * basis), now)
+
+
+def effective(ceiling: int | None, learned: Learned | None, now: float) -> int | None:
+    """The limit in force: what was learned, risen since, and never above the ceiling."""
+    if learned is None:
+        return ceiling
+    minutes = max(0.0, now - learned.at) / 60.0
+    risen = int(learned.value * (1.0 + _INCREASE) ** min(minutes, 200.0))
+    return risen if ceiling is None else min(ceiling, max(1, risen))
+
+
+def per_minute(requests: Requests, ceiling: int | None, share: float, now: float) -> int | None:
+    """Requests a minute that may be sent now; None while no limit is known.
+
+    Args:
+        ceiling: what the operator allows, share included.
+        share: the part of the vendor's own limit that is ours.
+    """
+    if requests.told is not None:
+        told = max(2, int(requests.told * share))
+        ceiling = told if ceiling is None else min(ceiling, told)
+    return effective(ceiling, requests.learned, now)
+
+
+class Grant(NamedTuple):
+    """What a lane may send now.
+
+    granted  requests
+    more_at  epoch seconds from which more will be granted
+    logs     the logs after it; None: nothing was granted
+    """
+
+    granted: int
+    more_at: float
+    logs: Mapping[str, Log] | None = None
+
+
+def grant(
+    before: Requests,
+    wanted: int,
+    limits: Mapping[str, int],
+    now: float,
+    *,
+    kept: int = 0,
+    part: float = 1.0,
+    seconds_each: float = 0.0,
+) -> Grant:
+    """Up to `wanted` requests out of what is left of the minute.
+
+    Args:
+        limits: requests a minute by name: `ACCOUNT`, and an endpoint's own.
+        kept: requests of a minute that are left to polls.
+        part: of what is free now, how much may be taken: the rest is for other runs.
+        seconds_each: what sending takes, so that they are counted when the last one is sent.
+    """
+    allowed = {name: max(1, n - kept) if name == ACCOUNT else n for name, n in limits.items()}
+    free = granted(before.logs, allowed, _MANY, now)
+    count = min(wanted, free if part >= 1.0 else max(min(1, free), int(free * part)))
+    if count <= 0:
+        return Grant(0, next_grant(before.logs, allowed, now))
+    logs = noted(before.logs, {ACCOUNT, *allowed}, count, now + count * seconds_each)
+    return Grant(count, next_grant(logs, allowed, now), logs)
+
+
+def lowered_by_refusal(before: Requests, ceiling: int | None, now: float) -> Learned | None:
+    """The limit to keep to after a refusal for too many requests; None: it teaches nothing.
+
+    Args:
+        ceiling: what the operator allows.
+    """
+    made = used(before.logs.get(ACCOUNT, ()), now)
+    if before.told is not None and made < before.told:
+        return None  # by the vendor's own figure some were left: it wants a pause
+    lower = lowered(effective(ceiling, before.learned, now), made, now)
+    if lower is None or (before.learned is not None and now <= before.learned.at + _ONE_LESSON):
+        return None
+    return lower

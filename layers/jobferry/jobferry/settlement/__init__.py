@@ -1,0 +1,1 @@
+"""Results → outcomes: retries, the circuit breaker, and runs that nobody goes on with."""

@@ -1,0 +1,148 @@
+"""Write off what can no longer be carried, or what an operator has ended by force.
+
+`jobferry connection delete` refuses while a profile or a job needs the connection, so the first is
+for what happens around it: a run that rested, a table that was edited, a vendor that was taken out.
+The second (`jobferry abort --force`) is for whatever keeps lanes from ending: it needs neither the
+vendor nor a secret, and results that were read already decide their rows where they can.
+Rows that are settled stay as they are, rows that were never sent are `skipped`, and what was under
+way is `unknown`, since nobody can ask. So the sum holds, and the run is closed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from jobferry.binding.run_binding import load_context
+from jobferry.deps import Deps
+from jobferry.domain import row_verdict
+from jobferry.domain.chunk import Chunk, ChunkState, Ending, PlannedChunk, Pool, Tally
+from jobferry.domain.outcome import Outcome, OutcomeStatus
+from jobferry.domain.row_verdict import CONNECTION_GONE, ENDED_BY_FORCE, NOBODY_CAN_ASK
+from jobferry.domain.run import Halt, Run, RunStatus
+from jobferry.settlement.outcomes import settle_chunks
+from jobferry.store.chunks import CLAIM_BATCH
+from jobferry.store.table import BusyTableError
+
+_LANE = 0
+"""Chunks are claimed for a lane; none is at work any more."""
+
+
+def out_of_reach(run: Run, deps: Deps) -> str | None:
+    """Why nothing of a run can be sent or read any more; None while it can."""
+    try:
+        load_context(run, deps)
+    except LookupError as error:
+        return f"The run cannot go on: {error.args[0]}."
+    return None
+
+
+def why_written_off(run: Run, deps: Deps) -> str | None:
+    """Why nothing of a run is carried any more; None while lanes may carry it."""
+    if run.forced:
+        return run.halt.reason if run.halt else "The run was ended by force."
+    return out_of_reach(run, deps)
+
+
+def give_up_plan(run: Run, deps: Deps) -> None:
+    """Fail a run that is ended by force and not planned: nothing of it was ever sent.
+
+    No planner gets further once it is forced (`Runs.checkpoint`).
+    """
+    if not run.forced or run.plan.done or run.status is RunStatus.FAILED:
+        return
+    deps.ledger.rows.purge(run.run_id, run.plan.row)
+    reason = run.halt.reason if run.halt else ""
+    deps.ledger.runs.fail(run.run_id, f"Ended by force before it was planned. {reason}".strip())
+
+
+def write_off(run: Run, reason: str, deps: Deps, deadline: float) -> bool:
+    """Give the rows that have no outcome their last one. Repeating it is harmless.
+
+    Args:
+        reason: why nothing more is sent, where the run is not being stopped already.
+        deadline: epoch seconds at which to put the work aside; a part of it is done all the same,
+            so that whoever is called often enough comes to an end.
+
+    Returns:
+        Whether it is done.
+    """
+    ledger = deps.ledger
+    ledger.runs.halt(run.run_id, Halt(CONNECTION_GONE, reason))
+    run = ledger.runs.must_get(run.run_id)
+    ledger.chunks.open_pool(run)
+    ledger.chunks.offer_rest(run)
+    deps.warn("run written off", run_id=run.run_id, connection=run.connection, forced=run.forced)
+    in_flight = ledger.chunks.in_flight(run.connection, run.run_id)
+    begun = False
+    for start in range(0, len(in_flight), CLAIM_BATCH):
+        if begun and deps.now() >= deadline:
+            return False
+        begun = True
+        _settle(run, in_flight[start : start + CLAIM_BATCH], deps)
+    while (pool := ledger.chunks.pool(run.run_id)).left:
+        if begun and deps.now() >= deadline:
+            return False
+        begun = True
+        offered = _offered(run, pool, deps)
+        claimed = ledger.chunks.claim(run, _LANE, offered, pool, deps.now(), max_jobs=None)
+        _settle(run, claimed or (), deps)
+    return True
+
+
+def _offered(run: Run, pool: Pool, deps: Deps) -> list[PlannedChunk]:
+    """The next chunks of the pool, whether their time has come or not."""
+    known = sorted(pool.returned | pool.again)[:CLAIM_BATCH]
+    offered = [PlannedChunk(c.number, c.spans) for c in deps.ledger.chunks.get(run.run_id, known)]
+    fresh = min(CLAIM_BATCH - len(offered), pool.end - pool.cursor)
+    if fresh > 0:
+        offered += deps.ledger.runs.planned_chunks(run.run_id, pool.cursor, fresh)
+    return offered
+
+
+def _settle(run: Run, chunks: Sequence[Chunk], deps: Deps) -> None:
+    """Finish chunks, free their slots, and count their rows."""
+    ledger, now = deps.ledger, deps.now()
+    if run.forced:
+        chunks = _not_settled_as_usual(run, chunks, deps)
+    gone = ENDED_BY_FORCE if run.forced else NOBODY_CAN_ASK
+    under_way = [chunk for chunk in chunks if chunk.state is not ChunkState.FINISHED]
+    endings = [
+        Ending(chunk.number, verdict=row_verdict.when_abandoned(chunk, run.halt, forced=run.forced))
+        for chunk in under_way
+    ]
+    ledger.chunks.finish(run.connection, under_way, endings, now)
+    numbers = [chunk.number for chunk in chunks]
+    tallies = []
+    for chunk in ledger.chunks.get(run.run_id, numbers):
+        if chunk.state is ChunkState.FINISHED:
+            status, code, text = chunk.verdict or gone
+            outcomes = [
+                Outcome(row, status, None, code, text, chunk.job_id, chunk.attempt)
+                for row in chunk.row_numbers()
+            ]
+            if status is OutcomeStatus.SKIPPED:
+                ledger.rows.put(run.run_id, outcomes, run.expires_at)
+            elif not ledger.rows.put_unless_settled(chunk, outcomes, run.expires_at):
+                continue
+            tallies.append(Tally(chunk, Counter({status: chunk.rows})))
+    ledger.chunks.settle(run.connection, run.run_id, tallies, now)
+
+
+def _not_settled_as_usual(run: Run, chunks: Sequence[Chunk], deps: Deps) -> list[Chunk]:
+    """Settle by their results what is finished; returns the chunks for which that does not work."""
+    left: list[Chunk] = []
+    for chunk in chunks:
+        if chunk.state is not ChunkState.FINISHED:
+            left.append(chunk)
+            continue
+        try:
+            settled = settle_chunks(run, [chunk.number], deps, lambda _: {})
+            if settled.unreadable is not None:
+                left.append(chunk)
+        except BusyTableError:
+            raise  # rows may be written already: the step is repeated
+        except Exception as error:  # noqa: BLE001 - what keeps it from ending must not keep this
+            deps.warn("chunk not settled", chunk=chunk.number, error=type(error).__name__)
+            left.append(chunk)
+    return left

@@ -1,0 +1,28 @@
+"""Jobs whose results nobody has read for so long that the vendor may soon forget them."""
+
+from __future__ import annotations
+
+from jobferry.deps import Deps
+from jobferry.domain.chunk import ChunkState
+from jobferry.vendors.registry import vendor_named
+
+RISKY_PART = 1 / 2
+"""Part of the time for which a vendor keeps results (`Capabilities.retention_seconds`) after which
+a job counts as at risk. Lanes give a job up at this age, so none gets there while they work."""
+
+
+def results_at_risk(connection: str, deps: Deps) -> int:
+    """How many jobs of a connection, of whatever run, are older and have not been read."""
+    config, chunks = deps.ledger.config.connection(connection), deps.ledger.chunks
+    if config is None:
+        return 0
+    retention = vendor_named(config.vendor).capabilities.retention_seconds
+    latest = deps.now() - RISKY_PART * retention
+    run_ids = dict.fromkeys(run_id for run_id, _, _ in chunks.pointers(connection))
+    return sum(
+        chunk.state is ChunkState.SUBMITTED
+        and chunk.submitted_at is not None
+        and chunk.submitted_at < latest
+        for run_id in run_ids
+        for chunk in chunks.in_flight(connection, run_id)
+    )

@@ -1,0 +1,51 @@
+"""Nothing of an open run expires: what is written of it is kept for longer while it is open.
+
+Rows, chunks and plan get their end when they are written, as writing all of them once more at the
+close would double their cost. It is later than the retention by a part of it; a run that is open
+for longer than that part has all its items prolonged, by the sweep. So from the close on everything
+is kept for the retention at the least.
+"""
+
+from __future__ import annotations
+
+from jobferry.deps import Deps
+from jobferry.domain.run import Run
+
+ROWS_AT_ONCE = 5_000
+"""Rows between two checks of the time."""
+
+
+def kept_seconds(retention: int) -> int:
+    """For how long what is written of an open run is kept, from when it was opened."""
+    return retention + retention // 4
+
+
+def is_due(run: Run, retention: int, now: float) -> bool:
+    """Whether an open run's items would soon be kept for less than the retention."""
+    return 0 < run.expires_at < now + retention
+
+
+def prolong(run: Run, deps: Deps, deadline: float) -> bool:
+    """Keep everything of an open run for longer, if that is due. Repeating it is harmless.
+
+    What is noted last is that it is done: an interrupted one begins anew, and passes over what it
+    has done already.
+
+    Returns:
+        False when the time is up before it is done.
+    """
+    retention = deps.ledger.retention
+    if not is_due(run, retention, deps.now()):
+        return True
+    expires_at = int(deps.now()) + kept_seconds(retention)
+    deps.ledger.runs.prolong_items(run, expires_at)
+    for first in range(1, run.plan.row + 1, ROWS_AT_ONCE):
+        if deps.now() >= deadline:
+            return False
+        last = min(run.plan.row, first + ROWS_AT_ONCE - 1)
+        deps.ledger.rows.prolong(run.run_id, first, last, expires_at)
+    deps.ledger.runs.prolong(run, expires_at)
+    # What was written meanwhile still had the end of before.
+    deps.ledger.runs.prolong_items(run, expires_at)
+    deps.log("run is kept for longer", run_id=run.run_id, rows=run.plan.row)
+    return True

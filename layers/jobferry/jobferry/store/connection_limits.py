@@ -1,0 +1,317 @@
+"""What one connection may do now, shared by all its runs: slots, requests, what was learned.
+
+Slots and moments stand in `LIMITS`, requests in `REQUESTS`: they change at different times, and
+writers of the one need not wait for those of the other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from jobferry.domain import connection as connection_module
+from jobferry.domain.connection import Demand, Learned, Limits, Log, Requests
+from jobferry.domain.latency import Latency, by_size
+from jobferry.store import keys
+from jobferry.store.table import ConditionFailedError, Delete, Table, Update
+
+DEMAND_SECONDS = 300.0
+"""A run that has not said for this long what it needs has no share: nobody carries it."""
+
+OUTAGES = 10
+"""Outages that are remembered: what was lost in one is not held against its rows."""
+
+
+_LOST = "lost_"
+
+
+class LimitsOf:
+    """Access to `CONN#<name>`: LIMITS, REQUESTS, what runs need, what was learned of operations."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def ensure(self, connection: str, max_jobs: int) -> None:
+        """Make the limits of a connection, or set its ceiling; slots in use stay as they are."""
+        self._table.write(
+            Update(
+                keys.connection(connection),
+                keys.LIMITS,
+                assign={"max_jobs": max_jobs},
+                assign_once={"in_flight": 0},
+            )
+        )
+
+    def get(self, connection: str) -> Limits:
+        item = self._table.get(keys.connection(connection), keys.LIMITS) or {}
+        return Limits(
+            in_flight=item.get("in_flight", 0),
+            ceiling=item.get("max_jobs", 1),
+            told_jobs=item.get("told_jobs"),
+            learned_jobs=_learned(item.get("learned_jobs")),
+            excess_costs=item.get("excess_costs", False),
+            blocked_until=item.get("blocked_until", 0.0),
+            full_until=item.get("full_until", 0.0),
+            full_at=item.get("full_at", 0.0),
+            full_with=item.get("full_with", 0),
+            unclear=item.get("unclear", 0),
+            unclear_since=item.get("unclear_since", 0.0),
+            outage_until=item.get("outage_until", 0.0),
+            outages=tuple((since, until) for since, until in item.get("outages", ())),
+        )
+
+    def requests(self, connection: str) -> Requests:
+        item = self._table.get(keys.connection(connection), keys.REQUESTS) or {}
+        logs = json.loads(item.get("logs", "{}"))
+        return Requests(
+            logs={name: tuple((s, n) for s, n in log) for name, log in logs.items()},
+            learned=_learned(item.get("learned")),
+            told=item.get("told"),
+            version=item.get("version", 0),
+        )
+
+    def told_rate(self, connection: str, per_minute: int) -> None:
+        """The vendor's headers name its limit."""
+        before = self.requests(connection)
+        if before.told != per_minute:
+            self._put_requests(connection, before, {"told": per_minute})
+
+    def put_request_log(self, connection: str, before: Requests, logs: Mapping[str, Log]) -> bool:
+        """Keep the requests of the last minute.
+
+        Returns:
+            False where they are no longer as they were read (`before`): somebody was faster.
+        """
+        return self._put_requests(connection, before, {"logs": _dump(logs)})
+
+    def put_learned_rate(self, connection: str, before: Requests, learned: Learned) -> None:
+        """Keep a limit that was found out, unless the log has changed meanwhile."""
+        self._put_requests(connection, before, {"learned": [learned.value, learned.at]})
+
+    def _put_requests(self, connection: str, before: Requests, change: Mapping[str, Any]) -> bool:
+        absent = "attribute_not_exists(version)"
+        try:
+            self._table.write(
+                Update(
+                    keys.connection(connection),
+                    keys.REQUESTS,
+                    assign={**change, "version": before.version + 1},
+                    condition=absent if before.version == 0 else "version = :was",
+                    values={} if before.version == 0 else {":was": before.version},
+                )
+            )
+        except ConditionFailedError:
+            return False  # another lane was faster
+        return True
+
+    def learn_jobs(self, connection: str, jobs: int, now: float) -> None:
+        """The vendor has this many slots for us at the moment."""
+        self._set(connection, learned_jobs=[max(1, jobs), now])
+
+    def told_jobs(self, connection: str, jobs: int) -> None:
+        """The vendor's headers name its slots."""
+        self._set(connection, told_jobs=jobs)
+
+    def found_full(self, connection: str, jobs: int, now: float) -> None:
+        """A submission found no slot when so many jobs were taken to be under way."""
+        self._set(connection, full_at=now, full_with=jobs)
+
+    def excess_has_a_price(self, connection: str) -> None:
+        """One job too many was answered with a wait: no slot is tried on presumption any more."""
+        self._set(connection, excess_costs=True)
+
+    def _set(self, connection: str, **values: Any) -> None:
+        self._table.write(Update(keys.connection(connection), keys.LIMITS, assign=values))
+
+    def block(self, connection: str, until: float) -> None:
+        """No request before `until`, for every lane of every run."""
+        self._extend(connection, "blocked_until", until)
+
+    def full(self, connection: str, until: float) -> None:
+        """No submission before `until`: the vendor has no slot for us."""
+        self._extend(connection, "full_until", until)
+
+    def unblock(self, connection: str) -> None:
+        """Forget every wait that a vendor asked for: an operator knows better."""
+        with suppress(ConditionFailedError):  # nothing was ever asked of it
+            self._table.write(
+                Update(
+                    keys.connection(connection),
+                    keys.LIMITS,
+                    remove=("blocked_until", "full_until", "outage_until"),
+                    condition="attribute_exists(pk)",
+                )
+            )
+
+    def _extend(self, connection: str, attribute: str, until: float) -> None:
+        try:
+            self._table.write(
+                Update(
+                    keys.connection(connection),
+                    keys.LIMITS,
+                    assign={attribute: until},
+                    condition="attribute_not_exists(#a) OR #a < :until",
+                    names={"#a": attribute},
+                    values={":until": until},
+                )
+            )
+        except ConditionFailedError:
+            return  # somebody was told to wait longer still
+
+    def note_unclear(self, connection: str, now: float, *, weight: int = 1) -> Limits:
+        """A submission got no clear answer.
+
+        Args:
+            weight: how many it counts for; `OUTAGE_FROM` where the vendor itself said that it is
+                not available.
+
+        Returns:
+            The limits after it.
+        """
+        self._table.write(
+            Update(
+                keys.connection(connection),
+                keys.LIMITS,
+                assign_once={"unclear_since": now},
+                add={"unclear": weight},
+            )
+        )
+        return self.get(connection)
+
+    def hold_submissions(self, connection: str, until: float) -> None:
+        """No submission before `until`: the vendor gives no clear answers."""
+        self._extend(connection, "outage_until", until)
+
+    def end_outage(self, connection: str, limits: Limits, now: float) -> None:
+        """A submission got a clear answer: what was unclear before it counts no more.
+
+        Args:
+            limits: as they were read; what became unclear since then still counts.
+        """
+        over: dict[str, Any] = {}
+        if limits.in_outage:
+            over["outages"] = [*limits.outages, (limits.unclear_since, now)][-OUTAGES:]
+        with suppress(ConditionFailedError):
+            self._table.write(
+                Update(
+                    keys.connection(connection),
+                    keys.LIMITS,
+                    assign=over,
+                    remove=("unclear", "unclear_since", "outage_until"),
+                    condition="unclear = :seen",
+                    values={":seen": limits.unclear},
+                )
+            )
+
+    def note_miscount(self, connection: str, seen: int, held: int) -> None:
+        """Slots in flight are not as many as chunks that hold one; None was read in between.
+
+        It may pass, so that slots are only set right when the next count finds just the same.
+        """
+        self._set(connection, miscount=[seen, held])
+
+    def miscount(self, connection: str) -> tuple[int, int] | None:
+        """(slots in flight, chunks that held one) of the last count, if they differed."""
+        item = self._table.get(keys.connection(connection), keys.LIMITS) or {}
+        found = item.get("miscount")
+        return (found[0], found[1]) if found else None
+
+    def forget_miscount(self, connection: str) -> None:
+        self._table.write(Update(keys.connection(connection), keys.LIMITS, remove=("miscount",)))
+
+    def set_in_flight(self, connection: str, seen: int, held: int) -> bool:
+        """Set the slots in flight right, if they still are as they were seen."""
+        try:
+            self._table.write(
+                Update(
+                    keys.connection(connection),
+                    keys.LIMITS,
+                    assign={"in_flight": held},
+                    remove=("miscount",),
+                    condition="in_flight = :seen",
+                    values={":seen": seen},
+                )
+            )
+        except ConditionFailedError:
+            return False
+        return True
+
+    def need(self, connection: str, demand: Demand, now: float) -> None:
+        """Say what a run needs of the connection's slots; what needs nothing is not spoken of."""
+        if not demand.need:
+            self.need_no_more(connection, demand.run_id)
+            return
+        self._table.write(
+            Update(
+                keys.connection(connection),
+                keys.demand(demand.run_id),
+                assign={
+                    "run_id": demand.run_id,
+                    "priority": demand.priority,
+                    "need": demand.need,
+                    "said_at": now,
+                    "expires_at": int(now) + 86_400,
+                },
+            )
+        )
+
+    def need_no_more(self, connection: str, run_id: str) -> None:
+        self._table.write(Delete(keys.connection(connection), keys.demand(run_id)))
+
+    def demands(self, connection: str, now: float) -> list[Demand]:
+        """What the runs of a connection need, of those that somebody carries."""
+        items = self._table.query(keys.connection(connection), prefix=keys.demand(""))
+        return [
+            Demand(item["run_id"], item["priority"], item["need"])
+            for item in items
+            if item["said_at"] > now - DEMAND_SECONDS
+        ]
+
+    def latencies(self, connection: str, operation: str) -> dict[str, Latency]:
+        """What was learned of jobs of an operation, by size class; `""` for all sizes."""
+        item = self._table.get(keys.connection(connection), keys.learned(operation)) or {}
+        found = {
+            name: Latency.from_list(values)
+            for name, values in json.loads(item.get("latencies", "{}")).items()
+        }
+        return {name: latency for name, latency in found.items() if latency is not None}
+
+    def lost(self, connection: str, operation: str) -> dict[str, int]:
+        """Submissions of an operation that got no clear answer, by size class of the job."""
+        item = self._table.get(keys.connection(connection), keys.learned(operation)) or {}
+        return {name.removeprefix(_LOST): n for name, n in item.items() if name.startswith(_LOST)}
+
+    def learn_lost(self, connection: str, operation: str, rows: int) -> None:
+        """A submission of so many rows got no clear answer."""
+        self._table.write(
+            Update(
+                keys.connection(connection),
+                keys.learned(operation),
+                add={_LOST + by_size(rows): 1},
+            )
+        )
+
+    def put_latencies(
+        self, connection: str, operation: str, latencies: Mapping[str, Latency]
+    ) -> None:
+        """Keep what is known of jobs of an operation, by size class.
+
+        Two lanes that learn at once lose one lesson; there are many.
+        """
+        self._table.write(
+            Update(
+                keys.connection(connection),
+                keys.learned(operation),
+                assign={"latencies": json.dumps({n: la.to_list() for n, la in latencies.items()})},
+            )
+        )
+
+
+def _learned(saved: Any) -> Learned | None:
+    return Learned(float(saved[0]), float(saved[1])) if saved else None
+
+
+def _dump(logs: Mapping[str, connection_module.Log]) -> str:
+    return json.dumps(logs, separators=(",", ":"))

@@ -1,0 +1,1 @@
+"""A vendor as a document, without code of its own."""

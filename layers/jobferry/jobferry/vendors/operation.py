@@ -1,0 +1,135 @@
+"""What a vendor declares: its operations, its capabilities, and what it asks of single records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobferry.domain.profile import ColumnType, Profile
+from jobferry.domain.types import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One bulk operation: what may be sent and how safe it is to send it again.
+
+    max_records       records in one request, the vendor's own limit
+    max_bytes         encoded bytes of one request body
+    repeatable        sending the same records twice leaves the same state (upsert, update, delete)
+    adds              fields that add something each time they are sent (a comment), so that the
+                      operation is not repeatable where a profile fills one of them
+    required          vendor fields without which the vendor refuses every record; each entry lists
+                      alternatives, any of which will do
+    match_on          record fields that a result can be matched by when it carries no index, in
+                      order
+    folded            fields that the vendor compares without regard to case
+    types             fields that are no plain text, whatever the profile says of them
+    says_status       a success of this operation always names a status; an id alone proves nothing
+    fields            documented fields, for people (`jobferry operations`); others pass unchecked
+    max_record_bytes  encoded bytes of one record, where the vendor bounds each by itself
+    endpoint          the vendor's name of a request limit that these requests have besides the
+                      account's
+    endpoint_per_minute
+                      that limit, as published
+    external_id_field field that the vendor keeps with the record and that may hold an id of ours;
+                      declared for operations that make records (see `binding.external_ids`)
+    identified_by     fields any of which says which record is meant, where an operation makes one
+                      if there is none: a row that fills none of them would be made anew each time
+                      it is sent, so it gets an external id of ours
+    undone_by         the operation that takes away what a row of this one made, named by the
+                      row's vendor id; empty: there is none
+    undone_by_field   the field of that operation that takes the vendor id
+    cannot_undo       what stays all the same, or why nothing can be undone, for people
+    """
+
+    name: str
+    summary: str
+    max_records: int
+    max_bytes: int
+    repeatable: bool
+    adds: frozenset[str] = frozenset()
+    required: tuple[tuple[str, ...], ...] = ()
+    match_on: tuple[str, ...] = ()
+    folded: frozenset[str] = frozenset()
+    types: Mapping[str, ColumnType] = field(default_factory=dict)
+    says_status: bool = False
+    fields: tuple[str, ...] = ()
+    max_record_bytes: int | None = None
+    endpoint: str = ""
+    endpoint_per_minute: int | None = None
+    external_id_field: str = ""
+    identified_by: tuple[str, ...] = ()
+    undone_by: str = ""
+    undone_by_field: str = "id"
+    cannot_undo: str = ""
+
+    @property
+    def deletes(self) -> bool:
+        """Whether it takes records away, so that one that is not there is as wanted."""
+        return "delete" in self.name.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a vendor can do, as data that steps and the CLI read; never `if vendor == …`."""
+
+    poll_batch: int = 1
+    """Jobs in one status request."""
+    max_jobs: int = 1
+    """Jobs that one account may have in flight, as documented."""
+    refuses_excess: bool = False
+    """One job more than that is refused at once, in words of its own, and nothing is done."""
+    retention_seconds: int = 86_400
+    """How long results can be read after the job was created, at the least."""
+    token_search: bool = False
+    """A job can be found by the token that its submission carried."""
+    job_list: bool = False
+    """Recent jobs can be listed."""
+    record_lookup: bool = False
+    """Records can be looked up by external id."""
+    abort: bool = False
+    priority: bool = False
+    rerun: bool = False
+    delete: bool = False
+    problems: bool = False
+    """These five: the client is a `JobControl`, and this call of it works."""
+    push: bool = False
+    priority_field: str = ""
+    """Record field that says a new job's priority; empty: a new job cannot be given one. Its
+    bytes are no part of the request's body, which is weighed when the file is planned."""
+    priority_words: Mapping[str, str] = field(default_factory=dict)
+    """A run's priority → the vendor's word; one that is not here is said as it is."""
+
+    def priority_word(self, priority: str) -> str:
+        """A run's priority (`lowest` … `immediate`) in the vendor's words."""
+        return self.priority_words.get(priority, priority)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRules:
+    """What the requests of an operation ask of single records, beyond their fields' types.
+
+    judge     record → why no request can carry it (a code and a sentence); None: one can
+    group_of  record → what all records of a request must have in common; None: they may differ
+    """
+
+    judge: Callable[[JsonObject], tuple[str, str] | None] | None = None
+    group_of: Callable[[JsonObject], object] | None = None
+
+
+def no_record_rules(_operation: Operation, _filled: Set[str]) -> RecordRules:
+    """Any records may go together."""
+    return RecordRules()
+
+
+def compact_json(value: Any) -> bytes:
+    """JSON as it is sent: UTF-8, no blanks."""
+    import json
+
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def most_records(profile: Profile, operation: Operation) -> int:
+    """Records of one job: the vendor's limit, or less where the profile says so."""
+    return min(operation.max_records, profile.batch_size or operation.max_records)

@@ -1,0 +1,1 @@
+"""Vidispine: one job per row."""

@@ -1,0 +1,1 @@
+"""What Zendesk's APIs share: account, tokens, headers, errors."""

@@ -1,0 +1,1 @@
+"""Zendesk Sunshine: batch jobs of legacy custom objects."""

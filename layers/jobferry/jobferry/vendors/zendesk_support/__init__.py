@@ -1,0 +1,1 @@
+"""Zendesk Support: bulk requests that answer with a job status."""

@@ -1,0 +1,532 @@
+"""Zendesk Support's bulk operations, as declared data: what may be sent, and how safely again.
+
+Facts from the pages of https://developer.zendesk.com/api-reference/ whose requests answer with a
+job status (tickets, ticket import, users, organizations, both memberships, skill-based routing,
+custom object records): 100 records a request in all of them but merging.
+
+Limits of single endpoints are those of /introduction/rate-limits/ there. It gives them for one
+endpoint of a kind without naming the bulk form, so they are declared for the bulk form as well.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from jobferry.domain.profile import ColumnType
+from jobferry.vendors.operation import Operation
+
+RECORDS_PER_JOB = 100
+BODY_BYTES = 4 * 1024 * 1024
+"""Zendesk publishes no limit for a request body; this is ours, well below what a proxy refuses."""
+
+CUSTOM_RECORD_BYTES = 32 * 1024
+"""Of one custom object record, by the limits that Zendesk's help centre gives for them."""
+
+MERGE = "tickets.merge"
+
+KEY_PLACEHOLDER = "<key>"
+"""Stands for a custom object's key in the names below; only the account knows its keys."""
+
+_CUSTOM_OBJECT = re.compile(r"custom_objects\.(?P<key>[A-Za-z0-9_-]{1,100})\.(?P<action>[a-z_]+)")
+
+# Every field that a request may set, by the pages of /ticketing/tickets/tickets/ (with
+# /ticket_comments/ and /ticket_import/), /users/users/, /organizations/organizations/ and
+# /custom-data/custom-objects/custom_object_records/ there: what is not listed is warned of.
+_TICKET_FIELDS = (
+    "subject",
+    "comment.body",
+    "comment.html_body",
+    "comment.public",
+    "comment.author_id",
+    "comment.uploads",
+    "requester_id",
+    "requester.email",
+    "requester.name",
+    "requester.locale_id",
+    "assignee_id",
+    "assignee_email",
+    "group_id",
+    "organization_id",
+    "external_id",
+    "priority",
+    "status",
+    "custom_status_id",
+    "type",
+    "tags",
+    "due_at",
+    "brand_id",
+    "ticket_form_id",
+    "custom_fields[<id>]",
+    "fields",
+    "description",
+    "raw_subject",
+    "recipient",
+    "submitter_id",
+    "problem_id",
+    "collaborator_ids",
+    "collaborators",
+    "additional_collaborators",
+    "email_cc_ids",
+    "email_ccs",
+    "follower_ids",
+    "followers",
+    "sharing_agreement_ids",
+    "attribute_value_ids",
+    "macro_id",
+    "macro_ids",
+    "metadata",
+    "via",
+    "via_id",
+    "via_followup_source_id",
+    "voice_comment",
+    "satisfaction_rating",
+    "is_public",
+    "allow_attachments",
+)
+_USER_FIELDS = (
+    "name",
+    "email",
+    "external_id",
+    "phone",
+    "shared_phone_number",
+    "role",
+    "custom_role_id",
+    "organization_id",
+    "organization_ids",
+    "organization.name",
+    "default_group_id",
+    "verified",
+    "skip_verify_email",
+    "identities",
+    "tags",
+    "notes",
+    "details",
+    "alias",
+    "signature",
+    "time_zone",
+    "locale",
+    "locale_id",
+    "moderator",
+    "only_private_comments",
+    "restricted_agent",
+    "suspended",
+    "ticket_restriction",
+    "agent_brand_ids",
+    "photo",
+    "remote_photo_url",
+    "user_fields.<key>",
+)
+_ORGANIZATION_FIELDS = (
+    "name",
+    "external_id",
+    "domain_names",
+    "details",
+    "notes",
+    "group_id",
+    "shared_tickets",
+    "shared_comments",
+    "tags",
+    "organization_fields.<key>",
+)
+_RECORD_FIELDS = ("name", "external_id", "custom_object_fields.<key>")
+
+# The ids of a deletion travel in the query, parted by commas: a cell must hold just one.
+_ID_TYPE = {"id": ColumnType.INTEGER}
+
+_TICKET_TYPES = {
+    **dict.fromkeys(
+        (
+            "assignee_id",
+            "brand_id",
+            "group_id",
+            "organization_id",
+            "problem_id",
+            "requester_id",
+            "submitter_id",
+            "ticket_form_id",
+        ),
+        ColumnType.INTEGER,
+    ),
+    "requester.email": ColumnType.EMAIL,
+}
+_USER_TYPES = {"organization_id": ColumnType.INTEGER, "email": ColumnType.EMAIL}
+_ORGANIZATION_TYPES = {"group_id": ColumnType.INTEGER}
+
+_UPDATE_TICKETS: dict[str, Any] = {"endpoint": "tickets-update", "endpoint_per_minute": 100}
+_UPDATE_USERS: dict[str, Any] = {"endpoint": "users-update", "endpoint_per_minute": 60}
+
+_BY_ID: dict[str, Any] = {"required": (("id",),), "match_on": ("id",), "types": _ID_TYPE}
+
+# Users and organizations are named by either key; Zendesk folds the case of external ids.
+_BY_EITHER_ID: dict[str, Any] = {
+    "required": (("id", "external_id"),),
+    "match_on": ("id", "external_id"),
+    "folded": frozenset({"external_id"}),
+    "types": _ID_TYPE,
+}
+
+_EXTERNAL_ID = "external_id"
+
+_CHANGES_STAY = "What the records were before the change is not known, so it cannot be put back."
+_MADE_OR_CHANGED = (
+    "Which rows made a record and which changed one that was there is not kept: deleting them "
+    "would delete records that are older than the run."
+)
+_TICKETS_STAY = (
+    "Deleted tickets stay recoverable for 30 days, but no bulk request brings them back: restore "
+    "them among the deleted tickets in Zendesk."
+)
+_MADE_BESIDES = "Users that were made as requesters of the tickets stay."
+
+# A user that Zendesk could not take comes back as little more than a number
+# (cloudbees-oss/zendesk-java-client, issue 325).
+_USER_KEYS: dict[str, Any] = {
+    "match_on": ("external_id", "email"),
+    "folded": frozenset({"external_id", "email"}),
+    "says_status": True,
+}
+
+
+def _operation(
+    name: str,
+    summary: str,
+    *,
+    repeatable: bool,
+    max_records: int = RECORDS_PER_JOB,
+    **declared: Any,
+) -> Operation:
+    return Operation(
+        name=name,
+        summary=summary,
+        max_records=max_records,
+        max_bytes=BODY_BYTES,
+        repeatable=repeatable,
+        **declared,
+    )
+
+
+def _membership_creation(kind: str, other: str, *also: str) -> Operation:
+    pair = ("user_id", f"{other}_id")
+    return _operation(
+        f"{kind}.create",
+        f"Add users to {other}s.",
+        # A pair exists once, but a repetition is refused without the id of what is there, so a
+        # row that was done would be told as failed.
+        repeatable=False,
+        required=tuple((name,) for name in pair),
+        types=dict.fromkeys(pair, ColumnType.INTEGER),
+        fields=(*pair, "default", *also),
+        undone_by=f"{kind}.delete",
+    )
+
+
+def _membership_deletion(kind: str, summary: str) -> Operation:
+    return _operation(
+        f"{kind}.delete",
+        summary,
+        repeatable=True,
+        **_BY_ID,
+        fields=("id",),
+        cannot_undo="Whose memberships they were is not known by their ids alone. With a list of "
+        f"the users, {kind}.create makes them again.",
+    )
+
+
+def _custom_object(action: str, summary: str, **declared: Any) -> Operation:
+    return _operation(
+        f"custom_objects.{KEY_PLACEHOLDER}.{action}",
+        summary,
+        max_record_bytes=CUSTOM_RECORD_BYTES,
+        **declared,
+    )
+
+
+_TICKETS = (
+    _operation(
+        "tickets.create",
+        "Create tickets.",
+        repeatable=False,
+        required=(("comment.body", "comment.html_body", "description"),),
+        types=_TICKET_TYPES,
+        fields=_TICKET_FIELDS,
+        external_id_field=_EXTERNAL_ID,
+        undone_by="tickets.delete",
+        cannot_undo=f"Notifications that were sent stay sent. {_MADE_BESIDES}",
+    ),
+    _operation(
+        "tickets.update",
+        "Change tickets, each row its own change. Rows that add or remove tags go into a job "
+        "together where they ask for the same change.",
+        repeatable=True,
+        # Sent twice, a comment stands there twice, and its readers get it twice.
+        adds=frozenset({"comment", "voice_comment"}),
+        **{**_BY_ID, "types": _ID_TYPE | _TICKET_TYPES},
+        **_UPDATE_TICKETS,
+        fields=(
+            "id",
+            *_TICKET_FIELDS,
+            "additional_tags",
+            "remove_tags",
+            "safe_update",
+            "updated_stamp",
+        ),
+        cannot_undo=_CHANGES_STAY,
+    ),
+    _operation(
+        "tickets.delete",
+        "Delete tickets (they stay recoverable for 30 days).",
+        repeatable=True,
+        **_BY_ID,
+        fields=("id",),
+        cannot_undo=_TICKETS_STAY,
+    ),
+    _operation(
+        "tickets.mark_as_spam",
+        "Mark tickets as spam: they are deleted and their requesters are suspended.",
+        repeatable=True,
+        **_BY_ID,
+        **_UPDATE_TICKETS,
+        fields=("id",),
+        cannot_undo=f"{_TICKETS_STAY} Their requesters stay suspended until somebody lifts it.",
+    ),
+    _operation(
+        MERGE,
+        "Merge tickets into others, which closes them; one ticket a row, and one row a job.",
+        # A ticket that was merged is closed, and merging it again fails.
+        repeatable=False,
+        # The request names one target, and rows have targets of their own.
+        max_records=1,
+        required=(("id",), ("target_id",)),
+        # What the results of a merge name is documented nowhere: either ticket is the row's.
+        match_on=("id", "target_id"),
+        types={
+            **_ID_TYPE,
+            "target_id": ColumnType.INTEGER,
+            "target_comment_is_public": ColumnType.BOOLEAN,
+            "source_comment_is_public": ColumnType.BOOLEAN,
+        },
+        fields=(
+            "id",
+            "target_id",
+            "target_comment",
+            "source_comment",
+            "target_comment_is_public",
+            "source_comment_is_public",
+        ),
+        cannot_undo="A merge cannot be taken back: the merged ticket is closed for good, and its "
+        "comments are in the other one.",
+    ),
+    _operation(
+        "tickets.import",
+        "Import tickets with their history: past times are kept, no trigger fires.",
+        repeatable=False,
+        required=(("comments", "comment.body", "description"),),
+        types={"comments": ColumnType.JSON, **_TICKET_TYPES},
+        fields=(
+            *_TICKET_FIELDS,
+            "comments",
+            "created_at",
+            "updated_at",
+            "solved_at",
+        ),
+        external_id_field=_EXTERNAL_ID,
+        undone_by="tickets.delete",
+        cannot_undo=_MADE_BESIDES,
+    ),
+    _operation(
+        "tickets.delete_permanently",
+        "Delete deleted tickets for good. Zendesk says one word for a whole job: where one of its "
+        "tickets fails, all its rows are unknown. With batch_size 1 each row has its own word.",
+        repeatable=True,
+        **_BY_ID,
+        endpoint="deleted-tickets-destroy-many",
+        endpoint_per_minute=300,
+        fields=("id",),
+        cannot_undo="Tickets that are deleted permanently are gone.",
+    ),
+)
+
+_USERS = (
+    _operation(
+        "users.create",
+        "Create users.",
+        repeatable=False,
+        required=(("name",),),
+        **_USER_KEYS,
+        types=_USER_TYPES,
+        fields=_USER_FIELDS,
+        external_id_field=_EXTERNAL_ID,
+        undone_by="users.delete",
+        cannot_undo="Mails that greeted the users stay sent. A user with open tickets is not "
+        "deleted.",
+    ),
+    _operation(
+        "users.create_or_update",
+        "Create users, or change those with the same external id or e-mail address.",
+        repeatable=True,
+        required=(("name", "id", "external_id", "email"),),
+        external_id_field=_EXTERNAL_ID,
+        identified_by=("id", "external_id", "email"),
+        **_USER_KEYS,
+        types=_USER_TYPES,
+        **_UPDATE_USERS,
+        fields=_USER_FIELDS,
+        cannot_undo=_MADE_OR_CHANGED,
+    ),
+    _operation(
+        "users.update",
+        "Change users, each row its own change, by id or external id.",
+        repeatable=True,
+        **{**_BY_EITHER_ID, "types": _ID_TYPE | _USER_TYPES},
+        **_UPDATE_USERS,
+        says_status=True,
+        fields=("id", *_USER_FIELDS),
+        cannot_undo=_CHANGES_STAY,
+    ),
+    _operation(
+        "users.delete",
+        "Delete users, by id or external id.",
+        repeatable=True,
+        **_BY_EITHER_ID,
+        fields=("id", "external_id"),
+        cannot_undo="Deleted users do not come back.",
+    ),
+)
+
+_ORGANIZATIONS = (
+    _operation(
+        "organizations.create",
+        "Create organizations; their names are unique.",
+        repeatable=False,
+        required=(("name",),),
+        types=_ORGANIZATION_TYPES,
+        fields=_ORGANIZATION_FIELDS,
+        external_id_field=_EXTERNAL_ID,
+        undone_by="organizations.delete",
+    ),
+    _operation(
+        "organizations.update",
+        "Change organizations, each row its own change, by id or external id.",
+        repeatable=True,
+        **{**_BY_EITHER_ID, "types": _ID_TYPE | _ORGANIZATION_TYPES},
+        fields=("id", *_ORGANIZATION_FIELDS),
+        cannot_undo=_CHANGES_STAY,
+    ),
+    _operation(
+        "organizations.delete",
+        "Delete organizations, by id or external id.",
+        repeatable=True,
+        **_BY_EITHER_ID,
+        fields=("id", "external_id"),
+        cannot_undo="Deleted organizations do not come back.",
+    ),
+)
+
+_MEMBERSHIPS = (
+    _membership_creation("organization_memberships", "organization", "view_tickets"),
+    _membership_deletion(
+        "organization_memberships", "Take users out of organizations, by the id of the membership."
+    ),
+    _membership_creation("group_memberships", "group"),
+    _membership_deletion(
+        "group_memberships", "Take agents out of groups, by the id of the membership."
+    ),
+)
+
+_AGENTS = (
+    _operation(
+        "agents.set_attributes",
+        "Give routing attribute values to agents (action upsert), make them their only ones "
+        "(update) or take them away (delete). All rows of a job have the same action and values.",
+        repeatable=True,
+        required=(("id",), ("action",), ("attribute_values",)),
+        match_on=("id",),
+        types={**_ID_TYPE, "attribute_values": ColumnType.LIST},
+        fields=("id", "action", "attribute_values"),
+        cannot_undo="Which values the agents had before is not known.",
+    ),
+)
+
+_CUSTOM_OBJECTS = (
+    _custom_object(
+        "create",
+        "Create records of a custom object, up to 32 KB each.",
+        repeatable=False,
+        match_on=("external_id",),
+        fields=_RECORD_FIELDS,
+        external_id_field=_EXTERNAL_ID,
+        undone_by=f"custom_objects.{KEY_PLACEHOLDER}.delete",
+    ),
+    _custom_object(
+        "update",
+        "Change records of a custom object, by id.",
+        repeatable=True,
+        required=(("id",),),
+        match_on=("id",),
+        fields=("id", *_RECORD_FIELDS),
+        cannot_undo=_CHANGES_STAY,
+    ),
+    _custom_object(
+        "delete",
+        "Delete records of a custom object, by id.",
+        repeatable=True,
+        required=(("id",),),
+        match_on=("id",),
+        fields=("id",),
+        cannot_undo="Deleted records do not come back.",
+    ),
+    _custom_object(
+        "delete_by_external_id",
+        "Delete records of a custom object, by external id.",
+        repeatable=True,
+        required=(("external_id",),),
+        match_on=("external_id",),
+        fields=("external_id",),
+        cannot_undo="Deleted records do not come back.",
+    ),
+    _custom_object(
+        "create_or_update_by_external_id",
+        "Create records of a custom object, or change those with the same external id.",
+        repeatable=True,
+        required=(("external_id",),),
+        match_on=("external_id",),
+        fields=_RECORD_FIELDS,
+        cannot_undo=_MADE_OR_CHANGED,
+    ),
+    _custom_object(
+        "create_or_update_by_name",
+        "Create records of a custom object, or change those with the same name, where names are "
+        "unique by the object's settings.",
+        repeatable=True,
+        required=(("name",),),
+        match_on=("name",),
+        fields=_RECORD_FIELDS,
+        cannot_undo=_MADE_OR_CHANGED,
+    ),
+)
+
+OPERATIONS: dict[str, Operation] = {
+    operation.name: operation
+    for operation in (
+        *_TICKETS,
+        *_USERS,
+        *_ORGANIZATIONS,
+        *_MEMBERSHIPS,
+        *_AGENTS,
+        *_CUSTOM_OBJECTS,
+    )
+}
+
+
+def find_operation(name: str) -> Operation | None:
+    """The operation on records of one custom object: `custom_objects.car.create`."""
+    named = _CUSTOM_OBJECT.fullmatch(name)
+    if named is None:
+        return None
+    template = OPERATIONS.get(f"custom_objects.{KEY_PLACEHOLDER}.{named['action']}")
+    if template is None:
+        return None
+    undone_by = template.undone_by.replace(KEY_PLACEHOLDER, named["key"])
+    return replace(template, name=name, undone_by=undone_by)

@@ -1,0 +1,186 @@
+"""Chunks that may have been carried out before, and what else only a wrong line would break."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from jobferry.domain.chunk import Chunk, ChunkState, Ending, Part, PlannedChunk, Pool, Span, Tally
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.row_verdict import when_stopped
+from jobferry.domain.run import Halt
+from jobferry.lane.state import LaneState
+from jobferry.lane.submitter import INTENT_SECONDS
+from jobferry.settlement.retry_chunks import Remainder, gather
+from jobferry.steps.settle_job import settle_job
+from jobferry.store.chunks import Chunks
+from tests.fakes.effects import Phase
+from tests.fakes.vendor import UPSERT, Act, Reply
+from tests.fakes.world import CONNECTION, World, things
+
+UNKNOWN, FAILED, SKIPPED = OutcomeStatus.UNKNOWN, OutcomeStatus.FAILED, OutcomeStatus.SKIPPED
+HALT = Halt("aborted", "Stopped by hand.")
+
+
+def doubtful(world: World) -> LaneState:
+    """A chunk in the pool that may have been carried out, by a request that nobody remembers."""
+    world.put_profile({"operation": UPSERT})
+    run = world.planned(things(2))
+    chunks, now = world.ledger.chunks, world.clock.now()
+    (chunk,) = chunks.claim(
+        run,
+        0,
+        world.ledger.runs.planned_chunks(run.run_id, 1, 1),
+        chunks.pool(run.run_id),
+        now,
+        max_jobs=3,
+    ) or [None]
+    assert chunk is not None
+    sent = chunks.begin_sending(chunk, "token", "digest", now)
+    assert sent is not None
+    assert chunks.give_back(CONNECTION, sent, in_doubt=True)
+    return LaneState(run.run_id, 0)
+
+
+@pytest.mark.parametrize("http_status", [None, 400, 413, 422])
+def test_a_doubtful_chunk_that_is_refused_is_unknown_and_not_halved(
+    world: World, http_status: int | None
+) -> None:
+    state = doubtful(world)
+    world.account.will_reply(Reply(Act.REFUSE, http_status=http_status))
+    world.submit(state)
+    (chunk,) = world.ledger.chunks.get(state.run_id, [1])
+    assert (chunk.state, chunk.halve) == (ChunkState.FINISHED, False)
+    assert chunk.verdict is not None
+    status, code, text = chunk.verdict
+    assert (status, code) == (UNKNOWN, "refused")
+    assert text.startswith("Sent before without a clear answer")
+
+
+class TestStopped:
+    CHUNK = Chunk("run", 1, 0, ChunkState.CLAIMED, (Span(0, 9, 1, 2),))
+
+    def test_what_was_never_sent_is_skipped(self) -> None:
+        assert when_stopped(self.CHUNK, HALT) == (SKIPPED, HALT.code, HALT.reason)
+
+    def test_what_failed_before_is_failed(self) -> None:
+        failed = replace(self.CHUNK, attempt=1, last=("DatabaseConflict", "Collision"))
+        assert when_stopped(failed, HALT) == (FAILED, "DatabaseConflict", "Collision")
+
+    def test_what_was_halved_and_never_sent_itself_is_skipped(self) -> None:
+        half = replace(self.CHUNK, attempt=0, last=("refused", "One row is bad."))
+        assert when_stopped(half, HALT) == (SKIPPED, HALT.code, HALT.reason)
+
+    @pytest.mark.parametrize("last", [None, ("vendor_unavailable", "No answer.")])
+    def test_what_may_have_been_done_is_unknown(self, last: tuple[str, str] | None) -> None:
+        doubtful = replace(self.CHUNK, attempt=1, in_doubt=True, last=last)
+        status, code, text = when_stopped(doubtful, HALT)
+        assert (status, code) == (UNKNOWN, HALT.code)
+        assert HALT.reason in text
+
+
+class TestLateIntent:
+    """Others take a submission for lost some time after its intent."""
+
+    @staticmethod
+    def submitted(world: World, seconds: float) -> LaneState:
+        run = world.planned(things(2))
+        writes: list[str] = []
+
+        def slow(kind: str, phase: Phase) -> None:
+            (chunk,) = world.ledger.chunks.get(run.run_id, [1]) or [None]
+            if chunk is not None and chunk.sending_at is not None and not writes:
+                writes.append(kind)
+                world.clock.pass_time(seconds)
+
+        world.effects.on_effect = slow
+        state = world.submit(LaneState(run.run_id, 0))
+        assert writes
+        world.effects.on_effect = lambda _kind, _phase: None
+        return state
+
+    def test_nothing_leaves_when_the_intent_took_too_long(self, world: World) -> None:
+        state = self.submitted(world, INTENT_SECONDS + 0.1)
+        assert world.account.submissions == []
+        (chunk,) = world.ledger.chunks.get(state.run_id, [1])
+        assert (chunk.state, chunk.sending_at, chunk.attempt) == (ChunkState.CLAIMED, None, 0)
+        world.submit(state)
+        assert len(world.account.submissions) == 1
+
+    def test_it_leaves_when_the_intent_was_written_in_time(self, world: World) -> None:
+        self.submitted(world, INTENT_SECONDS)
+        assert len(world.account.submissions) == 1
+
+
+def waiting(number: int, *, in_doubt: bool) -> Remainder:
+    span = Span(100 * number, 50, 10 * number, 1)
+    chunk = Chunk("run", number, 0, ChunkState.FINISHED, (span._replace(length=500, rows=10),))
+    return Remainder(Tally(chunk, {}), [Part((span,), 1, in_doubt, 0.0, ("code", "text"))])
+
+
+def test_doubtful_and_certain_rows_never_go_together() -> None:
+    every = [waiting(number, in_doubt=number % 2 == 0) for number in range(1, 9)]
+    bundles = gather(every, 100)
+    assert sorted(len(bundle) for bundle in bundles) == [4, 4]
+    assert all(len({one.part.in_doubt for one in bundle}) == 1 for bundle in bundles)
+
+
+@pytest.mark.parametrize(("code", "attempts"), [("vendor_unavailable", 2), ("refused", 1)])
+def test_an_attempt_counts_for_halves_if_it_was_lost(
+    world: World, code: str, attempts: int
+) -> None:
+    """What was refused as a whole was not done, and only one of its rows may be to blame."""
+    state = doubtful(world)
+    chunks, now = world.ledger.chunks, world.clock.now()
+    run = world.run(state.run_id)
+    (kept,) = chunks.get(run.run_id, [1])
+    offered = [PlannedChunk(1, kept.spans)]
+    (chunk,) = chunks.claim(run, 0, offered, chunks.pool(run.run_id), now + 1, max_jobs=3) or [None]
+    assert chunk is not None
+    sent = chunks.begin_sending(chunk, "token", "digest", now + 1)
+    assert sent is not None
+    assert sent.attempt == 2
+    ending = Ending(1, verdict=(UNKNOWN, code, "No."), halve=True)
+    assert chunks.finish(CONNECTION, [sent], [ending], now + 2) == [1]
+    settle_job(run.run_id, [1], world.task_deps())
+    halves = [chunk for chunk in chunks.all(run.run_id) if chunk.number > 1]
+    assert [(half.rows, half.attempt, half.in_doubt) for half in halves] == [
+        (1, attempts, True)
+    ] * 2
+
+
+def test_what_is_settled_while_closing_looks_is_counted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run is read, the last job is settled by a lane, and then nothing is in flight."""
+    state = world.submit(LaneState(world.planned(things(2)).run_id, 0))
+    world.clock.advance(25)
+    state = world.poll(state)
+    in_flight = Chunks.in_flight
+
+    def settled_first(chunks: Chunks, connection: str, run_id: str) -> list[Chunk]:
+        monkeypatch.setattr(Chunks, "in_flight", in_flight)
+        world.settle(state)
+        return in_flight(chunks, connection, run_id)
+
+    monkeypatch.setattr(Chunks, "in_flight", settled_first)
+    assert world.close(state.run_id)["state"] == "closed"
+    assert world.problems(state.run_id) == []
+
+
+def test_a_pool_read_before_is_no_offer_any_more(world: World) -> None:
+    """A claim by an old pool takes nothing that is claimed, given back and claimed again."""
+    run = world.planned(things(4))
+    chunks, now = world.ledger.chunks, world.clock.now()
+    planned = world.ledger.runs.planned_chunks(run.run_id, 1, 1)
+    fresh = chunks.pool(run.run_id)
+    (first,) = chunks.claim(run, 0, planned, fresh, now, max_jobs=3) or ()
+    assert chunks.claim(run, 1, planned, fresh, now + 1, max_jobs=3) is None
+    assert chunks.give_back(CONNECTION, first)
+    returned = chunks.pool(run.run_id)
+    assert returned.returned == {1}
+    assert chunks.claim(run, 1, planned, returned, now + 2, max_jobs=3) is not None
+    for old in (fresh, returned, Pool(returned.cursor, returned.end, frozenset())):
+        assert chunks.claim(run, 0, planned, old, now + 3, max_jobs=3) is None
+    assert world.ledger.limits.get(CONNECTION).in_flight == 1

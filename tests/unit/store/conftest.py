@@ -1,0 +1,20 @@
+"""The ledger's tests run here against a table in memory, and in `tests/integration` against a
+DynamoDB API: both conftests give the same two fixtures."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobferry.store import Ledger
+from jobferry.store.table import Table
+from tests.fakes.table import FakeTable, fake_ledger
+
+
+@pytest.fixture
+def table() -> Table:
+    return FakeTable()
+
+
+@pytest.fixture
+def ledger(table: Table) -> Ledger:
+    return fake_ledger(table)

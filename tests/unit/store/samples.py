@@ -1,0 +1,72 @@
+"""Runs and chunks for the tests of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jobferry.domain.chunk import Chunk, PlannedChunk, Span
+from jobferry.domain.run import PlanState, Run, RunStatus, Source
+from jobferry.store import Ledger
+
+NOW = 1_767_225_600.25
+EXPIRES = 1_800_000_000
+CONNECTION = "acme"
+RUN = "things-0123456789ab"
+
+
+def a_run(run_id: str = RUN, **changes: Any) -> Run:
+    plain: dict[str, Any] = {
+        "run_id": run_id,
+        "status": RunStatus.PLANNING,
+        "profile": "things",
+        "revision": 3,
+        "connection": CONNECTION,
+        "operation": "things.create",
+        "source": Source("inbox", "inbox/things/a.csv", "v1", 4711),
+        "started_at": NOW,
+        "execution": "arn:execution:1",
+        "expires_at": EXPIRES,
+    }
+    return Run(**{**plain, **changes})
+
+
+def planned(number: int, rows: int = 10) -> PlannedChunk:
+    return PlannedChunk(number, (Span(100 * number, 100, rows * (number - 1) + 1, rows),))
+
+
+def opened(ledger: Ledger, chunks: int, *, max_jobs: int = 30, run_id: str = RUN) -> None:
+    """A planned run with this many chunks to claim."""
+    run = a_run(run_id, plan=PlanState(chunks=chunks))
+    ledger.runs.create(run)
+    ledger.limits.ensure(CONNECTION, max_jobs)
+    ledger.runs.put_page(run, [planned(n) for n in range(1, chunks + 1)])
+    ledger.chunks.open_pool(run)
+
+
+def claim(
+    ledger: Ledger,
+    numbers: Sequence[int],
+    *,
+    lane: int = 0,
+    now: float = NOW,
+    max_jobs: int | None = 30,
+    run_id: str = RUN,
+) -> list[Chunk]:
+    """Claim chunks of the pool as it is; fails the test when they are not to be had."""
+    claimed = ledger.chunks.claim(
+        a_run(run_id),
+        lane,
+        [planned(n) for n in numbers],
+        ledger.chunks.pool(run_id),
+        now,
+        max_jobs=max_jobs,
+    )
+    assert claimed is not None
+    return claimed
+
+
+def only(ledger: Ledger, number: int, run_id: str = RUN) -> Chunk:
+    """A chunk as it is kept."""
+    (chunk,) = ledger.chunks.get(run_id, [number])
+    return chunk

@@ -1,0 +1,498 @@
+"""Chunks and slots: claimed once, sent once per attempt, finished and counted once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from jobferry.domain.chunk import Chunk, ChunkState, Ending, Pool, Tally
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.run import Pause, PlanState
+from jobferry.store import Ledger
+from jobferry.store.chunks import CLAIM_BATCH, SETTLE_BATCH
+from jobferry.store.table import Item, Table
+from tests.fakes.table import fake_ledger
+from tests.unit.store.samples import CONNECTION, NOW, RUN, a_run, claim, only, opened, planned
+
+SUCCEEDED = OutcomeStatus.SUCCEEDED
+VERDICT = (OutcomeStatus.FAILED, "bad", "It is bad.")
+
+
+def slots(ledger: Ledger) -> int:
+    return ledger.limits.get(CONNECTION).in_flight
+
+
+class TestPool:
+    def test_the_pool_of_a_run_that_is_not_planned_is_empty(self, ledger: Ledger) -> None:
+        assert ledger.chunks.pool(RUN).left == 0
+
+    def test_opening_it_again_changes_nothing(self, ledger: Ledger) -> None:
+        opened(ledger, 5)
+        claim(ledger, [1, 2])
+        ledger.chunks.open_pool(a_run(plan=PlanState(chunks=5)))
+        assert ledger.chunks.pool(RUN) == Pool(3, 6, frozenset())
+
+
+class TestClaim:
+    def test_claimed_chunks_leave_the_pool_and_take_slots(self, ledger: Ledger) -> None:
+        opened(ledger, 5)
+        claimed = claim(ledger, [1, 2, 3], lane=1)
+        assert [c.number for c in claimed] == [1, 2, 3]
+        assert ledger.chunks.get(RUN, [1, 2, 3, 4]) == claimed
+        assert ledger.chunks.pool(RUN).left == 2
+        assert slots(ledger) == 3
+        assert ledger.chunks.in_flight(CONNECTION, RUN, 1) == claimed
+        assert ledger.chunks.in_flight(CONNECTION, RUN, 0) == []
+        assert list(ledger.chunks.pointers(CONNECTION)) == [(RUN, 1, n) for n in (1, 2, 3)]
+
+    def test_a_lane_that_was_slower_gets_nothing(self, ledger: Ledger) -> None:
+        opened(ledger, 5)
+        pool = ledger.chunks.pool(RUN)
+        claim(ledger, [1, 2])
+        got = ledger.chunks.claim(a_run(), 1, [planned(1)], pool, NOW, max_jobs=30)
+        assert got is None
+        assert slots(ledger) == 2
+        assert only(ledger, 1).lane == 0
+
+    def test_never_more_jobs_than_allowed(self, ledger: Ledger) -> None:
+        opened(ledger, 5, max_jobs=3)
+        claim(ledger, [1, 2], max_jobs=3)
+        got = ledger.chunks.claim(
+            a_run(),
+            0,
+            [planned(3), planned(4)],
+            ledger.chunks.pool(RUN),
+            NOW,
+            max_jobs=3,
+        )
+        assert got is None
+        assert slots(ledger) == 2
+        assert ledger.chunks.pool(RUN).left == 3
+
+    def test_the_largest_claim_fits_into_one_transaction(self, ledger: Ledger) -> None:
+        opened(ledger, CLAIM_BATCH, max_jobs=CLAIM_BATCH)
+        assert len(claim(ledger, range(1, CLAIM_BATCH + 1), max_jobs=CLAIM_BATCH)) == CLAIM_BATCH
+
+    def test_chunks_that_are_never_sent_take_no_slot(self, ledger: Ledger) -> None:
+        opened(ledger, 3, max_jobs=1)
+        claimed = claim(ledger, [1, 2, 3], max_jobs=None)
+        assert slots(ledger) == 0
+        endings = [Ending(c.number, verdict=VERDICT) for c in claimed]
+        ledger.chunks.finish(CONNECTION, claimed, endings, NOW)
+        assert slots(ledger) == 0
+
+    def test_returned_and_fresh_chunks_are_claimed_together(self, ledger: Ledger) -> None:
+        opened(ledger, 5)
+        first, second, _ = claim(ledger, [1, 2, 3])
+        assert ledger.chunks.give_back(CONNECTION, first)
+        assert ledger.chunks.give_back(CONNECTION, second)
+        assert ledger.chunks.pool(RUN) == Pool(4, 6, frozenset({1, 2}))
+        claim(ledger, [1, 2, 4], lane=1, now=NOW + 1)
+        assert ledger.chunks.pool(RUN) == Pool(5, 6, frozenset())
+        assert [c.number for c in ledger.chunks.in_flight(CONNECTION, RUN, 1)] == [1, 2, 4]
+        assert slots(ledger) == 4
+
+    def test_a_returned_chunk_is_claimed_once(self, ledger: Ledger) -> None:
+        opened(ledger, 1)
+        (chunk,) = claim(ledger, [1])
+        ledger.chunks.give_back(CONNECTION, chunk)
+        pool = ledger.chunks.pool(RUN)
+        claim(ledger, [1], now=NOW + 1)
+        got = ledger.chunks.claim(a_run(), 1, [planned(1)], pool, NOW + 2, max_jobs=30)
+        assert got is None
+        assert slots(ledger) == 1
+
+    def test_a_late_claim_takes_nothing_that_was_claimed_and_given_back_since(
+        self, ledger: Ledger, table: Table, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The pointer that it has written went with the one that was given back."""
+        opened(ledger, 1)
+        ledger.chunks.give_back(CONNECTION, claim(ledger, [1])[0])
+        pool, put_many = ledger.chunks.pool(RUN), table.put_many
+
+        def slow(items: Iterable[Item]) -> None:
+            put_many(items)
+            monkeypatch.undo()
+            ledger.chunks.give_back(CONNECTION, claim(ledger, [1], now=NOW + 1)[0])
+
+        monkeypatch.setattr(table, "put_many", slow)
+        late = ledger.chunks.claim(a_run(), 0, [planned(1)], pool, NOW, max_jobs=30)
+        assert late is None
+        assert slots(ledger) == 0
+        assert ledger.chunks.pool(RUN) == pool
+
+    def test_a_chunk_is_not_claimed_as_it_was_in_another_lane(
+        self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is read while another lane is about to send it, and has gone back since."""
+        opened(ledger, 1)
+        ledger.chunks.give_back(CONNECTION, claim(ledger, [1])[0])
+        pool, get = ledger.chunks.pool(RUN), ledger.chunks.get
+
+        def late(run_id: str, numbers: Sequence[int]) -> list[Chunk]:
+            monkeypatch.undo()
+            (theirs,) = claim(ledger, [1], lane=1, now=NOW + 1)
+            sent = ledger.chunks.begin_sending(theirs, "token", "digest", NOW + 1)
+            assert sent is not None
+            found = get(run_id, numbers)
+            ledger.chunks.give_back(CONNECTION, sent, attempt=0)
+            return found
+
+        monkeypatch.setattr(ledger.chunks, "get", late)
+        assert ledger.chunks.claim(a_run(), 0, [planned(1)], pool, NOW, max_jobs=30) is None
+        assert claim(ledger, [1], now=NOW + 2)[0].attempt == 0
+
+
+class TestSending:
+    @pytest.fixture
+    def chunk(self, ledger: Ledger) -> Chunk:
+        opened(ledger, 2)
+        return claim(ledger, [1])[0]
+
+    def test_the_intent_is_kept(self, ledger: Ledger, chunk: Chunk) -> None:
+        assert ledger.chunks.begin_sending(chunk, "token", "digest", NOW + 1)
+        kept = only(ledger, 1)
+        assert (kept.token, kept.sending_at, kept.attempt) == ("token", NOW + 1, 1)
+
+    def test_only_one_may_send(self, ledger: Ledger, chunk: Chunk) -> None:
+        assert ledger.chunks.begin_sending(chunk, "mine", "digest", NOW + 1)
+        assert not ledger.chunks.begin_sending(chunk, "theirs", "digest", NOW + 2)
+        assert only(ledger, 1).token == "mine"
+
+    def test_who_held_it_before_may_not_send(self, ledger: Ledger, chunk: Chunk) -> None:
+        ledger.chunks.give_back(CONNECTION, chunk)
+        claim(ledger, [1], now=NOW + 5)
+        assert not ledger.chunks.begin_sending(chunk, "late", "digest", NOW + 6)
+        assert not ledger.chunks.note_submitted(CONNECTION, chunk, "job-late", NOW + 6)
+        assert not ledger.chunks.note_lost(chunk, NOW + 6)
+        assert only(ledger, 1).sending_at is None
+
+    def test_the_job_is_noted(self, ledger: Ledger, chunk: Chunk) -> None:
+        sent = ledger.chunks.begin_sending(chunk, "token", "digest", NOW + 1)
+        assert sent is not None
+        assert ledger.chunks.note_submitted(CONNECTION, sent, "job-1", NOW + 2)
+        kept = only(ledger, 1)
+        assert (kept.state, kept.job_id, kept.submitted_at) == (
+            ChunkState.SUBMITTED,
+            "job-1",
+            NOW + 2,
+        )
+
+    def test_what_the_vendor_did_nothing_with_is_in_hand_again(
+        self, ledger: Ledger, chunk: Chunk
+    ) -> None:
+        sent = ledger.chunks.begin_sending(chunk, "token", "digest", NOW + 1)
+        assert sent is not None
+        assert ledger.chunks.take_back(sent) == chunk == only(ledger, 1)
+        assert ledger.chunks.take_back(sent) is None
+        assert (slots(ledger), ledger.chunks.pool(RUN).left) == (1, 1)
+        again = ledger.chunks.begin_sending(chunk, "again", "digest", NOW + 2)
+        assert again is not None
+        assert again.attempt == 1
+
+    def test_what_was_submitted_cannot_be_taken_back(self, ledger: Ledger, chunk: Chunk) -> None:
+        sent = ledger.chunks.begin_sending(chunk, "token", "digest", NOW + 1)
+        assert sent is not None
+        ledger.chunks.note_submitted(CONNECTION, sent, "job-1", NOW + 2)
+        assert ledger.chunks.take_back(sent) is None
+        assert only(ledger, 1).job_id == "job-1"
+
+    def test_a_lost_answer_is_noted(self, ledger: Ledger, chunk: Chunk) -> None:
+        sent = ledger.chunks.begin_sending(chunk, "token", "digest", NOW + 1)
+        assert sent is not None
+        assert ledger.chunks.note_lost(sent, NOW + 9)
+        kept = only(ledger, 1)
+        assert (kept.state, kept.lost_at) == (ChunkState.CLAIMED, NOW + 9)
+
+
+class TestGiveBack:
+    def test_the_slot_comes_back_and_the_attempts_stay(self, ledger: Ledger) -> None:
+        opened(ledger, 2)
+        (chunk,) = claim(ledger, [1])
+        ledger.chunks.begin_sending(chunk, "token", "digest", NOW)
+        assert ledger.chunks.give_back(CONNECTION, only(ledger, 1))
+        assert slots(ledger) == 0
+        assert list(ledger.chunks.pointers(CONNECTION)) == []
+        again = claim(ledger, [1], now=NOW + 1)[0]
+        assert (again.attempt, again.sending_at, again.token) == (1, None, "")
+
+    def test_an_attempt_that_did_nothing_does_not_count(self, ledger: Ledger) -> None:
+        opened(ledger, 2)
+        (chunk,) = claim(ledger, [1])
+        sent = ledger.chunks.begin_sending(chunk, "token", "digest", NOW)
+        assert sent is not None
+        ledger.chunks.give_back(CONNECTION, sent, attempt=chunk.attempt)
+        assert claim(ledger, [1], now=NOW + 1)[0].attempt == 0
+
+    def test_it_is_given_back_once(self, ledger: Ledger) -> None:
+        opened(ledger, 2)
+        (chunk,) = claim(ledger, [1])
+        assert ledger.chunks.give_back(CONNECTION, chunk)
+        assert not ledger.chunks.give_back(CONNECTION, chunk)
+        assert slots(ledger) == 0
+        assert ledger.chunks.pool(RUN).left == 2
+
+    def test_a_submitted_chunk_stays(self, ledger: Ledger) -> None:
+        opened(ledger, 2)
+        (chunk,) = claim(ledger, [1])
+        sent = ledger.chunks.begin_sending(chunk, "token", "digest", NOW)
+        assert sent is not None
+        ledger.chunks.note_submitted(CONNECTION, sent, "job-1", NOW)
+        assert not ledger.chunks.give_back(CONNECTION, sent)
+        assert slots(ledger) == 1
+
+
+class TestFinish:
+    def test_slots_come_free_once(self, ledger: Ledger) -> None:
+        opened(ledger, 3)
+        claimed = claim(ledger, [1, 2, 3])
+        one = [Ending(1, evidence="e.json")]
+        assert ledger.chunks.finish(CONNECTION, claimed, one, NOW + 9) == [1]
+        both = [Ending(1, verdict=VERDICT), Ending(2, verdict=VERDICT)]
+        assert ledger.chunks.finish(CONNECTION, claimed, both, NOW + 10) == [2]
+        assert slots(ledger) == 1
+        first, second = ledger.chunks.get(RUN, [1, 2])
+        assert (first.state, first.evidence, first.verdict) == (
+            ChunkState.FINISHED,
+            "e.json",
+            None,
+        )
+        assert (second.verdict, second.finished_at) == (VERDICT, NOW + 10)
+
+    def test_nothing_to_finish(self, ledger: Ledger) -> None:
+        opened(ledger, 3)
+        assert ledger.chunks.finish(CONNECTION, [], [], NOW) == []
+
+    def test_more_than_one_transaction_takes(self, ledger: Ledger) -> None:
+        opened(ledger, 120, max_jobs=200)
+        claimed = [
+            chunk
+            for start in range(1, 121, 40)
+            for chunk in claim(ledger, range(start, start + 40), max_jobs=200)
+        ]
+        endings = [Ending(c.number, verdict=VERDICT) for c in claimed]
+        assert len(ledger.chunks.finish(CONNECTION, claimed, endings, NOW)) == 120
+        assert slots(ledger) == 0
+
+    def test_a_chunk_claimed_anew_is_not_finished_by_who_held_it_before(
+        self, ledger: Ledger
+    ) -> None:
+        opened(ledger, 1)
+        (before,) = claim(ledger, [1])
+        ledger.chunks.give_back(CONNECTION, before)
+        claim(ledger, [1], now=NOW + 5)
+        assert ledger.chunks.finish(CONNECTION, [before], [Ending(1, verdict=VERDICT)], NOW) == []
+        assert slots(ledger) == 1
+
+
+class TestSettle:
+    @pytest.fixture
+    def chunk(self, ledger: Ledger) -> Chunk:
+        opened(ledger, 1)
+        (chunk,) = claim(ledger, [1])
+        ledger.chunks.finish(CONNECTION, [chunk], [Ending(1, evidence="e")], NOW)
+        return chunk
+
+    def test_outcomes_are_counted_once(self, ledger: Ledger, chunk: Chunk) -> None:
+        tally = Tally(replace(chunk, job_id="job-1"), {SUCCEEDED: 9, OutcomeStatus.UNKNOWN: 1})
+        assert ledger.chunks.settle(CONNECTION, RUN, [tally], NOW + 1) == [1]
+        assert ledger.chunks.settle(CONNECTION, RUN, [tally], NOW + 2) == []
+        run = ledger.runs.must_get(RUN)
+        assert (run.outcomes[SUCCEEDED], run.outcomes[OutcomeStatus.UNKNOWN]) == (9, 1)
+        assert (run.settled_rows, run.jobs_settled) == (10, 1)
+        assert list(ledger.chunks.pointers(CONNECTION)) == []
+        assert [c.state for c in ledger.chunks.all(RUN)] == [ChunkState.SETTLED]
+
+    def test_failures_are_counted_by_class_and_once(self, ledger: Ledger, chunk: Chunk) -> None:
+        tally = Tally(chunk, {OutcomeStatus.FAILED: 10}, {"RecordInvalid": 7, "http_422": 3})
+        for _ in range(2):
+            ledger.chunks.settle(CONNECTION, RUN, [tally], NOW)
+        run = ledger.runs.must_get(RUN)
+        assert run.failures == run.fresh_failures == {"RecordInvalid": 7, "http_422": 3}
+        assert (run.carried, run.fresh_carried) == (10, 10)
+        ledger.runs.pause(RUN, Pause("breaker", "Stop.", NOW))
+        run = ledger.runs.must_get(RUN)
+        ledger.runs.resume(run)
+        run = ledger.runs.must_get(RUN)
+        assert run.fresh_failures == {"RecordInvalid": 0, "http_422": 0}
+        assert (run.carried, run.fresh_carried) == (10, 0)
+
+    def test_a_chunk_without_a_job_counts_no_job(self, ledger: Ledger, chunk: Chunk) -> None:
+        ledger.chunks.settle(CONNECTION, RUN, [Tally(chunk, {SUCCEEDED: 10})], NOW)
+        assert ledger.runs.must_get(RUN).jobs_settled == 0
+
+    def test_what_is_not_finished_is_not_settled(self, ledger: Ledger) -> None:
+        opened(ledger, 1)
+        (chunk,) = claim(ledger, [1])
+        tally = Tally(chunk, {SUCCEEDED: 10})
+        assert ledger.chunks.settle(CONNECTION, RUN, [tally], NOW) == []
+        assert ledger.runs.must_get(RUN).settled_rows == 0
+
+    def test_many_are_settled_together_each_once(self, ledger: Ledger) -> None:
+        many = 2 * SETTLE_BATCH + 10
+        opened(ledger, many, max_jobs=many)
+        claimed = [
+            chunk
+            for start in range(1, many + 1, 22)
+            for chunk in claim(ledger, range(start, start + 22), max_jobs=many)
+        ]
+        ledger.chunks.finish(
+            CONNECTION, claimed, [Ending(c.number, verdict=VERDICT) for c in claimed], NOW
+        )
+        tallies = [Tally(chunk, {SUCCEEDED: 10}) for chunk in claimed]
+        others = [tallies[3], tallies[SETTLE_BATCH + 7]]
+        used = {"settle_calls": 1}
+        assert ledger.chunks.settle(CONNECTION, RUN, others, NOW, used) == [
+            t.chunk.number for t in others
+        ]
+        settled = ledger.chunks.settle(CONNECTION, RUN, tallies, NOW, used)
+        assert sorted([*settled, *(t.chunk.number for t in others)]) == list(range(1, many + 1))
+        run = ledger.runs.must_get(RUN)
+        assert (run.settled_rows, run.settle_calls) == (10 * many, 2)
+        assert list(ledger.chunks.pointers(CONNECTION)) == []
+
+    def test_nothing_to_settle(self, ledger: Ledger) -> None:
+        opened(ledger, 1)
+        assert ledger.chunks.settle(CONNECTION, RUN, [], NOW) == []
+
+
+RACES = {
+    "begins to send": lambda ledger, chunk: ledger.chunks.begin_sending(chunk, "t", "d", NOW + 1),
+    "is submitted": lambda ledger, chunk: ledger.chunks.note_submitted(
+        CONNECTION, ledger.chunks.begin_sending(chunk, "t", "d", NOW + 1), "job-1", NOW + 2
+    ),
+}
+
+
+class TestOthersAtWork:
+    """What one invocation read may be old when it writes: a slow twin may be sending by now."""
+
+    def test_a_chunk_being_sent_is_not_given_back_as_unsent(self, ledger: Ledger) -> None:
+        opened(ledger, 1)
+        (chunk,) = claim(ledger, [1])
+        ledger.chunks.begin_sending(chunk, "theirs", "digest", NOW + 1)
+        ledger.chunks.give_back(CONNECTION, chunk)
+        assert ledger.chunks.pool(RUN).left == 0
+
+    @pytest.mark.parametrize("race", RACES.values(), ids=RACES)
+    def test_a_chunk_that_was_sent_is_not_finished_as_skipped(
+        self, ledger: Ledger, race: Any
+    ) -> None:
+        opened(ledger, 1)
+        (chunk,) = claim(ledger, [1])
+        assert race(ledger, chunk)
+        ending = Ending(1, verdict=(OutcomeStatus.SKIPPED, "stopped", "Never sent."))
+        ledger.chunks.finish(CONNECTION, [chunk], [ending], NOW + 3)
+        assert only(ledger, 1).state is not ChunkState.FINISHED
+
+
+def test_rows_of_a_chunk_are_numbered_through_its_spans() -> None:
+    spans = (*planned(1, rows=2).spans, *planned(3, rows=2).spans)
+    chunk = Chunk(RUN, 1, 0, ChunkState.CLAIMED, spans)
+    assert (chunk.rows, chunk.row_numbers()) == (4, [1, 2, 5, 6])
+
+
+class Slots(RuleBasedStateMachine):
+    """Whatever happens in whatever order: slots in use are the chunks that hold one."""
+
+    CHUNKS = 6
+
+    @initialize()
+    def open(self) -> None:
+        self.now = NOW
+        self.ledger = fake_ledger()
+        self.held: list[Chunk] = []
+        opened(self.ledger, self.CHUNKS, max_jobs=4)
+
+    def some(self, data: st.DataObject) -> Chunk | None:
+        return data.draw(st.sampled_from(self.held)) if self.held else None
+
+    @rule(count=st.integers(1, 4), lane=st.integers(0, 1), free=st.booleans())
+    def claim(self, count: int, lane: int, free: bool) -> None:
+        self.now += 1
+        pool = self.ledger.chunks.pool(RUN)
+        numbers = [*sorted(pool.returned), *range(pool.cursor, pool.end)][:count]
+        chunks = [planned(n) for n in numbers]
+        self.held += (
+            self.ledger.chunks.claim(
+                a_run(),
+                lane,
+                chunks,
+                pool,
+                self.now,
+                max_jobs=None if free else 4,
+            )
+            or []
+        )
+
+    @rule(data=st.data())
+    def send(self, data: st.DataObject) -> None:
+        if chunk := self.some(data):
+            sent = self.ledger.chunks.begin_sending(chunk, "t", "d", self.now)
+            self.held += [sent] if sent is not None else []
+
+    @rule(data=st.data())
+    def accept(self, data: st.DataObject) -> None:
+        if chunk := self.some(data):
+            self.ledger.chunks.note_submitted(CONNECTION, chunk, f"job-{self.now}", self.now)
+
+    @rule(data=st.data())
+    def take_back(self, data: st.DataObject) -> None:
+        """The vendor did nothing with what was sent: the chunk is in hand again."""
+        if (chunk := self.some(data)) and chunk.sending_at is not None:
+            ready = self.ledger.chunks.take_back(chunk)
+            self.held += [ready] if ready is not None else []
+
+    @rule(data=st.data())
+    def give_back(self, data: st.DataObject) -> None:
+        if chunk := self.some(data):
+            self.ledger.chunks.give_back(CONNECTION, chunk)
+
+    @rule(data=st.data())
+    def finish(self, data: st.DataObject) -> None:
+        if self.held:
+            picked = data.draw(st.lists(st.sampled_from(self.held), unique_by=lambda c: c.number))
+            endings = [Ending(c.number, verdict=VERDICT) for c in picked]
+            self.ledger.chunks.finish(CONNECTION, picked, endings, self.now)
+
+    @rule(data=st.data())
+    def settle(self, data: st.DataObject) -> None:
+        if chunk := self.some(data):
+            tally = Tally(chunk, {SUCCEEDED: chunk.rows})
+            self.ledger.chunks.settle(CONNECTION, RUN, [tally], self.now)
+
+    @invariant()
+    def every_slot_belongs_to_a_chunk(self) -> None:
+        flying = (ChunkState.CLAIMED, ChunkState.SUBMITTED)
+        chunks = list(self.ledger.chunks.all(RUN))
+        holders = sum(c.state in flying and c.holds_slot for c in chunks)
+        assert slots(self.ledger) == holders <= 4
+
+    @invariant()
+    def every_chunk_is_in_one_place(self) -> None:
+        pool = self.ledger.chunks.pool(RUN)
+        chunks = {c.number: c for c in self.ledger.chunks.all(RUN)}
+        waiting = {n for n, c in chunks.items() if c.state is ChunkState.PLANNED}
+        assert waiting == pool.returned
+        assert set(chunks) == set(range(1, pool.cursor))
+        settled = {n for n, c in chunks.items() if c.state is ChunkState.SETTLED}
+        carried = set(chunks) - waiting - settled
+        # A claim that was refused may leave a pointer, which leads nowhere.
+        assert carried <= {n for _, _, n in self.ledger.chunks.pointers(CONNECTION)}
+        found = [c.number for n in (0, 1) for c in self.ledger.chunks.in_flight(CONNECTION, RUN, n)]
+        assert sorted(found) == sorted(carried)
+
+    @invariant()
+    def rows_are_counted_once(self) -> None:
+        settled = [c for c in self.ledger.chunks.all(RUN) if c.state is ChunkState.SETTLED]
+        assert self.ledger.runs.must_get(RUN).settled_rows == sum(c.rows for c in settled)
+
+
+TestSlots = Slots.TestCase
+TestSlots.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

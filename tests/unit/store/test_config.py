@@ -1,0 +1,156 @@
+"""Connections, and profiles with their revisions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from jobferry.domain.connection import Connection
+from jobferry.store import Ledger, keys
+from jobferry.store.table import Table
+
+ACME = Connection("acme", "fake", "https://acme.example", 7, 300, 0.5)
+
+
+class TestConnections:
+    def test_a_connection_comes_back_as_it_was_put(self, ledger: Ledger) -> None:
+        ledger.config.put_connection(ACME)
+        assert ledger.config.connection("acme") == ACME
+
+    def test_who_has_put_it_is_no_part_of_what_it_is(self, ledger: Ledger, table: Table) -> None:
+        ledger.config.put_connection(replace(ACME, by="ann"))
+        kept = ledger.config.connection("acme")
+        assert kept is not None
+        assert (kept.by, kept) == ("ann", ACME)
+        # Functions of an older stack make a connection of the document.
+        (item,) = table.query(keys.connection_config("acme"))
+        assert "by" not in json.loads(item["document"])
+
+    def test_connections_are_listed_and_deleted(self, ledger: Ledger) -> None:
+        for name in ("b", "a"):
+            ledger.config.put_connection(Connection(name, "fake", "https://x.example"))
+        assert ledger.config.connection_names() == ["a", "b"]
+        ledger.config.delete_connection("a")
+        assert ledger.config.connection_names() == ["b"]
+        assert ledger.config.connection("a") is None
+
+    def test_limits_outlive_their_connection(self, ledger: Ledger) -> None:
+        ledger.config.put_connection(ACME)
+        ledger.limits.ensure("acme", 5)
+        ledger.config.delete_connection("acme")
+        assert ledger.limits.get("acme").ceiling == 5
+
+
+class TestWhatAnOlderVersionPut:
+    """It lies in partitions that functions may write to, and is moved when it is put again."""
+
+    OLD = json.dumps(
+        {
+            "vendor": "fake",
+            "base_url": "https://acme.example",
+            "max_jobs": 7,
+            "requests_per_minute": 300,
+            "share": 0.5,
+        }
+    )
+
+    def test_a_connection(self, ledger: Ledger, table: Table) -> None:
+        table.put_many(
+            [
+                {"pk": "CONN#acme", "sk": "CONFIG", "document": self.OLD},
+                {"pk": "CONNECTIONS", "sk": "acme"},
+            ]
+        )
+        assert ledger.config.connection("acme") == ACME
+        assert ledger.config.connection_names() == ["acme"]
+        assert ledger.config.is_unprotected("acme")
+
+        moved = replace(ACME, base_url="https://new.example")
+        ledger.config.put_connection(moved)
+        assert ledger.config.connection("acme") == moved
+        assert not ledger.config.is_unprotected("acme")
+        assert ledger.config.connection_names() == ["acme"]
+        assert table.get("CONN#acme", "CONFIG") is None
+        assert list(table.query("CONNECTIONS")) == []
+
+    def test_a_connection_is_deleted(self, ledger: Ledger, table: Table) -> None:
+        table.put_many(
+            [
+                {"pk": "CONN#acme", "sk": "CONFIG", "document": self.OLD},
+                {"pk": "CONNECTIONS", "sk": "acme"},
+            ]
+        )
+        ledger.config.delete_connection("acme")
+        assert ledger.config.connection("acme") is None
+        assert ledger.config.connection_names() == []
+
+    def test_a_profile(self, ledger: Ledger, table: Table) -> None:
+        table.put_many(
+            [
+                {"pk": "PROFILE#p", "sk": "REV#00000004", "revision": 4, "document": '{"n": 4}'},
+                {"pk": "PROFILE#p", "sk": "CONTENT#abc", "run_id": "r"},
+                {"pk": "PROFILES", "sk": "p", "revision": 4},
+            ]
+        )
+        assert ledger.config.profile("p") == (4, {"n": 4})
+        assert ledger.config.profile_names() == ["p"]
+
+        assert ledger.config.put_profile("p", {"n": 5}) == 5
+        assert ledger.config.profile("p") == (5, {"n": 5})
+        assert ledger.config.profile("p", 4) == (4, {"n": 4})
+        assert ledger.config.profile_names() == ["p"]
+        ledger.config.delete_profile("p")
+        assert ledger.config.profile("p") is None
+
+
+def test_nothing_of_it_lies_where_functions_may_write(ledger: Ledger, table: Table) -> None:
+    ledger.config.put_connection(ACME)
+    ledger.config.put_profile("p", {})
+    written_by_functions = ("CONN#acme", "CONNECTIONS", "PROFILE#p", "PROFILES")
+    assert [pk for pk in written_by_functions if list(table.query(pk))] == []
+
+
+class TestProfiles:
+    def test_the_latest_revision_counts(self, ledger: Ledger) -> None:
+        assert ledger.config.put_profile("p", {"text": "ä"}) == 1
+        assert ledger.config.put_profile("p", {"text": "ö"}) == 2
+        assert ledger.config.profile("p") == (2, {"text": "ö"})
+        assert ledger.config.profile("p", 1) == (1, {"text": "ä"})
+
+    def test_each_revision_knows_who_has_put_it(self, ledger: Ledger) -> None:
+        ledger.config.put_profile("p", {"n": 1}, by="ann")
+        ledger.config.put_profile("p", {"n": 2})
+        assert ledger.config.profile_by("p", 1) == "ann"
+        assert ledger.config.profile_by("p", 2) is None
+        assert ledger.config.profile_by("p", 3) is None
+
+    def test_what_is_not_there_is_none(self, ledger: Ledger) -> None:
+        assert ledger.config.profile("p") is None
+        ledger.config.put_profile("p", {})
+        assert ledger.config.profile("p", 9) is None
+
+    def test_a_deleted_profile_keeps_its_revisions(self, ledger: Ledger) -> None:
+        ledger.config.put_profile("p", {"n": 1})
+        ledger.config.delete_profile("p")
+        assert ledger.config.profile_names() == []
+        assert ledger.config.profile("p") is None
+        assert ledger.config.profile("p", 1) == (1, {"n": 1})
+        assert ledger.config.put_profile("p", {"n": 2}) == 2
+        assert ledger.config.profile_names() == ["p"]
+
+    def test_two_people_at_once_make_two_revisions(self, ledger: Ledger, table: Table) -> None:
+        ledger.config.put_profile("p", {"n": 1})
+        # Somebody has taken revision 2, between our look and our write.
+        seen_before = list(table.query("CONFIG#PROFILE#p"))
+        ledger.config.put_profile("p", {"n": 2})
+        looks = iter([seen_before])
+        query = table.query
+
+        def stale_once(*args: object, **kwargs: object) -> object:
+            stale = next(looks, None)
+            return iter(stale) if stale is not None else query(*args, **kwargs)  # type: ignore[arg-type]
+
+        table.query = stale_once  # type: ignore[method-assign, assignment]
+        assert ledger.config.put_profile("p", {"n": 3}) == 3
+        assert ledger.config.profile("p", 2) == (2, {"n": 2})
+        assert ledger.config.profile("p") == (3, {"n": 3})
