@@ -1,1 +1,1 @@
-"""A profile, an operation and a file, bound together: which cell goes into which field of a record."""
+"""A profile, an operation and a file, bound together: which cell goes into which field."""

@@ -1,1 +1,1 @@
-"""The effects of one lane: load a snapshot, do what the scheduler decides, write down what happened."""
+"""The effects of one lane: load a snapshot, do what the scheduler decides, write what happened."""

@@ -1,4 +1,4 @@
-"""How a run is spread over lanes, and how long an iteration, a lane and its history may get. Pure."""
+"""How a run is spread over lanes; how long an iteration, a lane and its history may get. Pure."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The job APIs that Jobferry knows, each a package against one small protocol (`vendors.protocol`)."""
+"""The job APIs that Jobferry knows, each a package against one protocol (`vendors.protocol`)."""
