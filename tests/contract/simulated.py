@@ -43,7 +43,7 @@ def simulated_world(
         world.deps = replace(
             world.deps,
             connections=Connections(
-                world.ledger.config,
+                world.store.config,
                 lambda name, _afresh: json.dumps(connections[name][1]),
                 reach=LOOPBACK,
                 monotonic=world.clock.now,
@@ -51,6 +51,6 @@ def simulated_world(
         )
         for name, (vendor, _) in connections.items():
             connection = Connection(name, vendor, sim.url + path)
-            world.ledger.config.put_connection(connection)
-            world.ledger.limits.ensure(name, max_jobs(connection, VENDORS[vendor]))
+            world.store.config.put_connection(connection)
+            world.store.limits.ensure(name, max_jobs(connection, VENDORS[vendor]))
         yield world, sim

@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 
 from jobferry.domain.connection import Connection
-from jobferry.store import Ledger
+from jobferry.store import Store
 from jobferry.vendors import registry
 from jobferry.vendors.connections import (
     CONFIG_SECONDS,
@@ -22,7 +22,7 @@ from jobferry.vendors.connections import (
 from jobferry.vendors.credentials import AddressMismatchError, CredentialsError, secret_of
 from jobferry.vendors.http.addresses import PUBLIC
 from tests.fakes.clock import Clock
-from tests.fakes.table import fake_ledger
+from tests.fakes.table import fake_store
 from tests.fakes.vendor import VENDOR, Account, FakeClient, fake_vendor
 
 ACME = Connection("acme", VENDOR, "https://acme.example")
@@ -40,16 +40,16 @@ def _vendor(clock: Clock) -> Iterator[None]:
 
 
 @pytest.fixture
-def ledger() -> Ledger:
-    made = fake_ledger()
+def store() -> Store:
+    made = fake_store()
     made.config.put_connection(ACME)
     return made
 
 
 @pytest.fixture
-def connections(ledger: Ledger, clock: Clock) -> Connections:
+def connections(store: Store, clock: Clock) -> Connections:
     return Connections(
-        ledger.config,
+        store.config,
         lambda _name, _afresh: '{"bearer": "secret"}',
         reach=PUBLIC,
         monotonic=clock.now,
@@ -65,13 +65,13 @@ def test_a_client_is_kept_and_woken_before_each_use(connections: Connections) ->
 
 
 def test_the_configuration_is_read_again_after_a_while(
-    connections: Connections, ledger: Ledger, clock: Clock
+    connections: Connections, store: Store, clock: Clock
 ) -> None:
     first = connections.link("acme")
     clock.advance(CONFIG_SECONDS)
     assert connections.link("acme").client is first.client
     changed = Connection("acme", VENDOR, "https://new.example", max_jobs=4)
-    ledger.config.put_connection(changed)
+    store.config.put_connection(changed)
     assert connections.link("acme").connection == ACME
     clock.advance(CONFIG_SECONDS)
     linked = connections.link("acme")
@@ -84,8 +84,8 @@ def test_a_connection_that_is_not_there(connections: Connections) -> None:
         connections.link("nobody")
 
 
-def test_a_vendor_that_is_not_there(connections: Connections, ledger: Ledger) -> None:
-    ledger.config.put_connection(Connection("odd", "nobody", "https://x.example"))
+def test_a_vendor_that_is_not_there(connections: Connections, store: Store) -> None:
+    store.config.put_connection(Connection("odd", "nobody", "https://x.example"))
     with pytest.raises(LookupError, match="no vendor 'nobody'"):
         connections.link("odd")
 
@@ -96,7 +96,7 @@ def test_jobs_in_flight_are_limited_by_both_sides(allowed: int | None, jobs: int
     assert max_jobs(connection, registry.VENDORS[VENDOR]) == jobs
 
 
-def test_credentials_are_read_only_when_they_are_needed(ledger: Ledger) -> None:
+def test_credentials_are_read_only_when_they_are_needed(store: Store) -> None:
     asked: list[tuple[str, bool]] = []
     given: list[object] = []
 
@@ -111,7 +111,7 @@ def test_credentials_are_read_only_when_they_are_needed(ledger: Ledger) -> None:
     entry = fake_vendor(Account(Clock()))
     object.__setattr__(entry, "client", client)
     with mock.patch.dict(registry.VENDORS, {VENDOR: entry}):
-        Connections(ledger.config, read, reach=PUBLIC).link("acme")
+        Connections(store.config, read, reach=PUBLIC).link("acme")
     assert asked == []
     (credentials,) = given
     assert callable(credentials)
@@ -121,7 +121,7 @@ def test_credentials_are_read_only_when_they_are_needed(ledger: Ledger) -> None:
     assert asked == [("acme", True), ("acme", False)]
 
 
-def opened(ledger: Ledger, secret: str) -> Callable[[bool], Mapping[str, str]]:
+def opened(store: Store, secret: str) -> Callable[[bool], Mapping[str, str]]:
     """What the client of the connection `acme` gets when it asks for its credentials."""
     given: list[Callable[[bool], Mapping[str, str]]] = []
 
@@ -132,29 +132,29 @@ def opened(ledger: Ledger, secret: str) -> Callable[[bool], Mapping[str, str]]:
     entry = fake_vendor(Account(Clock()))
     object.__setattr__(entry, "client", client)
     with mock.patch.dict(registry.VENDORS, {VENDOR: entry}):
-        Connections(ledger.config, lambda _name, _afresh: secret).link("acme")
+        Connections(store.config, lambda _name, _afresh: secret).link("acme")
     return given[0]
 
 
-def test_credentials_go_to_the_address_that_they_were_given_for(ledger: Ledger) -> None:
+def test_credentials_go_to_the_address_that_they_were_given_for(store: Store) -> None:
     secret = secret_of({"bearer": "secret"}, ACME.base_url)
-    assert opened(ledger, secret)(False) == {"bearer": "secret"}
+    assert opened(store, secret)(False) == {"bearer": "secret"}
 
 
 @pytest.mark.parametrize(
     "address", ["https://evil.example", "https://acme.example.evil.example", "", None, 7]
 )
-def test_whoever_changes_the_address_gets_no_credentials(ledger: Ledger, address: object) -> None:
+def test_whoever_changes_the_address_gets_no_credentials(store: Store, address: object) -> None:
     secret = json.dumps({"bearer": "secret", "base_url": address})
-    ask = opened(ledger, secret)
+    ask = opened(store, secret)
     if address is None:
-        ask = opened(ledger, '{"bearer": "secret", "base_url": null}')
+        ask = opened(store, '{"bearer": "secret", "base_url": null}')
     with pytest.raises(AddressMismatchError, match="another address"):
         ask(False)
 
 
-def test_a_secret_of_an_older_version_has_no_address(ledger: Ledger) -> None:
-    assert opened(ledger, '{"bearer": "secret"}')(False) == {"bearer": "secret"}
+def test_a_secret_of_an_older_version_has_no_address(store: Store) -> None:
+    assert opened(store, '{"bearer": "secret"}')(False) == {"bearer": "secret"}
 
 
 def test_secrets_are_cached_and_read_afresh_when_asked() -> None:
