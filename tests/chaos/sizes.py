@@ -18,7 +18,7 @@ from jobferry.operator import resolve_run
 from jobferry.scheduler import lanes
 from jobferry.settlement import abandon_run
 from jobferry.steps import plan_run
-from jobferry.store import chunks, keys, rows, runs
+from jobferry.store import chunk_moves, chunk_settling, keys, plan_pages, rows
 from jobferry.vendors.zendesk_sunshine import jobs
 from jobferry.vendors.zendesk_support import job_statuses
 from tests.fakes import table
@@ -71,19 +71,19 @@ def draw_sizes(rng: Random) -> Sizes:
 def patches(sizes: Sizes) -> Iterator[tuple[ModuleType, str, int]]:
     """(module, name, value) of every constant that is not as in earnest."""
     if sizes.claim:
-        for module in (chunks, submitter, abandon_run):
+        for module in (chunk_moves, submitter, abandon_run):
             yield module, "CLAIM_BATCH", sizes.claim
         yield submitter, "SKIPPED_PER_ITERATION", 2 * sizes.claim
     if sizes.settle:
-        yield chunks, "SETTLE_BATCH", sizes.settle
+        yield chunk_settling, "SETTLE_BATCH", sizes.settle
     if sizes.transaction:
-        for holder in (chunks, rows):
+        for holder in (chunk_moves, rows):
             yield holder, "TRANSACTION_ITEMS", 1 + sizes.transaction
     if sizes.batch:
         yield table, "BATCH_WRITE_ITEMS", sizes.batch
         yield table, "BATCH_GET_ITEMS", sizes.batch
     if sizes.page:
-        for planner in (runs, plan_run):
+        for planner in (plan_pages, plan_run):
             yield planner, "CHUNKS_PER_PAGE", sizes.page
         yield plan_run, "CHUNKS_AT_ONCE", 2 * sizes.page
     if sizes.block:

@@ -14,6 +14,7 @@ from jobferry.store import Store
 from jobferry.store.chunks import Chunks
 from jobferry.store.config import Config
 from jobferry.store.connection_limits import ConnectionLimitsStore
+from jobferry.store.operations import Delete, Item, Operation, Put, Update
 from jobferry.store.rows import Rows
 from jobferry.store.runs import Runs
 from jobferry.store.table import (
@@ -22,14 +23,9 @@ from jobferry.store.table import (
     TRANSACTION_ITEMS,
     BusyTableError,
     ConditionFailedError,
-    Delete,
-    Item,
-    Operation,
-    Put,
     Table,
-    Units,
-    Update,
 )
+from jobferry.store.units import Units
 from tests.fakes.conditions import BadExpressionError, holds
 from tests.fakes.effects import Effects
 from tests.fakes.requests import TableRequests

@@ -8,7 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from jobferry.store.keys import ROWS_BY_PERSON, RUNS_BY_TIME
-from jobferry.store.table import ConditionFailedError, Delete, Operation, Put, Table, Update
+from jobferry.store.operations import Delete, Operation, Put, Update
+from jobferry.store.table import ConditionFailedError, Table
 
 
 def put(table: Table, sk: str, **attributes: Any) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from jobferry.store.table import BusyTableError, Delete, Table, Update
+from jobferry.store.operations import Delete, Update
+from jobferry.store.table import BusyTableError, Table
 
 THROTTLED = "ProvisionedThroughputExceededException"
 

@@ -34,7 +34,7 @@ from jobferry.lane.recovery import resolve_lost, searches_of
 from jobferry.lane.session import NEVER, LaneSession
 from jobferry.scheduler import bounds, concurrency, lanes, rate_limit
 from jobferry.scheduler.fair_share import is_first
-from jobferry.store.chunks import CLAIM_BATCH
+from jobferry.store.chunk_moves import CLAIM_BATCH
 from jobferry.store.objects import SourceError
 from jobferry.store.rows import CODE_CHARACTERS, storable
 from jobferry.vendors.answer_gate import usable_id
