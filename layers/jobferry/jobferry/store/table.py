@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,21 +22,26 @@ BATCH_WRITE_ITEMS = 25
 BATCH_GET_ITEMS = 100
 TRANSACTION_ITEMS = 100
 
-# A request that loses against another transaction, or is throttled, is repeated this often:
-# the last waits are about a second each, so a busy item gets some ten seconds to calm down.
-_ATTEMPTS = 14
-_PASSING = frozenset(
+SDK_ATTEMPTS = 6
+"""Requests that the SDK makes for one call where the table throttles or the connection breaks: the
+first one and five retries, with waits that add up to 16 seconds on average and 31 at most."""
+
+MOST_REQUESTS = 14
+"""Requests after which no call is repeated by us, the retries of the SDK counted. The last waits
+are about a second each, so that a busy item gets some ten seconds to calm down."""
+
+# What the SDK has retried in vain.
+_THROTTLED = frozenset(
     {
-        "TransactionConflict",
-        "TransactionConflictException",
-        "ThrottlingError",
-        "ProvisionedThroughputExceeded",
-        "TransactionInProgressException",
         "ThrottlingException",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
+        "TransactionInProgressException",
     }
 )
+
+# Why a transaction was cancelled, where it may be tried once more. The SDK does not retry it.
+_IN_THE_WAY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
 
 class ConditionFailedError(Exception):
@@ -48,7 +53,7 @@ class ConditionFailedError(Exception):
 
 
 class BusyTableError(Exception):
-    """Throttled or in conflict for longer than the patience of one call. Safe to repeat."""
+    """Throttled or in conflict for longer than one call waits. Safe to repeat."""
 
 
 class Table:
@@ -82,18 +87,16 @@ class Table:
         found: list[Item] = []
         for start in range(0, len(keys), BATCH_GET_ITEMS):
             pending = [key_of(pk, sk) for pk, sk in keys[start : start + BATCH_GET_ITEMS]]
-            for attempt in range(_ATTEMPTS):
+            tries = _Tries(self._sleep)
+            while pending:
                 answer = self._call(
                     self._client.batch_get_item,
                     RequestItems={self._name: {"Keys": pending, "ConsistentRead": True}},
                 )
                 found += [plain_of(item) for item in answer["Responses"].get(self._name, [])]
                 pending = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", [])
-                if not pending:
-                    break
-                self._pause(attempt)
-            else:
-                raise BusyTableError(f"{len(pending)} items could not be read")
+                if pending:
+                    tries.another(answer, f"{len(pending)} items could not be read")
         return found
 
     def query(
@@ -173,7 +176,7 @@ class Table:
         kind, request = self._request(operation)
         self.units.add([operation])
         try:
-            self._call(calls[kind], **request)
+            self._repeat(calls[kind], **request)
         except ClientError as error:
             if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
                 raise ConditionFailedError([0]) from None
@@ -188,23 +191,13 @@ class Table:
         """
         items: Any = [dict([self._request(operation)]) for operation in operations]
         self.units.add(operations, together=True)
-        for attempt in range(_ATTEMPTS):
-            try:
-                self._call(self._client.transact_write_items, TransactItems=items)
-            except ClientError as error:
-                reasons = [
-                    str(reason.get("Code", "None"))
-                    for reason in error.response.get("CancellationReasons", [])
-                ]
-                failed = [i for i, r in enumerate(reasons) if r == "ConditionalCheckFailed"]
-                if failed:
-                    raise ConditionFailedError(failed) from None
-                if not (set(reasons) & _PASSING):
-                    raise
-                self._pause(attempt)
-            else:
-                return
-        raise BusyTableError("other transactions were in the way")
+        try:
+            self._repeat(self._client.transact_write_items, TransactItems=items)
+        except ClientError as error:
+            failed = [i for i, r in enumerate(_reasons(error)) if r == "ConditionalCheckFailed"]
+            if failed:
+                raise ConditionFailedError(failed) from None
+            raise
 
     def put_many(self, items: Iterable[Item]) -> None:
         """Put items, 25 a request, until every one of them is written.
@@ -223,13 +216,12 @@ class Table:
             self._batch_write([{"DeleteRequest": {"Key": key_of(*key)}} for key in batch])
 
     def _batch_write(self, batch: list[Any]) -> None:
-        for attempt in range(_ATTEMPTS):
+        tries = _Tries(self._sleep)
+        while batch:
             answer = self._call(self._client.batch_write_item, RequestItems={self._name: batch})
             batch = answer.get("UnprocessedItems", {}).get(self._name, [])
-            if not batch:
-                return
-            self._pause(attempt)
-        raise BusyTableError(f"{len(batch)} items could not be written")
+            if batch:
+                tries.another(answer, f"{len(batch)} items could not be written")
 
     def _request(self, operation: Operation) -> tuple[str, dict[str, Any]]:
         request: dict[str, Any] = {"TableName": self._name}
@@ -248,19 +240,71 @@ class Table:
             case Update():
                 return "Update", request | update_request(operation)
 
-    def _call(self, method: Callable[..., Any], **request: Any) -> Any:
-        """One SDK call. The SDK retries throttles by itself; what is left is repeated here."""
-        for attempt in range(_ATTEMPTS):
+    def _repeat(self, method: Callable[..., Any], **request: Any) -> None:
+        """A write, made again while other transactions are in its way."""
+        tries = _Tries(self._sleep)
+        while True:
             try:
-                return method(**request)
+                self._call(method, **request)
             except ClientError as error:
-                if error.response["Error"]["Code"] not in _PASSING:
+                if not _is_in_the_way(error):
                     raise
-                self._pause(attempt)
-        raise BusyTableError("the table is throttled")
+                answer = error.response
+            else:
+                return
+            tries.another(answer, "other transactions were in the way")
 
-    def _pause(self, attempt: int) -> None:
-        self._sleep(random.uniform(0.5, 1.0) * min(1.0, 0.02 * 2**attempt))  # noqa: S311
+    def _call(self, method: Callable[..., Any], **request: Any) -> Any:
+        """One SDK call. The SDK retries throttles and broken connections (`SDK_ATTEMPTS`)."""
+        try:
+            return method(**request)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _THROTTLED:
+                raise BusyTableError("the table is throttled") from error
+            raise
+
+
+class _Tries:
+    """The requests of one call so far, and the wait before the next.
+
+    Args:
+        sleep: how to wait (seconds).
+    """
+
+    def __init__(self, sleep: Callable[[float], None]) -> None:
+        self._sleep = sleep
+        self._calls = 0
+        self._requests = 0
+
+    def another(self, answer: Mapping[str, Any], trouble: str) -> None:
+        """Wait before the call is made again.
+
+        Args:
+            answer: what the SDK returned of the last call; it tells how often the SDK retried.
+            trouble: what to say when there were enough of them.
+
+        Raises:
+            BusyTableError: there were `MOST_REQUESTS` or more.
+        """
+        self._requests += 1 + answer.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+        if self._requests >= MOST_REQUESTS:
+            raise BusyTableError(trouble)
+        self._sleep(random.uniform(0.5, 1.0) * min(1.0, 0.02 * 2**self._calls))  # noqa: S311
+        self._calls += 1
+
+
+def _reasons(error: ClientError) -> list[str]:
+    """Why a transaction was cancelled, operation by operation; "None" of one that did not fail."""
+    reasons: Any = error.response.get("CancellationReasons", [])
+    return [str(reason.get("Code", "None")) for reason in reasons]
+
+
+def _is_in_the_way(error: ClientError) -> bool:
+    """Whether only another transaction, or a throttle within this one, made a write fail."""
+    if error.response["Error"]["Code"] == "TransactionConflictException":
+        return True
+    reasons = set(_reasons(error))
+    return bool(reasons & _IN_THE_WAY) and "ConditionalCheckFailed" not in reasons
 
 
 T = TypeVar("T")
