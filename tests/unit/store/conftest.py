@@ -1,4 +1,4 @@
-"""The ledger's tests run here against a table in memory, and in `tests/integration` against a
+"""The tests of the store run here against a table in memory, and in `tests/integration` against a
 DynamoDB API: both conftests give the same two fixtures."""
 
 from __future__ import annotations

@@ -86,8 +86,8 @@ LANE: Item = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _older(table: Table) -> None:
+@pytest.fixture
+def older(table: Table) -> None:
     pool: Item = {"pk": "RUN#r", "sk": "POOL", "cursor": 2, "end": 5}
     requests: Item = {"pk": "CONN#acme", "sk": "REQUESTS", "told": 700, "version": 3}
     need: Item = {"pk": "CONN#acme", "sk": "NEED#r", "run_id": "r", "priority": "normal"}
@@ -104,6 +104,7 @@ def _older(table: Table) -> None:
     )
 
 
+@pytest.mark.usefixtures("older")
 def test_a_run(store: Store) -> None:
     run = store.runs.must_get("r")
     assert run.stop == StopReason("operator", "No more.")
@@ -113,6 +114,7 @@ def test_a_run(store: Store) -> None:
     assert run.expires_at == 1_800_000_000
 
 
+@pytest.mark.usefixtures("older")
 def test_a_chunk_and_its_pool(store: Store) -> None:
     (chunk,) = store.chunks.get("r", [1])
     assert (chunk.maybe_applied, chunk.bisect, chunk.holds_slot) == (True, True, False)
@@ -120,6 +122,7 @@ def test_a_chunk_and_its_pool(store: Store) -> None:
     assert (pool.released, pool.again, pool.made) == ({1}, {7}, 1)
 
 
+@pytest.mark.usefixtures("older")
 def test_a_connection(store: Store) -> None:
     limits = store.limits.get("acme")
     assert (limits.in_flight, limits.ceiling, limits.advertised_jobs) == (3, 30, 20)
@@ -132,6 +135,7 @@ def test_a_connection(store: Store) -> None:
     assert store.limits.demands("acme", NOW) == [Demand("r", "normal", 5)]
 
 
+@pytest.mark.usefixtures("older")
 def test_what_lanes_used(store: Store) -> None:
     assert store.runs.figures("r") == Figures(1, 2, 3, 4, 5, 6, 7, 8)
     assert store.runs.alive_until("r") == {2: 9.5}
