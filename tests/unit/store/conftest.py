@@ -12,7 +12,8 @@ from tests.fakes.table import FakeTable, fake_store
 
 @pytest.fixture
 def table() -> Table:
-    return FakeTable()
+    # Small pages, so that most queries of a test read several.
+    return FakeTable(page_items=3)
 
 
 @pytest.fixture
