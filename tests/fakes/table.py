@@ -341,9 +341,12 @@ def _updated(before: Item, update: Update) -> Item:
     for name, value in update.assign_once.items():
         after.setdefault(name, _stored(value))
     for name, value in update.add.items():
-        after[name] = _added(before.get(name), _stored(value))
+        after[name] = _added(before[name], _stored(value)) if name in before else _stored(value)
     for name, members in update.take.items():
-        left = set(before.get(name, set())) - _stored(members)
+        there = before.get(name, set())
+        if not isinstance(there, set):
+            raise _invalid("an operand of DELETE has an incorrect type")
+        left = there - _stored(members)
         after.pop(name, None)
         if left:
             after[name] = left
@@ -353,13 +356,11 @@ def _updated(before: Item, update: Update) -> Item:
 
 
 def _added(before: Any, value: Any) -> Any:
-    if isinstance(value, set):
-        if not isinstance(before, set | None):
-            raise _invalid("an operand of ADD has an incorrect type")
-        return (before or set()) | value
-    if isinstance(before, bool) or not isinstance(before, int | float | None):
+    if isinstance(value, set) and isinstance(before, set):
+        return before | value
+    if isinstance(value, set) or isinstance(before, bool) or not isinstance(before, int | float):
         raise _invalid("an operand of ADD has an incorrect type")
-    return _stored((before or 0) + value)
+    return _stored(before + value)
 
 
 def _stored(value: Any) -> Any:
