@@ -2,9 +2,9 @@
 
 Random expressions of the grammar that we use are judged by both, on random items. Left out is what
 moto 5.2.5 itself does otherwise than DynamoDB: an order between values of two types (it raises a
-TypeError), `NOT NOT` (it cannot read it), `= NULL` for an attribute that is not there (it holds), and a number written `1.0` (it is
-not equal to `1`). A condition that it cannot read is a ValueError to it, and an update that it
-refuses has changed the item in part.
+TypeError), `NOT NOT` (it cannot read it), `= NULL` for an attribute that is not there (it holds),
+and a number written `1.0` (it is not equal to `1`). A condition that it cannot read is a ValueError
+to it, and an update that it refuses has changed the item in part.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Writer:
                 low, high = sorted([self._draw(own), self._draw(own)])
                 return f"{name} BETWEEN {self._kept(low)} AND {self._kept(high)}"
             case "=" | "<>":
-                return f"{name} {kind} {self._value(COMPARED if attribute == 'nothing' else st.one_of(own, COMPARED))}"
+                return f"{name} {kind} {self._value(COMPARED)}"
         return f"{name} {kind} {self._value(own)}"
 
     def _name(self, attribute: str) -> str:
