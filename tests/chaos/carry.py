@@ -48,7 +48,7 @@ from tests.chaos.outages import SECRET, Outage, Way, of_aws
 from tests.chaos.person import SANDBOX, Extra, Person
 from tests.chaos.simulated import SimulatedAccount
 from tests.chaos.sites import Site, Wrong
-from tests.chaos.sizes import IN_EARNEST, shrunk
+from tests.chaos.sizes import IN_EARNEST, scheduling_of, shrunk
 from tests.chaos.story import Abort, Again, Event, Fault, File, Harm, Lag, Stop, Story, letter
 from tests.chaos.truth import Invocation, Truth
 from tests.chaos.vendor import Teller, read_results
@@ -277,6 +277,8 @@ class ChaosWorld(World):
         ):
             self._cleanup.enter_context(mock.patch.object(module, name, value))
         self._cleanup.enter_context(shrunk(self.story.sizes))
+        self.scheduling = scheduling_of(self.story.sizes, self.scheduling)
+        self.deps = self.fresh_deps()
         return self
 
     def _dropped(self, index: int, file: File) -> RunRequest:

@@ -16,7 +16,7 @@ from jobferry.binding.run_binding import RunContext
 from jobferry.deps import Deps
 from jobferry.domain.chunk import Chunk, JobEnd, lost_from
 from jobferry.domain.outcome import OutcomeStatus
-from jobferry.lane import submitter
+from jobferry.lane import recovery
 from jobferry.store import chunks as chunks_module
 from jobferry.store.chunks import Chunks
 from jobferry.store.table import Operation, Update
@@ -95,7 +95,7 @@ def sent_again_blindly() -> Iterator[None]:
             deps.store.chunks.finish(context.run.connection, [chunk], [job_end], deps.now())
         return 0
 
-    with mock.patch.object(submitter, "resolve_lost", again):
+    with mock.patch.object(recovery, "resolve_lost", again):
         yield
 
 

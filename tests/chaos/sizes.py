@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from random import Random
 from types import ModuleType
 from unittest import mock
 
-from jobferry.lane import submitter
 from jobferry.operator import resolve_run
-from jobferry.scheduler import lanes
+from jobferry.scheduler.settings import SchedulerSettings
 from jobferry.settlement import abandon_run
 from jobferry.steps import plan_run
-from jobferry.store import chunks, keys, rows, runs
+from jobferry.store import chunks, keys, plan_pages, rows
 from jobferry.vendors.zendesk_sunshine import jobs
 from jobferry.vendors.zendesk_support import job_statuses
 from tests.fakes import table
@@ -68,12 +67,26 @@ def draw_sizes(rng: Random) -> Sizes:
     return Sizes(*(rng.randint(LEAST, MOST) for _ in fields(Sizes)))
 
 
+def scheduling_of(sizes: Sizes, usual: SchedulerSettings) -> SchedulerSettings:
+    """The scheduler's numbers with these sizes."""
+    changes: dict[str, int] = {}
+    if sizes.claim:
+        changes |= {"claim_batch": sizes.claim, "skipped_per_iteration": 2 * sizes.claim}
+    if sizes.iteration:
+        changes["iteration_chunks"] = sizes.iteration
+    if sizes.laps:
+        # An iteration of one group has 31 events.
+        changes["max_events"] = 30 * sizes.laps + 40
+    if sizes.group:
+        changes["settle_group"] = sizes.group
+    return replace(usual, **changes)
+
+
 def patches(sizes: Sizes) -> Iterator[tuple[ModuleType, str, int]]:
     """(module, name, value) of every constant that is not as in earnest."""
     if sizes.claim:
-        for module in (chunks, submitter, abandon_run):
+        for module in (chunks, abandon_run):
             yield module, "CLAIM_BATCH", sizes.claim
-        yield submitter, "SKIPPED_PER_ITERATION", 2 * sizes.claim
     if sizes.settle:
         yield chunks, "SETTLE_BATCH", sizes.settle
     if sizes.transaction:
@@ -83,19 +96,12 @@ def patches(sizes: Sizes) -> Iterator[tuple[ModuleType, str, int]]:
         yield table, "BATCH_WRITE_ITEMS", sizes.batch
         yield table, "BATCH_GET_ITEMS", sizes.batch
     if sizes.page:
-        for planner in (runs, plan_run):
+        for planner in (plan_pages, plan_run):
             yield planner, "CHUNKS_PER_PAGE", sizes.page
         yield plan_run, "CHUNKS_AT_ONCE", 2 * sizes.page
     if sizes.block:
         yield keys, "ROWS_PER_BLOCK", sizes.block
         yield keys, "ROWS_PER_PERSON_BLOCK", 1 + sizes.block
-    if sizes.iteration:
-        yield lanes, "ITERATION_CHUNKS", sizes.iteration
-    if sizes.laps:
-        # A lap of one group has 31 events.
-        yield lanes, "MAX_EVENTS", 30 * sizes.laps + 40
-    if sizes.group:
-        yield lanes, "SETTLE_GROUP", sizes.group
     if sizes.rejects:
         yield plan_run, "REJECTS_AT_ONCE", sizes.rejects
     if sizes.listed:

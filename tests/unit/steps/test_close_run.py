@@ -180,13 +180,13 @@ class TestLanesLeft:
         world.submit(LaneState(other.run_id, 0))
         run_id = world.planned(things(2)).run_id
         state = LaneState(run_id, 0)
-        with mock.patch("jobferry.scheduler.lanes.MAX_EVENTS", 30):
-            for _ in range(RELAUNCHES + 2):
-                while state.state == "working":
-                    state = world.poll(world.submit(state))
-                answer = world.close(run_id)
-                assert answer["state"] == "lanes"
-                state = LaneState(run_id, 0)
+        world.schedule_with(max_events=30)
+        for _ in range(RELAUNCHES + 2):
+            while state.state == "working":
+                state = world.poll(world.submit(state))
+            answer = world.close(run_id)
+            assert answer["state"] == "lanes"
+            state = LaneState(run_id, 0)
 
 
 def reached(close: str | None) -> int:

@@ -39,9 +39,6 @@ class Learned:
 OUTAGE_FROM = 3
 """Submissions in a row without a clear answer from which on the vendor is taken to be out."""
 
-_SLOT_SECONDS = 30.0
-"""After "too many jobs" one more slot is tried every so often."""
-
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
@@ -86,21 +83,6 @@ class ConnectionLimits:
         if self.in_outage and moment >= self.unclear_since:
             return True
         return any(since <= moment <= until for since, until in self.outages)
-
-    def max_jobs(self, now: float) -> int:
-        """Jobs that may be in flight now."""
-        most = (
-            self.ceiling
-            if self.advertised_jobs is None
-            else min(self.ceiling, self.advertised_jobs)
-        )
-        if self.learned_jobs is None:
-            return most
-        risen = self.learned_jobs.value + max(0.0, now - self.learned_jobs.at) // _SLOT_SECONDS
-        return max(1, min(most, int(risen)))
-
-    def free(self, now: float) -> int:
-        return max(0, self.max_jobs(now) - self.in_flight)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from threading import Lock
 
 from jobferry.deps import Deps
 from jobferry.lane.connection_requests import lower_rate, note_requests, take_requests
-from jobferry.scheduler import bounds, concurrency, rate_limit
+from jobferry.scheduler import concurrency, rate_limit
+from jobferry.scheduler.settings import USUAL
 from jobferry.store.connection_limits import ConnectionLimitsStore
 from jobferry.vendors.answers import Throttled, ThrottleReason
 from jobferry.vendors.connections import Linked
@@ -123,7 +124,7 @@ class Meter:
         """Wait for the next request, if that is worth it; false when it was not."""
         if self._sleep is None or denied.reason is not ThrottleReason.BUDGET:
             return False
-        until = max(denied.until, self._now() + bounds.MIN_POLL_INTERVAL)
+        until = max(denied.until, self._now() + USUAL.min_poll_interval)
         if until >= self._waits_until:
             return False
         self._sleep(until - self._now())

@@ -239,7 +239,7 @@ def _relaunch(run: Run, deps: Deps, deadline: float) -> dict[str, Any]:
         "run_id": run.run_id,
         "state": CloseRoute.LANES,
         "lanes": list(range(max(1, run.lanes))),
-        "wait_until": timestamp(lanes.relaunch_at(deps.now(), relaunches)),
+        "wait_until": timestamp(lanes.relaunch_at(deps.now(), relaunches, deps.scheduling)),
     }
 
 
