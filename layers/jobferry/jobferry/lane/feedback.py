@@ -10,6 +10,7 @@ from jobferry.domain.trouble import (
     ADDRESS_NOT_ALLOWED,
     CREDENTIALS_UNUSABLE,
     POLL,
+    SUBMIT,
     TEXTS,
     VENDOR_THROTTLES,
     VENDOR_UNREACHABLE,
@@ -70,6 +71,24 @@ def apply_advertised_limits(session: LaneSession, read: RateReading) -> None:
         session.limits = replace(session.limits, advertised_jobs=read.jobs_limit)
     if read.requests_remaining == 0 and read.resets_in:
         store.block(connection, session.deps.now() + read.resets_in)
+
+
+def apply_acceptance(session: LaneSession, limits: RateReading | None) -> None:
+    """A submission was accepted: what stood in the way is over, and headers tell of limits."""
+    end_outage(session)
+    note_success(session, SUBMIT)
+    if limits is not None:
+        apply_advertised_limits(session, limits)
+        if limits.jobs_remaining == 0:
+            session.note_slots_used_up()
+
+
+def end_outage(session: LaneSession) -> None:
+    """The vendor gave a clear answer: an outage is over."""
+    if session.limits.unclear:
+        store, now = session.deps.store.limits, session.deps.now()
+        store.end_outage(session.run.connection, session.limits, now)
+        session.limits = replace(session.limits, unclear=0, outage_until=0.0)
 
 
 def note_failure(session: LaneSession, where: str, code: str, text: str) -> Trouble:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from jobferry.domain.routes import LaneRoute
 from jobferry.domain.timestamps import timestamp
 from jobferry.domain.trouble import SUBMIT, TEXTS, VENDOR_THROTTLES
+from jobferry.lane.claimed_jobs import remember
+from jobferry.lane.connection_requests import learn_latencies, note_requests
 from jobferry.lane.feedback import note_failure
 from jobferry.lane.offer import read_offer
 from jobferry.lane.operator_requests import apply_operator_requests
@@ -105,8 +107,7 @@ def commit(session: LaneSession, moment: float, *, iterations: int = 0) -> LaneS
     Returns:
         The state with what is to be settled next, which waits until that moment.
     """
-    session.close()
-    session.count(laps=iterations)
+    _note_usage(session, iterations)
     state, now, settings = session.state, session.deps.now(), session.settings
     going_at = moment if moment < NEVER else now + settings.max_poll_interval
     idle = _has_no_share(session)
@@ -126,6 +127,23 @@ def commit(session: LaneSession, moment: float, *, iterations: int = 0) -> LaneS
         last_polled_at=session.pace.last_polled_at,
         idle=state.idle + 1 if idle else 0,
         wait_until=timestamp(going_at),
+    )
+
+
+def _note_usage(session: LaneSession, iterations: int) -> None:
+    """Note what was used and learned, for the run and for the connection."""
+    store, run, usage, now = session.deps.store, session.run, session.usage, session.deps.now()
+    session.linked.client.meter = None
+    made, usage.uncounted = usage.uncounted, 0
+    note_requests(store.limits, run.connection, made, now)
+    remember(session.claimed_jobs, session.state.lane)
+    if session.ages.observed:
+        learn_latencies(store.limits, run.connection, run.operation, session.ages.observed)
+    session.count(
+        laps=iterations,
+        gb_ms=round(1000 * (session.deps.now() - usage.began_at) * session.deps.settings.memory_gb),
+        write_units=store.write_units() - usage.units_before + 1,
+        read_units=store.read_units() - usage.reads_before,
     )
 
 

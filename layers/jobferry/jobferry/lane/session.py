@@ -7,14 +7,13 @@ side by side share a session; what they change is changed under its lock.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Event, RLock
 
 from jobferry.binding.run_binding import RunContext, load_context
 from jobferry.deps import Deps
-from jobferry.domain.chunk import Chunk, ChunkState, Pool
+from jobferry.domain.chunk import Chunk, ChunkState
 from jobferry.domain.connection import ConnectionLimits, Demand, RequestLog
 from jobferry.domain.run import Run, StopReason
 from jobferry.domain.trouble import (
@@ -28,65 +27,21 @@ from jobferry.domain.trouble import (
 from jobferry.lane import connection_requests as requests_of
 from jobferry.lane.absence import searches_of
 from jobferry.lane.chunks_in_hand import ChunksInHand
-from jobferry.lane.claimed_jobs import ClaimedJobs, known_jobs, remember
+from jobferry.lane.claimed_jobs import ClaimedJobs, known_jobs
 from jobferry.lane.job_ages import JobAges
 from jobferry.lane.moved_account import account_moved, pause_moved_account
+from jobferry.lane.pace import Pace, Usage
 from jobferry.lane.request_meter import Meter
 from jobferry.lane.state import LaneState
 from jobferry.scheduler import policy, ramp, rate_limit
-from jobferry.scheduler.completion import NO_CORRECTION, CompletionEstimate, Correction
-from jobferry.scheduler.policy import NO_OFFER, LaneSnapshot, Offer
+from jobferry.scheduler.completion import NO_CORRECTION, CompletionEstimate
+from jobferry.scheduler.policy import LaneSnapshot
 from jobferry.scheduler.settings import SchedulerSettings
 from jobferry.vendors.connections import Linked
 
 _RETRIED_BY_THEMSELVES = (VENDOR_THROTTLES, VENDOR_UNAVAILABLE)
 """For a throttled request the vendor says when it may be sent again, and an outage has a time of
 its own."""
-
-
-@dataclass
-class Pace:
-    """What the last attempts have shown of when the next ones make sense. Epoch seconds.
-
-    Attributes:
-        last_polled_at: the last poll of all jobs.
-        poll_not_before, submit_not_before: no poll, no submission before this.
-        search_not_before: no search for a lost submission before this, by chunk.
-        operator_from: when to go on with what an operator wants asked; 0 before the first time.
-        refused: submissions in a row that found no slot.
-        refused_at: when the last of them did.
-        correction: what answers since the last poll have proven of the completion estimate.
-        answer_seconds: what a submission takes.
-        offer: what the lane may claim, as last read.
-        pool: from which that was read; None: it has to be read again before anything is claimed.
-    """
-
-    last_polled_at: float = 0.0
-    poll_not_before: float = 0.0
-    submit_not_before: float = 0.0
-    search_not_before: dict[int, float] = field(default_factory=dict)
-    operator_from: float = 0.0
-    refused: int = 0
-    refused_at: float = 0.0
-    correction: Correction = NO_CORRECTION
-    answer_seconds: float = 0.3
-    offer: Offer = NO_OFFER
-    pool: Pool | None = None
-
-
-@dataclass
-class Usage:
-    """What this invocation has used: counts by name (`domain.run.Figures`), and where they began.
-
-    Attributes:
-        uncounted: requests made while no rate limit was known; they are noted at the end.
-    """
-
-    began_at: float
-    units_before: int
-    reads_before: int
-    counts: Counter[str] = field(default_factory=Counter)
-    uncounted: int = 0
 
 
 @dataclass
@@ -326,12 +281,19 @@ class LaneSession:
 
     # what happened
 
-    def note_accepted(self, seconds: float) -> None:
+    def note_sending(self, sent: Chunk) -> None:
+        """The intent is written, and the request leaves."""
+        self.chunks.keep([sent])
+        self.count(submit=1)
+
+    def note_accepted(self, job: Chunk | None, seconds: float) -> None:
         """A submission was accepted: if all slots were taken before, jobs have ended.
 
         Args:
+            job: the chunk with its job; None: it is not this lane's any more.
             seconds: what it took.
         """
+        self.chunks.keep([job] if job is not None else [])
         with self._lock:
             self.pace.refused = 0
             self.pace.answer_seconds += 0.2 * (seconds - self.pace.answer_seconds)
@@ -402,25 +364,6 @@ class LaneSession:
         """Why the vendor will not be asked any more: it could not be read for so long."""
         trouble = self.run.troubles.get(POLL)
         return trouble if trouble is not None and trouble.ends_asking else None
-
-    def close(self) -> None:
-        """Note what was used and learned."""
-        store, run = self.deps.store, self.run
-        self.linked.client.meter = None
-        made, self.usage.uncounted = self.usage.uncounted, 0
-        requests_of.note_requests(store.limits, run.connection, made, self.deps.now())
-        remember(self.claimed_jobs, self.state.lane)
-        if self.ages.observed:
-            requests_of.learn_latencies(
-                store.limits, run.connection, run.operation, self.ages.observed
-            )
-        usage = self.usage
-        spent = 1000 * (self.deps.now() - usage.began_at)
-        self.count(
-            gb_ms=round(spent * self.deps.settings.memory_gb),
-            write_units=store.write_units() - usage.units_before + 1,
-            read_units=store.read_units() - usage.reads_before,
-        )
 
 
 def open_session(state: LaneState, deps: Deps, deadline: float) -> LaneSession | None:

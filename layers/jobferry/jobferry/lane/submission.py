@@ -63,10 +63,9 @@ def send_once(session: LaneSession, chunk: Chunk) -> None:
         # Others may soon take this submission for lost, and send it: then nobody sends it now.
         _keep_in_hand(session, sent)
         return
-    session.chunks.keep([sent])
+    session.note_sending(sent)
     with session.meter.prepaid(1):
         answer = _answer(session, records, token)
-    session.count(submit=1)
     match answer:
         case Accepted():
             _accepted(session, sent, answer, began)
@@ -94,7 +93,8 @@ def _records(session: LaneSession, chunk: Chunk) -> list[JsonObject] | None:
         feedback.note_failure(session, SOURCE, error.code, TEXTS[error.code])
         session.throttled.set()
         return None
-    feedback.note_success(session, SOURCE)
+    if SOURCE in session.run.troubles:
+        feedback.note_success(session, SOURCE)
     return records
 
 
@@ -116,18 +116,14 @@ def _accepted(session: LaneSession, sent: Chunk, answer: Accepted, began: float)
     if deps.store.chunks.note_submitted(session.run.connection, sent, answer.job_id, at):
         state = ChunkState.SUBMITTED
         job = replace(sent, state=state, job_id=answer.job_id, submitted_at=at)
-        session.chunks.keep([job])
+        session.note_accepted(job, now - began)
     else:
-        # Somebody else has the chunk; or the job is another chunk's, and this one's is looked for.
+        # Somebody else has the chunk; or the job is another chunk's, and this one's is searched
+        # for.
         deps.warn("job not noted", run_id=sent.run_id, chunk=sent.number)
         session.reload([sent.number])
-    session.note_accepted(now - began)
-    _end_outage(session)
-    feedback.note_success(session, SUBMIT)
-    if answer.limits is not None:
-        feedback.apply_advertised_limits(session, answer.limits)
-        if answer.limits.jobs_remaining == 0:
-            session.note_slots_used_up()
+        session.note_accepted(None, now - began)
+    feedback.apply_acceptance(session, answer.limits)
     _keep_warnings(session, sent, answer)
 
 
@@ -145,17 +141,9 @@ def _keep_warnings(session: LaneSession, sent: Chunk, answer: Accepted) -> None:
         session.throttled.set()
 
 
-def _end_outage(session: LaneSession) -> None:
-    """The vendor gave a clear answer: an outage is over."""
-    if session.limits.unclear:
-        store, now = session.deps.store.limits, session.deps.now()
-        store.end_outage(session.run.connection, session.limits, now)
-        session.limits = replace(session.limits, unclear=0, outage_until=0.0)
-
-
 def _refused(session: LaneSession, chunk: Chunk, sent: Chunk, answer: Refused) -> None:
     """A refusal of the request decides its rows; one of the account is tried again for a while."""
-    _end_outage(session)
+    feedback.end_outage(session)
     store, connection = session.deps.store.chunks, session.run.connection
     if answer.scope is RefusalScope.RUN and answer.http_status is not None:
         trouble = feedback.note_failure(session, SUBMIT, answer.code, answer.message)
@@ -196,7 +184,7 @@ def _throttled(session: LaneSession, chunk: Chunk, sent: Chunk, answer: Throttle
     store, connection, now = session.deps.store, session.run.connection, session.deps.now()
     limits = session.read_limits()
     if answer.reason in (ThrottleReason.RATE, ThrottleReason.SLOTS):
-        _end_outage(session)
+        feedback.end_outage(session)
     if answer.reason is ThrottleReason.SLOTS:
         over = limits.in_flight > concurrency.max_jobs(limits, now, session.settings)
         if over and answer.retry_after is None:
