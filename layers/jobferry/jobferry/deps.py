@@ -44,7 +44,7 @@ class Deps:
 
     now          epoch seconds
     sleep        waits, in seconds
-    gather       works on several things at once
+    parallel_map  works on several things at once
     log, warn    one structured line each; keys only, never a cell or a secret
     emit         counts as metrics
     scheduling   every number that the scheduler goes by

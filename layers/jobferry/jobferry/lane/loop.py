@@ -1,4 +1,4 @@
-"""What a lane does in one invocation: ask the scheduler, obey, and ask again."""
+"""What a lane does in one invocation: ask the scheduler, do what it says, and ask again."""
 
 from __future__ import annotations
 

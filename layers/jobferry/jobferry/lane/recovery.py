@@ -144,12 +144,12 @@ def resolve_lost(
 ) -> Search:
     """Resolve one claimed chunk that was sent and has no job.
 
-    Does nothing while the request may still be under way.
+    Does nothing while the request may still be in flight.
 
     Args:
         known: asked only when the vendor must be searched.
         job_seconds: how long a job takes: what goes again unasked waits so long, since the job may
-            be under way after all and hold its slot.
+            be in flight after all and hold its slot.
     """
     now = deps.now()
     if now < lost_from(chunk):
@@ -227,7 +227,7 @@ def search_earlier(
     """Look once more for submissions of a chunk's rows that were taken for never made.
 
     To be asked when the chunk's own job has ended, before its rows are settled. A search that
-    cannot be carried out finds nothing, and is warned of.
+    cannot be made finds nothing, and is warned of.
     """
     requests = 0
     for attempt in chunk.earlier:

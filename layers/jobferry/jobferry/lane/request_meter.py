@@ -1,6 +1,6 @@
 """Requests that are paid for one by one, from what everybody who uses a connection shares.
 
-A lane pays for what it knows it will send. What only shows itself while a request is carried out
+A lane pays for what it knows it will send. What only shows itself while a request is done
 (a second reader, a search of several pages, a command of an operator) is paid for here: an adapter
 asks the meter before each request, and a meter that says no keeps the request from being sent.
 """
@@ -111,7 +111,7 @@ class Meter:
             if self._use_prepaid():
                 self.taken += 1
                 return True
-        # Not under the lock: the ledger sorts out who comes first.
+        # Not under the lock: the store sorts out who comes first.
         denied = self._denied()
         while denied is not None and self._waits_for(denied):
             denied = self._denied()

@@ -36,7 +36,7 @@ class Terms:
     per_minute  R; None while no limit is known
     poll_batch  P
     latency     what was learned of jobs; `ASSUMED` before the first
-    presumes    slots are refilled on the expected end of their jobs
+    estimates   slots are refilled on the expected end of their jobs
     """
 
     max_jobs: int

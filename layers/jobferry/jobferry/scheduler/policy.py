@@ -1,7 +1,7 @@
 """What a lane does next: submit, poll, wait or finish. Pure; README.md has the model on one page.
 
 `decide` is the one place that says so. It takes a snapshot of all that a lane knows, and whoever
-asks obeys: it submits or polls once, notes what happened, and asks again.
+asks does it: submits or polls once, notes what happened, and asks again.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def next_grant(logs: Mapping[str, Log], limits: Mapping[str, int], now: float) -
 def tells_of_a_rate(retry_after: float | None) -> bool:
     """Whether a refusal for too many requests is about those of a minute.
 
-    A vendor that asks for a few seconds speaks of a moment's crowd: that is obeyed, and no lesson.
+    A vendor that asks for a few seconds speaks of a moment's crowd: that is kept, and no lesson.
     """
     return retry_after is None or retry_after >= _OF_A_MINUTE
 
@@ -115,7 +115,7 @@ def tells_of_a_rate(retry_after: float | None) -> bool:
 def lowered(limit: int | None, in_last_minute: int, now: float) -> Learned | None:
     """What to try after a refusal for too many requests.
 
-    None when we were too quiet to be its cause: then the vendor just wants patience.
+    None when we were too quiet to be its cause: then the vendor just wants a pause.
     """
     basis = in_last_minute if limit is None else min(limit, max(in_last_minute, limit // 2))
     if basis <= _LEAST or (limit is not None and in_last_minute < limit / 2):
