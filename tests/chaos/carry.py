@@ -38,7 +38,8 @@ from jobferry.steps.open_run import SAME_CONTENT, open_run, resume_run, run_id_o
 from jobferry.steps.plan_run import PlanMovedError, plan_run
 from jobferry.store import keys
 from jobferry.store.objects import DeniedError, ObjectMissingError, SourceError
-from jobferry.store.table import BusyTableError, Item
+from jobferry.store.operations import Item
+from jobferry.store.table import BusyTableError
 from jobferry.vendors.connections import Connections
 from jobferry.vendors.credentials import CredentialsError
 from jobferry.vendors.http.addresses import LOOPBACK

@@ -17,7 +17,7 @@ from jobferry.operator import resolve_run
 from jobferry.scheduler.settings import SchedulerSettings
 from jobferry.settlement import abandon_run
 from jobferry.steps import plan_run
-from jobferry.store import chunks, keys, plan_pages, rows
+from jobferry.store import chunk_moves, chunk_settling, keys, plan_pages, rows
 from jobferry.vendors.zendesk_sunshine import jobs
 from jobferry.vendors.zendesk_support import job_statuses
 from tests.fakes import table
@@ -85,12 +85,12 @@ def scheduling_of(sizes: Sizes, usual: SchedulerSettings) -> SchedulerSettings:
 def patches(sizes: Sizes) -> Iterator[tuple[ModuleType, str, int]]:
     """(module, name, value) of every constant that is not as in earnest."""
     if sizes.claim:
-        for module in (chunks, abandon_run):
+        for module in (chunk_moves, abandon_run):
             yield module, "CLAIM_BATCH", sizes.claim
     if sizes.settle:
-        yield chunks, "SETTLE_BATCH", sizes.settle
+        yield chunk_settling, "SETTLE_BATCH", sizes.settle
     if sizes.transaction:
-        for holder in (chunks, rows):
+        for holder in (chunk_moves, rows):
             yield holder, "TRANSACTION_ITEMS", 1 + sizes.transaction
     if sizes.batch:
         yield table, "BATCH_WRITE_ITEMS", sizes.batch

@@ -19,7 +19,7 @@ from jobferry.reporting.result_files import BOM
 from jobferry.steps import close_run as module
 from jobferry.steps.close_run import RELAUNCHES, STUCK_SECONDS, close_run
 from jobferry.store.objects import SourceError
-from jobferry.store.table import Update
+from jobferry.store.operations import Update
 from tests.fakes.vendor import VENDOR
 from tests.fakes.world import CONNECTION, World, things
 

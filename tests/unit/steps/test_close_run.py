@@ -17,8 +17,8 @@ from jobferry.reporting import result_files
 from jobferry.steps import close_run as module
 from jobferry.steps.close_run import RELAUNCHES, LanesStuckError, final_status
 from jobferry.steps.open_run import resume_run
+from jobferry.store.operations import Delete, Update
 from jobferry.store.rows import Rows
-from jobferry.store.table import Delete, Update
 from tests.fakes.effects import Crash, CrashOnce, Phase
 from tests.fakes.vendor import Act
 from tests.fakes.world import ExecutionFailedError, World, things

@@ -19,7 +19,7 @@ from jobferry.scheduler.settings import USUAL
 from jobferry.steps.open_run import open_run
 from jobferry.steps.submit_jobs import submit_jobs
 from jobferry.store.chunks import Chunks
-from jobferry.store.table import Item
+from jobferry.store.operations import Item
 from tests.fakes.effects import Crash, CrashOnce, Phase
 from tests.fakes.vendor import CREATE, UPSERT, VENDOR, Act, Reply, Submission
 from tests.fakes.world import CONNECTION, Execution, World, things

@@ -19,7 +19,8 @@ from jobferry.lane.connection_requests import (
 from jobferry.scheduler.concurrency import free_slots, max_jobs
 from jobferry.scheduler.rate_limit import ACCOUNT, ENDPOINT, HOLD, per_minute
 from jobferry.store import Store
-from jobferry.store.connection_limits import DEMAND_SECONDS, ConnectionLimitsStore
+from jobferry.store.connection_limits import ConnectionLimitsStore
+from jobferry.store.demands import DEMAND_SECONDS
 from tests.fakes.schedule import Schedule
 from tests.fakes.table import FakeTable, fake_store
 from tests.unit.store.samples import CONNECTION, NOW, RUN, a_run, claim, opened, planned

@@ -17,7 +17,9 @@ from jobferry.lane.connection_requests import lower_rate, note_requests, take_re
 from jobferry.scheduler.concurrency import max_jobs
 from jobferry.scheduler.rate_limit import ACCOUNT, ENDPOINT, HOLD
 from jobferry.store import Store, keys
-from jobferry.store.table import TRANSACTION_ITEMS, Table, Update
+from jobferry.store.operations import Update
+from jobferry.store.table import TRANSACTION_ITEMS, Table
+from jobferry.store.transitions import ForbiddenMoveError
 from tests.unit.store.samples import (
     CONNECTION,
     EXPIRES,
@@ -319,7 +321,12 @@ class TestJobs:
 
     def test_one_that_is_not_settled_is_not_adopted_late(self, store: Store) -> None:
         opened(store, 1)
-        assert not store.chunks.adopt_late(CONNECTION, sent(store, 1), "job-1")
+        chunk = sent(store, 1)
+        with pytest.raises(ForbiddenMoveError):
+            store.chunks.adopt_late(CONNECTION, chunk, "job-1")
+        taken_for_settled = replace(chunk, state=ChunkState.SETTLED)
+        assert not store.chunks.adopt_late(CONNECTION, taken_for_settled, "job-1")
+        assert only(store, 1).job_id is None
 
 
 class TestRun:

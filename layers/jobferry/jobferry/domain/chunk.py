@@ -11,14 +11,16 @@ from jobferry.domain.outcome import OutcomeStatus, Verdict
 
 
 class ChunkState(StrEnum):
-    """planned → claimed → submitted → finished → settled (or unknown, split on trouble)."""
+    """planned → claimed → submitted → finished → settled, or split where rows are sent again.
+
+    `store.transitions` has every move.
+    """
 
     PLANNED = "planned"
     CLAIMED = "claimed"
     SUBMITTED = "submitted"
     FINISHED = "finished"
     SETTLED = "settled"
-    UNKNOWN = "unknown"
     SPLIT = "split"
 
 
