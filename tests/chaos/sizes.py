@@ -18,7 +18,7 @@ from jobferry.operator import resolve_run
 from jobferry.scheduler import lanes
 from jobferry.settlement import abandon_run
 from jobferry.steps import plan_run
-from jobferry.store import chunks, keys, rows, runs
+from jobferry.store import chunks, keys, plan_pages, rows
 from jobferry.vendors.zendesk_sunshine import jobs
 from jobferry.vendors.zendesk_support import job_statuses
 from tests.fakes import table
@@ -83,7 +83,7 @@ def patches(sizes: Sizes) -> Iterator[tuple[ModuleType, str, int]]:
         yield table, "BATCH_WRITE_ITEMS", sizes.batch
         yield table, "BATCH_GET_ITEMS", sizes.batch
     if sizes.page:
-        for planner in (runs, plan_run):
+        for planner in (plan_pages, plan_run):
             yield planner, "CHUNKS_PER_PAGE", sizes.page
         yield plan_run, "CHUNKS_AT_ONCE", 2 * sizes.page
     if sizes.block:
