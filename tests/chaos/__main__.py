@@ -18,10 +18,10 @@ from tests.chaos.campaign import (
     KINDS,
     MIXED,
     Totals,
-    carry_side_by_side,
-    report,
-    story_of,
-    told_short,
+    run_in_processes,
+    scenario_of,
+    shortest_failure,
+    summary,
 )
 
 
@@ -32,24 +32,24 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=1, metavar="P")
     parser.add_argument("--kind", choices=KINDS, default=MIXED)
     given = parser.parse_args()
-    drawing = partial(story_of, kind=given.kind)
+    drawing = partial(scenario_of, kind=given.kind)
     first = secrets.randbelow(10**9) if given.seed is None else given.seed
     seeds = range(first, first + given.schedules)
     began = time.monotonic()
     totals = Totals()
-    for part in carry_side_by_side(seeds, given.processes, drawing):
+    for part in run_in_processes(seeds, given.processes, drawing):
         totals.plus(part)
         if sys.stderr.isatty():
-            print(f"\r{totals.stories:,} of {len(seeds):,} schedules", end="", file=sys.stderr)
+            print(f"\r{totals.scenarios:,} of {len(seeds):,} schedules", end="", file=sys.stderr)
         if totals.breaks:
             break
     if sys.stderr.isatty():
         print(file=sys.stderr)
-    print(report(totals, seeds, began))
+    print(summary(totals, seeds, began))
     if not totals.breaks:
         return 0
     seed, found = totals.breaks[0]
-    _, text = told_short(drawing(seed), found[0].promise)
+    _, text = shortest_failure(drawing(seed), found[0].promise)
     print(f"\nSchedule {seed} breaks a promise. As short as it could be made:\n\n{text}")
     again = f".venv/bin/python -m tests.chaos --schedules 1 --seed {seed} --kind {given.kind}"
     print(f"\nOnce more: {again}")

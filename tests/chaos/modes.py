@@ -10,8 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
+from tests.chaos.adapter_scenarios import (
+    READ,
+    SUBMISSION,
+    AdapterScenario,
+    VendorFault,
+    VendorFaultKind,
+)
 from tests.chaos.adapters import ADAPTERS
-from tests.chaos.hostile import WAITS, draw_odds
+from tests.chaos.malformed_answers import WAITS, draw_malformed
 from tests.chaos.outages import (
     FIND,
     POLL,
@@ -24,30 +31,29 @@ from tests.chaos.outages import (
     draw_outage,
     draw_single,
 )
-from tests.chaos.sites import READ, SUBMISSION, Site, Trouble, Wrong
-from tests.chaos.sizes import IN_EARNEST
-from tests.chaos.story import (
-    Abort,
-    Again,
-    Elsewhere,
-    Erase,
-    Fate,
+from tests.chaos.scenario import (
+    AbortRun,
+    Action,
+    ChangePriority,
+    DeleteRun,
+    DuplicateTask,
     Fault,
+    FaultKind,
     File,
-    Happening,
-    Harm,
-    JobFate,
-    Look,
-    PollWord,
-    Priority,
-    Resolve,
-    Retry,
+    JobBehaviour,
+    PollReply,
+    RecordBehaviour,
+    ResolveRun,
+    RetryRun,
     Reupload,
-    Story,
-    Vendor,
+    Scenario,
+    ScriptedPoll,
+    SwitchAccount,
+    VendorBehaviour,
     draw,
-    draw_at,
+    draw_with_adapter,
 )
+from tests.chaos.sizes import PRODUCTION
 from tests.fakes.vendor import Act, Reply
 
 LATES = (20.0, 61.0, 90.0, 300.0, 599.0)
@@ -59,12 +65,12 @@ BURSTS = (2, 3, 10)
 RUNS = (5, 12, 40)
 """Runs on one connection."""
 
-FOR_EVER = 1_000_000
+PERMANENT = 1_000_000
 """Faults in a row: more than a story has effects."""
 
 DAY = 86_400.0
 
-_DEATHS_OF_A_LAPTOP = (Harm.CRASH_BEFORE, Harm.CRASH_AFTER, Harm.UNHEARD)
+_DEATHS_OF_A_LAPTOP = (FaultKind.CRASH_BEFORE, FaultKind.CRASH_AFTER, FaultKind.ANSWER_LOST)
 
 PRIORITIES = ("lowest", "lowest", "low", "medium", "high", "immediate")
 
@@ -80,7 +86,7 @@ class Mode:
     """
 
     name: str
-    draw: Callable[[int], Story]
+    draw: Callable[[int], Scenario]
     shows: str = ""
     seed: int = 0
     slow: bool = False
@@ -95,203 +101,225 @@ def _random(name: str, seed: int) -> Random:
     return Random(f"{name} {seed}")
 
 
-def _bursts(seed: int) -> Story:
+def _bursts(seed: int) -> Scenario:
     """Every fault comes several times in a row, but not in the first effects of a run."""
-    rng, story = _random("bursts", seed), draw(seed)
-    faults = tuple(replace(f, nth=f.nth + 2, times=rng.choice(BURSTS)) for f in story.faults)
-    return replace(story, faults=faults)
+    rng, scenario = _random("bursts", seed), draw(seed)
+    faults = tuple(replace(f, nth=f.nth + 2, times=rng.choice(BURSTS)) for f in scenario.faults)
+    return replace(scenario, faults=faults)
 
 
-def _late(seed: int) -> Story:
+def _late(seed: int) -> Scenario:
     """Jobs show themselves late, whether their submissions were answered or not."""
-    rng, story = _random("late", seed), draw(seed)
-    jobs = tuple(rng.choice((JobFate.LATE, JobFate.PLAIN)) for _ in range(rng.randint(1, 4)))
+    rng, scenario = _random("late", seed), draw(seed)
+    jobs = tuple(
+        rng.choice((JobBehaviour.VISIBLE_LATE, JobBehaviour.NORMAL))
+        for _ in range(rng.randint(1, 4))
+    )
     acts = (Act.ACCEPT, Act.DONE_UNHEARD, Act.LOST)
     vendor = replace(
-        story.vendor,
+        scenario.vendor,
         late=rng.choice(LATES),
-        jobs=(JobFate.LATE, *jobs),
+        jobs=(JobBehaviour.VISIBLE_LATE, *jobs),
         replies=tuple(Reply(rng.choice(acts)) for _ in range(rng.randint(1, 4))),
-        finds=(),
+        searches=(),
     )
-    return replace(story, vendor=vendor, faults=story.faults[:1], patient=True, hours=26.0)
+    return replace(
+        scenario, vendor=vendor, faults=scenario.faults[:1], production_deadlines=True, hours=26.0
+    )
 
 
-def _late_at_a_site(seed: int) -> Story:
+def _late_with_adapter(seed: int) -> Scenario:
     """The same with real adapters: what was lost shows itself up to ten minutes later."""
     names = list(ADAPTERS)
-    rng, story = _random("late at a site", seed), draw_at(names[seed % len(names)], seed)
-    site = story.site
-    assert site is not None
-    troubles = [t for t in site.troubles if t.what not in (Wrong.LATE, Wrong.FORGOTTEN)][:1]
+    rng, scenario = (
+        _random("late at a site", seed),
+        draw_with_adapter(names[seed % len(names)], seed),
+    )
+    adapter_scenario = scenario.adapter_scenario
+    assert adapter_scenario is not None
+    vendor_faults = [
+        t
+        for t in adapter_scenario.vendor_faults
+        if t.what not in (VendorFaultKind.LATE, VendorFaultKind.FORGOTTEN)
+    ][:1]
     for nth in sorted({1, rng.randint(1, 4)}):
-        lost = rng.choice((Wrong.ANSWER_LOST, Wrong.GATEWAY_TIMEOUT_DONE, Wrong.CUT_SHORT))
-        late = Trouble(Wrong.LATE, nth, SUBMISSION, int(rng.choice(LATES)))
-        troubles = [Trouble(lost, nth), late, *(t for t in troubles if t.nth != nth)]
+        lost = rng.choice(
+            (
+                VendorFaultKind.ANSWER_LOST,
+                VendorFaultKind.GATEWAY_TIMEOUT_DONE,
+                VendorFaultKind.CUT_SHORT,
+            )
+        )
+        late = VendorFault(VendorFaultKind.LATE, nth, SUBMISSION, int(rng.choice(LATES)))
+        vendor_faults = [VendorFault(lost, nth), late, *(t for t in vendor_faults if t.nth != nth)]
     return replace(
-        story,
-        site=replace(site, troubles=tuple(troubles)),
-        faults=story.faults[:1],
-        patient=True,
+        scenario,
+        adapter_scenario=replace(adapter_scenario, vendor_faults=tuple(vendor_faults)),
+        faults=scenario.faults[:1],
+        production_deadlines=True,
         hours=26.0,
     )
 
 
-def _with_outages(story: Story, *outages: Outage) -> Story:
+def _with_outages(scenario: Scenario, *outages: Outage) -> Scenario:
     return replace(
-        story,
+        scenario,
         outages=outages,
-        faults=story.faults[:1],
-        patient=True,
+        faults=scenario.faults[:1],
+        production_deadlines=True,
         hours=26.0,
-        sizes=IN_EARNEST,
+        sizes=PRODUCTION,
     )
 
 
-def _outage(seed: int) -> Story:
+def _outage(seed: int) -> Scenario:
     """A collaborator fails for minutes or hours, and comes back."""
     rng = _random("outage", seed)
-    story, outage = _calmer(rng, seed), draw_outage(rng)
+    scenario, outage = _calmer(rng, seed), draw_outage(rng)
     if outage.what == SOURCE:
         # While a run is opened that is another story: `opening`.
-        return _when_opened(story, outage)
-    return _with_outages(story, outage)
+        return _when_opened(scenario, outage)
+    return _with_outages(scenario, outage)
 
 
-def _when_opened(story: Story, outage: Outage) -> Story:
+def _when_opened(scenario: Scenario, outage: Outage) -> Scenario:
     """The story with an outage that begins when all runs have been opened."""
-    files = tuple(replace(file, arrives=0.0) for file in story.files)
-    return _with_outages(replace(story, files=files, faults=()), replace(outage, at=25.0))
+    files = tuple(replace(file, arrives=0.0) for file in scenario.files)
+    return _with_outages(replace(scenario, files=files, faults=()), replace(outage, at=25.0))
 
 
-def _vendor_outage(seed: int) -> Story:
+def _vendor_outage(seed: int) -> Scenario:
     """The same at a vendor behind its real adapter."""
     rng, names = _random("vendor outage", seed), list(ADAPTERS)
-    story = draw_at(names[seed % len(names)], seed)
+    scenario = draw_with_adapter(names[seed % len(names)], seed)
     outage = draw_outage(rng, (SUBMIT, POLL, FIND, VENDOR))
-    site = story.site
-    assert site is not None
-    quiet = replace(site, troubles=site.troubles[:1])
-    return _with_outages(replace(story, site=quiet), outage)
+    adapter_scenario = scenario.adapter_scenario
+    assert adapter_scenario is not None
+    quiet = replace(adapter_scenario, vendor_faults=adapter_scenario.vendor_faults[:1])
+    return _with_outages(replace(scenario, adapter_scenario=quiet), outage)
 
 
-def _for_ever(seed: int) -> Story:
+def _permanent_outage(seed: int) -> Scenario:
     """A collaborator is gone for good."""
     rng = _random("for ever", seed)
-    story, outage = _calmer(rng, seed), draw_outage(rng, for_ever=True)
+    scenario, outage = _calmer(rng, seed), draw_outage(rng, permanent=True)
     if outage.what == SOURCE and outage.way in (Way.UNREACHABLE, Way.THROTTLED):
         # A bucket that cannot even be asked for the file does not stay so: opening is repeated for
         # days, as long as the file counts as new. A right that is missing may stay missing.
-        story = _when_opened(story, outage)
+        scenario = _when_opened(scenario, outage)
     else:
-        story = _with_outages(story, outage)
+        scenario = _with_outages(scenario, outage)
     # Each run bears it for its own time, one after the other where they wait for the same slot.
-    return replace(story, hours=story.hours * len(story.files))
+    return replace(scenario, hours=scenario.hours * len(scenario.files))
 
 
-def _single(seed: int) -> Story:
+def _single_refusal(seed: int) -> Scenario:
     """One 403 or one redirect, once: a run is not stopped for that."""
     rng = _random("single", seed)
     calm = File(rows=rng.randint(2, 9), batch=rng.choice((1, 2)))
-    return Story(
+    return Scenario(
         seed=seed,
         files=(calm,),
-        vendor=Vendor(latencies=(rng.choice((5.0, 20.0)),)),
+        vendor=VendorBehaviour(latencies=(rng.choice((5.0, 20.0)),)),
         outages=(draw_single(rng),),
     )
 
 
-def _calmer(rng: Random, seed: int) -> Story:
+def _calmer(rng: Random, seed: int) -> Scenario:
     """A story with few troubles of its own."""
-    story = draw(seed)
+    scenario = draw(seed)
     return replace(
-        story,
-        files=tuple(replace(file, trial=0, breaker=0) for file in story.files),
-        vendor=replace(story.vendor, replies=story.vendor.replies[:1], finds=(), polls=()),
-        happenings=story.happenings[:1] if rng.random() < 0.3 else (),
+        scenario,
+        files=tuple(replace(file, trial=0, breaker=0) for file in scenario.files),
+        vendor=replace(scenario.vendor, replies=scenario.vendor.replies[:1], searches=(), polls=()),
+        actions=scenario.actions[:1] if rng.random() < 0.3 else (),
     )
 
 
-def _expiry(seed: int) -> Story:
+def _row_expiry(seed: int) -> Scenario:
     """A run rests for longer than its rows are kept."""
     rng = _random("expiry", seed)
     trial = rng.choice((1, 2))
-    return Story(
+    return Scenario(
         seed=seed,
         files=(File(rows=rng.randint(3, 8), batch=rng.choice((1, 2)), trial=trial),),
         max_jobs=rng.choice((1, 3)),
         retention=2,
-        yes_after=rng.choice((1.0, 2.5, 4.0)) * DAY,
+        approve_after=rng.choice((1.0, 2.5, 4.0)) * DAY,
         hours=5 * 24.0,
     )
 
 
-def _resolving(seed: int) -> Story:
+def _resolve_runs(seed: int) -> Scenario:
     """Rows are unknown, and the operator asks again, maybe in vain, maybe from a dying laptop.
 
     Closing has time: a resolve that has none gets nowhere.
     """
-    rng, story = _random("resolving", seed), _calmer(_random("r", seed), seed)
-    files = (replace(story.files[0], rows=max(2, story.files[0].rows), repeatable=False, bad=()),)
-    kinds = (JobFate.ENDLESS, JobFate.PLAIN, JobFate.ENDLESS)
+    rng, scenario = _random("resolving", seed), _calmer(_random("r", seed), seed)
+    files = (
+        replace(scenario.files[0], rows=max(2, scenario.files[0].rows), repeatable=False, bad=()),
+    )
+    kinds = (JobBehaviour.NEVER_ENDS, JobBehaviour.NORMAL, JobBehaviour.NEVER_ENDS)
     vendor = replace(
-        story.vendor,
+        scenario.vendor,
         jobs=tuple(rng.choice(kinds) for _ in range(3)),
         replies=(),
     )
-    happenings: tuple[Happening, ...] = (Resolve(0, times=rng.choice((1, 1, 2))),)
+    actions: tuple[Action, ...] = (ResolveRun(0, times=rng.choice((1, 1, 2))),)
     # The second closing carries the wish out; it may die at any of its effects, and again.
     by_hand = rng.random() < 0.3
     place = ("resolve/", rng.randint(1, 3)) if by_hand else ("CloseRun/", rng.randint(8, 40))
     dying = Fault(*place, rng.choice(_DEATHS_OF_A_LAPTOP))
     late = [dying] if rng.random() < 0.8 else []
     return replace(
-        story,
+        scenario,
         files=files,
         vendor=vendor,
-        happenings=happenings,
+        actions=actions,
         faults=tuple(late),
-        short_time=False,
+        tight_deadlines=False,
     )
 
 
-def _repeating(seed: int) -> Story:
+def _retry_runs(seed: int) -> Scenario:
     """Failed rows go again; priorities change; a run is deleted while others are late."""
-    rng, story = _random("repeating", seed), draw(seed)
-    fates = tuple(rng.choice((Fate.DONE, Fate.REFUSED)) for _ in range(3))
-    drawn: list[Happening] = [Priority(0, rng.choice((0.0, 5.0, 30.0)), rng.choice(PRIORITIES))]
+    rng, scenario = _random("repeating", seed), draw(seed)
+    records = tuple(
+        rng.choice((RecordBehaviour.APPLIED, RecordBehaviour.REFUSED)) for _ in range(3)
+    )
+    drawn: list[Action] = [ChangePriority(0, rng.choice((0.0, 5.0, 30.0)), rng.choice(PRIORITIES))]
     if rng.random() < 0.6:
-        drawn.append(Retry(0, operators=rng.choice((1, 2))))
+        drawn.append(RetryRun(0, operators=rng.choice((1, 2))))
     if rng.random() < 0.5:
-        drawn.append(Erase(0))
-    others = tuple(h for h in story.happenings if isinstance(h, Again | Abort))
+        drawn.append(DeleteRun(0))
+    others = tuple(h for h in scenario.actions if isinstance(h, DuplicateTask | AbortRun))
     task = rng.choice(("retry", "delete", "priority"))
     dying = Fault(f"{task}/", rng.randint(1, 8), rng.choice(_DEATHS_OF_A_LAPTOP))
     return replace(
-        story,
-        faults=(*story.faults[:2], dying),
-        vendor=replace(story.vendor, fates=fates),
-        happenings=(*others[:2], *drawn),
+        scenario,
+        faults=(*scenario.faults[:2], dying),
+        vendor=replace(scenario.vendor, records=records),
+        actions=(*others[:2], *drawn),
     )
 
 
-def _same_bytes(seed: int) -> Story:
+def _same_bytes(seed: int) -> Scenario:
     """The same bytes are dropped twice."""
     rng = _random("same bytes", seed)
-    story = _calmer(rng, seed)
-    return replace(story, happenings=(Reupload(0, rng.choice((0.0, 5.0, 60.0, 300.0))),))
+    scenario = _calmer(rng, seed)
+    return replace(scenario, actions=(Reupload(0, rng.choice((0.0, 5.0, 60.0, 300.0))),))
 
 
-def _elsewhere(seed: int) -> Story:
+def _switch_account(seed: int) -> Scenario:
     """The connection is pointed at another account under a run, and back."""
     rng = _random("elsewhere", seed)
-    story = _calmer(rng, seed)
-    moved = Elsewhere(rng.choice((1.0, 10.0, 30.0)), rng.choice((70.0, 400.0)))
-    files = tuple(replace(file, arrives=0.0) for file in story.files)
-    return replace(story, files=files, happenings=(moved,))
+    scenario = _calmer(rng, seed)
+    moved = SwitchAccount(rng.choice((1.0, 10.0, 30.0)), rng.choice((70.0, 400.0)))
+    files = tuple(replace(file, arrives=0.0) for file in scenario.files)
+    return replace(scenario, files=files, actions=(moved,))
 
 
-def _crowd(seed: int) -> Story:
+def _many_runs(seed: int) -> Scenario:
     """Many runs on one connection, with few slots and mixed priorities."""
     rng = _random("crowd", seed)
     files = tuple(
@@ -303,53 +331,64 @@ def _crowd(seed: int) -> Story:
         )
         for _ in range(rng.choice(RUNS))
     )
-    return Story(
+    return Scenario(
         seed=seed,
         files=files,
-        vendor=Vendor(latencies=(rng.choice((10.0, 20.0)),)),
+        vendor=VendorBehaviour(latencies=(rng.choice((10.0, 20.0)),)),
         max_jobs=rng.choice((1, 2, 3)),
     )
 
 
-def _metered(seed: int) -> Story:
+def _rate_limited(seed: int) -> Scenario:
     """Few requests a minute at a vendor whose jobs cost more than one request to read."""
     rng = _random("metered", seed)
     vendor = ("zendesk_support", "zendesk_sunshine", "vidispine")[seed % 3]
-    lost = (Trouble(Wrong.ANSWER_LOST, rng.randint(1, 4)),) if rng.random() < 0.5 else ()
-    return Story(
+    lost = (
+        (VendorFault(VendorFaultKind.ANSWER_LOST, rng.randint(1, 4)),) if rng.random() < 0.5 else ()
+    )
+    return Scenario(
         seed=seed,
         files=(File(rows=rng.randint(4, 9)),),
-        vendor=Vendor(latencies=(rng.choice((5.0, 20.0, 45.0)),)),
+        vendor=VendorBehaviour(latencies=(rng.choice((5.0, 20.0, 45.0)),)),
         max_jobs=rng.choice((3, 4)),
         per_minute=rng.choice((12, 20)),
-        site=Site(vendor, lost, short_list=rng.random() < 0.7),
-        happenings=(Abort(0, 15.0),) if vendor == "vidispine" and rng.random() < 0.4 else (),
+        adapter_scenario=AdapterScenario(vendor, lost, short_list=rng.random() < 0.7),
+        actions=(AbortRun(0, 15.0),) if vendor == "vidispine" and rng.random() < 0.4 else (),
     )
 
 
-def _timed_out(seed: int) -> Story:
+def _execution_timeout(seed: int) -> Scenario:
     """An execution takes longer than an execution may."""
     rng = _random("timed out", seed)
-    story = _calmer(rng, seed)
-    return replace(story, machine_seconds=rng.choice((20.0, 45.0, 200.0)))
+    scenario = _calmer(rng, seed)
+    return replace(scenario, machine_seconds=rng.choice((20.0, 45.0, 200.0)))
 
 
-def _hostile(seed: int) -> Story:
+def _malformed(seed: int) -> Scenario:
     """Answers about some jobs are what no adapter should let through, and waits are absurd."""
-    rng, story = _random("hostile", seed), _calmer(_random("h", seed), seed)
-    files = tuple(replace(file, rows=max(4, file.rows)) for file in story.files)
+    rng, scenario = _random("hostile", seed), _calmer(_random("h", seed), seed)
+    files = tuple(replace(file, rows=max(4, file.rows)) for file in scenario.files)
     acts = (Act.THROTTLE, Act.THROTTLE, Act.FULL, Act.ACCEPT)
     waits = rng.random() < 0.5
     replies = tuple(Reply(rng.choice(acts), rng.choice(WAITS)) for _ in range(2 if waits else 0))
-    polls = (Look(), Look(PollWord.THROTTLED, rng.choice(WAITS))) if rng.random() < 0.3 else ()
+    polls = (
+        (ScriptedPoll(), ScriptedPoll(PollReply.THROTTLED, rng.choice(WAITS)))
+        if rng.random() < 0.3
+        else ()
+    )
     vendor = replace(
-        story.vendor,
-        odd=draw_odds(rng),
+        scenario.vendor,
+        malformed=draw_malformed(rng),
         replies=tuple(r if r.act is not Act.ACCEPT else Reply() for r in replies),
         polls=polls,
     )
     return replace(
-        story, files=files, vendor=vendor, faults=story.faults[:1], patient=True, hours=26.0
+        scenario,
+        files=files,
+        vendor=vendor,
+        faults=scenario.faults[:1],
+        production_deadlines=True,
+        hours=26.0,
     )
 
 
@@ -357,84 +396,97 @@ WAITS_IN_HEADERS = ("1e12", 1_800_000_000, 31_536_000, -1, "soon", "inf", "9" * 
 """Absurd values of Retry-After."""
 
 
-def _hostile_at_a_site(seed: int) -> Story:
+def _absurd_waits(seed: int) -> Scenario:
     """Absurd waits in the headers of a real adapter's vendor, on submissions and on reads."""
     names = list(ADAPTERS)
-    rng, story = _random("hostile at a site", seed), draw_at(names[seed % len(names)], seed)
-    assert story.site is not None
+    rng, scenario = (
+        _random("hostile at a site", seed),
+        draw_with_adapter(names[seed % len(names)], seed),
+    )
+    assert scenario.adapter_scenario is not None
     throttled = (
-        Trouble(
-            rng.choice((Wrong.THROTTLED, Wrong.UNAVAILABLE)),
+        VendorFault(
+            rng.choice((VendorFaultKind.THROTTLED, VendorFaultKind.UNAVAILABLE)),
             rng.randint(1, 3 if of == SUBMISSION else 9),
             of,
             rng.choice(WAITS_IN_HEADERS),
         )
         for of in (SUBMISSION, READ, rng.choice((SUBMISSION, READ)))
     )
-    site = replace(story.site, troubles=(*throttled, *story.site.troubles[:1]))
-    return replace(story, site=site, faults=story.faults[:1], patient=True, hours=26.0)
+    adapter_scenario = replace(
+        scenario.adapter_scenario,
+        vendor_faults=(*throttled, *scenario.adapter_scenario.vendor_faults[:1]),
+    )
+    return replace(
+        scenario,
+        adapter_scenario=adapter_scenario,
+        faults=scenario.faults[:1],
+        production_deadlines=True,
+        hours=26.0,
+    )
 
 
 LANES = ("SubmitJobs", "PollJobs", "SettleJob")
 """The tasks of a lane."""
 
 
-def _by_force(seed: int) -> Story:
+def _forced_abort(seed: int) -> Scenario:
     """From some moment on no task of a lane gets anywhere, and the operator ends the run by force:
     maybe from a dying laptop, and then once more.
     """
-    rng, story = _random("by force", seed), _calmer(_random("f", seed), seed)
-    file = replace(story.files[0], rows=rng.randint(2, 9), bad=(), arrives=0.0)
-    harms = (Harm.CRASH_BEFORE, Harm.CRASH_AFTER, Harm.BUSY)
+    rng, scenario = _random("by force", seed), _calmer(_random("f", seed), seed)
+    file = replace(scenario.files[0], rows=rng.randint(2, 9), bad=(), arrives=0.0)
+    fault_kinds = (FaultKind.CRASH_BEFORE, FaultKind.CRASH_AFTER, FaultKind.THROTTLED)
     failing = [
-        Fault(f"{t}/", rng.choice((1, 8, 20, 60)), rng.choice(harms), times=FOR_EVER) for t in LANES
+        Fault(f"{t}/", rng.choice((1, 8, 20, 60)), rng.choice(fault_kinds), times=PERMANENT)
+        for t in LANES
     ]
     if rng.random() < 0.5:
         failing.append(Fault("Abort/", rng.randint(1, 3), rng.choice(_DEATHS_OF_A_LAPTOP)))
     at = rng.choice((1.0, 20.0, 75.0, 400.0, 4_000.0))
     return replace(
-        story,
+        scenario,
         files=(file,),
-        faults=(*failing, *story.faults[:1]),
-        happenings=(Abort(0, at, force=True), Abort(0, at + 900.0, force=True)),
-        patient=True,
+        faults=(*failing, *scenario.faults[:1]),
+        actions=(AbortRun(0, at, force=True), AbortRun(0, at + 900.0, force=True)),
+        production_deadlines=True,
     )
 
 
-def _opening(seed: int) -> Story:
+def _open_failures(seed: int) -> Scenario:
     """OpenRun fails for minutes or hours before there is a run."""
     rng = _random("opening", seed)
     outage = replace(draw_outage(rng, (TABLE, SOURCE)), at=0.0)
     if outage.way is Way.MISSING:
         outage = replace(outage, way=Way.DENIED)
-    return Story(seed=seed, files=(File(rows=3),), outages=(outage,), hours=26.0)
+    return Scenario(seed=seed, files=(File(rows=3),), outages=(outage,), hours=26.0)
 
 
 MODES: Mapping[str, Mode] = {
     mode.name: mode
     for mode in (
         Mode("bursts", _bursts),
-        Mode("by_force", _by_force),
-        Mode("crowd", _crowd, slow=True),
-        Mode("elsewhere", _elsewhere),
-        Mode("expiry", _expiry, slow=True),
+        Mode("by_force", _forced_abort),
+        Mode("crowd", _many_runs, slow=True),
+        Mode("elsewhere", _switch_account),
+        Mode("expiry", _row_expiry, slow=True),
         Mode(
             "for_ever",
-            _for_ever,
+            _permanent_outage,
             slow=True,
         ),
-        Mode("hostile", _hostile),
-        Mode("hostile_at_a_site", _hostile_at_a_site),
+        Mode("hostile", _malformed),
+        Mode("hostile_at_a_site", _absurd_waits),
         Mode("late", _late),
-        Mode("late_at_a_site", _late_at_a_site),
-        Mode("metered", _metered),
-        Mode("opening", _opening),
+        Mode("late_at_a_site", _late_with_adapter),
+        Mode("metered", _rate_limited),
+        Mode("opening", _open_failures),
         Mode("outage", _outage, slow=True),
-        Mode("repeating", _repeating),
-        Mode("resolving", _resolving),
+        Mode("repeating", _retry_runs),
+        Mode("resolving", _resolve_runs),
         Mode("same_bytes", _same_bytes),
-        Mode("single", _single),
-        Mode("timed_out", _timed_out),
+        Mode("single", _single_refusal),
+        Mode("timed_out", _execution_timeout),
         Mode("vendor_outage", _vendor_outage, slow=True),
     )
 }

@@ -52,7 +52,7 @@ class Sizes:
     page: int = 0
     block: int = 0
     iteration: int = 0
-    laps: int = 0
+    iterations: int = 0
     group: int = 0
     rejects: int = 0
     listed: int = 0
@@ -60,7 +60,7 @@ class Sizes:
     query: int = 0
 
 
-IN_EARNEST = Sizes()
+PRODUCTION = Sizes()
 
 
 def draw_sizes(rng: Random) -> Sizes:
@@ -91,9 +91,9 @@ def patches(sizes: Sizes) -> Iterator[tuple[ModuleType, str, int]]:
         yield keys, "ROWS_PER_PERSON_BLOCK", 1 + sizes.block
     if sizes.iteration:
         yield lanes, "ITERATION_CHUNKS", sizes.iteration
-    if sizes.laps:
+    if sizes.iterations:
         # A lap of one group has 31 events.
-        yield lanes, "MAX_EVENTS", 30 * sizes.laps + 40
+        yield lanes, "MAX_EVENTS", 30 * sizes.iterations + 40
     if sizes.group:
         yield lanes, "SETTLE_GROUP", sizes.group
     if sizes.rejects:
@@ -108,7 +108,7 @@ def patches(sizes: Sizes) -> Iterator[tuple[ModuleType, str, int]]:
 
 
 @contextmanager
-def shrunk(sizes: Sizes) -> Iterator[None]:
+def patched(sizes: Sizes) -> Iterator[None]:
     """The code with these sizes."""
     with ExitStack() as stack:
         for module, name, value in patches(sizes):

@@ -8,28 +8,28 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
-from tests.chaos.carry import Line, Told
+from tests.chaos.adapter_scenarios import AdapterScenario
 from tests.chaos.promises import Broken
-from tests.chaos.sites import Site
-from tests.chaos.sizes import IN_EARNEST
-from tests.chaos.story import (
-    Abort,
-    Again,
-    Elsewhere,
-    Erase,
-    Event,
-    Fate,
-    JobFate,
-    Lag,
-    PollWord,
-    Priority,
-    Resolve,
-    Retry,
+from tests.chaos.runner import History, Line
+from tests.chaos.scenario import (
+    AbortRun,
+    ChangePriority,
+    DeleteRun,
+    DuplicateEvent,
+    DuplicateTask,
+    IndexLag,
+    JobBehaviour,
+    PollReply,
+    RecordBehaviour,
+    ResolveRun,
+    RetryRun,
     Reupload,
-    Stop,
-    Story,
+    Scenario,
+    StopExecution,
+    SwitchAccount,
     letter,
 )
+from tests.chaos.sizes import PRODUCTION
 from tests.fakes.vendor import Act
 
 MOST_LINES = 90
@@ -37,15 +37,15 @@ AROUND = 12
 """Lines of the trace that are told; in a longer one those around what went wrong and the end."""
 
 
-def narrate(told: Told, found: Sequence[Broken]) -> str:
+def report_on(history: History, found: Sequence[Broken]) -> str:
     """What was set up, what happened, which promise was broken, and the story as code."""
-    lines = [f"{number}. {text}" for number, text in enumerate(_setting(told.story), 1)]
-    lines += ["", "What happened (seconds, who, what):", *_trace(told.lines)]
+    lines = [f"{number}. {text}" for number, text in enumerate(_setting(history.scenario), 1)]
+    lines += ["", "What happened (seconds, who, what):", *_trace(history.lines)]
     for each in found[:5]:
         lines += ["", f"BROKEN: {each.meaning}", f"  {each.sentence}"]
     if len(found) > 5:
         lines.append(f"  … and {len(found) - 5} more.")
-    return "\n".join([*lines, "", "As code:", as_code(told.story)])
+    return "\n".join([*lines, "", "As code:", as_code(history.scenario)])
 
 
 def as_code(value: Any) -> str:
@@ -56,19 +56,19 @@ def as_code(value: Any) -> str:
         inner = ", ".join(map(as_code, value))
         return f"({inner},)" if len(value) == 1 else f"({inner})"
     if is_dataclass(value) and not isinstance(value, type):
-        said = [
+        reported = [
             f"{each.name}={as_code(getattr(value, each.name))}"
             for each in fields(value)
             if getattr(value, each.name) != each.default
         ]
-        return f"{type(value).__name__}({', '.join(said)})"
+        return f"{type(value).__name__}({', '.join(reported)})"
     return 'float("inf")' if value == math.inf else repr(value)
 
 
-def _setting(story: Story) -> Iterator[str]:
-    for index, file in enumerate(story.files):
+def _setting(scenario: Scenario) -> Iterator[str]:
+    for index, file in enumerate(scenario.files):
         kind = "repeatable" if file.repeatable else "not repeatable"
-        extra = f", priority {file.priority}" if len(story.files) > 1 else ""
+        extra = f", priority {file.priority}" if len(scenario.files) > 1 else ""
         bad = f", bad rows {list(file.bad)}" if file.bad else ""
         repeats = f", repeated keys in rows {list(file.repeats)}" if file.repeats else ""
         trial = f", a trial of {file.trial} rows" if file.trial else ""
@@ -80,107 +80,111 @@ def _setting(story: Story) -> Iterator[str]:
             f"{max(1, file.batch)}, {kind}, at most {max(1, file.max_attempts)} attempts"
             f"{bad}{repeats}{extra}{trial}{breaker}{ramp}{in_order}."
         )
-    if story.short_time:
+    if scenario.tight_deadlines:
         yield "Planning and closing are out of time after every step."
-    yield from _of_the_world(story)
-    yield from _of_the_vendor(story)
-    for fault in story.faults:
+    yield from _of_the_world(scenario)
+    yield from _of_the_vendor(scenario)
+    for fault in scenario.faults:
         late = f" ({fault.seconds:g} s)" if fault.seconds else ""
         often = f", and {fault.times - 1} times more in a row" if fault.times > 1 else ""
         kind = f"within {fault.kind}" if fault.kind.endswith("/") else f"of kind {fault.kind}"
-        yield f"At effect {fault.nth} {kind}, {fault.harm.value}{late}{often}."
-    for outage in story.outages:
-        until = "for ever" if outage.lasts_for_ever else f"for {outage.seconds:g} s"
+        yield f"At effect {fault.nth} {kind}, {fault.fault_kind.value}{late}{often}."
+    for outage in scenario.outages:
+        until = "for ever" if outage.permanent else f"for {outage.seconds:g} s"
         often = f", {outage.times} times" if outage.times else ""
         yield f"From {outage.at:g} s on, {until}{often}, {outage.what}: {outage.way.value}."
-    for happening in story.happenings:
-        match happening:
-            case Again(task, nth, after):
+    for action in scenario.actions:
+        match action:
+            case DuplicateTask(task, nth, after):
                 when = f"{after:g} s later" if after else "at once"
                 yield f"Invocation {nth} of {task} is delivered once more, {when}."
-            case Event(number, at):
+            case DuplicateEvent(number, at):
                 yield f"The event of file {letter(number)} comes once more at {at:g} s."
-            case Stop(nth):
+            case StopExecution(nth):
                 yield f"The execution of task {nth} is stopped there."
-            case Abort(number, at, force):
+            case AbortRun(number, at, force):
                 by_force = " by force" if force else ""
                 yield f"The operator aborts run {letter(number)}{by_force} at {at:g} s."
-            case Lag(at, seconds):
+            case IndexLag(at, seconds):
                 yield f"From {at:g} s on, the indexes are late by {seconds:g} s."
-            case Priority(number, at, level):
+            case ChangePriority(number, at, level):
                 yield f"The operator makes run {letter(number)} {level} at {at:g} s."
-            case Elsewhere(at, seconds):
+            case SwitchAccount(at, seconds):
                 yield f"From {at:g} s on, for {seconds:g} s, the connection leads elsewhere."
             case Reupload(number, at):
                 yield f"The bytes of file {letter(number)} are uploaded once more at {at:g} s."
-            case Resolve(number, times):
+            case ResolveRun(number, times):
                 yield f"When run {letter(number)} is closed, it is resolved, {times} times."
-            case Retry(number, operators):
+            case RetryRun(number, operators):
                 yield f"When run {letter(number)} is closed, {operators} operators retry it."
-            case Erase(number):
+            case DeleteRun(number):
                 yield f"When run {letter(number)} is closed, it is deleted."
 
 
-def _of_the_world(story: Story) -> Iterator[str]:
+def _of_the_world(scenario: Scenario) -> Iterator[str]:
     """What is otherwise than usual on our side."""
-    if story.sizes != IN_EARNEST:
-        sizes = (f"{each.name} {getattr(story.sizes, each.name)}" for each in fields(story.sizes))
+    if scenario.sizes != PRODUCTION:
+        sizes = (
+            f"{each.name} {getattr(scenario.sizes, each.name)}" for each in fields(scenario.sizes)
+        )
         yield f"How much is done at once: {', '.join(sizes)} (0: as in earnest)."
-    if story.per_minute:
-        yield f"The operator allows {story.per_minute} requests a minute."
-    if story.conflicts:
-        yield f"Of transactions, {story.conflicts:.0%} meet others."
-    if story.retention:
-        yield f"Everything is kept for {story.retention} days and then expires."
-    if story.yes_after:
-        yield f"Nobody lets a paused run go on before {story.yes_after:g} s."
-    if story.machine_seconds:
-        yield f"An execution may take {story.machine_seconds:g} s."
+    if scenario.per_minute:
+        yield f"The operator allows {scenario.per_minute} requests a minute."
+    if scenario.conflicts:
+        yield f"Of transactions, {scenario.conflicts:.0%} meet others."
+    if scenario.retention:
+        yield f"Everything is kept for {scenario.retention} days and then expires."
+    if scenario.approve_after:
+        yield f"Nobody lets a paused run go on before {scenario.approve_after:g} s."
+    if scenario.machine_seconds:
+        yield f"An execution may take {scenario.machine_seconds:g} s."
 
 
-def _of_the_vendor(story: Story) -> Iterator[str]:
-    vendor = story.vendor
+def _of_the_vendor(scenario: Scenario) -> Iterator[str]:
+    vendor = scenario.vendor
     yield (
-        f"The operator allows {story.max_jobs} jobs, the vendor {vendor.max_jobs}; jobs take "
+        f"The operator allows {scenario.max_jobs} jobs, the vendor {vendor.max_jobs}; jobs take "
         f"{', '.join(f'{seconds:g}' for seconds in vendor.latencies or (20.0,))} s in turn."
     )
-    if story.site is not None:
-        yield from _of_the_site(story.site)
+    if scenario.adapter_scenario is not None:
+        yield from _of_the_adapter(scenario.adapter_scenario)
     if any(reply.act is not Act.ACCEPT for reply in vendor.replies):
         words = [
             reply.act.name + ("" if reply.retry_after is None else f" for {reply.retry_after:g} s")
             for reply in vendor.replies
         ]
         yield f"It answers submissions: {', '.join(words)}; then as its limits are."
-    if any(look.word is not PollWord.TRUTH for look in vendor.polls):
-        yield f"It answers looks: {', '.join(look.word.value for look in vendor.polls)}."
-    if vendor.finds:
-        yield f"It answers searches: {', '.join(word.value for word in vendor.finds)}."
-    if any(fate is not Fate.DONE for fate in vendor.fates):
-        fates = ", ".join(f"row {i}: {fate.value}" for i, fate in enumerate(vendor.fates))
-        yield f"Of records (row modulo {len(vendor.fates)}): {fates}."
-    if JobFate.LATE in vendor.jobs:
+    if any(poll.reply is not PollReply.NORMAL for poll in vendor.polls):
+        yield f"It answers looks: {', '.join(poll.reply.value for poll in vendor.polls)}."
+    if vendor.searches:
+        yield f"It answers searches: {', '.join(reply.value for reply in vendor.searches)}."
+    if any(behaviour is not RecordBehaviour.APPLIED for behaviour in vendor.records):
+        records = ", ".join(
+            f"row {i}: {behaviour.value}" for i, behaviour in enumerate(vendor.records)
+        )
+        yield f"Of records (row modulo {len(vendor.records)}): {records}."
+    if JobBehaviour.VISIBLE_LATE in vendor.jobs:
         yield f"Its late jobs are not visible for {vendor.late:g} s."
-    for odd in vendor.odd:
-        yield f"Of job {odd.job}: {odd.what.value}."
+    for malformed in vendor.malformed:
+        yield f"Of job {malformed.job}: {malformed.what.value}."
     if vendor.jobs:
-        jobs = ", ".join(f"job {i} {fate.value}" for i, fate in enumerate(vendor.jobs, 1))
+        jobs = ", ".join(f"job {i} {behaviour.value}" for i, behaviour in enumerate(vendor.jobs, 1))
         yield f"Of its jobs: {jobs}."
 
 
-def _of_the_site(site: Site) -> Iterator[str]:
-    ids = "" if site.external_ids else "; records get no external ids from us"
-    short = "; its list of jobs shows ids and statuses alone" if site.short_list else ""
-    limit = f"; it takes {site.per_minute} requests a minute"
-    yield f"It is {site.vendor} at the simulator, behind the real adapter{limit}{short}{ids}."
-    for trouble in site.troubles:
-        wait = "" if trouble.wait is None else f", Retry-After {trouble.wait}"
-        yield f"With {trouble.of} {trouble.nth}: {trouble.what.value}{wait}."
+def _of_the_adapter(adapter_scenario: AdapterScenario) -> Iterator[str]:
+    ids = "" if adapter_scenario.external_ids else "; records get no external ids from us"
+    short = "; its list of jobs shows ids and statuses alone" if adapter_scenario.short_list else ""
+    limit = f"; it takes {adapter_scenario.per_minute} requests a minute"
+    yield f"It is {adapter_scenario.vendor} at the simulator, behind the real adapter{limit}{short}{ids}."
+    for vendor_fault in adapter_scenario.vendor_faults:
+        wait = "" if vendor_fault.wait is None else f", Retry-After {vendor_fault.wait}"
+        yield f"With {vendor_fault.of} {vendor_fault.nth}: {vendor_fault.what.value}{wait}."
 
 
 def _trace(lines: Sequence[Line]) -> Iterator[str]:
-    harmed = [i for i, line in enumerate(lines) if line.harm is not None]
-    near = {j for i in harmed for j in range(i - AROUND, i + AROUND)}
+    faulty = [i for i, line in enumerate(lines) if line.fault_kind is not None]
+    near = {j for i in faulty for j in range(i - AROUND, i + AROUND)}
     tail = range(len(lines) - AROUND, len(lines))
     shown = [i for i in range(len(lines)) if len(lines) <= MOST_LINES or i in near or i in tail][
         -2 * MOST_LINES :
@@ -190,6 +194,6 @@ def _trace(lines: Sequence[Line]) -> Iterator[str]:
         line = lines[i]
         if i != previous + 1:
             yield f"  … {i - previous - 1} lines"
-        harm = f"   ← {line.harm.value}" if line.harm is not None else ""
-        yield f"  {line.seconds:9.2f}  {line.who:<18} {line.what}{harm}"
+        fault_kind = f"   ← {line.fault_kind.value}" if line.fault_kind is not None else ""
+        yield f"  {line.seconds:9.2f}  {line.who:<18} {line.what}{fault_kind}"
         previous = i

@@ -22,21 +22,21 @@ from jobferry.operator.rerun import OutcomesMissingError, ReadsOtherwiseError, c
 from jobferry.operator.resolve_run import ask_resolve
 from jobferry.operator.vendor_requests import VendorUnavailableError
 from jobferry.steps.open_run import run_id_of
-from tests.chaos.story import (
-    AFTERWARDS,
-    Elsewhere,
-    Erase,
-    Happening,
-    Priority,
-    Resolve,
-    Retry,
+from tests.chaos.scenario import (
+    AFTER_CLOSE,
+    Action,
+    ChangePriority,
+    DeleteRun,
+    ResolveRun,
+    RetryRun,
     Reupload,
+    SwitchAccount,
     letter,
 )
 from tests.fakes.world import CONNECTION, INBOX
 
 if TYPE_CHECKING:
-    from tests.chaos.carry import ChaosWorld
+    from tests.chaos.runner import ChaosWorld
 
 HOME, SANDBOX = "https://acme.example", "https://sandbox.example"
 
@@ -51,7 +51,7 @@ REFUSALS = (
 
 
 @dataclass(frozen=True)
-class Extra:
+class ExtraRun:
     """A run besides those of the story's files.
 
     of    the file whose rows it carries
@@ -67,44 +67,44 @@ TRIES = 6
 """How often a person repeats a command that fails."""
 
 
-class Person:
+class OperatorActor:
     """Whoever sits before the command line."""
 
     def __init__(self, world: ChaosWorld) -> None:
         self._world = world
-        story = world.story
-        self._left: list[Happening] = [
-            each for each in story.happenings if isinstance(each, AFTERWARDS) and self._known(each)
+        scenario = world.scenario
+        self._left: list[Action] = [
+            each for each in scenario.actions if isinstance(each, AFTER_CLOSE) and self._known(each)
         ]
-        self.at_work = 0
+        self.pending = 0
         """Things that are still to be done at their time."""
 
-    def _known(self, happening: Happening) -> bool:
-        return getattr(happening, "file", 0) < len(self._world.story.files)
+    def _known(self, action: Action) -> bool:
+        return getattr(action, "file", 0) < len(self._world.scenario.files)
 
     def begin(self) -> None:
         """Everything that has its time."""
 
         def spawn(work: Callable[[], None], name: str) -> None:
-            self.at_work += 1
-            self._world.clock.spawn(partial(self._to_the_end, work), name)
+            self.pending += 1
+            self._world.clock.spawn(partial(self._count_down, work), name)
 
-        for each in self._world.story.happenings:
+        for each in self._world.scenario.actions:
             match each:
-                case Priority() if self._known(each):
+                case ChangePriority() if self._known(each):
                     spawn(partial(self._prioritise, each), "priority")
                 case Reupload() if self._known(each):
                     spawn(partial(self._reupload, each), "upload again")
-                case Elsewhere():
-                    spawn(partial(self._elsewhere, each), "connection put")
+                case SwitchAccount():
+                    spawn(partial(self._switch_account, each), "connection put")
 
-    def _to_the_end(self, work: Callable[[], None]) -> None:
+    def _count_down(self, work: Callable[[], None]) -> None:
         try:
             work()
         finally:
-            self.at_work -= 1
+            self.pending -= 1
 
-    def afterwards(self) -> bool:
+    def after_close(self) -> bool:
         """Do what comes next of what comes after the end; False when nothing is left."""
         if not self._left:
             return False
@@ -113,18 +113,18 @@ class Person:
         if run is None or run.closed_at is None:
             return True
         match each:
-            case Resolve(file, times):
+            case ResolveRun(file, times):
                 if times > 1:
                     self._left.insert(0, replace(each, times=times - 1))
                 self._resolve(file, run)
-            case Retry(file, operators):
+            case RetryRun(file, operators):
                 self._retry(file, operators, run)
-            case Erase(file):
-                self._erase(file, run)
+            case DeleteRun(file):
+                self._delete(file, run)
         return True
 
     def _run(self, file: int) -> Run | None:
-        return self._world.store.runs.get(self._world.told.run_id(file))
+        return self._world.store.runs.get(self._world.history.run_id(file))
 
     def _do(self, name: str, work: Callable[[], object]) -> None:
         def refused_or_done() -> None:
@@ -133,10 +133,10 @@ class Person:
             except REFUSALS as refusal:
                 self._world.note(f"{name} is refused: {type(refusal).__name__}")
 
-        self._world.told.happened[f"the operator: {name}"] += 1
-        self._world.in_vain(lambda: self._world.within(name, refused_or_done))
+        self._world.history.events[f"the operator: {name}"] += 1
+        self._world.tolerate_failure(lambda: self._world.as_invocation(name, refused_or_done))
 
-    def _prioritise(self, each: Priority) -> None:
+    def _prioritise(self, each: ChangePriority) -> None:
         world = self._world
         world.clock.sleep(each.at)
         run = self._run(each.file)
@@ -145,13 +145,13 @@ class Person:
         world.note(f"the operator makes run {letter(each.file)} {each.level}")
         self._do("priority", lambda: change_priority(run, each.level, world.deps))
 
-    def _elsewhere(self, each: Elsewhere) -> None:
+    def _switch_account(self, each: SwitchAccount) -> None:
         world = self._world
         world.clock.sleep(each.at)
         here = world.store.config.connection(CONNECTION)
         assert here is not None
         world.note("the connection is pointed at another account")
-        world.told.happened["the operator: connection put"] += 1
+        world.history.events["the operator: connection put"] += 1
         world.store.config.put_connection(replace(here, base_url=SANDBOX))
         world.clock.sleep(each.seconds)
         world.note("the connection is pointed back")
@@ -160,19 +160,19 @@ class Person:
     def _reupload(self, each: Reupload) -> None:
         world = self._world
         world.clock.sleep(each.at)
-        first = world.told.requests[each.file]
+        first = world.history.requests[each.file]
         key = f"inbox/{first.profile}/again-{letter(each.file)}.csv"
         version = world.objects.upload(INBOX, key, world.objects.bytes_of(INBOX, first.key))
         world.note(f"the bytes of file {letter(each.file)} are uploaded once more")
-        world.told.happened["the same bytes again"] += 1
-        self._carry(RunRequest(first.profile, INBOX, key, version), each.file, same=True)
+        world.history.events["the same bytes again"] += 1
+        self._start_extra(RunRequest(first.profile, INBOX, key, version), each.file, same=True)
 
-    def _carry(self, request: RunRequest, file: int, *, same: bool = False) -> None:
+    def _start_extra(self, request: RunRequest, file: int, *, same: bool = False) -> None:
         """The event of an upload, which the story did not know of."""
         run_id = run_id_of(request, str(request.version_id))
-        extra = Extra(run_id, file, same)
-        if extra not in self._world.told.extras:
-            self._world.told.extras.append(extra)
+        extra = ExtraRun(run_id, file, same)
+        if extra not in self._world.history.extras:
+            self._world.history.extras.append(extra)
         self._world.start(request)
 
     def _resolve(self, file: int, run: Run) -> None:
@@ -198,16 +198,16 @@ class Person:
                 world.clock.give_way()
                 body = file_copied.getvalue()
                 version = world.objects.upload(INBOX, key, body, new=True)
-            self._carry(RunRequest(run.profile, INBOX, key, version), file)
+            self._start_extra(RunRequest(run.profile, INBOX, key, version), file)
 
         world.note(f"{operators} operators retry run {letter(file)}")
         for _ in range(operators):
             world.clock.spawn(lambda: self._do("retry", work), "retry")
 
-    def _erase(self, file: int, run: Run) -> None:
+    def _delete(self, file: int, run: Run) -> None:
         world = self._world
         world.note(f"the operator deletes run {letter(file)}")
-        world.told.erased.add(file)
+        world.history.deleted.add(file)
         left: Run | None = run
         for _ in range(TRIES):
             if left is None:

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import cast
 
 from jobferry.domain.outcome import Outcome, OutcomeStatus, RecordResult
-from jobferry.domain.trouble import REFUSED_READING
 from jobferry.domain.types import JsonObject
+from jobferry.domain.trouble import REFUSED_READING
 from jobferry.store.rows import ID_CHARACTERS
 from jobferry.vendors.answers import (
     Ambiguous,
@@ -26,20 +26,33 @@ from jobferry.vendors.answers import (
 )
 from jobferry.vendors.operation import Operation
 from jobferry.vendors.protocol import LostSubmission
-from tests.chaos import story as stories
-from tests.chaos.hostile import HUGE, Odd, Oddity, fail_reading, odd_raw, odd_reading
-from tests.chaos.outages import FIND, POLL, SUBMIT, Outage, Way, to_look, to_search, to_submission
-from tests.chaos.story import Fate, FindWord, JobFate, Look, PollWord
-from tests.chaos.truth import Invocation, Patience, Request, Sent
+from tests.chaos.ground_truth import Invocation, Request, Sent, ThrottleLog
+from tests.chaos.malformed_answers import (
+    HUGE,
+    Malformation,
+    MalformedAnswer,
+    fail_reading,
+    malformed_raw,
+    malformed_reading,
+)
+from tests.chaos.outages import FIND, POLL, SUBMIT, Outage, Way, to_poll, to_search, to_submission
+from tests.chaos.scenario import (
+    JobBehaviour,
+    PollReply,
+    RecordBehaviour,
+    ScriptedPoll,
+    SearchReply,
+    VendorBehaviour,
+)
 from tests.fakes.effects import Effects
 from tests.fakes.schedule import Schedule
-from tests.fakes.vendor import Account, Act, Job, Submission
+from tests.fakes.vendor import Account, Act, Job, Reply, Submission
 from tests.fakes.vendor import read_results as in_order
 
 NAME = "name"
 """The field that is different in every row of a story."""
 
-UNHEARD = (Act.DONE_UNHEARD, Act.LOST)
+AMBIGUOUS = (Act.DONE_UNHEARD, Act.LOST)
 
 ENDLESS_SECONDS = 2_700.0
 """Longer than anybody follows a job in a story."""
@@ -50,7 +63,7 @@ def row_of(name: str) -> tuple[str, int]:
     return name[0], int(name[1:])
 
 
-class Teller(Account):
+class ScriptedAccount(Account):
     """An account that does what the story says.
 
     Args:
@@ -62,7 +75,7 @@ class Teller(Account):
         self,
         clock: Schedule,
         effects: Effects,
-        vendor: stories.Vendor,
+        vendor: VendorBehaviour,
         who: Callable[[], Invocation | None],
         poll_batch: int,
         outage: Callable[[str], Outage | None] = lambda _kind: None,
@@ -81,60 +94,66 @@ class Teller(Account):
         self.who = who
         self.outage = outage
         self.requests: list[Request] = []
-        self._patience = Patience()
+        self._throttle_log = ThrottleLog()
         self.undecided: set[str] = set()
         self.denied_jobs: set[str] = set()
-        self.refused_looks = 0
-        self._words = list(vendor.finds)
+        self.refused_polls = 0
+        self._search_replies = list(vendor.searches)
         self.will_reply(*vendor.replies)
-        self.will_answer_polls(*map(_look, vendor.polls))
+        self.will_answer_polls(*map(_scripted_poll, vendor.polls))
 
     # what is true
 
-    def fate_of(self, record: JsonObject) -> Fate:
-        fates = self.vendor.fates
-        return fates[row_of(str(record[NAME]))[1] % len(fates)] if fates else Fate.DONE
+    def record_behaviour(self, record: JsonObject) -> RecordBehaviour:
+        records = self.vendor.records
+        return (
+            records[row_of(str(record[NAME]))[1] % len(records)]
+            if records
+            else RecordBehaviour.APPLIED
+        )
 
-    def job_fate(self, job: Job) -> JobFate:
+    def job_behaviour(self, job: Job) -> JobBehaviour:
         number = int(job.job_id.removeprefix("job-"))
-        fates = self.vendor.jobs
-        return fates[number - 1] if number <= len(fates) else JobFate.PLAIN
+        records = self.vendor.jobs
+        return records[number - 1] if number <= len(records) else JobBehaviour.NORMAL
 
-    def odd(self, job_id: str) -> Odd | None:
+    def malformed(self, job_id: str) -> MalformedAnswer | None:
         """What is odd about the answers about a job."""
         number = int(job_id.removeprefix("job-"))
-        return next((odd for odd in self.vendor.odd if odd.job == number), None)
+        return next(
+            (malformed for malformed in self.vendor.malformed if malformed.job == number), None
+        )
 
-    def _unread(self, job_id: str | None) -> bool:
+    def _answer_unreadable(self, job_id: str | None) -> bool:
         """Whether the answer to the submission of a job told nobody of it."""
-        odd = None if job_id is None else self.odd(job_id)
-        return odd is not None and odd.what is Oddity.SUBMISSION_FAILS
+        malformed = None if job_id is None else self.malformed(job_id)
+        return malformed is not None and malformed.what is Malformation.SUBMISSION_FAILS
 
     def is_unusable(self, job_id: str) -> bool:
         """Whether nothing can be learned of a job's rows, whatever is answered about it."""
-        odd = self.odd(job_id)
-        return odd is not None and odd.unusable
+        malformed = self.malformed(job_id)
+        return malformed is not None and malformed.unusable
 
     def made_of(self, job: Job, record: JsonObject) -> str:
         """The id of what a job made of a record, as a row can hold it."""
-        odd = self.odd(job.job_id)
-        long = HUGE if odd is not None and odd.what is Oddity.LONG else ""
+        malformed = self.malformed(job.job_id)
+        long = HUGE if malformed is not None and malformed.what is Malformation.LONG else ""
         return (vendor_id(job, record) + long)[:ID_CHARACTERS]
 
     def done(self, job: Job) -> list[bool]:
         """Which of a job's records it carries out, in their order."""
         half = -(-len(job.records) // 2)
-        killed = self.job_fate(job) is JobFate.KILLED
+        killed = self.job_behaviour(job) is JobBehaviour.KILLED
         return [
-            self._carries_out(job, record) and not (killed and i >= half)
+            self._applies(job, record) and not (killed and i >= half)
             for i, record in enumerate(job.records)
         ]
 
-    def _carries_out(self, job: Job, record: JsonObject) -> bool:
-        match self.fate_of(record):
-            case Fate.DONE | Fate.DONE_UNSAID:
+    def _applies(self, job: Job, record: JsonObject) -> bool:
+        match self.record_behaviour(record):
+            case RecordBehaviour.APPLIED | RecordBehaviour.APPLIED_UNREPORTED:
                 return True
-            case Fate.CONFLICT:
+            case RecordBehaviour.CONFLICT:
                 return self._was_sent_before(job, record)
         return False
 
@@ -147,31 +166,31 @@ class Teller(Account):
                 return True
         return False
 
-    def said(self, job: Job) -> list[RecordResult | None]:
+    def reported(self, job: Job) -> list[RecordResult | None]:
         """What its results say of each record, in their order."""
         half = -(-len(job.records) // 2)
-        partly = self.job_fate(job) in (JobFate.KILLED, JobFate.SHORT)
+        partly = self.job_behaviour(job) in (JobBehaviour.KILLED, JobBehaviour.PARTIAL_RESULTS)
         return [
-            None if partly and i >= half else self._said(job, record)
+            None if partly and i >= half else self._reported(job, record)
             for i, record in enumerate(job.records)
         ]
 
-    def _said(self, job: Job, record: JsonObject) -> RecordResult | None:
-        match self.fate_of(record):
-            case Fate.DONE | Fate.CONFLICT if self._carries_out(job, record):
+    def _reported(self, job: Job, record: JsonObject) -> RecordResult | None:
+        match self.record_behaviour(record):
+            case RecordBehaviour.APPLIED | RecordBehaviour.CONFLICT if self._applies(job, record):
                 return RecordResult(SUCCEEDED, vendor_id=vendor_id(job, record))
-            case Fate.CONFLICT:
+            case RecordBehaviour.CONFLICT:
                 return RecordResult(FAILED, code="DatabaseConflict", text="Try again.")
-            case Fate.REFUSED:
+            case RecordBehaviour.REFUSED:
                 return RecordResult(FAILED, code="Invalid", text="The vendor does not like it.")
         return None
 
-    def unsaid(self, job: Job) -> set[str]:
+    def unreported(self, job: Job) -> set[str]:
         """The names of a job's records of which its results say nothing."""
-        said = zip(job.records, self.said(job), strict=True)
-        return {str(record[NAME]) for record, result in said if result is None}
+        reported = zip(job.records, self.reported(job), strict=True)
+        return {str(record[NAME]) for record, result in reported if result is None}
 
-    def doings(self, run_id: str = "") -> dict[str, list[str]]:
+    def applied(self, run_id: str = "") -> dict[str, list[str]]:
         """Record's name → ids of what was made of it, one for each time; by one run, or by all."""
         made: dict[str, list[str]] = {}
         for job in self.jobs.values():
@@ -182,14 +201,15 @@ class Teller(Account):
                     made.setdefault(str(record[NAME]), []).append(self.made_of(job, record))
         return made
 
-    def most_at_once(self) -> int:
+    def max_in_flight(self) -> int:
         """Jobs in flight at one moment, of those that the vendor shows, ends and does not deny."""
-        hidden = (JobFate.FORGOTTEN, JobFate.ENDLESS)
+        hidden = (JobBehaviour.FORGOTTEN, JobBehaviour.NEVER_ENDS)
         changes = sorted(
             change
             for job in self.jobs.values()
-            if self.job_fate(job) not in hidden
-            and Odd(int(job.job_id.removeprefix("job-")), Oddity.LOOK_FAILS) not in self.vendor.odd
+            if self.job_behaviour(job) not in hidden
+            and MalformedAnswer(int(job.job_id.removeprefix("job-")), Malformation.POLL_FAILS)
+            not in self.vendor.malformed
             and job.job_id not in self.denied_jobs
             and not any(record[NAME] in self.undecided for record in job.records)
             for change in ((job.created_at, 1), (job.ends_at, -1))
@@ -202,43 +222,48 @@ class Teller(Account):
 
     def sent(self, name: str, run_id: str = "") -> list[Sent]:
         return [
-            Sent(each.at, each.job_id, each.reply.act in UNHEARD or self._unread(each.job_id))
+            Sent(
+                each.at,
+                each.job_id,
+                each.reply.act in AMBIGUOUS or self._answer_unreadable(each.job_id),
+            )
             for each in self.submissions
             if each.token.startswith(run_id)
             and any(record[NAME] == name for record in each.records)
         ]
 
-    def denied(self, name: str) -> bool:
+    def denies_job(self, name: str) -> bool:
         """It finds a job by its token, whatever it tells of it otherwise."""
         return False
 
-    def bears_out(self, name: str, outcome: Outcome) -> bool | None:
+    def confirms(self, name: str, outcome: Outcome) -> bool | None:
         job = self.jobs.get(outcome.job_id or "")
         match outcome.error_code:
             case "unsaid" if job is not None:
-                return name in self.unsaid(job)
+                return name in self.unreported(job)
             case "answer_unusable" if job is not None:
                 return self.is_unusable(job.job_id)
             case "job_forgotten" if job is not None:
-                return self.job_fate(job) is JobFate.FORGOTTEN
+                return self.job_behaviour(job) is JobBehaviour.FORGOTTEN
             case "job_never_ended" if job is not None:
-                return self.job_fate(job) is JobFate.ENDLESS
+                return self.job_behaviour(job) is JobBehaviour.NEVER_ENDS
             case "submission_lost":
                 return name in self.undecided
             case "403" if job is not None:
-                return self.refused_looks >= REFUSED_READING.times
+                return self.refused_polls >= REFUSED_READING.times
             case "evidence_missing":
                 return False
         return None
 
-    def left_in_doubt(self, name: str) -> bool:
-        return any(each.unheard for each in self.sent(name)) or any(
-            name in self.unsaid(job) or self._is_given_up(job, name) for job in self.jobs.values()
+    def left_uncertain(self, name: str) -> bool:
+        return any(each.answer_lost for each in self.sent(name)) or any(
+            name in self.unreported(job) or self._is_given_up(job, name)
+            for job in self.jobs.values()
         )
 
     def _is_given_up(self, job: Job, name: str) -> bool:
         """Whether nobody waits for what would be said of a row in this job."""
-        given_up = self.job_fate(job) in (JobFate.ENDLESS, JobFate.FORGOTTEN)
+        given_up = self.job_behaviour(job) in (JobBehaviour.NEVER_ENDS, JobBehaviour.FORGOTTEN)
         given_up = given_up or self.is_unusable(job.job_id)
         return given_up and any(record[NAME] == name for record in job.records)
 
@@ -250,41 +275,41 @@ class Teller(Account):
         me = self.who()
         outage = self.outage(SUBMIT)
         if outage is not None and outage.way is not Way.BAD_GATEWAY_DONE:
-            return self._struck(outage, operation, records, token)
+            return self._during_outage(outage, operation, records, token)
         answer = super().submit(operation, records, token)
         job_id, reply = self.submissions[-1].job_id, self.submissions[-1].reply
         if job_id is not None:
             self._begin(self.jobs[job_id])
         if reply.retry_after is not None:
             full = reply.act is Act.FULL
-            self._wish("vendor.submit", reply.retry_after, me, submissions_only=full)
-        if self._unread(job_id):
+            self._note_throttle("vendor.submit", reply.retry_after, me, submissions_only=full)
+        if self._answer_unreadable(job_id):
             raise ValueError("the answer is odd")
         return answer if outage is None else to_submission(outage.way)
 
-    def _struck(
+    def _during_outage(
         self, outage: Outage, operation: Operation, records: Sequence[JsonObject], token: str
     ) -> SubmitAnswer:
         """A submission that does nothing, while the vendor is out of order."""
         me = self.who()
         self.clock.advance(self.request_seconds)
         answer, now = to_submission(outage.way), self.clock.now()
-        unheard = isinstance(answer, Ambiguous)
-        reply = stories.Reply(Act.LOST if unheard else Act.THROTTLE)
+        answer_lost = isinstance(answer, Ambiguous)
+        reply = Reply(Act.LOST if answer_lost else Act.THROTTLE)
         self.submissions.append(Submission(token, now, operation.name, tuple(records), reply, None))
         if outage.way is not Way.UNREACHABLE:
             self._note_request()
         if isinstance(answer, Throttled) and answer.retry_after is not None:
-            self._wish("vendor.submit", answer.retry_after, me, submissions_only=False)
+            self._note_throttle("vendor.submit", answer.retry_after, me, submissions_only=False)
         return answer
 
     def _begin(self, job: Job) -> None:
-        match self.job_fate(job):
-            case JobFate.FORGOTTEN:
+        match self.job_behaviour(job):
+            case JobBehaviour.FORGOTTEN:
                 job.forgotten = True
-            case JobFate.LATE:
+            case JobBehaviour.VISIBLE_LATE:
                 job.visible_from = job.created_at + self.vendor.late
-            case JobFate.ENDLESS:
+            case JobBehaviour.NEVER_ENDS:
                 job.ends_at = job.created_at + ENDLESS_SECONDS
 
     def poll(self, job_ids: Sequence[str]) -> PollAnswer:
@@ -294,44 +319,46 @@ class Teller(Account):
             answer = super().poll(job_ids)
             for _ in range(answer.requests - 1):
                 self._note_request()
-            answer = self._oddly(answer)
+            answer = self._with_malformed(answer)
         else:
             self.clock.advance(self.request_seconds)
-            answer = to_look(outage.way)
+            answer = to_poll(outage.way)
             if outage.way is not Way.UNREACHABLE:
                 self._note_request()
         if answer.throttled is not None and answer.throttled.retry_after is not None:
             seconds = answer.throttled.retry_after
-            self._wish("vendor.poll", seconds, me, submissions_only=False)
-        self.refused_looks += answer.refused is not None
+            self._note_throttle("vendor.poll", seconds, me, submissions_only=False)
+        self.refused_polls += answer.refused is not None
         return answer
 
-    def _oddly(self, answer: PollAnswer) -> PollAnswer:
+    def _with_malformed(self, answer: PollAnswer) -> PollAnswer:
         """The answer to a look, with all that is odd about its jobs."""
         readings = dict(answer.readings)
         for job_id, reading in answer.readings.items():
-            odd = self.odd(job_id)
-            if odd is None:
+            malformed = self.malformed(job_id)
+            if malformed is None:
                 continue
             ended = reading.phase is JobPhase.ENDED
-            if odd.what is Oddity.LOOK_FAILS or (odd.what is Oddity.END_FAILS and ended):
+            if malformed.what is Malformation.POLL_FAILS or (
+                malformed.what is Malformation.END_FAILS and ended
+            ):
                 raise TypeError("the answer is odd")
-            readings[job_id] = odd_reading(odd.what, reading)
+            readings[job_id] = malformed_reading(malformed.what, reading)
         return replace(answer, readings=readings)
 
     def raw(self, job: Job) -> JsonObject:
-        odd, raw = self.odd(job.job_id), self._plain_raw(job)
-        return raw if odd is None else cast("JsonObject", odd_raw(odd.what, raw))
+        malformed, raw = self.malformed(job.job_id), self._plain_raw(job)
+        return raw if malformed is None else cast("JsonObject", malformed_raw(malformed.what, raw))
 
     def _plain_raw(self, job: Job) -> JsonObject:
-        said = self.said(job)
-        if self.job_fate(job) in (JobFate.KILLED, JobFate.SHORT):
-            said = said[: -(-len(said) // 2)]
+        reported = self.reported(job)
+        if self.job_behaviour(job) in (JobBehaviour.KILLED, JobBehaviour.PARTIAL_RESULTS):
+            reported = reported[: -(-len(reported) // 2)]
         results = [
-            None if r is None else [r.status.value, r.vendor_id, r.code, r.text] for r in said
+            None if r is None else [r.status.value, r.vendor_id, r.code, r.text] for r in reported
         ]
         raw: JsonObject = {"id": job.job_id, "status": "completed", "results": results}
-        if self.job_fate(job) is JobFate.SHUFFLED:
+        if self.job_behaviour(job) is JobBehaviour.REORDERED:
             raw["results"] = results[::-1]
             raw["names"] = [record[NAME] for record in job.records][::-1]
         return raw
@@ -350,15 +377,15 @@ class Teller(Account):
             found = to_search(outage.way)
             if found.throttled is not None and found.throttled.retry_after is not None:
                 wait = found.throttled.retry_after
-                self._wish("vendor.find", wait, self.who(), submissions_only=False)
+                self._note_throttle("vendor.find", wait, self.who(), submissions_only=False)
             return found
-        word = self._words.pop(0) if self._words else FindWord.TRUTH
+        reply = self._search_replies.pop(0) if self._search_replies else SearchReply.NORMAL
         names = {str(record[NAME]) for record in lost.records}
-        match word:
-            case FindWord.PENDING:
+        match reply:
+            case SearchReply.PENDING:
                 self.undecided |= names
                 return Found(FoundState.PENDING, requests=1)
-            case FindWord.UNDECIDABLE:
+            case SearchReply.UNDECIDABLE:
                 self.undecided |= names
                 return Found(FoundState.UNDECIDABLE, requests=1)
         return super()._truth(lost)
@@ -366,22 +393,24 @@ class Teller(Account):
     # patience
 
     @property
-    def impatient(self) -> Sequence[str]:
-        return self._patience.impatient
+    def throttle_violations(self) -> Sequence[str]:
+        return self._throttle_log.throttle_violations
 
     @property
-    def asked_at(self) -> Sequence[float]:
-        return self._patience.asked_at
+    def throttled_at(self) -> Sequence[float]:
+        return self._throttle_log.throttled_at
 
-    def _wish(
-        self, kind: str, seconds: float, told: Invocation | None, *, submissions_only: bool
+    def _note_throttle(
+        self, kind: str, seconds: float, recipient: Invocation | None, *, submissions_only: bool
     ) -> None:
         now = self.clock.now()
-        self._patience.ask(kind, now, seconds, told, submissions_only=submissions_only)
+        self._throttle_log.note_wait(
+            kind, now, seconds, recipient, submissions_only=submissions_only
+        )
 
     def _note_request(self) -> None:
         now, me = self.clock.now(), self.who()
-        self._patience.note_request(now, me)
+        self._throttle_log.note_request(now, me)
         self.requests.append(Request(now, me))
 
 
@@ -397,13 +426,13 @@ def _written(result: RecordResult) -> list[str | None]:
     return [result.status.value, result.vendor_id, result.code, result.text]
 
 
-def _look(look: Look) -> PollAnswer | None:
-    match look.word:
-        case PollWord.THROTTLED:
-            return PollAnswer(throttled=Throttled(ThrottleReason.RATE, look.retry_after))
-        case PollWord.REFUSED:
+def _scripted_poll(poll: ScriptedPoll) -> PollAnswer | None:
+    match poll.reply:
+        case PollReply.THROTTLED:
+            return PollAnswer(throttled=Throttled(ThrottleReason.RATE, poll.retry_after))
+        case PollReply.REFUSED:
             return PollAnswer(refused=Refused("403", "No."))
-        case PollWord.PROBLEM:
+        case PollReply.PROBLEM:
             return PollAnswer(problem="502")
     return None
 

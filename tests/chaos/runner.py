@@ -42,16 +42,27 @@ from jobferry.store.table import BusyTableError, Item
 from jobferry.vendors.connections import Connections
 from jobferry.vendors.credentials import CredentialsError
 from jobferry.vendors.http.addresses import LOOPBACK
-from tests.chaos import story as stories
+from tests.chaos.adapter_scenarios import AdapterScenario, VendorFaultKind
 from tests.chaos.adapters import ADAPTERS, ticket_of
+from tests.chaos.ground_truth import GroundTruth, Invocation
+from tests.chaos.operator_actor import SANDBOX, ExtraRun, OperatorActor
 from tests.chaos.outages import SECRET, Outage, Way, of_aws
-from tests.chaos.person import SANDBOX, Extra, Person
+from tests.chaos.scenario import (
+    AbortRun,
+    DuplicateEvent,
+    DuplicateTask,
+    Fault,
+    FaultKind,
+    File,
+    IndexLag,
+    Scenario,
+    StopExecution,
+    VendorBehaviour,
+    letter,
+)
+from tests.chaos.scripted_account import ScriptedAccount, read_results
 from tests.chaos.simulated import SimulatedAccount
-from tests.chaos.sites import Site, Wrong
-from tests.chaos.sizes import IN_EARNEST, shrunk
-from tests.chaos.story import Abort, Again, Event, Fault, File, Harm, Lag, Stop, Story, letter
-from tests.chaos.truth import Invocation, Truth
-from tests.chaos.vendor import Teller, read_results
+from tests.chaos.sizes import PRODUCTION, patched
 from tests.fakes.clock import START
 from tests.fakes.effects import Crash, Phase
 from tests.fakes.machine import ExecutionFailedError, ExecutionStoppedError, Machine
@@ -74,7 +85,7 @@ FEW_FILES = 5
 """With more of them, all of which wait for the same slots, a story may have more effects: 40 files
 with one slot take some 6,000."""
 
-MORE_WHEN_SHRUNK = 3
+MORE_WITH_SMALL_SIZES = 3
 """So many times as many with shrunk sizes: each lap, claim and page then holds little and has its
 writes all the same, and a file that waits hours for the only slot of a vendor whose jobs never end
 takes some 6,000 of them."""
@@ -92,7 +103,7 @@ than its proof that a submission was never taken, which counts after eleven minu
 ROWS_BETWEEN_LOOKS = 2
 """So that closing a file of a few rows can be out of time, too."""
 
-_BEFORE = (Harm.CRASH_BEFORE, Harm.BUSY, Harm.SLOW_REQUEST)
+_BEFORE = (FaultKind.CRASH_BEFORE, FaultKind.THROTTLED, FaultKind.SLOW_REQUEST)
 
 
 class LostAnswerError(Exception):
@@ -103,7 +114,7 @@ class EndlessError(Exception):
     """The story does not end."""
 
 
-EXPECTED = (
+EXPECTED_ERRORS = (
     BotoCoreError,
     CredentialsError,
     ObjectMissingError,
@@ -132,25 +143,25 @@ class Line:
     seconds: float
     who: str
     what: str
-    harm: Harm | None = None
+    fault_kind: FaultKind | None = None
 
 
 @dataclass
-class Told:
+class History:
     """How a story went."""
 
-    story: Story
+    scenario: Scenario
     world: ChaosWorld
     requests: list[RunRequest]
     lines: list[Line] = field(default_factory=list)
-    struck: Counter[tuple[str, Harm | Wrong]] = field(default_factory=Counter)
-    happened: Counter[str] = field(default_factory=Counter)
-    surprises: list[str] = field(default_factory=list)
+    injected: Counter[tuple[str, FaultKind | VendorFaultKind]] = field(default_factory=Counter)
+    events: Counter[str] = field(default_factory=Counter)
+    unexpected_errors: list[str] = field(default_factory=list)
     left_success: list[str] = field(default_factory=list)
-    yes_at: dict[int, float] = field(default_factory=dict)
-    needs_said: dict[str, Invocation | None] = field(default_factory=dict)
-    extras: list[Extra] = field(default_factory=list)
-    erased: set[int] = field(default_factory=set)
+    approved_at: dict[int, float] = field(default_factory=dict)
+    demand_writers: dict[str, Invocation | None] = field(default_factory=dict)
+    extras: list[ExtraRun] = field(default_factory=list)
+    deleted: set[int] = field(default_factory=set)
     endless: str = ""
     effects: int = 0
 
@@ -162,7 +173,7 @@ class Told:
     @property
     def per_minute(self) -> int:
         """Requests in a minute that the operator allows; with fewer than two nothing is learned."""
-        return max(2, self.story.per_minute)
+        return max(2, self.scenario.per_minute)
 
     def run_id(self, file: int) -> str:
         request = self.requests[file]
@@ -175,37 +186,41 @@ _invocation: ContextVar[Invocation | None] = ContextVar("invocation", default=No
 class ChaosWorld(World):
     """A world in which a story is carried out, once."""
 
-    def __init__(self, story: Story) -> None:
+    def __init__(self, scenario: Scenario) -> None:
         super().__init__(
-            max_jobs=max(1, story.max_jobs),
-            senders=max(1, story.senders),
-            seed=story.seed,
-            lane_window=max(1, story.lane_window),
-            retention_days=story.retention or 30,
+            max_jobs=max(1, scenario.max_jobs),
+            senders=max(1, scenario.senders),
+            seed=scenario.seed,
+            lane_window=max(1, scenario.lane_window),
+            retention_days=scenario.retention or 30,
         )
-        self.story = story
-        if story.machine_seconds:
-            self.machine = limited(story.machine_seconds)
+        self.scenario = scenario
+        if scenario.machine_seconds:
+            self.machine = limited(scenario.machine_seconds)
         self.credentials = '{"bearer": "secret"}'
-        if story.short_time:
+        if scenario.tight_deadlines:
             self.seconds |= {"plan": 0.0, "close": 0.0}
-        self.site: SimulatedAccount | None = None
-        if story.site is None:
-            self.truth: Truth = self._in_memory(story)
+        self.adapter_scenario: SimulatedAccount | None = None
+        if scenario.adapter_scenario is None:
+            self.truth: GroundTruth = self._in_memory(scenario)
         else:
-            self.truth = self.site = self._simulated(story, story.site)
-        for index, file in enumerate(story.files):
-            self.put_profile(_profile(index, file, story.site))
-        self.told = Told(story, self, [self._dropped(i, f) for i, f in enumerate(story.files)])
+            self.truth = self.adapter_scenario = self._simulated(
+                scenario, scenario.adapter_scenario
+            )
+        for index, file in enumerate(scenario.files):
+            self.put_profile(_profile(index, file, scenario.adapter_scenario))
+        self.history = History(
+            scenario, self, [self._dropped(i, f) for i, f in enumerate(scenario.files)]
+        )
         self._numbers = count(1)
         self.counts: Counter[str] = Counter()
         self._tasks: Counter[str] = Counter()
-        self._striking: dict[int, Fault] = {}
+        self._armed: dict[int, Fault] = {}
         self._plans = count(1)
         self._stopped: set[str] = set()
         self._outages: Counter[Outage] = Counter()
-        self._chance = Random(story.seed)
-        self._most_effects = _most_effects(story)
+        self._chance = Random(scenario.seed)
+        self._most_effects = _most_effects(scenario)
         self.over = False
         self._idle: list[Connections] = []
         self._serving: dict[Invocation, Connections] = {}
@@ -216,47 +231,51 @@ class ChaosWorld(World):
         self.effects.between = self._between
         self.table.watchers.append(self._watch)
 
-    def _in_memory(self, story: Story) -> Teller:
-        account = Teller(
+    def _in_memory(self, scenario: Scenario) -> ScriptedAccount:
+        account = ScriptedAccount(
             self.clock,
             self.effects,
-            story.vendor,
+            scenario.vendor,
             _invocation.get,
-            max(1, story.lane_window),
+            max(1, scenario.lane_window),
             self.outage,
         )
         self.account = account
-        self.elsewhere = Teller(
-            self.clock, self.effects, stories.Vendor(), _invocation.get, max(1, story.lane_window)
+        self.other_account = ScriptedAccount(
+            self.clock,
+            self.effects,
+            VendorBehaviour(),
+            _invocation.get,
+            max(1, scenario.lane_window),
         )
 
         def client(base_url: str, credentials: object, **_options: object) -> FakeClient:
-            there = self.elsewhere if base_url == SANDBOX else account
+            there = self.other_account if base_url == SANDBOX else account
             return FakeClient(there, credentials)
 
         self.vendor = replace(
-            fake_vendor(account, max_jobs=account.max_jobs, refuses_excess=story.vendor.excess),
+            fake_vendor(account, max_jobs=account.max_jobs, refuses_excess=scenario.vendor.excess),
             read_results=read_results,
             client=client,
         )
-        if story.per_minute:
+        if scenario.per_minute:
             connection = self.store.config.connection(CONNECTION)
             assert connection is not None
-            limited_to = replace(connection, requests_per_minute=max(2, story.per_minute))
+            limited_to = replace(connection, requests_per_minute=max(2, scenario.per_minute))
             self.store.config.put_connection(limited_to)
         return account
 
-    def _simulated(self, story: Story, site: Site) -> SimulatedAccount:
+    def _simulated(self, scenario: Scenario, adapter_scenario: AdapterScenario) -> SimulatedAccount:
         account = SimulatedAccount(
-            self.clock, self.effects, story, site, _invocation.get, self.outage
+            self.clock, self.effects, scenario, adapter_scenario, _invocation.get, self.outage
         )
         self.store.config.put_connection(
             Connection(
                 CONNECTION,
                 account.adapter.vendor.name,
                 account.base_url,
-                max_jobs=max(1, story.max_jobs),
-                requests_per_minute=max(2, story.per_minute) if story.per_minute else None,
+                max_jobs=max(1, scenario.max_jobs),
+                requests_per_minute=max(2, scenario.per_minute) if scenario.per_minute else None,
             )
         )
         self.credentials = json.dumps(account.adapter.credentials)
@@ -265,26 +284,26 @@ class ChaosWorld(World):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        if self.site is not None:
-            self._cleanup.enter_context(self.site)
+        if self.adapter_scenario is not None:
+            self._cleanup.enter_context(self.adapter_scenario)
         shorter = (
             (poller, "JOB_DEADLINE", JOB_DEADLINE),
             (absence, "SEARCH_TIMEOUT", SEARCH_TIMEOUT),
         )
         for module, name, value in (
-            *(() if self.story.patient else shorter),
+            *(() if self.scenario.production_deadlines else shorter),
             (close_module, "ROWS_BETWEEN_LOOKS", ROWS_BETWEEN_LOOKS),
         ):
             self._cleanup.enter_context(mock.patch.object(module, name, value))
-        self._cleanup.enter_context(shrunk(self.story.sizes))
+        self._cleanup.enter_context(patched(self.scenario.sizes))
         return self
 
     def _dropped(self, index: int, file: File) -> RunRequest:
         options = {"jobferry-priority": file.priority}
         if file.trial:
             options["jobferry-trial"] = str(file.trial)
-        site = self.story.site
-        changes = site is not None and ADAPTERS[site.vendor].changes
+        adapter_scenario = self.scenario.adapter_scenario
+        changes = adapter_scenario is not None and ADAPTERS[adapter_scenario.vendor].changes
         text = contents(index, file, changes=changes)
         return self.drop(text, profile=letter(index), options=options)
 
@@ -315,7 +334,7 @@ class ChaosWorld(World):
     def _over(self, me: Invocation) -> None:
         """What served an invocation is free for the next one; what it crashed in is thrown away."""
         connections = self._serving.pop(me, None)
-        if connections is not None and not me.dead:
+        if connections is not None and not me.crashed:
             self._idle.append(connections)
 
     def read_secret(self, _name: str, _afresh: bool) -> str:
@@ -327,32 +346,36 @@ class ChaosWorld(World):
         """Work of one invocation side by side is all of that invocation."""
         me = _invocation.get()
 
-        def carry_out(item: T) -> R:
+        def work_on(item: T) -> R:
             before = _invocation.set(me)
             try:
                 return work(item)
             finally:
                 _invocation.reset(before)
 
-        return self.clock.parallel_map(carry_out, items, workers)
+        return self.clock.parallel_map(work_on, items, workers)
 
-    def within(self, name: str, work: Callable[[], R]) -> R:
+    def as_invocation(self, name: str, work: Callable[[], R]) -> R:
         """Carry out the work as one invocation."""
         me = Invocation(next(self._numbers), name)
         before = _invocation.set(me)
         try:
             return work()
-        except EXPECTED:
+        except EXPECTED_ERRORS:
             raise
         except RunGoneError:
             # A task that is delivered once more finds nothing of a run that was deleted meanwhile.
-            if not self.told.erased:
-                self.told.surprises.append(f"{me}: the run is gone, and nobody has deleted it")
+            if not self.history.deleted:
+                self.history.unexpected_errors.append(
+                    f"{me}: the run is gone, and nobody has deleted it"
+                )
             raise
         except Exception as error:
             at = extract_tb(error.__traceback__)[-1]
             where = f"{Path(at.filename).name}:{at.lineno}"
-            self.told.surprises.append(f"{me}: {type(error).__name__}: {error} ({where})")
+            self.history.unexpected_errors.append(
+                f"{me}: {type(error).__name__}: {error} ({where})"
+            )
             raise
         finally:
             _invocation.reset(before)
@@ -364,20 +387,20 @@ class ChaosWorld(World):
         self._tasks[name] += 1
         if name != "OpenRun":
             self._tasks[""] += 1
-        for happening in self.story.happenings:
-            match happening:
-                case Again(task, nth, after) if (task, nth) == (name, self._tasks[name]):
+        for action in self.scenario.actions:
+            match action:
+                case DuplicateTask(task, nth, after) if (task, nth) == (name, self._tasks[name]):
                     self.note(f"{name} is delivered once more, {after:g} s later")
-                    self.told.happened["task delivered twice"] += 1
-                    twin = partial(self._twin, f"{name} (again)", work, after)
-                    self.clock.spawn(twin, f"{name} again")
-                case Stop(nth) if name != "OpenRun" and nth == self._tasks[""]:
+                    self.history.events["task delivered twice"] += 1
+                    duplicate = partial(self._deliver_again, f"{name} (again)", work, after)
+                    self.clock.spawn(duplicate, f"{name} again")
+                case StopExecution(nth) if name != "OpenRun" and nth == self._tasks[""]:
                     self.note(f"{execution.arn} is stopped")
-                    self.told.happened["execution stopped"] += 1
+                    self.history.events["execution stopped"] += 1
                     self._stopped.add(execution.arn)
                     self.running.discard(execution.arn)
         self._stop(execution)
-        answer = self.within(name, work)
+        answer = self.as_invocation(name, work)
         self._stop(execution)
         return answer
 
@@ -385,10 +408,10 @@ class ChaosWorld(World):
         if self.over or execution.arn in self._stopped:
             raise ExecutionStoppedError(execution.arn)
 
-    def _twin(self, name: str, work: Callable[[], object], after: float) -> None:
+    def _deliver_again(self, name: str, work: Callable[[], object], after: float) -> None:
         if after:
             self.clock.sleep(after)
-        self.in_vain(lambda: self.within(name, work))
+        self.tolerate_failure(lambda: self.as_invocation(name, work))
 
     def plan(self, run_id: str) -> dict[str, Any]:
         """As in earnest, two invocations have no folder in common."""
@@ -405,167 +428,174 @@ class ChaosWorld(World):
         me = _invocation.get()
         if me is None:
             return
-        self._live(me)
+        self._check_alive(me)
         if phase is Phase.BEFORE:
             self.clock.give_way()
-            self._live(me)
-            self._strike_before(me, kind)
+            self._check_alive(me)
+            self._inject_before(me, kind)
         else:
-            self._strike_after(me, kind)
+            self._inject_after(me, kind)
 
     @staticmethod
-    def _live(me: Invocation) -> None:
-        if me.dead:
+    def _check_alive(me: Invocation) -> None:
+        if me.crashed:
             raise Crash(str(me))
 
-    def _strike_before(self, me: Invocation, kind: str) -> None:
+    def _inject_before(self, me: Invocation, kind: str) -> None:
         self.counts[kind] += 1
         self.counts[""] += 1
         if self.counts[""] > self._most_effects:
             self.over = True
-            self.told.endless = f"{self._most_effects} effects, and no end"
-            raise EndlessError(self.told.endless)
+            self.history.endless = f"{self._most_effects} effects, and no end"
+            raise EndlessError(self.history.endless)
         nth = self.counts[kind]
-        self._fail_for_long(me, kind)
-        if kind == "table.transact" and self.story.conflicts:
+        self._apply_outage(me, kind)
+        if kind == "table.transact" and self.scenario.conflicts:
             self._conflict(me)
         of_it = f"{me.name}/"
         self.counts[of_it] += 1
         nth_of_it = self.counts[of_it]
         fault = next(
-            (f for f in self.story.faults if f.strikes(kind, nth) or f.strikes(of_it, nth_of_it)),
+            (
+                f
+                for f in self.scenario.faults
+                if f.matches(kind, nth) or f.matches(of_it, nth_of_it)
+            ),
             None,
         )
-        self._striking.pop(get_ident(), None)
+        self._armed.pop(get_ident(), None)
         if fault is None:
             self.note(kind)
             return
-        self.note(kind, fault.harm)
-        self.told.struck[kind, fault.harm] += 1
-        if fault.harm not in _BEFORE:
-            self._striking[get_ident()] = fault
+        self.note(kind, fault.fault_kind)
+        self.history.injected[kind, fault.fault_kind] += 1
+        if fault.fault_kind not in _BEFORE:
+            self._armed[get_ident()] = fault
             return
-        if fault.harm is Harm.SLOW_REQUEST:
-            me.slowed = True
+        if fault.fault_kind is FaultKind.SLOW_REQUEST:
+            me.delayed = True
             self.clock.sleep(fault.seconds)
-            self._live(me)
+            self._check_alive(me)
             return
-        me.harmed = True
-        if fault.harm is Harm.BUSY:
-            raise _busy(kind)
-        me.dead = True
+        me.interrupted = True
+        if fault.fault_kind is FaultKind.THROTTLED:
+            raise _throttled(kind)
+        me.crashed = True
         raise Crash(f"before {kind}")
 
-    def _fail_for_long(self, me: Invocation, kind: str) -> None:
+    def _apply_outage(self, me: Invocation, kind: str) -> None:
         """What an outage does to the table, a bucket or a secret; the vendor asks by itself."""
         if kind.startswith("vendor."):
             return
         outage = self.outage(kind)
         if outage is not None and outage.way is not Way.GARBLED:
-            me.harmed = True
+            me.interrupted = True
             raise of_aws(kind, outage.way)
 
     def outage(self, kind: str) -> Outage | None:
         """What strikes an effect of this kind now, if anything does."""
         now = self.clock.now() - START
-        for outage in self.story.outages:
-            if not outage.strikes(kind, now):
+        for outage in self.scenario.outages:
+            if not outage.matches(kind, now):
                 continue
             if outage.times and self._outages[outage] >= outage.times:
                 continue
             self._outages[outage] += 1
-            self.told.happened[f"{outage.what} fails for long: {outage.way.value}"] += 1
+            self.history.events[f"{outage.what} fails for long: {outage.way.value}"] += 1
             return outage
         return None
 
     def _conflict(self, me: Invocation) -> None:
         """A transaction loses against others, and is sent again, until it is given up."""
         for attempt in range(CONFLICTS_AT_MOST):
-            if self._chance.random() >= self.story.conflicts:
+            if self._chance.random() >= self.scenario.conflicts:
                 return
-            self.told.happened["transaction in conflict"] += 1
+            self.history.events["transaction in conflict"] += 1
             self.clock.sleep(min(1.0, 0.02 * 2**attempt))
-            self._live(me)
-        me.harmed = True
+            self._check_alive(me)
+        me.interrupted = True
         raise BusyTableError("other transactions were in the way")
 
     def _on_read(self, kind: str) -> None:
         me = _invocation.get()
         if me is None:
             return
-        self._live(me)
-        if self.story.outages and kind.startswith(("source.", "objects.")):
-            self._fail_for_long(me, kind)
+        self._check_alive(me)
+        if self.scenario.outages and kind.startswith(("source.", "objects.")):
+            self._apply_outage(me, kind)
 
     def _between(self) -> None:
         """Between two pages of a query others have their turn."""
         if _invocation.get() is not None:
             self.clock.give_way()
 
-    def _strike_after(self, me: Invocation, kind: str) -> None:
-        fault = self._striking.pop(get_ident(), None)
+    def _inject_after(self, me: Invocation, kind: str) -> None:
+        fault = self._armed.pop(get_ident(), None)
         if fault is None:
             return
-        if fault.harm is Harm.SLOW_ANSWER:
-            me.slowed = True
+        if fault.fault_kind is FaultKind.SLOW_ANSWER:
+            me.delayed = True
             self.clock.sleep(fault.seconds)
-            self._live(me)
-        elif fault.harm is Harm.UNHEARD:
-            me.harmed = True
+            self._check_alive(me)
+        elif fault.fault_kind is FaultKind.ANSWER_LOST:
+            me.interrupted = True
             raise LostAnswerError(kind)
-        elif fault.harm is Harm.CRASH_AFTER:
-            me.harmed = me.dead = True
+        elif fault.fault_kind is FaultKind.CRASH_AFTER:
+            me.interrupted = me.crashed = True
             raise Crash(f"after {kind}")
 
     def _portion(self, kind: str, items: int) -> int:
-        fault = self._striking.get(get_ident())
-        if fault is None or fault.harm is not Harm.PARTIAL:
+        fault = self._armed.get(get_ident())
+        if fault is None or fault.fault_kind is not FaultKind.PARTIAL_BATCH:
             return items
         me = _invocation.get()
         if me is not None and fault.times >= BATCH_TRIES:
-            me.harmed = True
+            me.interrupted = True
         return items // 2
 
     def _echoed(self, kind: str) -> bool:
-        fault = self._striking.get(get_ident())
-        return fault is not None and fault.harm is Harm.ECHO
+        fault = self._armed.get(get_ident())
+        return fault is not None and fault.fault_kind is FaultKind.SENT_TWICE
 
     # what happens
 
-    def live(self) -> None:
+    def run_to_end(self) -> None:
         """All that happens, and a sweep every few minutes, until every run is closed."""
-        for index, each in enumerate(self.story.files):
+        for index, each in enumerate(self.scenario.files):
             self.clock.spawn(partial(self._event, index, each.arrives), f"file {letter(index)}")
-        for happening in self.story.happenings:
-            match happening:
-                case Event(file, at) if file < len(self.story.files):
+        for action in self.scenario.actions:
+            match action:
+                case DuplicateEvent(file, at) if file < len(self.scenario.files):
                     self.clock.spawn(partial(self._event, file, at), "event again")
-                    self.told.happened["event delivered twice"] += 1
-                case Abort(file, at, force) if file < len(self.story.files):
+                    self.history.events["event delivered twice"] += 1
+                case AbortRun(file, at, force) if file < len(self.scenario.files):
                     self.clock.spawn(partial(self._abort, file, at, force=force), "abort")
-                case Lag(at, seconds):
-                    self.clock.spawn(partial(self._lag, at, seconds), "lag")
-        person = Person(self)
-        person.begin()
-        for _ in range(round(self.story.hours * 3_600 / SWEEP_SECONDS)):
-            idle = not person.at_work and self._all_closed()
-            if self.over or (idle and not person.afterwards()):
+                case IndexLag(at, seconds):
+                    self.clock.spawn(partial(self._index_lag, at, seconds), "lag")
+        operator_actor = OperatorActor(self)
+        operator_actor.begin()
+        for _ in range(round(self.scenario.hours * 3_600 / SWEEP_SECONDS)):
+            idle = not operator_actor.pending and self._all_closed()
+            if self.over or (idle and not operator_actor.after_close()):
                 return
-            self._carry_restarts()
+            self._start_restarts()
             self.clock.sleep(SWEEP_SECONDS)
-            if self.story.retention:
-                self.told.happened["items expired"] += self.table.reap(self.clock.now())
-            self.in_vain(lambda: self.within("Sweep", self.sweep))
-            for file in range(len(self.story.files)):
-                self._say_yes(file)
-            for extra in self.told.extras:
-                self._say_yes_or_no(extra)
-            self._carry_restarts()
+            if self.scenario.retention:
+                self.history.events["items expired"] += self.table.reap(self.clock.now())
+            self.tolerate_failure(lambda: self.as_invocation("Sweep", self.sweep))
+            for file in range(len(self.scenario.files)):
+                self._approve(file)
+            for extra in self.history.extras:
+                self._approve_or_abort(extra)
+            self._start_restarts()
         self.over = True
 
     def _all_closed(self) -> bool:
-        files = [i for i in range(len(self.story.files)) if i not in self.told.erased]
-        run_ids = [*map(self.told.run_id, files), *(extra.run_id for extra in self.told.extras)]
+        files = [i for i in range(len(self.scenario.files)) if i not in self.history.deleted]
+        run_ids = [
+            *map(self.history.run_id, files),
+            *(extra.run_id for extra in self.history.extras),
+        ]
         runs = map(self.store.runs.get, run_ids)
         return all(run is not None and run.closed_at is not None for run in runs)
 
@@ -574,19 +604,19 @@ class ChaosWorld(World):
         execution = self.execution()
         self.note(f"{execution.arn} is started for {request.key}")
         opening = partial(self._open, request, execution)
-        self.clock.spawn(partial(self.in_vain, partial(execution.carry, opening)), "event")
+        self.clock.spawn(partial(self.tolerate_failure, partial(execution.carry, opening)), "event")
 
-    def _say_yes_or_no(self, extra: Extra) -> None:
+    def _approve_or_abort(self, extra: ExtraRun) -> None:
         """To a run that a person has made: yes, unless it carries the same bytes once more."""
         run = self.store.runs.get(extra.run_id)
         if run is None or run.closed_at is not None or not run.paused:
             return
         self.note(f"the operator looks at {extra.run_id}")
         if extra.same:
-            self.in_vain(lambda: self.within("Abort", lambda: self._abort_run(run)))
+            self.tolerate_failure(lambda: self.as_invocation("Abort", lambda: self._abort_run(run)))
         else:
-            self.in_vain(
-                lambda: self.within("Resume", lambda: resume(run, self.deps, self.restart))
+            self.tolerate_failure(
+                lambda: self.as_invocation("Resume", lambda: resume(run, self.deps, self.restart))
             )
 
     def _event(self, file: int, at: float) -> None:
@@ -594,55 +624,61 @@ class ChaosWorld(World):
             self.clock.sleep(at)
         execution = self.execution()
         self.note(f"{execution.arn} is started for file {letter(file)}")
-        opening = partial(self._open, self.told.requests[file], execution)
-        self.in_vain(lambda: execution.carry(opening))
+        opening = partial(self._open, self.history.requests[file], execution)
+        self.tolerate_failure(lambda: execution.carry(opening))
 
     def _open(self, request: RunRequest, execution: Execution) -> dict[str, Any]:
         return open_run(request, execution.arn, self.deps, execution.began_at)
 
-    def _say_yes(self, file: int) -> None:
+    def _approve(self, file: int) -> None:
         """The operator looks at a run that waits for a yes, and gives it."""
-        run = self.store.runs.get(self.told.run_id(file))
+        run = self.store.runs.get(self.history.run_id(file))
         if run is None or run.closed_at is not None or not run.paused:
             return
-        if self.clock.now() < START + self.story.yes_after:
+        if self.clock.now() < START + self.scenario.approve_after:
             return
         if run.pause is not None and run.pause.code == SAME_CONTENT:
             self.note(f"the operator aborts run {letter(file)}, which carries the same bytes")
-            self.in_vain(lambda: self.within("Abort", lambda: self._abort_run(run)))
+            self.tolerate_failure(lambda: self.as_invocation("Abort", lambda: self._abort_run(run)))
             return
         self.note(f"the operator lets run {letter(file)} go on")
-        self.told.happened["paused run resumed"] += 1
-        self.told.yes_at.setdefault(file, self.clock.now())
-        self.in_vain(lambda: self.within("Resume", lambda: resume(run, self.deps, self.restart)))
+        self.history.events["paused run resumed"] += 1
+        self.history.approved_at.setdefault(file, self.clock.now())
+        self.tolerate_failure(
+            lambda: self.as_invocation("Resume", lambda: resume(run, self.deps, self.restart))
+        )
 
     def restart(self, run_id: str, previous: str) -> None:
         self.restarts.append((run_id, previous))
 
-    def _carry_restarts(self) -> None:
+    def _start_restarts(self) -> None:
         unopened, self.unopened = self.unopened, []
         for request in unopened:
-            self.told.happened["file opened by the sweep"] += 1
+            self.history.events["file opened by the sweep"] += 1
             self.start(request)
         restarts, self.restarts = self.restarts, []
         for run_id, previous in restarts:
-            self.told.happened["run carried on by another execution"] += 1
+            self.history.events["run carried on by another execution"] += 1
             execution = self.execution()
             self.note(f"{execution.arn} carries {run_id} on after {previous}")
             opening = partial(self._resume, run_id, previous, execution)
-            self.clock.spawn(partial(self.in_vain, partial(execution.carry, opening)), "restart")
+            self.clock.spawn(
+                partial(self.tolerate_failure, partial(execution.carry, opening)), "restart"
+            )
 
     def _resume(self, run_id: str, previous: str, execution: Execution) -> dict[str, Any]:
         return resume_run(run_id, previous, execution.arn, self.deps)
 
     def _abort(self, file: int, at: float, *, force: bool) -> None:
         self.clock.sleep(at)
-        run = self.store.runs.get(self.told.run_id(file))
+        run = self.store.runs.get(self.history.run_id(file))
         if run is None or run.closed_at is not None:
             return
-        self.told.happened["run aborted"] += 1
+        self.history.events["run aborted"] += 1
         self.note(f"the operator aborts run {letter(file)}")
-        self.in_vain(lambda: self.within("Abort", lambda: self._abort_run(run, force=force)))
+        self.tolerate_failure(
+            lambda: self.as_invocation("Abort", lambda: self._abort_run(run, force=force))
+        )
 
     def _abort_run(self, run: Run, *, force: bool = False) -> None:
         if force:
@@ -651,14 +687,14 @@ class ChaosWorld(World):
         abort_run(run, "enough", self.deps)
         continue_run(run.run_id, self.deps, self.restart)
 
-    def _lag(self, at: float, seconds: float) -> None:
+    def _index_lag(self, at: float, seconds: float) -> None:
         self.clock.sleep(at)
-        self.told.happened["indexes late"] += 1
+        self.history.events["indexes late"] += 1
         self.table.hold_indexes()
         self.clock.sleep(seconds)
         self.table.release_indexes()
 
-    def in_vain(self, work: Callable[[], object]) -> None:
+    def tolerate_failure(self, work: Callable[[], object]) -> None:
         """What fails here is tried again by nobody, as in earnest; surprises are noted already."""
         try:
             work()
@@ -671,10 +707,10 @@ class ChaosWorld(World):
 
     # what is seen of it
 
-    def note(self, what: str, harm: Harm | None = None) -> None:
+    def note(self, what: str, fault_kind: FaultKind | None = None) -> None:
         who = _invocation.get()
         now = round(self.clock.now() - START, 3)
-        self.told.lines.append(Line(now, "" if who is None else str(who), what, harm))
+        self.history.lines.append(Line(now, "" if who is None else str(who), what, fault_kind))
 
     def _watch(self, before: Item | None, after: Item | None) -> None:
         sk = str((after or before or {}).get("sk", ""))
@@ -683,17 +719,19 @@ class ChaosWorld(World):
         elif sk.startswith("CHUNK#") and after is not None:
             self._watch_chunk(before or {}, after)
         elif sk.startswith(keys.demand("")) and after is not None:
-            self.told.needs_said[after["run_id"]] = _invocation.get()
+            self.history.demand_writers[after["run_id"]] = _invocation.get()
 
     def _watch_row(self, before: Item | None, after: Item | None) -> None:
         succeeded = OutcomeStatus.SUCCEEDED.value
         if before is None or before["status"] != succeeded:
             return
-        if after is None and any(self.told.run_id(f) in before["pk"] for f in self.told.erased):
+        if after is None and any(
+            self.history.run_id(f) in before["pk"] for f in self.history.deleted
+        ):
             return
         if after is None or after["status"] != succeeded:
             now = "nothing" if after is None else after["status"]
-            self.told.left_success.append(f"{before['pk']} row {before['row']} is {now} now")
+            self.history.left_success.append(f"{before['pk']} row {before['row']} is {now} now")
 
     def _watch_chunk(self, before: Item, after: Item) -> None:
         names = ("state", "job_id", "attempt", "sending_at", "lost_at", "lane")
@@ -708,12 +746,12 @@ class ChaosWorld(World):
         )
 
 
-def _most_effects(story: Story) -> int:
+def _most_effects(scenario: Scenario) -> int:
     """How many effects a story may have before it counts as endless."""
-    most = MOST_EFFECTS if story.hours <= SHORT_HOURS else MOST_IN_DAYS
-    few = FEW_FILES if story.hours <= SHORT_HOURS else 1
-    most *= max(1, len(story.files) // few)
-    return most if story.sizes == IN_EARNEST else MORE_WHEN_SHRUNK * most
+    most = MOST_EFFECTS if scenario.hours <= SHORT_HOURS else MOST_IN_DAYS
+    few = FEW_FILES if scenario.hours <= SHORT_HOURS else 1
+    most *= max(1, len(scenario.files) // few)
+    return most if scenario.sizes == PRODUCTION else MORE_WITH_SMALL_SIZES * most
 
 
 @cache
@@ -722,21 +760,21 @@ def limited(seconds: float) -> Machine:
     return Machine({**json.loads(DEFINITION.read_text()), "TimeoutSeconds": seconds})
 
 
-def carry_out(story: Story) -> Told:
+def run_scenario(scenario: Scenario) -> History:
     """Carry a story to its end."""
     with ExitStack() as stack:
-        world = stack.enter_context(ChaosWorld(story))
+        world = stack.enter_context(ChaosWorld(scenario))
         try:
-            world.clock.run(world.live)
+            world.clock.run(world.run_to_end)
         except (DeadlockError, NoTimePassesError, EndlessError) as error:
-            world.told.endless = f"{type(error).__name__}: {error}"
+            world.history.endless = f"{type(error).__name__}: {error}"
         world.table.release_indexes()
         # The next sweep tidies up after whoever was behind when all runs were closed.
         world.sweep()
-        world.told.effects = world.effects_seen
-    if world.site is not None:
-        world.told.struck.update(world.site.struck)
-    return world.told
+        world.history.effects = world.effects_seen
+    if world.adapter_scenario is not None:
+        world.history.injected.update(world.adapter_scenario.injected)
+    return world.history
 
 
 def contents(index: int, file: File, *, changes: bool = False) -> str:
@@ -751,7 +789,7 @@ def contents(index: int, file: File, *, changes: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _profile(index: int, file: File, site: Site | None) -> dict[str, Any]:
+def _profile(index: int, file: File, adapter_scenario: AdapterScenario | None) -> dict[str, Any]:
     common = {
         "name": letter(index),
         "row_key": "Ref" if file.keyed else None,
@@ -761,9 +799,9 @@ def _profile(index: int, file: File, site: Site | None) -> dict[str, Any]:
         "ramp": file.ramp,
         "order": "file" if file.in_order else None,
     }
-    if site is None:
+    if adapter_scenario is None:
         return {**common, "operation": UPSERT if file.repeatable else CREATE}
-    adapter = ADAPTERS[site.vendor]
+    adapter = ADAPTERS[adapter_scenario.vendor]
     work = adapter.work(repeatable=file.repeatable)
     columns: dict[str, Any] = {"Name": work.name}
     if file.keyed or file.repeatable:
@@ -775,11 +813,11 @@ def _profile(index: int, file: File, site: Site | None) -> dict[str, Any]:
         "operation": work.operation,
         "columns": columns,
         "constants": dict(work.constants),
-        "add_external_id": site.external_ids,
+        "add_external_id": adapter_scenario.external_ids,
     }
 
 
-def _busy(kind: str) -> Exception:
+def _throttled(kind: str) -> Exception:
     if kind.startswith("table."):
         return BusyTableError("the table is throttled")
     answer: Any = {"Error": {"Code": "SlowDown", "Message": "Please reduce your request rate."}}

@@ -12,26 +12,26 @@ from enum import StrEnum
 from random import Random
 from typing import TypeVar
 
+from tests.chaos.adapter_scenarios import AdapterScenario, VendorFaultKind, draw_adapter_scenario
 from tests.chaos.adapters import ADAPTERS
-from tests.chaos.hostile import Odd
+from tests.chaos.malformed_answers import MalformedAnswer
 from tests.chaos.outages import Outage
-from tests.chaos.sites import Site, Wrong, draw_site
-from tests.chaos.sizes import IN_EARNEST, Sizes, draw_sizes
+from tests.chaos.sizes import PRODUCTION, Sizes, draw_sizes
 from tests.fakes.table import BATCH_TRIES
 from tests.fakes.vendor import Act, Reply
 
 T = TypeVar("T")
 
 
-class Harm(StrEnum):
+class FaultKind(StrEnum):
     """What goes wrong with one effect."""
 
     CRASH_BEFORE = "the function dies just before it"
     CRASH_AFTER = "the function dies just after it"
-    UNHEARD = "it is carried out, and the answer is lost"
-    ECHO = "it is carried out, the answer is lost, and the SDK sends it again"
-    BUSY = "it is refused as throttled"
-    PARTIAL = "a part of the batch is written, and the rest comes back unprocessed"
+    ANSWER_LOST = "it is carried out, and the answer is lost"
+    SENT_TWICE = "it is carried out, the answer is lost, and the SDK sends it again"
+    THROTTLED = "it is refused as throttled"
+    PARTIAL_BATCH = "a part of the batch is written, and the rest comes back unprocessed"
     SLOW_REQUEST = "it takes long to arrive"
     SLOW_ANSWER = "its answer takes long"
 
@@ -46,16 +46,16 @@ class Fault:
 
     kind: str = "table.write"
     nth: int = 1
-    harm: Harm = Harm.CRASH_BEFORE
+    fault_kind: FaultKind = FaultKind.CRASH_BEFORE
     seconds: float = 0.0
     times: int = 1
 
-    def strikes(self, kind: str, number: int) -> bool:
+    def matches(self, kind: str, number: int) -> bool:
         return kind == self.kind and self.nth <= number < self.nth + max(1, self.times)
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class DuplicateTask:
     """The `nth` invocation of a task is delivered once more: at once, or some seconds later."""
 
     task: str = "SubmitJobs"
@@ -64,7 +64,7 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class DuplicateEvent:
     """The event of a file is delivered once more."""
 
     file: int = 0
@@ -72,7 +72,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class StopExecution:
     """The execution that reaches the `nth` task of the story is stopped there.
 
     OpenRun is not counted: what is stopped before it never became a run.
@@ -82,7 +82,7 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class Abort:
+class AbortRun:
     """The operator stops the run of a file: as it is, or by force with what is known of it."""
 
     file: int = 0
@@ -91,7 +91,7 @@ class Abort:
 
 
 @dataclass(frozen=True, slots=True)
-class Lag:
+class IndexLag:
     """For some seconds the table's indexes show nothing new."""
 
     at: float = 0.0
@@ -99,7 +99,7 @@ class Lag:
 
 
 @dataclass(frozen=True, slots=True)
-class Priority:
+class ChangePriority:
     """The operator gives the run of a file another priority."""
 
     file: int = 0
@@ -108,7 +108,7 @@ class Priority:
 
 
 @dataclass(frozen=True, slots=True)
-class Elsewhere:
+class SwitchAccount:
     """The connection is pointed at another account of the vendor, and back after some seconds."""
 
     at: float = 0.0
@@ -124,7 +124,7 @@ class Reupload:
 
 
 @dataclass(frozen=True, slots=True)
-class Resolve:
+class ResolveRun:
     """When the run of a file is closed, the operator asks the vendor about its unknown rows."""
 
     file: int = 0
@@ -132,7 +132,7 @@ class Resolve:
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
+class RetryRun:
     """When the run of a file is closed, operators send its failed rows again, so many at once."""
 
     file: int = 0
@@ -140,17 +140,27 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
-class Erase:
+class DeleteRun:
     """When the run of a file is closed, the operator deletes it."""
 
     file: int = 0
 
 
-Happening = (
-    Again | Event | Stop | Abort | Lag | Priority | Elsewhere | Reupload | Resolve | Retry | Erase
+Action = (
+    DuplicateTask
+    | DuplicateEvent
+    | StopExecution
+    | AbortRun
+    | IndexLag
+    | ChangePriority
+    | SwitchAccount
+    | Reupload
+    | ResolveRun
+    | RetryRun
+    | DeleteRun
 )
 
-AFTERWARDS = Resolve | Retry | Erase
+AFTER_CLOSE = ResolveRun | RetryRun | DeleteRun
 """These come when the run of their file is closed, in their order."""
 
 
@@ -182,59 +192,59 @@ class File:
     in_order: bool = False
 
 
-class Fate(StrEnum):
+class RecordBehaviour(StrEnum):
     """What the vendor does with a record."""
 
-    DONE = "carried out"
+    APPLIED = "carried out"
     REFUSED = "refused in the results"
     CONFLICT = "met by a conflict the first time, then carried out"
-    DONE_UNSAID = "carried out, and the results do not say so"
-    LEFT_UNSAID = "left alone, and the results do not say so"
+    APPLIED_UNREPORTED = "carried out, and the results do not say so"
+    UNREPORTED = "left alone, and the results do not say so"
 
 
-class JobFate(StrEnum):
+class JobBehaviour(StrEnum):
     """What becomes of a job."""
 
-    PLAIN = "ends"
+    NORMAL = "ends"
     KILLED = "is killed half way"
-    SHORT = "has results for its first half only"
-    SHUFFLED = "tells its results in another order"
+    PARTIAL_RESULTS = "has results for its first half only"
+    REORDERED = "tells its results in another order"
     FORGOTTEN = "is forgotten by the vendor"
-    LATE = "is not visible at first"
-    ENDLESS = "never ends"
+    VISIBLE_LATE = "is not visible at first"
+    NEVER_ENDS = "never ends"
 
 
-class PollWord(StrEnum):
-    TRUTH = "the truth"
+class PollReply(StrEnum):
+    NORMAL = "the truth"
     THROTTLED = "too many requests"
     REFUSED = "no"
     PROBLEM = "a gateway error"
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ScriptedPoll:
     """What a look at jobs is answered with."""
 
-    word: PollWord = PollWord.TRUTH
+    reply: PollReply = PollReply.NORMAL
     retry_after: float | None = None
 
 
-class FindWord(StrEnum):
-    TRUTH = "the truth"
+class SearchReply(StrEnum):
+    NORMAL = "the truth"
     PENDING = "not yet"
     UNDECIDABLE = "cannot be told"
 
 
 @dataclass(frozen=True, slots=True)
-class Vendor:
+class VendorBehaviour:
     """How the vendor behaves.
 
     max_jobs    jobs that it takes at once
     full_wait   the Retry-After of "too many jobs"
     late        seconds for which a late job is not visible
     excess      it says of itself that one job too many is refused with no harm done
-    latencies   seconds from acceptance to end, by job, over and over; as are `fates` by row
-    replies     to the first submissions; then as the limits are. So with `polls` and `finds`
+    latencies   seconds from acceptance to end, by job, over and over; as are `records` by row
+    replies     to the first submissions; then as the limits are. So with `polls` and `searches`
     odd         jobs about which it answers what no adapter should let through
     """
 
@@ -245,15 +255,15 @@ class Vendor:
     request_seconds: float = 0.0
     latencies: tuple[float, ...] = (20.0,)
     replies: tuple[Reply, ...] = ()
-    polls: tuple[Look, ...] = ()
-    finds: tuple[FindWord, ...] = ()
-    fates: tuple[Fate, ...] = ()
-    jobs: tuple[JobFate, ...] = ()
-    odd: tuple[Odd, ...] = ()
+    polls: tuple[ScriptedPoll, ...] = ()
+    searches: tuple[SearchReply, ...] = ()
+    records: tuple[RecordBehaviour, ...] = ()
+    jobs: tuple[JobBehaviour, ...] = ()
+    malformed: tuple[MalformedAnswer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class Scenario:
     """Files that arrive, a vendor, what goes wrong, and who goes first (`seed`).
 
     max_jobs     that the operator allows on the connection
@@ -275,23 +285,23 @@ class Story:
 
     seed: int = 0
     files: tuple[File, ...] = (File(),)
-    vendor: Vendor = Vendor()
+    vendor: VendorBehaviour = VendorBehaviour()
     max_jobs: int = 4
     senders: int = 1
     lane_window: int = 100
-    short_time: bool = False
-    sizes: Sizes = IN_EARNEST
+    tight_deadlines: bool = False
+    sizes: Sizes = PRODUCTION
     per_minute: int = 0
     conflicts: float = 0.0
     outages: tuple[Outage, ...] = ()
     hours: float = 12.0
     retention: int = 0
-    yes_after: float = 0.0
-    patient: bool = False
+    approve_after: float = 0.0
+    production_deadlines: bool = False
     machine_seconds: float = 0.0
     faults: tuple[Fault, ...] = ()
-    happenings: tuple[Happening, ...] = ()
-    site: Site | None = None
+    actions: tuple[Action, ...] = ()
+    adapter_scenario: AdapterScenario | None = None
 
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -302,9 +312,9 @@ def letter(file: int) -> str:
     return LETTERS[file]
 
 
-def row_names(story: Story) -> Iterator[str]:
+def row_names(scenario: Scenario) -> Iterator[str]:
     """Every row has a name: `b7` is row 7 of the second file."""
-    for index, file in enumerate(story.files):
+    for index, file in enumerate(scenario.files):
         yield from (f"{letter(index)}{row}" for row in range(1, file.rows + 1))
 
 
@@ -319,19 +329,37 @@ VENDOR = ("vendor.submit", "vendor.poll", "vendor.find")
 CONTROL = ("vendor.control",)
 SECRET = ("secret.read",)
 
-_DEATHS = (Harm.CRASH_BEFORE, Harm.CRASH_AFTER)
-_LATE = (Harm.SLOW_REQUEST, Harm.SLOW_ANSWER)
-HARMS: Mapping[str, tuple[Harm, ...]] = {
-    "table.write": (*_DEATHS, *_LATE, Harm.UNHEARD, Harm.ECHO, Harm.BUSY),
-    "table.transact": (*_DEATHS, *_LATE, Harm.UNHEARD, Harm.BUSY),
-    "table.put_many": (*_DEATHS, *_LATE, Harm.UNHEARD, Harm.BUSY, Harm.PARTIAL),
-    "table.delete_many": (*_DEATHS, *_LATE, Harm.UNHEARD, Harm.BUSY, Harm.PARTIAL),
-    "objects.put": (*_DEATHS, *_LATE, Harm.UNHEARD, Harm.BUSY),
+_DEATHS = (FaultKind.CRASH_BEFORE, FaultKind.CRASH_AFTER)
+_LATE = (FaultKind.SLOW_REQUEST, FaultKind.SLOW_ANSWER)
+FAULT_KINDS: Mapping[str, tuple[FaultKind, ...]] = {
+    "table.write": (
+        *_DEATHS,
+        *_LATE,
+        FaultKind.ANSWER_LOST,
+        FaultKind.SENT_TWICE,
+        FaultKind.THROTTLED,
+    ),
+    "table.transact": (*_DEATHS, *_LATE, FaultKind.ANSWER_LOST, FaultKind.THROTTLED),
+    "table.put_many": (
+        *_DEATHS,
+        *_LATE,
+        FaultKind.ANSWER_LOST,
+        FaultKind.THROTTLED,
+        FaultKind.PARTIAL_BATCH,
+    ),
+    "table.delete_many": (
+        *_DEATHS,
+        *_LATE,
+        FaultKind.ANSWER_LOST,
+        FaultKind.THROTTLED,
+        FaultKind.PARTIAL_BATCH,
+    ),
+    "objects.put": (*_DEATHS, *_LATE, FaultKind.ANSWER_LOST, FaultKind.THROTTLED),
     "vendor.submit": (*_DEATHS, *_LATE),
     "vendor.poll": (*_DEATHS, *_LATE),
     "vendor.find": (*_DEATHS, *_LATE),
     "vendor.control": (*_DEATHS, *_LATE),
-    "secret.read": (*_DEATHS, Harm.SLOW_ANSWER, Harm.BUSY),
+    "secret.read": (*_DEATHS, FaultKind.SLOW_ANSWER, FaultKind.THROTTLED),
 }
 """What can go wrong with each kind of effect. A transaction carries a token that makes the SDK's
 own repetition harmless, so it has no echo; what a vendor answers is the vendor's part."""
@@ -368,10 +396,10 @@ SLOWEST = 90.0
 CROWDED = 0.2
 """The part of the stories in which many invocations stand beside each other."""
 
-SHRUNK = 0.25
+SMALL = 0.25
 """The part of the stories in which batches, pages and blocks hold one to three."""
 
-METERED = 0.15
+RATE_LIMITED = 0.15
 """The part of the stories in which the operator allows few requests a minute."""
 
 CONTENDED = 0.2
@@ -381,79 +409,82 @@ _REQUEST = 30.0
 """A request to the vendor takes no longer: its client gives up."""
 
 
-def draw(seed: int) -> Story:
+def draw(seed: int) -> Scenario:
     """The story of a seed."""
     rng = Random(seed)
     files = tuple(_file(rng) for _ in range(1 if rng.random() < 0.7 else 2))
-    story = Story(
+    scenario = Scenario(
         seed=rng.randrange(1_000_000),
         files=files,
         vendor=_vendor(rng),
         max_jobs=rng.choice((1, 2, 3, 4)),
         senders=rng.choice((1, 1, 2, 3)),
         lane_window=rng.choice((1, 2, 100, 100)),
-        short_time=rng.random() < 0.15,
+        tight_deadlines=rng.random() < 0.15,
         faults=_some(rng, 0.85, 5, _fault),
-        happenings=_some(rng, 0.5, 3, lambda r: _happening(r, len(files))),
+        actions=_some(rng, 0.5, 3, lambda r: _action(r, len(files))),
     )
-    story = _crowded(rng, story) if rng.random() < CROWDED else story
+    scenario = _crowded(rng, scenario) if rng.random() < CROWDED else scenario
     # Drawn apart, so that a seed's files and faults stay what they are.
     more = Random(f"more {seed}")
     return replace(
-        story,
-        sizes=draw_sizes(more) if more.random() < SHRUNK else IN_EARNEST,
-        per_minute=more.choice((6, 12, 30, 100)) if more.random() < METERED else 0,
+        scenario,
+        sizes=draw_sizes(more) if more.random() < SMALL else PRODUCTION,
+        per_minute=more.choice((6, 12, 30, 100)) if more.random() < RATE_LIMITED else 0,
         conflicts=more.choice((0.05, 0.3)) if more.random() < CONTENDED else 0.0,
     )
 
 
-def _crowded(rng: Random, story: Story) -> Story:
+def _crowded(rng: Random, scenario: Scenario) -> Scenario:
     """The story with many invocations beside each other, some of them far behind: races."""
-    late = _some(rng, 1.0, 6, lambda r: _late(r, r.choice(TABLE)))
-    twins = _some(rng, 1.0, 5, lambda r: _twin(r, (0.0, 0.0, 0.5, 1.0, 10.0, 25.0)))
+    late = _some(rng, 1.0, 6, lambda r: _delayed(r, r.choice(TABLE)))
+    deliveries = _some(rng, 1.0, 5, lambda r: _duplicate_task(r, (0.0, 0.0, 0.5, 1.0, 10.0, 25.0)))
     return replace(
-        story,
-        lane_window=rng.choice((1, 1, 2, story.lane_window)),
-        faults=(*story.faults, *late),
-        happenings=(*story.happenings, *twins),
+        scenario,
+        lane_window=rng.choice((1, 1, 2, scenario.lane_window)),
+        faults=(*scenario.faults, *late),
+        actions=(*scenario.actions, *deliveries),
     )
 
 
-def draw_at(vendor: str, seed: int) -> Story:
+def draw_with_adapter(vendor: str, seed: int) -> Scenario:
     """The story of a seed, with the real adapter of this vendor.
 
     Files, faults and happenings are those of the seed with the vendor in memory, and some more at
     the vendor's; what goes wrong at the vendor's site is drawn for it.
     """
-    adapter, story, rng = ADAPTERS[vendor], draw(seed), Random(f"{vendor} {seed}")
+    adapter, scenario, rng = ADAPTERS[vendor], draw(seed), Random(f"{vendor} {seed}")
     files = tuple(
         replace(
             file,
             batch=min(file.batch, adapter.max_records),
             repeatable=file.repeatable and adapter.upsert is not None,
         )
-        for file in story.files
+        for file in scenario.files
     )
-    site = draw_site(rng, vendor, adapter.ends, full=bool(adapter.max_jobs))
-    stuck = any(trouble.what is Wrong.STUCK for trouble in site.troubles)
-    account = Vendor(
+    adapter_scenario = draw_adapter_scenario(rng, vendor, adapter.ends, full=bool(adapter.max_jobs))
+    stuck = any(
+        vendor_fault.what is VendorFaultKind.STUCK
+        for vendor_fault in adapter_scenario.vendor_faults
+    )
+    account = VendorBehaviour(
         # A job that never ends would leave no room for others, for ever.
-        max_jobs=Vendor().max_jobs if stuck else story.vendor.max_jobs,
-        request_seconds=story.vendor.request_seconds,
-        latencies=story.vendor.latencies,
+        max_jobs=VendorBehaviour().max_jobs if stuck else scenario.vendor.max_jobs,
+        request_seconds=scenario.vendor.request_seconds,
+        latencies=scenario.vendor.latencies,
     )
     faults = _some(rng, 0.5, 1, lambda r: _fault_of(r, r.choice(VENDOR)))
-    aborts: tuple[Happening, ...] = ()
+    aborts: tuple[Action, ...] = ()
     if adapter.vendor.capabilities.abort and rng.random() < 0.2:
-        aborts = (Abort(0, rng.choice((1.0, 10.0, 30.0))),)
+        aborts = (AbortRun(0, rng.choice((1.0, 10.0, 30.0))),)
         faults += _some(rng, 0.5, 1, lambda r: _fault_of(r, *CONTROL))
     return replace(
-        story,
+        scenario,
         files=files,
         vendor=account,
-        faults=(*story.faults, *faults),
-        happenings=(*story.happenings, *aborts),
-        site=site,
+        faults=(*scenario.faults, *faults),
+        actions=(*scenario.actions, *aborts),
+        adapter_scenario=adapter_scenario,
     )
 
 
@@ -485,9 +516,9 @@ def _file(rng: Random) -> File:
     return replace(file, ramp=file.breaker > 0, in_order=file.repeatable and file.batch == 3)
 
 
-def _vendor(rng: Random) -> Vendor:
+def _vendor(rng: Random) -> VendorBehaviour:
     max_jobs = rng.choice((30, 30, 30, 1, 2, 3))
-    return Vendor(
+    return VendorBehaviour(
         max_jobs=max_jobs,
         full_wait=rng.choice((None, None, 7.0, 45.0)),
         excess=rng.random() < 0.25,
@@ -496,10 +527,17 @@ def _vendor(rng: Random) -> Vendor:
             rng.choice((0.5, 3.0, 10.0, 20.0, 20.0, 45.0, 120.0)) for _ in range(rng.randint(1, 3))
         ),
         replies=_some(rng, 0.6, 6, _reply),
-        polls=_some(rng, 0.25, 6, _look),
-        finds=_some(rng, 0.2, 3, lambda r: r.choice(tuple(FindWord))),
-        fates=_some(rng, 0.3, 5, lambda r: r.choice((Fate.DONE, Fate.DONE, *Fate))),
-        jobs=_some(rng, 0.3, 4, lambda r: r.choice((JobFate.PLAIN, *JobFate))),
+        polls=_some(rng, 0.25, 6, _scripted_poll),
+        searches=_some(rng, 0.2, 3, lambda r: r.choice(tuple(SearchReply))),
+        records=_some(
+            rng,
+            0.3,
+            5,
+            lambda r: r.choice(
+                (RecordBehaviour.APPLIED, RecordBehaviour.APPLIED, *RecordBehaviour)
+            ),
+        ),
+        jobs=_some(rng, 0.3, 4, lambda r: r.choice((JobBehaviour.NORMAL, *JobBehaviour))),
     )
 
 
@@ -516,10 +554,10 @@ def _reply(rng: Random) -> Reply:
     return Reply(act, rng.choice((None, None, 5.0, 90.0)) if waits else None)
 
 
-def _look(rng: Random) -> Look:
-    word = rng.choice((PollWord.TRUTH, *PollWord))
-    waits = word is PollWord.THROTTLED
-    return Look(word, rng.choice((None, 5.0, 90.0)) if waits else None)
+def _scripted_poll(rng: Random) -> ScriptedPoll:
+    reply = rng.choice((PollReply.NORMAL, *PollReply))
+    waits = reply is PollReply.THROTTLED
+    return ScriptedPoll(reply, rng.choice((None, 5.0, 90.0)) if waits else None)
 
 
 def _fault(rng: Random) -> Fault:
@@ -528,35 +566,35 @@ def _fault(rng: Random) -> Fault:
 
 
 def _fault_of(rng: Random, kind: str) -> Fault:
-    harm = rng.choice(HARMS[kind])
+    fault_kind = rng.choice(FAULT_KINDS[kind])
     longest = _REQUEST if kind in (*VENDOR, *CONTROL) else SLOWEST
-    seconds = round(longest * rng.choice((0.05, 0.3, 1.0)), 1) if harm in _LATE else 0.0
+    seconds = round(longest * rng.choice((0.05, 0.3, 1.0)), 1) if fault_kind in _LATE else 0.0
     nth = rng.randint(1, _USUAL[kind])
     # Every third part of a batch that comes back does so until its writer gives up.
-    times = BATCH_TRIES if harm is Harm.PARTIAL and nth % 3 == 0 else 1
-    return Fault(kind, nth, harm, seconds, times)
+    times = BATCH_TRIES if fault_kind is FaultKind.PARTIAL_BATCH and nth % 3 == 0 else 1
+    return Fault(kind, nth, fault_kind, seconds, times)
 
 
-def _happening(rng: Random, files: int) -> Happening:
+def _action(rng: Random, files: int) -> Action:
     at = rng.choice((0.0, 1.0, 10.0, 30.0, 75.0, 200.0))
     match rng.randrange(8):
         case 0 | 1 | 2 | 3:
-            return _twin(rng, (0.0, 0.0, 1.0, 25.0, 100.0, LATEST))
+            return _duplicate_task(rng, (0.0, 0.0, 1.0, 25.0, 100.0, LATEST))
         case 4:
-            return Event(rng.randrange(files), at)
+            return DuplicateEvent(rng.randrange(files), at)
         case 5:
-            return Stop(rng.randint(1, 12))
+            return StopExecution(rng.randint(1, 12))
         case 6:
-            return Abort(rng.randrange(files), at)
-    return Lag(at, rng.choice((10.0, LATEST)))
+            return AbortRun(rng.randrange(files), at)
+    return IndexLag(at, rng.choice((10.0, LATEST)))
 
 
-def _late(rng: Random, kind: str) -> Fault:
+def _delayed(rng: Random, kind: str) -> Fault:
     """An effect whose invocation falls behind others."""
-    harm = rng.choice((Harm.SLOW_REQUEST, Harm.SLOW_ANSWER))
-    return Fault(kind, rng.randint(1, _USUAL[kind]), harm, rng.choice((1.0, 5.0, 17.0, 45.0)))
+    fault_kind = rng.choice((FaultKind.SLOW_REQUEST, FaultKind.SLOW_ANSWER))
+    return Fault(kind, rng.randint(1, _USUAL[kind]), fault_kind, rng.choice((1.0, 5.0, 17.0, 45.0)))
 
 
-def _twin(rng: Random, after: Sequence[float]) -> Again:
+def _duplicate_task(rng: Random, after: Sequence[float]) -> DuplicateTask:
     task = rng.choice(tuple(_TASKS))
-    return Again(task, rng.randint(1, _TASKS[task]), rng.choice(after))
+    return DuplicateTask(task, rng.randint(1, _TASKS[task]), rng.choice(after))

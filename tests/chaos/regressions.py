@@ -9,441 +9,460 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.chaos.carry import Told
-from tests.chaos.outages import FOR_EVER, SECRET, SOURCE, VENDOR, Outage, Way
+from tests.chaos.adapter_scenarios import READ, AdapterScenario, VendorFault, VendorFaultKind
+from tests.chaos.outages import PERMANENT, SECRET, SOURCE, VENDOR, Outage, Way
 from tests.chaos.promises import (
     Broken,
-    account_is_left_clean,
+    account_is_clean,
     attempts_are_bounded,
     ends,
     jobs_are_bounded,
     nothing_twice,
     outcomes_are_true,
-    patience_is_kept,
     requests_are_bounded,
+    retry_after_is_kept,
     success_is_final,
     unknown_is_unknowable,
 )
-from tests.chaos.sites import READ, Site, Trouble, Wrong
-from tests.chaos.sizes import Sizes
-from tests.chaos.story import (
-    Abort,
-    Again,
-    Fate,
+from tests.chaos.runner import History
+from tests.chaos.scenario import (
+    AbortRun,
+    DuplicateTask,
     Fault,
+    FaultKind,
     File,
-    FindWord,
-    Harm,
-    Look,
-    PollWord,
-    Stop,
-    Story,
-    Vendor,
+    PollReply,
+    RecordBehaviour,
+    Scenario,
+    ScriptedPoll,
+    SearchReply,
+    StopExecution,
+    VendorBehaviour,
 )
+from tests.chaos.sizes import Sizes
 from tests.fakes.vendor import Act, Reply
 
 
 @dataclass(frozen=True)
-class Defect:
+class Regression:
     """What is wrong, a story that shows it, and the promise that it breaks.
 
     may_show  whether a broken promise may have come of it; None: it is mended
     """
 
     name: str
-    story: Story
+    scenario: Scenario
     promise: Callable[..., object]
-    may_show: Callable[[Told, Broken], bool] | None = None
+    may_show: Callable[[History, Broken], bool] | None = None
 
-    def explains(self, told: Told, broken: Broken) -> bool:
+    def explains(self, history: History, broken: Broken) -> bool:
         if self.may_show is None or broken.promise != self.promise.__name__:
             return False
-        return self.may_show(told, broken)
+        return self.may_show(history, broken)
 
 
-def _at(vendor: str, *troubles: Trouble) -> Story:
+def _at(vendor: str, *vendor_faults: VendorFault) -> Scenario:
     """One row, and what goes wrong at the vendor's site."""
-    return Story(site=Site(vendor, troubles))
+    return Scenario(adapter_scenario=AdapterScenario(vendor, vendor_faults))
 
 
-DEFECTS: Sequence[Defect] = (
-    Defect(
+REGRESSIONS: Sequence[Regression] = (
+    Regression(
         "searches and looks that need more requests than a minute has begin anew for ever",
-        Story(
+        Scenario(
             seed=29250,
             files=(
                 File(rows=5, priority="low", arrives=5.0, breaker=1),
                 File(rows=3, bad=(3,), breaker=1),
             ),
-            vendor=Vendor(max_jobs=3, request_seconds=0.3, latencies=(120.0,)),
+            vendor=VendorBehaviour(max_jobs=3, request_seconds=0.3, latencies=(120.0,)),
             senders=2,
             lane_window=2,
             sizes=Sizes(1, 2, 3, 1, 3, 3, 1, 3, 1, 3, 1, 2, 2),
             per_minute=6,
             conflicts=0.3,
             faults=(
-                Fault("table.transact", 9, Harm.SLOW_ANSWER, 27.0),
-                Fault("objects.put", 4, Harm.UNHEARD),
-                Fault("objects.put", 4, Harm.SLOW_ANSWER, 90.0),
+                Fault("table.transact", 9, FaultKind.SLOW_ANSWER, 27.0),
+                Fault("objects.put", 4, FaultKind.ANSWER_LOST),
+                Fault("objects.put", 4, FaultKind.SLOW_ANSWER, 90.0),
             ),
-            site=Site(
+            adapter_scenario=AdapterScenario(
                 "zendesk_sunshine",
                 (
-                    Trouble(Wrong.BAD_GATEWAY_DONE),
-                    Trouble(nth=6),
-                    Trouble(Wrong.FULL, 3),
-                    Trouble(Wrong.FORGOTTEN, 4),
-                    Trouble(Wrong.DIES_AT_ONCE),
+                    VendorFault(VendorFaultKind.BAD_GATEWAY_DONE),
+                    VendorFault(nth=6),
+                    VendorFault(VendorFaultKind.FULL, 3),
+                    VendorFault(VendorFaultKind.FORGOTTEN, 4),
+                    VendorFault(VendorFaultKind.DIES_AT_ONCE),
                 ),
             ),
         ),
         ends,
     ),
-    Defect(
+    Regression(
         "a search that needs the run's file, which cannot be read, keeps silent for a day",
-        Story(
+        Scenario(
             files=(File(batch=3),),
-            vendor=Vendor(replies=(Reply(Act.LOST),)),
-            outages=(Outage(SOURCE, Way.UNREACHABLE, at=25.0, seconds=FOR_EVER),),
+            vendor=VendorBehaviour(replies=(Reply(Act.LOST),)),
+            outages=(Outage(SOURCE, Way.UNREACHABLE, at=25.0, seconds=PERMANENT),),
             hours=26.0,
-            patient=True,
+            production_deadlines=True,
         ),
         ends,
     ),
-    Defect(
+    Regression(
         "writing off that has no time gets nowhere",
-        Story(
+        Scenario(
             files=(File(rows=2, repeatable=True),),
-            vendor=Vendor(replies=(Reply(Act.DONE_UNHEARD),)),
-            short_time=True,
-            outages=(Outage(SECRET, Way.MISSING, seconds=FOR_EVER),),
+            vendor=VendorBehaviour(replies=(Reply(Act.DONE_UNHEARD),)),
+            tight_deadlines=True,
+            outages=(Outage(SECRET, Way.MISSING, seconds=PERMANENT),),
             hours=26.0,
-            patient=True,
+            production_deadlines=True,
         ),
         ends,
     ),
-    Defect(
+    Regression(
         "ticket updates that were lost in an outage of an hour and a half are unknown",
-        Story(
+        Scenario(
             files=(File(rows=3),),
             outages=(Outage(VENDOR, Way.BAD_GATEWAY, seconds=5_370.0),),
             hours=26.0,
-            patient=True,
-            site=Site("zendesk_comments"),
+            production_deadlines=True,
+            adapter_scenario=AdapterScenario("zendesk_comments"),
         ),
         unknown_is_unknowable,
     ),
-    Defect(
+    Regression(
         "a run without a share keeps the only slot for a chunk that it may not send",
-        Story(
+        Scenario(
             seed=9037,
             files=(
                 File(rows=7, bad=(4,), batch=2, priority="highest", arrives=5.0),
                 File(repeatable=True, max_attempts=1),
             ),
-            vendor=Vendor(max_jobs=1, latencies=(120.0, 0.5, 120.0)),
+            vendor=VendorBehaviour(max_jobs=1, latencies=(120.0, 0.5, 120.0)),
             max_jobs=3,
             lane_window=2,
-            faults=(Fault("table.write", 9, Harm.SLOW_ANSWER, 40.0),),
+            faults=(Fault("table.write", 9, FaultKind.SLOW_ANSWER, 40.0),),
         ),
         ends,
     ),
-    Defect(
+    Regression(
         "a row that Settle has called succeeded is unknown when its count fails under force",
-        Story(
+        Scenario(
             files=(File(rows=2),),
-            vendor=Vendor(latencies=(0.5,)),
+            vendor=VendorBehaviour(latencies=(0.5,)),
             max_jobs=1,
             faults=(
                 Fault("PollJobs/", 13),
-                Fault("table.transact", 5, Harm.BUSY),
+                Fault("table.transact", 5, FaultKind.THROTTLED),
             ),
-            happenings=(Abort(at=1.0, force=True),),
+            actions=(AbortRun(at=1.0, force=True),),
         ),
         success_is_final,
     ),
-    Defect(
+    Regression(
         "what the operator's machine asks of the vendor does not keep its Retry-After",
-        Story(
+        Scenario(
             files=(File(rows=4),),
-            vendor=Vendor(latencies=(120.0,)),
-            site=Site("vidispine", (Trouble(Wrong.THROTTLED, 1, READ, 60),)),
-            happenings=(Abort(0, 15.0),),
+            vendor=VendorBehaviour(latencies=(120.0,)),
+            adapter_scenario=AdapterScenario(
+                "vidispine", (VendorFault(VendorFaultKind.THROTTLED, 1, READ, 60),)
+            ),
+            actions=(AbortRun(0, 15.0),),
         ),
-        patience_is_kept,
+        retry_after_is_kept,
     ),
-    Defect(
+    Regression(
         "a search for a lost submission is not paid for",
-        Story(
+        Scenario(
             files=(File(rows=7),),
-            vendor=Vendor(replies=(Reply(Act.LOST),) * 9, latencies=(1.0,)),
+            vendor=VendorBehaviour(replies=(Reply(Act.LOST),) * 9, latencies=(1.0,)),
             max_jobs=4,
             per_minute=6,
         ),
         requests_are_bounded,
     ),
-    Defect(
+    Regression(
         "jobs that are read one by one cost more requests than are paid for",
-        Story(
+        Scenario(
             files=(File(rows=9),),
             max_jobs=4,
             per_minute=6,
-            site=Site("zendesk_support", short_list=True),
+            adapter_scenario=AdapterScenario("zendesk_support", short_list=True),
         ),
         requests_are_bounded,
     ),
-    Defect(
+    Regression(
         "a request more than is allowed in a minute leaves when a submission is lost",
-        Story(
+        Scenario(
             seed=1,
             files=(File(rows=4),),
-            vendor=Vendor(latencies=()),
+            vendor=VendorBehaviour(latencies=()),
             max_jobs=3,
             per_minute=12,
-            site=Site("zendesk_sunshine", (Trouble(nth=4),)),
+            adapter_scenario=AdapterScenario("zendesk_sunshine", (VendorFault(nth=4),)),
         ),
         requests_are_bounded,
     ),
-    Defect(
+    Regression(
         "a search that needs more requests than a minute has is begun anew for ever",
-        Story(
+        Scenario(
             files=(File(rows=8),),
             per_minute=6,
-            site=Site("zendesk_support", (Trouble(),), short_list=True),
+            adapter_scenario=AdapterScenario("zendesk_support", (VendorFault(),), short_list=True),
         ),
         ends,
     ),
-    Defect(
+    Regression(
         "a lost submission that is repeated does not count as an attempt, though it was done",
-        Story(
+        Scenario(
             files=(File(repeatable=True, max_attempts=1),),
-            vendor=Vendor(
-                latencies=(), replies=(Reply(Act.DONE_UNHEARD, 1),), finds=(FindWord.UNDECIDABLE,)
+            vendor=VendorBehaviour(
+                latencies=(),
+                replies=(Reply(Act.DONE_UNHEARD, 1),),
+                searches=(SearchReply.UNDECIDABLE,),
             ),
         ),
         attempts_are_bounded,
     ),
-    Defect(
+    Regression(
         "a lost submission that may be repeated gives its slot back while its job may run",
-        Story(
+        Scenario(
             files=(File(repeatable=True),),
-            vendor=Vendor(replies=(Reply(Act.DONE_UNHEARD),)),
+            vendor=VendorBehaviour(replies=(Reply(Act.DONE_UNHEARD),)),
             max_jobs=1,
         ),
         jobs_are_bounded,
     ),
-    Defect(
+    Regression(
         "halving a lost chunk does not count the attempt, though it may have been carried out",
-        Story(
+        Scenario(
             files=(File(rows=2, repeatable=True, batch=2),),
-            vendor=Vendor(replies=(Reply(Act.DONE_UNHEARD),) * 3),
+            vendor=VendorBehaviour(replies=(Reply(Act.DONE_UNHEARD),) * 3),
         ),
         attempts_are_bounded,
     ),
-    Defect(
+    Regression(
         "a lost chunk is halved and sent again although its attempts are used up",
-        Story(
+        Scenario(
             files=(File(rows=2, batch=2, max_attempts=2),),
-            vendor=Vendor(replies=(Reply(Act.LOST), Reply(Act.LOST))),
+            vendor=VendorBehaviour(replies=(Reply(Act.LOST), Reply(Act.LOST))),
         ),
         attempts_are_bounded,
     ),
-    Defect(
+    Regression(
         "an old invocation of Poll says what a closed run needs",
-        Story(
+        Scenario(
             files=(File(rows=3),),
-            vendor=Vendor(
+            vendor=VendorBehaviour(
                 replies=(Reply(Act.DONE_UNHEARD, 1), Reply(Act.THROTTLE)),
-                polls=(Look(), Look(PollWord.REFUSED)),
+                polls=(ScriptedPoll(), ScriptedPoll(PollReply.REFUSED)),
             ),
             max_jobs=2,
-            happenings=(Again("PollJobs", 2),),
+            actions=(DuplicateTask("PollJobs", 2),),
         ),
-        account_is_left_clean,
+        account_is_clean,
     ),
-    Defect(
+    Regression(
         "a late PlanRun says what a closed run needs",
-        Story(happenings=(Again("PlanRun", after=30.0),)),
-        account_is_left_clean,
+        Scenario(actions=(DuplicateTask("PlanRun", after=30.0),)),
+        account_is_clean,
     ),
-    Defect(
+    Regression(
         "a job is given up for its age on a look that learned nothing of it",
-        Story(
-            vendor=Vendor(polls=(Look(PollWord.REFUSED), Look(PollWord.THROTTLED))),
-            happenings=(Stop(3), Stop(5)),
+        Scenario(
+            vendor=VendorBehaviour(
+                polls=(ScriptedPoll(PollReply.REFUSED), ScriptedPoll(PollReply.THROTTLED))
+            ),
+            actions=(StopExecution(3), StopExecution(5)),
         ),
         unknown_is_unknowable,
     ),
-    Defect(
+    Regression(
         "two invocations of one Poll count on the slot of the same ended job",
-        Story(seed=719589, files=(File(rows=3),), max_jobs=1, happenings=(Again("PollJobs"),)),
+        Scenario(
+            seed=719589, files=(File(rows=3),), max_jobs=1, actions=(DuplicateTask("PollJobs"),)
+        ),
         jobs_are_bounded,
     ),
-    Defect(
+    Regression(
         "two invocations of one Poll keep their evidence under the same name",
-        Story(
+        Scenario(
             files=(File(rows=2),),
-            vendor=Vendor(max_jobs=2, replies=(Reply(Act.LOST, 1),)),
-            happenings=(Again("PollJobs"),),
+            vendor=VendorBehaviour(max_jobs=2, replies=(Reply(Act.LOST, 1),)),
+            actions=(DuplicateTask("PollJobs"),),
         ),
         unknown_is_unknowable,
     ),
-    Defect(
+    Regression(
         "a slow write between intent and call outlasts the time for which others wait",
-        Story(
-            faults=(Fault("table.write", 8, Harm.SLOW_ANSWER, 90.0),),
-            happenings=(Again("SubmitJobs", 1, 60.0),),
+        Scenario(
+            faults=(Fault("table.write", 8, FaultKind.SLOW_ANSWER, 90.0),),
+            actions=(DuplicateTask("SubmitJobs", 1, 60.0),),
         ),
         nothing_twice,
     ),
-    Defect(
+    Regression(
         "a secret that is read slowly between intent and call outlasts it, too",
-        Story(
-            faults=(Fault("secret.read", 1, Harm.SLOW_ANSWER, 90.0),),
-            happenings=(Again("SubmitJobs", 1, 60.0),),
+        Scenario(
+            faults=(Fault("secret.read", 1, FaultKind.SLOW_ANSWER, 90.0),),
+            actions=(DuplicateTask("SubmitJobs", 1, 60.0),),
         ),
         nothing_twice,
     ),
-    Defect(
+    Regression(
         "a search that is asked for patience tells nobody",
         _at(
             "zendesk_support",
-            Trouble(Wrong.ANSWER_LOST),
-            Trouble(Wrong.THROTTLED, of=READ, wait=90),
+            VendorFault(VendorFaultKind.ANSWER_LOST),
+            VendorFault(VendorFaultKind.THROTTLED, of=READ, wait=90),
         ),
-        patience_is_kept,
+        retry_after_is_kept,
     ),
-    Defect(
+    Regression(
         "a 503 of Vidispine loses its Retry-After",
-        _at("vidispine", Trouble(Wrong.UNAVAILABLE, of=READ, wait=90)),
-        patience_is_kept,
+        _at("vidispine", VendorFault(VendorFaultKind.UNAVAILABLE, of=READ, wait=90)),
+        retry_after_is_kept,
     ),
-    Defect(
+    Regression(
         "Zendesk's second reader is asked although the first was told to wait",
         _at(
             "zendesk_support",
-            Trouble(Wrong.UNAVAILABLE, of=READ, wait=90),
-            Trouble(Wrong.THROTTLED, 2, READ),
+            VendorFault(VendorFaultKind.UNAVAILABLE, of=READ, wait=90),
+            VendorFault(VendorFaultKind.THROTTLED, 2, READ),
         ),
-        patience_is_kept,
+        retry_after_is_kept,
     ),
-    Defect(
+    Regression(
         "a Zendesk job that is looked at for its results hides that it was told to wait",
-        Story(
-            site=Site(
+        Scenario(
+            adapter_scenario=AdapterScenario(
                 "zendesk_support",
-                (Trouble(Wrong.UNAVAILABLE, 7, READ, 90),),
+                (VendorFault(VendorFaultKind.UNAVAILABLE, 7, READ, 90),),
                 short_list=True,
             ),
         ),
-        patience_is_kept,
+        retry_after_is_kept,
     ),
-    Defect(
+    Regression(
         "a row that may have been carried out is called failed when it is refused the second time",
-        Story(
+        Scenario(
             files=(File(repeatable=True),),
-            site=Site(
-                "zendesk_sunshine", (Trouble(Wrong.ANSWER_LOST), Trouble(Wrong.ROW_REFUSED, 2))
+            adapter_scenario=AdapterScenario(
+                "zendesk_sunshine",
+                (
+                    VendorFault(VendorFaultKind.ANSWER_LOST),
+                    VendorFault(VendorFaultKind.ROW_REFUSED, 2),
+                ),
             ),
         ),
         outcomes_are_true,
     ),
-    Defect(
+    Regression(
         "a planner that is behind takes chunks back that another has noted as planned",
-        Story(
+        Scenario(
             seed=22,
             files=(File(rows=3),),
             lane_window=1,
-            short_time=True,
-            happenings=(Again("PlanRun", 1, 0.0),),
+            tight_deadlines=True,
+            actions=(DuplicateTask("PlanRun", 1, 0.0),),
         ),
         ends,
     ),
-    Defect(
+    Regression(
         "two runs wait for each other's slots, each with a chunk in hand",
-        Story(
+        Scenario(
             seed=746973,
             files=(File(rows=4, arrives=5.0), File(arrives=5.0)),
-            vendor=Vendor(max_jobs=1, latencies=()),
-            site=Site(
+            vendor=VendorBehaviour(max_jobs=1, latencies=()),
+            adapter_scenario=AdapterScenario(
                 "zendesk_support",
-                (Trouble(Wrong.THROTTLED_IN_WORDS, 3, READ),),
+                (VendorFault(VendorFaultKind.THROTTLED_IN_WORDS, 3, READ),),
                 external_ids=False,
                 short_list=True,
             ),
         ),
         ends,
     ),
-    Defect(
+    Regression(
         "a search cannot tell whose job it has found when two runs lose a submission at once",
-        Story(
+        Scenario(
             files=(
                 File(rows=5, batch=2, arrives=9.0),
                 File(rows=2, repeatable=True, batch=2),
             ),
-            vendor=Vendor(latencies=()),
-            faults=(Fault("vendor.submit", 4, Harm.CRASH_AFTER), Fault("secret.read")),
-            site=Site("zendesk_support", (Trouble(Wrong.REQUEST_LOST),)),
+            vendor=VendorBehaviour(latencies=()),
+            faults=(Fault("vendor.submit", 4, FaultKind.CRASH_AFTER), Fault("secret.read")),
+            adapter_scenario=AdapterScenario(
+                "zendesk_support", (VendorFault(VendorFaultKind.REQUEST_LOST),)
+            ),
         ),
         unknown_is_unknowable,
     ),
-    Defect(
+    Regression(
         "a claim takes a chunk as it was read while another lane had it, and counts an attempt",
-        Story(
+        Scenario(
             files=(File(rows=3, batch=2), File(rows=6, max_attempts=1, arrives=1)),
-            vendor=Vendor(max_jobs=1, latencies=(120.0, 10.0)),
+            vendor=VendorBehaviour(max_jobs=1, latencies=(120.0, 10.0)),
             max_jobs=3,
             lane_window=1,
-            faults=(Fault("vendor.poll", 5, Harm.SLOW_ANSWER, 30.0),),
-            site=Site("zendesk_sunshine"),
+            faults=(Fault("vendor.poll", 5, FaultKind.SLOW_ANSWER, 30.0),),
+            adapter_scenario=AdapterScenario("zendesk_sunshine"),
         ),
         attempts_are_bounded,
     ),
-    Defect(
+    Regression(
         "an invocation beside Close says once more that the run needs nothing",
-        Story(
+        Scenario(
             seed=486154,
             files=(File(), File()),
-            vendor=Vendor(latencies=(45.0,)),
+            vendor=VendorBehaviour(latencies=(45.0,)),
             max_jobs=1,
-            faults=(Fault(harm=Harm.SLOW_REQUEST, seconds=17.0), Fault("table.transact")),
-            happenings=(Again("PollJobs", 3),),
+            faults=(
+                Fault(fault_kind=FaultKind.SLOW_REQUEST, seconds=17.0),
+                Fault("table.transact"),
+            ),
+            actions=(DuplicateTask("PollJobs", 3),),
         ),
-        account_is_left_clean,
+        account_is_clean,
     ),
-    Defect(
+    Regression(
         "doubt about one row spreads to others that go again with it",
-        Story(
+        Scenario(
             files=(File(rows=3, repeatable=True, batch=2, breaker=1),),
-            vendor=Vendor(
+            vendor=VendorBehaviour(
                 request_seconds=0.3,
                 latencies=(3.0,),
-                polls=(Look(), Look(), Look(PollWord.REFUSED)),
-                fates=(Fate.LEFT_UNSAID, Fate.CONFLICT),
+                polls=(ScriptedPoll(), ScriptedPoll(), ScriptedPoll(PollReply.REFUSED)),
+                records=(RecordBehaviour.UNREPORTED, RecordBehaviour.CONFLICT),
             ),
         ),
         unknown_is_unknowable,
     ),
-    Defect(
+    Regression(
         "a claim that is late takes a chunk that was claimed and given back since, and whose "
         "pointer went with it",
-        Story(
+        Scenario(
             files=(File(rows=2, repeats=(2,), keyed=True),),
-            vendor=Vendor(
+            vendor=VendorBehaviour(
                 latencies=(),
                 replies=(Reply(Act.THROTTLE), Reply(Act.THROTTLE)),
-                polls=(Look(PollWord.THROTTLED, 29),),
+                polls=(ScriptedPoll(PollReply.THROTTLED, 29),),
             ),
-            faults=(Fault("table.put_many", 3, Harm.SLOW_ANSWER, 90.0),),
-            happenings=(Again(after=16),),
+            faults=(Fault("table.put_many", 3, FaultKind.SLOW_ANSWER, 90.0),),
+            actions=(DuplicateTask(after=16),),
         ),
         ends,
     ),
 )
 
 
-def unknown_breaks(told: Told, found: Sequence[Broken]) -> list[Broken]:
+def unexplained(history: History, found: Sequence[Broken]) -> list[Broken]:
     """Of what a story breaks, what none of the open defects explains."""
     return [
-        broken for broken in found if not any(defect.explains(told, broken) for defect in DEFECTS)
+        broken
+        for broken in found
+        if not any(regression.explains(history, broken) for regression in REGRESSIONS)
     ]
