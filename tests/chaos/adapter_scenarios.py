@@ -1,6 +1,6 @@
-"""The vendor of a story, where it is a real adapter before the vendor simulator: as values.
+"""What goes wrong at the vendor of a real adapter, played by the simulator: as values.
 
-What goes wrong there is said in the simulator's own words (docs/simulators.md): each `VendorFaultKind` is an
+It is written in the simulator's own words (docs/simulators.md): each `VendorFaultKind` is an
 effect of a fault that it knows.
 """
 
@@ -14,21 +14,21 @@ from random import Random
 from jobferry.domain.types import JsonObject
 
 LATE_SECONDS = 20.0
-"""Seconds for which a new job is shown to nobody, where a story says no other number."""
+"""Seconds for which a new job is shown to nobody, where a scenario says no other number."""
 
 
 class VendorFaultKind(StrEnum):
     """What goes wrong with one request to the vendor, or with the job that it starts."""
 
-    ANSWER_LOST = "it is carried out, and the connection breaks"
+    ANSWER_LOST = "it is applied, and the connection breaks"
     REQUEST_LOST = "the connection breaks, and nothing is done"
-    CUT_SHORT = "it is carried out, and the answer breaks off"
-    GARBLED = "it is carried out, and the answer is no JSON"
-    BAD_GATEWAY_DONE = "it is carried out, and answered 502"
+    CUT_SHORT = "it is applied, and the answer breaks off"
+    GARBLED = "it is applied, and the answer is no JSON"
+    BAD_GATEWAY_DONE = "it is applied, and answered 502"
     BAD_GATEWAY = "a page that says 502"
-    UNAVAILABLE_DONE = "it is carried out, and answered 503"
+    UNAVAILABLE_DONE = "it is applied, and answered 503"
     UNAVAILABLE = "503"
-    GATEWAY_TIMEOUT_DONE = "it is carried out, and answered 504"
+    GATEWAY_TIMEOUT_DONE = "it is applied, and answered 504"
     GATEWAY_TIMEOUT = "504"
     THROTTLED = "429"
     THROTTLED_IN_WORDS = "429 in plain text"
@@ -43,8 +43,8 @@ class VendorFaultKind(StrEnum):
     SHORT_RESULTS = "the results of the job lack the last row"
     SHUFFLED_RESULTS = "the results of the job stand in another order"
     EMPTY_RESULT = "one result of the job is empty"
-    DIES = "the job dies after its first row"
-    DIES_AT_ONCE = "the job dies before its first row"
+    DIES = "the job fails after its first row"
+    DIES_AT_ONCE = "the job fails before its first row"
     KILLED = "the job is killed before its first row"
     ABORTED = "the job is aborted before it begins"
     STUCK = "the job never ends"
@@ -113,7 +113,7 @@ AMBIGUOUS = frozenset(
         VendorFaultKind.GATEWAY_TIMEOUT,
     }
 )
-"""After these nobody on our side knows whether the request was carried out."""
+"""After these nobody on our side knows whether the request was applied."""
 
 _WITH_WAIT = frozenset(
     {VendorFaultKind.THROTTLED, VendorFaultKind.UNAVAILABLE, VendorFaultKind.UNAVAILABLE_DONE}
@@ -137,7 +137,7 @@ SUBMISSION, READ = "submission", "read"
 
 @dataclass(frozen=True, slots=True)
 class VendorFault:
-    """The `nth` submission or read of the story, as the vendor counts them, goes wrong.
+    """The `nth` submission or read of the scenario, as the vendor counts them, goes wrong.
 
     wait  its Retry-After, in seconds or in words; None: it has none. Of a job that is late: how
           late
@@ -151,11 +151,11 @@ class VendorFault:
 
 @dataclass(frozen=True, slots=True)
 class AdapterScenario:
-    """A vendor's site, played by the simulator and reached through the real adapter.
+    """A vendor played by the simulator and reached through the real adapter.
 
     external_ids  records that have none get one from us
     short_list    the list of jobs shows no more than their ids and statuses
-    per_minute    requests that the site takes in a minute
+    per_minute    requests that the vendor takes in a minute
     """
 
     vendor: str
@@ -166,7 +166,7 @@ class AdapterScenario:
 
 
 def simulator_faults(adapter_scenario: AdapterScenario, submits: str) -> list[JsonObject]:
-    """The troubles as the simulator's faults; those of one request are one fault.
+    """The faults in the simulator's words; those of one request are one fault.
 
     Where more than one answer would be wrong, or a job in more than one way, the first one counts.
 
@@ -214,7 +214,7 @@ def _together(vendor_faults: Sequence[VendorFault]) -> JsonObject:
 
 
 def vendor_faults(ends: Sequence[VendorFaultKind], *, full: bool) -> list[VendorFault]:
-    """Everything that can go wrong at a site, once each.
+    """Everything that can go wrong at an adapter's vendor, once each.
 
     Args:
         ends: what can go wrong with a job at this vendor.
@@ -229,7 +229,7 @@ def vendor_faults(ends: Sequence[VendorFaultKind], *, full: bool) -> list[Vendor
 def draw_adapter_scenario(
     rng: Random, vendor: str, ends: Sequence[VendorFaultKind], *, full: bool
 ) -> AdapterScenario:
-    """A site where a few things go wrong; the arguments as those of `vendor_faults`."""
+    """A vendor where a few things go wrong; the arguments as those of `vendor_faults`."""
     answers = _answers(full=full)
     drawn = [
         *(_vendor_fault(rng, answers, 6, SUBMISSION) for _ in range(_few(rng, 0.6, 4))),

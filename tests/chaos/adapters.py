@@ -1,4 +1,4 @@
-"""The real adapters that stories are carried out with: what each of them needs to be told."""
+"""The real adapters that scenarios are run with: what the harness needs to know of each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.chaos.adapter_scenarios import VendorFaultKind
 
 @dataclass(frozen=True)
 class Work:
-    """An operation as stories use it, and the field that the row's name goes into."""
+    """An operation as scenarios use it, and the field that the row's name goes into."""
 
     operation: str
     name: str
@@ -27,7 +27,7 @@ class Work:
 class Adapter:
     """A vendor's adapter.
 
-    path      what stands behind the site's address
+    path      what follows the vendor's address
     submits   paths of submissions, as a regular expression
     create    the operation that must not be repeated
     upsert    the one that may be; None: the vendor has none
@@ -132,7 +132,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         changes=True,
     ),
 }
-"""By name of the site that a story may have."""
+"""By the name that a scenario gives to its adapter."""
 
 
 def ticket_of(file: int, row: int) -> int:
@@ -141,11 +141,11 @@ def ticket_of(file: int, row: int) -> int:
 
 
 TICKETS = range(100, 1_000)
-"""Tickets that were there long before any story."""
+"""Tickets that were there long before any scenario."""
 
 
 def row_name(fields: JsonObject, known: frozenset[str]) -> str | None:
-    """Which row of the story a record came from: its name stands in one of the fields."""
+    """Which row of the scenario a record came from: its name stands in one of the fields."""
     for value in fields.values():
         if isinstance(value, str) and value in known:
             return value

@@ -1,4 +1,4 @@
-"""Carry out many stories, and add up what happened in them."""
+"""Run many scenarios, and add up what happened in them."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from tests.chaos.scenario import FaultKind, Scenario, draw, draw_with_adapter
 from tests.chaos.shrink import shrink
 
 SCENARIOS_AT_ONCE = 50
-"""What one process carries out before it tells how that went."""
+"""What one process runs before it reports."""
 
 ONE_IN = 10
-"""Of so many seeds in a row, one is carried out with a real adapter, and one in a mode."""
+"""Of so many seeds in a row, one is run with a real adapter, and one in a mode."""
 
 MIXED, MEMORY = "mixed", "memory"
 KINDS = (MIXED, MEMORY, *ADAPTERS, *MODES)
-"""Kinds of stories: all of them in turn; those of the vendor in memory; those of one real adapter;
-those of one mode."""
+"""Kinds of scenarios: all of them in turn; those of the vendor in memory; those of one real
+adapter; those of one mode."""
 
 Drawing = Callable[[int], Scenario]
-"""How a seed becomes a story."""
+"""How a seed becomes a scenario."""
 
 
 def scenario_of(seed: int, kind: str = MIXED) -> Scenario:
-    """The story of a seed, of one of `KINDS`."""
+    """The scenario of a seed, of one of `KINDS`."""
     if kind == MIXED:
         turn, rest = divmod(seed, ONE_IN)
         turns = {0: list(ADAPTERS), ONE_IN // 2: [mode.name for mode in MIXED_MODES]}
@@ -47,14 +47,14 @@ def scenario_of(seed: int, kind: str = MIXED) -> Scenario:
 
 @dataclass
 class Totals:
-    """Many stories, added up.
+    """Many scenarios, added up.
 
-    sites     real adapter's vendor → stories
+    adapters  real adapter's vendor → scenarios
     faults    (kind of effect, what went wrong) → how often
-    troubles  (real adapter's vendor, what went wrong there) → how often
+    vendor_faults  (real adapter's vendor, what went wrong there) → how often
     others    what else happened: deliveries, stops, aborts
     unknown   error code → rows
-    breaks    (seed, what it broke) of the stories that broke a promise
+    breaks    (seed, what it broke) of the scenarios that broke a promise
     """
 
     scenarios: int = 0
@@ -108,7 +108,7 @@ class Totals:
 
 
 def run_all(seeds: Iterable[int], drawing: Drawing = draw) -> Totals:
-    """Carry out the stories of these seeds, one after the other."""
+    """Run the scenarios of these seeds, one after the other."""
     totals = Totals()
     for seed in seeds:
         totals.add(seed, run_scenario(drawing(seed)))
@@ -129,7 +129,7 @@ def run_in_processes(seeds: range, processes: int, drawing: Drawing = draw) -> I
 def first_break(
     seeds: Iterable[int], promises: Set[str], drawing: Drawing = draw
 ) -> tuple[int, Broken] | None:
-    """The first seed whose story breaks one of these promises; known defects do not count."""
+    """The first seed whose scenario breaks one of these promises; known defects do not count."""
     for seed in seeds:
         history = run_scenario(drawing(seed))
         for each in unexplained(history, broken(history)):
@@ -139,25 +139,25 @@ def first_break(
 
 
 def shortest_failure(scenario: Scenario, promise: str) -> tuple[Scenario, str]:
-    """The shortest story that breaks this promise, and how it goes."""
+    """The shortest scenario that breaks this promise, and how it goes."""
     short = shrink(scenario, partial(breaks, promise=promise))
     history = run_scenario(short)
     return short, report_on(history, broken(history))
 
 
 def breaks(scenario: Scenario, promise: str) -> bool:
-    """Whether a story breaks this promise in a way that no known defect explains."""
+    """Whether a scenario breaks this promise in a way that no known defect explains."""
     history = run_scenario(scenario)
     return any(each.promise == promise for each in unexplained(history, broken(history)))
 
 
 def summary(totals: Totals, seeds: range, began: float) -> str:
-    """What a person wants to know of a campaign."""
+    """The report of a campaign, for a person."""
     seconds = time.monotonic() - began
     lost = totals.broken_by(one_outcome_each.__name__)
     doubled = totals.broken_by(nothing_twice.__name__)
     lines = [
-        f"schedules      {totals.scenarios:,} (from seed {seeds.start} on)",
+        f"scenarios      {totals.scenarios:,} (from seed {seeds.start} on)",
         f"  with a real adapter, {sum(totals.adapters.values()):,}",
         *_table(dict(sorted(totals.adapters.items()))),
         f"effects        {totals.effects:,}",
@@ -169,7 +169,7 @@ def summary(totals: Totals, seeds: range, began: float) -> str:
         *_table(
             {f"{vendor}: {what}": n for (vendor, what), n in sorted(totals.vendor_faults.items())}
         ),
-        f"other troubles {sum(totals.events.values()):,}",
+        f"other events   {sum(totals.events.values()):,}",
         *_table(dict(sorted(totals.events.items()))),
         f"rows           {sum(totals.rows.values()):,}",
         *_table({s.value: totals.rows[s.value] for s in OutcomeStatus}),
@@ -177,9 +177,9 @@ def summary(totals: Totals, seeds: range, began: float) -> str:
         *_table(dict(totals.unknown.most_common())),
         f"lost           {lost}",
         f"doubled        {doubled}",
-        f"broken         {len(totals.breaks)} schedules"
+        f"broken         {len(totals.breaks)} scenarios"
         + (f"; {totals.explained} breaks are of known defects" if totals.explained else ""),
-        *[f"  schedule {seed}: {found[0].sentence}" for seed, found in totals.breaks[:10]],
+        *[f"  scenario {seed}: {found[0].sentence}" for seed, found in totals.breaks[:10]],
         f"time           {seconds:.0f} s",
     ]
     return "\n".join(lines)

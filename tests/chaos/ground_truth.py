@@ -1,4 +1,4 @@
-"""What the vendor of a story really did, whichever vendor it is; promises are checked by it."""
+"""What the vendor of a scenario really did, whichever vendor it is; promises are checked by it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ GRACE = 5.0
 class Invocation:
     """One invocation of a function.
 
-    dead    it has crashed: nothing of it has any effect from here on
-    harmed  it has crashed, or did not hear an answer: what it knew is lost
-    slowed  something took long in it: what it does is based on what it knew before
+    crashed      it has crashed: nothing of it has any effect from here on
+    interrupted  it has crashed, or an answer to it was lost: what it knew is lost
+    delayed      something took long in it: what it does is based on what it knew before
     """
 
     number: int
@@ -37,7 +37,7 @@ class Sent:
     """One submission that held a row.
 
     job_id   None when no job came of it
-    unheard  its answer, if there was one, did not say what had become of it
+    answer_lost  its answer, if there was one, did not say what had become of it
     """
 
     at: float
@@ -54,7 +54,7 @@ class Request:
 
 
 class GroundTruth(Protocol):
-    """The far side of a story that has ended."""
+    """The far side of a scenario that has ended."""
 
     @property
     def max_jobs(self) -> int:
@@ -63,12 +63,12 @@ class GroundTruth(Protocol):
 
     @property
     def throttle_violations(self) -> Sequence[str]:
-        """Requests that came although it had asked for patience."""
+        """Requests that came although it had asked to wait."""
         ...
 
     @property
     def throttled_at(self) -> Sequence[float]:
-        """When it asked for patience, for however long."""
+        """When it asked to wait, for however long."""
         ...
 
     def is_unusable(self, job_id: str) -> bool:
@@ -109,7 +109,7 @@ class GroundTruth(Protocol):
 
 @dataclass(frozen=True)
 class _Throttle:
-    """The vendor asked one invocation for patience, in its answer to a request of this kind."""
+    """The vendor asked one invocation to wait, in its answer to a request of this kind."""
 
     kind: str
     at: float
@@ -119,7 +119,7 @@ class _Throttle:
 
 
 class ThrottleLog:
-    """What the vendor asked for, and who did not heed it."""
+    """Which waits the vendor asked for, and which requests came all the same."""
 
     def __init__(self) -> None:
         self.throttle_violations: list[str] = []
@@ -141,7 +141,7 @@ class ThrottleLog:
         self._throttles.append(_Throttle(kind, now, until, recipient, submissions_only))
 
     def note_request(self, now: float, me: Invocation | None) -> None:
-        """Requests against a wish that somebody has heard and could have passed on."""
+        """Count a request that came during a wait of which its sender could have known."""
         if me is not None and me.delayed:
             return
         for throttle in self._throttles:
@@ -151,6 +151,6 @@ class ThrottleLog:
                 continue
             if throttle.at + GRACE <= now < throttle.until and not throttle.submissions_only:
                 self.throttle_violations.append(
-                    f"{me} at {now:.1f}; the answer to {throttle.kind} at {throttle.at:.1f} was to wait "
-                    f"until {throttle.until:.1f}"
+                    f"{me} at {now:.1f}; the answer to {throttle.kind} at {throttle.at:.1f} was "
+                    f"to wait until {throttle.until:.1f}"
                 )

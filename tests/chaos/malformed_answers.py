@@ -1,7 +1,7 @@
 """Answers of the vendor in memory that no adapter should let through, and what they must not do.
 
 They reach the steps as they are, without the checks of an adapter: what the steps do with them is
-the second belt (`lane.isolation`, and what Settle does with results).
+the second line of defence (`lane.isolation`, and what Settle does with results).
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ BEYOND = 10**400
 
 
 class Malformation(StrEnum):
-    """What is odd about the answers about one job."""
+    """How the answers about one job are malformed."""
 
     HALF_CHARACTER = "its answer holds half a character"
     NO_JSON = "its answer holds what is no JSON"
     TOO_DEEP = "its answer is nested too deep"
     DEEP = "its answer holds details 500 deep"
-    NUL = "its results are told in words with NUL"
+    NUL = "texts of its results hold NUL"
     LONG = "ids and codes of its results have 300 kB"
     ID_OBJECT = "ids of its results are {}"
     ID_LIST = "ids of its results are []"
@@ -42,8 +42,8 @@ class Malformation(StrEnum):
     VALUE_ERROR = "its results are read with a ValueError"
     TYPE_ERROR = "its results are read with a TypeError"
     RECURSION_ERROR = "its results are read with a RecursionError"
-    POLL_FAILS = "each look at it fails in the adapter"
-    END_FAILS = "each look at it fails in the adapter once it has ended"
+    POLL_FAILS = "each poll of it fails in the adapter"
+    END_FAILS = "each poll of it fails in the adapter once it has ended"
     SUBMISSION_FAILS = "it is taken, and the adapter fails over the answer"
     PROGRESS = "its progress is 10**400 of 10**401"
 
@@ -74,7 +74,7 @@ _IDS: dict[Malformation, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class MalformedAnswer:
-    """Answers about the `job`-th job, counted from 1, are odd."""
+    """Answers about the `job`-th job, counted from 1, are malformed."""
 
     job: int = 1
     what: Malformation = Malformation.HALF_CHARACTER
@@ -93,7 +93,7 @@ def nested(depth: int) -> JsonObject:
 
 
 def malformed_raw(what: Malformation, raw: JsonObject) -> Any:
-    """A job's own object, as the vendor tells it."""
+    """A job's own object, as the vendor answers it."""
     results = raw["results"]
     match what:
         case Malformation.HALF_CHARACTER:
@@ -121,7 +121,7 @@ def malformed_raw(what: Malformation, raw: JsonObject) -> Any:
 def fail_reading(raw: JsonObject) -> None:
     """Raise what the reader of these results fails with, if it does."""
     if "raises" in raw:
-        raise _ERRORS[Malformation[raw["raises"]]]("the results are odd")
+        raise _ERRORS[Malformation[raw["raises"]]]("the results are malformed")
 
 
 def malformed_reading(what: Malformation, reading: JobReading) -> JobReading:
@@ -131,6 +131,6 @@ def malformed_reading(what: Malformation, reading: JobReading) -> JobReading:
 
 
 def draw_malformed(rng: Random) -> tuple[MalformedAnswer, ...]:
-    """One to three jobs of the first six, each odd in one way."""
+    """One to three jobs of the first six, each malformed in one way."""
     jobs = sorted(rng.sample(range(1, 7), rng.randint(1, 3)))
     return tuple(MalformedAnswer(job, rng.choice(tuple(Malformation))) for job in jobs)

@@ -1,7 +1,7 @@
-"""Kinds of stories, by name: each is drawn from a seed, and can be carried out by itself.
+"""Kinds of scenarios, by name: each is drawn from a seed, and can be run by itself.
 
 Every mode has its part in every campaign, but for one that shows what is still open: `shows` says
-what, and `seed` with which story. When that is mended, both go.
+what, and `seed` with which scenario. When that is mended, both go.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ RUNS = (5, 12, 40)
 """Runs on one connection."""
 
 PERMANENT = 1_000_000
-"""Faults in a row: more than a story has effects."""
+"""Faults in a row: more than a scenario has effects."""
 
 DAY = 86_400.0
 
@@ -77,12 +77,12 @@ PRIORITIES = ("lowest", "lowest", "low", "medium", "high", "immediate")
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """A kind of stories.
+    """A kind of scenarios.
 
-    draw   the story of a seed
+    draw   the scenario of a seed
     shows  what it shows that is still open; empty: nothing
-    seed   of a story that shows it
-    slow   its stories take seconds each: few of them are enough
+    seed   of a scenario that shows it
+    slow   its scenarios take seconds each: few of them are enough
     """
 
     name: str
@@ -109,7 +109,7 @@ def _bursts(seed: int) -> Scenario:
 
 
 def _late(seed: int) -> Scenario:
-    """Jobs show themselves late, whether their submissions were answered or not."""
+    """Jobs become visible late, whether their submissions were answered or not."""
     rng, scenario = _random("late", seed), draw(seed)
     jobs = tuple(
         rng.choice((JobBehaviour.VISIBLE_LATE, JobBehaviour.NORMAL))
@@ -129,7 +129,7 @@ def _late(seed: int) -> Scenario:
 
 
 def _late_with_adapter(seed: int) -> Scenario:
-    """The same with real adapters: what was lost shows itself up to ten minutes later."""
+    """The same with real adapters: what was lost becomes visible up to ten minutes later."""
     names = list(ADAPTERS)
     rng, scenario = (
         _random("late at a site", seed),
@@ -177,13 +177,13 @@ def _outage(seed: int) -> Scenario:
     rng = _random("outage", seed)
     scenario, outage = _calmer(rng, seed), draw_outage(rng)
     if outage.what == SOURCE:
-        # While a run is opened that is another story: `opening`.
+        # While a run is opened that is a mode of its own: `open_failures`.
         return _when_opened(scenario, outage)
     return _with_outages(scenario, outage)
 
 
 def _when_opened(scenario: Scenario, outage: Outage) -> Scenario:
-    """The story with an outage that begins when all runs have been opened."""
+    """The scenario with an outage that begins when all runs have been opened."""
     files = tuple(replace(file, arrives=0.0) for file in scenario.files)
     return _with_outages(replace(scenario, files=files, faults=()), replace(outage, at=25.0))
 
@@ -209,7 +209,7 @@ def _permanent_outage(seed: int) -> Scenario:
         scenario = _when_opened(scenario, outage)
     else:
         scenario = _with_outages(scenario, outage)
-    # Each run bears it for its own time, one after the other where they wait for the same slot.
+    # Each run takes its own time, one after the other where they wait for the same slot.
     return replace(scenario, hours=scenario.hours * len(scenario.files))
 
 
@@ -226,7 +226,7 @@ def _single_refusal(seed: int) -> Scenario:
 
 
 def _calmer(rng: Random, seed: int) -> Scenario:
-    """A story with few troubles of its own."""
+    """A scenario with few faults of its own."""
     scenario = draw(seed)
     return replace(
         scenario,
@@ -251,7 +251,7 @@ def _row_expiry(seed: int) -> Scenario:
 
 
 def _resolve_runs(seed: int) -> Scenario:
-    """Rows are unknown, and the operator asks again, maybe in vain, maybe from a dying laptop.
+    """Rows are unknown, and the operator resolves them, maybe from a laptop that dies.
 
     Closing has time: a resolve that has none gets nowhere.
     """
@@ -266,7 +266,7 @@ def _resolve_runs(seed: int) -> Scenario:
         replies=(),
     )
     actions: tuple[Action, ...] = (ResolveRun(0, times=rng.choice((1, 1, 2))),)
-    # The second closing carries the wish out; it may die at any of its effects, and again.
+    # The second closing does what was asked; it may die at any of its effects, and again.
     by_hand = rng.random() < 0.3
     place = ("resolve/", rng.randint(1, 3)) if by_hand else ("CloseRun/", rng.randint(8, 40))
     dying = Fault(*place, rng.choice(_DEATHS_OF_A_LAPTOP))
@@ -432,7 +432,7 @@ LANES = ("SubmitJobs", "PollJobs", "SettleJob")
 
 def _forced_abort(seed: int) -> Scenario:
     """From some moment on no task of a lane gets anywhere, and the operator ends the run by force:
-    maybe from a dying laptop, and then once more.
+    maybe from a laptop that dies, and then once more.
     """
     rng, scenario = _random("by force", seed), _calmer(_random("f", seed), seed)
     file = replace(scenario.files[0], rows=rng.randint(2, 9), bad=(), arrives=0.0)
@@ -466,27 +466,27 @@ MODES: Mapping[str, Mode] = {
     mode.name: mode
     for mode in (
         Mode("bursts", _bursts),
-        Mode("by_force", _forced_abort),
-        Mode("crowd", _many_runs, slow=True),
-        Mode("elsewhere", _switch_account),
-        Mode("expiry", _row_expiry, slow=True),
+        Mode("forced_abort", _forced_abort),
+        Mode("many_runs", _many_runs, slow=True),
+        Mode("account_switch", _switch_account),
+        Mode("row_expiry", _row_expiry, slow=True),
         Mode(
-            "for_ever",
+            "permanent_outage",
             _permanent_outage,
             slow=True,
         ),
-        Mode("hostile", _malformed),
-        Mode("hostile_at_a_site", _absurd_waits),
+        Mode("malformed_answers", _malformed),
+        Mode("absurd_waits", _absurd_waits),
         Mode("late", _late),
-        Mode("late_at_a_site", _late_with_adapter),
-        Mode("metered", _rate_limited),
-        Mode("opening", _open_failures),
+        Mode("late_with_adapter", _late_with_adapter),
+        Mode("rate_limited", _rate_limited),
+        Mode("open_failures", _open_failures),
         Mode("outage", _outage, slow=True),
-        Mode("repeating", _retry_runs),
-        Mode("resolving", _resolve_runs),
-        Mode("same_bytes", _same_bytes),
-        Mode("single", _single_refusal),
-        Mode("timed_out", _execution_timeout),
+        Mode("retry", _retry_runs),
+        Mode("resolve", _resolve_runs),
+        Mode("reupload", _same_bytes),
+        Mode("single_refusal", _single_refusal),
+        Mode("execution_timeout", _execution_timeout),
         Mode("vendor_outage", _vendor_outage, slow=True),
     )
 }

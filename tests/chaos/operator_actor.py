@@ -1,7 +1,7 @@
-"""What a person does to runs and connections in a story, with the same steps as the command line.
+"""What an operator does in a scenario, with the same functions as the command line.
 
 Each is an invocation of its own: it may die at any of its effects, as a laptop is closed, and
-nobody but the person tries it again.
+nobody but the operator tries it again.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ REFUSALS = (
     OutcomesMissingError,
     LookupError,
 )
-"""What a command tells a person instead of doing it."""
+"""What a command refuses with, instead of doing its work."""
 
 
 @dataclass(frozen=True)
 class ExtraRun:
-    """A run besides those of the story's files.
+    """A run besides those of the scenario's files.
 
-    of    the file whose rows it carries
-    same  it carries the same bytes once more, which nobody wanted
+    of    the file whose rows it processes
+    same  it has the same bytes once more, which nobody wanted
     """
 
     run_id: str
@@ -64,11 +64,11 @@ class ExtraRun:
 
 
 TRIES = 6
-"""How often a person repeats a command that fails."""
+"""How often an operator repeats a command that fails."""
 
 
 class OperatorActor:
-    """Whoever sits before the command line."""
+    """An operator at the command line."""
 
     def __init__(self, world: ChaosWorld) -> None:
         self._world = world
@@ -168,7 +168,7 @@ class OperatorActor:
         self._start_extra(RunRequest(first.profile, INBOX, key, version), each.file, same=True)
 
     def _start_extra(self, request: RunRequest, file: int, *, same: bool = False) -> None:
-        """The event of an upload, which the story did not know of."""
+        """The event of an upload, which the scenario did not know of."""
         run_id = run_id_of(request, str(request.version_id))
         extra = ExtraRun(run_id, file, same)
         if extra not in self._world.history.extras:
@@ -212,6 +212,6 @@ class OperatorActor:
         for _ in range(TRIES):
             if left is None:
                 return
-            # A person who saw it fail does it again.
+            # An operator who saw it fail does it again.
             self._do("delete", partial(delete_run, left, world.deps))
             left = self._run(file)

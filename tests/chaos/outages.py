@@ -1,8 +1,8 @@
-"""What fails for longer than a moment: a collaborator, from a moment on, for so long or for ever.
+"""What fails for longer than a moment, for some time or permanently.
 
-Beside the single faults of `scenario.Fault`, which strike one effect: here everything of a kind fails
-while the outage lasts, as in a region that is down, a policy that was taken away, a secret that was
-deleted, a vendor that answers 502 all afternoon.
+Beside the single faults of `scenario.Fault`, which strike one effect: here everything of a kind
+fails while the outage lasts, as in a region that is down, a policy that was taken away, a secret
+that was deleted, a vendor that answers 502 all afternoon.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Way(StrEnum):
     GARBLED = "it cannot be read"
     UNREACHABLE = "it cannot be reached"
     BAD_GATEWAY = "502, and nothing is done"
-    BAD_GATEWAY_DONE = "502, and it is carried out"
+    BAD_GATEWAY_DONE = "502, and it is applied"
     RATE = "429"
     RATE_WITH_WAIT = "429 with Retry-After"
     FORBIDDEN = "403"
@@ -75,7 +75,7 @@ WAYS: dict[str, Sequence[Way]] = {
 """What can fail, and how it can."""
 
 RECOVERS = (TABLE, OBJECTS)
-"""What is never gone for ever: without it nothing can be noted, and so nothing ended."""
+"""What is never gone permanently: without it nothing can be noted, and so nothing ended."""
 
 LASTING = (300.0, 3_600.0, 3 * 3_600.0)
 
@@ -99,9 +99,9 @@ class Outage:
         return self.seconds >= PERMANENT and not self.times
 
     def matches(self, kind: str, seconds: float) -> bool:
-        """Whether it strikes an effect of this kind, so many seconds after the story began."""
+        """Whether it strikes an effect of this kind, so many seconds after the scenario began."""
         here = kind == self.what or kind.startswith(f"{self.what}.")
-        # A story that is made shorter may combine what cannot be.
+        # A scenario that is made shorter may combine what cannot be.
         possible = self.way in WAYS[self.what]
         return here and possible and self.at <= seconds < self.ends
 

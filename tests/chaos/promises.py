@@ -1,4 +1,4 @@
-"""The promises, one function each: what a story that has ended breaks of them, in sentences."""
+"""The promises, one function each: what a scenario that has ended breaks of them, in sentences."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ UNKNOWN = OutcomeStatus.UNKNOWN
 MINUTE = 60.0
 
 SLACK = 900.0
-"""Seconds in which a run goes on that a sweep has to carry on, or that looks seldom at its jobs."""
+"""Seconds in which a run goes on that a sweep has to carry on, or that polls its jobs rarely."""
 
 MANY_RUNS = 4
 MUCH_LONGER = 3.0
@@ -55,7 +55,7 @@ KNOWLEDGE_IS_LOST = frozenset(FaultKind) - {FaultKind.SLOW_ANSWER, FaultKind.SLO
 
 @dataclass
 class Result:
-    """One file of a story that has ended: what the ledger says, and what is true."""
+    """One file of a scenario that has ended: what the store says, and what is true."""
 
     history: History
     index: int
@@ -134,7 +134,7 @@ def sum_holds(result: Result) -> Iterator[str]:
     counted = Counter(outcome.status for outcome in result.outcomes.values())
     reported = {status: n for status, n in run.outcomes.items() if n}
     if reported != dict(counted):
-        yield f"Run {letter(result.index)} counts {_plain(reported)}; its rows are {_plain(counted)}."
+        yield f"Run {letter(result.index)} counts {_plain(reported)}, its rows {_plain(counted)}."
     if sum(reported.values()) != result.file.rows or run.rows != result.file.rows:
         yield (
             f"Run {letter(result.index)} does not add up: {result.file.rows} rows in the file, "
@@ -172,7 +172,7 @@ def success_is_stated(result: Result) -> Iterator[str]:
     """No row has succeeded by an answer that cannot be used."""
     for row, outcome in sorted(result.outcomes.items()):
         if outcome.status is SUCCEEDED and result.truth.is_unusable(outcome.job_id or ""):
-            yield result.sentence(row, f"succeeded; what was said of {outcome.job_id} is unusable.")
+            yield result.sentence(row, f"succeeded; the answer about {outcome.job_id} is unusable.")
 
 
 def bad_rows_are_not_sent(result: Result) -> Iterator[str]:
@@ -187,15 +187,17 @@ def bad_rows_are_not_sent(result: Result) -> Iterator[str]:
             yield result.sentence(row, "should never have been sent.")
         halted = result.run is not None and result.run.stop is not None
         if outcome.status is SKIPPED and not (halted or repeat or row in file.repeats):
-            yield result.sentence(row, f"is skipped ({outcome.error_code}), and nobody said stop.")
+            yield result.sentence(
+                row, f"is skipped ({outcome.error_code}), and nobody stopped the run."
+            )
 
 
 def nothing_twice(result: Result) -> Iterator[str]:
-    """No record is carried out twice, unless the operation is repeatable."""
+    """No record is applied twice, unless the operation is repeatable."""
     for row, made in result.applied.items():
         excused = result.file.repeatable or result.truth.denies_job(result.name(row))
         if len(made) > 1 and not excused:
-            yield result.sentence(row, f"was carried out {len(made)} times: {', '.join(made)}.")
+            yield result.sentence(row, f"was applied {len(made)} times: {', '.join(made)}.")
 
 
 def attempts_are_bounded(result: Result) -> Iterator[str]:
@@ -232,7 +234,7 @@ def attempts_are_bounded(result: Result) -> Iterator[str]:
 
 
 def trials_wait(result: Result) -> Iterator[str]:
-    """A trial sends its rows, and no other before somebody has said yes."""
+    """A trial sends its rows, and no other before the operator has approved it."""
     file = result.file
     if not file.trial:
         return
@@ -245,7 +247,7 @@ def trials_wait(result: Result) -> Iterator[str]:
 
 
 def unknown_is_unknowable(result: Result) -> Iterator[str]:
-    """`unknown` is said only where the vendor could not tell."""
+    """A row is `unknown` only where the vendor could not say what became of it."""
     for row, outcome in sorted(result.outcomes.items()):
         if outcome.status is UNKNOWN and not _unknowable(result, row, outcome):
             yield result.sentence(row, f"is unknown ({outcome.error_code}), and the vendor knew.")
@@ -283,7 +285,7 @@ def account_is_clean(history: History) -> Iterator[str]:
     if pointers:
         yield f"Pointers are left: {pointers}."
     for item in world.table.query(keys.connection(CONNECTION), prefix=keys.demand("")):
-        # What one that was slow says of a closed run is heeded for `DEMAND_SECONDS`, and no more.
+        # What a delayed invocation writes of a closed run counts for `DEMAND_SECONDS`, no longer.
         said_by = history.demand_writers[item["run_id"]]
         if said_by is None or not said_by.delayed:
             yield f"A demand is left: {item['run_id']}."
@@ -301,9 +303,9 @@ def jobs_are_bounded(history: History) -> Iterator[str]:
 
 
 def retry_after_is_kept(history: History) -> Iterator[str]:
-    """No request while the vendor asks for patience."""
+    """No request while the vendor asks to wait."""
     for request in history.world.truth.throttle_violations[:3]:
-        yield f"A request although the vendor had asked for patience: {request}."
+        yield f"A request although the vendor had asked to wait: {request}."
 
 
 def waits_are_bounded(history: History) -> Iterator[str]:
@@ -353,7 +355,7 @@ def requests_are_bounded(history: History) -> Iterator[str]:
 
 
 def permanent_outages_give_a_reason(history: History) -> Iterator[str]:
-    """What fails for ever ends the run with a reason that a person can read."""
+    """What fails permanently ends the run with a reason that an operator can read."""
     if not any(outage.permanent for outage in history.scenario.outages):
         return
     for index in range(len(history.scenario.files)):
@@ -371,7 +373,7 @@ def permanent_outages_give_a_reason(history: History) -> Iterator[str]:
 
 
 def extra_runs_end(history: History) -> Iterator[str]:
-    """What a person sends again ends as well, and adds up."""
+    """What an operator sends again ends as well, and adds up."""
     for extra in history.extras:
         run = history.world.store.runs.get(extra.run_id)
         if run is None or run.closed_at is None or not run.status.closed:
@@ -383,7 +385,7 @@ def extra_runs_end(history: History) -> Iterator[str]:
 
 
 def one_account(history: History) -> Iterator[str]:
-    """A run is carried to the account that it was opened for, wherever its connection points."""
+    """A run is sent to the account that it was opened for, wherever its connection points."""
     other_account = getattr(history.world, "other_account", None)
     if other_account is None:
         return
@@ -426,7 +428,7 @@ def urgent_is_quick(history: History) -> Iterator[str]:
 
 
 def only_people_stop_runs(history: History) -> Iterator[str]:
-    """A run is aborted by a person alone, and not by its own length."""
+    """A run is aborted by an operator alone, and not by its own length."""
     actions = history.scenario.actions
     if any(isinstance(each, AbortRun | StopExecution | Reupload) for each in actions):
         return
@@ -454,10 +456,10 @@ def success_is_final(history: History) -> Iterator[str]:
 
 
 def steps_fail_for_a_reason(history: History) -> Iterator[str]:
-    """A step fails only because of what was done to it, and every story ends."""
+    """A step fails only because of what was done to it, and every scenario ends."""
     yield from history.unexpected_errors
     if history.endless:
-        yield f"The story does not end: {history.endless}."
+        yield f"The scenario does not end: {history.endless}."
 
 
 OF_A_RUN: tuple[Promise, ...] = (
@@ -501,7 +503,7 @@ class Broken:
 
 
 def broken(history: History) -> list[Broken]:
-    """All that a story breaks of the promises."""
+    """All that a scenario breaks of the promises."""
     results = [Result(history, index, file) for index, file in enumerate(history.scenario.files)]
     found = [
         Broken(promise.__name__, promise.__doc__ or "", sentence)
@@ -537,7 +539,7 @@ def _uncertain(result: Result, row: int) -> bool:
         result.truth.left_uncertain(result.name(row))
         or any(fault_kind in KNOWLEDGE_IS_LOST for _, fault_kind in history.injected)
         # A function that dies of it has noted that it sends, and nobody else knows that it did not.
-        # Rows that may be repeated are not looked for until that is certain: they go again.
+        # Rows that may be repeated are not searched for until that is certain: they go again.
         or (result.file.repeatable and any(o.what == SECRET for o in history.scenario.outages))
         or any(
             isinstance(action, DuplicateTask | DuplicateEvent | StopExecution)

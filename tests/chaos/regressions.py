@@ -1,7 +1,7 @@
-"""Defects that the harness has found, each with a short story that shows it.
+"""Defects that the harness has found, each with a short scenario that shows it.
 
 Those that are mended stay here so that they do not come back. One that is still open says which
-broken promises come of it, so that a campaign can go on looking for others.
+broken promises come of it, so that a campaign can go on searching for others.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from tests.fakes.vendor import Act, Reply
 
 @dataclass(frozen=True)
 class Regression:
-    """What is wrong, a story that shows it, and the promise that it breaks.
+    """What is wrong, a scenario that shows it, and the promise that it breaks.
 
     may_show  whether a broken promise may have come of it; None: it is mended
     """
@@ -62,13 +62,13 @@ class Regression:
 
 
 def _at(vendor: str, *vendor_faults: VendorFault) -> Scenario:
-    """One row, and what goes wrong at the vendor's site."""
+    """One row, and what goes wrong at the real adapter's vendor."""
     return Scenario(adapter_scenario=AdapterScenario(vendor, vendor_faults))
 
 
 REGRESSIONS: Sequence[Regression] = (
     Regression(
-        "searches and looks that need more requests than a minute has begin anew for ever",
+        "searches and polls that need more requests than a minute has begin anew for ever",
         Scenario(
             seed=29250,
             files=(
@@ -237,7 +237,7 @@ REGRESSIONS: Sequence[Regression] = (
         jobs_are_bounded,
     ),
     Regression(
-        "halving a lost chunk does not count the attempt, though it may have been carried out",
+        "halving a lost chunk does not count the attempt, though it may have been applied",
         Scenario(
             files=(File(rows=2, repeatable=True, batch=2),),
             vendor=VendorBehaviour(replies=(Reply(Act.DONE_UNHEARD),) * 3),
@@ -271,7 +271,7 @@ REGRESSIONS: Sequence[Regression] = (
         account_is_clean,
     ),
     Regression(
-        "a job is given up for its age on a look that learned nothing of it",
+        "a job is given up for its age on a poll that learned nothing of it",
         Scenario(
             vendor=VendorBehaviour(
                 polls=(ScriptedPoll(PollReply.REFUSED), ScriptedPoll(PollReply.THROTTLED))
@@ -313,7 +313,7 @@ REGRESSIONS: Sequence[Regression] = (
         nothing_twice,
     ),
     Regression(
-        "a search that is asked for patience tells nobody",
+        "a search that was asked to wait passes it on to nobody",
         _at(
             "zendesk_support",
             VendorFault(VendorFaultKind.ANSWER_LOST),
@@ -327,7 +327,7 @@ REGRESSIONS: Sequence[Regression] = (
         retry_after_is_kept,
     ),
     Regression(
-        "Zendesk's second reader is asked although the first was told to wait",
+        "Zendesk's second reader is asked although the first was asked to wait",
         _at(
             "zendesk_support",
             VendorFault(VendorFaultKind.UNAVAILABLE, of=READ, wait=90),
@@ -336,7 +336,7 @@ REGRESSIONS: Sequence[Regression] = (
         retry_after_is_kept,
     ),
     Regression(
-        "a Zendesk job that is looked at for its results hides that it was told to wait",
+        "a Zendesk job that is polled for its results hides that it was asked to wait",
         Scenario(
             adapter_scenario=AdapterScenario(
                 "zendesk_support",
@@ -347,7 +347,7 @@ REGRESSIONS: Sequence[Regression] = (
         retry_after_is_kept,
     ),
     Regression(
-        "a row that may have been carried out is called failed when it is refused the second time",
+        "a row that may have been applied is called failed when it is refused the second time",
         Scenario(
             files=(File(repeatable=True),),
             adapter_scenario=AdapterScenario(
@@ -460,7 +460,7 @@ REGRESSIONS: Sequence[Regression] = (
 
 
 def unexplained(history: History, found: Sequence[Broken]) -> list[Broken]:
-    """Of what a story breaks, what none of the open defects explains."""
+    """Of what a scenario breaks, what none of the open defects explains."""
     return [
         broken
         for broken in found

@@ -1,4 +1,4 @@
-"""Tell a story that broke a promise so that a person can follow it."""
+"""Report a scenario that broke a promise so that a person can follow it."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from tests.fakes.vendor import Act
 
 MOST_LINES = 90
 AROUND = 12
-"""Lines of the trace that are told; in a longer one those around what went wrong and the end."""
+"""Lines of the trace that are shown; in a longer one those around what went wrong and the end."""
 
 
 def report_on(history: History, found: Sequence[Broken]) -> str:
-    """What was set up, what happened, which promise was broken, and the story as code."""
+    """What was set up, what happened, which promise was broken, and the scenario as code."""
     lines = [f"{number}. {text}" for number, text in enumerate(_setting(history.scenario), 1)]
     lines += ["", "What happened (seconds, who, what):", *_trace(history.lines)]
     for each in found[:5]:
@@ -90,14 +90,14 @@ def _setting(scenario: Scenario) -> Iterator[str]:
         kind = f"within {fault.kind}" if fault.kind.endswith("/") else f"of kind {fault.kind}"
         yield f"At effect {fault.nth} {kind}, {fault.fault_kind.value}{late}{often}."
     for outage in scenario.outages:
-        until = "for ever" if outage.permanent else f"for {outage.seconds:g} s"
+        until = "permanently" if outage.permanent else f"for {outage.seconds:g} s"
         often = f", {outage.times} times" if outage.times else ""
         yield f"From {outage.at:g} s on, {until}{often}, {outage.what}: {outage.way.value}."
     for action in scenario.actions:
         match action:
             case DuplicateTask(task, nth, after):
                 when = f"{after:g} s later" if after else "at once"
-                yield f"Invocation {nth} of {task} is delivered once more, {when}."
+                yield f"Invocation {nth} of {task} is delivered again, {when}."
             case DuplicateEvent(number, at):
                 yield f"The event of file {letter(number)} comes once more at {at:g} s."
             case StopExecution(nth):
@@ -110,7 +110,7 @@ def _setting(scenario: Scenario) -> Iterator[str]:
             case ChangePriority(number, at, level):
                 yield f"The operator makes run {letter(number)} {level} at {at:g} s."
             case SwitchAccount(at, seconds):
-                yield f"From {at:g} s on, for {seconds:g} s, the connection leads elsewhere."
+                yield f"For {seconds:g} s from {at:g} s on, the connection is of another account."
             case Reupload(number, at):
                 yield f"The bytes of file {letter(number)} are uploaded once more at {at:g} s."
             case ResolveRun(number, times):
@@ -127,7 +127,7 @@ def _of_the_world(scenario: Scenario) -> Iterator[str]:
         sizes = (
             f"{each.name} {getattr(scenario.sizes, each.name)}" for each in fields(scenario.sizes)
         )
-        yield f"How much is done at once: {', '.join(sizes)} (0: as in earnest)."
+        yield f"How much is done at once: {', '.join(sizes)} (0: as in production)."
     if scenario.per_minute:
         yield f"The operator allows {scenario.per_minute} requests a minute."
     if scenario.conflicts:
@@ -155,7 +155,7 @@ def _of_the_vendor(scenario: Scenario) -> Iterator[str]:
         ]
         yield f"It answers submissions: {', '.join(words)}; then as its limits are."
     if any(poll.reply is not PollReply.NORMAL for poll in vendor.polls):
-        yield f"It answers looks: {', '.join(poll.reply.value for poll in vendor.polls)}."
+        yield f"It answers polls: {', '.join(poll.reply.value for poll in vendor.polls)}."
     if vendor.searches:
         yield f"It answers searches: {', '.join(reply.value for reply in vendor.searches)}."
     if any(behaviour is not RecordBehaviour.APPLIED for behaviour in vendor.records):
@@ -176,7 +176,7 @@ def _of_the_adapter(adapter_scenario: AdapterScenario) -> Iterator[str]:
     ids = "" if adapter_scenario.external_ids else "; records get no external ids from us"
     short = "; its list of jobs shows ids and statuses alone" if adapter_scenario.short_list else ""
     limit = f"; it takes {adapter_scenario.per_minute} requests a minute"
-    yield f"It is {adapter_scenario.vendor} at the simulator, behind the real adapter{limit}{short}{ids}."
+    yield f"It is {adapter_scenario.vendor}, simulated, behind the real adapter{limit}{short}{ids}."
     for vendor_fault in adapter_scenario.vendor_faults:
         wait = "" if vendor_fault.wait is None else f", Retry-After {vendor_fault.wait}"
         yield f"With {vendor_fault.of} {vendor_fault.nth}: {vendor_fault.what.value}{wait}."

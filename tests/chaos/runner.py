@@ -1,4 +1,4 @@
-"""Carry out a story: real steps, ledger and client over fakes, in virtual time, with its faults.
+"""Run a scenario: real steps, ledger and client over fakes, in virtual time, with its faults.
 
 The world is that of `tests.fakes.world`. Here every invocation of a function has a name, so that
 one that crashes is dead as a whole, whatever else it had under way; and before every effect the
@@ -77,18 +77,18 @@ R = TypeVar("R")
 SWEEP_SECONDS = 300.0
 
 MOST_EFFECTS, MOST_IN_DAYS = 5_000, 60_000
-"""A story that has more goes round in circles: one of half a day, or one of days. A vendor that
-asks for 45 s of patience again and again, for the 22 hours that this is borne, makes some
+"""A scenario that has more goes round in circles: one of half a day, or one of days. A vendor that
+asks to wait for 45 s again and again, for the 22 hours that a run puts up with it, makes some
 40,000."""
 
 FEW_FILES = 5
-"""With more of them, all of which wait for the same slots, a story may have more effects: 40 files
-with one slot take some 6,000."""
+"""With more of them, all of which wait for the same slots, a scenario may have more effects: 40
+files with one slot take some 6,000."""
 
 MORE_WITH_SMALL_SIZES = 3
-"""So many times as many with shrunk sizes: each lap, claim and page then holds little and has its
-writes all the same, and a file that waits hours for the only slot of a vendor whose jobs never end
-takes some 6,000 of them."""
+"""So many times as many with small sizes: each iteration, claim and page then holds little and has
+its writes all the same, and a file that waits hours for the only slot of a vendor whose jobs never
+end takes some 6,000 of them."""
 
 SHORT_HOURS = 12.0
 
@@ -97,8 +97,8 @@ CONFLICTS_AT_MOST = 14
 
 JOB_DEADLINE = 900.0
 SEARCH_TIMEOUT = 1_800.0
-"""Shorter than in earnest, so that stories of jobs that never end stay short. A search takes longer
-than its proof that a submission was never taken, which counts after eleven minutes."""
+"""Shorter than in production, so that scenarios of jobs that never end stay short. A search takes
+longer than its proof that a submission was never taken, which counts after eleven minutes."""
 
 ROWS_BETWEEN_LOOKS = 2
 """So that closing a file of a few rows can be out of time, too."""
@@ -107,11 +107,11 @@ _BEFORE = (FaultKind.CRASH_BEFORE, FaultKind.THROTTLED, FaultKind.SLOW_REQUEST)
 
 
 class LostAnswerError(Exception):
-    """The write was carried out; its answer never came."""
+    """The write was applied; its answer never came."""
 
 
 class EndlessError(Exception):
-    """The story does not end."""
+    """The scenario does not end."""
 
 
 EXPECTED_ERRORS = (
@@ -129,15 +129,15 @@ EXPECTED_ERRORS = (
     ExecutionFailedError,
     EndlessError,
 )
-"""What a task may fail with in a story. Anything else is a fault of the task itself."""
+"""What a task may fail with in a scenario. Anything else is a fault of the task itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of what happened.
 
-    seconds  since the story began
-    harm     what went wrong with it, if anything
+    seconds     since the scenario began
+    fault_kind  what went wrong with it, if anything
     """
 
     seconds: float
@@ -148,7 +148,7 @@ class Line:
 
 @dataclass
 class History:
-    """How a story went."""
+    """What happened in one scenario: everything that promises are checked by."""
 
     scenario: Scenario
     world: ChaosWorld
@@ -184,7 +184,7 @@ _invocation: ContextVar[Invocation | None] = ContextVar("invocation", default=No
 
 
 class ChaosWorld(World):
-    """A world in which a story is carried out, once."""
+    """A world in which a scenario is run, once."""
 
     def __init__(self, scenario: Scenario) -> None:
         super().__init__(
@@ -356,7 +356,7 @@ class ChaosWorld(World):
         return self.clock.parallel_map(work_on, items, workers)
 
     def as_invocation(self, name: str, work: Callable[[], R]) -> R:
-        """Carry out the work as one invocation."""
+        """Run the work as one invocation."""
         me = Invocation(next(self._numbers), name)
         before = _invocation.set(me)
         try:
@@ -364,7 +364,7 @@ class ChaosWorld(World):
         except EXPECTED_ERRORS:
             raise
         except RunGoneError:
-            # A task that is delivered once more finds nothing of a run that was deleted meanwhile.
+            # A task that is delivered again finds nothing of a run that was deleted meanwhile.
             if not self.history.deleted:
                 self.history.unexpected_errors.append(
                     f"{me}: the run is gone, and nobody has deleted it"
@@ -390,7 +390,7 @@ class ChaosWorld(World):
         for action in self.scenario.actions:
             match action:
                 case DuplicateTask(task, nth, after) if (task, nth) == (name, self._tasks[name]):
-                    self.note(f"{name} is delivered once more, {after:g} s later")
+                    self.note(f"{name} is delivered again, {after:g} s later")
                     self.history.events["task delivered twice"] += 1
                     duplicate = partial(self._deliver_again, f"{name} (again)", work, after)
                     self.clock.spawn(duplicate, f"{name} again")
@@ -414,7 +414,7 @@ class ChaosWorld(World):
         self.tolerate_failure(lambda: self.as_invocation(name, work))
 
     def plan(self, run_id: str) -> dict[str, Any]:
-        """As in earnest, two invocations have no folder in common."""
+        """As in production, two invocations have no folder in common."""
         scratch = self._scratch / f"{next(self._plans)}"
         return plan_run(run_id, self.deps, self.clock.now() + self.seconds["plan"], scratch)
 
@@ -600,14 +600,15 @@ class ChaosWorld(World):
         return all(run is not None and run.closed_at is not None for run in runs)
 
     def start(self, request: RunRequest) -> None:
-        """The event of a file that a person has uploaded."""
+        """The event of a file that an operator has uploaded."""
         execution = self.execution()
         self.note(f"{execution.arn} is started for {request.key}")
         opening = partial(self._open, request, execution)
         self.clock.spawn(partial(self.tolerate_failure, partial(execution.carry, opening)), "event")
 
     def _approve_or_abort(self, extra: ExtraRun) -> None:
-        """To a run that a person has made: yes, unless it carries the same bytes once more."""
+        """To a run that an operator has made: approve it, unless it has the same bytes once
+        more."""
         run = self.store.runs.get(extra.run_id)
         if run is None or run.closed_at is not None or not run.paused:
             return
@@ -631,14 +632,14 @@ class ChaosWorld(World):
         return open_run(request, execution.arn, self.deps, execution.began_at)
 
     def _approve(self, file: int) -> None:
-        """The operator looks at a run that waits for a yes, and gives it."""
+        """The operator looks at a run that waits for approval, and approves it."""
         run = self.store.runs.get(self.history.run_id(file))
         if run is None or run.closed_at is not None or not run.paused:
             return
         if self.clock.now() < START + self.scenario.approve_after:
             return
         if run.pause is not None and run.pause.code == SAME_CONTENT:
-            self.note(f"the operator aborts run {letter(file)}, which carries the same bytes")
+            self.note(f"the operator aborts run {letter(file)}, which has the same bytes")
             self.tolerate_failure(lambda: self.as_invocation("Abort", lambda: self._abort_run(run)))
             return
         self.note(f"the operator lets run {letter(file)} go on")
@@ -658,9 +659,9 @@ class ChaosWorld(World):
             self.start(request)
         restarts, self.restarts = self.restarts, []
         for run_id, previous in restarts:
-            self.history.events["run carried on by another execution"] += 1
+            self.history.events["run continued by another execution"] += 1
             execution = self.execution()
-            self.note(f"{execution.arn} carries {run_id} on after {previous}")
+            self.note(f"{execution.arn} continues {run_id} after {previous}")
             opening = partial(self._resume, run_id, previous, execution)
             self.clock.spawn(
                 partial(self.tolerate_failure, partial(execution.carry, opening)), "restart"
@@ -695,14 +696,14 @@ class ChaosWorld(World):
         self.table.release_indexes()
 
     def tolerate_failure(self, work: Callable[[], object]) -> None:
-        """What fails here is tried again by nobody, as in earnest; surprises are noted already."""
+        """Nobody repeats what fails here, as in production; it is noted already."""
         try:
             work()
         except EndlessError:
             raise
         except Exception as error:  # noqa: BLE001 - the function's own failure
             self.note(f"fails: {type(error).__name__}")
-            # A run that does not add up is left to a person: nothing better will come.
+            # A run that does not add up is left to an operator: nothing better will come.
             self.over = self.over or str(error) == "RunDoesNotAddUp"
 
     # what is seen of it
@@ -747,7 +748,7 @@ class ChaosWorld(World):
 
 
 def _most_effects(scenario: Scenario) -> int:
-    """How many effects a story may have before it counts as endless."""
+    """How many effects a scenario may have before it counts as endless."""
     most = MOST_EFFECTS if scenario.hours <= SHORT_HOURS else MOST_IN_DAYS
     few = FEW_FILES if scenario.hours <= SHORT_HOURS else 1
     most *= max(1, len(scenario.files) // few)
@@ -761,7 +762,7 @@ def limited(seconds: float) -> Machine:
 
 
 def run_scenario(scenario: Scenario) -> History:
-    """Carry a story to its end."""
+    """Run a scenario to its end."""
     with ExitStack() as stack:
         world = stack.enter_context(ChaosWorld(scenario))
         try:

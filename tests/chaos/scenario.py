@@ -1,8 +1,8 @@
-"""What may happen to runs, as values: a story is drawn from a seed, carried out, and shrunk.
+"""What may happen to runs, as values: a scenario is drawn from a seed, run, and shrunk.
 
-Everything that is left to chance stands in the story, so that the same story always goes the same
-way. Its fields have calm defaults: `Story()` is one file of one row, and nothing goes wrong.
-"""
+Everything that is left to chance stands in the scenario, so that the same scenario always goes the
+same way. Its fields have calm defaults: `Scenario()` is one file of one row, and nothing goes
+wrong."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class FaultKind(StrEnum):
 
     CRASH_BEFORE = "the function dies just before it"
     CRASH_AFTER = "the function dies just after it"
-    ANSWER_LOST = "it is carried out, and the answer is lost"
-    SENT_TWICE = "it is carried out, the answer is lost, and the SDK sends it again"
+    ANSWER_LOST = "it is applied, and the answer is lost"
+    SENT_TWICE = "it is applied, the answer is lost, and the SDK sends it again"
     THROTTLED = "it is refused as throttled"
     PARTIAL_BATCH = "a part of the batch is written, and the rest comes back unprocessed"
     SLOW_REQUEST = "it takes long to arrive"
@@ -38,8 +38,8 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Effects that go wrong: the `nth` of a kind, counted over the whole story from 1, and as many
-    after it as make `times` in a row.
+    """Effects that go wrong: the `nth` of a kind, counted over the whole scenario from 1, and as
+    many after it as make `times` in a row.
 
     kind  of the effect; `resolve/` stands for every effect of what the operator calls `resolve`
     """
@@ -56,7 +56,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateTask:
-    """The `nth` invocation of a task is delivered once more: at once, or some seconds later."""
+    """The `nth` invocation of a task is delivered again: at once, or some seconds later."""
 
     task: str = "SubmitJobs"
     nth: int = 1
@@ -65,7 +65,7 @@ class DuplicateTask:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateEvent:
-    """The event of a file is delivered once more."""
+    """The event of a file is delivered again."""
 
     file: int = 0
     at: float = 0.0
@@ -73,7 +73,7 @@ class DuplicateEvent:
 
 @dataclass(frozen=True, slots=True)
 class StopExecution:
-    """The execution that reaches the `nth` task of the story is stopped there.
+    """The execution that reaches the `nth` task of the scenario is stopped there.
 
     OpenRun is not counted: what is stopped before it never became a run.
     """
@@ -171,8 +171,8 @@ class File:
     bad      rows without what the operation needs
     repeats  rows with the key of row 1
     keyed    the profile names a row key
-    trial    rows to be sent before somebody says yes; 0 for all at once
-    breaker  rows that may fail alike before somebody must say yes; 0 for any number
+    trial    rows to be sent before the operator approves; 0 for all at once
+    breaker  rows that may fail alike before the operator must approve; 0 for any number
     ramp     the first jobs are judged before all slots are filled, where there is a breaker
     in_order one job at a time
     """
@@ -195,10 +195,10 @@ class File:
 class RecordBehaviour(StrEnum):
     """What the vendor does with a record."""
 
-    APPLIED = "carried out"
+    APPLIED = "applied"
     REFUSED = "refused in the results"
-    CONFLICT = "met by a conflict the first time, then carried out"
-    APPLIED_UNREPORTED = "carried out, and the results do not say so"
+    CONFLICT = "met by a conflict the first time, then applied"
+    APPLIED_UNREPORTED = "applied, and the results do not say so"
     UNREPORTED = "left alone, and the results do not say so"
 
 
@@ -208,7 +208,7 @@ class JobBehaviour(StrEnum):
     NORMAL = "ends"
     KILLED = "is killed half way"
     PARTIAL_RESULTS = "has results for its first half only"
-    REORDERED = "tells its results in another order"
+    REORDERED = "lists its results in another order"
     FORGOTTEN = "is forgotten by the vendor"
     VISIBLE_LATE = "is not visible at first"
     NEVER_ENDS = "never ends"
@@ -223,7 +223,7 @@ class PollReply(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScriptedPoll:
-    """What a look at jobs is answered with."""
+    """What a poll is answered with."""
 
     reply: PollReply = PollReply.NORMAL
     retry_after: float | None = None
@@ -232,7 +232,7 @@ class ScriptedPoll:
 class SearchReply(StrEnum):
     NORMAL = "the truth"
     PENDING = "not yet"
-    UNDECIDABLE = "cannot be told"
+    UNDECIDABLE = "cannot be decided"
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +242,10 @@ class VendorBehaviour:
     max_jobs    jobs that it takes at once
     full_wait   the Retry-After of "too many jobs"
     late        seconds for which a late job is not visible
-    excess      it says of itself that one job too many is refused with no harm done
+    excess      its capabilities say that one job too many is refused without a penalty
     latencies   seconds from acceptance to end, by job, over and over; as are `records` by row
     replies     to the first submissions; then as the limits are. So with `polls` and `searches`
-    odd         jobs about which it answers what no adapter should let through
+    malformed   jobs about which it answers what no adapter should let through
     """
 
     max_jobs: int = 30
@@ -269,17 +269,17 @@ class Scenario:
     max_jobs     that the operator allows on the connection
     senders      requests of one function under way at once
     lane_window  jobs that one lane keeps in flight
-    short_time   planning and closing are out of time after every step, and go on from there
+    tight_deadlines  planning and closing are out of time after every step, and go on from there
     sizes        how much is done at once
     per_minute   requests that the operator allows in a minute; 0: any number
     conflicts    the part of transactions that meet another one, and are tried again
     outages      what fails for long
-    hours        for which the story goes on, if need be
+    hours        for which the scenario goes on, if need be
     retention    days for which everything is kept; 0: a month, and nothing expires
-    yes_after    seconds for which the operator leaves a paused run alone
-    patient      deadlines of jobs and searches are those of earnest
+    approve_after  seconds for which the operator leaves a paused run alone
+    production_deadlines  deadlines of jobs and searches are those of production
     machine_seconds  what an execution may take; 0: as it is deployed
-    site         a real adapter's; of `vendor` only limits and latencies hold then. None: the
+    adapter_scenario  a real adapter's; of `vendor` only limits and latencies hold then. None: the
                  vendor in memory
     """
 
@@ -362,7 +362,7 @@ FAULT_KINDS: Mapping[str, tuple[FaultKind, ...]] = {
     "secret.read": (*_DEATHS, FaultKind.SLOW_ANSWER, FaultKind.THROTTLED),
 }
 """What can go wrong with each kind of effect. A transaction carries a token that makes the SDK's
-own repetition harmless, so it has no echo; what a vendor answers is the vendor's part."""
+own retry harmless, so it is never applied twice; what a vendor answers is the vendor's part."""
 
 _USUAL: Mapping[str, int] = {
     "table.write": 24,
@@ -376,7 +376,7 @@ _USUAL: Mapping[str, int] = {
     "vendor.control": 2,
     "secret.read": 2,
 }
-"""How many effects of a kind a story has, about: faults are spread over these."""
+"""How many effects of a kind a scenario has, about: faults are spread over these."""
 
 _TASKS: Mapping[str, int] = {
     "OpenRun": 2,
@@ -388,29 +388,29 @@ _TASKS: Mapping[str, int] = {
 }
 
 LATEST = 400.0
-"""Seconds after which nothing of a story begins any more."""
+"""Seconds after which nothing of a scenario begins any more."""
 
 SLOWEST = 90.0
 """Seconds that an effect takes at the most."""
 
 CROWDED = 0.2
-"""The part of the stories in which many invocations stand beside each other."""
+"""The part of the scenarios in which many invocations stand beside each other."""
 
 SMALL = 0.25
-"""The part of the stories in which batches, pages and blocks hold one to three."""
+"""The part of the scenarios in which batches, pages and blocks hold one to three."""
 
 RATE_LIMITED = 0.15
-"""The part of the stories in which the operator allows few requests a minute."""
+"""The part of the scenarios in which the operator allows few requests a minute."""
 
 CONTENDED = 0.2
-"""The part of the stories in which transactions meet others."""
+"""The part of the scenarios in which transactions meet others."""
 
 _REQUEST = 30.0
 """A request to the vendor takes no longer: its client gives up."""
 
 
 def draw(seed: int) -> Scenario:
-    """The story of a seed."""
+    """The scenario of a seed."""
     rng = Random(seed)
     files = tuple(_file(rng) for _ in range(1 if rng.random() < 0.7 else 2))
     scenario = Scenario(
@@ -436,7 +436,7 @@ def draw(seed: int) -> Scenario:
 
 
 def _crowded(rng: Random, scenario: Scenario) -> Scenario:
-    """The story with many invocations beside each other, some of them far behind: races."""
+    """The scenario with many invocations beside each other, some of them far behind: races."""
     late = _some(rng, 1.0, 6, lambda r: _delayed(r, r.choice(TABLE)))
     deliveries = _some(rng, 1.0, 5, lambda r: _duplicate_task(r, (0.0, 0.0, 0.5, 1.0, 10.0, 25.0)))
     return replace(
@@ -448,10 +448,10 @@ def _crowded(rng: Random, scenario: Scenario) -> Scenario:
 
 
 def draw_with_adapter(vendor: str, seed: int) -> Scenario:
-    """The story of a seed, with the real adapter of this vendor.
+    """The scenario of a seed, with the real adapter of this vendor.
 
     Files, faults and happenings are those of the seed with the vendor in memory, and some more at
-    the vendor's; what goes wrong at the vendor's site is drawn for it.
+    the vendor's; what goes wrong at the vendor is drawn for it.
     """
     adapter, scenario, rng = ADAPTERS[vendor], draw(seed), Random(f"{vendor} {seed}")
     files = tuple(
@@ -512,7 +512,7 @@ def _file(rng: Random) -> File:
         trial=rng.choice((*(0,) * 8, 1, 3)),
         breaker=rng.choice((*(0,) * 8, 1, 2)),
     )
-    # Not drawn, so that a seed tells the same story as before they came.
+    # Not drawn, so that a seed gives the same scenario as before they came.
     return replace(file, ramp=file.breaker > 0, in_order=file.repeatable and file.batch == 3)
 
 

@@ -1,6 +1,6 @@
-"""The vendor of a story: an account that knows the truth about every record.
+"""The vendor of a scenario: an account that knows the truth about every record.
 
-What it tells may be late, short, wrong in order, or nothing; `done` is what it really did.
+What it answers may be late, short, in another order, or nothing; `done` is what it really did.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import cast
 
 from jobferry.domain.outcome import Outcome, OutcomeStatus, RecordResult
-from jobferry.domain.types import JsonObject
 from jobferry.domain.trouble import REFUSED_READING
+from jobferry.domain.types import JsonObject
 from jobferry.store.rows import ID_CHARACTERS
 from jobferry.vendors.answers import (
     Ambiguous,
@@ -50,12 +50,12 @@ from tests.fakes.vendor import Account, Act, Job, Reply, Submission
 from tests.fakes.vendor import read_results as in_order
 
 NAME = "name"
-"""The field that is different in every row of a story."""
+"""The field that is different in every row of a scenario."""
 
 AMBIGUOUS = (Act.DONE_UNHEARD, Act.LOST)
 
 ENDLESS_SECONDS = 2_700.0
-"""Longer than anybody follows a job in a story."""
+"""Longer than anybody follows a job in a scenario."""
 
 
 def row_of(name: str) -> tuple[str, int]:
@@ -64,7 +64,7 @@ def row_of(name: str) -> tuple[str, int]:
 
 
 class ScriptedAccount(Account):
-    """An account that does what the story says.
+    """An account that does what the scenario says.
 
     Args:
         who: the invocation that asks.
@@ -118,14 +118,14 @@ class ScriptedAccount(Account):
         return records[number - 1] if number <= len(records) else JobBehaviour.NORMAL
 
     def malformed(self, job_id: str) -> MalformedAnswer | None:
-        """What is odd about the answers about a job."""
+        """How the answers about a job are malformed."""
         number = int(job_id.removeprefix("job-"))
         return next(
             (malformed for malformed in self.vendor.malformed if malformed.job == number), None
         )
 
     def _answer_unreadable(self, job_id: str | None) -> bool:
-        """Whether the answer to the submission of a job told nobody of it."""
+        """Whether the answer to the submission of a job could not be read."""
         malformed = None if job_id is None else self.malformed(job_id)
         return malformed is not None and malformed.what is Malformation.SUBMISSION_FAILS
 
@@ -141,7 +141,7 @@ class ScriptedAccount(Account):
         return (vendor_id(job, record) + long)[:ID_CHARACTERS]
 
     def done(self, job: Job) -> list[bool]:
-        """Which of a job's records it carries out, in their order."""
+        """Which of a job's records it applies, in their order."""
         half = -(-len(job.records) // 2)
         killed = self.job_behaviour(job) is JobBehaviour.KILLED
         return [
@@ -233,7 +233,7 @@ class ScriptedAccount(Account):
         ]
 
     def denies_job(self, name: str) -> bool:
-        """It finds a job by its token, whatever it tells of it otherwise."""
+        """It finds a job by its token, whatever else it answers about it."""
         return False
 
     def confirms(self, name: str, outcome: Outcome) -> bool | None:
@@ -262,12 +262,12 @@ class ScriptedAccount(Account):
         )
 
     def _is_given_up(self, job: Job, name: str) -> bool:
-        """Whether nobody waits for what would be said of a row in this job."""
+        """Whether nobody waits for the result of a row in this job."""
         given_up = self.job_behaviour(job) in (JobBehaviour.NEVER_ENDS, JobBehaviour.FORGOTTEN)
         given_up = given_up or self.is_unusable(job.job_id)
         return given_up and any(record[NAME] == name for record in job.records)
 
-    # what it tells
+    # what it answers
 
     def submit(
         self, operation: Operation, records: Sequence[JsonObject], token: str
@@ -284,7 +284,7 @@ class ScriptedAccount(Account):
             full = reply.act is Act.FULL
             self._note_throttle("vendor.submit", reply.retry_after, me, submissions_only=full)
         if self._answer_unreadable(job_id):
-            raise ValueError("the answer is odd")
+            raise ValueError("the answer is malformed")
         return answer if outage is None else to_submission(outage.way)
 
     def _during_outage(
@@ -332,7 +332,7 @@ class ScriptedAccount(Account):
         return answer
 
     def _with_malformed(self, answer: PollAnswer) -> PollAnswer:
-        """The answer to a look, with all that is odd about its jobs."""
+        """The answer to a poll, with what is malformed about its jobs."""
         readings = dict(answer.readings)
         for job_id, reading in answer.readings.items():
             malformed = self.malformed(job_id)
@@ -342,7 +342,7 @@ class ScriptedAccount(Account):
             if malformed.what is Malformation.POLL_FAILS or (
                 malformed.what is Malformation.END_FAILS and ended
             ):
-                raise TypeError("the answer is odd")
+                raise TypeError("the answer is malformed")
             readings[job_id] = malformed_reading(malformed.what, reading)
         return replace(answer, readings=readings)
 

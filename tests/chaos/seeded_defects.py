@@ -42,9 +42,7 @@ def intent_written_after_the_call() -> Iterator[None]:
     def only_pretend(_chunks: Chunks, chunk: Chunk, token: str, _digest: str, now: float) -> Chunk:
         return replace(chunk, attempt=chunk.attempt + 1, token=token, sending_at=now)
 
-    def note_both(
-        chunks: Chunks, connection: str, sent: Chunk, job_id: str, now: float
-    ) -> bool:
+    def note_both(chunks: Chunks, connection: str, sent: Chunk, job_id: str, now: float) -> bool:
         claimed = replace(sent, attempt=sent.attempt - 1, token="", sending_at=None)
         begun = begin(chunks, claimed, sent.token, "", sent.sending_at or now)
         return begun is not None and note(chunks, connection, begun, job_id, now)
@@ -103,7 +101,7 @@ def sent_again_blindly() -> Iterator[None]:
 
 @contextmanager
 def ended_before_its_evidence() -> Iterator[None]:
-    """Note that jobs have ended, and keep what the vendor said of them afterwards."""
+    """Note that jobs have ended, and keep what the vendor answered about them afterwards."""
     put_json, finish = FakeObjects.put_json, Chunks.finish
     held: dict[int, tuple[FakeObjects, str, Any]] = {}
 
@@ -137,4 +135,4 @@ SEEDED_DEFECTS: Mapping[str, tuple[SeededDefect, frozenset[str]]] = {
         (ended_before_its_evidence, (unknown_is_unknowable,)),
     )
 }
-"""Faulty build, and the promises one of which it must be found to break."""
+"""Seeded defect, and the promises one of which it must be found to break."""

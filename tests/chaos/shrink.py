@@ -1,4 +1,4 @@
-"""Make a story short that breaks a promise: whatever can go while it still does, goes."""
+"""Make a scenario short that breaks a promise: whatever can go while it still does, goes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.chaos.scenario import Scenario
 
 MOST_TRIES = 600
 MOST_SECONDS = 30.0
-"""Of real time: stories that do not end take a second each."""
+"""Of real time: scenarios that do not end take a second each."""
 
 _SEEDS = range(3)
 """Who goes first is chance anyway: these say it as well as any other."""
@@ -22,15 +22,15 @@ _SEEDS = range(3)
 def shrink(
     scenario: Scenario, still_breaks: Callable[[Scenario], bool], tries: int = MOST_TRIES
 ) -> Scenario:
-    """The shortest story that is found by leaving things out and making numbers smaller.
+    """The shortest scenario that is found by leaving things out and making numbers smaller.
 
     Args:
-        still_breaks: whether a story breaks the same promise.
+        still_breaks: whether a scenario breaks the same promise.
     """
     until = time.monotonic() + MOST_SECONDS
     tried = begun_at = 0
     while True:
-        # What could not go before can seldom go now: look on from here, and once more from the
+        # What could not go before can seldom go now: go on from here, and once more from the
         # beginning when the end is reached.
         for at, shorter in enumerate(
             islice(_shorter_scenarios(scenario), begun_at, None), begun_at

@@ -1,13 +1,13 @@
-"""The vendor of a story where it is a real adapter: HTTP to the simulator, in the story's time.
+"""The vendor behind a real adapter: HTTP to the simulator, in the scenario's time.
 
-One simulator runs in a process, on loopback, and is reset for every story. Exactly one actor of a
-story runs at a time and waits for its answer with the baton in its hands, so that the simulator
-sees the same requests in the same order whenever the same story is told. Every request that an
-adapter sends is an effect of the story, with a name by what it was sent for.
+One simulator runs in a process, on loopback, and is reset for every scenario. Exactly one actor of
+a scenario runs at a time and waits for its answer while no other runs, so that the simulator
+sees the same requests in the same order whenever the same scenario is run. Every request that an
+adapter sends is an effect of the scenario, with a name by what it was sent for.
 
-What really happened is asked of the simulator (`/_sim/effects`) when the story has ended. It
+What really happened is asked of the simulator (`/_sim/effects`) when the scenario has ended. It
 numbers the requests that it gets, as we number those that we send: so a job is known to be of a
-submission whether its answer was heard or not.
+submission whether its answer arrived or not.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ R = TypeVar("R")
 SUBMIT, POLL, FIND, CONTROL = "vendor.submit", "vendor.poll", "vendor.find", "vendor.control"
 
 _LONG_AFTER = 7_200.0
-"""Seconds after the end of a story when every job that ever ends has ended."""
+"""Seconds after the end of a scenario when every job that ever ends has ended."""
 
 _NO_LIMIT = 1_000_000
 
@@ -79,18 +79,18 @@ _INCOMPLETE_RESULTS = frozenset(
 _GIVEN_UP = frozenset(
     {VendorFaultKind.STUCK, VendorFaultKind.UNKNOWN_BY_ID, VendorFaultKind.FORGOTTEN}
 )
-"""Nobody waits for ever for what would be said of these."""
+"""Nobody waits for ever for the results of these."""
 
 _HARD_TO_FIND = (
     _INCOMPLETE_RESULTS
     | _GIVEN_UP
     | {VendorFaultKind.ROW_REFUSED, VendorFaultKind.ROW_IN_CONFLICT, VendorFaultKind.ABORTED}
 )
-"""Jobs that went wrong so cannot be told from others of their size, or not in time."""
+"""Jobs that went wrong so cannot be told apart from others of their size, or not in time."""
 
 
 class _ScenarioClock:
-    """The simulator's time: that of the story which is being told."""
+    """The simulator's time: that of the scenario that is under way."""
 
     def __init__(self) -> None:
         self.schedule = Schedule(START)
@@ -131,7 +131,7 @@ class _Request:
     """A request as it left.
 
     who    the invocation that sent it
-    heard  its answer said what had become of it
+    answered  its answer said what had become of it
     """
 
     kind: str
@@ -160,7 +160,7 @@ class _Job:
 
 @dataclass(frozen=True)
 class _Facts:
-    """What really happened in a story."""
+    """What really happened in a scenario."""
 
     sent: Mapping[str, Sequence[Sent]] = field(default_factory=dict)
     jobs: Mapping[str, _Job] = field(default_factory=dict)
@@ -169,7 +169,7 @@ class _Facts:
 
 
 class ObservedClient:
-    """A client of the real adapter, of which the story knows what it is asked for."""
+    """A client of the real adapter, of which the scenario knows what it is asked for."""
 
     def __init__(self, client: VendorClient, name_of: Callable[[JsonObject], str | None]) -> None:
         self._client = client
@@ -222,7 +222,7 @@ def _calling(call: _Call) -> Iterator[None]:
 
 
 class _ActorPool:
-    """In place of a pool of threads: actors of the story, of which one runs at a time."""
+    """In place of a pool of threads: actors of the scenario, of which one runs at a time."""
 
     def __init__(self, clock: Schedule, max_workers: int) -> None:
         self._clock = clock
@@ -245,10 +245,10 @@ class _ActorPool:
 
 
 class SimulatedAccount:
-    """An account at the simulator, for one story; a context manager around it.
+    """An account at the simulator, for one scenario; a context manager around it.
 
     Args:
-        site: what the story says of it.
+        adapter_scenario: what the scenario says of it.
         who: the invocation that asks.
         outage: what strikes a request of this kind now.
     """
@@ -299,7 +299,7 @@ class SimulatedAccount:
             mock.patch.object(HttpClient, "_send", observed),
             mock.patch.object(http_module, "time", scenario_time),
             mock.patch.object(adapter, "ThreadPoolExecutor", pool),
-            # Stories have few jobs: so their list has pages, too.
+            # Scenarios have few jobs: so their list has pages, too.
             mock.patch.object(job_statuses, "LIST_PAGE", self._story.sizes.listed or 3),
             mock.patch.object(concurrent.futures, "ThreadPoolExecutor", pool),
         ):
@@ -307,7 +307,7 @@ class SimulatedAccount:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Keep what really happened; the simulator forgets it for the next story."""
+        """Keep what really happened; the simulator forgets it for the next scenario."""
         self._cleanup.close()
         for client in self._clients:
             client._session.close()
@@ -344,10 +344,10 @@ class SimulatedAccount:
     def _name_of(self, record: JsonObject) -> str | None:
         return row_name(record, self._names)
 
-    # while the story goes on
+    # while the scenario goes on
 
     def _send(self, client: HttpClient, send: Callable[[], Answer | NoAnswer]) -> Answer | NoAnswer:
-        """One request, with whatever the story does to it."""
+        """One request, with whatever the scenario does to it."""
         call = _call.get() or _OTHER_CALL
         if client not in self._clients:
             self._clients.append(client)
@@ -392,7 +392,7 @@ class SimulatedAccount:
     # when it has ended
 
     def _read(self, effects: JsonObject) -> _Facts:
-        """Put together what the simulator tells and what was sent."""
+        """Put together what the simulator reports and what was sent."""
         vendor_faults: dict[int, frozenset[VendorFaultKind]] = {}
         injected: Counter[tuple[str, VendorFaultKind]] = Counter()
         seen: Counter[str] = Counter()
@@ -523,7 +523,7 @@ class SimulatedAccount:
         if self._read_faults:
             return True
         if self.adapter.vendor.capabilities.token_search:
-            # A job that is told without its data does not show its token either.
+            # A job that is listed without its data does not show its token either.
             hides = {VendorFaultKind.FORGOTTEN, VendorFaultKind.NO_RESULTS}
             return any(job.faults & hides for job in self._jobs_of(name))
         alike = any(job.faults & _HARD_TO_FIND for job in self._facts.jobs.values())

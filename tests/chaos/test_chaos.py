@@ -1,4 +1,4 @@
-"""Nothing lost, nothing twice: thousands of stories, and proof that the harness would notice."""
+"""Nothing lost, nothing twice: thousands of scenarios, and proof that the harness would notice."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ SCENARIOS_WITH_AN_ADAPTER = 12
 FRESH_SCENARIOS_WITH_AN_ADAPTER = 6
 SCENARIOS_OF_A_MODE = 8
 SLOW_SCENARIOS_OF_A_MODE = 3
-"""Of some five hundred: what two cores carry out in a minute."""
+"""Of some five hundred: what two cores run in a minute."""
 
 FOUND_WITHIN = 800
-"""Stories within which a faulty build is found out."""
+"""Scenarios within which a seeded defect is found out."""
 
 
 def check(seeds: range, kind: str = MEMORY) -> None:
-    """Carry the stories out; the first that breaks a promise is told in short."""
+    """Run the scenarios; the first that breaks a promise is reported in short form."""
     drawing = partial(scenario_of, kind=kind)
     totals = run_all(seeds, drawing)
     assert totals.scenarios == len(seeds)
@@ -89,30 +89,30 @@ def check(seeds: range, kind: str = MEMORY) -> None:
         return
     seed, found = totals.breaks[0]
     _, text = shortest_failure(drawing(seed), found[0].promise)
-    again = f".venv/bin/python -m tests.chaos --schedules 1 --seed {seed} --kind {kind}"
+    again = f".venv/bin/python -m tests.chaos --scenarios 1 --seed {seed} --kind {kind}"
     pytest.fail(f"{found[0].sentence}\n\n{text}\n\nOnce more: {again}", pytrace=False)
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_no_story_breaks_a_promise(part: int) -> None:
+def test_no_scenario_breaks_a_promise(part: int) -> None:
     check(range(part * SCENARIOS_IN_A_PART, (part + 1) * SCENARIOS_IN_A_PART))
 
 
-def test_no_fresh_story_breaks_a_promise() -> None:
+def test_no_fresh_scenario_breaks_a_promise() -> None:
     first = secrets.randbelow(10**9)
-    print(f"stories from seed {first} on")
+    print(f"scenarios from seed {first} on")
     check(range(first, first + FRESH_SCENARIOS))
 
 
 @pytest.mark.parametrize("vendor", ADAPTERS)
-def test_no_story_breaks_a_promise_with_a_real_adapter(vendor: str) -> None:
+def test_no_scenario_breaks_a_promise_with_a_real_adapter(vendor: str) -> None:
     check(range(SCENARIOS_WITH_AN_ADAPTER), vendor)
 
 
 @pytest.mark.parametrize("vendor", ADAPTERS)
-def test_no_fresh_story_breaks_a_promise_with_a_real_adapter(vendor: str) -> None:
+def test_no_fresh_scenario_breaks_a_promise_with_a_real_adapter(vendor: str) -> None:
     first = secrets.randbelow(10**9)
-    print(f"stories from seed {first} on")
+    print(f"scenarios from seed {first} on")
     check(range(first, first + FRESH_SCENARIOS_WITH_AN_ADAPTER), vendor)
 
 
@@ -121,7 +121,7 @@ def _named(mode: Mode) -> ParameterSet:
 
 
 @pytest.mark.parametrize("mode", [_named(mode) for mode in MODES.values() if mode.mixed])
-def test_no_story_of_a_mode_breaks_a_promise(mode: Mode) -> None:
+def test_no_scenario_of_a_mode_breaks_a_promise(mode: Mode) -> None:
     scenarios = SLOW_SCENARIOS_OF_A_MODE if mode.slow else SCENARIOS_OF_A_MODE
     check(range(scenarios), mode.name)
 
@@ -134,11 +134,11 @@ def test_a_mode_that_is_left_out_shows_what_is_open(mode: Mode) -> None:
 
 
 @pytest.mark.parametrize("name", some_in(SEEDED_DEFECTS, every=3))
-def test_a_faulty_build_is_found_out_and_the_story_is_short(name: str) -> None:
-    build, promises = SEEDED_DEFECTS[name]
-    with build():
+def test_a_seeded_defect_is_found_and_its_scenario_is_short(name: str) -> None:
+    seeded_defect, promises = SEEDED_DEFECTS[name]
+    with seeded_defect():
         found = first_break(range(FOUND_WITHIN), promises)
-        assert found is not None, f"{name} passes for right"
+        assert found is not None, f"{name} is not found"
         seed, first = found
         scenario, text = shortest_failure(draw(seed), first.promise)
     assert first.meaning in text
@@ -150,8 +150,10 @@ def test_a_faulty_build_is_found_out_and_the_story_is_short(name: str) -> None:
 
 
 @pytest.mark.parametrize("vendor", some_in(ADAPTERS, every=2))
-@pytest.mark.parametrize("build", [intent_written_after_the_call, sent_again_blindly])
-def test_a_faulty_build_is_found_out_with_a_real_adapter(build: SeededDefect, vendor: str) -> None:
+@pytest.mark.parametrize("seeded_defect", [intent_written_after_the_call, sent_again_blindly])
+def test_a_seeded_defect_is_found_with_a_real_adapter(
+    seeded_defect: SeededDefect, vendor: str
+) -> None:
     """With nothing that tells records apart: where there is, the vendor itself refuses a second."""
     promises = {nothing_twice.__name__}
 
@@ -166,9 +168,9 @@ def test_a_faulty_build_is_found_out_with_a_real_adapter(build: SeededDefect, ve
             adapter_scenario=adapter_scenario,
         )
 
-    with build():
+    with seeded_defect():
         found = first_break(range(FOUND_WITHIN), promises, drawing)
-    assert found is not None, f"{build.__name__} passes for right"
+    assert found is not None, f"{seeded_defect.__name__} is not found"
     assert not [b for b in broken(run_scenario(drawing(found[0]))) if b.promise in promises]
 
 
@@ -181,8 +183,8 @@ def _case(regression: Regression) -> ParameterSet:
     return pytest.param(regression, id=regression.name, marks=marks)
 
 
-@pytest.mark.parametrize("defect", [_case(regression) for regression in REGRESSIONS])
-def test_a_defect_that_was_mended_stays_so(regression: Regression) -> None:
+@pytest.mark.parametrize("regression", [_case(regression) for regression in REGRESSIONS])
+def test_a_mended_defect_does_not_come_back(regression: Regression) -> None:
     assert [
         b
         for b in broken(run_scenario(regression.scenario))
@@ -190,7 +192,7 @@ def test_a_defect_that_was_mended_stays_so(regression: Regression) -> None:
     ] == []
 
 
-def test_a_story_goes_the_same_way_every_time() -> None:
+def test_a_scenario_goes_the_same_way_every_time() -> None:
     for seed in (3, 17, 29):
         first, second = run_scenario(draw(seed)), run_scenario(draw(seed))
         assert first.lines == second.lines
@@ -198,7 +200,7 @@ def test_a_story_goes_the_same_way_every_time() -> None:
 
 
 @pytest.mark.parametrize("vendor", ADAPTERS)
-def test_a_story_with_a_real_adapter_goes_the_same_way_every_time(vendor: str) -> None:
+def test_a_scenario_with_a_real_adapter_goes_the_same_way_every_time(vendor: str) -> None:
     for seed in (3, 17, 29):
         first, second = (
             run_scenario(draw_with_adapter(vendor, seed)),
@@ -209,7 +211,7 @@ def test_a_story_with_a_real_adapter_goes_the_same_way_every_time(vendor: str) -
         assert first.world.truth.applied() == second.world.truth.applied()
 
 
-def test_a_story_as_code_is_the_story() -> None:
+def test_a_scenario_as_code_is_the_scenario() -> None:
     names = (
         AbortRun,
         DuplicateTask,
@@ -247,14 +249,14 @@ def test_a_story_as_code_is_the_story() -> None:
             assert eval(as_code(scenario), classes) == scenario
 
 
-def test_a_calm_story_succeeds() -> None:
+def test_a_calm_scenario_succeeds() -> None:
     history = run_scenario(Scenario(files=(File(rows=5, batch=2), File(rows=3, bad=(2,)))))
     assert broken(history) == []
     assert sorted(history.world.truth.applied()) == ["a1", "a2", "a3", "a4", "a5", "b1", "b3"]
 
 
 @pytest.mark.parametrize("vendor", ADAPTERS)
-def test_a_calm_story_succeeds_with_a_real_adapter(vendor: str) -> None:
+def test_a_calm_scenario_succeeds_with_a_real_adapter(vendor: str) -> None:
     history = run_scenario(
         Scenario(
             files=(File(rows=5), File(rows=3, bad=(2,))), adapter_scenario=AdapterScenario(vendor)
@@ -265,7 +267,7 @@ def test_a_calm_story_succeeds_with_a_real_adapter(vendor: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("vendor", "trouble"),
+    ("vendor", "vendor_fault"),
     [
         pytest.param(
             vendor, vendor_fault, id=f"{vendor}-{vendor_fault.of}-{vendor_fault.what.name}"
@@ -274,7 +276,7 @@ def test_a_calm_story_succeeds_with_a_real_adapter(vendor: str) -> None:
         for vendor_fault in vendor_faults(adapter.ends, full=bool(adapter.max_jobs))
     ],
 )
-def test_every_kind_of_trouble_strikes_and_is_got_over(
+def test_every_kind_of_vendor_fault_is_injected_and_survived(
     vendor: str, vendor_fault: VendorFault
 ) -> None:
     history = run_scenario(
@@ -286,14 +288,14 @@ def test_every_kind_of_trouble_strikes_and_is_got_over(
     assert broken(history) == []
 
 
-def test_one_story_in_ten_has_a_real_adapter_and_every_vendor_its_turn() -> None:
+def test_one_scenario_in_ten_has_a_real_adapter_and_every_vendor_its_turn() -> None:
     sites = [scenario_of(seed).adapter_scenario for seed in range(0, 100, ONE_IN)]
     assert {
         adapter_scenario.vendor for adapter_scenario in sites if adapter_scenario is not None
     } == set(ADAPTERS)
 
 
-def test_a_quarter_of_the_stories_is_shrunk_and_each_size_is_what_the_code_uses() -> None:
+def test_a_quarter_of_the_scenarios_has_small_sizes_and_each_size_is_what_the_code_uses() -> None:
     scenarios = [draw(seed) for seed in range(400)]
     assert 70 < sum(scenario.sizes != PRODUCTION for scenario in scenarios) < 130
     assert not list(patches(PRODUCTION))
@@ -310,7 +312,7 @@ def test_a_quarter_of_the_stories_is_shrunk_and_each_size_is_what_the_code_uses(
         for way in ways
     ],
 )
-def test_every_outage_strikes_and_is_got_over(what: str, way: Way) -> None:
+def test_every_outage_happens_and_is_survived(what: str, way: Way) -> None:
     """Half a minute, from the moment on when it is needed."""
     at_once = what in ("secret.read", "vendor.submit", "table")
     outage = Outage(what, way, 0.0 if at_once else 5.0, 30.0)
@@ -322,8 +324,8 @@ def test_every_outage_strikes_and_is_got_over(what: str, way: Way) -> None:
     assert broken(history) == []
 
 
-@pytest.mark.parametrize("harm", FaultKind)
-def test_every_kind_of_harm_strikes(fault_kind: FaultKind) -> None:
+@pytest.mark.parametrize("fault_kind", FaultKind)
+def test_every_kind_of_fault_is_injected(fault_kind: FaultKind) -> None:
     kind = "table.put_many" if fault_kind is FaultKind.PARTIAL_BATCH else "table.write"
     history = run_scenario(Scenario(faults=(Fault(kind, 1, fault_kind, 3.0),)))
     assert history.injected == {(kind, fault_kind): 1}
