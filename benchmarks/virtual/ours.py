@@ -42,7 +42,7 @@ from jobferry.vendors.operation import Capabilities, Operation
 from jobferry.vendors.protocol import LostSubmission, Vendor
 from tests.fakes.schedule import Schedule
 from tests.fakes.vendor import VENDOR
-from tests.fakes.world import CONNECTION, World, things
+from tests.fakes.world import CONNECTION, World, sample_csv
 
 
 class ModelClient:
@@ -157,7 +157,7 @@ def jobferry(vendor: VendorModel, jobs: int, schedule: Schedule) -> None:
         RuntimeError: the run broke a promise.
     """
     with ModelWorld(vendor, schedule) as world:
-        run = world.processed(things(jobs))
+        run = world.processed(sample_csv(jobs))
         problems = world.problems(run.run_id)
     if problems or run.outcomes.get(OutcomeStatus.SUCCEEDED) != jobs:
         raise RuntimeError(f"{run.run_id}: {'; '.join(problems) or run.outcomes}")

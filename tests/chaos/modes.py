@@ -54,7 +54,7 @@ from tests.chaos.scenario import (
     draw_with_adapter,
 )
 from tests.chaos.sizes import PRODUCTION
-from tests.fakes.vendor import Act, Reply
+from tests.fakes.vendor import Behaviour, Reply
 
 LATES = (20.0, 61.0, 90.0, 300.0, 599.0)
 """Seconds for which a job that was accepted is shown to nobody."""
@@ -115,7 +115,7 @@ def _late(seed: int) -> Scenario:
         rng.choice((JobBehaviour.VISIBLE_LATE, JobBehaviour.NORMAL))
         for _ in range(rng.randint(1, 4))
     )
-    acts = (Act.ACCEPT, Act.DONE_UNHEARD, Act.LOST)
+    acts = (Behaviour.ACCEPT, Behaviour.APPLIED_NO_ANSWER, Behaviour.NEVER_ARRIVED)
     vendor = replace(
         scenario.vendor,
         late=rng.choice(LATES),
@@ -368,7 +368,7 @@ def _malformed(seed: int) -> Scenario:
     """Answers about some jobs are what no adapter should let through, and waits are absurd."""
     rng, scenario = _random("hostile", seed), _calmer(_random("h", seed), seed)
     files = tuple(replace(file, rows=max(4, file.rows)) for file in scenario.files)
-    acts = (Act.THROTTLE, Act.THROTTLE, Act.FULL, Act.ACCEPT)
+    acts = (Behaviour.THROTTLE, Behaviour.THROTTLE, Behaviour.TOO_MANY_JOBS, Behaviour.ACCEPT)
     waits = rng.random() < 0.5
     replies = tuple(Reply(rng.choice(acts), rng.choice(WAITS)) for _ in range(2 if waits else 0))
     polls = (
@@ -379,7 +379,7 @@ def _malformed(seed: int) -> Scenario:
     vendor = replace(
         scenario.vendor,
         malformed=draw_malformed(rng),
-        replies=tuple(r if r.act is not Act.ACCEPT else Reply() for r in replies),
+        replies=tuple(r if r.behaviour is not Behaviour.ACCEPT else Reply() for r in replies),
         polls=polls,
     )
     return replace(

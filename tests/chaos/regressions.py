@@ -40,7 +40,7 @@ from tests.chaos.scenario import (
     VendorBehaviour,
 )
 from tests.chaos.sizes import Sizes
-from tests.fakes.vendor import Act, Reply
+from tests.fakes.vendor import Behaviour, Reply
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ REGRESSIONS: Sequence[Regression] = (
         "a search that needs the run's file, which cannot be read, keeps silent for a day",
         Scenario(
             files=(File(batch=3),),
-            vendor=VendorBehaviour(replies=(Reply(Act.LOST),)),
+            vendor=VendorBehaviour(replies=(Reply(Behaviour.NEVER_ARRIVED),)),
             outages=(Outage(SOURCE, Way.UNREACHABLE, at=25.0, seconds=PERMANENT),),
             hours=26.0,
             production_deadlines=True,
@@ -114,7 +114,7 @@ REGRESSIONS: Sequence[Regression] = (
         "writing off that has no time gets nowhere",
         Scenario(
             files=(File(rows=2, repeatable=True),),
-            vendor=VendorBehaviour(replies=(Reply(Act.DONE_UNHEARD),)),
+            vendor=VendorBehaviour(replies=(Reply(Behaviour.APPLIED_NO_ANSWER),)),
             tight_deadlines=True,
             outages=(Outage(SECRET, Way.MISSING, seconds=PERMANENT),),
             hours=26.0,
@@ -178,7 +178,7 @@ REGRESSIONS: Sequence[Regression] = (
         "a search for a lost submission is not paid for",
         Scenario(
             files=(File(rows=7),),
-            vendor=VendorBehaviour(replies=(Reply(Act.LOST),) * 9, latencies=(1.0,)),
+            vendor=VendorBehaviour(replies=(Reply(Behaviour.NEVER_ARRIVED),) * 9, latencies=(1.0,)),
             max_jobs=4,
             per_minute=6,
         ),
@@ -221,7 +221,7 @@ REGRESSIONS: Sequence[Regression] = (
             files=(File(repeatable=True, max_attempts=1),),
             vendor=VendorBehaviour(
                 latencies=(),
-                replies=(Reply(Act.DONE_UNHEARD, 1),),
+                replies=(Reply(Behaviour.APPLIED_NO_ANSWER, 1),),
                 searches=(SearchReply.UNDECIDABLE,),
             ),
         ),
@@ -231,7 +231,7 @@ REGRESSIONS: Sequence[Regression] = (
         "a lost submission that may be repeated gives its slot back while its job may run",
         Scenario(
             files=(File(repeatable=True),),
-            vendor=VendorBehaviour(replies=(Reply(Act.DONE_UNHEARD),)),
+            vendor=VendorBehaviour(replies=(Reply(Behaviour.APPLIED_NO_ANSWER),)),
             max_jobs=1,
         ),
         jobs_are_bounded,
@@ -240,7 +240,7 @@ REGRESSIONS: Sequence[Regression] = (
         "halving a lost chunk does not count the attempt, though it may have been applied",
         Scenario(
             files=(File(rows=2, repeatable=True, batch=2),),
-            vendor=VendorBehaviour(replies=(Reply(Act.DONE_UNHEARD),) * 3),
+            vendor=VendorBehaviour(replies=(Reply(Behaviour.APPLIED_NO_ANSWER),) * 3),
         ),
         attempts_are_bounded,
     ),
@@ -248,7 +248,9 @@ REGRESSIONS: Sequence[Regression] = (
         "a lost chunk is halved and sent again although its attempts are used up",
         Scenario(
             files=(File(rows=2, batch=2, max_attempts=2),),
-            vendor=VendorBehaviour(replies=(Reply(Act.LOST), Reply(Act.LOST))),
+            vendor=VendorBehaviour(
+                replies=(Reply(Behaviour.NEVER_ARRIVED), Reply(Behaviour.NEVER_ARRIVED))
+            ),
         ),
         attempts_are_bounded,
     ),
@@ -257,7 +259,7 @@ REGRESSIONS: Sequence[Regression] = (
         Scenario(
             files=(File(rows=3),),
             vendor=VendorBehaviour(
-                replies=(Reply(Act.DONE_UNHEARD, 1), Reply(Act.THROTTLE)),
+                replies=(Reply(Behaviour.APPLIED_NO_ANSWER, 1), Reply(Behaviour.THROTTLE)),
                 polls=(ScriptedPoll(), ScriptedPoll(PollReply.REFUSED)),
             ),
             max_jobs=2,
@@ -291,7 +293,7 @@ REGRESSIONS: Sequence[Regression] = (
         "two invocations of one Poll keep their evidence under the same name",
         Scenario(
             files=(File(rows=2),),
-            vendor=VendorBehaviour(max_jobs=2, replies=(Reply(Act.LOST, 1),)),
+            vendor=VendorBehaviour(max_jobs=2, replies=(Reply(Behaviour.NEVER_ARRIVED, 1),)),
             actions=(DuplicateTask("PollJobs"),),
         ),
         unknown_is_unknowable,
@@ -448,7 +450,7 @@ REGRESSIONS: Sequence[Regression] = (
             files=(File(rows=2, repeats=(2,), keyed=True),),
             vendor=VendorBehaviour(
                 latencies=(),
-                replies=(Reply(Act.THROTTLE), Reply(Act.THROTTLE)),
+                replies=(Reply(Behaviour.THROTTLE), Reply(Behaviour.THROTTLE)),
                 polls=(ScriptedPoll(PollReply.THROTTLED, 29),),
             ),
             faults=(Fault("table.put_many", 3, FaultKind.SLOW_ANSWER, 90.0),),

@@ -30,7 +30,7 @@ from tests.chaos.scenario import (
     letter,
 )
 from tests.chaos.sizes import PRODUCTION
-from tests.fakes.vendor import Act
+from tests.fakes.vendor import Behaviour
 
 MOST_LINES = 90
 AROUND = 12
@@ -148,9 +148,10 @@ def _of_the_vendor(scenario: Scenario) -> Iterator[str]:
     )
     if scenario.adapter_scenario is not None:
         yield from _of_the_adapter(scenario.adapter_scenario)
-    if any(reply.act is not Act.ACCEPT for reply in vendor.replies):
+    if any(reply.behaviour is not Behaviour.ACCEPT for reply in vendor.replies):
         words = [
-            reply.act.name + ("" if reply.retry_after is None else f" for {reply.retry_after:g} s")
+            reply.behaviour.name
+            + ("" if reply.retry_after is None else f" for {reply.retry_after:g} s")
             for reply in vendor.replies
         ]
         yield f"It answers submissions: {', '.join(words)}; then as its limits are."

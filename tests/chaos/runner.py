@@ -604,7 +604,7 @@ class ChaosWorld(World):
         execution = self.execution()
         self.note(f"{execution.arn} is started for {request.key}")
         opening = partial(self._open, request, execution)
-        self.clock.spawn(partial(self.tolerate_failure, partial(execution.carry, opening)), "event")
+        self.clock.spawn(partial(self.tolerate_failure, partial(execution.run, opening)), "event")
 
     def _approve_or_abort(self, extra: ExtraRun) -> None:
         """To a run that an operator has made: approve it, unless it has the same bytes once
@@ -626,7 +626,7 @@ class ChaosWorld(World):
         execution = self.execution()
         self.note(f"{execution.arn} is started for file {letter(file)}")
         opening = partial(self._open, self.history.requests[file], execution)
-        self.tolerate_failure(lambda: execution.carry(opening))
+        self.tolerate_failure(lambda: execution.run(opening))
 
     def _open(self, request: RunRequest, execution: Execution) -> dict[str, Any]:
         return open_run(request, execution.arn, self.deps, execution.began_at)
@@ -664,7 +664,7 @@ class ChaosWorld(World):
             self.note(f"{execution.arn} continues {run_id} after {previous}")
             opening = partial(self._resume, run_id, previous, execution)
             self.clock.spawn(
-                partial(self.tolerate_failure, partial(execution.carry, opening)), "restart"
+                partial(self.tolerate_failure, partial(execution.run, opening)), "restart"
             )
 
     def _resume(self, run_id: str, previous: str, execution: Execution) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tests.chaos.malformed_answers import MalformedAnswer
 from tests.chaos.outages import Outage
 from tests.chaos.sizes import PRODUCTION, Sizes, draw_sizes
 from tests.fakes.table import BATCH_TRIES
-from tests.fakes.vendor import Act, Reply
+from tests.fakes.vendor import Behaviour, Reply
 
 T = TypeVar("T")
 
@@ -544,13 +544,18 @@ def _vendor(rng: Random) -> VendorBehaviour:
 def _reply(rng: Random) -> Reply:
     act = rng.choice(
         (
-            *(Act.ACCEPT,) * 3,
-            *(Act.DONE_UNHEARD, Act.LOST) * 2,
-            *(Act.THROTTLE, Act.FULL, Act.THROTTLE),
-            rng.choice((Act.REFUSE, Act.REFUSE, Act.REFUSE_RUN)),
+            *(Behaviour.ACCEPT,) * 3,
+            *(Behaviour.APPLIED_NO_ANSWER, Behaviour.NEVER_ARRIVED) * 2,
+            *(Behaviour.THROTTLE, Behaviour.TOO_MANY_JOBS, Behaviour.THROTTLE),
+            rng.choice((Behaviour.REFUSE, Behaviour.REFUSE, Behaviour.REFUSE_RUN)),
         )
     )
-    waits = act in (Act.THROTTLE, Act.FULL, Act.DONE_UNHEARD, Act.LOST)
+    waits = act in (
+        Behaviour.THROTTLE,
+        Behaviour.TOO_MANY_JOBS,
+        Behaviour.APPLIED_NO_ANSWER,
+        Behaviour.NEVER_ARRIVED,
+    )
     return Reply(act, rng.choice((None, None, 5.0, 90.0)) if waits else None)
 
 

@@ -46,13 +46,13 @@ from tests.chaos.scenario import (
 )
 from tests.fakes.effects import Effects
 from tests.fakes.schedule import Schedule
-from tests.fakes.vendor import Account, Act, Job, Reply, Submission
+from tests.fakes.vendor import Account, Behaviour, Job, Reply, Submission
 from tests.fakes.vendor import read_results as in_order
 
 NAME = "name"
 """The field that is different in every row of a scenario."""
 
-AMBIGUOUS = (Act.DONE_UNHEARD, Act.LOST)
+AMBIGUOUS = (Behaviour.APPLIED_NO_ANSWER, Behaviour.NEVER_ARRIVED)
 
 ENDLESS_SECONDS = 2_700.0
 """Longer than anybody follows a job in a scenario."""
@@ -225,7 +225,7 @@ class ScriptedAccount(Account):
             Sent(
                 each.at,
                 each.job_id,
-                each.reply.act in AMBIGUOUS or self._answer_unreadable(each.job_id),
+                each.reply.behaviour in AMBIGUOUS or self._answer_unreadable(each.job_id),
             )
             for each in self.submissions
             if each.token.startswith(run_id)
@@ -281,7 +281,7 @@ class ScriptedAccount(Account):
         if job_id is not None:
             self._begin(self.jobs[job_id])
         if reply.retry_after is not None:
-            full = reply.act is Act.FULL
+            full = reply.behaviour is Behaviour.TOO_MANY_JOBS
             self._note_throttle("vendor.submit", reply.retry_after, me, submissions_only=full)
         if self._answer_unreadable(job_id):
             raise ValueError("the answer is malformed")
@@ -295,7 +295,7 @@ class ScriptedAccount(Account):
         self.clock.advance(self.request_seconds)
         answer, now = to_submission(outage.way), self.clock.now()
         answer_lost = isinstance(answer, Ambiguous)
-        reply = Reply(Act.LOST if answer_lost else Act.THROTTLE)
+        reply = Reply(Behaviour.NEVER_ARRIVED if answer_lost else Behaviour.THROTTLE)
         self.submissions.append(Submission(token, now, operation.name, tuple(records), reply, None))
         if outage.way is not Way.UNREACHABLE:
             self._note_request()

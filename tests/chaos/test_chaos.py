@@ -63,7 +63,7 @@ from tests.chaos.seeded_defects import (
     sent_again_blindly,
 )
 from tests.chaos.sizes import PRODUCTION, Sizes, patches
-from tests.fakes.vendor import Act, Reply
+from tests.fakes.vendor import Behaviour, Reply
 from tests.thorough import some_in
 
 PARTS = 4
@@ -239,7 +239,7 @@ def test_a_scenario_as_code_is_the_scenario() -> None:
         StopExecution,
         Scenario,
         VendorBehaviour,
-        Act,
+        Behaviour,
         Reply,
     )
     classes = {each.__name__: each for each in (*names, *operator_actions, *others)}

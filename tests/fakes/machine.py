@@ -137,7 +137,7 @@ class Machine:
         self._states = _Chain(definition)
         self.timeout = float(definition.get("TimeoutSeconds", "inf"))
 
-    def carry_out(self, payload: Json, host: Host, execution: str) -> Json:
+    def execute(self, payload: Json, host: Host, execution: str) -> Json:
         """One execution, from its first state to its last; returns the output of the last one.
 
         Raises:

@@ -249,7 +249,7 @@ class World:
     def execute(self, request: RunRequest) -> Run:
         """Carry a file to the end; returns the closed run."""
         execution = self.execution()
-        execution.carry(lambda: open_run(request, execution.arn, self.deps))
+        execution.run(lambda: open_run(request, execution.arn, self.deps))
         return self.run(execution.run_id)
 
     def execute_all(
@@ -315,7 +315,7 @@ class World:
             self.unopened.append,
         )
 
-    def carry_restarts(self) -> None:
+    def run_restarts(self) -> None:
         """Carry the runs on that the sweep wants carried on."""
         requests, self.unopened = self.unopened, []
         for request in requests:
@@ -323,7 +323,7 @@ class World:
         restarts, self.restarts = self.restarts, []
         for run_id, previous in restarts:
             execution = self.execution()
-            execution.carry(partial(resume_run, run_id, previous, execution.arn, self.deps))
+            execution.run(partial(resume_run, run_id, previous, execution.arn, self.deps))
 
     def run(self, run_id: str) -> Run:
         return self.store.runs.must_get(run_id)
@@ -360,7 +360,7 @@ class World:
             "chunks are still in flight": not list(self.store.chunks.pointers(connection)),
             "chunks are left in the pool": not self.store.chunks.pool(run_id).left,
             "uploads in parts are left open": self.objects.open_uploads == 0,
-            "the vendor had asked for patience": not self.account.trespasses,
+            "requests came while the vendor asked to wait": not self.account.throttle_violations,
         }
         return [problem for problem, kept in checks.items() if not kept]
 
@@ -372,14 +372,14 @@ class Execution:
     world: World
     arn: str
     run_id: str = ""
-    laps: int = 0
+    iterations: int = 0
     lanes_died: int = 0
     ended: str = ""
     history: list[str] = field(default_factory=list)
     began_at: float = 0.0
     _opening: Callable[[], dict[str, Any]] = dict
 
-    def carry(self, opening: Callable[[], dict[str, Any]]) -> None:
+    def run(self, opening: Callable[[], dict[str, Any]]) -> None:
         """Carry out the state machine; `opening` is what OpenRun does.
 
         Raises:
@@ -389,7 +389,7 @@ class Execution:
         self._opening = opening
         self.world.running.add(self.arn)
         try:
-            self.world.machine.carry_out({}, self, self.arn)
+            self.world.machine.execute({}, self, self.arn)
         except ExecutionTimedOutError:
             self.world.ended[self.arn] = TIMED_OUT
             raise
@@ -410,7 +410,7 @@ class Execution:
         return self.world.clock.parallel_map(work, items, workers)
 
     def entering(self, name: str, payload: Any) -> None:
-        self.laps += name == "LaneIteration"
+        self.iterations += name == "LaneIteration"
 
     def failed(self, _name: str) -> None:
         """The next try meets a cold function."""
@@ -459,7 +459,7 @@ class Execution:
         raise ValueError(f"there is no function {name}")
 
 
-def things(rows: int, *, start: int = 1) -> str:
+def sample_csv(rows: int, *, start: int = 1) -> str:
     """A file of the plain profile: `Name` and `Ref` of things r1, r2 …"""
     lines = ["Name,Ref", *(f"thing {i},r{i}" for i in range(start, start + rows))]
     return "\n".join(lines) + "\n"
