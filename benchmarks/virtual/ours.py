@@ -39,7 +39,7 @@ from jobferry.vendors.answers import (
     ThrottleReason,
 )
 from jobferry.vendors.operation import Capabilities, Operation
-from jobferry.vendors.protocol import LostSubmission, Vendor
+from jobferry.vendors.protocol import LostSubmission, Meter, Vendor
 from tests.fakes.schedule import Schedule
 from tests.fakes.vendor import VENDOR
 from tests.fakes.world import CONNECTION, World, sample_csv
@@ -52,6 +52,7 @@ class ModelClient:
         self._vendor = vendor
         self._schedule = schedule
         self.requests_made = 0
+        self.meter: Meter | None = None
 
     def wake(self) -> None:
         """There is no connection that could have idled."""

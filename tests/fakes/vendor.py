@@ -139,7 +139,7 @@ class Account:
     """The Retry-After of "too many jobs"."""
     retry_after_until: float = 0.0
     """Requests before this moment break the vendor's limit, and are counted."""
-    throttle_violations: int = 0
+    requests_during_wait: int = 0
     during_submit: Callable[[Submission], None] | None = None
     """Called when the request has arrived and the answer is under way: what others do meanwhile."""
     during_find: Callable[[LostSubmission], None] | None = None
@@ -288,7 +288,7 @@ class Account:
 
     def _note_request(self) -> None:
         if self.clock.now() < self.retry_after_until:
-            self.throttle_violations += 1
+            self.requests_during_wait += 1
 
 
 class FakeClient:

@@ -154,7 +154,7 @@ class World:
         self.announced: list[Any] = []
         self.parked: list[Any] = []
         self.machine = state_machine()
-        self.seconds = {"submit": 70.0, "plan": 810.0, "close": 810.0, "poll": 130.0}
+        self.seconds = {"submit": 130.0, "plan": 810.0, "close": 810.0, "poll": 190.0}
         self._senders = senders
         self._lane_window = lane_window
         self._executions = count(1)
@@ -360,7 +360,7 @@ class World:
             "chunks are still in flight": not list(self.store.chunks.pointers(connection)),
             "chunks are left in the pool": not self.store.chunks.pool(run_id).left,
             "uploads in parts are left open": self.objects.open_uploads == 0,
-            "requests came while the vendor asked to wait": not self.account.throttle_violations,
+            "requests came while the vendor asked to wait": not self.account.requests_during_wait,
         }
         return [problem for problem, kept in checks.items() if not kept]
 

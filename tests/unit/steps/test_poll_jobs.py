@@ -257,7 +257,7 @@ class TestThrottled:
         after = polled_until(world, after, until + 60)
         assert after.settle == ((1, 2, 3),)
         assert all(at >= until for at, _ in world.account.polls[1:])
-        assert world.account.throttle_violations == 0
+        assert world.account.requests_during_wait == 0
 
     def test_a_run_that_is_throttled_again_and_again_completes(self, world: World) -> None:
         throttled = PollAnswer(throttled=Throttled(ThrottleReason.RATE, 45.0))

@@ -187,6 +187,7 @@ class TestDeadline:
     def test_after_it_no_request_is_begun(self, world: World) -> None:
         run = world.planned(sample_csv(10))
         world.account.request_seconds = 40.0
+        world.seconds["submit"] = 70.0
         world.submit(lane(run.run_id))
         assert len(sent(world)) == 2
         assert world.store.limits.get(CONNECTION).in_flight == 2
