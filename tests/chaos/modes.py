@@ -18,6 +18,7 @@ from tests.chaos.adapter_scenarios import (
     VendorFaultKind,
 )
 from tests.chaos.adapters import ADAPTERS
+from tests.chaos.drawing import draw, draw_with_adapter
 from tests.chaos.malformed_answers import WAITS, draw_malformed
 from tests.chaos.outages import (
     FIND,
@@ -50,8 +51,6 @@ from tests.chaos.scenario import (
     ScriptedPoll,
     SwitchAccount,
     VendorBehaviour,
-    draw,
-    draw_with_adapter,
 )
 from tests.chaos.sizes import PRODUCTION
 from tests.fakes.vendor import Behaviour, Reply

@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.chaos.adapter_scenarios import READ, AdapterScenario, VendorFault, VendorFaultKind
-from tests.chaos.outages import PERMANENT, SECRET, SOURCE, VENDOR, Outage, Way
-from tests.chaos.promises import (
-    Broken,
+from tests.chaos.account_promises import (
     account_is_clean,
-    attempts_are_bounded,
-    ends,
     jobs_are_bounded,
-    nothing_twice,
-    outcomes_are_true,
     requests_are_bounded,
     retry_after_is_kept,
     success_is_final,
+)
+from tests.chaos.adapter_scenarios import READ, AdapterScenario, VendorFault, VendorFaultKind
+from tests.chaos.outages import PERMANENT, SECRET, SOURCE, VENDOR, Outage, Way
+from tests.chaos.promises import Broken
+from tests.chaos.run_promises import (
+    attempts_are_bounded,
+    ends,
+    nothing_twice,
+    outcomes_are_true,
     unknown_is_unknowable,
 )
 from tests.chaos.runner import History

@@ -21,14 +21,8 @@ from jobferry.store import chunks as chunks_module
 from jobferry.store.chunks import Chunks
 from jobferry.store.table import Operation, Update
 from jobferry.vendors.connections import Linked
-from tests.chaos.promises import (
-    account_is_clean,
-    ends,
-    jobs_are_bounded,
-    nothing_twice,
-    sum_holds,
-    unknown_is_unknowable,
-)
+from tests.chaos.account_promises import account_is_clean, jobs_are_bounded
+from tests.chaos.run_promises import ends, nothing_twice, sum_holds, unknown_is_unknowable
 from tests.fakes.objects import FakeObjects
 
 SeededDefect = Callable[[], AbstractContextManager[None]]

@@ -24,12 +24,14 @@ from tests.chaos.campaign import (
     scenario_of,
     shortest_failure,
 )
+from tests.chaos.drawing import draw, draw_with_adapter
 from tests.chaos.malformed_answers import Malformation, MalformedAnswer
 from tests.chaos.modes import MODES, Mode
 from tests.chaos.outages import WAYS, Outage, Way
-from tests.chaos.promises import broken, nothing_twice
+from tests.chaos.promises import broken
 from tests.chaos.regressions import REGRESSIONS, Regression, unexplained
 from tests.chaos.report import as_code
+from tests.chaos.run_promises import nothing_twice
 from tests.chaos.runner import run_scenario
 from tests.chaos.scenario import (
     AbortRun,
@@ -53,8 +55,6 @@ from tests.chaos.scenario import (
     StopExecution,
     SwitchAccount,
     VendorBehaviour,
-    draw,
-    draw_with_adapter,
 )
 from tests.chaos.seeded_defects import (
     SEEDED_DEFECTS,
