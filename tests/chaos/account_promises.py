@@ -10,10 +10,10 @@ from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import RunStatus
 from jobferry.operator.job_control import ABORTED
 from jobferry.store import keys
+from tests.chaos.history import History
 from tests.chaos.malformed_answers import LONGEST_WAIT, WAITS
 from tests.chaos.operator_actor import SANDBOX
 from tests.chaos.run_promises import plain
-from tests.chaos.runner import History
 from tests.chaos.scenario import (
     AbortRun,
     Reupload,

@@ -12,12 +12,13 @@ from functools import partial
 from jobferry.domain.outcome import OutcomeStatus
 from tests.chaos.adapters import ADAPTERS
 from tests.chaos.drawing import draw, draw_with_adapter
+from tests.chaos.history import History
 from tests.chaos.modes import MIXED_MODES, MODES
 from tests.chaos.promises import Broken, broken
 from tests.chaos.regressions import unexplained
 from tests.chaos.report import report_on
 from tests.chaos.run_promises import Result, nothing_twice, one_outcome_each
-from tests.chaos.runner import History, run_scenario
+from tests.chaos.runner import run_scenario
 from tests.chaos.scenario import FaultKind, Scenario
 from tests.chaos.shrink import shrink
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.chaos.account_promises import OF_THE_ACCOUNT
+from tests.chaos.history import History
 from tests.chaos.run_promises import OF_A_RUN, Result, nothing_twice
-from tests.chaos.runner import History
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from tests.chaos.account_promises import (
     success_is_final,
 )
 from tests.chaos.adapter_scenarios import READ, AdapterScenario, VendorFault, VendorFaultKind
+from tests.chaos.history import History
 from tests.chaos.outages import PERMANENT, SECRET, SOURCE, VENDOR, Outage, Way
 from tests.chaos.promises import Broken
 from tests.chaos.run_promises import (
@@ -26,7 +27,6 @@ from tests.chaos.run_promises import (
     outcomes_are_true,
     unknown_is_unknowable,
 )
-from tests.chaos.runner import History
 from tests.chaos.scenario import (
     AbortRun,
     DuplicateTask,

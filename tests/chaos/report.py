@@ -9,8 +9,8 @@ from enum import Enum
 from typing import Any
 
 from tests.chaos.adapter_scenarios import AdapterScenario
+from tests.chaos.history import History, Line
 from tests.chaos.promises import Broken
-from tests.chaos.runner import History, Line
 from tests.chaos.scenario import (
     AbortRun,
     ChangePriority,

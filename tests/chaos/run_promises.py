@@ -14,9 +14,9 @@ from jobferry.domain.row_verdict import ABORTED_BY_FORCE
 from jobferry.domain.run import Run, RunStatus
 from jobferry.store import keys
 from tests.chaos.ground_truth import GroundTruth, Sent
+from tests.chaos.history import History
 from tests.chaos.operator_actor import SANDBOX
 from tests.chaos.outages import SECRET, SOURCE
-from tests.chaos.runner import History
 from tests.chaos.scenario import (
     AbortRun,
     DuplicateEvent,

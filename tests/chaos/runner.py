@@ -11,47 +11,38 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache, partial
 from itertools import count
 from pathlib import Path
-from random import Random
-from threading import get_ident
 from traceback import extract_tb
 from typing import Any, Self, TypeVar
 from unittest import mock
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from jobferry.deps import Deps
 from jobferry.domain.connection import Connection
-from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Run, RunGoneError
 from jobferry.domain.run_request import RunRequest
 from jobferry.lane import absence, poller
 from jobferry.operator.job_control import abort_run, force_run
 from jobferry.operator.pause_resume import continue_run, resume
 from jobferry.steps import close_run as close_module
-from jobferry.steps.close_run import LanesStuckError
-from jobferry.steps.open_run import SAME_CONTENT, open_run, resume_run, run_id_of
-from jobferry.steps.plan_run import PlanMovedError, plan_run
-from jobferry.store import keys
-from jobferry.store.objects import DeniedError, ObjectMissingError, SourceError
-from jobferry.store.table import BusyTableError, Item
+from jobferry.steps.open_run import SAME_CONTENT, open_run, resume_run
+from jobferry.steps.plan_run import plan_run
 from jobferry.vendors.connections import Connections
-from jobferry.vendors.credentials import CredentialsError
 from jobferry.vendors.http.addresses import LOOPBACK
-from tests.chaos.adapter_scenarios import AdapterScenario, VendorFaultKind
-from tests.chaos.adapters import ADAPTERS, ticket_of
+from tests.chaos.adapter_scenarios import AdapterScenario
+from tests.chaos.adapters import ADAPTERS
+from tests.chaos.fault_injection import FaultInjector
 from tests.chaos.ground_truth import GroundTruth, Invocation
+from tests.chaos.history import EXPECTED_ERRORS, EndlessError, History, Line, invocation
+from tests.chaos.inputs import contents, profile_of
 from tests.chaos.operator_actor import SANDBOX, ExtraRun, OperatorActor
-from tests.chaos.outages import SECRET, Outage, Way, of_aws
+from tests.chaos.outages import SECRET
 from tests.chaos.scenario import (
     AbortRun,
     DuplicateEvent,
     DuplicateTask,
-    Fault,
     FaultKind,
     File,
     IndexLag,
@@ -62,38 +53,18 @@ from tests.chaos.scenario import (
 )
 from tests.chaos.scripted_account import ScriptedAccount, read_results
 from tests.chaos.simulated import SimulatedAccount
-from tests.chaos.sizes import PRODUCTION, patched
+from tests.chaos.sizes import patched
+from tests.chaos.store_watcher import StoreWatcher
 from tests.fakes.clock import START
-from tests.fakes.effects import Crash, Phase
-from tests.fakes.machine import ExecutionFailedError, ExecutionStoppedError, Machine
+from tests.fakes.machine import ExecutionStoppedError, Machine
 from tests.fakes.schedule import DeadlockError, NoTimePassesError
-from tests.fakes.table import BATCH_TRIES
-from tests.fakes.vendor import CREATE, UPSERT, FakeClient, fake_vendor
+from tests.fakes.vendor import FakeClient, fake_vendor
 from tests.fakes.world import CONNECTION, DEFINITION, Execution, World
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 SWEEP_SECONDS = 300.0
-
-MOST_EFFECTS, MOST_IN_DAYS = 5_000, 60_000
-"""A scenario that has more goes round in circles: one of half a day, or one of days. A vendor that
-asks to wait for 45 s again and again, for the 22 hours that a run puts up with it, makes some
-40,000."""
-
-FEW_FILES = 5
-"""With more of them, all of which wait for the same slots, a scenario may have more effects: 40
-files with one slot take some 6,000."""
-
-MORE_WITH_SMALL_SIZES = 3
-"""So many times as many with small sizes: each iteration, claim and page then holds little and has
-its writes all the same, and a file that waits hours for the only slot of a vendor whose jobs never
-end takes some 6,000 of them."""
-
-SHORT_HOURS = 12.0
-
-CONFLICTS_AT_MOST = 14
-"""Tries of one transaction, as `store.table` makes them."""
 
 JOB_DEADLINE = 900.0
 SEARCH_TIMEOUT = 1_800.0
@@ -102,85 +73,6 @@ longer than its proof that a submission was never taken, which counts after elev
 
 ROWS_BETWEEN_LOOKS = 2
 """So that closing a file of a few rows can be out of time, too."""
-
-_BEFORE = (FaultKind.CRASH_BEFORE, FaultKind.THROTTLED, FaultKind.SLOW_REQUEST)
-
-
-class LostAnswerError(Exception):
-    """The write was applied; its answer never came."""
-
-
-class EndlessError(Exception):
-    """The scenario does not end."""
-
-
-EXPECTED_ERRORS = (
-    BotoCoreError,
-    CredentialsError,
-    ObjectMissingError,
-    SourceError,
-    Crash,
-    LostAnswerError,
-    BusyTableError,
-    ClientError,
-    PlanMovedError,
-    LanesStuckError,
-    DeniedError,
-    ExecutionFailedError,
-    EndlessError,
-)
-"""What a task may fail with in a scenario. Anything else is a fault of the task itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of what happened.
-
-    seconds     since the scenario began
-    fault_kind  what went wrong with it, if anything
-    """
-
-    seconds: float
-    who: str
-    what: str
-    fault_kind: FaultKind | None = None
-
-
-@dataclass
-class History:
-    """What happened in one scenario: everything that promises are checked by."""
-
-    scenario: Scenario
-    world: ChaosWorld
-    requests: list[RunRequest]
-    lines: list[Line] = field(default_factory=list)
-    injected: Counter[tuple[str, FaultKind | VendorFaultKind]] = field(default_factory=Counter)
-    events: Counter[str] = field(default_factory=Counter)
-    unexpected_errors: list[str] = field(default_factory=list)
-    left_success: list[str] = field(default_factory=list)
-    approved_at: dict[int, float] = field(default_factory=dict)
-    demand_writers: dict[str, Invocation | None] = field(default_factory=dict)
-    extras: list[ExtraRun] = field(default_factory=list)
-    deleted: set[int] = field(default_factory=set)
-    endless: str = ""
-    effects: int = 0
-
-    @property
-    def kinds(self) -> set[str]:
-        """Kinds of effects that there were."""
-        return {kind for kind, n in self.world.counts.items() if n}
-
-    @property
-    def per_minute(self) -> int:
-        """Requests in a minute that the operator allows; with fewer than two nothing is learned."""
-        return max(2, self.scenario.per_minute)
-
-    def run_id(self, file: int) -> str:
-        request = self.requests[file]
-        return run_id_of(request, str(request.version_id))
-
-
-_invocation: ContextVar[Invocation | None] = ContextVar("invocation", default=None)
 
 
 class ChaosWorld(World):
@@ -195,6 +87,7 @@ class ChaosWorld(World):
             retention_days=scenario.retention or 30,
         )
         self.scenario = scenario
+        self.faults = FaultInjector(self)
         if scenario.machine_seconds:
             self.machine = limited(scenario.machine_seconds)
         self.credentials = '{"bearer": "secret"}'
@@ -208,44 +101,34 @@ class ChaosWorld(World):
                 scenario, scenario.adapter_scenario
             )
         for index, file in enumerate(scenario.files):
-            self.put_profile(_profile(index, file, scenario.adapter_scenario))
+            self.put_profile(profile_of(index, file, scenario.adapter_scenario))
         self.history = History(
             scenario, self, [self._dropped(i, f) for i, f in enumerate(scenario.files)]
         )
         self._numbers = count(1)
-        self.counts: Counter[str] = Counter()
         self._tasks: Counter[str] = Counter()
-        self._armed: dict[int, Fault] = {}
         self._plans = count(1)
         self._stopped: set[str] = set()
-        self._outages: Counter[Outage] = Counter()
-        self._chance = Random(scenario.seed)
-        self._most_effects = _most_effects(scenario)
         self.over = False
         self._idle: list[Connections] = []
         self._serving: dict[Invocation, Connections] = {}
-        self.effects.on_effect = self._on_effect
-        self.effects.portion = self._portion
-        self.effects.echoed = self._echoed
-        self.effects.on_read = self._on_read
-        self.effects.between = self._between
-        self.table.watchers.append(self._watch)
+        self.table.watchers.append(StoreWatcher(self.history, self.note))
 
     def _in_memory(self, scenario: Scenario) -> ScriptedAccount:
         account = ScriptedAccount(
             self.clock,
             self.effects,
             scenario.vendor,
-            _invocation.get,
+            invocation.get,
             max(1, scenario.lane_window),
-            self.outage,
+            self.faults.outage,
         )
         self.account = account
         self.other_account = ScriptedAccount(
             self.clock,
             self.effects,
             VendorBehaviour(),
-            _invocation.get,
+            invocation.get,
             max(1, scenario.lane_window),
         )
 
@@ -267,7 +150,7 @@ class ChaosWorld(World):
 
     def _simulated(self, scenario: Scenario, adapter_scenario: AdapterScenario) -> SimulatedAccount:
         account = SimulatedAccount(
-            self.clock, self.effects, scenario, adapter_scenario, _invocation.get, self.outage
+            self.clock, self.effects, scenario, adapter_scenario, invocation.get, self.faults.outage
         )
         self.store.config.put_connection(
             Connection(
@@ -325,7 +208,7 @@ class ChaosWorld(World):
     def task_deps(self) -> Deps:
         """What one invocation works with: no two share a vendor's client at the same time, as a
         function's container serves one invocation after the other."""
-        me = _invocation.get()
+        me = invocation.get()
         assert me is not None
         if me not in self._serving:
             self._serving[me] = self._idle.pop() if self._idle else self._fresh_connections()
@@ -339,26 +222,26 @@ class ChaosWorld(World):
 
     def read_secret(self, _name: str, _afresh: bool) -> str:
         with self.effects.around("secret.read"):
-            outage = self.outage(SECRET)
+            outage = self.faults.outage(SECRET)
             return self.credentials if outage is None else "garbled"
 
     def _gather(self, work: Callable[[T], R], items: Sequence[T], workers: int) -> list[R]:
         """Work of one invocation side by side is all of that invocation."""
-        me = _invocation.get()
+        me = invocation.get()
 
         def work_on(item: T) -> R:
-            before = _invocation.set(me)
+            before = invocation.set(me)
             try:
                 return work(item)
             finally:
-                _invocation.reset(before)
+                invocation.reset(before)
 
         return self.clock.parallel_map(work_on, items, workers)
 
     def as_invocation(self, name: str, work: Callable[[], R]) -> R:
         """Run the work as one invocation."""
         me = Invocation(next(self._numbers), name)
-        before = _invocation.set(me)
+        before = invocation.set(me)
         try:
             return work()
         except EXPECTED_ERRORS:
@@ -378,7 +261,7 @@ class ChaosWorld(World):
             )
             raise
         finally:
-            _invocation.reset(before)
+            invocation.reset(before)
             self._over(me)
 
     def invoke(
@@ -417,145 +300,6 @@ class ChaosWorld(World):
         """As in production, two invocations have no folder in common."""
         scratch = self._scratch / f"{next(self._plans)}"
         return plan_run(run_id, self.deps, self.clock.now() + self.seconds["plan"], scratch)
-
-    # effects and what goes wrong with them
-
-    @property
-    def effects_seen(self) -> int:
-        return self.counts[""]
-
-    def _on_effect(self, kind: str, phase: Phase) -> None:
-        me = _invocation.get()
-        if me is None:
-            return
-        self._check_alive(me)
-        if phase is Phase.BEFORE:
-            self.clock.give_way()
-            self._check_alive(me)
-            self._inject_before(me, kind)
-        else:
-            self._inject_after(me, kind)
-
-    @staticmethod
-    def _check_alive(me: Invocation) -> None:
-        if me.crashed:
-            raise Crash(str(me))
-
-    def _inject_before(self, me: Invocation, kind: str) -> None:
-        self.counts[kind] += 1
-        self.counts[""] += 1
-        if self.counts[""] > self._most_effects:
-            self.over = True
-            self.history.endless = f"{self._most_effects} effects, and no end"
-            raise EndlessError(self.history.endless)
-        nth = self.counts[kind]
-        self._apply_outage(me, kind)
-        if kind == "table.transact" and self.scenario.conflicts:
-            self._conflict(me)
-        of_it = f"{me.name}/"
-        self.counts[of_it] += 1
-        nth_of_it = self.counts[of_it]
-        fault = next(
-            (
-                f
-                for f in self.scenario.faults
-                if f.matches(kind, nth) or f.matches(of_it, nth_of_it)
-            ),
-            None,
-        )
-        self._armed.pop(get_ident(), None)
-        if fault is None:
-            self.note(kind)
-            return
-        self.note(kind, fault.fault_kind)
-        self.history.injected[kind, fault.fault_kind] += 1
-        if fault.fault_kind not in _BEFORE:
-            self._armed[get_ident()] = fault
-            return
-        if fault.fault_kind is FaultKind.SLOW_REQUEST:
-            me.delayed = True
-            self.clock.sleep(fault.seconds)
-            self._check_alive(me)
-            return
-        me.interrupted = True
-        if fault.fault_kind is FaultKind.THROTTLED:
-            raise _throttled(kind)
-        me.crashed = True
-        raise Crash(f"before {kind}")
-
-    def _apply_outage(self, me: Invocation, kind: str) -> None:
-        """What an outage does to the table, a bucket or a secret; the vendor asks by itself."""
-        if kind.startswith("vendor."):
-            return
-        outage = self.outage(kind)
-        if outage is not None and outage.way is not Way.GARBLED:
-            me.interrupted = True
-            raise of_aws(kind, outage.way)
-
-    def outage(self, kind: str) -> Outage | None:
-        """What strikes an effect of this kind now, if anything does."""
-        now = self.clock.now() - START
-        for outage in self.scenario.outages:
-            if not outage.matches(kind, now):
-                continue
-            if outage.times and self._outages[outage] >= outage.times:
-                continue
-            self._outages[outage] += 1
-            self.history.events[f"{outage.what} fails for long: {outage.way.value}"] += 1
-            return outage
-        return None
-
-    def _conflict(self, me: Invocation) -> None:
-        """A transaction loses against others, and is sent again, until it is given up."""
-        for attempt in range(CONFLICTS_AT_MOST):
-            if self._chance.random() >= self.scenario.conflicts:
-                return
-            self.history.events["transaction in conflict"] += 1
-            self.clock.sleep(min(1.0, 0.02 * 2**attempt))
-            self._check_alive(me)
-        me.interrupted = True
-        raise BusyTableError("other transactions were in the way")
-
-    def _on_read(self, kind: str) -> None:
-        me = _invocation.get()
-        if me is None:
-            return
-        self._check_alive(me)
-        if self.scenario.outages and kind.startswith(("source.", "objects.")):
-            self._apply_outage(me, kind)
-
-    def _between(self) -> None:
-        """Between two pages of a query others have their turn."""
-        if _invocation.get() is not None:
-            self.clock.give_way()
-
-    def _inject_after(self, me: Invocation, kind: str) -> None:
-        fault = self._armed.pop(get_ident(), None)
-        if fault is None:
-            return
-        if fault.fault_kind is FaultKind.SLOW_ANSWER:
-            me.delayed = True
-            self.clock.sleep(fault.seconds)
-            self._check_alive(me)
-        elif fault.fault_kind is FaultKind.ANSWER_LOST:
-            me.interrupted = True
-            raise LostAnswerError(kind)
-        elif fault.fault_kind is FaultKind.CRASH_AFTER:
-            me.interrupted = me.crashed = True
-            raise Crash(f"after {kind}")
-
-    def _portion(self, kind: str, items: int) -> int:
-        fault = self._armed.get(get_ident())
-        if fault is None or fault.fault_kind is not FaultKind.PARTIAL_BATCH:
-            return items
-        me = _invocation.get()
-        if me is not None and fault.times >= BATCH_TRIES:
-            me.interrupted = True
-        return items // 2
-
-    def _echoed(self, kind: str) -> bool:
-        fault = self._armed.get(get_ident())
-        return fault is not None and fault.fault_kind is FaultKind.SENT_TWICE
 
     # what happens
 
@@ -709,50 +453,9 @@ class ChaosWorld(World):
     # what is seen of it
 
     def note(self, what: str, fault_kind: FaultKind | None = None) -> None:
-        who = _invocation.get()
+        who = invocation.get()
         now = round(self.clock.now() - START, 3)
         self.history.lines.append(Line(now, "" if who is None else str(who), what, fault_kind))
-
-    def _watch(self, before: Item | None, after: Item | None) -> None:
-        sk = str((after or before or {}).get("sk", ""))
-        if sk.startswith("ROW#"):
-            self._watch_row(before, after)
-        elif sk.startswith("CHUNK#") and after is not None:
-            self._watch_chunk(before or {}, after)
-        elif sk.startswith(keys.demand("")) and after is not None:
-            self.history.demand_writers[after["run_id"]] = _invocation.get()
-
-    def _watch_row(self, before: Item | None, after: Item | None) -> None:
-        succeeded = OutcomeStatus.SUCCEEDED.value
-        if before is None or before["status"] != succeeded:
-            return
-        if after is None and any(
-            self.history.run_id(f) in before["pk"] for f in self.history.deleted
-        ):
-            return
-        if after is None or after["status"] != succeeded:
-            now = "nothing" if after is None else after["status"]
-            self.history.left_success.append(f"{before['pk']} row {before['row']} is {now} now")
-
-    def _watch_chunk(self, before: Item, after: Item) -> None:
-        names = ("state", "job_id", "attempt", "sending_at", "lost_at", "lane")
-        if all(before.get(name) == after.get(name) for name in names):
-            return
-        run = str(after["run_id"])[0]
-        sent = ", sent" if after.get("sending_at") and not after.get("job_id") else ""
-        job = f" as {after['job_id']}" if after.get("job_id") else ""
-        self.note(
-            f"  chunk {run}{after['chunk']}: {before.get('state', 'new')} → {after['state']}"
-            f"{sent}{job} (attempt {after['attempt']})"
-        )
-
-
-def _most_effects(scenario: Scenario) -> int:
-    """How many effects a scenario may have before it counts as endless."""
-    most = MOST_EFFECTS if scenario.hours <= SHORT_HOURS else MOST_IN_DAYS
-    few = FEW_FILES if scenario.hours <= SHORT_HOURS else 1
-    most *= max(1, len(scenario.files) // few)
-    return most if scenario.sizes == PRODUCTION else MORE_WITH_SMALL_SIZES * most
 
 
 @cache
@@ -772,54 +475,7 @@ def run_scenario(scenario: Scenario) -> History:
         world.table.release_indexes()
         # The next sweep tidies up after whoever was behind when all runs were closed.
         world.sweep()
-        world.history.effects = world.effects_seen
+        world.history.effects = world.faults.counts[""]
     if world.adapter_scenario is not None:
         world.history.injected.update(world.adapter_scenario.injected)
     return world.history
-
-
-def contents(index: int, file: File, *, changes: bool = False) -> str:
-    """The file: a name that no other row has, a key, and where it `changes` tickets, their ids."""
-    name = letter(index)
-    lines = ["Name,Ref,Ticket" if changes else "Name,Ref"]
-    for row in range(1, file.rows + 1):
-        key = 1 if row in file.repeats else row
-        named = "" if row in file.bad else f"{name}{row}"
-        cells = [named, f"{name}-k{key}", *([str(ticket_of(index, row))] if changes else [])]
-        lines.append(",".join(cells))
-    return "\n".join(lines) + "\n"
-
-
-def _profile(index: int, file: File, adapter_scenario: AdapterScenario | None) -> dict[str, Any]:
-    common = {
-        "name": letter(index),
-        "row_key": "Ref" if file.keyed else None,
-        "batch_size": max(1, file.batch),
-        "max_attempts": max(1, file.max_attempts),
-        "breaker": {"share": 0.0, "at_least": file.breaker} if file.breaker else None,
-        "ramp": file.ramp,
-        "order": "file" if file.in_order else None,
-    }
-    if adapter_scenario is None:
-        return {**common, "operation": UPSERT if file.repeatable else CREATE}
-    adapter = ADAPTERS[adapter_scenario.vendor]
-    work = adapter.work(repeatable=file.repeatable)
-    columns: dict[str, Any] = {"Name": work.name}
-    if file.keyed or file.repeatable:
-        columns["Ref"] = "external_id"
-    if adapter.changes and work is adapter.create:
-        columns["Ticket"] = {"field": "id", "type": "integer"}
-    return {
-        **common,
-        "operation": work.operation,
-        "columns": columns,
-        "constants": dict(work.constants),
-        "add_external_id": adapter_scenario.external_ids,
-    }
-
-
-def _throttled(kind: str) -> Exception:
-    if kind.startswith("table."):
-        return BusyTableError("the table is throttled")
-    answer: Any = {"Error": {"Code": "SlowDown", "Message": "Please reduce your request rate."}}
-    return ClientError(answer, kind)
