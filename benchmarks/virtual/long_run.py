@@ -1,4 +1,4 @@
-"""A deployment that carries millions of rows in virtual time, in which everything is measured."""
+"""A deployment that processes millions of rows in virtual time, in which everything is measured."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class FakeObjects(Objects):
     """Buckets that live as long as the object. All of them keep versions.
 
     Args:
-        effects: told before and after every request that changes something.
+        effects: called before and after every request that changes something.
         smallest_part: lower it to see uploads in parts without megabytes.
         now: epoch seconds.
     """
@@ -243,7 +243,7 @@ class FakeObjects(Objects):
             self._uploads.pop(upload_id, None)
 
     def _note_read(self, bucket: str) -> None:
-        """Told before every read, by what is read: the archive, or somebody's source."""
+        """Called before every read, with what is read: the archive, or somebody's source."""
         kind = "objects.read" if bucket == self.archive_bucket else "source.read"
         self.effects.on_read(kind)
 

@@ -1,7 +1,7 @@
-"""A vendor that does as it is told, and remembers what really happened.
+"""A vendor that follows a script, and remembers what really happened.
 
 `Account` is the far side: it takes jobs, works on them in virtual time and keeps a record of
-every record that was carried out. `FakeClient` is the near side of it, a `VendorClient`.
+every record that was applied. `FakeClient` is the near side of it, a `VendorClient`.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Behaviour(StrEnum):
     APPLIED_NO_ANSWER = "applied_no_answer"
     """The job is taken, and the answer is lost."""
     NEVER_ARRIVED = "never_arrived"
-    """The request never arrives; the client cannot tell."""
+    """The request never arrives; the client cannot know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class Account:
     latency: Callable[[int], float] = lambda _number: 20.0
     result_of: ResultOf = _succeed
     never_arrives: Callable[[Sequence[JsonObject]], bool] = lambda _records: False
-    """Requests with these records never arrive, and nobody is told."""
+    """Requests with these records never arrive, and nobody learns of it."""
     poison: Callable[[JsonObject], bool] = lambda _record: False
     """Records for whose sake the account refuses the whole request (422)."""
     request_seconds: float = 0.0
@@ -171,7 +171,7 @@ class Account:
 
     @property
     def times_applied(self) -> Counter[str]:
-        """How often each record, by its key, was carried out."""
+        """How often each record, by its key, was applied."""
         return Counter(str(r.get(KEY_FIELD)) for job in self.jobs.values() for r in job.records)
 
     @property
@@ -367,12 +367,12 @@ def read_results(
     _records: Callable[[], Sequence[JsonObject]],
 ) -> list[RecordResult]:
     """The results of a job as `Account.raw` wrote them."""
-    said: list[Any] = [*raw["results"], *[None] * sent][:sent]
+    results: list[Any] = [*raw["results"], *[None] * sent][:sent]
     return [
         RecordResult(OutcomeStatus.UNKNOWN, code="unsaid", text="The vendor did not say.")
         if result is None
         else RecordResult(OutcomeStatus(result[0]), *result[1:])
-        for result in said
+        for result in results
     ]
 
 

@@ -1,6 +1,6 @@
 """A whole deployment in memory and in virtual time: what `run.asl.json` does, without AWS.
 
-`World` puts the real steps together with fakes, and `Execution` carries a run by the definition of
+`World` puts the real steps together with fakes, and `Execution` runs a file by the definition of
 the state machine (`tests.fakes.machine`): its states, payloads (through JSON) and retries, lanes
 side by side on one clock.
 """
@@ -104,7 +104,7 @@ class World:
         seed: who goes first among those that are due at one moment; None: whoever came first.
         slots: jobs that the vendor allows in flight, and says so.
         refuses_excess, token_search: what the vendor says of itself (see `Capabilities`).
-        lane_window: jobs that one lane keeps in flight, and one look sees; lower it to see
+        lane_window: jobs that one lane keeps in flight, and one poll reads; lower it to see
             several lanes without hundreds of slots.
         retention_days: how long the table keeps what is written into it.
 
@@ -247,7 +247,7 @@ class World:
         return RunRequest(profile, INBOX, key, version)
 
     def execute(self, request: RunRequest) -> Run:
-        """Carry a file to the end; returns the closed run."""
+        """Run a file to the end; returns the closed run."""
         execution = self.execution()
         execution.run(lambda: open_run(request, execution.arn, self.deps))
         return self.run(execution.run_id)
@@ -255,26 +255,26 @@ class World:
     def execute_all(
         self, requests: Sequence[RunRequest], starting: Sequence[float] | None = None
     ) -> list[Run]:
-        """Carry files to the end side by side; returns the closed runs in the same order.
+        """Run files to the end side by side; returns the closed runs in the same order.
 
         Args:
             starting: seconds from now at which each of them starts; all at once by default.
         """
 
-        def carry(each: tuple[RunRequest, float]) -> Run:
+        def execute(each: tuple[RunRequest, float]) -> Run:
             request, delay = each
             self.clock.sleep(delay)
             return self.execute(request)
 
         delays = starting or [0.0] * len(requests)
         return self.clock.parallel_map(
-            carry, list(zip(requests, delays, strict=True)), len(requests)
+            execute, list(zip(requests, delays, strict=True)), len(requests)
         )
 
     def processed(
         self, body: bytes | str, *, profile: str = PROFILE, name: str = "file.csv"
     ) -> Run:
-        """Drop a file and carry it to the end."""
+        """Drop a file and run it to the end."""
         return self.execute(self.drop(body, profile=profile, name=name))
 
     def execution(self) -> Execution:
@@ -316,7 +316,7 @@ class World:
         )
 
     def run_restarts(self) -> None:
-        """Carry the runs on that the sweep wants carried on."""
+        """Run what the sweep has asked to be continued, or opened."""
         requests, self.unopened = self.unopened, []
         for request in requests:
             self.execute(request)
@@ -380,7 +380,7 @@ class Execution:
     _opening: Callable[[], dict[str, Any]] = dict
 
     def run(self, opening: Callable[[], dict[str, Any]]) -> None:
-        """Carry out the state machine; `opening` is what OpenRun does.
+        """Run the state machine; `opening` is what OpenRun does.
 
         Raises:
             ExecutionFailedError: a task failed for good, or the run does not add up.
@@ -460,6 +460,6 @@ class Execution:
 
 
 def sample_csv(rows: int, *, start: int = 1) -> str:
-    """A file of the plain profile: `Name` and `Ref` of things r1, r2 …"""
+    """A CSV of the plain profile: columns `Name` and `Ref`, rows r1, r2 …"""
     lines = ["Name,Ref", *(f"thing {i},r{i}" for i in range(start, start + rows))]
     return "\n".join(lines) + "\n"
