@@ -29,7 +29,8 @@ from tests.chaos.malformed_answers import Malformation, MalformedAnswer
 from tests.chaos.modes import MODES, Mode
 from tests.chaos.outages import WAYS, Outage, Way
 from tests.chaos.promises import broken
-from tests.chaos.regressions import REGRESSIONS, Regression, unexplained
+from tests.chaos.regression import Regression
+from tests.chaos.regressions import REGRESSIONS, unexplained
 from tests.chaos.report import as_code
 from tests.chaos.run_promises import nothing_twice
 from tests.chaos.runner import run_scenario
