@@ -17,11 +17,12 @@ from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Run
 from jobferry.domain.run_request import RunRequest
 from jobferry.operator.delete_run import delete_run
-from jobferry.operator.job_control import change_priority
+from jobferry.operator.job_control import abort_run, change_priority, force_run
+from jobferry.operator.pause_resume import continue_run, resume
 from jobferry.operator.rerun import OutcomesMissingError, ReadsOtherwiseError, copy_rows, retry_of
 from jobferry.operator.resolve_run import ask_resolve
 from jobferry.operator.vendor_requests import VendorUnavailableError
-from jobferry.steps.open_run import run_id_of
+from jobferry.steps.open_run import SAME_CONTENT, run_id_of
 from tests.chaos.scenario import (
     AFTER_CLOSE,
     Action,
@@ -33,6 +34,7 @@ from tests.chaos.scenario import (
     SwitchAccount,
     letter,
 )
+from tests.fakes.clock import START
 from tests.fakes.world import CONNECTION, INBOX
 
 if TYPE_CHECKING:
@@ -215,3 +217,61 @@ class OperatorActor:
             # An operator who saw it fail does it again.
             self._do("delete", partial(delete_run, left, world.deps))
             left = self._run(file)
+
+    def approve_or_abort(self, extra: ExtraRun) -> None:
+        """To a run that an operator has made: approve it, unless it has the same bytes once
+        more."""
+        run = self._world.store.runs.get(extra.run_id)
+        if run is None or run.closed_at is not None or not run.paused:
+            return
+        self._world.note(f"the operator looks at {extra.run_id}")
+        if extra.same:
+            self._world.tolerate_failure(
+                lambda: self._world.as_invocation("Abort", lambda: self._abort_run(run))
+            )
+        else:
+            self._world.tolerate_failure(
+                lambda: self._world.as_invocation(
+                    "Resume", lambda: resume(run, self._world.deps, self._world.restart)
+                )
+            )
+
+    def approve(self, file: int) -> None:
+        """The operator looks at a run that waits for approval, and approves it."""
+        run = self._world.store.runs.get(self._world.history.run_id(file))
+        if run is None or run.closed_at is not None or not run.paused:
+            return
+        if self._world.clock.now() < START + self._world.scenario.approve_after:
+            return
+        if run.pause is not None and run.pause.code == SAME_CONTENT:
+            self._world.note(f"the operator aborts run {letter(file)}, which has the same bytes")
+            self._world.tolerate_failure(
+                lambda: self._world.as_invocation("Abort", lambda: self._abort_run(run))
+            )
+            return
+        self._world.note(f"the operator lets run {letter(file)} go on")
+        self._world.history.events["paused run resumed"] += 1
+        self._world.history.approved_at.setdefault(file, self._world.clock.now())
+        self._world.tolerate_failure(
+            lambda: self._world.as_invocation(
+                "Resume", lambda: resume(run, self._world.deps, self._world.restart)
+            )
+        )
+
+    def abort(self, file: int, at: float, *, force: bool) -> None:
+        self._world.clock.sleep(at)
+        run = self._world.store.runs.get(self._world.history.run_id(file))
+        if run is None or run.closed_at is not None:
+            return
+        self._world.history.events["run aborted"] += 1
+        self._world.note(f"the operator aborts run {letter(file)}")
+        self._world.tolerate_failure(
+            lambda: self._world.as_invocation("Abort", lambda: self._abort_run(run, force=force))
+        )
+
+    def _abort_run(self, run: Run, *, force: bool = False) -> None:
+        if force:
+            force_run(run, "enough", self._world.deps, self._world.restart)
+            return
+        abort_run(run, "enough", self._world.deps)
+        continue_run(run.run_id, self._world.deps, self._world.restart)

@@ -21,13 +21,11 @@ from unittest import mock
 
 from jobferry.deps import Deps
 from jobferry.domain.connection import Connection
-from jobferry.domain.run import Run, RunGoneError
+from jobferry.domain.run import RunGoneError
 from jobferry.domain.run_request import RunRequest
 from jobferry.lane import absence, poller
-from jobferry.operator.job_control import abort_run, force_run
-from jobferry.operator.pause_resume import continue_run, resume
 from jobferry.steps import close_run as close_module
-from jobferry.steps.open_run import SAME_CONTENT, open_run, resume_run
+from jobferry.steps.open_run import open_run, resume_run
 from jobferry.steps.plan_run import plan_run
 from jobferry.vendors.connections import Connections
 from jobferry.vendors.http.addresses import LOOPBACK
@@ -37,7 +35,7 @@ from tests.chaos.fault_injection import FaultInjector
 from tests.chaos.ground_truth import GroundTruth, Invocation
 from tests.chaos.history import EXPECTED_ERRORS, EndlessError, History, Line, invocation
 from tests.chaos.inputs import contents, profile_of
-from tests.chaos.operator_actor import SANDBOX, ExtraRun, OperatorActor
+from tests.chaos.operator_actor import SANDBOX, OperatorActor
 from tests.chaos.outages import SECRET
 from tests.chaos.scenario import (
     AbortRun,
@@ -305,6 +303,7 @@ class ChaosWorld(World):
 
     def run_to_end(self) -> None:
         """All that happens, and a sweep every few minutes, until every run is closed."""
+        operator_actor = OperatorActor(self)
         for index, each in enumerate(self.scenario.files):
             self.clock.spawn(partial(self._event, index, each.arrives), f"file {letter(index)}")
         for action in self.scenario.actions:
@@ -313,10 +312,9 @@ class ChaosWorld(World):
                     self.clock.spawn(partial(self._event, file, at), "event again")
                     self.history.events["event delivered twice"] += 1
                 case AbortRun(file, at, force) if file < len(self.scenario.files):
-                    self.clock.spawn(partial(self._abort, file, at, force=force), "abort")
+                    self.clock.spawn(partial(operator_actor.abort, file, at, force=force), "abort")
                 case IndexLag(at, seconds):
                     self.clock.spawn(partial(self._index_lag, at, seconds), "lag")
-        operator_actor = OperatorActor(self)
         operator_actor.begin()
         for _ in range(round(self.scenario.hours * 3_600 / SWEEP_SECONDS)):
             idle = not operator_actor.pending and self._all_closed()
@@ -328,9 +326,9 @@ class ChaosWorld(World):
                 self.history.events["items expired"] += self.table.reap(self.clock.now())
             self.tolerate_failure(lambda: self.as_invocation("Sweep", self.sweep))
             for file in range(len(self.scenario.files)):
-                self._approve(file)
+                operator_actor.approve(file)
             for extra in self.history.extras:
-                self._approve_or_abort(extra)
+                operator_actor.approve_or_abort(extra)
             self._start_restarts()
         self.over = True
 
@@ -350,20 +348,6 @@ class ChaosWorld(World):
         opening = partial(self._open, request, execution)
         self.clock.spawn(partial(self.tolerate_failure, partial(execution.run, opening)), "event")
 
-    def _approve_or_abort(self, extra: ExtraRun) -> None:
-        """To a run that an operator has made: approve it, unless it has the same bytes once
-        more."""
-        run = self.store.runs.get(extra.run_id)
-        if run is None or run.closed_at is not None or not run.paused:
-            return
-        self.note(f"the operator looks at {extra.run_id}")
-        if extra.same:
-            self.tolerate_failure(lambda: self.as_invocation("Abort", lambda: self._abort_run(run)))
-        else:
-            self.tolerate_failure(
-                lambda: self.as_invocation("Resume", lambda: resume(run, self.deps, self.restart))
-            )
-
     def _event(self, file: int, at: float) -> None:
         if at:
             self.clock.sleep(at)
@@ -374,24 +358,6 @@ class ChaosWorld(World):
 
     def _open(self, request: RunRequest, execution: Execution) -> dict[str, Any]:
         return open_run(request, execution.arn, self.deps, execution.began_at)
-
-    def _approve(self, file: int) -> None:
-        """The operator looks at a run that waits for approval, and approves it."""
-        run = self.store.runs.get(self.history.run_id(file))
-        if run is None or run.closed_at is not None or not run.paused:
-            return
-        if self.clock.now() < START + self.scenario.approve_after:
-            return
-        if run.pause is not None and run.pause.code == SAME_CONTENT:
-            self.note(f"the operator aborts run {letter(file)}, which has the same bytes")
-            self.tolerate_failure(lambda: self.as_invocation("Abort", lambda: self._abort_run(run)))
-            return
-        self.note(f"the operator lets run {letter(file)} go on")
-        self.history.events["paused run resumed"] += 1
-        self.history.approved_at.setdefault(file, self.clock.now())
-        self.tolerate_failure(
-            lambda: self.as_invocation("Resume", lambda: resume(run, self.deps, self.restart))
-        )
 
     def restart(self, run_id: str, previous: str) -> None:
         self.restarts.append((run_id, previous))
@@ -413,24 +379,6 @@ class ChaosWorld(World):
 
     def _resume(self, run_id: str, previous: str, execution: Execution) -> dict[str, Any]:
         return resume_run(run_id, previous, execution.arn, self.deps)
-
-    def _abort(self, file: int, at: float, *, force: bool) -> None:
-        self.clock.sleep(at)
-        run = self.store.runs.get(self.history.run_id(file))
-        if run is None or run.closed_at is not None:
-            return
-        self.history.events["run aborted"] += 1
-        self.note(f"the operator aborts run {letter(file)}")
-        self.tolerate_failure(
-            lambda: self.as_invocation("Abort", lambda: self._abort_run(run, force=force))
-        )
-
-    def _abort_run(self, run: Run, *, force: bool = False) -> None:
-        if force:
-            force_run(run, "enough", self.deps, self.restart)
-            return
-        abort_run(run, "enough", self.deps)
-        continue_run(run.run_id, self.deps, self.restart)
 
     def _index_lag(self, at: float, seconds: float) -> None:
         self.clock.sleep(at)
