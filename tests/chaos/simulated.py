@@ -12,15 +12,12 @@ submission whether its answer arrived or not.
 
 from __future__ import annotations
 
-import atexit
 import concurrent.futures
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from contextvars import Context, ContextVar, copy_context
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import cache
 from types import SimpleNamespace
 from typing import Any, Self, TypeVar
 from unittest import mock
@@ -28,11 +25,9 @@ from unittest import mock
 from jobferry.domain.outcome import Outcome
 from jobferry.domain.types import JsonObject
 from jobferry.vendors import registry
-from jobferry.vendors.answers import Found, PollAnswer, Refused, SubmitAnswer, Throttled
 from jobferry.vendors.http import client as http_module
 from jobferry.vendors.http.client import Answer, HttpClient, NoAnswer
-from jobferry.vendors.operation import Operation
-from jobferry.vendors.protocol import LostSubmission, Meter, Vendor, VendorClient
+from jobferry.vendors.protocol import Vendor
 from jobferry.vendors.zendesk_sunshine import adapter
 from jobferry.vendors.zendesk_support import job_statuses
 from tests.chaos import adapter_scenarios
@@ -43,20 +38,26 @@ from tests.chaos.adapter_scenarios import (
     AdapterScenario,
     VendorFaultKind,
 )
-from tests.chaos.adapters import ADAPTERS, TICKETS, Adapter, row_name
+from tests.chaos.adapters import ADAPTERS, Adapter, row_name
 from tests.chaos.ground_truth import Invocation, Request, Sent, ThrottleLog
+from tests.chaos.observed_client import (
+    CONTROL,
+    OTHER_CALL,
+    SUBMIT,
+    ActorPool,
+    Call,
+    ObservedClient,
+    current_call,
+)
 from tests.chaos.outages import Outage, to_request
+from tests.chaos.running_simulator import running_simulator
 from tests.chaos.scenario import Scenario, file_of, row_names
-from tests.fakes.clock import START
 from tests.fakes.effects import Effects
 from tests.fakes.schedule import Schedule
-from vendorsim import RunningSimulator, start
-from vendorsim import Scenario as SimulatorSetup
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-SUBMIT, POLL, FIND, CONTROL = "vendor.submit", "vendor.poll", "vendor.find", "vendor.control"
 
 _LONG_AFTER = 7_200.0
 """Seconds after the end of a scenario when every job that ever ends has ended."""
@@ -87,43 +88,6 @@ _HARD_TO_FIND = (
     | {VendorFaultKind.ROW_REFUSED, VendorFaultKind.ROW_IN_CONFLICT, VendorFaultKind.ABORTED}
 )
 """Jobs that went wrong so cannot be told apart from others of their size, or not in time."""
-
-
-class _ScenarioClock:
-    """The simulator's time: that of the scenario that is under way."""
-
-    def __init__(self) -> None:
-        self.schedule = Schedule(START)
-        self.ahead = 0.0
-
-    def now(self) -> float:
-        return self.schedule.now() + self.ahead
-
-    async def sleep(self, seconds: float) -> None:
-        self.schedule.pass_time(seconds)
-
-
-@cache
-def _running(_process: int) -> tuple[RunningSimulator, _ScenarioClock]:
-    """The simulator of this process."""
-    clock = _ScenarioClock()
-    ticket: JsonObject = {"description": "Where is it?", "created_at": "2020-01-01T00:00:00Z"}
-    tickets = [{"id": ticket_id, **ticket} for ticket_id in TICKETS]
-    simulator = start(scenario=SimulatorSetup(records={"tickets": tickets}), clock=clock)
-    atexit.register(simulator.stop)
-    return simulator, clock
-
-
-@dataclass(frozen=True)
-class _Call:
-    """What an adapter is asked for, and the names of the rows in it."""
-
-    kind: str
-    names: tuple[str, ...] = ()
-
-
-_OTHER_CALL = _Call(CONTROL)
-_call: ContextVar[_Call | None] = ContextVar("asking", default=None)
 
 
 @dataclass
@@ -168,82 +132,6 @@ class _Facts:
     injected: Counter[tuple[str, VendorFaultKind]] = field(default_factory=Counter)
 
 
-class ObservedClient:
-    """A client of the real adapter, of which the scenario knows what it is asked for."""
-
-    def __init__(self, client: VendorClient, name_of: Callable[[JsonObject], str | None]) -> None:
-        self._client = client
-        self._name_of = name_of
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
-
-    @property
-    def meter(self) -> Meter | None:
-        return self._client.meter
-
-    @meter.setter
-    def meter(self, meter: Meter | None) -> None:
-        self._client.meter = meter
-
-    @property
-    def requests_made(self) -> int:
-        return self._client.requests_made
-
-    def wake(self) -> None:
-        self._client.wake()
-
-    def test(self) -> Refused | Throttled | Any | None:
-        return self._client.test()
-
-    def submit(
-        self, operation: Operation, records: Sequence[JsonObject], token: str
-    ) -> SubmitAnswer:
-        names = tuple(name for record in records if (name := self._name_of(record)) is not None)
-        with _calling(_Call(SUBMIT, names)):
-            return self._client.submit(operation, records, token)
-
-    def poll(self, job_ids: Sequence[str]) -> PollAnswer:
-        with _calling(_Call(POLL)):
-            return self._client.poll(job_ids)
-
-    def find(self, operation: Operation, lost: LostSubmission, now: float) -> Found:
-        with _calling(_Call(FIND)):
-            return self._client.find(operation, lost, now)
-
-
-@contextmanager
-def _calling(call: _Call) -> Iterator[None]:
-    before = _call.set(call)
-    try:
-        yield
-    finally:
-        _call.reset(before)
-
-
-class _ActorPool:
-    """In place of a pool of threads: actors of the scenario, of which one runs at a time."""
-
-    def __init__(self, clock: Schedule, max_workers: int) -> None:
-        self._clock = clock
-        self._workers = max_workers
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        """All work has ended already."""
-
-    def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        pairs = [(copy_context(), item) for item in items]
-
-        def run_item(pair: tuple[Context, T]) -> R:
-            context, item = pair
-            return context.run(work, item)
-
-        return iter(self._clock.parallel_map(run_item, pairs, self._workers))
-
-
 class SimulatedAccount:
     """An account at the simulator, for one scenario; a context manager around it.
 
@@ -279,7 +167,7 @@ class SimulatedAccount:
         self._read_faults = 0
 
     def __enter__(self) -> Self:
-        self._simulator, simulator_clock = _running(os.getpid())
+        self._simulator, simulator_clock = running_simulator(os.getpid())
         simulator_clock.schedule, simulator_clock.ahead = self._clock, 0.0
         self._simulator.reset(**self._settings())
         self._simulator.set_faults(
@@ -288,8 +176,8 @@ class SimulatedAccount:
         send = HttpClient._send
         scenario_time = SimpleNamespace(monotonic=self._clock.now, time=self._clock.now)
 
-        def pool(max_workers: int) -> _ActorPool:
-            return _ActorPool(self._clock, max_workers)
+        def pool(max_workers: int) -> ActorPool:
+            return ActorPool(self._clock, max_workers)
 
         def observed(client: HttpClient, *request: Any) -> Answer | NoAnswer:
             return self._send(client, lambda: send(client, *request))
@@ -311,7 +199,7 @@ class SimulatedAccount:
         self._cleanup.close()
         for client in self._clients:
             client._session.close()
-        _, simulator_clock = _running(os.getpid())
+        _, simulator_clock = running_simulator(os.getpid())
         simulator_clock.ahead = _LONG_AFTER
         self._facts = self._read(self._simulator.effects())
 
@@ -331,7 +219,7 @@ class SimulatedAccount:
 
     @property
     def base_url(self) -> str:
-        return _running(os.getpid())[0].url + self.adapter.path
+        return running_simulator(os.getpid())[0].url + self.adapter.path
 
     def _vendor(self) -> Vendor:
         real = self.adapter.vendor
@@ -348,7 +236,7 @@ class SimulatedAccount:
 
     def _send(self, client: HttpClient, send: Callable[[], Answer | NoAnswer]) -> Answer | NoAnswer:
         """One request, with whatever the scenario does to it."""
-        call = _call.get() or _OTHER_CALL
+        call = current_call.get() or OTHER_CALL
         if client not in self._clients:
             self._clients.append(client)
         with self._effects.around(call.kind):
@@ -368,7 +256,7 @@ class SimulatedAccount:
         return answer
 
     def _during_outage(
-        self, outage: Outage, call: _Call, me: Invocation | None
+        self, outage: Outage, call: Call, me: Invocation | None
     ) -> Answer | NoAnswer:
         """A request while the vendor is out of order: the simulator does not get to see it."""
         answer = to_request(outage.way)
