@@ -1,4 +1,4 @@
-"""A deployment that carries millions of rows in virtual time, in which everything is measured."""
+"""A deployment that processes millions of rows in virtual time, in which everything is measured."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class BulkWorld(World):
     def carry_file(self) -> CountedExecution:
         """Carry the file from its upload to the closed run."""
         execution, request = self.execution(), self.drop(b"")
-        self.clock.run(lambda: execution.carry(lambda: open_run(request, execution.arn, self.deps)))
+        self.clock.run(lambda: execution.run(lambda: open_run(request, execution.arn, self.deps)))
         return execution
 
     def execution(self) -> CountedExecution:

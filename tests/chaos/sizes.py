@@ -1,8 +1,8 @@
-"""How much is done at once: batches, pages and blocks, shrunk so that few rows fill many of them.
+"""Batches, pages and blocks, made small so that few rows fill many of them.
 
-With the sizes of earnest, a file of nine rows is one page, one batch, one block and one lap. A part
-of all stories is carried out with sizes of one to three instead; all of them are patched here.
-"""
+With the sizes of production, a file of nine rows is one page, one batch, one block and one
+iteration. A part of all scenarios is run with sizes of one to three instead; all of them are
+patched here."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LEAST, MOST = 1, 3
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is done at once; 0 is as in earnest.
+    """How much is done at once; 0 is as in production.
 
     claim        chunks claimed in one transaction
     settle       chunks counted in one transaction
@@ -35,8 +35,8 @@ class Sizes:
     batch        items in one batch of writes
     page         chunks whose spans share an item
     block        rows that share a partition
-    lap          finished chunks with which a lap ends
-    laps         laps after which a lane is renewed
+    iteration    finished chunks with which an iteration ends
+    iterations   iterations after which a lane is renewed
     group        chunks that one SettleJob takes
     rejects      rejected rows that planning writes at once
     listed       jobs on one page of a vendor's list, where there may be several
@@ -51,7 +51,7 @@ class Sizes:
     page: int = 0
     block: int = 0
     iteration: int = 0
-    laps: int = 0
+    iterations: int = 0
     group: int = 0
     rejects: int = 0
     listed: int = 0
@@ -59,11 +59,11 @@ class Sizes:
     query: int = 0
 
 
-IN_EARNEST = Sizes()
+PRODUCTION = Sizes()
 
 
 def draw_sizes(rng: Random) -> Sizes:
-    """All of them shrunk."""
+    """All of them small."""
     return Sizes(*(rng.randint(LEAST, MOST) for _ in fields(Sizes)))
 
 
@@ -74,16 +74,16 @@ def scheduling_of(sizes: Sizes, usual: SchedulerSettings) -> SchedulerSettings:
         changes |= {"claim_batch": sizes.claim, "skipped_per_iteration": 2 * sizes.claim}
     if sizes.iteration:
         changes["iteration_chunks"] = sizes.iteration
-    if sizes.laps:
+    if sizes.iterations:
         # An iteration of one group has 31 events.
-        changes["max_events"] = 30 * sizes.laps + 40
+        changes["max_events"] = 30 * sizes.iterations + 40
     if sizes.group:
         changes["settle_group"] = sizes.group
     return replace(usual, **changes)
 
 
 def patches(sizes: Sizes) -> Iterator[tuple[ModuleType, str, int]]:
-    """(module, name, value) of every constant that is not as in earnest."""
+    """(module, name, value) of every constant that is not as in production."""
     if sizes.claim:
         for module in (chunk_moves, abandon_run):
             yield module, "CLAIM_BATCH", sizes.claim
@@ -114,7 +114,7 @@ def patches(sizes: Sizes) -> Iterator[tuple[ModuleType, str, int]]:
 
 
 @contextmanager
-def shrunk(sizes: Sizes) -> Iterator[None]:
+def patched(sizes: Sizes) -> Iterator[None]:
     """The code with these sizes."""
     with ExitStack() as stack:
         for module, name, value in patches(sizes):

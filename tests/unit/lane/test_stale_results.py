@@ -10,7 +10,7 @@ from jobferry.scheduler.settings import USUAL
 from jobferry.settlement.expiring_results import RISKY_PART
 from jobferry.vendors.answers import PollAnswer
 from tests.fakes.vendor import CREATE
-from tests.fakes.world import CONNECTION, World, things
+from tests.fakes.world import CONNECTION, World, sample_csv
 
 HOUR = 3_600.0
 
@@ -19,7 +19,7 @@ HOUR = 3_600.0
 def state(world: World) -> LaneState:
     """A lane with one job, of a run that has more to send."""
     world.store.limits.learn_jobs(CONNECTION, 1, world.clock.now())
-    return world.submit(LaneState(world.planned(things(20)).run_id, 0))
+    return world.submit(LaneState(world.planned(sample_csv(20)).run_id, 0))
 
 
 def retention(world: World) -> float:
@@ -83,12 +83,12 @@ def test_the_run_goes_on_when_the_vendor_can_be_read_again(world: World, state: 
     world.clock.advance(USUAL.stale_result_part * retention(world) + 1)
 
     world.sweep()
-    world.carry_restarts()
+    world.run_restarts()
 
     run = world.run(state.run_id)
     assert run.status is RunStatus.COMPLETED
     assert world.problems(run.run_id) == []
-    assert set(world.account.carried_out.values()) == {1}
+    assert set(world.account.times_applied.values()) == {1}
 
 
 class TestSweep:
@@ -106,7 +106,7 @@ class TestSweep:
         assert world.metrics == []
 
     def test_a_connection_without_jobs_has_none_at_risk(self, world: World) -> None:
-        run = world.processed(things(3))
+        run = world.processed(sample_csv(3))
         world.clock.advance(RISKY_PART * retention(world) + 1)
         world.metrics.clear()
         world.sweep()

@@ -48,8 +48,8 @@ from jobferry.vendors.answers import (
     Throttled,
     ThrottleReason,
 )
-from tests.fakes.vendor import UPSERT, VENDOR, Act, FakeClient, Reply, Submission
-from tests.fakes.world import CONNECTION, World, things
+from tests.fakes.vendor import UPSERT, VENDOR, Behaviour, FakeClient, Reply, Submission
+from tests.fakes.world import CONNECTION, World, sample_csv
 
 ACTIVE = JobReading("job", JobPhase.ACTIVE, "working")
 HALT = StopReason("aborted", "Stopped by ops.")
@@ -223,7 +223,7 @@ class TestBlocked:
     def test_it_keeps_a_run_that_has_something_to_send(
         self, world: World, *, claimed: int, left: int, troubled: bool, after_failure: bool
     ) -> None:
-        run = world.planned(things(2 * (claimed + left or 1)))
+        run = world.planned(sample_csv(2 * (claimed + left or 1)))
         if not left and not claimed:
             lose(world, claim(world, run, 1)[0])
         claim(world, run, claimed)
@@ -239,7 +239,7 @@ class TestBlocked:
         assert sent(world) == []
 
     def test_a_paused_run_waits_for_nothing(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         claim(world, run, 1)
         world.store.runs.pause(run.run_id, Pause("ops", "Wait.", world.clock.now()))
         world.store.limits.block(CONNECTION, world.clock.now() + 100.0)
@@ -252,7 +252,7 @@ class TestBlocked:
 class TestPaused:
     def test_what_comes_back_is_not_for_this_lane(self, world: World) -> None:
         world.put_profile({"operation": UPSERT})
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         lose(world, claim(world, run, 1)[0])
         world.clock.advance(300.0)
         world.store.runs.pause(run.run_id, Pause("ops", "Wait.", world.clock.now()))
@@ -266,7 +266,7 @@ class TestHeld:
     """The last submissions did not go well."""
 
     def test_nothing_is_sent_before_an_outage_is_tried(self, world: World) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         claim(world, run, 1)
         until = world.clock.now() + 40.0
         world.store.limits.hold_submissions(CONNECTION, until)
@@ -276,7 +276,7 @@ class TestHeld:
         assert (state_of(world, run, 1), held(work), work.left) == (PLANNED, {}, 3)
 
     def test_the_later_of_all_waits_counts(self, world: World) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         now = world.clock.now()
         world.store.limits.hold_submissions(CONNECTION, now + 40.0)
         world.store.limits.full(CONNECTION, now + 25.0)
@@ -289,7 +289,7 @@ class TestHeld:
 
     @pytest.mark.parametrize("where", [SUBMIT, SOURCE])
     def test_a_trouble_holds_until_its_next_try(self, world: World, where: str) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         trouble = world.store.runs.note_trouble(run, where, "forbidden", "No.", world.clock.now())
         work = work_of(world, run)
         fill_slots(work)
@@ -297,13 +297,13 @@ class TestHeld:
 
     @pytest.mark.parametrize("code", [VENDOR_THROTTLES, VENDOR_UNAVAILABLE])
     def test_what_has_a_moment_of_its_own_holds_nothing(self, world: World, code: str) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         world.store.runs.note_trouble(run, SUBMIT, code, "Later.", world.clock.now())
         fill_slots(work_of(world, run))
         assert len(sent(world)) == 3
 
     def test_full_slots_are_waited_for(self, world: World) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         until = world.clock.now() + 25.0
         world.store.limits.full(CONNECTION, until)
         work = work_of(world, run)
@@ -311,7 +311,7 @@ class TestHeld:
         assert (sent(world), work.next_submit_at) == ([], until)
 
     def test_old_unread_jobs_come_first(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         world.account.latency = lambda _number: 100_000.0
         fill_slots(work_of(world, run))
         old = chunk_of(world, run, 1)
@@ -334,7 +334,7 @@ class TestHeld:
         assert (len(sent(world)), work.next_submit_at) == (4, now + USUAL.stale_check_seconds)
 
     def test_one_old_job_beside_young_ones_is_enough(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         first, second = claim(world, run, 2)
         now = world.clock.now()
         for chunk, at in ((first, now - 50_000.0), (second, now)):
@@ -352,7 +352,7 @@ class TestCareful:
 
     @pytest.mark.parametrize("cause", ["outage", SUBMIT, SOURCE])
     def test_in_doubt_only_one_is_sent(self, world: World, cause: str) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         if cause == "outage":
             world.store.limits.note_unclear(CONNECTION, world.clock.now(), weight=OUTAGE_FROM)
         else:
@@ -371,7 +371,7 @@ class TestCareful:
     def test_the_first_job_of_a_run_goes_alone(
         self, world: World, settled: int, under_way: int, side_by_side: int
     ) -> None:
-        run = world.planned(things(12))
+        run = world.planned(sample_csv(12))
         if under_way:
             (chunk,) = claim(world, run, 1)
             now = world.clock.now()
@@ -389,7 +389,7 @@ class TestCareful:
     def test_large_chunks_are_not_sent_side_by_side(
         self, world: World, most: int, senders: int
     ) -> None:
-        body = things(4) + "a name that is far longer than the others of the file,r5\nx,r6\n"
+        body = sample_csv(4) + "a name that is far longer than the others of the file,r5\nx,r6\n"
         run = world.planned(body)
         work = work_of(world, run)
         seen = gathered(work)
@@ -402,21 +402,21 @@ class TestCareful:
 
 class TestRoom:
     def test_at_the_deadline_nothing_is_claimed(self, world: World) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         work = work_of(world, run, seconds=0.0)
         before = world.store.chunks.pool(run.run_id)
         fill_slots(work)
         assert (sent(world), world.store.chunks.pool(run.run_id)) == ([], before)
 
     def test_slots_taken_for_free_are_tried(self, world: World) -> None:
-        run = world.planned(things(20))
+        run = world.planned(sample_csv(20))
         fill_slots(work_of(world, run))
         presume(world, Presumed(2))
         fill_slots(work_of(world, run))
         assert len(sent(world)) == 5
 
     def test_no_more_requests_are_taken_than_are_sent(self, world: World) -> None:
-        run = world.planned(things(20))
+        run = world.planned(sample_csv(20))
         taken_by_others(world, 2)
         work = work_of(world, run)
         fill_slots(work)
@@ -425,7 +425,7 @@ class TestRoom:
         assert (len(sent(world)), work.usage.uncounted) == (1, 1)
 
     def test_what_is_left_is_what_the_pool_says(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         work = work_of(world, run)
         fill_slots(work)
         assert work.left == 2
@@ -438,7 +438,7 @@ class TestRoom:
         self, world: World, batch: int
     ) -> None:
         world.store.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", 6))
-        run = world.planned(things(20))
+        run = world.planned(sample_csv(20))
         world.store.limits.need(CONNECTION, Demand("other", "medium", 9), world.clock.now())
         world.schedule_with(claim_batch=batch)
         work = work_of(world, run)
@@ -448,7 +448,7 @@ class TestRoom:
 
     def test_chunks_in_hand_count_for_the_window(self, world: World) -> None:
         world.store.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", 6))
-        run = world.planned(things(20))
+        run = world.planned(sample_csv(20))
         world.store.limits.need(CONNECTION, Demand("other", "medium", 9), world.clock.now())
         claim(world, run, 1)
         work = work_of(world, run)
@@ -456,7 +456,7 @@ class TestRoom:
         assert (len(sent(world)), work.usage.uncounted) == (3, 3)
 
     def test_a_slot_that_another_run_takes_meanwhile_is_done_without(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         original = Chunks.claim
         first = iter([1])
 
@@ -470,7 +470,7 @@ class TestRoom:
         assert len(sent(world)) == 2
 
     def test_a_chunk_that_another_lane_takes_meanwhile_costs_no_slot(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         original = Chunks.claim
         first = iter([1])
 
@@ -486,7 +486,7 @@ class TestRoom:
         assert sent(world) == [("r3", "r4"), ("r5", "r6"), ("r7", "r8")]
 
     def test_an_empty_pool_is_asked_for_nothing(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         original = Chunks.claim
         claims: list[int] = []
 
@@ -503,7 +503,7 @@ class TestRoom:
         assert (sent(world), claims) == ([("r3", "r4")], [2, 1])
 
     def test_nothing_is_left_where_another_lane_took_all(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         original = Chunks.claim
 
         def contended(chunks: Chunks, *args: Any, **options: Any) -> list[Chunk] | None:
@@ -518,13 +518,13 @@ class TestRoom:
         assert (sent(world), work.left) == ([], 0)
 
     def test_the_last_slots_are_filled_by_a_smaller_claim(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         world.schedule_with(claim_batch=2)
         fill_slots(work_of(world, run))
         assert len(sent(world)) == 3
 
     def test_a_trial_offers_no_chunk_beyond_it(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         work = work_of(world, run)
         pool = Pool(2, 2, frozenset(), frozenset({9}))
         assert offered(work, pool, 1) == []
@@ -546,7 +546,7 @@ class TestInHand:
     def test_they_go_back_where_nothing_of_the_lane_frees_a_slot(
         self, world: World, others: int, submitted: int, lost: int, jobs: int, after: ChunkState
     ) -> None:
-        run = world.planned(things(2 * (1 + submitted + lost)))
+        run = world.planned(sample_csv(2 * (1 + submitted + lost)))
         now = world.clock.now()
         mine = claim(world, run, 1 + submitted + lost)
         for chunk in mine[1 : 1 + submitted]:
@@ -571,7 +571,7 @@ class TestRequests:
         world.store.config.put_connection(
             Connection(CONNECTION, VENDOR, "https://x", 30, per_minute)
         )
-        return world.planned(things(100))
+        return world.planned(sample_csv(100))
 
     def test_a_few_are_kept_for_looks(self, world: World) -> None:
         run = self.limited(world, 20)
@@ -617,7 +617,7 @@ class TestRequests:
 
 class TestNextTry:
     def test_the_first_search_of_all_lost_ones(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         now = world.clock.now()
         for chunk in claim(world, run, 2):
             lose(world, chunk)
@@ -627,27 +627,27 @@ class TestNextTry:
         assert work.next_submit_at == now + 40.0
 
     def test_a_refusal_is_tried_again_before_a_later_search(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         (lost,) = claim(world, run, 1)
         lose(world, lost)
-        world.account.will_reply(Act.REFUSE_RUN)
+        world.account.will_reply(Behaviour.REFUSE_RUN)
         work = work_of(world, run)
         work.pace.search_not_before = {lost.number: world.clock.now() + 500.0}
         fill_slots(work)
         assert work.next_submit_at == work.run.troubles[SUBMIT].next_try
 
     def test_after_a_wait_that_another_lane_was_told(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         now = world.clock.now()
-        world.account.will_reply(Reply(Act.THROTTLE, 60.0))
+        world.account.will_reply(Reply(Behaviour.THROTTLE, 60.0))
         world.account.during_submit = lambda _s: world.store.limits.block(CONNECTION, now + 500.0)
         work = work_of(world, run)
         fill_slots(work)
         assert work.next_submit_at == now + 500.0
 
     def test_full_without_a_wait_is_tried_again_a_moment_later(self, world: World) -> None:
-        run = world.planned(things(10))
-        world.account.will_reply(Reply(Act.FULL, 0.0))
+        run = world.planned(sample_csv(10))
+        world.account.will_reply(Reply(Behaviour.TOO_MANY_JOBS, 0.0))
         work = work_of(world, run)
         fill_slots(work)
         assert work.next_submit_at == world.clock.now() + USUAL.min_poll_interval
@@ -656,7 +656,7 @@ class TestNextTry:
     def test_slots_that_were_refused_too_often(
         self, world: World, accepted: int, wait: float
     ) -> None:
-        run = world.planned(things(20))
+        run = world.planned(sample_csv(20))
         taken_by_others(world, 3)
         presume(world, Presumed(1 + accepted))
         work = work_of(world, run)
@@ -669,7 +669,7 @@ class TestNextTry:
         assert work.next_submit_at == now + wait
 
     def test_refused_slots_are_tried_again_where_no_job_tells_more(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         work = work_of(world, run)
         work.pace.refused = USUAL.refusals_before_poll
         fill_slots(work)
@@ -691,7 +691,7 @@ class TestNextTry:
     def test_when_a_slot_is_presumed_to_be_free(
         self, world: World, *, others: int, wanted: int, due: float, moment: float
     ) -> None:
-        run = world.planned(things(20))
+        run = world.planned(sample_csv(20))
         taken_by_others(world, others)
         now = world.clock.now()
         estimate = Presumed(0, now + due)
@@ -705,7 +705,7 @@ class TestNextTry:
         assert work.next_submit_at == now + expected
 
     def test_chunks_in_hand_hold_no_job(self, world: World) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         claim(world, run, 1)
         taken_by_others(world, 4)
         estimate = Presumed(0, NEVER)
@@ -733,7 +733,7 @@ class TestNextTry:
     def test_a_run_without_a_share_waits_for_others(
         self, world: World, need: int, wait: float
     ) -> None:
-        run = world.planned(things(20))
+        run = world.planned(sample_csv(20))
         taken_by_others(world, 3)
         work = work_of(world, run)
         if need:
@@ -744,14 +744,14 @@ class TestNextTry:
         assert work.next_submit_at == now + wait
 
     def test_a_full_window_waits_for_its_own_jobs(self, world: World) -> None:
-        run = world.planned(things(20))
+        run = world.planned(sample_csv(20))
         work = work_of(world, run)
         fill_slots(work)
         fill_slots(work)
         assert work.next_submit_at == NEVER
 
     def test_a_moment_that_is_known_is_not_tried_before(self, world: World) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         now = world.clock.now()
         make_again(world, run, [now + 30.0])
         work = work_of(world, run)
@@ -763,7 +763,7 @@ class TestAgain:
     """Rows that are tried again, from a moment on."""
 
     def test_they_go_from_their_moment_on(self, world: World) -> None:
-        run = world.planned(things(8))
+        run = world.planned(sample_csv(8))
         now = world.clock.now()
         first, _, _, _ = make_again(world, run, [now, now + 90.0, now + 30.0, now + 60.0])
         work = work_of(world, run)
@@ -776,7 +776,7 @@ class TestAgain:
         assert sent(world) == [("r1", "r2"), ("r5", "r6")]
 
     def test_those_not_read_yet_are_no_moment_to_wait_for(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         now = world.clock.now()
         make_again(world, run, [now, now])
         world.schedule_with(claim_batch=1)
@@ -787,7 +787,7 @@ class TestAgain:
         assert sent(world) == [("r1", "r2"), ("r3", "r4")]
 
     def test_those_of_a_stopped_run_are_skipped_at_once(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         numbers = make_again(world, run, [world.clock.now() + 90.0] * 2)
         world.store.runs.stop(run.run_id, HALT)
         work = work_of(world, run)
@@ -801,7 +801,7 @@ class TestAgain:
 
 class TestStopped:
     def test_a_part_of_the_rows_is_skipped_at_a_time(self, world: World) -> None:
-        run = world.planned(things(12))
+        run = world.planned(sample_csv(12))
         world.store.runs.stop(run.run_id, HALT)
         world.schedule_with(skipped_per_iteration=4, claim_batch=2)
         work = work_of(world, run)
@@ -810,7 +810,7 @@ class TestStopped:
         assert (len(work.to_settle), work.left > 0, work.next_submit_at) == (4, True, now)
 
     def test_a_claim_that_another_lane_was_faster_with_is_made_again(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         world.store.runs.stop(run.run_id, HALT)
         original, refused = Chunks.claim, iter([None])
         with mock.patch.object(
@@ -854,7 +854,7 @@ class TestStopped:
 
 class TestSending:
     def test_a_chunk_counts_as_sent_while_its_request_is_under_way(self, world: World) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         work = work_of(world, run)
         seen: list[list[int]] = []
 
@@ -866,7 +866,7 @@ class TestSending:
         assert seen == [[1], [2], [3]]
 
     def test_a_file_that_cannot_be_read_ends_the_round(self, world: World) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         work = work_of(world, run, seconds=900.0)
         world.objects.denied[run.source.key] = world.clock.now() + 100.0
         fill_slots(work)
@@ -881,7 +881,7 @@ class TestSending:
         assert world.run(run.run_id).troubles == {}
 
     def test_the_round_ends_with_the_first_that_cannot_be_read(self, world: World) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         work = work_of(world, run)
         reads: list[int] = []
         plain = work.context.read
@@ -896,7 +896,7 @@ class TestSending:
         assert len(reads) == 1
 
     def test_a_chunk_that_somebody_else_has_is_theirs(self, world: World) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         work = work_of(world, run)
 
         def taken(chunks: Chunks, chunk: Chunk, *_args: Any) -> None:
@@ -908,7 +908,7 @@ class TestSending:
 
     @pytest.mark.parametrize("moved", [False, True])
     def test_an_intent_that_took_long_is_taken_back(self, world: World, moved: bool) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         work = work_of(world, run)
         original = Chunks.begin_sending
 
@@ -936,7 +936,7 @@ class TestSending:
     def test_a_job_began_while_its_answer_was_on_its_way(
         self, world: World, seconds: float, before: float
     ) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         world.account.request_seconds = seconds
         work = work_of(world, run)
         fill_slots(work)
@@ -945,7 +945,7 @@ class TestSending:
         assert work.pace.answer_seconds == pytest.approx(0.3 + 0.2 * (seconds - 0.3))
 
     def test_an_acceptance_ends_what_was_in_the_way(self, world: World) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         world.store.runs.note_trouble(run, SUBMIT, VENDOR_THROTTLES, "Later.", world.clock.now())
         work = work_of(world, run)
         work.pace.refused = 2
@@ -959,14 +959,14 @@ class TestSending:
     def test_no_slot_left_is_heeded(
         self, world: World, *, remaining: int | None, refused: bool
     ) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         work = work_of(world, run)
         answers(world, Accepted("job-1", RateReading(jobs_remaining=remaining)))
         fill_slots(work)
         assert slots_refused(work) is refused
 
     def test_a_job_of_another_chunk_is_none(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         work = work_of(world, run)
         answers(world, Accepted("job-1"), Accepted("job-1"))
         fill_slots(work)
@@ -974,7 +974,7 @@ class TestSending:
         assert [c.number for c in work.chunks.submitted.values()] == [1]
 
     def test_a_job_of_a_chunk_that_somebody_else_has_is_not_kept(self, world: World) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         work = work_of(world, run)
 
         def taken(_submission: Submission) -> None:
@@ -988,7 +988,7 @@ class TestSending:
     def test_an_unusable_answer_is_none(
         self, world: World, answer: SubmitAnswer | Exception
     ) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         work = work_of(world, run)
         answers(world, answer)
         fill_slots(work)
@@ -1013,7 +1013,7 @@ class TestOutage:
     def test_a_clear_answer_ends_it(
         self, world: World, *, answer: SubmitAnswer, over: bool
     ) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         limits, now = world.store.limits, world.clock.now()
         limits.note_unclear(CONNECTION, now - 50.0, weight=2)
         limits.hold_submissions(CONNECTION, now - 1.0)
@@ -1026,7 +1026,7 @@ class TestOutage:
             assert (work.limits.unclear, after.outage_until) == (0, 0.0)
 
     def test_it_is_noted_where_it_ended(self, world: World) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         now = world.clock.now()
         world.store.limits.note_unclear(CONNECTION, now - 50.0, weight=OUTAGE_FROM)
         world.store.limits.hold_submissions(CONNECTION, now - 1.0)
@@ -1049,9 +1049,9 @@ class TestOutage:
         self, world: World, retry_after: float | None, requests: int
     ) -> None:
         world.store.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", 10))
-        run = world.planned(things(20))
+        run = world.planned(sample_csv(20))
         now = world.clock.now()
-        world.account.will_reply(*[Reply(Act.LOST, retry_after)] * 10)
+        world.account.will_reply(*[Reply(Behaviour.NEVER_ARRIVED, retry_after)] * 10)
         work = work_of(world, run)
         fill_slots(work)
         limits = world.store.limits.get(CONNECTION)
@@ -1064,8 +1064,8 @@ class TestOutage:
 
 class TestRefused:
     def test_an_account_keeps_its_chunk_for_the_next_try(self, world: World) -> None:
-        run = world.planned(things(2))
-        world.account.will_reply(Act.REFUSE_RUN)
+        run = world.planned(sample_csv(2))
+        world.account.will_reply(Behaviour.REFUSE_RUN)
         work = work_of(world, run)
         fill_slots(work)
         chunk = chunk_of(world, run, 1)
@@ -1086,7 +1086,7 @@ class TestRefused:
     def test_one_row_may_be_to_blame(
         self, world: World, *, answer: Refused, rows: int, bisect: bool, troubled: bool
     ) -> None:
-        run = world.planned(things(rows))
+        run = world.planned(sample_csv(rows))
         now = world.clock.now()
         work = work_of(world, run)
         trouble = Trouble(VENDOR_THROTTLES, "Later.", now - 100.0, now - 50.0, 5)
@@ -1128,7 +1128,7 @@ class TestTooMany:
         learned: int | None,
         costs: bool,
     ) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         taken_by_others(world, others)
         if others == 3:
             presume(world, Presumed(1))
@@ -1145,8 +1145,8 @@ class TestTooMany:
     def test_slots_that_are_not_there_are_counted_without_what_was_not_sent(
         self, world: World
     ) -> None:
-        run = world.planned(things(6))
-        world.account.will_reply(Act.ACCEPT, Reply(Act.FULL, 60.0))
+        run = world.planned(sample_csv(6))
+        world.account.will_reply(Behaviour.ACCEPT, Reply(Behaviour.TOO_MANY_JOBS, 60.0))
         fill_slots(work_of(world, run))
         learned = world.store.limits.get(CONNECTION).learned_jobs
         assert learned is not None
@@ -1157,7 +1157,7 @@ class TestResolving:
     """Submissions whose answer was lost."""
 
     def lost(self, world: World, rows: int = 2) -> tuple[Run, LaneSession]:
-        run = world.planned(things(rows))
+        run = world.planned(sample_csv(rows))
         for chunk in claim(world, run, rows // 2):
             lose(world, chunk)
         return run, work_of(world, run)
@@ -1174,11 +1174,11 @@ class TestResolving:
         assert chunk_of(world, run, 2).searched_at is None
 
     def test_after_the_deadline_none_is_searched(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         for chunk in claim(world, run, 2):
             lose(world, chunk)
         fill_slots(work_of(world, run, seconds=0.0))
-        assert world.account.finds == []
+        assert world.account.searches == []
 
     def test_the_next_search_waits_as_the_last_one_said(self, world: World) -> None:
         _, work = self.lost(world)
@@ -1188,7 +1188,7 @@ class TestResolving:
         assert work.pace.search_not_before[1] > now
         work.chunks.keep([replace(work.chunks[1], searched_at=None)])
         fill_slots(work)
-        assert len(world.account.finds) == 1
+        assert len(world.account.searches) == 1
 
     @pytest.mark.parametrize(
         ("found", "before", "after"),
@@ -1256,5 +1256,5 @@ class TestResolving:
             assert (status, error) == (OutcomeStatus.UNKNOWN, "submission_lost")
             assert text.endswith("It is gone.")
             assert [c.number for c in work.to_settle] == [1]
-        assert (len(world.account.finds) == 0) is given_up
+        assert (len(world.account.searches) == 0) is given_up
         assert (chunk.state is ChunkState.FINISHED) is given_up
