@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import csv
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -165,14 +166,20 @@ class _RowReader:
                 first += lines[taken - 1]
             if first == len(texts):
                 break
-            after = line + (lines[taken] if taken < len(found) else self._consumed)
+            if taken < len(found):
+                failure, after = None, line + lines[taken]
+            else:
+                after = line + self._consumed
             if (
                 after == len(texts)
                 and not block.last
-                and taken == len(found)
                 and starts[after] - starts[first] <= ROW_LIMIT
             ):
                 break
+            # The row ends with the line that outgrows the limit, however far a block lets csv see.
+            full = bisect_right(starts, starts[first] + ROW_LIMIT, first + 1)
+            if full < after:
+                failure, after = None, full
             count, cells, problem = self._broken(failure, first, after, starts)
             made.add(starts[first], starts[first + count], cells, problem)
             first += count
@@ -385,11 +392,12 @@ def _unreadable(failure: csv.Error | None, sizes: list[int]) -> tuple[int, Probl
 
 
 def _unclosed_over(lines: int) -> Problem:
+    below = "line below" if lines == 2 else f"{lines - 1:,} lines below"
     return Problem(
         RejectCode.UNCLOSED_QUOTE,
         'A quotation mark (") opens a cell in this line and is not closed properly. Nothing of the '
-        f"{lines - 1:,} lines below is sent, as they may belong to the cell. Close it, or write "
-        '"" for a quotation mark inside a quoted cell.',
+        f'{below} is sent, as it may belong to the cell. Close it, or write "" for a quotation '
+        "mark inside a quoted cell.",
     )
 
 
