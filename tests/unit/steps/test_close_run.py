@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from jobferry.csvfile.mapping import RESULT_COLUMNS
+from jobferry.csvfile.header_names import RESULT_COLUMNS
 from jobferry.domain.outcome import Outcome, OutcomeStatus, RecordResult
 from jobferry.domain.run import RunStatus, StopReason
 from jobferry.domain.timestamps import timestamp

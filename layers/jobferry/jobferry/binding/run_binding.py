@@ -20,7 +20,7 @@ from jobferry.vendors.registry import vendor_named
 
 if TYPE_CHECKING:
     from jobferry.csvfile.dialect import Dialect
-    from jobferry.csvfile.mapping import RowMapping
+    from jobferry.csvfile.row_mapping import RowMapping
 
 
 @dataclass(frozen=True)

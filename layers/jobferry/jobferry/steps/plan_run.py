@@ -22,17 +22,10 @@ from jobferry.binding.unpack import unpacked
 from jobferry.csvfile.bounds import bounded
 from jobferry.csvfile.dialect import SAMPLE_BYTES, Dialect, detect
 from jobferry.csvfile.duplicate_keys import SeenKeys
-from jobferry.csvfile.mapping import RowMapping
-from jobferry.csvfile.planner import (
-    Boundary,
-    ChunkLimits,
-    ChunkSpec,
-    PlanItem,
-    Superseded,
-    plan,
-    superseded_rows,
-)
+from jobferry.csvfile.plan_items import Boundary, ChunkLimits, ChunkSpec, PlanItem, Superseded
+from jobferry.csvfile.planner import plan, superseded_rows
 from jobferry.csvfile.reader import read_blocks
+from jobferry.csvfile.row_mapping import RowMapping
 from jobferry.deps import Deps
 from jobferry.domain.chunk import PlannedChunk
 from jobferry.domain.connection import Demand
