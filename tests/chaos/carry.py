@@ -35,9 +35,10 @@ from jobferry.operator.pause_resume import continue_run, resume
 from jobferry.steps import close_run as close_module
 from jobferry.steps.close_run import LanesStuckError
 from jobferry.steps.open_run import SAME_CONTENT, open_run, resume_run, run_id_of
-from jobferry.steps.plan_run import PlanMovedError, plan_run
+from jobferry.steps.plan_run import plan_run
 from jobferry.store import keys
 from jobferry.store.objects import DeniedError, ObjectMissingError, SourceError
+from jobferry.store.plan_writer import PlanMovedError
 from jobferry.store.table import BusyTableError, Item
 from jobferry.vendors.connections import Connections
 from jobferry.vendors.credentials import CredentialsError
