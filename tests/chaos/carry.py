@@ -274,7 +274,7 @@ class ChaosWorld(World):
         )
         for module, name, value in (
             *(() if self.story.patient else shorter),
-            (close_module, "ROWS_BETWEEN_LOOKS", ROWS_BETWEEN_LOOKS),
+            (close_module, "ROWS_PER_CLOCK_CHECK", ROWS_BETWEEN_LOOKS),
         ):
             self._cleanup.enter_context(mock.patch.object(module, name, value))
         self._cleanup.enter_context(shrunk(self.story.sizes))

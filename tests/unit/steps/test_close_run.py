@@ -241,7 +241,7 @@ class TestInSteps:
     def _in_steps(self, world: World, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """Small parts, and a pause every ten rows."""
         world.seconds["close"] = 0.0
-        monkeypatch.setattr(module, "ROWS_BETWEEN_LOOKS", 10)
+        monkeypatch.setattr(module, "ROWS_PER_CLOCK_CHECK", 10)
         monkeypatch.setattr(result_files, "PART_BYTES", 500)
 
     def close(self, world: World, run_id: str) -> int:
@@ -296,7 +296,7 @@ class TestInSteps:
     def test_a_run_with_many_kinds_of_errors_can_be_paused(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "ROWS_BETWEEN_LOOKS", 200)
+        monkeypatch.setattr(module, "ROWS_PER_CLOCK_CHECK", 200)
         world.account.result_of = lambda record: RecordResult(
             OutcomeStatus.FAILED, code="Invalid", text=f"{record['ref']} {'ф' * 500}"
         )

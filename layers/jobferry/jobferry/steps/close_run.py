@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from typing import Any
+from enum import Enum, auto
+from typing import Any, NamedTuple
 
 from jobferry.csvfile.dialect import Dialect
 from jobferry.csvfile.reader import RawRow, read_rows
 from jobferry.deps import Deps
+from jobferry.domain.chunk import Pool
 from jobferry.domain.connection import Connection
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.routes import CloseRoute
@@ -39,8 +41,13 @@ STUCK_SECONDS = 20 * 3_600.0
 """A run of which nothing was settled for so long, and whose lanes fail again and again, is closed:
 soon nobody could learn any more what became of its jobs."""
 
-ROWS_BETWEEN_LOOKS = 1_000
-"""Rows written between two looks at the clock."""
+STUCK_REASON = (
+    f"The run's lanes failed for {STUCK_SECONDS / 3600:.0f} hours without settling a row; see the "
+    "log of its functions."
+)
+
+ROWS_PER_CLOCK_CHECK = 1_000
+"""Rows written between two readings of the clock."""
 
 
 class LanesStuckError(Exception):
@@ -66,28 +73,100 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
     run = deps.store.runs.must_get(run_id)
     if run.status is RunStatus.FAILED:
         return _finish(run, ErrorTally(), [], run.outcomes, deps)
-    if (moved := _elsewhere(run, deps)) is not None:
-        pause_moved_account(run, moved, deps)
-        if deps.store.runs.rest(run_id):
-            deps.store.limits.delete_demand(run.connection, run_id)
-            return {"run_id": run_id, "state": CloseRoute.PAUSED}
-        run = deps.store.runs.must_get(run_id)
-    in_flight = list(deps.store.chunks.in_flight(run.connection, run_id))
-    pool = deps.store.chunks.pool(run_id)
-    unsettled = in_flight or pool.left or pool.end <= run.plan.chunks
-    if unsettled and (reason := why_abandoned(run, deps)) is not None:
-        if not abandon_run(run, reason, deps, deadline):
+    if _rests_as_moved(run, deps):
+        return {"run_id": run_id, "state": CloseRoute.PAUSED}
+    while True:
+        left = _work_left(run, deps)
+        action, reason = next_action(left), left.abandoned or ""
+        if action is Action.REST:
+            if rest(left.run, left.pool, deps):
+                return {"run_id": run_id, "state": CloseRoute.PAUSED}
+            action = Action.RELAUNCH
+        if action is Action.RELAUNCH:
+            relaunched = _relaunch(left.run, deps)
+            if relaunched is not None:
+                return relaunched
+            action, reason = Action.ABANDON, STUCK_REASON
+        if action is Action.WRITE:
+            return _write(left.run, deps, deadline)
+        if not abandon_run(left.run, reason, deps, deadline):
             return {"run_id": run_id, "state": CloseRoute.CLOSING}
-        return close_run(run_id, deps, deadline)
-    if in_flight:
-        return _relaunch(run, deps, deadline)
-    # Read again: what was settled since the first time is no longer in flight, and counted now.
-    run = deps.store.runs.must_get(run_id)
-    held_back = run.trial is not None and pool.end <= run.plan.chunks
-    if pool.left or held_back:
-        if rest(run, pool, deps):
-            return {"run_id": run_id, "state": CloseRoute.PAUSED}
-        return _relaunch(run, deps, deadline)
+
+
+class Action(Enum):
+    """What closing does next."""
+
+    ABANDON = auto()
+    """Give what has no outcome its last one: lanes can do nothing more."""
+    RELAUNCH = auto()
+    """Start lanes again, for jobs in flight or chunks to send."""
+    REST = auto()
+    """Let a paused run rest, or one whose trial is over; otherwise start lanes again."""
+    WRITE = auto()
+    """Every row has its outcome: prove it, and write the files."""
+
+
+class WorkLeft(NamedTuple):
+    """What of a run is not settled.
+
+    Attributes:
+        in_flight: chunks that are claimed, submitted or not settled.
+        abandoned: why lanes can do nothing more; None while they can, or have nothing to do.
+    """
+
+    run: Run
+    in_flight: int
+    pool: Pool
+    abandoned: str | None = None
+
+    @property
+    def held_back(self) -> bool:
+        """Whether chunks wait until a trial is over."""
+        return self.pool.end <= self.run.plan.chunks
+
+    @property
+    def any(self) -> bool:
+        """Whether a chunk has no outcomes."""
+        return bool(self.in_flight or self.pool.left or self.held_back)
+
+
+def next_action(left: WorkLeft) -> Action:
+    """What closing does next."""
+    if left.any and left.abandoned is not None:
+        return Action.ABANDON
+    if left.in_flight:
+        return Action.RELAUNCH
+    if left.pool.left or (left.run.trial is not None and left.held_back):
+        return Action.REST
+    return Action.WRITE
+
+
+def _work_left(run: Run, deps: Deps) -> WorkLeft:
+    in_flight = len(deps.store.chunks.in_flight(run.connection, run.run_id))
+    pool = deps.store.chunks.pool(run.run_id)
+    # Read after them: what was settled meanwhile is not in flight, and is counted.
+    left = WorkLeft(deps.store.runs.must_get(run.run_id), in_flight, pool)
+    return left._replace(abandoned=why_abandoned(left.run, deps) if left.any else None)
+
+
+def _rests_as_moved(run: Run, deps: Deps) -> bool:
+    """Pause a run whose connection leads to another account than the run was opened with.
+
+    Returns:
+        Whether it rests now.
+    """
+    moved = _elsewhere(run, deps)
+    if moved is None:
+        return False
+    pause_moved_account(run, moved, deps)
+    if not deps.store.runs.rest(run.run_id):
+        return False
+    deps.store.limits.delete_demand(run.connection, run.run_id)
+    return True
+
+
+def _write(run: Run, deps: Deps, deadline: float) -> dict[str, Any]:
+    """Write the files, without the cells of the source where that is gone for good."""
     try:
         return _write_files(run, deps, deadline)
     except SourceError as error:
@@ -134,7 +213,7 @@ def _write_files(
         files.add(raw.cells, outcome)
         tally.add(outcome, dialect.header, raw.cells)
         harmed = harmed or (run.stop is not None and _is_harmed(outcome, run.stop))
-        if raw.number % ROWS_BETWEEN_LOOKS == 0 and deps.now() >= deadline:
+        if raw.number % ROWS_PER_CLOCK_CHECK == 0 and deps.now() >= deadline:
             state = {
                 "row": raw.number,
                 "offset": raw.offset + raw.length,
@@ -213,25 +292,21 @@ def _rows_with_outcomes(
                 yield raw, None
 
 
-def _write_off_stuck(run: Run, deps: Deps, deadline: float) -> dict[str, Any]:
-    """Close a run that nobody could carry for so long: what is not known stays unknown."""
-    reason = (
-        f"The run's lanes failed for {STUCK_SECONDS / 3600:.0f} hours without settling a row; see "
-        "the log of its functions."
-    )
-    if not abandon_run(run, reason, deps, deadline):
-        return {"run_id": run.run_id, "state": CloseRoute.CLOSING}
-    return close_run(run.run_id, deps, deadline)
+def _relaunch(run: Run, deps: Deps) -> dict[str, Any] | None:
+    """Start lanes again, which asked to be renewed, or died.
 
+    Returns:
+        The answer; None where they have settled nothing for too long.
 
-def _relaunch(run: Run, deps: Deps, deadline: float) -> dict[str, Any]:
-    """Work is left: lanes asked to be renewed, or died. Start them again, patiently."""
+    Raises:
+        LanesStuckError: they settle nothing, but not for long enough.
+    """
     progress = run.settled_rows > run.settled_at_relaunch
     relaunches = 0 if progress else run.relaunches + 1
     stuck = deps.store.runs.note_stuck(run, deps.now())
     if relaunches > RELAUNCHES:
         if deps.now() - stuck > STUCK_SECONDS:
-            return _write_off_stuck(run, deps, deadline)
+            return None
         raise LanesStuckError(f"the lanes of {run.run_id} settle nothing any more")
     deps.store.runs.relaunch(run.run_id, relaunches, run.settled_rows)
     deps.log("lanes relaunched", run_id=run.run_id, relaunches=relaunches)
