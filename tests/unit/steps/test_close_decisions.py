@@ -10,6 +10,7 @@ import pytest
 
 from jobferry.csvfile.dialect import Dialect
 from jobferry.domain.chunk import Pool
+from jobferry.domain.closing import Action, WorkLeft, next_action
 from jobferry.domain.connection import Connection, Demand
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.run import Run, RunStatus, StopReason
@@ -18,14 +19,7 @@ from jobferry.lane.state import LaneState
 from jobferry.reporting.error_summary import build_report
 from jobferry.reporting.result_files import BOM
 from jobferry.steps import close_run as module
-from jobferry.steps.close_run import (
-    RELAUNCHES,
-    STUCK_SECONDS,
-    Action,
-    WorkLeft,
-    close_run,
-    next_action,
-)
+from jobferry.steps.close_run import RELAUNCHES, STUCK_SECONDS, close_run
 from jobferry.store.objects import SourceError
 from jobferry.store.table import Update
 from tests.fakes.vendor import VENDOR
@@ -305,7 +299,7 @@ class TestProof:
             while world.close(run.run_id)["state"] == "closing":
                 pass
         assert world.run(run.run_id).status is RunStatus.ABORTED
-        assert "is taken" in str(report.call_args.args[7].to_json())
+        assert "is taken" in str(report.call_args.args[3].to_json())
 
     def test_files_are_begun_anew_after_a_crash_from_their_completion_on(
         self, world: World

@@ -9,13 +9,14 @@ from unittest import mock
 import pytest
 
 from jobferry.csvfile.header_names import RESULT_COLUMNS
+from jobferry.domain.closing import final_status
 from jobferry.domain.outcome import Outcome, OutcomeStatus, RecordResult
 from jobferry.domain.run import RunStatus, StopReason
 from jobferry.domain.timestamps import timestamp
 from jobferry.lane.state import LaneState
 from jobferry.reporting import result_files
 from jobferry.steps import close_run as module
-from jobferry.steps.close_run import RELAUNCHES, LanesStuckError, final_status
+from jobferry.steps.close_run import RELAUNCHES, LanesStuckError
 from jobferry.steps.open_run import resume_run
 from jobferry.store.rows import Rows
 from jobferry.store.table import Delete, Update

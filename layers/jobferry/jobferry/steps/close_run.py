@@ -8,24 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from enum import Enum, auto
-from typing import Any, NamedTuple
+from typing import Any
 
 from jobferry.csvfile.dialect import Dialect
 from jobferry.csvfile.reader import RawRow, read_rows
 from jobferry.deps import Deps
-from jobferry.domain.chunk import Pool
+from jobferry.domain.closing import Action, WorkLeft, final_status, is_cut_short, next_action
 from jobferry.domain.connection import Connection
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.routes import CloseRoute
-from jobferry.domain.run import Run, RunStatus, StopReason
+from jobferry.domain.run import Run, RunStatus
 from jobferry.domain.timestamps import timestamp
 from jobferry.domain.trouble import SOURCE, TEXTS
 from jobferry.lane.moved_account import account_moved, pause_moved_account
 from jobferry.operator.job_control import ABORTED
 from jobferry.operator.pause_resume import rest
 from jobferry.operator.resolve_run import resolve_on
-from jobferry.reporting.error_summary import ErrorTally, build_report
+from jobferry.reporting.error_summary import ErrorTally, RunEnd, build_report
 from jobferry.reporting.result_files import BOM, ResultFiles, partial_key, result_key
 from jobferry.reporting.run_metrics import figures
 from jobferry.reporting.timeline import Timeline
@@ -75,6 +74,12 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
         return _finish(run, ErrorTally(), [], run.outcomes, deps)
     if _rests_as_moved(run, deps):
         return {"run_id": run_id, "state": CloseRoute.PAUSED}
+    return _settle_and_write(run, deps, deadline)
+
+
+def _settle_and_write(run: Run, deps: Deps, deadline: float) -> dict[str, Any]:
+    """Do what is left to do, or have lanes do it; write the files when every row has an outcome."""
+    run_id = run.run_id
     while True:
         left = _work_left(run, deps)
         action, reason = next_action(left), left.abandoned or ""
@@ -91,54 +96,6 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
             return _write(left.run, deps, deadline)
         if not abandon_run(left.run, reason, deps, deadline):
             return {"run_id": run_id, "state": CloseRoute.CLOSING}
-
-
-class Action(Enum):
-    """What closing does next."""
-
-    ABANDON = auto()
-    """Give what has no outcome its last one: lanes can do nothing more."""
-    RELAUNCH = auto()
-    """Start lanes again, for jobs in flight or chunks to send."""
-    REST = auto()
-    """Let a paused run rest, or one whose trial is over; otherwise start lanes again."""
-    WRITE = auto()
-    """Every row has its outcome: prove it, and write the files."""
-
-
-class WorkLeft(NamedTuple):
-    """What of a run is not settled.
-
-    Attributes:
-        in_flight: chunks that are claimed, submitted or not settled.
-        abandoned: why lanes can do nothing more; None while they can, or have nothing to do.
-    """
-
-    run: Run
-    in_flight: int
-    pool: Pool
-    abandoned: str | None = None
-
-    @property
-    def held_back(self) -> bool:
-        """Whether chunks wait until a trial is over."""
-        return self.pool.end <= self.run.plan.chunks
-
-    @property
-    def any(self) -> bool:
-        """Whether a chunk has no outcomes."""
-        return bool(self.in_flight or self.pool.left or self.held_back)
-
-
-def next_action(left: WorkLeft) -> Action:
-    """What closing does next."""
-    if left.any and left.abandoned is not None:
-        return Action.ABANDON
-    if left.in_flight:
-        return Action.RELAUNCH
-    if left.pool.left or (left.run.trial is not None and left.held_back):
-        return Action.REST
-    return Action.WRITE
 
 
 def _work_left(run: Run, deps: Deps) -> WorkLeft:
@@ -204,7 +161,7 @@ def _write_files(
     )
     tally = ErrorTally.from_json(saved.get("errors", []))
     at, row = saved.get("offset", dialect.data_offset), saved.get("row", 0)
-    harmed = bool(saved.get("harmed"))
+    cut_short = bool(saved.get("harmed"))
     source_rows = _no_rows(run, dialect, row) if without_source else None
     for raw, outcome in _rows_with_outcomes(run, dialect, deps, at, row, source_rows):
         if outcome is None:
@@ -212,14 +169,14 @@ def _write_files(
             return _unbalanced(run_id, deps)
         files.add(raw.cells, outcome)
         tally.add(outcome, dialect.header, raw.cells)
-        harmed = harmed or (run.stop is not None and _is_harmed(outcome, run.stop))
+        cut_short = cut_short or (run.stop is not None and is_cut_short(outcome, run.stop))
         if raw.number % ROWS_PER_CLOCK_CHECK == 0 and deps.now() >= deadline:
             state = {
                 "row": raw.number,
                 "offset": raw.offset + raw.length,
                 "files": files.pause(raw.number),
                 "errors": tally.to_json(),
-                "harmed": harmed,
+                "harmed": cut_short,
             }
             key = partial_key(run_id, f"{raw.number:010d}.json")
             deps.objects.put_json(key, state)
@@ -238,7 +195,7 @@ def _write_files(
     if run.close:
         # Uploads can be completed once: whoever comes after a crash from here on begins anew.
         deps.store.runs.save_close(run_id, None)
-    return _finish(run, tally, files.finish(), counts, deps, harmed=harmed)
+    return _finish(run, tally, files.finish(), counts, deps, cut_short=cut_short)
 
 
 def _unbalanced(run_id: str, deps: Deps) -> dict[str, Any]:
@@ -248,13 +205,6 @@ def _unbalanced(run_id: str, deps: Deps) -> dict[str, Any]:
 
 def _by_a_person(run: Run) -> bool:
     return run.stop is not None and run.stop.code == ABORTED
-
-
-def _is_harmed(outcome: Outcome, stop: StopReason) -> bool:
-    """Whether a row was not carried out because the run was stopped."""
-    if outcome.status is OutcomeStatus.SKIPPED:
-        return outcome.error_code == stop.code
-    return outcome.status is OutcomeStatus.FAILED
 
 
 def _no_rows(run: Run, dialect: Dialect, row: int) -> Iterator[RawRow]:
@@ -318,27 +268,6 @@ def _relaunch(run: Run, deps: Deps) -> dict[str, Any] | None:
     }
 
 
-def final_status(
-    run: Run, outcomes: Mapping[OutcomeStatus, int], *, harmed: bool = True
-) -> RunStatus:
-    """What a balanced run is called.
-
-    Args:
-        harmed: whether a row was not carried out because the run was stopped; a run that was
-            stopped when nothing was left to send is what its rows are.
-    """
-    if run.status is RunStatus.FAILED:
-        return RunStatus.FAILED
-    if outcomes.get(OutcomeStatus.UNKNOWN):
-        return RunStatus.UNRESOLVED
-    if run.stop is not None and harmed:
-        return RunStatus.ABORTED
-    not_done = outcomes.get(OutcomeStatus.FAILED) or outcomes.get(OutcomeStatus.REJECTED)
-    if not_done or run.plan.conflicts:
-        return RunStatus.COMPLETED_WITH_FAILURES
-    return RunStatus.COMPLETED
-
-
 def _finish(
     run: Run,
     tally: ErrorTally,
@@ -346,19 +275,18 @@ def _finish(
     outcomes: Mapping[OutcomeStatus, int],
     deps: Deps,
     *,
-    harmed: bool = False,
+    cut_short: bool = False,
 ) -> dict[str, Any]:
     """Write the report and give the run its final status."""
-    status = final_status(run, outcomes, harmed=harmed)
+    status = final_status(run, outcomes, cut_short=cut_short)
     error = run.error or (run.stop.reason if run.stop else None)
     requests = deps.store.runs.requests(run.run_id)
     now = deps.now()
     timeline = Timeline.of(run, deps.store.chunks.all(run.run_id))
     # Those of a run that is closed once more stay as they were.
     closeness = dict(run.figures or _figures(run, timeline, deps, now))
-    page = build_report(
-        run, status, error, now, outcomes, requests, timeline, tally, files, closeness
-    )
+    end = RunEnd(status, error, now, outcomes, requests, files, closeness)
+    page = build_report(run, end, timeline, tally)
     deps.objects.put(
         result_key(run.run_id, "report.html"), page.encode(), "text/html; charset=utf-8"
     )
