@@ -27,8 +27,8 @@ from jobferry.domain.connection import Connection
 from jobferry.domain.run import Run
 from jobferry.scheduler.settings import USUAL as SCHEDULING
 from jobferry.steps.open_run import open_run
-from jobferry.steps.plan_run import CHUNKS_AT_ONCE
 from jobferry.store.plan_pages import CHUNKS_PER_PAGE
+from jobferry.store.plan_writer import CHUNKS_AT_ONCE
 from jobferry.vendors.operation import Capabilities
 from jobferry.vendors.protocol import Vendor
 from tests.fakes.effects import Phase

@@ -16,8 +16,7 @@ from unittest import mock
 from jobferry.operator import resolve_run
 from jobferry.scheduler.settings import SchedulerSettings
 from jobferry.settlement import abandon_run
-from jobferry.steps import plan_run
-from jobferry.store import chunk_moves, chunk_settling, keys, plan_pages, rows
+from jobferry.store import chunk_moves, chunk_settling, keys, plan_pages, plan_writer, rows
 from jobferry.vendors.zendesk_sunshine import jobs
 from jobferry.vendors.zendesk_support import job_statuses
 from tests.fakes import table
@@ -96,14 +95,14 @@ def patches(sizes: Sizes) -> Iterator[tuple[ModuleType, str, int]]:
         yield table, "BATCH_WRITE_ITEMS", sizes.batch
         yield table, "BATCH_GET_ITEMS", sizes.batch
     if sizes.page:
-        for planner in (plan_pages, plan_run):
+        for planner in (plan_pages, plan_writer):
             yield planner, "CHUNKS_PER_PAGE", sizes.page
-        yield plan_run, "CHUNKS_AT_ONCE", 2 * sizes.page
+        yield plan_writer, "CHUNKS_AT_ONCE", 2 * sizes.page
     if sizes.block:
         yield keys, "ROWS_PER_BLOCK", sizes.block
         yield keys, "ROWS_PER_PERSON_BLOCK", 1 + sizes.block
     if sizes.rejects:
-        yield plan_run, "REJECTS_AT_ONCE", sizes.rejects
+        yield plan_writer, "REJECTS_AT_ONCE", sizes.rejects
     if sizes.listed:
         yield job_statuses, "LIST_PAGE", sizes.listed
         yield jobs, "PER_PAGE", sizes.listed

@@ -9,7 +9,7 @@ from jobferry.lane import submission
 from jobferry.lane.offer import read_offer
 from jobferry.lane.session import open_session
 from jobferry.lane.state import LaneState
-from tests.fakes.world import World, things
+from tests.fakes.world import World, sample_csv
 
 SENDING = "lane/submission.py"
 RETURNS = 6
@@ -23,7 +23,7 @@ def module_of(frame: FrameType) -> str:
 
 
 def test_following_one_chunk(world: World) -> None:
-    run = world.planned(things(4))
+    run = world.planned(sample_csv(4))
     session = open_session(LaneState(run.run_id, 0), world.deps, world.clock.now() + 60.0)
     assert session is not None
     read_offer(session)

@@ -8,14 +8,15 @@ from unittest import mock
 
 import pytest
 
-from jobferry.csvfile.mapping import RESULT_COLUMNS
+from jobferry.csvfile.header_names import RESULT_COLUMNS
+from jobferry.domain.closing import final_status
 from jobferry.domain.outcome import Outcome, OutcomeStatus, RecordResult
 from jobferry.domain.run import RunStatus, StopReason
 from jobferry.domain.timestamps import timestamp
 from jobferry.lane.state import LaneState
 from jobferry.reporting import result_files
 from jobferry.steps import close_run as module
-from jobferry.steps.close_run import RELAUNCHES, LanesStuckError, final_status
+from jobferry.steps.close_run import RELAUNCHES, LanesStuckError
 from jobferry.steps.open_run import resume_run
 from jobferry.store.operations import Delete, Update
 from jobferry.store.rows import Rows
@@ -241,7 +242,7 @@ class TestInSteps:
     def _in_steps(self, world: World, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """Small parts, and a pause every ten rows."""
         world.seconds["close"] = 0.0
-        monkeypatch.setattr(module, "ROWS_BETWEEN_LOOKS", 10)
+        monkeypatch.setattr(module, "ROWS_PER_CLOCK_CHECK", 10)
         monkeypatch.setattr(result_files, "PART_BYTES", 500)
 
     def close(self, world: World, run_id: str) -> int:
@@ -296,7 +297,7 @@ class TestInSteps:
     def test_a_run_with_many_kinds_of_errors_can_be_paused(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "ROWS_BETWEEN_LOOKS", 200)
+        monkeypatch.setattr(module, "ROWS_PER_CLOCK_CHECK", 200)
         world.account.result_of = lambda record: RecordResult(
             OutcomeStatus.FAILED, code="Invalid", text=f"{record['ref']} {'ф' * 500}"
         )
