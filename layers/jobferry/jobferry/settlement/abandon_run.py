@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from jobferry.binding.run_binding import load_context
+from jobferry.binding.run_binding import cannot_go_on, load_context
 from jobferry.deps import Deps
 from jobferry.domain import row_verdict
 from jobferry.domain.chunk import Chunk, ChunkOutcome, ChunkState, JobEnd, PlannedChunk, Pool
@@ -33,7 +33,7 @@ def why_unreachable(run: Run, deps: Deps) -> str | None:
     try:
         load_context(run, deps)
     except LookupError as error:
-        return f"The run cannot go on: {error.args[0]}."
+        return cannot_go_on(error)
     return None
 
 

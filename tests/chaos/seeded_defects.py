@@ -15,23 +15,17 @@ from unittest import mock
 from jobferry.binding.run_binding import RunContext
 from jobferry.deps import Deps
 from jobferry.domain.chunk import Chunk, JobEnd, lost_from
-from jobferry.domain.outcome import OutcomeStatus
-from jobferry.lane import submitter
+from jobferry.domain.outcome import OutcomeStatus, Verdict
+from jobferry.lane import recovery
 from jobferry.store import chunk_moves, chunk_settling
 from jobferry.store.chunks import Chunks
 from jobferry.store.operations import Operation, Update
 from jobferry.vendors.connections import Linked
-from tests.chaos.promises import (
-    account_is_left_clean,
-    ends,
-    jobs_are_bounded,
-    nothing_twice,
-    sum_holds,
-    unknown_is_unknowable,
-)
+from tests.chaos.account_promises import account_is_clean, jobs_are_bounded
+from tests.chaos.run_promises import ends, nothing_twice, sum_holds, unknown_is_unknowable
 from tests.fakes.objects import FakeObjects
 
-Build = Callable[[], AbstractContextManager[None]]
+SeededDefect = Callable[[], AbstractContextManager[None]]
 
 
 @contextmanager
@@ -42,10 +36,10 @@ def intent_written_after_the_call() -> Iterator[None]:
     def only_pretend(_chunks: Chunks, chunk: Chunk, token: str, _digest: str, now: float) -> Chunk:
         return replace(chunk, attempt=chunk.attempt + 1, token=token, sending_at=now)
 
-    def note_both(chunks: Chunks, sent: Chunk, job_id: str, now: float) -> bool:
+    def note_both(chunks: Chunks, connection: str, sent: Chunk, job_id: str, now: float) -> bool:
         claimed = replace(sent, attempt=sent.attempt - 1, token="", sending_at=None)
         begun = begin(chunks, claimed, sent.token, "", sent.sending_at or now)
-        return begun is not None and note(chunks, begun, job_id, now)
+        return begun is not None and note(chunks, connection, begun, job_id, now)
 
     with (
         mock.patch.object(Chunks, "begin_sending", only_pretend),
@@ -90,18 +84,18 @@ def sent_again_blindly() -> Iterator[None]:
         if chunk.attempt < context.profile.max_attempts:
             deps.store.chunks.release(context.run.connection, chunk)
         else:
-            verdict = (OutcomeStatus.FAILED, "vendor_unavailable", "Sent too often.")
+            verdict = Verdict(OutcomeStatus.FAILED, "vendor_unavailable", "Sent too often.")
             job_end = JobEnd(chunk.number, verdict=verdict)
             deps.store.chunks.finish(context.run.connection, [chunk], [job_end], deps.now())
         return 0
 
-    with mock.patch.object(submitter, "resolve_lost", again):
+    with mock.patch.object(recovery, "resolve_lost", again):
         yield
 
 
 @contextmanager
 def ended_before_its_evidence() -> Iterator[None]:
-    """Note that jobs have ended, and keep what the vendor said of them afterwards."""
+    """Note that jobs have ended, and keep what the vendor answered about them afterwards."""
     put_json, finish = FakeObjects.put_json, Chunks.finish
     held: dict[int, tuple[FakeObjects, str, Any]] = {}
 
@@ -125,14 +119,14 @@ def ended_before_its_evidence() -> Iterator[None]:
         yield
 
 
-FAULTY_BUILDS: Mapping[str, tuple[Build, frozenset[str]]] = {
-    build.__name__: (build, frozenset(promise.__name__ for promise in promises))
-    for build, promises in (
+SEEDED_DEFECTS: Mapping[str, tuple[SeededDefect, frozenset[str]]] = {
+    defect.__name__: (defect, frozenset(promise.__name__ for promise in promises))
+    for defect, promises in (
         (intent_written_after_the_call, (nothing_twice,)),
         (settled_whatever_its_state, (sum_holds, ends)),
-        (slot_released_twice, (account_is_left_clean, jobs_are_bounded)),
+        (slot_released_twice, (account_is_clean, jobs_are_bounded)),
         (sent_again_blindly, (nothing_twice,)),
         (ended_before_its_evidence, (unknown_is_unknowable,)),
     )
 }
-"""Faulty build, and the promises one of which it must be found to break."""
+"""Seeded defect, and the promises one of which it must be found to break."""

@@ -1,7 +1,7 @@
 """Answers of the vendor in memory that no adapter should let through, and what they must not do.
 
 They reach the steps as they are, without the checks of an adapter: what the steps do with them is
-the second belt (`lane.isolation`, and what Settle does with results).
+the second line of defence (`lane.isolation`, and what Settle does with results).
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ HUGE = "x" * 300_000
 BEYOND = 10**400
 
 
-class Oddity(StrEnum):
-    """What is odd about the answers about one job."""
+class Malformation(StrEnum):
+    """How the answers about one job are malformed."""
 
     HALF_CHARACTER = "its answer holds half a character"
     NO_JSON = "its answer holds what is no JSON"
     TOO_DEEP = "its answer is nested too deep"
     DEEP = "its answer holds details 500 deep"
-    NUL = "its results are told in words with NUL"
+    NUL = "texts of its results hold NUL"
     LONG = "ids and codes of its results have 300 kB"
     ID_OBJECT = "ids of its results are {}"
     ID_LIST = "ids of its results are []"
@@ -42,40 +42,46 @@ class Oddity(StrEnum):
     VALUE_ERROR = "its results are read with a ValueError"
     TYPE_ERROR = "its results are read with a TypeError"
     RECURSION_ERROR = "its results are read with a RecursionError"
-    LOOK_FAILS = "each look at it fails in the adapter"
-    END_FAILS = "each look at it fails in the adapter once it has ended"
+    POLL_FAILS = "each poll of it fails in the adapter"
+    END_FAILS = "each poll of it fails in the adapter once it has ended"
     SUBMISSION_FAILS = "it is taken, and the adapter fails over the answer"
     PROGRESS = "its progress is 10**400 of 10**401"
 
 
-HARMLESS = frozenset(
-    {Oddity.DEEP, Oddity.NUL, Oddity.LONG, Oddity.SUBMISSION_FAILS, Oddity.PROGRESS}
+STILL_READABLE = frozenset(
+    {
+        Malformation.DEEP,
+        Malformation.NUL,
+        Malformation.LONG,
+        Malformation.SUBMISSION_FAILS,
+        Malformation.PROGRESS,
+    }
 )
 """With these the vendor says all the same what became of the rows."""
 
-_ERRORS: dict[Oddity, type[Exception]] = {
-    Oddity.VALUE_ERROR: ValueError,
-    Oddity.TYPE_ERROR: TypeError,
-    Oddity.RECURSION_ERROR: RecursionError,
+_ERRORS: dict[Malformation, type[Exception]] = {
+    Malformation.VALUE_ERROR: ValueError,
+    Malformation.TYPE_ERROR: TypeError,
+    Malformation.RECURSION_ERROR: RecursionError,
 }
-_IDS: dict[Oddity, Any] = {
-    Oddity.ID_OBJECT: {},
-    Oddity.ID_LIST: [],
-    Oddity.ID_FALSE: False,
-    Oddity.ID_NEGATIVE: -1,
+_IDS: dict[Malformation, Any] = {
+    Malformation.ID_OBJECT: {},
+    Malformation.ID_LIST: [],
+    Malformation.ID_FALSE: False,
+    Malformation.ID_NEGATIVE: -1,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Odd:
-    """Answers about the `job`-th job, counted from 1, are odd."""
+class MalformedAnswer:
+    """Answers about the `job`-th job, counted from 1, are malformed."""
 
     job: int = 1
-    what: Oddity = Oddity.HALF_CHARACTER
+    what: Malformation = Malformation.HALF_CHARACTER
 
     @property
     def unusable(self) -> bool:
-        return self.what not in HARMLESS
+        return self.what not in STILL_READABLE
 
 
 def nested(depth: int) -> JsonObject:
@@ -86,24 +92,24 @@ def nested(depth: int) -> JsonObject:
     return value
 
 
-def odd_raw(what: Oddity, raw: JsonObject) -> Any:
-    """A job's own object, as the vendor tells it."""
+def malformed_raw(what: Malformation, raw: JsonObject) -> Any:
+    """A job's own object, as the vendor answers it."""
     results = raw["results"]
     match what:
-        case Oddity.HALF_CHARACTER:
+        case Malformation.HALF_CHARACTER:
             return {**raw, "note": "half \ud800"}
-        case Oddity.NO_JSON:
+        case Malformation.NO_JSON:
             return {**raw, "note": {1, 2}}
-        case Oddity.TOO_DEEP:
+        case Malformation.TOO_DEEP:
             return {**raw, "note": nested(100_000)}
-        case Oddity.DEEP:
+        case Malformation.DEEP:
             return {**raw, "note": nested(500)}
-        case Oddity.NUL:
+        case Malformation.NUL:
             return {**raw, "results": [r and [*r[:2], "Nul \0", "Nul \0"] for r in results]}
-        case Oddity.LONG:
-            said = [r and [r[0], r[1] and r[1] + HUGE, HUGE, HUGE] for r in results]
-            return {**raw, "results": said}
-        case Oddity.NO_RESULTS:
+        case Malformation.LONG:
+            results = [r and [r[0], r[1] and r[1] + HUGE, HUGE, HUGE] for r in results]
+            return {**raw, "results": results}
+        case Malformation.NO_RESULTS:
             return {**raw, "results": 7}
         case _ if what in _IDS:
             return {**raw, "results": [["succeeded", _IDS[what], None, None] for _ in results]}
@@ -115,16 +121,16 @@ def odd_raw(what: Oddity, raw: JsonObject) -> Any:
 def fail_reading(raw: JsonObject) -> None:
     """Raise what the reader of these results fails with, if it does."""
     if "raises" in raw:
-        raise _ERRORS[Oddity[raw["raises"]]]("the results are odd")
+        raise _ERRORS[Malformation[raw["raises"]]]("the results are malformed")
 
 
-def odd_reading(what: Oddity, reading: JobReading) -> JobReading:
-    if what is Oddity.PROGRESS:
+def malformed_reading(what: Malformation, reading: JobReading) -> JobReading:
+    if what is Malformation.PROGRESS:
         return replace(reading, progress=BEYOND, total=10 * BEYOND)
     return reading
 
 
-def draw_odds(rng: Random) -> tuple[Odd, ...]:
-    """One to three jobs of the first six, each odd in one way."""
+def draw_malformed(rng: Random) -> tuple[MalformedAnswer, ...]:
+    """One to three jobs of the first six, each malformed in one way."""
     jobs = sorted(rng.sample(range(1, 7), rng.randint(1, 3)))
-    return tuple(Odd(job, rng.choice(tuple(Oddity))) for job in jobs)
+    return tuple(MalformedAnswer(job, rng.choice(tuple(Malformation))) for job in jobs)

@@ -12,13 +12,13 @@ from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.routes import LaneRoute
 from jobferry.domain.run import Run, RunStatus
 from jobferry.domain.types import JsonObject
-from jobferry.lane.open_pool import open_pool
-from jobferry.lane.session import open_lane
+from jobferry.lane.offer import open_pool
+from jobferry.lane.session import open_session
 from jobferry.lane.state import LaneState
 from tests.fakes.clock import START
 from tests.fakes.effects import CrashOnce, Phase
-from tests.fakes.vendor import CREATE, Act, Reply
-from tests.fakes.world import World, things
+from tests.fakes.vendor import CREATE, Behaviour, Reply
+from tests.fakes.world import World, sample_csv
 from tests.thorough import some_of
 from tests.unit.operator.test_pause_resume import fails, resumed, trial
 
@@ -58,7 +58,7 @@ def seconds(run: Run) -> float:
 
 def test_one_job_then_three_then_all_slots() -> None:
     with world_of() as world:
-        run = world.processed(things(340))
+        run = world.processed(sample_csv(340))
 
         assert waves(world) == [1, 3, 30]
         assert run.status is RunStatus.COMPLETED
@@ -74,7 +74,7 @@ def test_it_costs_two_latencies_once(latency: float) -> None:
         with world_of() as world:
             world.put_profile({"ramp": switch})
             world.account.latency = lambda _number: latency
-            took.append(seconds(world.processed(things(1_500))))
+            took.append(seconds(world.processed(sample_csv(1_500))))
 
     assert took[0] <= took[1] + 2.3 * latency + 2 * SETTLED_WITHIN
 
@@ -82,7 +82,7 @@ def test_it_costs_two_latencies_once(latency: float) -> None:
 @pytest.mark.parametrize(("jobs", "sent"), [(1, [1]), (2, [1, 1]), (4, [1, 3]), (5, [1, 3, 1])])
 def test_a_small_file_waits_no_more_than_it_must(jobs: int, sent: list[int]) -> None:
     with world_of() as world:
-        run = world.processed(things(10 * jobs))
+        run = world.processed(sample_csv(10 * jobs))
 
         assert waves(world) == sent
         assert seconds(run) < len(sent) * (LATENCY + SETTLED_WITHIN)
@@ -93,7 +93,7 @@ def test_a_file_of_one_job_takes_as_long_as_without() -> None:
     for switch in ("on", "off"):
         with world_of() as world:
             world.put_profile({"ramp": switch})
-            took.append(seconds(world.processed(things(10))))
+            took.append(seconds(world.processed(sample_csv(10))))
 
     assert took[0] == took[1]
 
@@ -102,7 +102,7 @@ def test_a_file_of_one_job_takes_as_long_as_without() -> None:
 def test_a_profile_can_do_without(changes: dict[str, str]) -> None:
     with world_of() as world:
         world.put_profile({**RAMP, **changes})
-        world.processed(things(100))
+        world.processed(sample_csv(100))
 
         assert waves(world) == [10]
 
@@ -113,7 +113,7 @@ def test_what_can_be_taken_back_needs_none() -> None:
         operations = world.vendor.operations
         assert isinstance(operations, dict)
         operations[CREATE] = operation
-        world.processed(things(100))
+        world.processed(sample_csv(100))
 
         assert waves(world) == [10]
 
@@ -123,9 +123,9 @@ def test_a_run_whose_first_job_fails_is_paused_and_says_how_it_goes_on() -> None
         world.account.result_of = lambda r: RecordResult(
             FAILED, code=f"Bad{r['ref']}", text="Name: is taken"
         )
-        run = world.processed(things(1_000))
+        run = world.processed(sample_csv(1_000))
 
-        assert run.outcomes[FAILED] == len(world.account.carried_out) == 10
+        assert run.outcomes[FAILED] == len(world.account.times_applied) == 10
         assert run.suspended
         assert run.pause is not None
         assert run.pause.code == "breaker"
@@ -141,7 +141,7 @@ def test_a_run_whose_first_job_fails_is_paused_and_says_how_it_goes_on() -> None
 def test_long_words_of_the_vendor_leave_room_for_what_to_do() -> None:
     with world_of() as world:
         world.account.result_of = lambda _r: RecordResult(FAILED, code="Bad", text="long " * 200)
-        run = world.processed(things(1_000))
+        run = world.processed(sample_csv(1_000))
 
         assert run.pause is not None
         assert run.pause.reason.endswith("`jobferry abort` ends the run.")
@@ -150,7 +150,7 @@ def test_long_words_of_the_vendor_leave_room_for_what_to_do() -> None:
 def test_a_yes_ends_the_ramp() -> None:
     with world_of() as world:
         world.account.result_of = fails(*range(1, 11))
-        run = world.processed(things(200))
+        run = world.processed(sample_csv(200))
         assert run.pause is not None
         closed = resumed(world, run)
 
@@ -161,7 +161,7 @@ def test_a_yes_ends_the_ramp() -> None:
 
 def test_after_a_trial_there_is_none() -> None:
     with world_of() as world:
-        run = world.execute(world.drop(things(200), options=trial(10)))
+        run = world.execute(world.drop(sample_csv(200), options=trial(10)))
         closed = resumed(world, run)
 
         assert closed.status is RunStatus.COMPLETED
@@ -171,11 +171,11 @@ def test_after_a_trial_there_is_none() -> None:
 def test_the_next_three_jobs_are_judged_too() -> None:
     with world_of() as world:
         world.account.result_of = fails(*range(11, 1_001))
-        run = world.processed(things(1_000))
+        run = world.processed(sample_csv(1_000))
 
         assert run.pause is not None
         assert run.pause.reason.startswith("30 of the first 40 rows failed, which is more than 50%")
-        assert len(world.account.carried_out) == 40
+        assert len(world.account.times_applied) == 40
 
 
 def two_in_three_fail(record: JsonObject) -> RecordResult:
@@ -193,7 +193,7 @@ def test_some_bad_rows_stop_nothing(result_of: Callable[[JsonObject], RecordResu
     with world_of() as world:
         world.put_profile({**RAMP, "breaker": {"share": 0.5, "at_least": 1_000}})
         world.account.result_of = result_of
-        run = world.processed(things(200))
+        run = world.processed(sample_csv(200))
 
         assert run.status is RunStatus.COMPLETED_WITH_FAILURES
         assert waves(world) == [1, 3, 16]
@@ -204,9 +204,9 @@ def test_one_bad_row_alone_says_nothing_of_the_file(bad: tuple[int, ...], sent: 
     with world_of(rows_a_job=1) as world:
         world.put_profile({**RAMP, "breaker": {"share": 0.5, "at_least": 3}})
         world.account.result_of = fails(*bad)
-        run = world.processed(things(60))
+        run = world.processed(sample_csv(60))
 
-        assert len(world.account.carried_out) == sent
+        assert len(world.account.times_applied) == sent
         assert (run.pause is None) is (sent == 60)
 
 
@@ -221,28 +221,28 @@ def test_rows_that_go_again_are_settled_first() -> None:
 
     with world_of() as world:
         world.account.result_of = result_of
-        run = world.processed(things(100))
+        run = world.processed(sample_csv(100))
 
         assert [len(s.records) for s in world.account.submissions][:4] == [10, 1, 1, 10]
         assert waves(world) == [1, 1, 1, 3, 6]
         assert run.status is RunStatus.COMPLETED
 
 
-@pytest.mark.parametrize("act", [Act.DONE_UNHEARD, Act.LOST])
-def test_so_is_a_submission_whose_answer_was_lost(act: Act) -> None:
+@pytest.mark.parametrize("act", [Behaviour.APPLIED_NO_ANSWER, Behaviour.NEVER_ARRIVED])
+def test_so_is_a_submission_whose_answer_was_lost(act: Behaviour) -> None:
     with world_of() as world:
         world.account.will_reply(act)
-        run = world.processed(things(100))
+        run = world.processed(sample_csv(100))
 
         assert waves(world) == [1, 3, 6]
-        assert set(world.account.carried_out.values()) == {1}
+        assert set(world.account.times_applied.values()) == {1}
         assert world.problems(run.run_id) == []
 
 
 def test_a_job_that_is_refused_is_halved_before_others_are_sent() -> None:
     with world_of() as world:
         world.account.poison = lambda record: record["ref"] == "r3"
-        run = world.processed(things(100))
+        run = world.processed(sample_csv(100))
 
         first = {f"r{n}" for n in range(1, 11)}
         others = [bool(first.isdisjoint(s.keys)) for s in world.account.submissions]
@@ -252,8 +252,8 @@ def test_a_job_that_is_refused_is_halved_before_others_are_sent() -> None:
 
 def test_a_file_whose_jobs_are_refused_is_paused() -> None:
     with world_of() as world:
-        world.account.will_reply(*[Reply(Act.REFUSE, http_status=422)] * 10_000)
-        run = world.processed(things(10_000))
+        world.account.will_reply(*[Reply(Behaviour.REFUSE, http_status=422)] * 10_000)
+        run = world.processed(sample_csv(10_000))
 
         assert run.pause is not None
         assert "The vendor says no." in run.pause.reason
@@ -262,7 +262,7 @@ def test_a_file_whose_jobs_are_refused_is_paused() -> None:
 
 def test_of_several_lanes_one_sends_until_it_is_over() -> None:
     with world_of(slots=10, lane_window=2) as world:
-        run = world.processed(things(600))
+        run = world.processed(sample_csv(600))
         chunks = list(world.store.chunks.all(run.run_id))
 
         assert run.lanes == 5
@@ -276,8 +276,8 @@ def test_of_several_lanes_one_sends_until_it_is_over() -> None:
 
 def test_the_other_lanes_are_offered_nothing() -> None:
     with world_of(slots=10, lane_window=2) as world:
-        run = world.planned(things(600))
-        lanes = [open_lane(LaneState(run.run_id, n), world.deps, START + 60.0) for n in range(2)]
+        run = world.planned(sample_csv(600))
+        lanes = [open_session(LaneState(run.run_id, n), world.deps, START + 60.0) for n in range(2)]
         first, second = (lane for lane in lanes if lane is not None)
 
         assert (open_pool(first).left, open_pool(second).left) == (1, 0)
@@ -287,7 +287,7 @@ def test_the_other_lanes_are_offered_nothing() -> None:
 def test_lanes_without_a_job_wait_outside_of_their_functions() -> None:
     with world_of(slots=10, lane_window=2) as world:
         world.account.latency = lambda _number: 300.0
-        run = world.planned(things(600))
+        run = world.planned(sample_csv(600))
         state = world.poll(world.submit(LaneState(run.run_id, 3)))
 
         assert world.clock.now() == START
@@ -298,8 +298,8 @@ def test_lanes_without_a_job_wait_outside_of_their_functions() -> None:
 def test_meanwhile_other_runs_have_the_other_slots() -> None:
     with world_of(slots=10) as world:
         world.put_profile({"name": "others", "ramp": "off"})
-        first = world.drop(things(1_000))
-        second = world.drop(things(1_000), profile="others")
+        first = world.drop(sample_csv(1_000))
+        second = world.drop(sample_csv(1_000), profile="others")
         world.execute_all([first, second])
         jobs = sorted(world.account.jobs.values(), key=lambda job: job.created_at)
         began_at = jobs[0].created_at
@@ -324,16 +324,16 @@ def carried_with(crash: CrashOnce, *, bad: bool) -> None:
         world.account.latency = lambda _number: 60.0
         if bad:
             world.account.result_of = fails(*range(3, 13))
-        request = world.drop(things(20))
+        request = world.drop(sample_csv(20))
         world.effects.on_effect = crash
         run = world.execute(request)
         if bad:
             assert run.pause is not None
-            assert len(world.account.carried_out) == 8
+            assert len(world.account.times_applied) == 8
             run = resumed(world, run)
         jobs = sorted(world.account.jobs.values(), key=lambda job: job.created_at)
         assert jobs[1].created_at >= jobs[0].ends_at
         assert jobs[4].created_at >= max(job.ends_at for job in jobs[:4])
         assert {r["ref"] for job in jobs[:4] for r in job.records} == {f"r{n}" for n in range(1, 9)}
         assert world.problems(run.run_id) == []
-        assert set(world.account.carried_out.values()) == {1}
+        assert set(world.account.times_applied.values()) == {1}
