@@ -2,7 +2,7 @@
 
 The part of the grammar that the ledger uses, with DynamoDB's precedence (comparisons, then NOT,
 AND, OR) and its treatment of what is not there: a comparison with a missing attribute, or with
-one of another type, is false.
+one of another type, is false, but for `<>`, which holds.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
 """
 
@@ -100,6 +100,8 @@ class _Reading:
     def __init__(self, tokens: list[str]) -> None:
         self.tokens = tokens
         self.used: set[str] = set()
+        # What stood in the last pair of parentheses, all of it.
+        self._in_parentheses: _Verdict | None = None
 
     def any_of(self) -> _Verdict:
         parts = [self._all_of()]
@@ -124,6 +126,9 @@ class _Reading:
         if self._skip("("):
             verdict = self.any_of()
             self._expect(")")
+            if verdict is self._in_parentheses:
+                raise BadExpressionError("the expression has redundant parentheses")
+            self._in_parentheses = verdict
             return verdict
         if len(self.tokens) > 1 and self.tokens[1] == "(":
             return self._function()
@@ -206,7 +211,9 @@ def _joined(judge: Callable[[Any, Any], bool], left: _Operand, right: _Operand) 
 
 
 def _contains(whole: Any, part: Any) -> bool:
-    return isinstance(whole, set | list | str) and part in whole
+    if isinstance(whole, str):
+        return isinstance(part, str) and part in whole
+    return isinstance(whole, set | list) and part in whole
 
 
 def _begins_with(whole: Any, beginning: Any) -> bool:
@@ -214,13 +221,12 @@ def _begins_with(whole: Any, beginning: Any) -> bool:
 
 
 def _compared(word: str) -> Callable[[Any, Any], bool]:
-    """A comparison that is false where a side is missing, and `<>` for values of two types."""
+    """A comparison; where a side is missing, or has another type, the two are only not equal."""
     compare = _COMPARISONS[word]
 
     def judge(left: Any, right: Any) -> bool:
-        if left is _MISSING or right is _MISSING:
-            return False
-        return compare(left, right) if _alike(left, right) else word == "<>"
+        missing = left is _MISSING or right is _MISSING
+        return word == "<>" if missing or not _alike(left, right) else compare(left, right)
 
     return judge
 

@@ -79,14 +79,15 @@ def problems(request: Mapping[str, Any]) -> Iterator[str]:
         yield f"{placeholder} is not defined"
     for placeholder in sorted(defined - used):
         yield f"{placeholder} is not used"
-    if "UpdateExpression" in request:
-        paths = [
-            tuple(names.get(part, part) for part in path)
-            for path in _paths(request["UpdateExpression"])
-        ]
-        for path, other in combinations(paths, 2):
-            if path[: len(other)] == other[: len(path)]:
-                yield f"two document paths overlap at {'.'.join(min(path, other))}"
+    yield from _overlaps(request.get("UpdateExpression", ""), names)
+
+
+def _overlaps(update: str, names: Mapping[str, str]) -> Iterator[str]:
+    """Paths of which one update changes a part twice."""
+    paths = [tuple(names.get(part, part) for part in path) for path in _paths(update)]
+    for path, other in combinations(paths, 2):
+        if path[: len(other)] == other[: len(path)]:
+            yield f"two document paths overlap at {'.'.join(min(path, other))}"
 
 
 def _tokens(expression: str) -> Iterator[str]:

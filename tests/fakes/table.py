@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import RLock
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from jobferry.store import Store
 from jobferry.store.chunks import Chunks
 from jobferry.store.config import Config
@@ -29,6 +27,7 @@ from jobferry.store.units import Units
 from tests.fakes.conditions import BadExpressionError, holds
 from tests.fakes.effects import Effects
 from tests.fakes.requests import TableRequests
+from tests.fakes.table_items import bytes_of, copied, invalid, size_of, stored, updated
 
 ITEM_BYTES = 400 * 1024
 TRANSACTION_BYTES = 4 * 1024 * 1024
@@ -83,7 +82,7 @@ class FakeTable(Table):
     def hold_indexes(self) -> None:
         """From now on index queries answer as of now: indexes are only eventually consistent."""
         with self._lock:
-            self._held[:] = [_copied(self._items)]
+            self._held[:] = [copied(self._items)]
 
     def release_indexes(self) -> None:
         with self._lock:
@@ -98,13 +97,13 @@ class FakeTable(Table):
     def items(self) -> list[Item]:
         """Everything, in key order."""
         with self._lock:
-            return [_copied(self._items[key]) for key in sorted(self._items)]
+            return [copied(self._items[key]) for key in sorted(self._items)]
 
     def get(self, pk: str, sk: str) -> Item | None:
         self.units.asked_for(1)
         self.effects.on_read("table.read")
         with self._lock:
-            found: Item | None = _copied(self._items.get(_checked_key((pk, sk))))
+            found: Item | None = copied(self._items.get(_checked_key((pk, sk))))
         return found
 
     def get_many(self, keys: Sequence[Key]) -> list[Item]:
@@ -150,7 +149,7 @@ class FakeTable(Table):
             full, page = len(page) > held, page[:held]
             self.units.found(len(page))
             for _, item in page:
-                yield _copied(item)
+                yield copied(item)
             if left is not None:
                 left -= len(page)
             if not full or left == 0:
@@ -214,7 +213,7 @@ class FakeTable(Table):
 
     def transact(self, operations: Sequence[Operation]) -> None:
         if not 0 < len(operations) <= TRANSACTION_ITEMS:
-            raise _invalid(f"a transaction of {len(operations)} operations")
+            raise invalid(f"a transaction of {len(operations)} operations")
         _refuse_repeats([key_of(operation) for operation in operations])
         REQUESTS.transact(operations)
         self.units.add(operations, together=True)
@@ -256,7 +255,7 @@ class FakeTable(Table):
             raise ConditionFailedError(failed)
         changed = [(key_of(operation), self._after(operation)) for operation in operations]
         if sum(size for _, (_, size) in changed) > TRANSACTION_BYTES:
-            raise _invalid("a transaction of more than 4 MB")
+            raise invalid("a transaction of more than 4 MB")
         for key, (item, size) in changed:
             self._store(key, item, size)
 
@@ -264,13 +263,13 @@ class FakeTable(Table):
         match operation:
             case Put(condition=str(condition)) | Update(condition=str(condition)):
                 before = self._items.get(key_of(operation), {})
-                values = {slot: _stored(value) for slot, value in operation.values.items()}
+                values = {slot: stored(value) for slot, value in operation.values.items()}
                 try:
                     return holds(condition, before, operation.names, values)
                 except BadExpressionError as error:
-                    raise _invalid(str(error)) from None
+                    raise invalid(str(error)) from None
             case Put() | Update() if operation.names or operation.values:
-                raise _invalid("placeholders without an expression")
+                raise invalid("placeholders without an expression")
         return True
 
     def _after(self, operation: Operation) -> tuple[Item | None, int]:
@@ -280,16 +279,16 @@ class FakeTable(Table):
             case Delete():
                 return None, 0
             case Put(item):
-                after = {name: _stored(value) for name, value in item.items()}
+                after = {name: stored(value) for name, value in item.items()}
             case Update():
                 before = self._items.get(key, {"pk": key[0], "sk": key[1]})
-                after = _updated(before, operation)
+                after = updated(before, operation)
         for attribute in ("time_pk", "time_sk", "person_pk"):
             if not isinstance(after.get(attribute, ""), str):
-                raise _invalid(f"{attribute} is the key of an index and no text")
-        size = _size(after)
+                raise invalid(f"{attribute} is the key of an index and no text")
+        size = size_of(after)
         if size > ITEM_BYTES:
-            raise _invalid("Item size has exceeded the maximum allowed size")
+            raise invalid("Item size has exceeded the maximum allowed size")
         return after, size
 
     def _store(self, key: Key, item: Item | None, size: int) -> None:
@@ -324,100 +323,6 @@ class FakeStore(Store):
 def fake_store(table: Table | None = None, retention_days: int = 30) -> Store:
     """A ledger in memory."""
     return FakeStore(table or FakeTable(), retention_days)
-
-
-def _updated(before: Item, update: Update) -> Item:
-    """The item after SET, ADD, DELETE and REMOVE, all reading what was there before."""
-    named = [*update.assign, *update.assign_once, *update.add, *update.take, *update.remove]
-    if not named:
-        raise _invalid("the update expression is empty")
-    if len(named) != len(set(named)):
-        raise _invalid("two document paths overlap")
-    if {"pk", "sk"} & set(named):
-        raise _invalid("an attribute of the key cannot be updated")
-    after: Item = _copied(before)
-    for name, value in update.assign.items():
-        after[name] = _stored(value)
-    for name, value in update.assign_once.items():
-        after.setdefault(name, _stored(value))
-    for name, value in update.add.items():
-        after[name] = _added(before.get(name), _stored(value))
-    for name, members in update.take.items():
-        left = set(before.get(name, set())) - _stored(members)
-        after.pop(name, None)
-        if left:
-            after[name] = left
-    for name in update.remove:
-        after.pop(name, None)
-    return after
-
-
-def _added(before: Any, value: Any) -> Any:
-    if isinstance(value, set):
-        if not isinstance(before, set | None):
-            raise _invalid("an operand of ADD has an incorrect type")
-        return (before or set()) | value
-    if isinstance(before, bool) or not isinstance(before, int | float | None):
-        raise _invalid("an operand of ADD has an incorrect type")
-    return _stored((before or 0) + value)
-
-
-def _stored(value: Any) -> Any:
-    """The value as it comes back: numbers are decimals there, tuples are lists."""
-    match value:
-        case None | bool() | str():
-            return value
-        case int():
-            if abs(value) >= 10**38:
-                raise _invalid("a number of more than 38 digits")
-            return value
-        case float():
-            if value != value or value in (float("inf"), float("-inf")):
-                raise _invalid("infinity and NaN are no numbers")
-            return int(value) if value.is_integer() else value
-        case Mapping():
-            return {key: _stored(inner) for key, inner in value.items()}
-        case list() | tuple():
-            return [_stored(inner) for inner in value]
-        case set() | frozenset():
-            if not value:
-                raise _invalid("a set may not be empty")
-            return {_stored(inner) for inner in value}
-    raise TypeError(f"{type(value).__name__} cannot be stored")
-
-
-def _copied(value: Any) -> Any:
-    """A copy that shares nothing that can be changed; `copy.deepcopy` takes ten times as long."""
-    kind = type(value)
-    if kind is dict:
-        return {
-            key: _copied(inner) if type(inner) in _CHANGEABLE else inner
-            for key, inner in value.items()
-        }
-    if kind is list:
-        return [_copied(inner) for inner in value]
-    return set(value) if kind is set else value
-
-
-_CHANGEABLE = frozenset({dict, list, set})
-
-
-def _size(value: Any) -> int:
-    """Bytes by DynamoDB's rules of thumb: UTF-8 of names and texts, numbers by their digits."""
-    match value:
-        case None | bool():
-            return 1
-        case str():
-            return _bytes(value)
-        case int() | float():
-            return len(str(value)) // 2 + 2
-        case dict():
-            return 3 + sum([1 + _bytes(key) + _size(inner) for key, inner in value.items()])
-    return 3 + sum([1 + _size(inner) for inner in value])
-
-
-def _bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
 
 
 def _within(
@@ -462,20 +367,16 @@ def key_of(operation: Operation) -> Key:
 
 def _checked_key(key: Key) -> Key:
     for part, most in zip(key, (PARTITION_KEY_BYTES, SORT_KEY_BYTES), strict=True):
-        if not isinstance(part, str) or not 0 < _bytes(part) <= most:
-            raise _invalid("an attribute of the key is empty, too long, or no text")
+        if not isinstance(part, str) or not 0 < bytes_of(part) <= most:
+            raise invalid("an attribute of the key is empty, too long, or no text")
     return key
 
 
 def _refuse_repeats(keys: Sequence[Key]) -> None:
     if len(keys) != len(set(keys)):
-        raise _invalid("several operations on one item")
+        raise invalid("several operations on one item")
 
 
 def _batches(things: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     for start in range(0, len(things), size):
         yield things[start : start + size]
-
-
-def _invalid(message: str) -> ClientError:
-    return ClientError({"Error": {"Code": "ValidationException", "Message": message}}, "FakeTable")

@@ -50,26 +50,14 @@ def run_of(item: Item) -> Run:
         origin=item.get("origin"),
         closed_at=item.get("closed_at"),
         planned_at=item.get("planned_at"),
-        plan=PlanState(
-            offset=item.get("plan_offset", 0),
-            row=item.get("plan_row", 0),
-            chunks=item.get("plan_chunks", 0),
-            done=item.get("plan_done", False),
-            dialect=json.loads(item.get("dialect", "null")),
-            trial_chunks=item.get("plan_trial_chunks", 0),
-            conflicts=item.get("plan_conflicts", 0),
-        ),
+        plan=_plan_of(item),
         outcomes={status: item.get(f"n_{status.value}", 0) for status in OutcomeStatus},
         jobs_settled=item.get("jobs_settled", 0),
         stop=StopReason(stop["code"], stop["reason"]) if stop else None,
         pause=Pause(pause["code"], pause["reason"], pause["at"]) if pause else None,
         suspended=item.get("rests", False),
         trial=item.get("trial"),
-        failures={
-            name.removeprefix(keys.FAILED): n
-            for name, n in item.items()
-            if name.startswith(keys.FAILED)
-        },
+        failures=_with_prefix(item, keys.FAILED),
         failures_seen=json.loads(item.get("failures_seen", "{}")),
         processed_seen=item.get("carried_seen", 0),
         error=item.get("error"),
@@ -91,9 +79,7 @@ def run_of(item: Item) -> Run:
         vendor=item.get("vendor", ""),
         base_url=item.get("base_url", ""),
         troubles={
-            name.removeprefix(keys.TROUBLE): _trouble(value)
-            for name, value in item.items()
-            if name.startswith(keys.TROUBLE)
+            where: _trouble(value) for where, value in _with_prefix(item, keys.TROUBLE).items()
         },
         # Runs of before have an end from the beginning.
         expires_at=item["kept_until"] if "kept_until" in item else item.get("expires_at", 0),
@@ -102,10 +88,25 @@ def run_of(item: Item) -> Run:
         forced=item.get("forced", False),
         resolving=Resolving(**resolving) if resolving else None,
         warnings=tuple(json.loads(item.get("warnings", "[]"))),
-        by={
-            name.removeprefix(keys.BY): value
-            for name, value in item.items()
-            if name.startswith(keys.BY)
-        },
+        by=_with_prefix(item, keys.BY),
         unpacked=Source(**unpacked) if unpacked else None,
     )
+
+
+def _plan_of(item: Item) -> PlanState:
+    return PlanState(
+        offset=item.get("plan_offset", 0),
+        row=item.get("plan_row", 0),
+        chunks=item.get("plan_chunks", 0),
+        done=item.get("plan_done", False),
+        dialect=json.loads(item.get("dialect", "null")),
+        trial_chunks=item.get("plan_trial_chunks", 0),
+        conflicts=item.get("plan_conflicts", 0),
+    )
+
+
+def _with_prefix(item: Item, prefix: str) -> dict[str, Any]:
+    """The attributes whose names begin so, without the prefix."""
+    return {
+        name.removeprefix(prefix): value for name, value in item.items() if name.startswith(prefix)
+    }

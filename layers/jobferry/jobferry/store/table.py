@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from jobferry.store.operations import Delete, Item, Operation, Put, Update
 from jobferry.store.units import Units
-from jobferry.store.wire import key_of, plain_of, update_request, wire_of
+from jobferry.store.wire import key_condition, key_of, plain_of, update_request, wire_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -118,29 +118,9 @@ class Table:
             since, until: only sort keys in this closed range.
             index: (index name, its partition attribute, its sort attribute); never consistent.
         """
-        pk_name, sk_name = (index[1], index[2]) if index else ("pk", "sk")
-        names = {"#pk": pk_name}
-        values: dict[str, Any] = {":pk": pk}
-        condition = "#pk = :pk"
-        if prefix is not None:
-            condition += " AND begins_with(#sk, :prefix)"
-            values[":prefix"] = prefix
-        elif since is not None and until is not None:
-            condition += " AND #sk BETWEEN :since AND :until"
-            values |= {":since": since, ":until": until}
-        elif since is not None:
-            condition += " AND #sk >= :since"
-            values[":since"] = since
-        elif until is not None:
-            condition += " AND #sk <= :until"
-            values[":until"] = until
-        if len(values) > 1:
-            names["#sk"] = sk_name
         request: dict[str, Any] = {
             "TableName": self._name,
-            "KeyConditionExpression": condition,
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": wire_of(values),
+            **key_condition(pk, prefix, since, until, index[1:] if index else ("pk", "sk")),
             "ScanIndexForward": not newest_first,
             "ConsistentRead": consistent and index is None,
         }

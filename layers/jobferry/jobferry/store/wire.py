@@ -53,6 +53,32 @@ def update_request(update: Update) -> dict[str, Any]:
     return request
 
 
+def key_condition(
+    pk: str, prefix: str | None, since: str | None, until: str | None, keys: tuple[str, str]
+) -> dict[str, Any]:
+    """What a query asks of the two key attributes: a prefix of the second, or a closed range."""
+    condition = ""
+    values: dict[str, Any] = {":pk": pk}
+    if prefix is not None:
+        condition = " AND begins_with(#sk, :prefix)"
+        values[":prefix"] = prefix
+    elif since is not None and until is not None:
+        condition = " AND #sk BETWEEN :since AND :until"
+        values |= {":since": since, ":until": until}
+    elif since is not None:
+        condition = " AND #sk >= :since"
+        values[":since"] = since
+    elif until is not None:
+        condition = " AND #sk <= :until"
+        values[":until"] = until
+    pk_name, sk_name = keys
+    return {
+        "KeyConditionExpression": f"#pk = :pk{condition}",
+        "ExpressionAttributeNames": {"#pk": pk_name, **({"#sk": sk_name} if condition else {})},
+        "ExpressionAttributeValues": wire_of(values),
+    }
+
+
 def key_of(pk: str, sk: str) -> dict[str, Any]:
     return {"pk": {"S": pk}, "sk": {"S": sk}}
 
