@@ -25,10 +25,10 @@ from jobferry.deps import Deps
 from jobferry.domain.chunk import PlannedChunk
 from jobferry.domain.connection import Connection
 from jobferry.domain.run import Run
-from jobferry.lane.submitter import SENDERS
+from jobferry.scheduler.settings import USUAL as SCHEDULING
 from jobferry.steps.open_run import open_run
-from jobferry.steps.plan_run import CHUNKS_AT_ONCE
 from jobferry.store.plan_pages import CHUNKS_PER_PAGE
+from jobferry.store.plan_writer import CHUNKS_AT_ONCE
 from jobferry.vendors.operation import Capabilities
 from jobferry.vendors.protocol import Vendor
 from tests.fakes.effects import Phase
@@ -65,7 +65,7 @@ class BulkWorld(World):
         *,
         rows_a_job: int,
     ) -> None:
-        super().__init__(max_records=rows_a_job, senders=SENDERS)
+        super().__init__(max_records=rows_a_job, senders=SCHEDULING.senders)
         self.gauge = gauge
         self.rows_a_job = rows_a_job
         self.book = RowBook(rows)

@@ -25,7 +25,7 @@ from benchmarks.virtual.vendor import (
 from jobferry.domain.connection import Connection
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.types import JsonObject
-from jobferry.lane.submitter import SENDERS
+from jobferry.scheduler.settings import USUAL as SCHEDULING
 from jobferry.vendors.answers import (
     Accepted,
     Found,
@@ -122,7 +122,7 @@ class ModelWorld(World):
     """A deployment whose one connection leads to the model, on the model's schedule."""
 
     def __init__(self, vendor: VendorModel, schedule: Schedule) -> None:
-        super().__init__(max_records=1, senders=SENDERS)
+        super().__init__(max_records=1, senders=SCHEDULING.senders)
         conditions = vendor.conditions
         self.clock = schedule
         self.vendor: Vendor = replace(

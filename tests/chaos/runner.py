@@ -51,7 +51,7 @@ from tests.chaos.scenario import (
 )
 from tests.chaos.scripted_account import ScriptedAccount, read_results
 from tests.chaos.simulated import SimulatedAccount
-from tests.chaos.sizes import patched
+from tests.chaos.sizes import patched, scheduling_of
 from tests.chaos.store_watcher import StoreWatcher
 from tests.fakes.clock import START
 from tests.fakes.machine import ExecutionStoppedError, Machine
@@ -69,7 +69,7 @@ SEARCH_TIMEOUT = 1_800.0
 """Shorter than in production, so that scenarios of jobs that never end stay short. A search takes
 longer than its proof that a submission was never taken, which counts after eleven minutes."""
 
-ROWS_BETWEEN_LOOKS = 2
+ROWS_PER_CLOCK_CHECK = 2
 """So that closing a file of a few rows can be out of time, too."""
 
 
@@ -173,10 +173,12 @@ class ChaosWorld(World):
         )
         for module, name, value in (
             *(() if self.scenario.production_deadlines else shorter),
-            (close_module, "ROWS_BETWEEN_LOOKS", ROWS_BETWEEN_LOOKS),
+            (close_module, "ROWS_PER_CLOCK_CHECK", ROWS_PER_CLOCK_CHECK),
         ):
             self._cleanup.enter_context(mock.patch.object(module, name, value))
         self._cleanup.enter_context(patched(self.scenario.sizes))
+        self.scheduling = scheduling_of(self.scenario.sizes, self.scheduling)
+        self.deps = self.fresh_deps()
         return self
 
     def _dropped(self, index: int, file: File) -> RunRequest:

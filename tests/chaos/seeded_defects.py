@@ -16,10 +16,10 @@ from jobferry.binding.run_binding import RunContext
 from jobferry.deps import Deps
 from jobferry.domain.chunk import Chunk, JobEnd, lost_from
 from jobferry.domain.outcome import OutcomeStatus, Verdict
-from jobferry.lane import submitter
-from jobferry.store import chunks as chunks_module
+from jobferry.lane import recovery
+from jobferry.store import chunk_moves, chunk_settling
 from jobferry.store.chunks import Chunks
-from jobferry.store.table import Operation, Update
+from jobferry.store.operations import Operation, Update
 from jobferry.vendors.connections import Linked
 from tests.chaos.account_promises import account_is_clean, jobs_are_bounded
 from tests.chaos.run_promises import ends, nothing_twice, sum_holds, unknown_is_unknowable
@@ -51,26 +51,26 @@ def intent_written_after_the_call() -> Iterator[None]:
 @contextmanager
 def settled_whatever_its_state() -> Iterator[None]:
     """Count a chunk without asking whether that was done before."""
-    settled = chunks_module._settled
+    settled = chunk_settling._settled
 
     def unconditional(*args: Any) -> Update:
         return replace(settled(*args), condition=None, names={}, values={})
 
-    with mock.patch.object(chunks_module, "_settled", unconditional):
+    with mock.patch.object(chunk_settling, "_settled", unconditional):
         yield
 
 
 @contextmanager
 def slot_released_twice() -> Iterator[None]:
     """Give the slot back when a job has ended, whether it had ended before or not."""
-    ending_update = chunks_module._job_end_update
+    ending_update = chunk_moves._job_end_update
 
     def unconditional(*args: Any) -> Operation:
         update = ending_update(*args)
         assert isinstance(update, Update)
         return replace(update, condition=None, names={}, values={})
 
-    with mock.patch.object(chunks_module, "_job_end_update", unconditional):
+    with mock.patch.object(chunk_moves, "_job_end_update", unconditional):
         yield
 
 
@@ -89,7 +89,7 @@ def sent_again_blindly() -> Iterator[None]:
             deps.store.chunks.finish(context.run.connection, [chunk], [job_end], deps.now())
         return 0
 
-    with mock.patch.object(submitter, "resolve_lost", again):
+    with mock.patch.object(recovery, "resolve_lost", again):
         yield
 
 

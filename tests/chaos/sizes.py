@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from random import Random
 from types import ModuleType
 from unittest import mock
 
-from jobferry.lane import submitter
 from jobferry.operator import resolve_run
-from jobferry.scheduler import lanes
+from jobferry.scheduler.settings import SchedulerSettings
 from jobferry.settlement import abandon_run
-from jobferry.steps import plan_run
-from jobferry.store import chunks, keys, plan_pages, rows
+from jobferry.store import chunk_moves, chunk_settling, keys, plan_pages, plan_writer, rows
 from jobferry.vendors.zendesk_sunshine import jobs
 from jobferry.vendors.zendesk_support import job_statuses
 from tests.fakes import table
@@ -68,6 +66,21 @@ def draw_sizes(rng: Random) -> Sizes:
     return Sizes(*(rng.randint(LEAST, MOST) for _ in fields(Sizes)))
 
 
+def scheduling_of(sizes: Sizes, usual: SchedulerSettings) -> SchedulerSettings:
+    """The scheduler's numbers with these sizes."""
+    changes: dict[str, int] = {}
+    if sizes.claim:
+        changes |= {"claim_batch": sizes.claim, "skipped_per_iteration": 2 * sizes.claim}
+    if sizes.iteration:
+        changes["iteration_chunks"] = sizes.iteration
+    if sizes.iterations:
+        # An iteration of one group has 31 events.
+        changes["max_events"] = 30 * sizes.iterations + 40
+    if sizes.group:
+        changes["settle_group"] = sizes.group
+    return replace(usual, **changes)
+
+
 _Use = tuple[ModuleType, str, Callable[[int], int]]
 
 
@@ -76,37 +89,28 @@ def _same(size: int) -> int:
 
 
 _USES: Mapping[str, Sequence[_Use]] = {
-    "claim": (
-        (chunks, "CLAIM_BATCH", _same),
-        (submitter, "CLAIM_BATCH", _same),
-        (abandon_run, "CLAIM_BATCH", _same),
-        (submitter, "SKIPPED_PER_ITERATION", lambda size: 2 * size),
-    ),
-    "settle": ((chunks, "SETTLE_BATCH", _same),),
+    "claim": ((chunk_moves, "CLAIM_BATCH", _same), (abandon_run, "CLAIM_BATCH", _same)),
+    "settle": ((chunk_settling, "SETTLE_BATCH", _same),),
     "transaction": (
-        (chunks, "TRANSACTION_ITEMS", lambda size: 1 + size),
+        (chunk_moves, "TRANSACTION_ITEMS", lambda size: 1 + size),
         (rows, "TRANSACTION_ITEMS", lambda size: 1 + size),
     ),
     "batch": ((table, "BATCH_WRITE_ITEMS", _same), (table, "BATCH_GET_ITEMS", _same)),
     "page": (
         (plan_pages, "CHUNKS_PER_PAGE", _same),
-        (plan_run, "CHUNKS_PER_PAGE", _same),
-        (plan_run, "CHUNKS_AT_ONCE", lambda size: 2 * size),
+        (plan_writer, "CHUNKS_PER_PAGE", _same),
+        (plan_writer, "CHUNKS_AT_ONCE", lambda size: 2 * size),
     ),
     "block": (
         (keys, "ROWS_PER_BLOCK", _same),
         (keys, "ROWS_PER_PERSON_BLOCK", lambda size: 1 + size),
     ),
-    "iteration": ((lanes, "ITERATION_CHUNKS", _same),),
-    # An iteration of one group has 31 events.
-    "iterations": ((lanes, "MAX_EVENTS", lambda size: 30 * size + 40),),
-    "group": ((lanes, "SETTLE_GROUP", _same),),
-    "rejects": ((plan_run, "REJECTS_AT_ONCE", _same),),
+    "rejects": ((plan_writer, "REJECTS_AT_ONCE", _same),),
     "listed": ((job_statuses, "LIST_PAGE", _same), (jobs, "PER_PAGE", _same)),
     "resolved": ((resolve_run, "JOBS_AT_ONCE", _same),),
     "query": ((table, "PAGE_ITEMS", _same),),
 }
-"""Field of `Sizes` → (module, constant, its value for a size) of everything that it stands for."""
+"""Field of `Sizes` → (module, constant, its value for a size); the rest is in `scheduling_of`."""
 
 
 def patches(sizes: Sizes) -> Iterator[tuple[ModuleType, str, int]]:

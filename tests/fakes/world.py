@@ -26,10 +26,9 @@ from jobferry.domain.connection import Connection
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.run import Run
 from jobferry.domain.run_request import RunRequest
-from jobferry.lane import submitter as fill_module
 from jobferry.lane.state import LaneState
 from jobferry.runtime.settings import Settings
-from jobferry.scheduler import lanes as lanes_module
+from jobferry.scheduler.settings import USUAL, SchedulerSettings
 from jobferry.steps.close_run import close_run
 from jobferry.steps.open_run import open_run, resume_run
 from jobferry.steps.plan_run import plan_run
@@ -106,6 +105,7 @@ class World:
         refuses_excess, token_search: what the vendor says of itself (see `Capabilities`).
         lane_window: jobs that one lane keeps in flight, and one poll reads; lower it to see
             several lanes without hundreds of slots.
+        scheduling: other numbers for the scheduler.
         retention_days: how long the table keeps what is written into it.
 
     `seconds` is the time that each step may take before its deadline; `ended` the status of
@@ -125,7 +125,8 @@ class World:
         slots: int = 30,
         refuses_excess: bool = False,
         token_search: bool = True,
-        lane_window: int = lanes_module.LANE_WINDOW,
+        lane_window: int = USUAL.lane_window,
+        scheduling: SchedulerSettings = USUAL,
         retention_days: int = 30,
     ) -> None:
         self.clock = Schedule(START, seed)
@@ -155,8 +156,7 @@ class World:
         self.parked: list[Any] = []
         self.machine = state_machine()
         self.seconds = {"submit": 130.0, "plan": 810.0, "close": 810.0, "poll": 190.0}
-        self._senders = senders
-        self._lane_window = lane_window
+        self.scheduling = replace(scheduling, senders=senders, lane_window=lane_window)
         self._executions = count(1)
         self._cleanup = ExitStack()
         self.deps = self.fresh_deps()
@@ -168,9 +168,6 @@ class World:
     def __enter__(self) -> Self:
         patched = mock.patch.dict(registry.VENDORS, {VENDOR: self.vendor})
         self._cleanup.enter_context(patched)
-        self._cleanup.enter_context(mock.patch.object(fill_module, "SENDERS", self._senders))
-        lanes = mock.patch.object(lanes_module, "LANE_WINDOW", self._lane_window)
-        self._cleanup.enter_context(lanes)
         self._scratch = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory()))
         return self
 
@@ -206,6 +203,7 @@ class World:
             log=line("info"),
             warn=line("warning"),
             emit=lambda **counts: self.metrics.append(counts),
+            scheduling=self.scheduling,
         )
 
     def read_secret(self, _name: str, _afresh: bool) -> str:
@@ -225,6 +223,11 @@ class World:
     def limit(self, **bounds: int) -> None:
         """Deploy with other bounds on files (`Settings`)."""
         self.bounds = bounds
+        self.deps = self.fresh_deps()
+
+    def schedule_with(self, **changes: Any) -> None:
+        """Deploy with other numbers for the scheduler (`SchedulerSettings`)."""
+        self.scheduling = replace(self.scheduling, **changes)
         self.deps = self.fresh_deps()
 
     def put_profile(self, changes: Mapping[str, Any]) -> int:

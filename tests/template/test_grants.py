@@ -214,7 +214,7 @@ def connection_deleted(recorder: StepRecorder) -> None:
 def closed_in_steps(recorder: StepRecorder) -> None:
     with (
         ColdWorld(recorder) as world,
-        mock.patch.object(closing, "ROWS_BETWEEN_LOOKS", 10),
+        mock.patch.object(closing, "ROWS_PER_CLOCK_CHECK", 10),
         mock.patch.object(result_files, "PART_BYTES", 500),
     ):
         world.seconds["close"] = 0.0

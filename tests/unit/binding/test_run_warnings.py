@@ -12,7 +12,7 @@ from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Run, RunStatus
 from jobferry.operator.delete_run import delete_run
 from jobferry.operator.status import run_document
-from jobferry.store.runs import MOST_WARNINGS, WARNING_CHARACTERS
+from jobferry.store.run_notes import MOST_WARNINGS, WARNING_CHARACTERS
 from jobferry.vendors.operation import Operation
 from tests.fakes.vendor import CREATE, KEY_FIELD, Behaviour, Reply
 from tests.fakes.world import World, sample_csv

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from jobferry.scheduler.concurrency import max_jobs
 from jobferry.vendors.answers import Ambiguous, Refused, Throttled, ThrottleReason
 from jobferry.vendors.http.addresses import LOOPBACK
 from tests.fakes.vendor import FakeClient
@@ -46,7 +47,7 @@ def test_put_keeps_configuration_limits_and_secret(shell: Shell, credentials: Pa
     }
     shown = shell("connection", "show", "new", "--json").document
     assert {name: shown[name] for name in answer.document} == answer.document
-    assert shell.world.store.limits.get("new").max_jobs(0.0) == 7
+    assert max_jobs(shell.world.store.limits.get("new"), 0.0) == 7
     assert json.loads(shell.secrets.values[SECRETS + "new"]) == {
         "bearer": SECRET,
         "base_url": "https://x.example",
@@ -137,7 +138,7 @@ def test_put_again_changes_it(shell: Shell, credentials: Path) -> None:
     secret = {"bearer": "changed", "base_url": "https://x.example"}
     assert json.loads(shell.secrets.values[SECRETS + "new"]) == secret
     assert shell("connection", "show", "new", "--json").document["max_jobs"] is None
-    assert shell.world.store.limits.get("new").max_jobs(0.0) == 30
+    assert max_jobs(shell.world.store.limits.get("new"), 0.0) == 30
 
 
 def test_a_deleted_connection_can_be_made_again(shell: Shell, credentials: Path) -> None:

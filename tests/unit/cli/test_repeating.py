@@ -139,7 +139,7 @@ def test_nothing_but_rows_that_cannot_be_read(shell: Shell) -> None:
     answer = shell("retry", origin.run_id, "--rejected", "--json")
 
     assert answer.code == 1
-    assert f"No row of run {origin.run_id} can go again." in answer.stderr
+    assert f"No row of run {origin.run_id} can be retried." in answer.stderr
     assert not shell.world.objects.keys("inbox/things/retry/", INBOX)
 
 

@@ -156,8 +156,7 @@ def nothing(_shell: Shell, _folder: Path) -> Names:
 def first_steps(shell: Shell, folder: Path) -> Names:
     """The files that a newcomer has, and a profile of the name that the guide gives it."""
     (folder / "acme.json").write_text('{"email": "a@example.com", "token": "t"}')
-    (folder / "profiles").mkdir()
-    shutil.copy(ROOT / "profiles" / "new-tickets.yaml", folder / "profiles")
+    shutil.copytree(ROOT / "examples", folder / "examples")
     (folder / "tickets.csv").write_text(sample_csv(30))
     shell.world.put_profile({"name": "new-tickets"})
     return {}
@@ -210,7 +209,10 @@ TYPED = [
         first_steps,
     ),
     Typed("jobferry --stack jobferry connection test acme", nothing),
-    Typed("jobferry --stack jobferry profile put profiles/new-tickets.yaml", first_connection),
+    Typed(
+        "jobferry --stack jobferry profile put examples/zendesk_support/tickets.create.yaml",
+        first_connection,
+    ),
     Typed("jobferry --stack jobferry plan tickets.csv --profile new-tickets", first_steps),
     Typed(
         "jobferry --stack jobferry run tickets.csv --profile new-tickets --trial 10 --wait",

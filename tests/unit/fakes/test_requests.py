@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 
-from jobferry.store.table import Delete, Operation, Put, Table, Update
+from jobferry.store.operations import Delete, Operation, Put, Update
+from jobferry.store.table import Table
 from tests.fakes import table as fake_table
 from tests.fakes.requests import TableRequests, check_request, problems, reserved_words
 from tests.fakes.table import FakeTable

@@ -20,7 +20,7 @@ from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.row_verdict import when_stopped
 from jobferry.domain.run import StopReason
 from jobferry.lane.state import LaneState
-from jobferry.lane.submitter import INTENT_SECONDS
+from jobferry.scheduler.settings import USUAL
 from jobferry.settlement.retry_chunks import Remainder, bundled
 from jobferry.steps.settle_job import settle_job
 from jobferry.store.chunks import Chunks
@@ -110,7 +110,7 @@ class TestLateIntent:
         return state
 
     def test_nothing_leaves_when_the_intent_took_too_long(self, world: World) -> None:
-        state = self.submitted(world, INTENT_SECONDS + 0.1)
+        state = self.submitted(world, USUAL.intent_seconds + 0.1)
         assert world.account.submissions == []
         (chunk,) = world.store.chunks.get(state.run_id, [1])
         assert (chunk.state, chunk.sending_at, chunk.attempt) == (ChunkState.CLAIMED, None, 0)
@@ -118,7 +118,7 @@ class TestLateIntent:
         assert len(world.account.submissions) == 1
 
     def test_it_leaves_when_the_intent_was_written_in_time(self, world: World) -> None:
-        self.submitted(world, INTENT_SECONDS)
+        self.submitted(world, USUAL.intent_seconds)
         assert len(world.account.submissions) == 1
 
 

@@ -24,7 +24,7 @@ from jobferry.lane.absence import BETWEEN, CERTAIN_AFTER, SEARCH_TIMEOUT
 from jobferry.lane.claimed_jobs import ClaimedJobs
 from jobferry.lane.recovery import LISTED
 from jobferry.lane.state import LaneState
-from jobferry.scheduler import concurrency
+from jobferry.scheduler.settings import USUAL
 from jobferry.vendors.answers import Found, FoundState
 from jobferry.vendors.protocol import LostSubmission
 from tests.fakes.effects import Crash, CrashOnce, Phase
@@ -294,7 +294,7 @@ class TestLate:
             chunk = chunk_of(world, state)
             assert (chunk.state, chunk.unseen_at) == (ChunkState.CLAIMED, lost_at)
         soon = lost_at + CERTAIN_AFTER
-        assert timestamp(soon) <= str(state.wait_until) <= timestamp(soon + concurrency.NO_SLOT)
+        assert timestamp(soon) <= str(state.wait_until) <= timestamp(soon + USUAL.no_slot_wait)
         world.clock.until(lost_at + CERTAIN_AFTER)
         world.submit(state)
         chunk = chunk_of(world, state)

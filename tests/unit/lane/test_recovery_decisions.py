@@ -25,7 +25,7 @@ from jobferry.domain.run import Run
 from jobferry.domain.trouble import SOURCE_UNREADABLE
 from jobferry.lane.absence import SEARCH_TIMEOUT
 from jobferry.lane.recovery import LateJob, Search, resolve_lost, search_earlier
-from jobferry.store.chunks import _job_mark
+from jobferry.store.chunk_moves import _job_mark
 from jobferry.vendors import registry
 from jobferry.vendors.answers import Found, FoundState
 from tests.fakes.vendor import UPSERT, VENDOR, FakeClient

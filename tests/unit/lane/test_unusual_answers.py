@@ -19,7 +19,7 @@ from jobferry.lane.state import LaneState
 from jobferry.steps.settle_job import settle_job
 from jobferry.store import keys
 from jobferry.store.objects import SourceError
-from jobferry.store.table import Update
+from jobferry.store.operations import Update
 from jobferry.vendors.answers import Found, FoundState
 from tests.fakes.world import CONNECTION, World, sample_csv
 

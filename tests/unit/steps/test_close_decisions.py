@@ -9,6 +9,8 @@ from unittest import mock
 import pytest
 
 from jobferry.csvfile.dialect import Dialect
+from jobferry.domain.chunk import Pool
+from jobferry.domain.closing import Action, WorkLeft, next_action
 from jobferry.domain.connection import Connection, Demand
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.run import Run, RunStatus, StopReason
@@ -19,7 +21,7 @@ from jobferry.reporting.result_files import BOM
 from jobferry.steps import close_run as module
 from jobferry.steps.close_run import RELAUNCHES, STUCK_SECONDS, close_run
 from jobferry.store.objects import SourceError
-from jobferry.store.table import Update
+from jobferry.store.operations import Update
 from tests.fakes.vendor import VENDOR
 from tests.fakes.world import CONNECTION, World, sample_csv
 
@@ -49,6 +51,39 @@ def demands(world: World) -> list[str]:
 
 def need(world: World, run: Run) -> None:
     world.store.limits.need(CONNECTION, Demand(run.run_id, "medium", 5), world.clock.now())
+
+
+@pytest.mark.parametrize(
+    ("in_flight", "offered", "cut", "trial", "abandoned", "action"),
+    [
+        (0, 0, 0, None, None, Action.WRITE),
+        (0, 0, 0, None, "gone", Action.WRITE),
+        (0, 0, 0, 5, None, Action.WRITE),
+        (0, 0, 2, 5, None, Action.REST),
+        (0, 0, 2, None, None, Action.WRITE),
+        (0, 0, 2, None, "gone", Action.ABANDON),
+        (0, 3, 0, None, None, Action.REST),
+        (0, 3, 0, None, "gone", Action.ABANDON),
+        (1, 0, 0, None, None, Action.RELAUNCH),
+        (1, 3, 2, 5, None, Action.RELAUNCH),
+        (1, 0, 0, None, "gone", Action.ABANDON),
+    ],
+)
+def test_what_is_done_next_depends_on_the_work_left(
+    world: World,
+    *,
+    in_flight: int,
+    offered: int,
+    cut: int,
+    trial: int | None,
+    abandoned: str | None,
+    action: Action,
+) -> None:
+    """offered, cut: chunks in the pool, and chunks of the plan that are not in it yet."""
+    run = world.planned(sample_csv(1))
+    run = replace(run, trial=trial, plan=replace(run.plan, chunks=offered + cut))
+    pool = Pool(cursor=1, end=1 + offered, released=frozenset())
+    assert next_action(WorkLeft(run, in_flight, pool, abandoned)) is action
 
 
 def test_a_closed_run_needs_no_slots(world: World) -> None:
@@ -239,7 +274,7 @@ class TestProof:
         run = ready(world, sample_csv(5))
         world.seconds["close"] = seconds
         seen: list[int] = []
-        with mock.patch.object(module, "ROWS_BETWEEN_LOOKS", polls):
+        with mock.patch.object(module, "ROWS_PER_CLOCK_CHECK", polls):
             while world.close(run.run_id)["state"] == "closing":
                 saved = world.objects.get_json(world.run(run.run_id).close or "")
                 seen.append(saved["row"])
@@ -258,20 +293,20 @@ class TestProof:
         world.store.runs.stop(run.run_id, StopReason("ops", "Stopped."))
         world.seconds["close"] = 0.0
         with (
-            mock.patch.object(module, "ROWS_BETWEEN_LOOKS", 2),
+            mock.patch.object(module, "ROWS_PER_CLOCK_CHECK", 2),
             mock.patch.object(module, "build_report", wraps=build_report) as report,
         ):
             while world.close(run.run_id)["state"] == "closing":
                 pass
         assert world.run(run.run_id).status is RunStatus.ABORTED
-        assert "is taken" in str(report.call_args.args[7].to_json())
+        assert "is taken" in str(report.call_args.args[3].to_json())
 
     def test_files_are_begun_anew_after_a_crash_from_their_completion_on(
         self, world: World
     ) -> None:
         run = ready(world, sample_csv(4))
         world.seconds["close"] = 0.0
-        with mock.patch.object(module, "ROWS_BETWEEN_LOOKS", 2):
+        with mock.patch.object(module, "ROWS_PER_CLOCK_CHECK", 2):
             world.close(run.run_id)
         world.seconds["close"] = 60.0
         with (

@@ -8,17 +8,18 @@ from unittest import mock
 
 import pytest
 
-from jobferry.csvfile.mapping import RESULT_COLUMNS
+from jobferry.csvfile.header_names import RESULT_COLUMNS
+from jobferry.domain.closing import final_status
 from jobferry.domain.outcome import Outcome, OutcomeStatus, RecordResult
 from jobferry.domain.run import RunStatus, StopReason
 from jobferry.domain.timestamps import timestamp
 from jobferry.lane.state import LaneState
 from jobferry.reporting import result_files
 from jobferry.steps import close_run as module
-from jobferry.steps.close_run import RELAUNCHES, LanesStuckError, final_status
+from jobferry.steps.close_run import RELAUNCHES, LanesStuckError
 from jobferry.steps.open_run import resume_run
+from jobferry.store.operations import Delete, Update
 from jobferry.store.rows import Rows
-from jobferry.store.table import Delete, Update
 from tests.fakes.effects import Crash, CrashOnce, Phase
 from tests.fakes.vendor import Behaviour
 from tests.fakes.world import ExecutionFailedError, World, sample_csv
@@ -180,13 +181,13 @@ class TestLanesLeft:
         world.submit(LaneState(other.run_id, 0))
         run_id = world.planned(sample_csv(2)).run_id
         state = LaneState(run_id, 0)
-        with mock.patch("jobferry.scheduler.lanes.MAX_EVENTS", 30):
-            for _ in range(RELAUNCHES + 2):
-                while state.state == "working":
-                    state = world.poll(world.submit(state))
-                answer = world.close(run_id)
-                assert answer["state"] == "lanes"
-                state = LaneState(run_id, 0)
+        world.schedule_with(max_events=30)
+        for _ in range(RELAUNCHES + 2):
+            while state.state == "working":
+                state = world.poll(world.submit(state))
+            answer = world.close(run_id)
+            assert answer["state"] == "lanes"
+            state = LaneState(run_id, 0)
 
 
 def reached(close: str | None) -> int:
@@ -241,7 +242,7 @@ class TestInSteps:
     def _in_steps(self, world: World, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """Small parts, and a pause every ten rows."""
         world.seconds["close"] = 0.0
-        monkeypatch.setattr(module, "ROWS_BETWEEN_LOOKS", 10)
+        monkeypatch.setattr(module, "ROWS_PER_CLOCK_CHECK", 10)
         monkeypatch.setattr(result_files, "PART_BYTES", 500)
 
     def close(self, world: World, run_id: str) -> int:
@@ -296,7 +297,7 @@ class TestInSteps:
     def test_a_run_with_many_kinds_of_errors_can_be_paused(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "ROWS_BETWEEN_LOOKS", 200)
+        monkeypatch.setattr(module, "ROWS_PER_CLOCK_CHECK", 200)
         world.account.result_of = lambda record: RecordResult(
             OutcomeStatus.FAILED, code="Invalid", text=f"{record['ref']} {'ф' * 500}"
         )

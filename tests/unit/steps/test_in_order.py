@@ -11,8 +11,8 @@ import pytest
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.run import Run, RunStatus
 from jobferry.domain.types import JsonObject
-from jobferry.lane.open_pool import open_pool
-from jobferry.lane.session import open_lane
+from jobferry.lane.offer import open_pool
+from jobferry.lane.session import open_session
 from jobferry.lane.state import LaneState
 from tests.fakes.effects import CrashOnce, Phase
 from tests.fakes.vendor import UPSERT, Behaviour, Reply
@@ -87,7 +87,7 @@ def test_one_lane_sends_one_job_at_a_time(desk: Desk) -> None:
 
 def test_a_lane_is_offered_one_chunk(desk: Desk) -> None:
     run = desk.world.planned(versions(*"abcdefghijkl"))
-    work = open_lane(LaneState(run.run_id, 0), desk.world.deps, desk.world.clock.now() + 60.0)
+    work = open_session(LaneState(run.run_id, 0), desk.world.deps, desk.world.clock.now() + 60.0)
     assert work is not None
 
     assert open_pool(work).left == 1

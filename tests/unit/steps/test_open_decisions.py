@@ -22,7 +22,7 @@ from jobferry.steps.open_run import (
     run_id_of,
 )
 from jobferry.store.objects import DeniedError, ObjectMissingError
-from tests.fakes.vendor import UPSERT
+from tests.fakes.vendor import NOTE, UPSERT
 from tests.fakes.world import INBOX, PROFILE, World, sample_csv
 
 ONE, TWO = "arn:execution:one", "arn:execution:two"
@@ -136,6 +136,11 @@ class TestSameContent:
         world.put_profile({"operation": UPSERT})
         self.opened(world)
         assert not self.paused(world, self.opened(world))
+
+    def test_what_adds_something_each_time_asks(self, world: World) -> None:
+        world.put_profile({"operation": UPSERT, "constants": {NOTE: "seen"}})
+        self.opened(world)
+        assert self.paused(world, self.opened(world))
 
     def test_without_a_known_content_nothing_is_asked(self, world: World) -> None:
         head = world.objects.head

@@ -13,7 +13,7 @@ from jobferry.domain.run import RunStatus
 from jobferry.domain.trouble import POLL, REFUSED_READING
 from jobferry.lane.poller import JOB_DEADLINE, VISIBLE_WITHIN
 from jobferry.lane.state import LaneState
-from jobferry.scheduler import bounds, lanes, rate_limit
+from jobferry.scheduler.settings import USUAL
 from jobferry.vendors.answers import PollAnswer, Refused, Throttled, ThrottleReason
 from tests.fakes.effects import Crash, CrashOnce, Phase
 from tests.fakes.vendor import CREATE, Behaviour, Submission
@@ -133,9 +133,9 @@ class TestStaying:
             run_id = world.planned(sample_csv(1_000)).run_id
             state = world.poll(world.submit(LaneState(run_id, 0)))
             settle = [number for group in state.settle for number in group]
-            iteration = lanes.ITERATION_CHUNKS
+            iteration = USUAL.iteration_chunks
             assert iteration <= len(settle) == len(set(settle)) < iteration + 30
-            assert max(map(len, state.settle)) <= lanes.SETTLE_GROUP
+            assert max(map(len, state.settle)) <= USUAL.settle_group
             assert state.state == LaneRoute.WORKING
 
     def test_results_are_not_held_back_for_long(self, world: World) -> None:
@@ -143,7 +143,7 @@ class TestStaying:
         state = world.submit(LaneState(run_id, 0))
         start = world.clock.now()
         state = world.poll(state)
-        assert world.clock.now() - start <= lanes.ITERATION_SECONDS
+        assert world.clock.now() - start <= USUAL.iteration_seconds
         assert state.settle != ()
 
     def test_it_does_not_sit_through_a_long_wait(self, world: World) -> None:
@@ -155,7 +155,7 @@ class TestStaying:
         state = world.poll(world.submit(LaneState(run_id, 0)))
         assert (world.clock.now(), len(world.account.polls)) == (start, polls)
         wait = datetime.fromisoformat(state.wait_until).timestamp() - start
-        assert wait == pytest.approx(bounds.MAX_POLL_INTERVAL, abs=0.1)
+        assert wait == pytest.approx(USUAL.max_poll_interval, abs=0.1)
 
     def test_it_leaves_when_its_time_is_up(self, world: World) -> None:
         world.seconds["poll"] = 8.0
@@ -196,7 +196,7 @@ class TestStaying:
     def test_a_long_history_is_renewed_with_what_is_to_be_settled(
         self, world: World, state: LaneState
     ) -> None:
-        after = world.poll(state.then(events=lanes.MAX_EVENTS, iteration=1))
+        after = world.poll(state.then(events=USUAL.max_events, iteration=1))
         assert after.state == LaneRoute.RENEW
         assert set(states(world, state.run_id)) == {ChunkState.FINISHED}
         fresh = world.submit(LaneState(state.run_id, 0))
@@ -252,7 +252,7 @@ class TestThrottled:
             PollAnswer(throttled=Throttled(ThrottleReason.RATE, retry_after))
         )
         after = world.poll(state)
-        until = world.account.polls[0][0] + (retry_after or rate_limit.THROTTLED)
+        until = world.account.polls[0][0] + (retry_after or USUAL.default_retry_after)
         assert world.store.limits.get(CONNECTION).retry_after_until == until
         after = polled_until(world, after, until + 60)
         assert after.settle == ((1, 2, 3),)

@@ -15,12 +15,11 @@ from jobferry.domain.routes import LaneRoute
 from jobferry.domain.run import RunStatus, StopReason
 from jobferry.domain.timestamps import timestamp
 from jobferry.lane.state import LaneState
-from jobferry.lane.submitter import OTHERS_SLOTS
-from jobferry.scheduler import lanes, rate_limit
+from jobferry.scheduler.settings import USUAL
 from jobferry.steps.open_run import open_run
 from jobferry.steps.submit_jobs import submit_jobs
 from jobferry.store.chunks import Chunks
-from jobferry.store.table import Item
+from jobferry.store.operations import Item
 from tests.fakes.effects import Crash, CrashOnce, Phase
 from tests.fakes.vendor import CREATE, UPSERT, VENDOR, Behaviour, Reply, Submission
 from tests.fakes.world import CONNECTION, Execution, World, sample_csv
@@ -114,7 +113,7 @@ class TestWindow:
         assert len(sent(world)) == 3
         assert (state.state, state.wait_until) == (
             LaneRoute.WORKING,
-            timestamp(world.clock.now() + OTHERS_SLOTS),
+            timestamp(world.clock.now() + USUAL.others_slots_seconds),
         )
 
     def test_requests_are_counted(self, world: World) -> None:
@@ -134,7 +133,7 @@ class TestLane:
 
     def test_a_long_history_is_renewed(self, world: World) -> None:
         run = world.planned(sample_csv(2))
-        state = world.submit(lane(run.run_id).then(events=lanes.MAX_EVENTS - 1, iteration=3))
+        state = world.submit(lane(run.run_id).then(events=USUAL.max_events - 1, iteration=3))
         assert state.state == LaneRoute.WORKING
         assert world.poll(state).state == LaneRoute.RENEW
 
@@ -143,10 +142,10 @@ class TestLane:
         run = world.planned(sample_csv(6))
         world.submit(lane(run.run_id))
         world.clock.advance(100.0)
-        with mock.patch("jobferry.scheduler.lanes.MAX_EVENTS", 1):
-            state = world.poll(world.submit(lane(run.run_id)))
-            assert (state.state, bool(state.settle)) == (LaneRoute.WORKING, True)
-            assert world.poll(world.submit(state)).state in (LaneRoute.RENEW, LaneRoute.DONE)
+        world.schedule_with(max_events=1)
+        state = world.poll(world.submit(lane(run.run_id)))
+        assert (state.state, bool(state.settle)) == (LaneRoute.WORKING, True)
+        assert world.poll(world.submit(state)).state in (LaneRoute.RENEW, LaneRoute.DONE)
 
     def test_a_closed_run_needs_no_lane(self, world: World) -> None:
         run = world.processed(sample_csv(2))
@@ -271,7 +270,7 @@ class TestThrottled:
         run = world.planned(sample_csv(10))
         now = world.clock.now()
         world.submit(lane(run.run_id))
-        until = now + (rate_limit.THROTTLED if retry_after is None else retry_after)
+        until = now + (USUAL.default_retry_after if retry_after is None else retry_after)
         assert world.store.limits.get(CONNECTION).retry_after_until == until
         continue_run(world, run.run_id)
         run = world.run(run.run_id)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from jobferry.csvfile.blanks import is_blank
 from jobferry.csvfile.mapping import compile_mapping
-from jobferry.csvfile.planner import ChunkSpec
+from jobferry.csvfile.plan_items import ChunkSpec
 from jobferry.csvfile.records import read_records
 from jobferry.domain.error_codes import FileRefused
 from jobferry.domain.profile import Column

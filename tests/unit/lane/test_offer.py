@@ -12,8 +12,8 @@ from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.routes import LaneRoute
 from jobferry.domain.run import Run, RunStatus
 from jobferry.domain.types import JsonObject
-from jobferry.lane.open_pool import open_pool
-from jobferry.lane.session import open_lane
+from jobferry.lane.offer import open_pool
+from jobferry.lane.session import open_session
 from jobferry.lane.state import LaneState
 from tests.fakes.clock import START
 from tests.fakes.effects import CrashOnce, Phase
@@ -277,7 +277,7 @@ def test_of_several_lanes_one_sends_until_it_is_over() -> None:
 def test_the_other_lanes_are_offered_nothing() -> None:
     with world_of(slots=10, lane_window=2) as world:
         run = world.planned(sample_csv(600))
-        lanes = [open_lane(LaneState(run.run_id, n), world.deps, START + 60.0) for n in range(2)]
+        lanes = [open_session(LaneState(run.run_id, n), world.deps, START + 60.0) for n in range(2)]
         first, second = (lane for lane in lanes if lane is not None)
 
         assert (open_pool(first).left, open_pool(second).left) == (1, 0)
