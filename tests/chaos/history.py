@@ -12,8 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from jobferry.domain.run_request import RunRequest
 from jobferry.steps.close_run import LanesStuckError
 from jobferry.steps.open_run import run_id_of
-from jobferry.steps.plan_run import PlanMovedError
 from jobferry.store.objects import DeniedError, ObjectMissingError, SourceError
+from jobferry.store.plan_writer import PlanMovedError
 from jobferry.store.table import BusyTableError
 from jobferry.vendors.credentials import CredentialsError
 from tests.chaos.adapter_scenarios import VendorFaultKind

@@ -17,6 +17,7 @@ from tests.chaos.scenario import (
     DeleteRun,
     DuplicateEvent,
     DuplicateTask,
+    File,
     IndexLag,
     JobBehaviour,
     PollReply,
@@ -67,23 +68,24 @@ def as_code(value: Any) -> str:
 
 def _setting(scenario: Scenario) -> Iterator[str]:
     for index, file in enumerate(scenario.files):
-        kind = "repeatable" if file.repeatable else "not repeatable"
-        extra = f", priority {file.priority}" if len(scenario.files) > 1 else ""
-        bad = f", bad rows {list(file.bad)}" if file.bad else ""
-        repeats = f", repeated keys in rows {list(file.repeats)}" if file.repeats else ""
-        trial = f", a trial of {file.trial} rows" if file.trial else ""
-        breaker = f", to be paused after {file.breaker} failures" if file.breaker else ""
-        ramp = ", with a ramp" if file.ramp else ""
-        in_order = ", in order" if file.in_order else ""
-        yield (
-            f"File {letter(index)} arrives at {file.arrives:g} s: {file.rows} rows in jobs of "
-            f"{max(1, file.batch)}, {kind}, at most {max(1, file.max_attempts)} attempts"
-            f"{bad}{repeats}{extra}{trial}{breaker}{ramp}{in_order}."
-        )
+        yield _of_a_file(letter(index), file, several=len(scenario.files) > 1)
     if scenario.tight_deadlines:
         yield "Planning and closing are out of time after every step."
     yield from _of_the_world(scenario)
     yield from _of_the_vendor(scenario)
+    yield from _of_faults(scenario)
+    for action in scenario.actions:
+        yield (
+            _of_the_machine(action)
+            if isinstance(action, OF_THE_MACHINE)
+            else _of_the_operator(action)
+        )
+
+
+OF_THE_MACHINE = DuplicateTask | DuplicateEvent | StopExecution | IndexLag
+
+
+def _of_faults(scenario: Scenario) -> Iterator[str]:
     for fault in scenario.faults:
         late = f" ({fault.seconds:g} s)" if fault.seconds else ""
         often = f", and {fault.times - 1} times more in a row" if fault.times > 1 else ""
@@ -93,32 +95,62 @@ def _setting(scenario: Scenario) -> Iterator[str]:
         until = "permanently" if outage.permanent else f"for {outage.seconds:g} s"
         often = f", {outage.times} times" if outage.times else ""
         yield f"From {outage.at:g} s on, {until}{often}, {outage.what}: {outage.way.value}."
-    for action in scenario.actions:
-        match action:
-            case DuplicateTask(task, nth, after):
-                when = f"{after:g} s later" if after else "at once"
-                yield f"Invocation {nth} of {task} is delivered again, {when}."
-            case DuplicateEvent(number, at):
-                yield f"The event of file {letter(number)} comes once more at {at:g} s."
-            case StopExecution(nth):
-                yield f"The execution of task {nth} is stopped there."
-            case AbortRun(number, at, force):
-                by_force = " by force" if force else ""
-                yield f"The operator aborts run {letter(number)}{by_force} at {at:g} s."
-            case IndexLag(at, seconds):
-                yield f"From {at:g} s on, the indexes are late by {seconds:g} s."
-            case ChangePriority(number, at, level):
-                yield f"The operator makes run {letter(number)} {level} at {at:g} s."
-            case SwitchAccount(at, seconds):
-                yield f"For {seconds:g} s from {at:g} s on, the connection is of another account."
-            case Reupload(number, at):
-                yield f"The bytes of file {letter(number)} are uploaded once more at {at:g} s."
-            case ResolveRun(number, times):
-                yield f"When run {letter(number)} is closed, it is resolved, {times} times."
-            case RetryRun(number, operators):
-                yield f"When run {letter(number)} is closed, {operators} operators retry it."
-            case DeleteRun(number):
-                yield f"When run {letter(number)} is closed, it is deleted."
+
+
+def _of_a_file(name: str, file: File, *, several: bool) -> str:
+    kind = "repeatable" if file.repeatable else "not repeatable"
+    extra = f", priority {file.priority}" if several else ""
+    bad = f", bad rows {list(file.bad)}" if file.bad else ""
+    repeats = f", repeated keys in rows {list(file.repeats)}" if file.repeats else ""
+    trial = f", a trial of {file.trial} rows" if file.trial else ""
+    breaker = f", to be paused after {file.breaker} failures" if file.breaker else ""
+    ramp = ", with a ramp" if file.ramp else ""
+    in_order = ", in order" if file.in_order else ""
+    return (
+        f"File {name} arrives at {file.arrives:g} s: {file.rows} rows in jobs of "
+        f"{max(1, file.batch)}, {kind}, at most {max(1, file.max_attempts)} attempts"
+        f"{bad}{repeats}{extra}{trial}{breaker}{ramp}{in_order}."
+    )
+
+
+def _of_the_machine(action: DuplicateTask | DuplicateEvent | StopExecution | IndexLag) -> str:
+    match action:
+        case DuplicateTask(task, nth, after):
+            when = f"{after:g} s later" if after else "at once"
+            return f"Invocation {nth} of {task} is delivered again, {when}."
+        case DuplicateEvent(number, at):
+            return f"The event of file {letter(number)} comes once more at {at:g} s."
+        case StopExecution(nth):
+            return f"The execution of task {nth} is stopped there."
+        case IndexLag(at, seconds):
+            return f"From {at:g} s on, the indexes are late by {seconds:g} s."
+
+
+def _of_the_operator(
+    action: AbortRun
+    | ChangePriority
+    | SwitchAccount
+    | Reupload
+    | ResolveRun
+    | RetryRun
+    | DeleteRun,
+) -> str:
+    match action:
+        case AbortRun(number, at, force):
+            by_force = " by force" if force else ""
+            return f"The operator aborts run {letter(number)}{by_force} at {at:g} s."
+        case ChangePriority(number, at, level):
+            return f"The operator makes run {letter(number)} {level} at {at:g} s."
+        case SwitchAccount(at, seconds):
+            return f"For {seconds:g} s from {at:g} s on, the connection is of another account."
+        case Reupload(number, at):
+            return f"The bytes of file {letter(number)} are uploaded once more at {at:g} s."
+        case ResolveRun(number, times):
+            return f"When run {letter(number)} is closed, it is resolved, {times} times."
+        case RetryRun(number, operators):
+            return f"When run {letter(number)} is closed, {operators} operators retry it."
+        case DeleteRun(number):
+            return f"When run {letter(number)} is closed, it is deleted."
 
 
 def _of_the_world(scenario: Scenario) -> Iterator[str]:

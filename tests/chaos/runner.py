@@ -308,15 +308,7 @@ class ChaosWorld(World):
         operator_actor = OperatorActor(self)
         for index, each in enumerate(self.scenario.files):
             self.clock.spawn(partial(self._event, index, each.arrives), f"file {letter(index)}")
-        for action in self.scenario.actions:
-            match action:
-                case DuplicateEvent(file, at) if file < len(self.scenario.files):
-                    self.clock.spawn(partial(self._event, file, at), "event again")
-                    self.history.events["event delivered twice"] += 1
-                case AbortRun(file, at, force) if file < len(self.scenario.files):
-                    self.clock.spawn(partial(operator_actor.abort, file, at, force=force), "abort")
-                case IndexLag(at, seconds):
-                    self.clock.spawn(partial(self._index_lag, at, seconds), "lag")
+        self._begin_actions(operator_actor)
         operator_actor.begin()
         for _ in range(round(self.scenario.hours * 3_600 / SWEEP_SECONDS)):
             idle = not operator_actor.pending and self._all_closed()
@@ -333,6 +325,17 @@ class ChaosWorld(World):
                 operator_actor.approve_or_abort(extra)
             self._start_restarts()
         self.over = True
+
+    def _begin_actions(self, operator_actor: OperatorActor) -> None:
+        for action in self.scenario.actions:
+            match action:
+                case DuplicateEvent(file, at) if file < len(self.scenario.files):
+                    self.clock.spawn(partial(self._event, file, at), "event again")
+                    self.history.events["event delivered twice"] += 1
+                case AbortRun(file, at, force) if file < len(self.scenario.files):
+                    self.clock.spawn(partial(operator_actor.abort, file, at, force=force), "abort")
+                case IndexLag(at, seconds):
+                    self.clock.spawn(partial(self._index_lag, at, seconds), "lag")
 
     def _all_closed(self) -> bool:
         files = [i for i in range(len(self.scenario.files)) if i not in self.history.deleted]

@@ -154,7 +154,7 @@ class SimulatedAccount:
         self.adapter: Adapter = ADAPTERS[adapter_scenario.vendor]
         self._clock = clock
         self._effects = effects
-        self._story = scenario
+        self._scenario = scenario
         self._adapter_scenario = adapter_scenario
         self._who = who
         self._names = frozenset(row_names(scenario))
@@ -188,7 +188,7 @@ class SimulatedAccount:
             mock.patch.object(http_module, "time", scenario_time),
             mock.patch.object(adapter, "ThreadPoolExecutor", pool),
             # Scenarios have few jobs: so their list has pages, too.
-            mock.patch.object(job_statuses, "LIST_PAGE", self._story.sizes.listed or 3),
+            mock.patch.object(job_statuses, "LIST_PAGE", self._scenario.sizes.listed or 3),
             mock.patch.object(concurrent.futures, "ThreadPoolExecutor", pool),
         ):
             self._cleanup.enter_context(patch)
@@ -204,7 +204,7 @@ class SimulatedAccount:
         self._facts = self._read(self._simulator.effects())
 
     def _settings(self) -> JsonObject:
-        scenario, adapter_scenario = self._story, self._adapter_scenario
+        scenario, adapter_scenario = self._scenario, self._adapter_scenario
         latencies = scenario.vendor.latencies or (20.0,)
         settings: JsonObject = {
             "seed": scenario.seed,
@@ -240,8 +240,8 @@ class SimulatedAccount:
         if client not in self._clients:
             self._clients.append(client)
         with self._effects.around(call.kind):
-            if self._story.vendor.request_seconds:
-                self._clock.sleep(self._story.vendor.request_seconds)
+            if self._scenario.vendor.request_seconds:
+                self._clock.sleep(self._scenario.vendor.request_seconds)
             me, now = self._who(), self._clock.now()
             self._throttle_log.note_request(now, me)
             outage = self._outage(call.kind)
@@ -332,7 +332,7 @@ class SimulatedAccount:
 
     def _repeatable(self, names: Sequence[str]) -> bool:
         """Whether the operation that these rows are sent with may be repeated."""
-        return all(self._story.files[file_of(name)].repeatable for name in names)
+        return all(self._scenario.files[file_of(name)].repeatable for name in names)
 
     @property
     def _list_has_results(self) -> bool:
@@ -345,7 +345,7 @@ class SimulatedAccount:
 
     @property
     def max_jobs(self) -> int:
-        return max(1, self._story.vendor.max_jobs) if self.adapter.max_jobs else _NO_LIMIT
+        return max(1, self._scenario.vendor.max_jobs) if self.adapter.max_jobs else _NO_LIMIT
 
     @property
     def requests(self) -> Sequence[Request]:
@@ -415,7 +415,7 @@ class SimulatedAccount:
             hides = {VendorFaultKind.FORGOTTEN, VendorFaultKind.NO_RESULTS}
             return any(job.faults & hides for job in self._jobs_of(name))
         alike = any(job.faults & _HARD_TO_FIND for job in self._facts.jobs.values())
-        unkeyed = not all(file.keyed for file in self._story.files)
+        unkeyed = not all(file.keyed for file in self._scenario.files)
         anonymous = unkeyed and not (self._adapter_scenario.external_ids or self.adapter.changes)
         return alike or anonymous
 

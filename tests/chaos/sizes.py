@@ -6,7 +6,7 @@ patched here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from random import Random
@@ -81,35 +81,44 @@ def scheduling_of(sizes: Sizes, usual: SchedulerSettings) -> SchedulerSettings:
     return replace(usual, **changes)
 
 
+_Use = tuple[ModuleType, str, Callable[[int], int]]
+
+
+def _same(size: int) -> int:
+    return size
+
+
+_USES: Mapping[str, Sequence[_Use]] = {
+    "claim": ((chunk_moves, "CLAIM_BATCH", _same), (abandon_run, "CLAIM_BATCH", _same)),
+    "settle": ((chunk_settling, "SETTLE_BATCH", _same),),
+    "transaction": (
+        (chunk_moves, "TRANSACTION_ITEMS", lambda size: 1 + size),
+        (rows, "TRANSACTION_ITEMS", lambda size: 1 + size),
+    ),
+    "batch": ((table, "BATCH_WRITE_ITEMS", _same), (table, "BATCH_GET_ITEMS", _same)),
+    "page": (
+        (plan_pages, "CHUNKS_PER_PAGE", _same),
+        (plan_writer, "CHUNKS_PER_PAGE", _same),
+        (plan_writer, "CHUNKS_AT_ONCE", lambda size: 2 * size),
+    ),
+    "block": (
+        (keys, "ROWS_PER_BLOCK", _same),
+        (keys, "ROWS_PER_PERSON_BLOCK", lambda size: 1 + size),
+    ),
+    "rejects": ((plan_writer, "REJECTS_AT_ONCE", _same),),
+    "listed": ((job_statuses, "LIST_PAGE", _same), (jobs, "PER_PAGE", _same)),
+    "resolved": ((resolve_run, "JOBS_AT_ONCE", _same),),
+    "query": ((table, "PAGE_ITEMS", _same),),
+}
+"""Field of `Sizes` → (module, constant, its value for a size); the rest is in `scheduling_of`."""
+
+
 def patches(sizes: Sizes) -> Iterator[tuple[ModuleType, str, int]]:
     """(module, name, value) of every constant that is not as in production."""
-    if sizes.claim:
-        for module in (chunk_moves, abandon_run):
-            yield module, "CLAIM_BATCH", sizes.claim
-    if sizes.settle:
-        yield chunk_settling, "SETTLE_BATCH", sizes.settle
-    if sizes.transaction:
-        for holder in (chunk_moves, rows):
-            yield holder, "TRANSACTION_ITEMS", 1 + sizes.transaction
-    if sizes.batch:
-        yield table, "BATCH_WRITE_ITEMS", sizes.batch
-        yield table, "BATCH_GET_ITEMS", sizes.batch
-    if sizes.page:
-        for planner in (plan_pages, plan_writer):
-            yield planner, "CHUNKS_PER_PAGE", sizes.page
-        yield plan_writer, "CHUNKS_AT_ONCE", 2 * sizes.page
-    if sizes.block:
-        yield keys, "ROWS_PER_BLOCK", sizes.block
-        yield keys, "ROWS_PER_PERSON_BLOCK", 1 + sizes.block
-    if sizes.rejects:
-        yield plan_writer, "REJECTS_AT_ONCE", sizes.rejects
-    if sizes.listed:
-        yield job_statuses, "LIST_PAGE", sizes.listed
-        yield jobs, "PER_PAGE", sizes.listed
-    if sizes.resolved:
-        yield resolve_run, "JOBS_AT_ONCE", sizes.resolved
-    if sizes.query:
-        yield table, "PAGE_ITEMS", sizes.query
+    for each, uses in _USES.items():
+        size = getattr(sizes, each)
+        if size:
+            yield from ((module, name, value(size)) for module, name, value in uses)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.store import keys
-from jobferry.store.table import Item
+from jobferry.store.operations import Item
 from tests.chaos.history import History, invocation
 
 

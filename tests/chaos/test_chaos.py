@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from dataclasses import replace
 from functools import partial
 
@@ -303,6 +304,24 @@ def test_a_quarter_of_the_scenarios_has_small_sizes_and_each_size_is_what_the_co
     for size in range(1, 4):
         for module, name, value in patches(Sizes(*[size] * 13)):
             assert value <= getattr(module, name) or name == "PAGE_ITEMS"
+
+
+def test_a_small_size_reaches_every_module_that_has_the_constant() -> None:
+    """A module that imports a constant by name has a value of its own."""
+    reached = {(module.__name__, name) for module, name, _ in patches(Sizes(*[1] * 13))}
+    copies = {
+        (module, name)
+        for module, loaded in list(sys.modules.items())
+        for name in {name for _, name in reached}
+        if module.startswith("jobferry.") and hasattr(loaded, name)
+    }
+    # The fake table has what the real one imports; Vidispine's list has pages of its own.
+    assert copies - reached == {
+        ("jobferry.store.table", "BATCH_GET_ITEMS"),
+        ("jobferry.store.table", "BATCH_WRITE_ITEMS"),
+        ("jobferry.store.table", "TRANSACTION_ITEMS"),
+        ("jobferry.vendors.vidispine.adapter", "LIST_PAGE"),
+    }
 
 
 @pytest.mark.parametrize(

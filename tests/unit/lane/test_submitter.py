@@ -1167,7 +1167,7 @@ class TestResolving:
         now = world.clock.now()
         world.account.will_find(Found(FoundState.PENDING, throttled=Throttled(RATE, 45.0)))
         fill_slots(work)
-        assert len(world.account.finds) == 1
+        assert len(world.account.searches) == 1
         assert work.next_submit_at == now + 45.0
         assert world.store.limits.get(CONNECTION).retry_after_until == now + 45.0
         assert world.run(run.run_id).troubles[POLL].code == VENDOR_THROTTLES
