@@ -40,7 +40,7 @@ class CommandError(click.ClickException):
     next_command  what to type now, ids filled in
     details       more of what happened, each on a line of its own
     error_code    the same for scripts; by default what the exit code says
-    document      what scripts are told besides
+    document      what scripts read besides
     """
 
     def __init__(

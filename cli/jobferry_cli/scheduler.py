@@ -18,11 +18,11 @@ SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A file that is carried again and again.
+    """A file that is run at set times.
 
     expression  `cron(…)` or `rate(…)`
     source      `s3://bucket/key`
-    every_time  carry the file at every firing, even one that has not changed
+    every_time  run the file at every firing, even one that has not changed
     """
 
     name: str

@@ -63,7 +63,9 @@ class UndoPlan:
 @global_options
 @pass_app
 def undo(app: App, run_id: str, out: Path) -> ExitCode:
-    """Write, and not run, what would delete the records that a run made.
+    """Write a file that would delete the records a run made.
+
+    Nothing is sent.
 
     Exit code 1: nothing of the run can be undone. 3: some rows cannot be.
     """

@@ -191,8 +191,8 @@ class Person:
             version = world.objects.current_version(INBOX, key)
             if version is None:
                 file_copied = io.BytesIO()
-                assert repeat.judge is not None
-                copied = copy_rows(run, repeat.judge, file_copied, world.deps)
+                assert repeat.row_filter is not None
+                copied = copy_rows(run, repeat.row_filter, file_copied, world.deps)
                 if not copied.rows:
                     return
                 world.clock.give_way()

@@ -43,7 +43,7 @@ class Dialect:
     header        column names, trimmed; nameless columns at the right end are left out
     data_offset   byte where the line after the header starts; counts the byte order mark
     width         cells that a row may have, those beyond the header being blank; 0: any number (in
-                  plans that were made before this was looked at)
+                  plans that were made before this was recorded)
     pads          rows may end early: the cells that are missing are empty
     skips_blanks  blanks after a delimiter are no part of the cell
     """
@@ -249,7 +249,7 @@ def _decode(data: bytes, encoding: str, *, whole: bool) -> str:
 
 
 def _newline(text: str) -> str:
-    """What ends lines: the first break outside quotes tells, as `\\r` alone is an old Mac's."""
+    """What ends lines: the first break outside quotes decides, as `\\r` alone is an old Mac's."""
     quotes = after = 0
     for breaks in _BREAKS.finditer(text):
         quotes += text.count('"', after, breaks.start())

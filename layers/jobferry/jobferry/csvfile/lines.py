@@ -106,7 +106,7 @@ def read_lines(stream: ByteStream, encoding: str, newline: str) -> Iterator[Line
 
 
 def _read_by_bytes(stream: ByteStream, encoding: str, newline: str) -> Iterator[LineBlock]:
-    """The same for encodings whose text does not tell how many bytes it had."""
+    """The same for encodings whose text does not say how many bytes it had."""
     end = newline.encode("ascii")
     rest = b""
     dropped = 0

@@ -20,7 +20,7 @@ GroupOf = Callable[[JsonObject], object]
 
 @dataclass(frozen=True, slots=True)
 class ChunkLimits:
-    """How much one job may carry.
+    """How much one job may hold.
 
     max_records       records in one request
     max_bytes         bytes of one request body
@@ -44,7 +44,7 @@ class ChunkSpec(NamedTuple):
     number      from 0 on, without gaps
     spans       where the rows lie; they touch only when rows between them are bad
     rows        how many they are
-    end_offset  byte after the last row looked at
+    end_offset  byte after the last row read
     end_row     number of that row
     """
 

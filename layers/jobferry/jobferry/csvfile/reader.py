@@ -306,7 +306,7 @@ class _RowReader:
 def _is_uniform(
     found: list[list[str]], begins: list[int], columns: int, *, ascii_only: bool
 ) -> bool:
-    """Whether all records are good rows, as far as it can be told at one go."""
+    """Whether all records are good rows, as far as one pass over the block shows."""
     small = CELL_LIMIT // _MOST_GROWTH
     if set(map(len, found)) != {columns}:
         return False

@@ -44,7 +44,7 @@ class MappedField:
     """One mapped column of this very file.
 
     header  its name as the file writes it
-    parse   None: the cell is carried as it stands
+    parse   None: the cell is sent as it stands
     nulls   cells that count as empty
     key     any text but a rounded number is good
     good    cells that were read without an objection
@@ -233,7 +233,7 @@ class RowMapping:
 
     @property
     def compared(self) -> tuple[int, ...]:
-        """The columns by which two rows of the same key are told apart."""
+        """The columns by which two rows of the same key are compared."""
         key = self._row_key
         return tuple(index for index, _ in self._headers if key is None or index != key.index)
 
@@ -304,7 +304,7 @@ class RowMapping:
             problems.append(
                 Problem(
                     RejectCode.MISSING_ROW_KEY,
-                    f"{key.name}: must not be empty, as it tells the rows apart.",
+                    f"{key.name}: must not be empty, as it distinguishes the rows.",
                 )
             )
         for each in self._fields:

@@ -63,9 +63,9 @@ def vendor_session(connection: str, deps: Deps) -> Iterator[VendorSession]:
         yield VendorSession(linked, meter, deps)
 
 
-def in_words(told: Refused | Throttled | Ambiguous) -> str:
+def in_words(answer: Refused | Throttled | Ambiguous) -> str:
     """What kept a vendor from doing as asked, as a sentence without its full stop."""
-    match told:
+    match answer:
         case Refused(message=words) | Ambiguous(reason=words):
             return words.rstrip(". ")
         case Throttled(reason=ThrottleReason.UNREACHABLE):
