@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from jobferry.store.table import BusyTableError
 from jobferry_cli.errors import explain
 from jobferry_cli.main import cli
-from tests.fakes.world import things
+from tests.fakes.world import sample_csv
 from tests.unit.cli.shell import Shell, client_error
 
 FAILURES = [
@@ -104,7 +104,7 @@ def test_help_needs_no_stack(shell: Shell, words: tuple[str, ...]) -> None:
 
 
 def test_json_may_stand_before_the_command(shell: Shell) -> None:
-    run = shell.world.processed(things(1))
+    run = shell.world.processed(sample_csv(1))
 
     assert shell("--json", "status", run.run_id).document["run_id"] == run.run_id
 

@@ -26,7 +26,7 @@ from jobferry.operator.rerun import (
     rerun_of,
     retry_of,
 )
-from tests.fakes.world import World, things
+from tests.fakes.world import World, sample_csv
 from tests.unit.csvfile.samples import csv_text, read
 
 FAILED = [OutcomeStatus.FAILED]
@@ -122,16 +122,16 @@ def test_a_row_too_large_to_send_stays_behind(world: World) -> None:
 def test_a_rerun_is_whole_when_nothing_was_done_or_doing_it_twice_does_no_harm(
     world: World,
 ) -> None:
-    done = world.processed(things(2))
+    done = world.processed(sample_csv(2))
     assert rerun_of(done, repeatable=True).row_filter is None
     assert rerun_of(done, repeatable=False).row_filter is not None
     world.account.result_of = lambda _: RecordResult(OutcomeStatus.FAILED)
-    undone = world.processed(things(2))
+    undone = world.processed(sample_csv(2))
     assert rerun_of(undone, repeatable=False).row_filter is None
 
 
 def test_the_name_tells_which_rows_they_are(world: World) -> None:
-    run = world.processed(things(2))
+    run = world.processed(sample_csv(2))
     wanted = [OutcomeStatus.UNKNOWN, OutcomeStatus.FAILED]
     assert retry_of(run, wanted).name == f"retry/{run.run_id}-failed-unknown.csv"
     assert rerun_of(run, repeatable=True).name == f"rerun/{run.run_id}-all.csv"
@@ -139,7 +139,7 @@ def test_the_name_tells_which_rows_they_are(world: World) -> None:
 
 
 def test_a_row_without_outcome_is_not_guessed(world: World) -> None:
-    run = world.processed(things(3))
+    run = world.processed(sample_csv(3))
     world.table.delete_many([(f"ROWS#{run.run_id}#000000", "ROW#0000000002")])
     with pytest.raises(OutcomesMissingError):
         copy_rows(run, lambda _: None, BytesIO(), world.deps)
@@ -147,10 +147,10 @@ def test_a_row_without_outcome_is_not_guessed(world: World) -> None:
 
 def test_an_open_run_is_not_copied(world: World) -> None:
     with pytest.raises(RunOpenError):
-        copy_rows(world.planned(things(3)), lambda _: None, BytesIO(), world.deps)
+        copy_rows(world.planned(sample_csv(3)), lambda _: None, BytesIO(), world.deps)
 
 
 def test_rows_that_would_be_read_otherwise_are_noticed(world: World) -> None:
-    run = world.processed(things(2))
+    run = world.processed(sample_csv(2))
     with pytest.raises(ReadsOtherwiseError):
         check_copy(run, profile_of(world), BytesIO(b"Name;Ref\na;b\n"))

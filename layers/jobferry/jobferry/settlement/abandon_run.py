@@ -21,7 +21,7 @@ from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.row_verdict import CONNECTION_GONE, ENDED_BY_FORCE, NOBODY_CAN_ASK
 from jobferry.domain.run import Run, RunStatus, StopReason
 from jobferry.settlement.outcomes import settle_chunks
-from jobferry.store.chunks import CLAIM_BATCH
+from jobferry.store.chunk_moves import CLAIM_BATCH
 from jobferry.store.table import BusyTableError
 
 _LANE = 0

@@ -264,7 +264,7 @@ def _relaunch(run: Run, deps: Deps) -> dict[str, Any] | None:
         "run_id": run.run_id,
         "state": CloseRoute.LANES,
         "lanes": list(range(max(1, run.lanes))),
-        "wait_until": timestamp(lanes.relaunch_at(deps.now(), relaunches)),
+        "wait_until": timestamp(lanes.relaunch_at(deps.now(), relaunches, deps.scheduling)),
     }
 
 

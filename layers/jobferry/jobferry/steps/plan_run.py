@@ -106,7 +106,9 @@ def _offer(context: RunContext, deps: Deps) -> dict[str, Any]:
     slots = deps.store.limits.get(run.connection).ceiling
     poll_batch = context.vendor.capabilities.poll_batch
     in_order = context.profile.in_order
-    lanes = lanes_module.lanes_for(slots, run.plan.chunks, poll_batch, in_order=in_order)
+    lanes = lanes_module.lanes_for(
+        slots, run.plan.chunks, poll_batch, in_order=in_order, settings=deps.scheduling
+    )
     if lanes:
         need = ramp.need(run.plan.chunks) if context.ramps else run.plan.chunks
         demand = Demand(run.run_id, run.priority, min(1, need) if in_order else need)
