@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Library → the only modules that may import it when they run.
 DOORS = {
     "requests": {"vendors/http/client.py"},
-    "boto3": {"runtime/wiring.py", "store/table.py"},
+    "boto3": {"runtime/wiring.py", "store/wire.py"},
     "pydantic": {"binding/profile_document.py"},
     "aws_lambda_powertools": {"runtime/observability.py", "vendors/connections.py"},
 }
