@@ -234,8 +234,9 @@ def upload_name(name: str) -> str:
 class Secrets:
     """Credentials of connections in Secrets Manager. Values go in and never come out here.
 
-    prefix   of the secrets' names: the stack's own
-    kms_key  ARN of the key that encrypts them; None: the one that AWS manages
+    Attributes:
+        prefix: of the secrets' names: the stack's own
+        kms_key: ARN of the key that encrypts them; None: the one that AWS manages
     """
 
     client: SecretsManagerClient
@@ -279,7 +280,8 @@ class Secrets:
 class Caller:
     """Whose credentials the command works with.
 
-    client  makes a client of STS; asked when the name is needed
+    Attributes:
+        client: makes a client of STS; asked when the name is needed
     """
 
     client: Callable[[], STSClient]

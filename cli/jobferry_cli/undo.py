@@ -39,9 +39,10 @@ _MAY_BE_THERE = frozenset({OutcomeStatus.SUCCEEDED, OutcomeStatus.UNKNOWN})
 class UndoPlan:
     """What was written.
 
-    name         of the profile
-    rows         records that can be deleted
-    cannot       rows whose record cannot be, or nobody knows whether there is one
+    Attributes:
+        name: of the profile
+        rows: records that can be deleted
+        cannot: rows whose record cannot be, or nobody knows whether there is one
     """
 
     name: str

@@ -30,9 +30,10 @@ class DigestIndex:
     that look alike in their slots are compared in the file. A table that is full moves to the
     disk and an empty one takes its place, so more rows cost time and disk, never memory.
 
-    file    descriptor of the file, which has the digests before the index gets them
-    folder  for tables that moved to the disk
-    slots   in one table; a power of two
+    Args:
+        file: descriptor of the file, which has the digests before the index gets them
+        folder: for tables that moved to the disk
+        slots: in one table; a power of two
     """
 
     def __init__(self, file: int, folder: Path, slots: int = SLOTS) -> None:

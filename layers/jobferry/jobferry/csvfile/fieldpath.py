@@ -18,8 +18,10 @@ class PathConflict(ValueError):
 class FieldPath(NamedTuple):
     """A parsed path.
 
-    keys   names from the record down
-    entry  id of the entry `{"id": …, "value": …}` in the list at `keys`; None for the value itself
+    Attributes:
+        keys: names from the record down
+        entry: id of the entry `{"id": …, "value": …}` in the list at `keys`; None for the value
+            itself
     """
 
     keys: tuple[str, ...]

@@ -58,9 +58,10 @@ def unpack(stream: ByteStream, most: int) -> Iterator[bytes]:
 class _Packed:
     """The bytes of a gzip file, and the member of it that is being unpacked.
 
-    taken    bytes read so far
-    members  how many have begun
-    machine  unpacks the member that has begun; None between two
+    Attributes:
+        taken: bytes read so far
+        members: how many have begun
+        machine: unpacks the member that has begun; None between two
     """
 
     def __init__(self, stream: ByteStream) -> None:

@@ -43,11 +43,12 @@ class RowRejected(Exception):
 class MappedField:
     """One mapped column of this very file.
 
-    header  its name as the file writes it
-    parse   None: the cell is sent as it stands
-    nulls   cells that count as empty
-    key     any text but a rounded number is good
-    good    cells that were read without an objection
+    Attributes:
+        header: its name as the file writes it
+        parse: None: the cell is sent as it stands
+        nulls: cells that count as empty
+        key: any text but a rounded number is good
+        good: cells that were read without an objection
     """
 
     index: int
@@ -103,10 +104,11 @@ class RowKey:
 class RowMapping:
     """A profile's columns bound to the header of one file. Made by `compile_mapping`.
 
-    key_name     header of the row_key column, None when the profile has none
-    filled       the fields that a column or a constant fills, or something inside them
-    fixed_bytes  at least as many as a record's compact JSON has beyond six times the bytes that
-                 its row has in the file
+    Attributes:
+        key_name: header of the row_key column, None when the profile has none
+        filled: the fields that a column or a constant fills, or something inside them
+        fixed_bytes: at least as many as a record's compact JSON has beyond six times the bytes that
+            its row has in the file
     """
 
     def __init__(

@@ -58,8 +58,9 @@ RowFilter = Callable[[Outcome], LeftOut | None]
 class Repeat:
     """What of a run is sent again.
 
-    name   of the new file, the same for the same rows of the same run
-    row_filter  None: the whole file, as it is
+    Attributes:
+        name: of the new file, the same for the same rows of the same run
+        row_filter: None: the whole file, as it is
     """
 
     name: str

@@ -17,7 +17,8 @@ from jobferry.vendors.connections import Linked
 class VendorUnavailableError(Exception):
     """The vendor did not answer, refused, or must not be asked now; the message says which.
 
-    until  epoch seconds from which asking again makes sense, where that is known
+    Args:
+        until: epoch seconds from which asking again makes sense, where that is known
     """
 
     def __init__(self, message: str, until: float | None = None) -> None:

@@ -32,11 +32,12 @@ _REFUSED = 0.4
 class Terms:
     """Under which conditions jobs run.
 
-    max_jobs    J
-    per_minute  R; None while no limit is known
-    poll_batch  P
-    latency     what was learned of jobs; `ASSUMED` before the first
-    estimates   slots are refilled on the expected end of their jobs
+    Attributes:
+        max_jobs: J
+        per_minute: R; None while no limit is known
+        poll_batch: P
+        latency: what was learned of jobs; `ASSUMED` before the first
+        estimates: slots are refilled on the expected end of their jobs
     """
 
     max_jobs: int

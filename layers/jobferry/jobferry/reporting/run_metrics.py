@@ -41,7 +41,8 @@ def terms_of(
 ) -> Terms:
     """The conditions of an operation's jobs on the connection, as learned.
 
-    in_order: one job at a time.
+    Args:
+        in_order: one job at a time.
     """
     requests = store.limits.requests(connection.name)
     ceiling = connection.request_budget

@@ -19,8 +19,9 @@ MOST_MOMENTS = 2_000
 class Timeline:
     """Rows settled and jobs in flight over a run's time, and its jobs counted.
 
-    sent  rows of the file that went into chunks
-    jobs  jobs that were submitted and seen ended
+    Attributes:
+        sent: rows of the file that went into chunks
+        jobs: jobs that were submitted and seen ended
     """
 
     def __init__(self, run: Run) -> None:
