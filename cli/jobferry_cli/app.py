@@ -24,9 +24,10 @@ def _connect(name: str | None) -> Stack:
 class App:
     """One invocation of the command.
 
-    connect     opens the stack that `--stack` names; None: find it out
-    sleep       waits, in seconds
-    monotonic   seconds of a clock that only goes forward
+    Attributes:
+        connect: opens the stack that `--stack` names; None: find it out
+        sleep: waits, in seconds
+        monotonic: seconds of a clock that only goes forward
     """
 
     as_json: bool = False

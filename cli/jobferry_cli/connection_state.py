@@ -84,7 +84,7 @@ def connection_lines(stack: Stack, found: Connection, vendor: Vendor) -> list[st
 
 
 def keep_address(stack: Stack, made: Connection) -> None:
-    """See that no run is pointed at another account while it is under way.
+    """See that no run is pointed at another account while it is open.
 
     Raises:
         CommandError: the vendor or the address is another, and a run is open on the connection.
@@ -105,7 +105,7 @@ def keep_address(stack: Stack, made: Connection) -> None:
 
 
 def _open_run(stack: Stack, connection: str) -> str | None:
-    """The id of a run that is under way on a connection, or rests."""
+    """The id of an open run of a connection, paused ones included."""
     store = stack.deps.store
     in_flight = next(store.chunks.pointers(connection), None)
     if in_flight is not None:
@@ -134,7 +134,7 @@ def _last_minute(requests: RequestLog, now: float) -> int:
 
 
 def _in_flight(limits: ConnectionLimits, most: int) -> str:
-    """Jobs under way: more than there may be have not been looked at since they ended."""
+    """Jobs in flight. Where there are too many, some have ended and were not polled yet."""
     ended = limits.in_flight - most
     seen = f"{min(limits.in_flight, most)} in flight, at most {most}"
     return f"{seen}; {ended} more have ended and wait for a look" if ended > 0 else seen

@@ -1,4 +1,4 @@
-"""`jobferry connection`: the vendor accounts that rows are carried to."""
+"""`jobferry connection`: the vendor accounts that rows are sent to."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from jobferry_cli.vendor_calls import vendor_reached
 
 @click.group()
 def connection() -> None:
-    """Vendor accounts: address, credentials and limits."""
+    """Manage vendor accounts: address, credentials, limits."""
 
 
 def known_connection(stack: Stack, name: str) -> Connection:
@@ -152,7 +152,7 @@ def put(
 @global_options
 @pass_app
 def list_connections(app: App) -> None:
-    """All connections."""
+    """List all connections."""
     config = app.stack.deps.store.config
     found = [each for name in config.connection_names() if (each := config.connection(name))]
     if app.as_json:
@@ -172,7 +172,7 @@ def list_connections(app: App) -> None:
 @global_options
 @pass_app
 def show(app: App, name: str) -> None:
-    """One connection, without its credentials: its limits, and what it waits for."""
+    """Show a connection: its limits, and what it waits for."""
     found = known_connection(app.stack, name)
     if app.as_json:
         put_json(connection_state(app.stack, found))
@@ -185,7 +185,10 @@ def show(app: App, name: str) -> None:
 @global_options
 @pass_app
 def test(app: App, name: str) -> ExitCode:
-    """Make one harmless authenticated request. Exit code 2 when the vendor does not welcome us."""
+    """Make one authenticated request that changes nothing.
+
+    Exit code 2: the vendor refuses it.
+    """
     known_connection(app.stack, name)
     reason = _refusal(app.stack, name)
     document = {"name": name, "ok": reason is None, "reason": reason}
@@ -204,7 +207,7 @@ def test(app: App, name: str) -> ExitCode:
 
 
 def _refusal(stack: Stack, name: str) -> str | None:
-    """Why the vendor does not welcome us; None when it does."""
+    """Why the vendor refuses us; None when it does not."""
     try:
         with vendor_reached(), vendor_session(name, stack.deps) as asked:
             answer = asked.linked.client.test()
@@ -218,7 +221,9 @@ def _refusal(stack: Stack, name: str) -> str | None:
 @global_options
 @pass_app
 def unblock(app: App, name: str) -> None:
-    """End every wait that the vendor has asked for: requests go out again at once.
+    """End every wait that the vendor has asked for.
+
+    Requests go out again at once.
 
     For a wait that makes no sense. A vendor that meant it asks for it once more.
     """
@@ -239,7 +244,7 @@ def unblock(app: App, name: str) -> None:
 @global_options
 @pass_app
 def delete(app: App, name: str) -> None:
-    """Give up a connection and its credentials. Refused while a profile or a run needs it."""
+    """Delete a connection and its credentials. Refused while a profile or a run needs it."""
     stack = app.stack
     known_connection(stack, name)
     store = stack.deps.store

@@ -42,12 +42,14 @@ REASON_CHARACTERS = 300
 @click.option(
     "--force",
     is_flag=True,
-    help="Close it with what is known, whatever keeps it from ending: rows under way are unknown.",
+    help="Close it with what is known, whatever keeps it from ending: rows in flight are unknown.",
 )
 @global_options
 @pass_app
 def abort(app: App, run_id: str, reason: str, no_cleanup: bool, force: bool) -> None:
-    """Send nothing more of a run, and have the vendor's jobs ended where it can be asked to.
+    """Stop a run: send nothing more of it.
+
+    The vendor's jobs are ended where it can be asked to.
 
     The run itself asks the vendor, within its requests; jobs that cannot be ended are seen through.
     """
@@ -62,7 +64,7 @@ def abort(app: App, run_id: str, reason: str, no_cleanup: bool, force: bool) -> 
         why = reason[:REASON_CHARACTERS]
         if force:
             force_run(run, why, deps, go_on, by=app.stack.caller.name)
-            note("Rows under way become unknown; what they did at the vendor, `resolve` asks.")
+            note("Rows in flight become unknown; `resolve` asks the vendor what became of them.")
         else:
             by = app.stack.caller.name
             abort_run(run, why, deps, cleanup=not no_cleanup, by=by)
@@ -90,7 +92,10 @@ def _note_cleanup(app: App, run: Run, *, cleanup: bool) -> None:
 @global_options
 @pass_app
 def resume(app: App, run_id: str, wait: bool) -> ExitCode:
-    """Go on with a run that is paused: after a trial, or because too many rows failed alike."""
+    """Go on with a paused run.
+
+    It was paused after a trial, or because too many rows failed alike.
+    """
     run = found_run(app, run_id)
     if run.closed_at is not None or run.stop is not None:
         over = "is being stopped" if run.closed_at is None else f"is over ({run.status.value})"
@@ -109,7 +114,10 @@ def resume(app: App, run_id: str, wait: bool) -> ExitCode:
 @global_options
 @pass_app
 def priority(app: App, run_id: str, level: str) -> None:
-    """Change the priority of a run: lowest, low, medium, high, highest, immediate."""
+    """Change the priority of a run.
+
+    LEVEL: lowest, low, medium, high, highest, immediate.
+    """
     run = found_run(app, run_id)
     if not change_priority(run, level, app.stack.deps, by=app.stack.caller.name):
         raise CommandError(
@@ -117,19 +125,19 @@ def priority(app: App, run_id: str, level: str) -> None:
             next_command=command("status", run_id),
         )
     vendor = _vendor_of(app, run)
-    told = 0
+    notified = 0
     if vendor is not None and not vendor.capabilities.priority:
         note(f"{vendor.title} gives jobs no priority; it is kept with the run alone.")
     elif vendor is not None:
-        told = _jobs_under_way(app, run)
+        notified = _jobs_in_flight(app, run)
     if app.as_json:
-        put_json({"run_id": run_id, "priority": level, "jobs": told})
+        put_json({"run_id": run_id, "priority": level, "jobs": notified})
     else:
-        jobs = counted(told, "job")
-        put_text(f"Run {run_id} has priority {level}; {jobs} under way will be told so.")
+        jobs = counted(notified, "job")
+        put_text(f"Run {run_id} has priority {level}; {jobs} in flight will get it too.")
 
 
-def _jobs_under_way(app: App, run: Run) -> int:
+def _jobs_in_flight(app: App, run: Run) -> int:
     in_flight = app.stack.deps.store.chunks.in_flight(run.connection, run.run_id)
     return sum(chunk.state is ChunkState.SUBMITTED for chunk in in_flight)
 
@@ -139,7 +147,10 @@ def _jobs_under_way(app: App, run: Run) -> int:
 @global_options
 @pass_app
 def problems(app: App, run_id: str | None) -> None:
-    """What jobs wait for at the vendor until somebody acts: of one run, or of all."""
+    """List vendor-side problems that block jobs.
+
+    Of one run, or of all.
+    """
     run = None if run_id is None else found_run(app, run_id)
     found: list[WaitingProblem] = []
     names = [run.connection] if run else app.stack.deps.store.config.connection_names()
@@ -150,7 +161,7 @@ def problems(app: App, run_id: str | None) -> None:
         _put_problem(app, each)
     vendor = None if run is None else _vendor_of(app, run)
     if vendor is not None and not vendor.capabilities.problems:
-        note(f"{vendor.title} does not tell what its jobs wait for.")
+        note(f"{vendor.title} does not report what its jobs wait for.")
     elif not found and not app.as_json:
         put_text("No job waits for anybody.")
 
@@ -188,7 +199,10 @@ def _put_problem(app: App, waiting: WaitingProblem) -> None:
 @global_options
 @pass_app
 def delete(app: App, run_ids: tuple[str, ...], vendor_jobs: bool, source: bool, yes: bool) -> None:
-    """Forget closed runs: outcomes, result files, evidence. What was done at the vendor stays."""
+    """Delete closed runs and their data.
+
+    Outcomes, result files and evidence go; what was done at the vendor stays.
+    """
     runs = [closed_run(app, run_id, "deleted") for run_id in run_ids]
     if not yes:
         _confirm(run_ids, vendor_jobs=vendor_jobs, source=source)

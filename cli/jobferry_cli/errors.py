@@ -36,11 +36,12 @@ class ExitCode(IntEnum):
 class CommandError(click.ClickException):
     """An expected failure.
 
-    message       what happened, and to what
-    next_command  what to type now, ids filled in
-    details       more of what happened, each on a line of its own
-    error_code    the same for scripts; by default what the exit code says
-    document      what scripts are told besides
+    Args:
+        message: what happened, and to what
+        next_command: what to type now, ids filled in
+        details: more of what happened, each on a line of its own
+        error_code: the same for scripts; by default what the exit code says
+        document: what scripts read besides
     """
 
     def __init__(

@@ -75,7 +75,7 @@ def follow(app: App, run_id: str, *, started: bool = False) -> dict[str, Any]:
     """Show the run's progress until it is closed or rests; returns its last status document.
 
     Raises:
-        CommandError: as `found_run`; or Ctrl-C, which ends the looking on and not the run.
+        CommandError: as `found_run`; or Ctrl-C, which ends the waiting and not the run.
     """
     deps = app.stack.deps
     warned = 0
@@ -100,7 +100,7 @@ def follow(app: App, run_id: str, *, started: bool = False) -> dict[str, Any]:
 
 
 def _pause(run_seconds: float) -> float:
-    """Seconds until the next look: long runs are looked at less often."""
+    """Seconds until the next poll: long runs are polled less often."""
     return min(SLOWEST_LOOK_SECONDS, LOOK_SECONDS + run_seconds / 60)
 
 

@@ -85,7 +85,7 @@ def _end(error: CommandError, *, as_json: bool, shown: bool = False) -> NoReturn
 @click.version_option(package_name="jobferry")
 @global_options
 def cli() -> None:
-    """Carry the rows of a CSV through a vendor's bulk jobs, with one outcome for every row."""
+    """Run CSV files through a vendor's bulk-job API. Every row ends in one outcome."""
 
 
 for command in (
@@ -114,7 +114,7 @@ for command in (
 
 
 def main() -> None:
-    """The entry point. What nobody expected is told as Python tells it, but steers no terminal."""
+    """The entry point. An unexpected error is shown as Python shows it, but steers no terminal."""
     try:
         cli()
     except Exception:  # noqa: BLE001 - the last one to hear of it

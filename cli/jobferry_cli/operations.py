@@ -40,7 +40,7 @@ def operation_document(vendor: Vendor, operation: Operation) -> dict[str, Any]:
 @global_options
 @pass_app
 def operations(app: App, vendor: str | None) -> None:
-    """What can be done with each vendor: operations, fields, limits."""
+    """List what each vendor can do: operations, fields, limits."""
     if vendor is not None and vendor not in VENDORS:
         raise CommandError(
             f"There is no vendor {vendor!r}. Known: {', '.join(VENDORS)}.",

@@ -40,7 +40,7 @@ _INDEXED = frozenset({OutcomeStatus.FAILED, OutcomeStatus.REJECTED, OutcomeStatu
 @global_options
 @pass_app
 def rows(app: App, run_id: str, wanted: str | None, row: int | None, limit: int | None) -> None:
-    """Outcomes of rows, in the order of the file."""
+    """List the outcomes of rows, in the order of the file."""
     run = found_run(app, run_id)
     status = None if wanted is None else OutcomeStatus(wanted)
     found = _outcomes(app.stack, run, status) if row is None else _one(app.stack, run, row)

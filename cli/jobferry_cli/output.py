@@ -1,7 +1,7 @@
 """The one place that writes to a terminal: data for scripts, prose for people, and no commands.
 
 Names of files and runs, cells, keys and a vendor's words are written by strangers, and a terminal
-obeys what it is sent. So whatever is shown passes `printable`, line by line: a text cannot steer
+applies what it is sent. So whatever is shown passes `printable`, line by line: a text cannot steer
 the terminal, nor begin a line of its own. `tests/unit/cli/test_printing.py` holds the other modules
 to that.
 

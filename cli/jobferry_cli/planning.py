@@ -226,7 +226,10 @@ def plan_document(
 @global_options
 @pass_app
 def plan(app: App, file: Path, profile_name: str) -> None:
-    """Dry run: what would be sent, every bad row with its reason, and a forecast."""
+    """Show what would be sent, without sending it.
+
+    Lists every bad row with its reason, and a forecast of jobs, requests, time and cost.
+    """
     usable = usable_profile(app.stack, profile_name)
     planned = plan_file(file, usable, app.stack.settings, _job_rows(app.stack, usable))
     terms = _terms(app.stack, usable)
@@ -245,7 +248,7 @@ def _job_rows(stack: Stack, usable: UsableProfile) -> int | None:
 
 
 def _terms(stack: Stack, usable: UsableProfile) -> Terms:
-    """The conditions under which the connection carries jobs, as learned from earlier runs."""
+    """The conditions of the connection, as learned from earlier runs."""
     return terms_of(
         usable.connection,
         usable.vendor,
@@ -260,7 +263,7 @@ def _lines(document: dict[str, Any], usable: UsableProfile, expected: Forecast) 
     basis = (
         f"going by {counted(expected.learned_from, 'earlier job')}"
         if expected.learned_from
-        else "if jobs take ten seconds; the first run will tell"
+        else "if jobs take ten seconds; the first run will show"
     )
     lines = [
         f"File      {document['file']}",
@@ -282,7 +285,7 @@ def _lines(document: dict[str, Any], usable: UsableProfile, expected: Forecast) 
         lines.append(f"  row {bad['row']:>8}  {bad['status']:<8}  {bad['error']}")
     if len(bad_rows) > BAD_ROWS_FOR_PEOPLE:
         rest = number(len(bad_rows) - BAD_ROWS_FOR_PEOPLE)
-        lines.append(f"  and {rest} more; --json tells all of them")
+        lines.append(f"  and {rest} more; --json lists all of them")
     return [*lines, "", "Nothing was sent."]
 
 

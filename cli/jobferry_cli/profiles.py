@@ -29,7 +29,7 @@ from jobferry_cli.stack import Stack
 
 @click.group()
 def profile() -> None:
-    """What an upload folder or a schedule names: connection, operation, mapping, policies."""
+    """Manage profiles: connection, operation, columns, policies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def _read(file: Path) -> Any:
 @global_options
 @pass_app
 def put(app: App, file: Path, strict: bool) -> None:
-    """Check a profile (YAML or JSON) and keep it. Changes make a new revision.
+    """Check a profile (YAML or JSON) and store it. Changes make a new revision.
 
     Fields that the operation does not list are warned of: the vendor may ignore them.
     """
@@ -164,7 +164,7 @@ def put(app: App, file: Path, strict: bool) -> None:
 @global_options
 @pass_app
 def list_profiles(app: App) -> None:
-    """All profiles."""
+    """List all profiles."""
     config = app.stack.deps.store.config
     found = [each for name in config.profile_names() if (each := config.profile(name))]
     if app.as_json:
@@ -185,7 +185,7 @@ def list_profiles(app: App) -> None:
 @global_options
 @pass_app
 def show(app: App, name: str) -> None:
-    """One profile, its latest revision."""
+    """Show the latest revision of a profile."""
     revision, document = known_profile(app.stack, name)
     by = app.stack.deps.store.config.profile_by(name, revision)
     if app.as_json:

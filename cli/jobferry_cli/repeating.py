@@ -63,7 +63,7 @@ def _repeat_options(command: F) -> F:
 @click.option(
     "--unknown",
     is_flag=True,
-    help="Also rows that may have been carried out; they are looked up first.",
+    help="Also rows that may have been applied; they are looked up first.",
 )
 @click.option("--rejected", is_flag=True, help="Also rows that were not sent, for a new profile.")
 @click.option("--yes", is_flag=True, help="Do not ask whether rows may be done twice.")
@@ -80,7 +80,7 @@ def retry(
     wait: bool,
     priority: str | None,
 ) -> ExitCode:
-    """Send the rows of a run that failed once more, and no others."""
+    """Re-send only the failed rows."""
     run = closed_run(app, run_id, "retried")
     wanted = {
         OutcomeStatus.FAILED: True,
@@ -105,7 +105,7 @@ def retry(
 
 
 def _looked_up(app: App, run: Run) -> Run:
-    """The run after its unknown rows were looked up once more."""
+    """The run after its unknown rows were looked up again."""
     note(f"Looking up {counted(run.outcomes[OutcomeStatus.UNKNOWN], 'unknown row')} first.")
     if start_resolve(app, run).closed_at is None:
         follow(app, run.run_id)
@@ -116,7 +116,7 @@ def _looked_up(app: App, run: Run) -> Run:
 
 
 def _confirm_twice(run: Run, usable: UsableProfile, *, rejected: bool) -> None:
-    """Ask whether rows may be done twice that may have been carried out.
+    """Ask whether rows may be sent again that may have been applied.
 
     Raises:
         CommandError: nobody can be asked.
@@ -125,19 +125,19 @@ def _confirm_twice(run: Run, usable: UsableProfile, *, rejected: bool) -> None:
     unknown = run.outcomes.get(OutcomeStatus.UNKNOWN, 0)
     if not unknown:
         return
-    harm = (
-        f"{counted(unknown, 'row')} of run {run.run_id} may have been carried out, and "
+    doubt = (
+        f"{counted(unknown, 'row')} of run {run.run_id} may have been applied, and "
         f"{usable.operation.name} would do them twice."
     )
     if not sys.stdin.isatty():
         more = ["--rejected"] if rejected else []
         raise CommandError(
-            f"{harm} The vendor could not tell; look them up there "
+            f"{doubt} The vendor does not know; look them up there "
             f"({command('rows', run.run_id, '--status', 'unknown')}), or say yes to that.",
             next_command=command("retry", run.run_id, "--unknown", *more, "--yes"),
             error_code="would_repeat",
         )
-    confirm(f"{harm} Send them all the same?")
+    confirm(f"{doubt} Send them all the same?")
 
 
 @click.command()
@@ -149,9 +149,9 @@ def _confirm_twice(run: Run, usable: UsableProfile, *, rejected: bool) -> None:
 def rerun(
     app: App, run_id: str, repeat_succeeded: bool, again: bool, wait: bool, priority: str | None
 ) -> ExitCode:
-    """Carry the file of a run once more.
+    """Run the whole file again.
 
-    Rows that succeeded or may have are left out where doing them twice would do harm.
+    Rows that succeeded or may have are left out where the operation is not repeatable.
     """
     run = closed_run(app, run_id, "sent again")
     usable = usable_profile(app.stack, run.profile)
@@ -162,7 +162,7 @@ def rerun(
 
 
 def _repeatable(run: Run, usable: UsableProfile) -> bool:
-    """Whether sending rows of the run twice does no harm."""
+    """Whether rows of the run may be sent twice."""
     operation = operation_of(run, usable.profile, usable.vendor)
     return operation is not None and operation.repeatable
 
@@ -186,7 +186,7 @@ def _repeat(
             )
             document["left_out"] = _told(copied, usable)
         except UploadedBeforeError:
-            # By somebody who has typed the same a moment before: one run carries them.
+            # By somebody who has typed the same a moment before: one run sends them.
             note("These rows are being sent again already, by this very run.")
             request = app.stack.inbox.current(run.profile, repeat.name)
     run_id = run_id_of(request, request.version_id or "null")
@@ -318,7 +318,7 @@ def _gone(run: Run) -> CommandError:
 
 _WHY = {
     LeftOut.SUCCEEDED: "succeeded",
-    LeftOut.UNKNOWN: "may have been carried out",
+    LeftOut.UNKNOWN: "may have been applied",
     LeftOut.REPEATS: "repeat another row",
     LeftOut.UNREADABLE: "cannot be read and must be mended by hand",
 }
@@ -329,8 +329,8 @@ def _told(copied: Copied, usable: UsableProfile) -> int:
     reasons = _reasons(copied.left_out)
     if reasons:
         twice = copied.left_out.keys() & {LeftOut.SUCCEEDED, LeftOut.UNKNOWN}
-        harm = f" {usable.operation.name} would do them twice (--repeat-succeeded)."
-        note(f"{counted(copied.rows, 'row')} sent again.{reasons}{harm if twice else ''}")
+        twice_text = f" {usable.operation.name} would do them twice (--repeat-succeeded)."
+        note(f"{counted(copied.rows, 'row')} sent again.{reasons}{twice_text if twice else ''}")
     return sum(n for why, n in copied.left_out.items() if why in _WHY)
 
 

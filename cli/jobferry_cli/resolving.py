@@ -23,7 +23,7 @@ from jobferry_cli.output import note, put_json, put_text
 @global_options
 @pass_app
 def resolve(app: App, run_id: str, wait: bool) -> ExitCode:
-    """Have a run's unknown rows looked up at the vendor once more, and decided where possible.
+    """Re-poll abandoned jobs to settle unknown rows.
 
     The run is opened again, asks the vendor within its requests, and writes new files.
     """
@@ -49,7 +49,7 @@ def resolve(app: App, run_id: str, wait: bool) -> ExitCode:
 
 
 def start_resolve(app: App, run: Run) -> Run:
-    """Note the wish on a run, and have an execution carry it out.
+    """Note the request on a run, and have an execution work on it.
 
     Raises:
         CommandError: the run's connection is gone.
@@ -65,7 +65,7 @@ def start_resolve(app: App, run: Run) -> Run:
 
 
 def _asked_before(run: Run) -> bool:
-    """Whether a resolve is under way; its execution may have died, so that it is asked again."""
+    """Whether a resolve was asked for; its execution may have died, so that it is asked again."""
     return run.closed_at is None and run.resolving is not None and not run.resolving.done
 
 

@@ -72,12 +72,12 @@ class Inbox:
         same name at the same time.
 
         Args:
-            name: of the file; the key ends in `.csv` where the name has no ending that is carried.
-            origin: the run whose rows go again.
+            name: of the file; the key ends in `.csv` where the name has no ending that can be read.
+            origin: the run whose rows are retried.
             trial: rows to send before the run waits for a yes.
             by: who uploads it, as the object's metadata says then; None: nobody knows.
             once: only if nothing of this name is there.
-            sent: told the number of bytes of each part that has arrived.
+            sent: called with the number of bytes of each part that has arrived.
 
         Raises:
             UploadedBeforeError: `once`, and somebody else was first.
@@ -225,7 +225,7 @@ def _content_type(name: str) -> str:
 
 
 def upload_name(name: str) -> str:
-    """The name under which a file is uploaded: with an ending that is carried, in small letters."""
+    """The name under which a file is uploaded: with a readable ending, in small letters."""
     suffix = suffix_of(name)
     return f"{name}.csv" if suffix is None else name[: -len(suffix)] + suffix
 
@@ -234,8 +234,9 @@ def upload_name(name: str) -> str:
 class Secrets:
     """Credentials of connections in Secrets Manager. Values go in and never come out here.
 
-    prefix   of the secrets' names: the stack's own
-    kms_key  ARN of the key that encrypts them; None: the one that AWS manages
+    Attributes:
+        prefix: of the secrets' names: the stack's own
+        kms_key: ARN of the key that encrypts them; None: the one that AWS manages
     """
 
     client: SecretsManagerClient
@@ -279,14 +280,15 @@ class Secrets:
 class Caller:
     """Whose credentials the command works with.
 
-    client  makes a client of STS; asked when the name is needed
+    Attributes:
+        client: makes a client of STS; asked when the name is needed
     """
 
     client: Callable[[], STSClient]
 
     @cached_property
     def name(self) -> str | None:
-        """The caller's ARN, asked for once. None where STS does not tell: no command needs it."""
+        """The caller's ARN, asked for once. None where STS does not say it: no command needs it."""
         try:
             return name_of(self.client().get_caller_identity().get("Arn"))
         except (BotoCoreError, ClientError):
@@ -322,7 +324,7 @@ class Executions:
     def go_on(self, run_id: str, previous: str) -> None:
         """Start another execution for a run whose last one, `previous`, has ended.
 
-        Whichever takes over first carries the run; asking twice is harmless.
+        Whichever takes over first runs it; asking twice changes nothing.
         """
         self.client.start_execution(
             stateMachineArn=self.state_machine_arn,

@@ -41,7 +41,7 @@ def listed_document(cursor: str, run: Run) -> dict[str, Any]:
 @global_options
 @pass_app
 def runs(app: App, wanted: str | None, profile: str | None, limit: int, after: str | None) -> None:
-    """Runs, newest first."""
+    """List runs, newest first."""
     filtered = wanted is not None or profile is not None
     newest = app.stack.deps.store.runs.newest(before=after, limit=None if filtered else limit + 1)
     found = list(islice(_matching(newest, wanted, profile), limit + 1))
@@ -86,7 +86,7 @@ def _line(run: Run) -> tuple[str, ...]:
 @global_options
 @pass_app
 def status(app: App, run_ids: tuple[str, ...]) -> None:
-    """How far runs are, and what became of their rows."""
+    """Show run status and row counts."""
     for position, run_id in enumerate(run_ids):
         document = _live_document(app, found_run(app, run_id))
         if app.as_json:

@@ -18,11 +18,12 @@ SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A file that is carried again and again.
+    """A file that is run at set times.
 
-    expression  `cron(…)` or `rate(…)`
-    source      `s3://bucket/key`
-    every_time  carry the file at every firing, even one that has not changed
+    Attributes:
+        expression: `cron(…)` or `rate(…)`
+        source: `s3://bucket/key`
+        every_time: run the file at every firing, even one that has not changed
     """
 
     name: str
@@ -38,9 +39,10 @@ class Schedule:
 class Schedules:
     """The stack's schedule group, and what its schedules start.
 
-    target  the run state machine
-    role    what a schedule assumes to start it
-    queue   where a firing goes that could not
+    Attributes:
+        target: the run state machine
+        role: what a schedule assumes to start it
+        queue: where a firing goes that could not
     """
 
     client: EventBridgeSchedulerClient

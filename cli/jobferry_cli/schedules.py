@@ -1,4 +1,4 @@
-"""`jobferry schedule`: carry a file of the inbox bucket again and again."""
+"""`jobferry schedule`: run a file of the inbox bucket at set times."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CRON_FIELDS = 6
 
 @click.group()
 def schedule() -> None:
-    """Files that are carried again and again, at set times."""
+    """Manage scheduled runs."""
 
 
 def schedule_document(found: Schedule) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def put(
     source: str,
     every_time: bool,
 ) -> None:
-    """Make a schedule, or change it."""
+    """Create or change a schedule."""
     expression = _expression(cron, rate)
     stack = app.stack
     usable_profile(stack, profile_name)
@@ -126,7 +126,7 @@ def put(
         put_json(schedule_document(made))
         return
     put_text(
-        f"Schedule {name} carries {source} by {expression}, {timezone}.",
+        f"Schedule {name} runs {source} by {expression}, {timezone}.",
         f"Try it now: {command('schedule', 'run-now', name)}",
     )
 
@@ -169,7 +169,7 @@ def _source(stack: Stack, source: str) -> tuple[str, str]:
 @global_options
 @pass_app
 def list_schedules(app: App) -> None:
-    """All schedules of the stack."""
+    """List all schedules."""
     found = list(_schedules(app.stack).all())
     if app.as_json:
         for each in found:
@@ -189,7 +189,7 @@ def list_schedules(app: App) -> None:
 @global_options
 @pass_app
 def delete(app: App, name: str) -> None:
-    """Give up a schedule. Runs that it has started go on."""
+    """Delete a schedule. Runs that it has started go on."""
     _known(app.stack, name)
     _schedules(app.stack).delete(name)
     if app.as_json:
@@ -220,6 +220,6 @@ def run_now(app: App, name: str, wait: bool) -> ExitCode:
     request = RunRequest(found.profile, bucket, key, version, firing, by=by)
     run_id = run_id_of(request, version)
     if stack.deps.store.runs.get(run_id) is not None:
-        note(f"{found.source} has not changed since the run {run_id} carried it.")
+        note(f"{found.source} has not changed since the run {run_id} sent it.")
     stack.executions.start(run_id, request)
     return put_started(app, {"run_id": run_id, "name": name}, wait=wait)

@@ -1,4 +1,4 @@
-"""`jobferry run`: carry a file, from here to the vendor."""
+"""`jobferry run`: send the rows of a file to the vendor."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ def run(
     priority: str | None,
     trial: int | None,
 ) -> ExitCode:
-    """Upload a CSV and carry its rows. Prints the run's id, or with --wait how it ended."""
+    """Upload a CSV and send its rows.
+
+    Prints the run's id, or with --wait how it ended.
+    """
     stack = app.stack
     usable = usable_profile(stack, profile_name)
     dialect, _ = bind(file, usable, stack.settings)
@@ -73,7 +76,7 @@ def put_started(app: App, document: Mapping[str, Any], *, wait: bool) -> ExitCod
     """Print the run that was started, or follow it and print how it ended.
 
     Args:
-        document: what scripts are told of it, `run_id` among others.
+        document: what scripts read of it, `run_id` among others.
     """
     run_id = document["run_id"]
     if wait:

@@ -36,7 +36,8 @@ _SOON = BotoConfig(connect_timeout=3, read_timeout=5, retries={"total_max_attemp
 class StackChoice:
     """The stack that is meant. Without `local`, AWS settings are those of every AWS tool.
 
-    region  None: what the AWS SDK finds
+    Attributes:
+        region: None: what the AWS SDK finds
     """
 
     name: str

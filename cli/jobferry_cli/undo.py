@@ -39,9 +39,10 @@ _MAY_BE_THERE = frozenset({OutcomeStatus.SUCCEEDED, OutcomeStatus.UNKNOWN})
 class UndoPlan:
     """What was written.
 
-    name         of the profile
-    rows         records that can be deleted
-    cannot       rows whose record cannot be, or nobody knows whether there is one
+    Attributes:
+        name: of the profile
+        rows: records that can be deleted
+        cannot: rows whose record cannot be, or nobody knows whether there is one
     """
 
     name: str
@@ -63,7 +64,9 @@ class UndoPlan:
 @global_options
 @pass_app
 def undo(app: App, run_id: str, out: Path) -> ExitCode:
-    """Write, and not run, what would delete the records that a run made.
+    """Write a file that would delete the records a run made.
+
+    Nothing is sent.
 
     Exit code 1: nothing of the run can be undone. 3: some rows cannot be.
     """

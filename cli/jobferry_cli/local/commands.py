@@ -29,7 +29,7 @@ SIMULATOR = "simulator"
 
 @click.group()
 def local() -> None:
-    """The whole stack on this machine, on an embedded AWS emulator."""
+    """Run the whole stack on this machine, without AWS."""
 
 
 @local.command()
@@ -79,7 +79,7 @@ def up(
 @local.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def down(as_json: bool) -> None:
-    """Stop what `local up` started, and forget what its stack held."""
+    """Stop what `local up` started, and delete its data."""
     with _for_people():
         stopped = stop_local(state_folder())
     if as_json:
@@ -91,7 +91,7 @@ def down(as_json: bool) -> None:
 @local.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def status(as_json: bool) -> None:
-    """What runs, and where."""
+    """Show what runs, and where."""
     folder = state_folder()
     state = load_state(folder)
     document = None if state is None else _document(state, folder)

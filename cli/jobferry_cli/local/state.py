@@ -20,7 +20,7 @@ STACK = "jobferry-local"
 
 @dataclass(frozen=True, slots=True)
 class ProcessHandle:
-    """A process of ours, told from a later one with the same number by when it was born."""
+    """A process of ours. Its start time tells it from a later one with the same number."""
 
     pid: int
     born: float

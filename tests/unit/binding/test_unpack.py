@@ -207,10 +207,10 @@ def test_bad_rows_count_among_the_rows_of_a_file(world: World) -> None:
 def test_rows_of_a_packed_file_go_again_from_what_was_unpacked(world: World) -> None:
     run = world.processed(PACKED, name="file.csv.gz")
     repeat = retry_of(run, list(run.outcomes))
-    assert repeat.judge is not None
+    assert repeat.row_filter is not None
     assert repeat.name.endswith(".csv")
     copy = BytesIO()
-    assert copy_rows(run, repeat.judge, copy, world.deps).rows == 40
+    assert copy_rows(run, repeat.row_filter, copy, world.deps).rows == 40
     assert copy.getvalue() == BODY
 
 

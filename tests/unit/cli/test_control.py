@@ -28,7 +28,7 @@ def test_problems_are_not_told(shell: Shell) -> None:
     answer = shell("problems", run.run_id, "--json")
 
     assert (answer.code, answer.stdout) == (0, "")
-    assert "Fake does not tell what its jobs wait for." in answer.stderr
+    assert "Fake does not report what its jobs wait for." in answer.stderr
     assert shell("problems").stdout == "No job waits for anybody.\n"
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
+import click
 import pytest
 from botocore import exceptions as aws
 from botocore.exceptions import ClientError
+from click.testing import CliRunner
 
 from jobferry.store.table import BusyTableError
 from jobferry_cli.errors import explain
+from jobferry_cli.main import cli
 from tests.fakes.world import sample_csv
 from tests.unit.cli.shell import Shell, client_error
 
@@ -132,3 +137,19 @@ def test_an_explanation_keeps_the_name_of_the_call() -> None:
     error = client_error("AccessDenied", "User: x is not authorized", "DescribeStacks")
 
     assert "DescribeStacks: User: x is not authorized" in explain(error).message
+
+
+def groups() -> list[tuple[str, ...]]:
+    """The words of every command that has commands of its own, the topmost first."""
+    local = cli.get_command(click.Context(cli), "local")
+    inner = {**cli.commands, "local": local}
+    return [(), *((name,) for name, each in inner.items() if isinstance(each, click.Group))]
+
+
+@pytest.mark.parametrize("words", groups(), ids=" ".join)
+def test_help_cuts_no_summary(words: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(cli, [*words, "--help"], terminal_width=80).output
+    summaries = shown.partition("Commands:\n")[2].splitlines()
+    assert summaries
+    for line in summaries:
+        assert re.fullmatch(r"  [a-z-]+  +[A-Z][^.]*\.", line), line

@@ -153,7 +153,7 @@ def test_rerun_of_a_create_leaves_out_what_was_done_or_may_have_been(shell: Shel
 
     assert answer.code == 0
     assert answer.document["left_out"] == 4
-    assert "2 that succeeded, 1 that may have been carried out and 1 that repeat" in answer.stderr
+    assert "2 that succeeded, 1 that may have been applied and 1 that repeat" in answer.stderr
     assert "things.create would do them twice" in answer.stderr
     shell.states.go_on()
     assert received_by(shell, sent) == ["r2"]

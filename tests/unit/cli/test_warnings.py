@@ -108,7 +108,7 @@ def test_a_batch_size_beyond_the_vendors(shell: Shell, tmp_path: Path, size: int
     text = TYPO.replace("priorty", "priority") + f"batch_size: {size}\n"
     answer = put(shell, tmp_path, text)
 
-    assert f"Warning: batch_size is {size}, but a job of things.create carries at most" in (
+    assert f"Warning: batch_size is {size}, but a job of things.create takes at most" in (
         answer.stderr
     )
     assert put(shell, tmp_path, text, "--strict").code == 1

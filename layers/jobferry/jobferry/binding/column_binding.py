@@ -66,12 +66,12 @@ def chunk_limits(
     mapping: RowMapping,
     job_rows: int | None = None,
 ) -> ChunkLimits:
-    """How much one job carries.
+    """How much one job holds.
 
     Args:
         job_rows: less than the most records, where that was learned to be better.
     """
-    # Late, as the planner opens SQLite, which binding columns for a submission does not need.
+    # Late: binding columns for a submission needs no limits.
     from jobferry.csvfile.plan_items import ChunkLimits
 
     added = most_added_bytes(added_field(profile, operation, mapping))

@@ -61,7 +61,7 @@ def profile_warnings(
         found.append(f"Nor is it known to have: {', '.join(path for _, path in rest)}.")
     if profile.batch_size is not None and profile.batch_size > operation.max_records:
         found.append(
-            f"batch_size is {profile.batch_size}, but a job of {profile.operation} carries at most "
+            f"batch_size is {profile.batch_size}, but a job of {profile.operation} takes at most "
             f"{operation.max_records} records: that is what counts."
         )
     return found
@@ -123,7 +123,7 @@ def _is_known(path: str, listed: Sequence[str]) -> bool:
     beside = {keys[1] for keys in siblings if len(keys) > 1}
     if inner[0] in beside or any(name.startswith(_ANY) for name in beside):
         return True
-    # What is inside an object is seldom listed whole: only a slip is told.
+    # What is inside an object is seldom listed whole: only a slip is a warning.
     return not get_close_matches(inner[0], beside, 1, _VERY_NEAR)
 
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class RunContext:
     """A planned run with everything its rows need to become records.
 
-    read  reads a byte range of the pinned source: (offset, length) → bytes
+    Attributes:
+        read: reads a byte range of the pinned source: (offset, length) → bytes
 
     What reads CSV is imported when the first record is asked for: settling seldom needs one.
     """

@@ -90,8 +90,9 @@ def _saved(run: Run, deps: Deps) -> dict[str, Any] | None:
 class _Upload:
     """An upload in parts, all of the same size but for the last.
 
-    upload_id  None: not begun
-    tags       of the parts that are there
+    Attributes:
+        upload_id: None: not begun
+        tags: of the parts that are there
     """
 
     objects: Objects

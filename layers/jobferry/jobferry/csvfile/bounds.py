@@ -27,7 +27,7 @@ def file_too_large(size: int, most: int) -> FileRefused:
     return FileRefused(
         RefusalCode.FILE_TOO_LARGE,
         f"The file has {bytes_in_words(size)}, and files of up to {bytes_in_words(most)} are "
-        f"carried. {_split('MaxFileBytes')}",
+        f"accepted. {_split('MaxFileBytes')}",
     )
 
 
@@ -35,7 +35,7 @@ def unpacked_too_large(most: int) -> FileRefused:
     """The refusal of a packed file that has more bytes than may be when it is unpacked."""
     return FileRefused(
         RefusalCode.FILE_TOO_LARGE,
-        f"Unpacked, the file has more than the {bytes_in_words(most)} that are carried. "
+        f"Unpacked, the file has more than the {bytes_in_words(most)} that are accepted. "
         f"{_split('MaxFileBytes')}",
     )
 
@@ -50,7 +50,7 @@ def bounded(items: Iterator[PlanItem], most: int) -> Iterator[PlanItem]:
         if (item.row if isinstance(item, RejectedRow) else item.end_row) > most:
             raise FileRefused(
                 RefusalCode.TOO_MANY_ROWS,
-                f"The file has more than the {most:,} rows that are carried. "
+                f"The file has more than the {most:,} rows that are accepted. "
                 f"{_split('MaxRowsPerFile')}",
             )
         yield item

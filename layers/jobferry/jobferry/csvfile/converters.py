@@ -1,6 +1,6 @@
 """Cell text → JSON value, one parser per column.
 
-What a parser accepts it carries exactly: a value that JSON or Python's `json` would change is
+What a parser accepts it keeps exactly: a value that JSON or Python's `json` would change is
 rejected, never rounded. What can be read in one way only is read, however it is written; what a
 spreadsheet has rounded, or what could be two values, is rejected.
 """
@@ -55,11 +55,11 @@ _NAMED_ALTERNATIVES = 12
 
 
 def cell_parser(column: Column, *, key: bool = False, names_a_record: bool = False) -> Parse | None:
-    """The parser for the non-blank cells of a column; None when they are carried as they stand.
+    """The parser for the non-blank cells of a column; None when they are sent as they stand.
 
     Args:
         column: with its type, and `trim` decided.
-        key: its cells tell rows apart: read without blanks at their ends, and never rounded.
+        key: its cells distinguish rows: read without blanks at their ends, and never rounded.
         names_a_record: its cells are ids of records: never rounded.
 
     The parser raises CellError.
@@ -227,7 +227,7 @@ def _exact_float(text: str) -> float:
 def _not_exact() -> CellError:
     return CellError(
         RejectCode.NUMBER_NOT_EXACT,
-        "has more digits than can be carried exactly. Use at most 15, or make the column's type "
+        "has more digits than can be sent exactly. Use at most 15, or make the column's type "
         "string",
     )
 
@@ -275,7 +275,7 @@ def _parse_json(cell: str) -> object:
             parse_float=_exact_float,
             parse_constant=_refuse_constant,
         )
-        # Lone surrogates can be written as \\u escapes, but no UTF-8 request can carry them.
+        # Lone surrogates can be written as \\u escapes, but no UTF-8 request can hold them.
         json.dumps(value, ensure_ascii=False).encode()
         nested_too_deep = _deeper_than(value, _DEPTH_LIMIT)
     except (ValueError, RecursionError):

@@ -37,15 +37,16 @@ _NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar (|)"}
 class Dialect:
     """What must be known of a file to read it from any record boundary.
 
-    encoding      Python codec, never one that looks for a byte order mark itself
-    delimiter     one character
-    newline       what ends a physical line: "\\n" (also for CRLF) or "\\r"
-    header        column names, trimmed; nameless columns at the right end are left out
-    data_offset   byte where the line after the header starts; counts the byte order mark
-    width         cells that a row may have, those beyond the header being blank; 0: any number (in
-                  plans that were made before this was looked at)
-    pads          rows may end early: the cells that are missing are empty
-    skips_blanks  blanks after a delimiter are no part of the cell
+    Attributes:
+        encoding: Python codec, never one that looks for a byte order mark itself
+        delimiter: one character
+        newline: what ends a physical line: "\\n" (also for CRLF) or "\\r"
+        header: column names, trimmed; nameless columns at the right end are left out
+        data_offset: byte where the line after the header starts; counts the byte order mark
+        width: cells that a row may have, those beyond the header being blank; 0: any number (in
+            plans that were made before this was recorded)
+        pads: rows may end early: the cells that are missing are empty
+        skips_blanks: blanks after a delimiter are no part of the cell
     """
 
     encoding: str
@@ -78,8 +79,9 @@ def detect(
 ) -> Dialect:
     """The dialect of the file that starts with `sample` (SAMPLE_BYTES, or all of it).
 
-    whole      the sample is the entire file
-    encoding, delimiter  what the profile says; None to find out
+    Args:
+        whole: the sample is the entire file
+        encoding, delimiter: what the profile says; None to find out
 
     Raises FileRefused when there is no usable header, or the file is no text.
     """
@@ -249,7 +251,7 @@ def _decode(data: bytes, encoding: str, *, whole: bool) -> str:
 
 
 def _newline(text: str) -> str:
-    """What ends lines: the first break outside quotes tells, as `\\r` alone is an old Mac's."""
+    """What ends lines: the first break outside quotes decides, as `\\r` alone is an old Mac's."""
     quotes = after = 0
     for breaks in _BREAKS.finditer(text):
         quotes += text.count('"', after, breaks.start())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 DIGEST_BYTES = 16
 KEY_BYTES = 12
-"""Bytes of a digest that tell keys apart; the rest says something of the row that has the key."""
+"""Bytes of a digest that distinguish keys; the rest says something of the row that has the key."""
 
 SLOTS = 1 << 24
 """128 MB of memory at the most: ten million digests fill three fifths of them."""
@@ -30,9 +30,10 @@ class DigestIndex:
     that look alike in their slots are compared in the file. A table that is full moves to the
     disk and an empty one takes its place, so more rows cost time and disk, never memory.
 
-    file    descriptor of the file, which has the digests before the index is told of them
-    folder  for tables that moved to the disk
-    slots   in one table; a power of two
+    Args:
+        file: descriptor of the file, which has the digests before the index gets them
+        folder: for tables that moved to the disk
+        slots: in one table; a power of two
     """
 
     def __init__(self, file: int, folder: Path, slots: int = SLOTS) -> None:

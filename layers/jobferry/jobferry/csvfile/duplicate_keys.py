@@ -22,7 +22,8 @@ _ROWS_AT_ONCE = 65_536
 class Repeat(NamedTuple):
     """An earlier row with the same key.
 
-    same  its other cells are the same, too
+    Attributes:
+        same: its other cells are the same, too
     """
 
     row: int
@@ -48,9 +49,10 @@ class SeenKeys:
     again are not taken for repeats of themselves. A process that dies between two saves leaves a
     file that must not be used; go back to the copy.
 
-    path         made when it is not there
-    complete_to  number of the row after which planning goes on; 0 starts anew
-    slots        of the index in memory; see DigestIndex
+    Args:
+        path: made when it is not there
+        complete_to: number of the row after which planning goes on; 0 starts anew
+        slots: of the index in memory; see DigestIndex
 
     Raises SeenKeysStale when the file was saved before that row, or is damaged.
     """

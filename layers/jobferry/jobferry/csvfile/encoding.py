@@ -74,7 +74,7 @@ class Kind(Enum):
     """How an encoding can be cut into lines."""
 
     UTF = "utf"
-    """Text and bytes tell each other: the size of a line is that of its text, encoded."""
+    """Text and bytes determine each other: the size of a line is that of its text, encoded."""
     SINGLE = "single"
     """One byte a character."""
     MULTI = "multi"

@@ -18,8 +18,10 @@ class PathConflict(ValueError):
 class FieldPath(NamedTuple):
     """A parsed path.
 
-    keys   names from the record down
-    entry  id of the entry `{"id": …, "value": …}` in the list at `keys`; None for the value itself
+    Attributes:
+        keys: names from the record down
+        entry: id of the entry `{"id": …, "value": …}` in the list at `keys`; None for the value
+            itself
     """
 
     keys: tuple[str, ...]
@@ -34,7 +36,7 @@ def parse_path(text: str) -> FieldPath:
 
 
 def looks_like_path(text: str) -> bool:
-    """Whether a column name can be a vendor's field: tells a header from a row of data."""
+    """Whether a column name can be a vendor's field: distinguishes a header from a row of data."""
     return _NAME.fullmatch(text) is not None and all(parse_path(text).keys)
 
 

@@ -1,4 +1,4 @@
-"""Cells that a spreadsheet would run as a formula, made harmless and brought back.
+"""Cells that a spreadsheet would run as a formula, defused and brought back.
 
 A result file is opened in a spreadsheet, and its cells were written by strangers. An apostrophe
 before a formula makes a spreadsheet show it as text. (OWASP, "CSV Injection".)

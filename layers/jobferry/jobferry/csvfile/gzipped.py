@@ -1,4 +1,4 @@
-"""Packed files: gzip unpacked as a stream, within bounds, damage told from size."""
+"""Packed files: gzip unpacked as a stream, within bounds, damage distinguished from size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_TIMES = 200
 """How many times larger than packed a file may become: tables grow 3 to 30 times."""
 
 FREE_BYTES = 64 * 1024 * 1024
-"""Bytes up to which nobody asks how often a file has grown: so little does no harm."""
+"""Bytes up to which nobody asks how often a file has grown: so little is no burden."""
 
 MOST_MEMBERS = 1_000_000
 """Pieces, each packed by itself, that a file may be made of. Each costs time even if it is empty;
@@ -58,9 +58,10 @@ def unpack(stream: ByteStream, most: int) -> Iterator[bytes]:
 class _Packed:
     """The bytes of a gzip file, and the member of it that is being unpacked.
 
-    taken    bytes read so far
-    members  how many have begun
-    machine  unpacks the member that has begun; None between two
+    Attributes:
+        taken: bytes read so far
+        members: how many have begun
+        machine: unpacks the member that has begun; None between two
     """
 
     def __init__(self, stream: ByteStream) -> None:
@@ -122,7 +123,7 @@ def _damaged(how: str) -> FileRefused:
     return FileRefused(
         RefusalCode.DAMAGED_GZIP,
         f"The packed file cannot be unpacked: {how}. Pack and upload it again; `gzip -t FILE` "
-        "tells whether the file is whole.",
+        "says whether the file is whole.",
     )
 
 

@@ -28,11 +28,12 @@ class ByteStream(Protocol):
 class LineBlock(NamedTuple):
     """Some consecutive physical lines.
 
-    texts   the lines with their newline; only the very last of the file may lack it
-    sizes   bytes of each in the file, also of a line whose text was cut
-    plain   nothing in them needs a closer look: no NUL, no blank before a quotation mark
-    ascii   nothing in them but ASCII
-    last    the file ends after these lines
+    Attributes:
+        texts: the lines with their newline; only the very last of the file may lack it
+        sizes: bytes of each in the file, also of a line whose text was cut
+        plain: nothing in them needs a closer look: no NUL, no blank before a quotation mark
+        ascii: nothing in them but ASCII
+        last: the file ends after these lines
     """
 
     texts: list[str]
@@ -45,7 +46,8 @@ class LineBlock(NamedTuple):
 class WrongBytes(Exception):
     """Bytes that are not of the encoding. All lines before them have been handed out.
 
-    two_encodings  they are UTF-8, in a file that is read as something else
+    Args:
+        two_encodings: they are UTF-8, in a file that is read as something else
     """
 
     def __init__(self, *, two_encodings: bool = False) -> None:
@@ -106,7 +108,7 @@ def read_lines(stream: ByteStream, encoding: str, newline: str) -> Iterator[Line
 
 
 def _read_by_bytes(stream: ByteStream, encoding: str, newline: str) -> Iterator[LineBlock]:
-    """The same for encodings whose text does not tell how many bytes it had."""
+    """The same for encodings whose text does not say how many bytes it had."""
     end = newline.encode("ascii")
     rest = b""
     dropped = 0

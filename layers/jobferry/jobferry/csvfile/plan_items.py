@@ -20,14 +20,15 @@ GroupOf = Callable[[JsonObject], object]
 
 @dataclass(frozen=True, slots=True)
 class ChunkLimits:
-    """How much one job may carry.
+    """How much one job may hold.
 
-    max_records       records in one request
-    max_bytes         bytes of one request body
-    max_rows_spanned  rows of the file from one boundary to the next, bad ones included
-    body_overhead     bytes of a body without its records: `{"tickets":[]}`
-    record_overhead   bytes that the request adds to each record
-    max_record_bytes  bytes of one record by itself, if the vendor bounds them
+    Attributes:
+        max_records: records in one request
+        max_bytes: bytes of one request body
+        max_rows_spanned: rows of the file from one boundary to the next, bad ones included
+        body_overhead: bytes of a body without its records: `{"tickets":[]}`
+        record_overhead: bytes that the request adds to each record
+        max_record_bytes: bytes of one record by itself, if the vendor bounds them
     """
 
     max_records: int
@@ -41,11 +42,12 @@ class ChunkLimits:
 class ChunkSpec(NamedTuple):
     """The good rows of one job. Its end is a boundary.
 
-    number      from 0 on, without gaps
-    spans       where the rows lie; they touch only when rows between them are bad
-    rows        how many they are
-    end_offset  byte after the last row looked at
-    end_row     number of that row
+    Attributes:
+        number: from 0 on, without gaps
+        spans: where the rows lie; they touch only when rows between them are bad
+        rows: how many they are
+        end_offset: byte after the last row read
+        end_row: number of that row
     """
 
     number: int
@@ -71,7 +73,8 @@ PlanItem = ChunkSpec | Boundary | RejectedRow
 class Superseded:
     """A set of row numbers, a bit for each row.
 
-    bits: what `bits` of another one were.
+    Args:
+        bits: what `bits` of another one were.
     """
 
     def __init__(self, bits: bytes = b"") -> None:
@@ -90,10 +93,11 @@ class Superseded:
 class Rules:
     """What else decides which rows are sent, and with which others.
 
-    on_duplicate  what becomes of rows whose key an earlier one has
-    superseded    rows whose key a later one has, where the last one counts
-    max_rejected  share of rejected rows beyond which the file is refused; 1: never
-    group_of      what all records of a job must have in common; None: nothing
+    Attributes:
+        on_duplicate: what becomes of rows whose key an earlier one has
+        superseded: rows whose key a later one has, where the last one counts
+        max_rejected: share of rejected rows beyond which the file is refused; 1: never
+        group_of: what all records of a job must have in common; None: nothing
     """
 
     on_duplicate: OnDuplicate | None = None

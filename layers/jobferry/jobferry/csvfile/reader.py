@@ -51,11 +51,12 @@ _NEVER_CLOSED = ("unexpected end", "field larger")
 class RawRow(NamedTuple):
     """One row of the file.
 
-    number          from 1 in file order; blank lines have none
-    offset, length  its bytes in the file, newline included
-    cells           as many as the header has names; of a row with a problem whatever could be
-                    read, to show it to a person
-    problem         why it cannot be used, None when it can
+    Attributes:
+        number: from 1 in file order; blank lines have none
+        offset, length: its bytes in the file, newline included
+        cells: as many as the header has names; of a row with a problem whatever could be read, to
+            show it to a person
+        problem: why it cannot be used, None when it can
     """
 
     number: int
@@ -69,12 +70,13 @@ class RawRow(NamedTuple):
 class RowBlock:
     """Consecutive rows, as `RawRow` has them one by one.
 
-    first     number of the first one
-    cells     of each row
-    starts    offset of each row in the file
-    ends      byte after each row
-    problems  why a row cannot be used, by its place in the block
-    ascii     no cell holds anything but ASCII
+    Attributes:
+        first: number of the first one
+        cells: of each row
+        starts: offset of each row in the file
+        ends: byte after each row
+        problems: why a row cannot be used, by its place in the block
+        ascii: no cell holds anything but ASCII
     """
 
     first: int
@@ -102,8 +104,9 @@ class RowBlock:
 def read_rows(stream: ByteStream, dialect: Dialect, *, offset: int, row: int) -> Iterator[RawRow]:
     """The rows of `stream`, which holds the file from byte `offset` on.
 
-    offset  where a row begins: `dialect.data_offset`, or the end of any row
-    row     number of the last row before `offset`; 0 at the start
+    Args:
+        offset: where a row begins: `dialect.data_offset`, or the end of any row
+        row: number of the last row before `offset`; 0 at the start
 
     Raises FileRefused when there are bytes that are not of the encoding, or when quotes match so
     badly that the file makes no sense.
@@ -132,7 +135,8 @@ def read_blocks(
 class _RowReader:
     """Makes rows of lines, and keeps the lines of a record that is not complete.
 
-    number  of the last row made
+    Attributes:
+        number: of the last row made
     """
 
     def __init__(self, dialect: Dialect, *, offset: int, row: int) -> None:
@@ -229,7 +233,9 @@ class _RowReader:
     ) -> int:
         """Make rows of records, up to one that is too long; returns how many were taken.
 
-        begins, lines: where each record starts in the file and among the lines, and the last ends.
+        Args:
+            begins, lines: where each record starts in the file and among the lines, and the last
+                ends.
         """
         columns = self._dialect.columns
         if plain and columns > 1 and _is_uniform(found, begins, columns, ascii_only=made.ascii):
@@ -253,7 +259,8 @@ class _RowReader:
     def _blank_quote(self, cells: list[str], text: str) -> Problem | None:
         """Whether a blank keeps a quotation mark from opening a cell of this row.
 
-        text: the row as it stands in the file.
+        Args:
+            text: the row as it stands in the file.
         """
         if self._blank_before_quote.search(text):
             for index, cell in enumerate(cells):
@@ -306,7 +313,7 @@ class _RowReader:
 def _is_uniform(
     found: list[list[str]], begins: list[int], columns: int, *, ascii_only: bool
 ) -> bool:
-    """Whether all records are good rows, as far as it can be told at one go."""
+    """Whether all records are good rows, as far as one pass over the block shows."""
     small = CELL_LIMIT // _MOST_GROWTH
     if set(map(len, found)) != {columns}:
         return False

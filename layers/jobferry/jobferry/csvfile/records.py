@@ -24,7 +24,8 @@ def read_records(
 ) -> list[tuple[int, JsonObject]]:
     """Row number and record of every row of a chunk, in order.
 
-    data         the file from byte `base_offset` on, at least to the end of the last span
+    Args:
+        data: the file from byte `base_offset` on, at least to the end of the last span
 
     Raises SourceChanged when a span does not hold as many good rows as planned.
     """

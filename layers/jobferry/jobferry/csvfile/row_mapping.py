@@ -43,11 +43,12 @@ class RowRejected(Exception):
 class MappedField:
     """One mapped column of this very file.
 
-    header  its name as the file writes it
-    parse   None: the cell is carried as it stands
-    nulls   cells that count as empty
-    key     any text but a rounded number is good
-    good    cells that were read without an objection
+    Attributes:
+        header: its name as the file writes it
+        parse: None: the cell is sent as it stands
+        nulls: cells that count as empty
+        key: any text but a rounded number is good
+        good: cells that were read without an objection
     """
 
     index: int
@@ -103,10 +104,11 @@ class RowKey:
 class RowMapping:
     """A profile's columns bound to the header of one file. Made by `compile_mapping`.
 
-    key_name     header of the row_key column, None when the profile has none
-    filled       the fields that a column or a constant fills, or something inside them
-    fixed_bytes  at least as many as a record's compact JSON has beyond six times the bytes that
-                 its row has in the file
+    Attributes:
+        key_name: header of the row_key column, None when the profile has none
+        filled: the fields that a column or a constant fills, or something inside them
+        fixed_bytes: at least as many as a record's compact JSON has beyond six times the bytes that
+            its row has in the file
     """
 
     def __init__(
@@ -233,7 +235,7 @@ class RowMapping:
 
     @property
     def compared(self) -> tuple[int, ...]:
-        """The columns by which two rows of the same key are told apart."""
+        """The columns by which two rows of the same key are compared."""
         key = self._row_key
         return tuple(index for index, _ in self._headers if key is None or index != key.index)
 
@@ -304,7 +306,7 @@ class RowMapping:
             problems.append(
                 Problem(
                     RejectCode.MISSING_ROW_KEY,
-                    f"{key.name}: must not be empty, as it tells the rows apart.",
+                    f"{key.name}: must not be empty, as it distinguishes the rows.",
                 )
             )
         for each in self._fields:

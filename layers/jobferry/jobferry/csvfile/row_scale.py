@@ -38,7 +38,7 @@ class RowScale:
         return self._fixed * rows + _MOST_BYTES_PER_BYTE * length
 
     def outweighs_all(self, row: RawRow) -> int | None:
-        """The bytes of the row's record if no request can carry it even alone."""
+        """The bytes of the row's record if no request can hold it even alone."""
         if row.length <= self.surely_fits:
             return None
         size = self.exactly(row.cells) - self._added

@@ -11,8 +11,9 @@ from jobferry.domain.error_codes import CUT_MARK, Problem, RejectCode
 def unreadable(failure: csv.Error | None, sizes: list[int], limit: int) -> tuple[int, Problem]:
     """How many of the lines are one bad row, and why, when csv could not make a row of them.
 
-    failure  csv's own words; None when the record was merely too long
-    sizes    bytes of the lines that csv had taken when it gave up
+    Args:
+        failure: csv's own words; None when the record was merely too long
+        sizes: bytes of the lines that csv had taken when it gave up
     """
     words = str(failure)
     if sizes[0] > limit:

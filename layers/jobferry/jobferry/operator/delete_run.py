@@ -22,9 +22,10 @@ ARCHIVED = ("results", "evidence", "plans", "partial", "unpacked")
 class Deleted:
     """What went with a run.
 
-    objects      versions of objects of the archive
-    uploads      versions of the upload and of copies of it; None: they stay
-    vendor_jobs  jobs whose records the vendor has removed; None: it was not asked to, or cannot
+    Attributes:
+        objects: versions of objects of the archive
+        uploads: versions of the upload and of copies of it; None: they stay
+        vendor_jobs: jobs whose records the vendor has removed; None: it was not asked to, or cannot
     """
 
     rows: int

@@ -1,7 +1,7 @@
-"""What an operator can do to a run under way: stop it, change its priority, see what it waits for.
+"""What an operator can do to an open run: stop it, change its priority, see what it waits for.
 
 What the vendor lets us do to jobs is declared in its capabilities; the rest happens on our side.
-What concerns a run's jobs is a wish, noted on the run, that its lanes carry out (`carry_wishes`).
+What concerns a run's jobs is a request, noted on the run, that its lanes apply.
 """
 
 from __future__ import annotations
@@ -77,11 +77,11 @@ def force_run(
 ) -> bool:
     """Have a run closed with what is known of it, whatever stands in the way of its lanes.
 
-    Rows under way become `unknown`, rows never sent `skipped` (`abandon_run`). Repeating it is
-    harmless.
+    Rows in flight become `unknown`, rows never sent `skipped` (`abandon_run`). Repeating it
+    changes nothing.
 
     Args:
-        start: (run id, ARN of the execution that carries it): start one that closes the run.
+        start: (run id, ARN of the execution that runs it): start one that closes the run.
         by: who asks for it; None: nobody knows.
 
     Returns:
@@ -95,7 +95,7 @@ def force_run(
 
 
 def change_priority(run: Run, priority: str, deps: Deps, *, by: str | None = None) -> bool:
-    """Keep a run's priority, and have its lanes tell the vendor's jobs where they can be told.
+    """Keep a run's priority, and have its lanes set it on the jobs of vendors that take one.
 
     Args:
         by: who asks for it; None: nobody knows.
@@ -107,7 +107,7 @@ def change_priority(run: Run, priority: str, deps: Deps, *, by: str | None = Non
 
 
 def waiting_jobs(run: Run, deps: Deps) -> Sequence[JobReading]:
-    """The jobs of an open run that wait for somebody to act, where the vendor tells; live.
+    """The jobs of an open run that wait for somebody to act, where the vendor reports it; live.
 
     Raises:
         VendorUnavailableError: the vendor could not be asked.
@@ -121,8 +121,8 @@ def waiting_jobs(run: Run, deps: Deps) -> Sequence[JobReading]:
     with vendor_session(run.connection, deps) as asked:
         answer = asked.linked.client.poll(job_ids)
         if not answer.readings:
-            told = answer.refused or answer.throttled or Ambiguous(answer.problem or "No answer")
-            raise asked.no(told)
+            reason = answer.refused or answer.throttled or Ambiguous(answer.problem or "No answer")
+            raise asked.no(reason)
         if answer.throttled is not None:
             keep_throttle(asked.linked, answer.throttled, deps)
     readings = (answer.readings.get(job_id) for job_id in job_ids)
@@ -130,7 +130,7 @@ def waiting_jobs(run: Run, deps: Deps) -> Sequence[JobReading]:
 
 
 def delete_jobs(run: Run, deps: Deps) -> int | None:
-    """Remove the vendor's records of a closed run's jobs. Repeating it is harmless.
+    """Remove the vendor's records of a closed run's jobs. Repeating it changes nothing.
 
     Returns:
         How many jobs the run had; None when the vendor keeps its records.
@@ -152,16 +152,16 @@ def _delete(connection: str, job_ids: Sequence[str], deps: Deps) -> None:
     """Remove records of jobs; where only the minute's requests are used up, a little later."""
     with vendor_session(connection, deps) as asked:
         control = cast("JobControl", asked.linked.client)
-        while (told := control.delete(job_ids)) is not None:
+        while (reason := control.delete(job_ids)) is not None:
             denied = asked.meter.denied
-            out_of_requests = told == Throttled(ThrottleReason.BUDGET)
+            out_of_requests = reason == Throttled(ThrottleReason.BUDGET)
             if not out_of_requests or not denied or denied.reason is not ThrottleReason.BUDGET:
-                raise asked.no(told)
+                raise asked.no(reason)
             deps.sleep(max(1.0, denied.until - deps.now()))
 
 
 def list_problems(run: Run | None, deps: Deps) -> Iterator[WaitingProblem]:
-    """What jobs wait for at the vendors that tell: of one run, or of every connection.
+    """What jobs wait for at the vendors that report it: of one run, or of every connection.
 
     Raises:
         VendorUnavailableError: a vendor could not be asked.
@@ -198,7 +198,7 @@ def problems_of(connection: str, run: Run | None, deps: Deps) -> list[WaitingPro
 
 
 def _rows_by_job(connection: str, deps: Deps) -> dict[str, list[tuple[str, int]]]:
-    """Job id → the rows that it carries, for everything in flight on a connection."""
+    """Job id → its rows, for everything in flight on a connection."""
     chunks = deps.store.chunks
     found: dict[str, list[tuple[str, int]]] = {}
     for run_id in dict.fromkeys(run_id for run_id, _, _ in chunks.pointers(connection)):

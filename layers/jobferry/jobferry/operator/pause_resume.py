@@ -1,4 +1,4 @@
-"""Pause and resume: a run that waits for a person's yes, with nothing under way and no slot taken.
+"""Pause and resume: a run that waits for a person's yes, with nothing in flight and no slot taken.
 
 A pause is set by whoever sees the reason: CloseRun after a trial, SettleJob when too many rows fail
 alike. Lanes then send nothing more and see their jobs through; CloseRun lets the run rest, and its
@@ -19,11 +19,11 @@ from jobferry.reporting.formatting import counted, listed, number
 TRIAL = "trial"
 
 Start = Callable[[str, str], None]
-"""(run id, ARN of the execution that ended): start one that carries the run on."""
+"""(run id, ARN of the execution that ended): start one that goes on with the run."""
 
 
 def rest(run: Run, pool: Pool, deps: Deps) -> bool:
-    """Let a run of which nothing is under way rest, if it is paused or its trial is over.
+    """Let a run of which nothing is in flight rest, if it is paused or its trial is over.
 
     Returns:
         Whether it rests. Otherwise lanes go on, if need be with the chunks after the trial: those
@@ -48,7 +48,7 @@ def rest(run: Run, pool: Pool, deps: Deps) -> bool:
 
 
 def resume(run: Run, deps: Deps, start: Start, *, by: str | None = None) -> Run:
-    """End a run's pause, and have it carried on. Repeating it is harmless.
+    """End a run's pause, and have it go on. Repeating it changes nothing.
 
     A run whose jobs are still seen through by its execution goes on with that one.
 

@@ -1,6 +1,6 @@
-"""Repeat: rows of a closed run once more, from the very file that it carried.
+"""Repeat: rows of a closed run once more, from the very file that it read.
 
-A row that was carried out is never sent again by itself: a retry takes the rows that failed, and
+A row that was applied is never sent again by itself: a retry takes the rows that failed, and
 a re-run of an operation that would do things twice leaves out what was done or may have been. The
 rows are copied byte for byte below the original header, so they read as they did.
 """
@@ -30,12 +30,12 @@ never holds more than a row and a line, whose characters take four bytes at the 
 
 
 class LeftOut(StrEnum):
-    """Why a row does not go again."""
+    """Why a row is not retried."""
 
     NOT_ASKED = "not_asked"
     SUCCEEDED = "succeeded"
     UNKNOWN = "unknown"
-    """It may have been carried out."""
+    """It may have been applied."""
     REPEATS = "repeats"
     """It has the key of another row of the file, which is the one that counts."""
     UNREADABLE = "unreadable"
@@ -51,15 +51,16 @@ class ReadsOtherwiseError(Exception):
 
 
 RowFilter = Callable[[Outcome], LeftOut | None]
-"""Why a row stays behind; None when it goes again."""
+"""Why a row stays behind; None when it is retried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """What of a run goes again.
+    """What of a run is sent again.
 
-    name   of the new file, the same for the same rows of the same run
-    row_filter  None: the whole file, as it is
+    Attributes:
+        name: of the new file, the same for the same rows of the same run
+        row_filter: None: the whole file, as it is
     """
 
     name: str
@@ -84,15 +85,15 @@ def retry_of(run: Run, wanted: Iterable[OutcomeStatus]) -> Repeat:
 
 
 def rerun_of(run: Run, *, repeatable: bool) -> Repeat:
-    """The whole run; of one that must not be repeated, what was surely not carried out.
+    """The whole run; of one that must not be repeated, what was surely not applied.
 
     Args:
-        repeatable: sending a row twice does no harm, or was asked for.
+        repeatable: a row may be sent twice, or that was asked for.
     """
     done = (OutcomeStatus.SUCCEEDED, OutcomeStatus.UNKNOWN)
     names = copy_names("rerun", run.run_id)
     if repeatable or not any(run.outcomes.get(status) for status in done):
-        # The source itself goes again, packed as it is.
+        # The source itself is sent again, packed as it is.
         return Repeat(f"{names}all{suffix_of(run.source.key) or '.csv'}", None)
     return Repeat(f"{names}rest{plain_suffix(run.source.key)}", _undone)
 

@@ -4,10 +4,10 @@ A job that was given up (`job_never_ended`, or a vendor that refused to be read)
 since, and its results may still be there; a submission whose answer was lost is searched for once
 more. Nothing is sent.
 
-It is a wish, noted on the run: that opens the run again first, and an execution carries the wish
-out before it writes new files (`close_run`). So it can die at any point. What was decided is
+It is an operator request, noted on the run: that opens the run again first, and an execution works
+on it before it writes new files (`close_run`). So it can die at any point. What was decided is
 decided, in the transaction that counts it; whoever comes next goes on after the last chunk that was
-looked after, and asks about one twice at the worst.
+done, and asks about one twice at the worst.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ JOBS_AT_ONCE = 100
 """Jobs whose answers are held in memory, and kept as evidence together."""
 
 WAITS_FOR = 900.0
-"""Seconds after the wish for which the vendor's waits are waited for; then the run is closed with
-what is known, and asking again is the operator's."""
+"""Seconds after the request for which the vendor's waits are waited for; then the run is closed
+with what is known, and asking again is the operator's."""
 
 SEEN_WITHIN = 600.0
 """Seconds after a submission within which its job or its records may still show themselves."""
@@ -54,14 +54,14 @@ SOURCE_GONE = "The file can no longer be read, so that not all unknown rows coul
 _BLOCKED = "It has asked for no request for now."
 
 Start = Callable[[str, str], None]
-"""(run id, ARN of the execution that closed it): start one that carries the run on."""
+"""(run id, ARN of the execution that closed it): start one that goes on with the run."""
 
 
 def ask_resolve(run: Run, deps: Deps, start: Start, *, by: str | None = None) -> Run:
-    """Note the wish on a closed run, and start an execution for it. Repeating it is harmless.
+    """Note the request on a closed run, and start an execution. Repeating it changes nothing.
 
     Args:
-        by: whose wish it is; None: nobody knows.
+        by: who asks; None: nobody knows.
 
     Returns:
         The run as it is now.
@@ -80,7 +80,7 @@ def ask_resolve(run: Run, deps: Deps, start: Start, *, by: str | None = None) ->
 
 
 def resolve_on(run: Run, deps: Deps, deadline: float) -> bool:
-    """Carry the wish of a run out, as far as the time goes. Repeating it is harmless.
+    """Work on the request of a run, as far as the time goes. Repeating it changes nothing.
 
     A vendor that cannot be asked leaves rows unknown, and the run is warned of it.
 
@@ -95,7 +95,7 @@ def resolve_on(run: Run, deps: Deps, deadline: float) -> bool:
     if resolving is None or resolving.done:
         return True
     try:
-        return _Resolve(run, resolving, deps, deadline).carry()
+        return _Resolve(run, resolving, deps, deadline).work()
     except _OutOfTimeError:
         return False
     except (VendorUnavailableError, ConnectionMissingError) as error:
@@ -114,7 +114,7 @@ def _give_up(run: Run, why: str, deps: Deps) -> bool:
 
 
 def _done(run: Run, deps: Deps) -> bool:
-    """Note that the wish is carried out; false when somebody else is at it."""
+    """Note that the request is done; false when somebody else is at it."""
     runs = deps.store.runs
     so_far = runs.must_get(run.run_id).resolving
     if so_far is not None and not so_far.done:
@@ -128,7 +128,7 @@ class _OutOfTimeError(Exception):
 
 
 class _Resolve:
-    """One invocation's work on a wish."""
+    """One invocation's work on a request."""
 
     def __init__(self, run: Run, resolving: Resolving, deps: Deps, deadline: float) -> None:
         self.run = run
@@ -137,7 +137,7 @@ class _Resolve:
         self.deadline = deadline
         self.known_jobs = ClaimedJobs(run, deps)
 
-    def carry(self) -> bool:
+    def work(self) -> bool:
         """Look after all chunks that are left; false when the time is up, or somebody else is at
         it.
 
@@ -182,7 +182,7 @@ class _Resolve:
             yield batch
 
     def _note(self, chunks: Sequence[Chunk], ended: int) -> bool:
-        """These chunks are looked after; false when somebody else has gone on."""
+        """These chunks are done; false when somebody else has gone on."""
         runs, before = self.deps.store.runs, self.resolving
         self.resolving = replace(
             before,
@@ -204,8 +204,8 @@ class _Resolve:
         """Decide what can be decided of these chunks; returns how many jobs could be read.
 
         Raises:
-            VendorUnavailableError: the vendor cannot be asked about all of them; what it has told
-                is put down.
+            VendorUnavailableError: the vendor cannot be asked about all of them; what it has
+                reported is written.
         """
         found: dict[str, Chunk] = {}
         trouble: VendorUnavailableError | None = None
@@ -244,7 +244,7 @@ class _Resolve:
     def _read(
         self, job_ids: Sequence[str], readings: dict[str, JobReading], asked: VendorSession
     ) -> VendorUnavailableError | None:
-        """Read jobs into `readings`; returns what kept the vendor from telling of all of them."""
+        """Read jobs into `readings`; returns what kept the vendor from reporting all of them."""
         for _ in range(TRIES):
             left = [job_id for job_id in job_ids if job_id not in readings]
             if not left:
@@ -323,7 +323,7 @@ class _Resolve:
         )
 
     def _is_proof(self, lost: LostSubmission, context: RunContext) -> bool:
-        """Whether it is certain by now that a submission was not carried out if it is not found.
+        """Whether it is certain by now that a submission was not applied if it is not found.
 
         A list of recent jobs no longer has old ones, so that it takes a token or the records.
         """

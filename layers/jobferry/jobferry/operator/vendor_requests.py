@@ -17,7 +17,8 @@ from jobferry.vendors.connections import Linked
 class VendorUnavailableError(Exception):
     """The vendor did not answer, refused, or must not be asked now; the message says which.
 
-    until  epoch seconds from which asking again makes sense, where that is known
+    Args:
+        until: epoch seconds from which asking again makes sense, where that is known
     """
 
     def __init__(self, message: str, until: float | None = None) -> None:
@@ -63,9 +64,9 @@ def vendor_session(connection: str, deps: Deps) -> Iterator[VendorSession]:
         yield VendorSession(linked, meter, deps)
 
 
-def in_words(told: Refused | Throttled | Ambiguous) -> str:
+def in_words(answer: Refused | Throttled | Ambiguous) -> str:
     """What kept a vendor from doing as asked, as a sentence without its full stop."""
-    match told:
+    match answer:
         case Refused(message=words) | Ambiguous(reason=words):
             return words.rstrip(". ")
         case Throttled(reason=ThrottleReason.UNREACHABLE):

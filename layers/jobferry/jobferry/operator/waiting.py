@@ -1,6 +1,6 @@
 """What a run waits for, said of values: its pause, its connection's limits, its vendor's problems.
 
-Every surface tells the same (`status`, `watch`, the report), so that nobody has to guess why a run
+Every surface says the same (`status`, `watch`, the report), so that nobody has to guess why a run
 does not go on.
 """
 
@@ -19,7 +19,7 @@ CONFIRMATION = "confirmation"
 """A person must say whether it goes on."""
 
 PROBLEM = "problem"
-"""Something is wrong that a person must look at: rows fail, or a job waits at the vendor."""
+"""Something is wrong that needs attention: rows fail, or a job waits at the vendor."""
 
 RATE_LIMIT = "rate_limit"
 """The vendor has asked for no request before a moment."""

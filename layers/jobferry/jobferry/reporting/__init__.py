@@ -1,1 +1,1 @@
-"""What a run tells people: report, result files, forecast, figures, costs of a run."""
+"""What a run shows to people: report, result files, forecast, figures, costs of a run."""

@@ -13,7 +13,7 @@ from jobferry.reporting.html import ErrorGroup, RunReport, Sample, render_report
 from jobferry.reporting.timeline import Timeline
 
 GROUPS = 200
-"""Kinds of errors that are told apart; in a run with more, the rest is one group."""
+"""Kinds of errors that are counted by themselves; in a run with more, the rest is one group."""
 
 SAMPLES = 3
 SAMPLE_CELLS = 6

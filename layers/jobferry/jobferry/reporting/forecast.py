@@ -25,18 +25,19 @@ _SETTLED_GB_SECONDS = 0.08
 """Of settling one job."""
 
 _REFUSED = 0.4
-"""Submissions refused for each job, where slots are refilled on presumption; measured."""
+"""Submissions refused for each job, where slots are refilled on an estimated end; measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Under which conditions jobs are carried.
+    """Under which conditions jobs run.
 
-    max_jobs    J
-    per_minute  R; None while no limit is known
-    poll_batch  P
-    latency     what was learned of jobs; `ASSUMED` before the first
-    estimates   slots are refilled on the expected end of their jobs
+    Attributes:
+        max_jobs: J
+        per_minute: R; None while no limit is known
+        poll_batch: P
+        latency: what was learned of jobs; `ASSUMED` before the first
+        estimates: slots are refilled on the expected end of their jobs
     """
 
     max_jobs: int
@@ -93,7 +94,7 @@ def polls(jobs: int, terms: Terms) -> int:
 
 
 def refused_tries(jobs: int, terms: Terms) -> int:
-    """Submissions that are likely to come a moment too early, and go again."""
+    """Submissions that are likely to come a moment too early, and are retried."""
     return round(_REFUSED * jobs) if terms.estimates and _slots_bind(jobs, terms) else 0
 
 

@@ -39,16 +39,17 @@ def terms_of(
     *,
     in_order: bool = False,
 ) -> Terms:
-    """The conditions under which the connection carries jobs of an operation, as learned.
+    """The conditions of an operation's jobs on the connection, as learned.
 
-    in_order: one job at a time.
+    Args:
+        in_order: one job at a time.
     """
     requests = store.limits.requests(connection.name)
     ceiling = connection.request_budget
-    told = (
+    advertised = (
         None if requests.advertised is None else max(2, int(requests.advertised * connection.share))
     )
-    limits = [limit for limit in (ceiling, told) if limit is not None]
+    limits = [limit for limit in (ceiling, advertised) if limit is not None]
     can = vendor.capabilities
     most = 1 if in_order else max_jobs(connection, vendor)
     return Terms(

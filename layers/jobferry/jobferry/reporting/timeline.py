@@ -1,4 +1,4 @@
-"""The course of a run, told from its chunks one at a time: it takes little room however many.
+"""The course of a run, built from its chunks one at a time: it takes little room however many.
 
 Changes are kept as they were until there are many; then neighbours in time are taken together, so
 that ten rows and ten million make a curve of about as many points.
@@ -19,8 +19,9 @@ MOST_MOMENTS = 2_000
 class Timeline:
     """Rows settled and jobs in flight over a run's time, and its jobs counted.
 
-    sent  rows of the file that went into chunks
-    jobs  jobs that were submitted and seen ended
+    Attributes:
+        sent: rows of the file that went into chunks
+        jobs: jobs that were submitted and seen ended
     """
 
     def __init__(self, run: Run) -> None:
@@ -70,7 +71,7 @@ class Timeline:
 
     @property
     def job_counts(self) -> dict[str, int]:
-        """Jobs planned, submitted and finished. Rows that go again make chunks of their own."""
+        """Jobs planned, submitted and finished. Retried rows make chunks of their own."""
         return {
             "planned": self._run.plan.chunks + self._again,
             "submitted": self._submitted,

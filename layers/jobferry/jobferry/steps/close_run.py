@@ -54,7 +54,7 @@ class LanesStuckError(Exception):
 
 
 def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
-    """Close the run, or go on closing it, or say that lanes must carry on.
+    """Close the run, or go on closing it, or say that lanes must go on.
 
     Args:
         deadline: epoch seconds at which to put the work aside.

@@ -1,6 +1,6 @@
 """Open: claim a run once, pin the version of its file, check profile and connection.
 
-The identity of a run is the file version it carries: S3 and EventBridge deliver events more
+The identity of a run is the version of its file: S3 and EventBridge deliver events more
 than once, people drop files while a schedule fires, and the CLI starts what its own upload has
 started already. All of these make one run.
 """
@@ -40,7 +40,7 @@ BY_OPTION = "jobferry-by"
 """Who the uploader says to be."""
 
 SAME_CONTENT = "same_content"
-"""Why a run is paused from the beginning: another one has carried the very same bytes."""
+"""Why a run is paused from the beginning: another one has sent the very same bytes."""
 
 DENIED_SECONDS = 3_600.0
 DENIED_INBOX_SECONDS = 20 * 3_600.0
@@ -72,7 +72,7 @@ def open_run(
         started_at: when it began (epoch seconds); None: nobody knows.
 
     Returns:
-        run_id and state: `open`; `duplicate` (another execution carries it); or `unusable` (it
+        run_id and state: `open`; `duplicate` (another execution runs it); or `unusable` (it
         exists, is failed, and says why). State `ignored` alone: the upload is no file, but stands
         for a folder.
 
@@ -217,7 +217,7 @@ def _planned(run: Run, head: Head, setup: Setup, deps: Deps) -> Run:
 
 
 def _asking(run: Run, content: str, deps: Deps) -> Run:
-    """The run, paused from the beginning where another one has carried the very same bytes.
+    """The run, paused from the beginning where another one has sent the very same bytes.
 
     Rows that are sent again on purpose (`retry`, `rerun`) name their origin, and need no yes.
     """
@@ -232,7 +232,7 @@ def _asking(run: Run, content: str, deps: Deps) -> Run:
         runs.carries_first(run, content, deps.now(), expires_at)
         return run
     reason = (
-        f"The very same content was carried by the run {first_id} with this profile, and "
+        f"The very same content was sent by the run {first_id} with this profile, and "
         f"{run.operation} would do it twice. Send it all the same: jobferry resume {run.run_id}. "
         f"Do not: jobferry abort {run.run_id}"
     )
@@ -243,7 +243,7 @@ def resume_run(run_id: str, previous: str, execution: str, deps: Deps) -> dict[s
     """Carry on a run whose execution ended before it was closed.
 
     Args:
-        previous: the execution that carried it.
+        previous: the execution that ran it.
 
     Returns:
         run_id and state: `open` to plan it on, `resumed` to go on with a planned one,

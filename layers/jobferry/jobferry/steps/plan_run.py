@@ -84,7 +84,7 @@ def plan_run(run_id: str, deps: Deps, deadline: float, scratch: Path) -> dict[st
 
 
 def _give_up(run: Run, reason: str, deps: Deps) -> dict[str, Any]:
-    """End a run that cannot be sent: a planned one is written off when it is closed."""
+    """End a run that cannot be sent: a planned one is abandoned when it is closed."""
     if run.plan.done:
         return {"run_id": run.run_id, "state": PlanRoute.NOTHING_TO_SEND, "lanes": []}
     # Another planner may have come to the end meanwhile: then the outcomes must stay.

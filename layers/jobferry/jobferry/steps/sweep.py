@@ -1,7 +1,7 @@
-"""Sweep: find what nobody carries any more, and see that somebody does.
+"""Sweep: find runs that no execution works on any more, and start one.
 
-Lanes look after their own lost submissions. What is left for the sweep are runs whose execution
-ended without closing them: it starts an execution that carries the run on, and where a person had
+Lanes recover their own lost submissions. What is left for the sweep are runs whose execution
+ended without closing them: it starts an execution that goes on with the run, and where a person had
 ended it, to its proper end and no further. Results that nobody reads are counted, so that an alarm
 goes off hours before the vendor forgets them. Slots need no returning, since a slot is taken and
 given back with its chunk; but the pointer of a claim that failed may be left of a closed run.
@@ -28,19 +28,19 @@ RUNNING = "RUNNING"
 
 STOPPED = {"ABORTED": "The run's execution was stopped in Step Functions."}
 """Status of an execution after which nothing more is sent → the reason, in words. One that took
-longer than an execution may is carried on."""
+longer than an execution may gets a new one."""
 
 INBOX_SECONDS = 3 * 86_400.0
 """Files that were dropped within this time get a run, if they have none."""
 
 INBOX_YOUNG = 1_800.0
-"""A file younger than this has an event under way that opens its run."""
+"""A file younger than this has an event on its way that opens its run."""
 
 StatusOf = Callable[[str], str | None]
 """The status of the execution of this ARN, in the words of Step Functions; None: it is gone."""
 
 Restart = Callable[[str, str], None]
-"""(run id, ARN of the execution that died): start one that carries the run on."""
+"""(run id, ARN of the execution that died): start one that goes on with the run."""
 
 Open = Callable[[RunRequest], None]
 """Start an execution for a file that has no run."""
@@ -56,13 +56,13 @@ def sweep(
     """Look at all open runs, connections, and files of the last days, once.
 
     Args:
-        deadline: epoch seconds after which no other run is looked at; the next sweep begins anew.
+        deadline: epoch seconds after which no other run is checked; the next sweep begins anew.
 
     Returns:
         How many runs were open, how many were started again, and how many files had no run.
 
     Raises:
-        Exception: what kept it from looking after one of them, when all others are looked after.
+        Exception: what kept it from recovering one of them, when all others are done.
     """
     open_runs = restarted = 0
     troubles: list[Exception] = []
@@ -92,7 +92,7 @@ def sweep(
     opened = 0
     try:
         opened = _open_files(deps, open_file, deadline)
-    except Exception as error:  # noqa: BLE001 - told at the end, like the others
+    except Exception as error:  # noqa: BLE001 - raised at the end, like the others
         deps.warn("sweep passed over the inbox", error=type(error).__name__)
         troubles.append(error)
     if restarted or opened:
@@ -147,7 +147,7 @@ def _recount(connection: str, deps: Deps) -> None:
 
 
 def _carried_on(run: Run, deps: Deps, status_of: StatusOf, restart: Restart) -> bool:
-    """Whether an execution was started for an open run, as nobody carries it."""
+    """Whether an execution was started for an open run, as no execution works on it."""
     if not _may_be_dead(run, deps):
         return False
     status = status_of(run.execution)
@@ -155,7 +155,7 @@ def _carried_on(run: Run, deps: Deps, status_of: StatusOf, restart: Restart) -> 
         return False
     deps.warn("run without an execution", run_id=run.run_id, status=status)
     if status in STOPPED:
-        # Before it is carried on: jobs under way are seen through, and no other is sent.
+        # Before it goes on: jobs in flight are polled to their end, and no other is sent.
         deps.store.runs.stop(run.run_id, StopReason(ABORTED, STOPPED[status]))
     restart(run.run_id, run.execution)
     return True

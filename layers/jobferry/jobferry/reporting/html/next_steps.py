@@ -31,7 +31,7 @@ def next_steps(report: RunReport) -> list[Step]:
     if steps and report.error is not None:
         test = command("jobferry", "connection", "test", report.connection)
         steps.insert(
-            0, ("Once the reason above is out of the way, see that the vendor welcomes us:", test)
+            0, ("Once the reason above is out of the way, check that the vendor accepts us:", test)
         )
     return steps
 

@@ -91,7 +91,7 @@ def _warning_section(report: RunReport) -> Html:
 
 
 _MEANINGS = {
-    OutcomeStatus.SUCCEEDED: "the vendor carried it out",
+    OutcomeStatus.SUCCEEDED: "the vendor applied it",
     OutcomeStatus.FAILED: "the vendor refused it",
     OutcomeStatus.REJECTED: "not sent: the row cannot be used as it is",
     OutcomeStatus.SKIPPED: "not sent: a duplicate, or the run was stopped first",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
-# Colours after Okabe and Ito, which people with any colour vision can tell apart; the textures
-# tell the outcomes apart in black and white.
+# Colours after Okabe and Ito, which people with any colour vision can distinguish; the textures
+# distinguish the outcomes in black and white.
 STYLE = """
 :root {
   color-scheme: light dark;
