@@ -280,7 +280,7 @@ class SimulatedAccount:
             return self._send(client, lambda: send(client, *request))
 
         for patch in (
-            mock.patch.dict(registry.VENDORS, {self.adapter.vendor.name: self._vendor()}),
+            mock.patch.dict(registry.LOADERS, {self.adapter.vendor.name: self._vendor}),
             mock.patch.object(HttpClient, "_send", watched),
             mock.patch.object(http_module, "time", story_time),
             mock.patch.object(adapter, "ThreadPoolExecutor", pool),

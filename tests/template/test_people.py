@@ -19,10 +19,9 @@ import yaml
 
 from jobferry.lane.poller import JOB_DEADLINE
 from jobferry.store import keys
-from jobferry.vendors import registry
 from jobferry.vendors.protocol import Vendor
 from jobferry_cli.main import cli
-from tests.fakes.vendor import VENDOR, FakeClient
+from tests.fakes.vendor import FakeClient
 from tests.fakes.world import PLAIN_PROFILE, World, things
 from tests.template.conftest import ROOT, Template
 from tests.template.policies import (
@@ -215,7 +214,7 @@ def _let_tell(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Vendor:
     """The account's vendor can be asked for problems, and to forget jobs."""
     can = replace(shell.world.vendor.capabilities, problems=True, delete=True)
     vendor = replace(shell.world.vendor, capabilities=can)
-    monkeypatch.setitem(registry.VENDORS, VENDOR, vendor)
+    shell.world.vendor = vendor
 
     def told(this: FakeClient, *_: object) -> list[object]:
         this._paid(1)

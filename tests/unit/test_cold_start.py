@@ -83,8 +83,8 @@ def test_a_run_is_opened_without_what_validates_profiles_or_reads_rows() -> None
 def test_one_vendor_does_not_bring_the_others() -> None:
     loaded = modules_after(
         "settle_job",
-        "from jobferry.vendors.registry import vendor_named",
-        "vendor_named('zendesk_support')",
+        "from jobferry.vendors.registry import BUILT_IN",
+        "BUILT_IN.named('zendesk_support')",
     )
 
     assert loaded & VENDORS == {"jobferry.vendors.zendesk_support.adapter"}

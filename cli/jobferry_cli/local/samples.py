@@ -11,7 +11,6 @@ import yaml
 from jobferry.binding.profile_document import validate
 from jobferry.domain.connection import Connection
 from jobferry.vendors.connections import max_jobs
-from jobferry.vendors.registry import VENDORS
 from jobferry_cli.local.state import LocalState
 from jobferry_cli.stack import StackChoice, open_stack
 
@@ -41,7 +40,9 @@ def seed(state: LocalState, root: Path) -> None:
         connection = Connection(sample.connection, sample.vendor, base_url)
         stack.secrets.put(sample.connection, sample.credentials, base_url)
         ledger.config.put_connection(connection)
-        ledger.limits.ensure(sample.connection, max_jobs(connection, VENDORS[sample.vendor]))
+        ledger.limits.ensure(
+            sample.connection, max_jobs(connection, stack.deps.vendors.named(sample.vendor))
+        )
     for path in sorted((root / "profiles").glob("*.yaml")):
         profile = validate(yaml.safe_load(path.read_text()))
         ledger.config.put_profile(profile["name"], profile)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from jobferry.store import Ledger
 from jobferry.store.objects import Objects
 from jobferry.vendors.connections import Connections
+from jobferry.vendors.registry import VendorRegistry
 
 if TYPE_CHECKING:
     from jobferry.runtime.settings import Settings
@@ -60,3 +61,8 @@ class Deps:
     warn: Callable[..., None] = _no_log
     emit: Callable[..., None] = _no_log
     memory: dict[object, object] = field(default_factory=dict)
+
+    @property
+    def vendors(self) -> VendorRegistry:
+        """The vendors that connections may name: those that clients are made of."""
+        return self.connections.vendors

@@ -18,7 +18,9 @@ from vendorsim.simulator import Simulator
 
 DOCUMENT = Path(__file__).parent / "shelf.yaml"
 
-SHELF = vendor_from(yaml.safe_load(DOCUMENT.read_text()))
+SHELF_DOCUMENT: JsonObject = yaml.safe_load(DOCUMENT.read_text())
+
+SHELF = vendor_from(SHELF_DOCUMENT)
 
 _ONE_READER = "jobs have one reader: there is no list to fall back on"
 

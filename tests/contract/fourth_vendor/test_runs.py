@@ -8,9 +8,8 @@ import pytest
 
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Run, RunStatus
-from jobferry.vendors.registry import VENDORS
 from tests.contract import simulated
-from tests.contract.fourth_vendor.bench import SHELF
+from tests.contract.fourth_vendor.bench import SHELF, SHELF_DOCUMENT
 from tests.contract.fourth_vendor.simulator import KEY, ShelfSimulator
 from tests.fakes.world import World
 from vendorsim import Clock, RunningSimulator, Scenario, Settings
@@ -34,9 +33,9 @@ def start_shelf(*, clock: Clock, latency: str) -> RunningSimulator:
 
 @pytest.fixture
 def shelved(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelved]:
-    monkeypatch.setitem(VENDORS, SHELF.name, SHELF)
     monkeypatch.setattr(simulated, "start", start_shelf)
-    with simulated.simulated_world({"library": (SHELF.name, {"bearer": KEY})}, latency="2") as pair:
+    accounts = {"library": (SHELF.name, {"bearer": KEY})}
+    with simulated.simulated_world(accounts, latency="2", documents=[SHELF_DOCUMENT]) as pair:
         pair[0].put_profile(PROFILE)
         yield pair
 

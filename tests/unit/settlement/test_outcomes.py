@@ -26,8 +26,7 @@ from jobferry.settlement.retry_policy import HALVINGS, Verdicts
 from jobferry.steps.settle_job import settle_job
 from jobferry.store.chunks import Chunks
 from jobferry.store.objects import SourceError
-from jobferry.vendors import registry
-from tests.fakes.vendor import UPSERT, VENDOR
+from tests.fakes.vendor import UPSERT
 from tests.fakes.world import CONNECTION, World, things
 
 SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
@@ -47,7 +46,7 @@ def says(world: World, *told: Any) -> None:
             raise results
         return results
 
-    registry.VENDORS[VENDOR] = replace(world.vendor, read_results=read)
+    world.vendor = replace(world.vendor, read_results=read)
 
 
 def ended(world: World, count: int, *, rows: int = 2, **ending: Any) -> tuple[str, list[int]]:

@@ -154,3 +154,35 @@ class TestProfiles:
         assert ledger.config.put_profile("p", {"n": 3}) == 3
         assert ledger.config.profile("p", 2) == (2, {"n": 2})
         assert ledger.config.profile("p") == (3, {"n": 3})
+
+
+class TestVendors:
+    def test_the_latest_revision_counts(self, ledger: Ledger) -> None:
+        assert ledger.config.put_vendor("shelf", {"title": "ä"}, by="ann") == 1
+        assert ledger.config.put_vendor("shelf", {"title": "ö"}) == 2
+        assert ledger.config.vendor_revision("shelf") == 2
+        assert ledger.config.vendor("shelf") == (2, {"title": "ö"})
+        assert ledger.config.vendor("shelf", 1) == (1, {"title": "ä"})
+        assert ledger.config.vendor_by("shelf", 1) == "ann"
+        assert ledger.config.vendor_by("shelf", 2) is None
+        assert ledger.config.vendor_names() == ["shelf"]
+
+    def test_what_is_not_there_is_none(self, ledger: Ledger) -> None:
+        assert ledger.config.vendor_revision("shelf") is None
+        assert ledger.config.vendor("shelf") is None
+        assert ledger.config.vendor("shelf", 3) is None
+        assert ledger.config.vendor_names() == []
+
+    def test_a_deleted_vendor_counts_on_from_its_revisions(self, ledger: Ledger) -> None:
+        ledger.config.put_vendor("shelf", {"n": 1})
+        ledger.config.delete_vendor("shelf")
+
+        assert ledger.config.vendor("shelf") is None
+        assert ledger.config.vendor_names() == []
+        assert ledger.config.put_vendor("shelf", {"n": 2}) == 2
+
+    def test_functions_may_only_read_where_it_lies(self, ledger: Ledger, table: Table) -> None:
+        ledger.config.put_vendor("shelf", {"n": 1})
+
+        assert [item["sk"] for item in table.query("CONFIG#VENDORS")] == ["shelf"]
+        assert len(list(table.query("CONFIG#VENDOR#shelf"))) == 1

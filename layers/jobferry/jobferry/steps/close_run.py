@@ -29,7 +29,6 @@ from jobferry.reporting.timeline import Course
 from jobferry.scheduler import lanes
 from jobferry.settlement.abandon_run import give_up_plan, why_written_off, write_off
 from jobferry.store.objects import SourceError
-from jobferry.vendors.registry import vendor_named
 
 CLOSED = "closed"
 CLOSING = "closing"
@@ -327,7 +326,7 @@ def _figures(run: Run, course: Course, deps: Deps, now: float) -> dict[str, Any]
     connection = deps.ledger.config.connection(run.connection) if run.connection else None
     if connection is None or not course.chunks:
         return {}
-    return figures(run, connection, vendor_named(connection.vendor), course, deps.ledger, now)
+    return figures(run, connection, deps.vendors.named(connection.vendor), course, deps.ledger, now)
 
 
 def _closed(run: Run, deps: Deps) -> dict[str, Any]:

@@ -25,7 +25,6 @@ from jobferry.settlement.retention import kept_seconds
 from jobferry.store.objects import DeniedError, Head, ObjectMissingError
 from jobferry.vendors.connections import max_jobs
 from jobferry.vendors.operation import most_records
-from jobferry.vendors.registry import vendor_named
 
 OPEN = "open"
 DUPLICATE = "duplicate"
@@ -134,7 +133,10 @@ def open_run(
             f"Profile {profile.name!r} names the connection {profile.connection!r}, which is not "
             f"there. Make it with: jobferry connection put {profile.connection} …",
         )
-    vendor = vendor_named(connection.vendor)
+    try:
+        vendor = deps.vendors.named(connection.vendor)
+    except LookupError as error:
+        return _claim(run, deps, f"Connection {connection.name!r} cannot be used. {error.args[0]}")
     try:
         check_against(profile, vendor)
     except ProfileError as error:
