@@ -53,7 +53,7 @@ class ModelClient:
         self._schedule = schedule
         self.requests_made = 0
 
-    def wake(self) -> None:
+    def drop_idle_connections(self) -> None:
         """There is no connection that could have idled."""
 
     def test(self) -> None:

@@ -20,7 +20,7 @@ from jobferry.lane import submitter
 from jobferry.store import chunks as chunks_module
 from jobferry.store.chunks import Chunks
 from jobferry.store.table import Operation, Update
-from jobferry.vendors.connections import Linked
+from jobferry.vendors.connections import BoundConnection
 from tests.chaos.promises import (
     account_is_left_clean,
     ends,
@@ -84,7 +84,9 @@ def slot_released_twice() -> Iterator[None]:
 def sent_again_blindly() -> Iterator[None]:
     """Send again what got no clear answer, without asking the vendor."""
 
-    def again(chunk: Chunk, context: RunContext, _linked: Linked, deps: Deps, *_args: Any) -> int:
+    def again(
+        chunk: Chunk, context: RunContext, _linked: BoundConnection, deps: Deps, *_args: Any
+    ) -> int:
         if chunk.sending_at is None or deps.now() < lost_from(chunk):
             return 0
         if chunk.attempt < context.profile.max_attempts:

@@ -177,8 +177,8 @@ class Watched:
     def requests_made(self) -> int:
         return self._client.requests_made
 
-    def wake(self) -> None:
-        self._client.wake()
+    def drop_idle_connections(self) -> None:
+        self._client.drop_idle_connections()
 
     def test(self) -> Refused | Throttled | Any | None:
         return self._client.test()

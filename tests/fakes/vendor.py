@@ -301,7 +301,7 @@ class FakeClient:
         self.woken = 0
         self.meter: Meter | None = None
 
-    def wake(self) -> None:
+    def drop_idle_connections(self) -> None:
         self.woken += 1
 
     def _sign_in(self) -> Throttled | None:

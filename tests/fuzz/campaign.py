@@ -44,7 +44,7 @@ class FuzzedHttp(HttpClient):
         self._asked: Counter[str] = Counter()
         self._lock = Lock()
 
-    def wake(self) -> None:
+    def drop_idle_connections(self) -> None:
         """There is no connection."""
 
     def request(

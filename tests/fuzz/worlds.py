@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 import yaml
 
 from jobferry.domain.types import JsonObject
-from jobferry.vendors.declarative.adapter import DeclaredClient, vendor_from
+from jobferry.vendors.declarative.adapter import vendor_from
+from jobferry.vendors.declarative.client import DeclaredClient
 from jobferry.vendors.declarative.document import read_document
 from jobferry.vendors.http.client import HttpClient
 from jobferry.vendors.operation import Operation

@@ -10,6 +10,7 @@ import yaml
 
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.declarative.adapter import vendor_from
+from jobferry.vendors.declarative.validation import validate
 from jobferry.vendors.operation import Operation
 from jobferry.vendors.protocol import Vendor
 from tests.contract.conformance.bench import Bench
@@ -18,7 +19,7 @@ from vendorsim.simulator import Simulator
 
 DOCUMENT = Path(__file__).parent / "shelf.yaml"
 
-SHELF_DOCUMENT: JsonObject = yaml.safe_load(DOCUMENT.read_text())
+SHELF_DOCUMENT: JsonObject = validate(yaml.safe_load(DOCUMENT.read_text()))
 
 SHELF = vendor_from(SHELF_DOCUMENT)
 

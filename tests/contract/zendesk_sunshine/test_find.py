@@ -408,7 +408,7 @@ def test_undecidable_where_the_list_is_too_long(
 def test_undecidable_where_too_many_jobs_ran_at_that_time(
     bench: SunshineBench, search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobferry.vendors.zendesk_sunshine.lost_jobs.CANDIDATES", 3)
+    monkeypatch.setattr("jobferry.vendors.job_search.CANDIDATES", 3)
     search.submit(anonymous(bench.records(2)), **NEVER_TAKEN)
     for n in range(4):
         bench.submitted(bench.records(1, prefix=f"O{n}"))

@@ -472,7 +472,7 @@ def test_a_search_ends_where_the_vendor_asks_for_patience(
 def test_undecidable_where_too_many_jobs_may_be_the_one(
     bench: ZendeskBench, search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobferry.vendors.zendesk_support.lost_jobs.CANDIDATES", 3)
+    monkeypatch.setattr("jobferry.vendors.job_search.CANDIDATES", 3)
     search.submit(without(bench.records(3), "external_id"), **NEVER_TAKEN)
     for n in range(4):
         bench.submitted(bench.records(3, prefix=f"O{n}"))

@@ -22,7 +22,7 @@ from jobferry.lane import absence
 from jobferry.lane.absence import Step
 from jobferry.store.objects import SourceError
 from jobferry.vendors.answers import DATA_ERRORS, Found, FoundState, Throttled
-from jobferry.vendors.connections import Linked
+from jobferry.vendors.connections import BoundConnection
 from jobferry.vendors.protocol import LostSubmission
 
 LOST_BEFORE_HALVING = 2
@@ -69,7 +69,7 @@ class LateJob(NamedTuple):
 def resolve_lost(
     chunk: Chunk,
     context: RunContext,
-    linked: Linked,
+    linked: BoundConnection,
     deps: Deps,
     known: ReadKnown,
     job_seconds: float,
@@ -154,7 +154,7 @@ def _decide(
 
 
 def search_earlier(
-    chunk: Chunk, context: RunContext, linked: Linked, deps: Deps, known: ReadKnown
+    chunk: Chunk, context: RunContext, linked: BoundConnection, deps: Deps, known: ReadKnown
 ) -> LateJob:
     """Look once more for submissions of a chunk's rows that were taken for never made.
 
@@ -184,7 +184,12 @@ def search_earlier(
 
 
 def _find(
-    chunk: Chunk, context: RunContext, linked: Linked, deps: Deps, known: ReadKnown, now: float
+    chunk: Chunk,
+    context: RunContext,
+    linked: BoundConnection,
+    deps: Deps,
+    known: ReadKnown,
+    now: float,
 ) -> tuple[Found, str | None]:
     """Ask the vendor. An answer that the adapter cannot digest counts as none.
 

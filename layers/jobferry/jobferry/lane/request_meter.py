@@ -17,7 +17,7 @@ from jobferry.lane.connection_requests import lower_rate, note_requests, take_re
 from jobferry.scheduler import bounds, concurrency, rate_limit
 from jobferry.store.connection_limits import LimitsOf
 from jobferry.vendors.answers import Throttled, ThrottleReason
-from jobferry.vendors.connections import Linked
+from jobferry.vendors.connections import BoundConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class Meter:
         return None if granted else Denied(ThrottleReason.BUDGET, max(more_at, now))
 
 
-def account_limit(linked: Linked, deps: Deps) -> dict[str, int]:
+def account_limit(linked: BoundConnection, deps: Deps) -> dict[str, int]:
     """Requests a minute of the whole account of a connection, where a limit is known."""
     per_minute = rate_limit.per_minute(
         deps.ledger.limits.requests(linked.connection.name),
@@ -154,7 +154,7 @@ def account_limit(linked: Linked, deps: Deps) -> dict[str, int]:
 
 
 @contextmanager
-def paying(linked: Linked, deps: Deps) -> Iterator[Meter]:
+def paying(linked: BoundConnection, deps: Deps) -> Iterator[Meter]:
     """Each request of the client is paid for meanwhile."""
     meter = Meter(
         deps.ledger.limits,
@@ -170,7 +170,7 @@ def paying(linked: Linked, deps: Deps) -> Iterator[Meter]:
         client.meter = before
 
 
-def keep_throttle(linked: Linked, answer: Throttled, deps: Deps) -> float | None:
+def keep_throttle(linked: BoundConnection, answer: Throttled, deps: Deps) -> float | None:
     """Make everybody who uses the connection wait as the vendor has asked.
 
     Returns:

@@ -41,7 +41,7 @@ from jobferry.scheduler import bounds, completion, concurrency, fair_share, lane
 from jobferry.scheduler.completion import Known, Presumption, may_presume
 from jobferry.scheduler.latency import learned, likely_end
 from jobferry.vendors.answers import RateReading, Throttled, ThrottleReason
-from jobferry.vendors.connections import Linked
+from jobferry.vendors.connections import BoundConnection
 
 REFRESH_SECONDS = 2.0
 """How old what is known of the run (halted? priority?) and of other runs' needs may be."""
@@ -98,7 +98,7 @@ class LaneWork:
     state: LaneState
     run: Run
     context: RunContext
-    linked: Linked
+    linked: BoundConnection
     deps: Deps
     deadline: float
     began_at: float

@@ -86,7 +86,7 @@ class ThrottleReason(StrEnum):
     """Why nothing was done. The last four: the request never left."""
 
     RATE = "rate"
-    """Too many requests, or the service asks for patience: every lane waits."""
+    """Too many requests, or the service asks us to wait: every lane waits."""
     SLOTS = "slots"
     """Too many jobs in flight: a slot must come free first."""
     UNREACHABLE = "unreachable"
@@ -116,7 +116,7 @@ class Throttled:
 class Ambiguous:
     """The request may have been carried out: time-out, reset, 5xx, an unreadable success.
 
-    `retry_after` in seconds, where the vendor asked for patience all the same; `absurd_hint` as in
+    `retry_after` in seconds, where the vendor asked us to wait all the same; `absurd_hint` as in
     `Throttled`.
     """
 
@@ -128,8 +128,8 @@ class Ambiguous:
 SubmitAnswer = Accepted | Refused | Throttled | Ambiguous
 
 
-def patience(problem: Refused | Throttled | Ambiguous | None) -> Throttled | None:
-    """How a vendor that has not answered a read asks for patience, if it does.
+def throttle_of(problem: Refused | Throttled | Ambiguous | None) -> Throttled | None:
+    """How a vendor that has not answered a read asks us to wait, if it does.
 
     A read may simply be repeated, so that one without a clear answer is as good as throttled when
     the vendor says how long to wait.
@@ -196,7 +196,7 @@ class Found:
     requests: int = 0
     readable: bool = True
     throttled: Throttled | None = field(default=None, compare=False)
-    """The vendor asked for patience meanwhile; it comes along and is no part of the finding."""
+    """The vendor asked us to wait meanwhile; it comes along and is no part of the finding."""
 
 
 @dataclass(frozen=True, slots=True)

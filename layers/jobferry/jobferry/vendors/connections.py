@@ -30,7 +30,7 @@ class ConnectionMissingError(LookupError):
 
 
 @dataclass(frozen=True, slots=True)
-class Linked:
+class BoundConnection:
     """A connection with its vendor and a client for it."""
 
     connection: Connection
@@ -78,9 +78,9 @@ class Connections:
         self._read_secret = read_secret
         self._reach = reach
         self._monotonic = monotonic
-        self._linked: dict[str, tuple[float, Linked]] = {}
+        self._linked: dict[str, tuple[float, BoundConnection]] = {}
 
-    def link(self, name: str) -> Linked:
+    def link(self, name: str) -> BoundConnection:
         """The client of a connection.
 
         Raises:
@@ -90,7 +90,7 @@ class Connections:
         now = self._monotonic()
         kept = self._linked.get(name)
         if kept is not None and now - kept[0] < CONFIG_SECONDS:
-            kept[1].client.wake()
+            kept[1].client.drop_idle_connections()
             return kept[1]
         connection = self._config.connection(name)
         if connection is None:
@@ -100,19 +100,19 @@ class Connections:
         vendor = self.vendors.named(connection.vendor)
         linked = None if kept is None else kept[1]
         if linked and linked.connection == connection and linked.vendor is vendor:
-            linked.client.wake()
+            linked.client.drop_idle_connections()
         else:
             linked = self._build(connection, vendor)
         self._linked[name] = (now, linked)
         return linked
 
-    def _build(self, connection: Connection, vendor: Vendor) -> Linked:
+    def _build(self, connection: Connection, vendor: Vendor) -> BoundConnection:
         def credentials(refresh: bool) -> Mapping[str, str]:
             text = self._read_secret(connection.name, refresh)
             return open_secret(text, vendor.credential_forms, connection.base_url)
 
         client = vendor.client(connection.base_url, credentials, reach=self._reach)
-        return Linked(connection, vendor, client)
+        return BoundConnection(connection, vendor, client)
 
 
 def secrets_manager(client: SecretsManagerClient, prefix: str) -> ReadSecret:

@@ -11,6 +11,7 @@ EMAIL_TOKEN = frozenset({"email", "token"})
 BEARER = frozenset({"bearer"})
 CLIENT = frozenset({"client_id", "client_secret"})
 PASSWORD = frozenset({"username", "password"})
+API_KEY = frozenset({"api_key"})
 
 
 _VISIBLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")

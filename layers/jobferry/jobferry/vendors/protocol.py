@@ -73,7 +73,7 @@ class VendorClient(Protocol):
         """Requests sent so far, of every kind."""
         ...
 
-    def wake(self) -> None:
+    def drop_idle_connections(self) -> None:
         """Called once before each use: connections that idled too long are dropped."""
         ...
 

@@ -144,9 +144,9 @@ def test_a_list_without_end_is_left_at_last() -> None:
 
 def test_waking_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     woken: list[bool] = []
-    monkeypatch.setattr(Script, "wake", lambda _: woken.append(True))
+    monkeypatch.setattr(Script, "drop_idle_connections", lambda _: woken.append(True))
 
-    client().wake()
+    client().drop_idle_connections()
 
     assert woken == [True]
 

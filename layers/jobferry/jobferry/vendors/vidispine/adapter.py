@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jobferry.domain.types import JsonObject
@@ -21,7 +22,6 @@ from jobferry.vendors.answers import (
     Accepted,
     Ambiguous,
     Found,
-    FoundState,
     JobPhase,
     JobProblem,
     JobReading,
@@ -30,11 +30,12 @@ from jobferry.vendors.answers import (
     Refused,
     SubmitAnswer,
     Throttled,
-    patience,
+    throttle_of,
 )
 from jobferry.vendors.credentials import PASSWORD, authorizer
 from jobferry.vendors.http.addresses import Reach
 from jobferry.vendors.http.refusals import Problem
+from jobferry.vendors.job_search import Match, SearchResult, examined
 from jobferry.vendors.operation import Capabilities, Operation
 from jobferry.vendors.protocol import READERS, LostSubmission, Meter, Vendor
 from jobferry.vendors.vidispine.answers import (
@@ -129,8 +130,8 @@ class VidispineClient:
     def requests_made(self) -> int:
         return self._http.requests_made
 
-    def wake(self) -> None:
-        self._http.wake()
+    def drop_idle_connections(self) -> None:
+        self._http.drop_idle_connections()
 
     def test(self) -> Problem | None:
         answer = self._send("GET", "/jobtype")
@@ -173,7 +174,7 @@ class VidispineClient:
                 elif trouble is None:
                     readings.setdefault(job_id, JobReading(job_id, JobPhase.GONE, "gone"))
         unresolved = any(job_id not in readings for job_id in job_ids)
-        throttled = next(filter(None, map(patience, problems)), None)
+        throttled = next(filter(None, map(throttle_of, problems)), None)
         refused = next(
             (p for p in problems if isinstance(p, Refused) and p.scope is RefusalScope.RUN), None
         )
@@ -267,33 +268,23 @@ class VidispineClient:
         A copy that somebody started of it carries the same token: the oldest one is ours.
         """
         before = self.requests_made
-
-        def found(state: FoundState, job_id: str | None = None, reason: str = "") -> Found:
-            made = self.requests_made - before
-            return Found(
-                state,
-                job_id,
-                reason,
-                made,
-                readable=problem is None,
-                throttled=patience(problem),
-            )
-
         jobs, hits, problem = self._list(("jobmetadata", f"{TOKEN_KEY}={lost.token}"))
-        if problem is not None:
-            return found(FoundState.PENDING, reason=_in_words([problem]))
-        ours = [job for job in jobs if pairs(job.get("data")).get(TOKEN_KEY) == lost.token]
-        job_id = min(ours, key=_age, default={}).get("jobId")
-        if isinstance(job_id, str) and JOB_ID.fullmatch(job_id):
-            return found(FoundState.FOUND, job_id)
-        if jobs or hits:
-            return found(
-                FoundState.UNDECIDABLE,
-                reason="the site does not search its jobs by metadata",
-            )
-        if now - lost.sent_at > RETENTION_SECONDS:
-            return found(FoundState.UNDECIDABLE, reason="the site may have purged the job")
-        return found(FoundState.ABSENT)
+
+        def has_our_token(job: JsonObject) -> tuple[Match, str]:
+            job_id = job.get("jobId")
+            usable = isinstance(job_id, str) and JOB_ID.fullmatch(job_id)
+            if usable and pairs(job.get("data")).get(TOKEN_KEY) == lost.token:
+                return Match.OURS, str(job_id)
+            # A site that does not search its jobs by metadata shows others.
+            return Match.DOUBTFUL, ""
+
+        result = SearchResult(unreadable=True)
+        if problem is None:
+            complete = len(jobs) >= hits
+            result = examined(sorted(jobs, key=_age), has_our_token, complete=complete)
+        found = result.conclusion(now - lost.sent_at, RETENTION_SECONDS)
+        made = self.requests_made - before
+        return replace(found, requests=made, throttled=throttle_of(problem))
 
     def abort(
         self, job_id: str, *, reason: str | None = None, cleanup: bool = True
@@ -420,7 +411,7 @@ def _stops(trouble: Problem | None) -> bool:
     """Whether the other reader would meet the same. A user may lack the right to list alone."""
     if isinstance(trouble, Refused):
         return trouble.scope is RefusalScope.RUN and trouble.http_status != 403
-    return patience(trouble) is not None
+    return throttle_of(trouble) is not None
 
 
 def _in_words(problems: Iterable[Problem]) -> str:
@@ -430,7 +421,7 @@ def _in_words(problems: Iterable[Problem]) -> str:
         if isinstance(problem, Ambiguous)
         else f"refused: {problem.code}"
         if isinstance(problem, Refused)
-        else "the vendor asks for patience"
+        else "the vendor asks us to wait"
         for problem in problems
     )
     return "; ".join(dict.fromkeys(words)) or "not all jobs could be read"

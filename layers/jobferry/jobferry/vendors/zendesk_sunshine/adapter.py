@@ -248,7 +248,7 @@ def _listed_readings(listing: Listing, wanted: set[str]) -> list[JobReading]:
 def _note_list(problem: Problem, gathered: PollRound) -> None:
     """Note what was wrong with the list; one that is not served leaves the reader by id."""
     if isinstance(problem, Refused) and problem.http_status == 404:
-        gathered.hiccups.append("the vendor serves no list of jobs")
+        gathered.transient_errors.append("the vendor serves no list of jobs")
     else:
         gathered.note(problem)
 

@@ -19,8 +19,7 @@ from jobferry.vendors.zendesk.client import ZendeskClient, client_builder, taken
 from jobferry.vendors.zendesk.errors import is_json_object, json_object, problem_of
 from jobferry.vendors.zendesk_support.job_statuses import API, POLL_BATCH, JobReader, job_of
 from jobferry.vendors.zendesk_support.lost_jobs import find_job
-from jobferry.vendors.zendesk_support.lost_merges import find_merge
-from jobferry.vendors.zendesk_support.lost_updates import find_update
+from jobferry.vendors.zendesk_support.lost_updates import find_merge, find_update
 from jobferry.vendors.zendesk_support.operations import MERGE, OPERATIONS, find_operation
 from jobferry.vendors.zendesk_support.requests import (
     Request,

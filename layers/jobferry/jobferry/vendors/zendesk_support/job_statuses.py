@@ -19,7 +19,7 @@ from jobferry.vendors.answers import (
     PollAnswer,
     Refused,
     Throttled,
-    patience,
+    throttle_of,
 )
 from jobferry.vendors.http.refusals import Problem, is_missing
 from jobferry.vendors.zendesk.errors import JOB_ID, json_object, problem_of
@@ -57,7 +57,7 @@ class JobReader:
 
     @property
     def told_to_wait(self) -> bool:
-        """The vendor has asked for patience since this was last heeded."""
+        """The vendor has asked us to wait since this was last heeded."""
         return self._account.throttled is not None
 
     def poll(self, job_ids: Sequence[str]) -> PollAnswer:
@@ -232,8 +232,8 @@ def readings_of(jobs: Iterable[Any], wanted: Iterable[str]) -> dict[str, JobRead
 
 
 def _stops(problem: Problem) -> bool:
-    """Whether the next request would meet the same, or come while the vendor asks for patience."""
-    return not isinstance(problem, Ambiguous) or patience(problem) is not None
+    """Whether the next request would meet the same, or come while the vendor asks us to wait."""
+    return not isinstance(problem, Ambiguous) or throttle_of(problem) is not None
 
 
 def _answer(readings: dict[str, JobReading], problems: Sequence[Problem]) -> PollAnswer:
@@ -241,7 +241,7 @@ def _answer(readings: dict[str, JobReading], problems: Sequence[Problem]) -> Pol
     refused: Refused | None = None
     reasons: list[str] = []
     for problem in problems:
-        throttled = patience(problem) or throttled
+        throttled = throttle_of(problem) or throttled
         if isinstance(problem, Refused):
             refused = problem
         elif isinstance(problem, Ambiguous):
