@@ -68,14 +68,14 @@ def _client(
     from jobferry.vendors.http.client import HttpClient, check_base_url
 
     def authorize(refresh: bool) -> Mapping[str, str]:
-        return _headers(read_secret(refresh), document.key_header)
+        return headers_of(read_secret(refresh), document.key_header)
 
     site = base_url.rstrip("/").removesuffix(document.base_path)
     root = check_base_url(site, reach)
     return DeclaredClient(HttpClient(root, authorize, reach=reach), document)
 
 
-def _headers(credentials: Mapping[str, str], key_header: KeyHeader | None) -> dict[str, str]:
+def headers_of(credentials: Mapping[str, str], key_header: KeyHeader | None) -> dict[str, str]:
     """The headers that carry the credentials."""
     if key_header is not None and "api_key" in credentials:
         return {key_header.name: key_header.prefix + credentials["api_key"]}

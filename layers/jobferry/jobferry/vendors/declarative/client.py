@@ -174,6 +174,19 @@ class DeclaredClient:
         made = self.requests_made - before
         return replace(found, requests=made, throttled=gathered.throttled)
 
+    def recent_jobs(self, token: str) -> list[JsonObject]:
+        """The jobs that a search for this token would look at; none where it cannot be read."""
+        search = self._document.search
+        if search is None:
+            return []
+        path = search.listing.path.replace("{token}", quote(token, safe=""))
+        return self._pages(replace(search.listing, path=path), _Round())[0]
+
+    def id_of(self, job: JsonObject) -> str | None:
+        """The id of a job as it is listed; None where it has none that can be asked for."""
+        path = self._document.polling.id
+        return job_id_in(path(job)) if path else None
+
     def _read(self, job_ids: Sequence[str], gathered: _Round) -> None:
         """One status request: readings of the jobs that it shows."""
         if gathered.over.is_set():
