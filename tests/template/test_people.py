@@ -21,7 +21,7 @@ from jobferry.lane.poller import JOB_DEADLINE
 from jobferry.store import keys
 from jobferry.vendors.protocol import Vendor
 from jobferry_cli.main import cli
-from tests.contract.fourth_vendor.bench import DOCUMENT
+from tests.contract.documents.bench import DOCUMENT
 from tests.fakes.vendor import FakeClient
 from tests.fakes.world import PLAIN_PROFILE, World, things
 from tests.template.conftest import ROOT, Template

@@ -12,8 +12,8 @@ import yaml
 
 from jobferry.domain.run import RunStatus
 from jobferry.vendors.registry import BUILT_IN
-from tests.contract.fourth_vendor.bench import DOCUMENT, SHELF_DOCUMENT
-from tests.contract.fourth_vendor.simulator import KEY, ShelfSimulator
+from tests.contract.documents.bench import DOCUMENT, SHELF_DOCUMENT
+from tests.contract.documents.simulator import GOOD, simulator_of
 from tests.unit.cli.shell import ANN, Answer, Shell
 from vendorsim import ManualClock, RunningSimulator
 
@@ -184,12 +184,12 @@ class TestCheck:
 
     @pytest.fixture
     def sim(self, clock: ManualClock) -> Iterator[RunningSimulator]:
-        with RunningSimulator(ShelfSimulator(clock=clock)) as running:
+        with RunningSimulator(simulator_of(SHELF_DOCUMENT)(clock=clock)) as running:
             yield running
 
     @pytest.fixture
     def check(self, shell: Shell, clock: ManualClock, sim: RunningSimulator, tmp_path: Path) -> Any:
-        def play(text: str = YAML, *more: object, key: str = KEY) -> Answer:
+        def play(text: str = YAML, *more: object, key: str = GOOD["bearer"]["bearer"]) -> Answer:
             shell.while_sleeping = lambda: clock.advance(1)
             credentials = written(tmp_path, json.dumps({"bearer": key}), "credentials.json")
             where = ("--base-url", sim.url, "--credentials", credentials)
@@ -208,13 +208,13 @@ class TestCheck:
         assert list(steps) == ["test", "submit", "poll", "results"]
         assert steps["test"]["found"] == {"test.shows": []}
         assert steps["submit"]["requests"] == ["POST /v1/imports → 202"]
-        assert steps["submit"]["found"] == {"submit.job_id": "imp-1"}
+        assert steps["submit"]["found"] == {"submit.job_id": "job-1"}
         assert steps["poll"]["found"] == {"poll.status": "done"}
         assert steps["results"]["found"] == {
             "results.rows": "1 found",
-            "results.succeeded": "imp-1-book-0",
+            "results.succeeded": "job-1-record-0",
             "results.failed": None,
-            "results.id": "imp-1-book-0",
+            "results.id": "job-1-record-0",
             "results.code": None,
             "results.text": None,
             "results.index": 0,
@@ -230,7 +230,7 @@ class TestCheck:
 
         assert answer.code == 0
         assert "submit.job_id" in answer.stdout
-        assert "imp-1" in answer.stdout
+        assert "job-1" in answer.stdout
         assert [effect["external_id"] for effect in sim.effects()["effects"]] == ["m"]
 
     @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from jobferry.vendors.credentials import AddressMismatchError, CredentialsError,
 from jobferry.vendors.http.addresses import PUBLIC
 from jobferry.vendors.protocol import Vendor
 from jobferry.vendors.registry import VendorRegistry
-from tests.contract.fourth_vendor.bench import SHELF_DOCUMENT
+from tests.contract.documents.bench import SHELF_DOCUMENT
 from tests.fakes.clock import Clock
 from tests.fakes.table import fake_ledger
 from tests.fakes.vendor import VENDOR, Account, FakeClient, fake_vendor

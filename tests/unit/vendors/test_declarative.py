@@ -22,7 +22,7 @@ from jobferry.vendors.protocol import LostSubmission, Vendor
 from jobferry.vendors.zendesk_sunshine.adapter import ZENDESK_SUNSHINE
 from jobferry.vendors.zendesk_sunshine.results import read_results as read_sunshine
 from tests.contract.declared_sunshine.bench import DECLARED_SUNSHINE, DeclaredSunshineBench
-from tests.contract.fourth_vendor.bench import DOCUMENT
+from tests.contract.documents.bench import DOCUMENT
 from vendorsim import ManualClock, start
 
 SHELF: JsonObject = yaml.safe_load(DOCUMENT.read_text())

@@ -20,7 +20,7 @@ from jobferry.vendors.registry import (
     VendorRegistry,
 )
 from jobferry.vendors.zendesk_support.adapter import ZENDESK_SUPPORT
-from tests.contract.fourth_vendor.bench import SHELF_DOCUMENT
+from tests.contract.documents.bench import SHELF_DOCUMENT
 from tests.fakes.clock import Clock
 from tests.fakes.table import fake_ledger
 

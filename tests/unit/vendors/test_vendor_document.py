@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.declarative.adapter import vendor_from
 from jobferry.vendors.declarative.validation import MOST_BYTES, DocumentError, validate
-from tests.contract.fourth_vendor.bench import DOCUMENT
+from tests.contract.documents.bench import DOCUMENT
 
 SHELF: JsonObject = yaml.safe_load(DOCUMENT.read_text())
 SUNSHINE: JsonObject = yaml.safe_load(

@@ -13,9 +13,9 @@ import yaml
 from jobferry.vendors.connections import Connections
 from jobferry.vendors.http.addresses import LOOPBACK
 from tests.contract import simulated
-from tests.contract.fourth_vendor.bench import DOCUMENT
-from tests.contract.fourth_vendor.simulator import KEY
-from tests.contract.fourth_vendor.test_runs import PROFILE, start_shelf
+from tests.contract.documents.bench import DOCUMENT
+from tests.contract.documents.simulator import GOOD
+from tests.contract.documents.test_runs import PROFILE, start_shelf
 from tests.unit.cli.shell import SECRETS, Shell
 from vendorsim import RunningSimulator
 
@@ -44,7 +44,7 @@ def test_a_vendor_is_put_and_rows_become_its_records(
     credentials, profile, rows = (
         tmp_path / name for name in ("shelf.json", "books.yaml", "books.csv")
     )
-    credentials.write_text(json.dumps({"bearer": KEY}))
+    credentials.write_text(json.dumps(GOOD["bearer"]))
     profile.write_text(yaml.safe_dump(PROFILE))
     rows.write_text("Code,Title\n" + "".join(f"b-{n},Book {n}\n" for n in range(1, 251)))
 
@@ -62,5 +62,5 @@ def test_a_vendor_is_put_and_rows_become_its_records(
 
     assert run.code == 0, run.stderr
     assert run.document["outcomes"]["succeeded"] == 250
-    effects = sim.effects(kind="book")["effects"]
+    effects = sim.effects(kind="record")["effects"]
     assert len({effect["external_id"] for effect in effects}) == len(effects) == 250

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.contract.fourth_vendor.bench import DOCUMENT
+from tests.contract.documents.bench import DOCUMENT
 
 GUIDE = Path(__file__).parent.parent.parent.parent / "docs" / "add-a-vendor.md"
 

@@ -9,8 +9,8 @@ import pytest
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Run, RunStatus
 from tests.contract import simulated
-from tests.contract.fourth_vendor.bench import SHELF, SHELF_DOCUMENT
-from tests.contract.fourth_vendor.simulator import KEY, ShelfSimulator
+from tests.contract.documents.bench import SHELF, SHELF_DOCUMENT
+from tests.contract.documents.simulator import GOOD, simulator_of
 from tests.fakes.world import World
 from vendorsim import Clock, RunningSimulator, Scenario, Settings
 from vendorsim.settings import parse_latency
@@ -28,13 +28,13 @@ PROFILE = {
 
 def start_shelf(*, clock: Clock, latency: str) -> RunningSimulator:
     settings = Settings(latency=parse_latency(latency))
-    return RunningSimulator(ShelfSimulator(Scenario(settings=settings), clock))
+    return RunningSimulator(simulator_of(SHELF_DOCUMENT)(Scenario(settings=settings), clock))
 
 
 @pytest.fixture
 def shelved(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelved]:
     monkeypatch.setattr(simulated, "start", start_shelf)
-    accounts = {"library": (SHELF.name, {"bearer": KEY})}
+    accounts = {"library": (SHELF.name, GOOD["bearer"])}
     with simulated.simulated_world(accounts, latency="2", documents=[SHELF_DOCUMENT]) as pair:
         pair[0].put_profile(PROFILE)
         yield pair
@@ -49,7 +49,7 @@ def carried(world: World, rows: int) -> Run:
 
 def made(sim: RunningSimulator) -> dict[int, str]:
     """Row → the book that was made of it."""
-    effects = sim.effects(kind="book")["effects"]
+    effects = sim.effects(kind="record")["effects"]
     rows = [int(effect["external_id"].removeprefix("b-")) for effect in effects]
     assert len(rows) == len(set(rows)), "a row was made twice"
     return dict(zip(rows, (effect["id"] for effect in effects), strict=True))
