@@ -13,6 +13,7 @@ from jobferry.domain.types import JsonObject
 from jobferry.vendors.answers import (
     Accepted,
     Ambiguous,
+    FoundState,
     JobPhase,
     PollAnswer,
     RefusalScope,
@@ -23,14 +24,25 @@ from jobferry.vendors.answers import (
 from jobferry.vendors.http.addresses import LOOPBACK
 from tests.contract.conformance.bench import Bench
 from tests.contract.conformance.benches import BENCHES
-from tests.contract.conformance.scenarios import SCENARIOS, Job, Read, Redirect, Words, Write
+from tests.contract.conformance.scenarios import (
+    LOST,
+    SCENARIOS,
+    TWINS,
+    Job,
+    Lost,
+    Read,
+    Redirect,
+    Words,
+    Write,
+)
+from tests.contract.lost import Search
 from vendorsim import start
 
 
-def plays(group: str, name: str | None = None) -> pytest.MarkDecorator:
-    """Runs a test for each vendor and each scenario of a group, or that of a name alone."""
-    chosen = [case for case in SCENARIOS[group] if name in (None, case.name)]
-    assert chosen, name
+def plays(group: str, *names: str) -> pytest.MarkDecorator:
+    """Runs a test for each vendor and each scenario of a group, or those of these names alone."""
+    chosen = [case for case in SCENARIOS[group] if not names or case.name in names]
+    assert chosen, names
     pairs = [(bench, case) for case in chosen for bench in BENCHES if case.why_not(bench) is None]
     return pytest.mark.parametrize(
         ("make_bench", "case"),
@@ -281,6 +293,47 @@ def test_a_job_is_forgotten_when_its_time_is_up(bench: Bench) -> None:
 def test_nothing_to_poll_takes_no_request(bench: Bench) -> None:
     assert bench.client.poll([]) == PollAnswer(requests=0)
     assert bench.client.requests_made == 0
+
+
+# Lost submissions
+
+
+@plays("Lost submissions", *[case.name for case in LOST])
+def test_the_job_of_a_lost_submission_is_looked_for(case: Lost, bench: Bench) -> None:
+    case = replace(case, **bench.fates.get(case.name, {}))
+    count = min(3, bench.create.max_records)
+    search = Search(bench)
+    job_id = search.submit(bench.records(count), **case.does)
+    if case.strangers:
+        for number in {1, count - 1, count, count + 1} & set(
+            range(1, bench.create.max_records + 1)
+        ):
+            bench.submitted(bench.records(number, prefix=f"other{number}"))
+    if case.during:
+        bench.befall({"method": "GET"}, **case.during)
+    forgotten = bench.vendor.capabilities.retention_seconds + 60.0
+    before = bench.client.requests_made
+
+    found = search.find(after=forgotten if case.after is None else case.after)
+
+    assert (found.state, found.readable) == (case.must, case.readable), found.reason
+    assert found.job_id == (job_id if found.state is FoundState.FOUND else None)
+    assert found.requests == bench.client.requests_made - before
+    if not case.readable:
+        bench.heal()
+        assert search.find().job_id == job_id
+    bench.show_no_secret(found)
+
+
+@plays("Lost submissions", TWINS)
+def test_two_lost_submissions_of_the_same_size_are_told_apart(bench: Bench) -> None:
+    count = min(3, bench.create.max_records)
+    one, other = Search(bench, token="run.1.1"), Search(bench, token="run.11.1")
+    first = one.submit(bench.records(count, prefix="A"))
+    second = other.submit(bench.records(count, prefix="B"))
+
+    assert one.find().job_id == first
+    assert other.find().job_id == second
 
 
 # Credentials

@@ -18,6 +18,7 @@ from jobferry.vendors.answers import JobPhase
 from jobferry.vendors.declarative.adapter import vendor_from
 from jobferry.vendors.declarative.validation import validate
 from tests.contract.conformance.bench import Bench
+from tests.contract.conformance.scenarios import BY_TOKEN, LOST, TWINS, UNSEEN
 from tests.contract.documents.inverse import with_value
 from tests.contract.documents.simulator import (
     Words,
@@ -70,6 +71,7 @@ def bench_of(path: Path) -> type[DocumentBench]:
     create = (once or list(vendor.operations.values()))[0]
     submit = {**said["submit"], **said["operations"][create.name]}
     reader = {"method": "GET", "path": _pattern(said, said["poll"]["path"])}
+    lacks = dict(_lacks(said))
     members = {
         "title": f"{vendor.title}, a document",
         "said": said,
@@ -87,9 +89,9 @@ def bench_of(path: Path) -> type[DocumentBench]:
         "by_id": reader,
         "harmless": {"method": "GET", "path": _pattern(said, said["test"]["path"])},
         "replies": _replies(said),
-        "fates": _fates(said),
+        "fates": {name: fate for name, fate in _fates(said).items() if name not in lacks},
         "words": _words(said),
-        "lacks": dict(_lacks(said)),
+        "lacks": lacks,
     }
     return type(f"{said['name']}_bench", (DocumentBench,), members)
 
@@ -155,6 +157,8 @@ def _fates(said: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
             "rows": "----",
             "status": words.called_off,
         }
+    if said.get("search", {}).get("token"):
+        fates |= BY_TOKEN
     if said["poll"].get("list"):
         fates |= dict.fromkeys(("unknown by id, still listed", "only ever listed"), listed)
     return fates
@@ -165,6 +169,12 @@ def _lacks(said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     words, results = Words(said), said["results"]
     for name in ("killed with results", "killed without results"):
         yield name, "no job is killed on its way; it breaks or is called off"
+    search = said.get("search")
+    if search is None:
+        for name in (*[case.name for case in LOST], TWINS):
+            yield name, "the document names no search for lost jobs"
+    elif not search.get("look_up"):
+        yield UNSEEN, "records cannot be looked up"
     if not said["poll"].get("list"):
         for name in ("unknown by id, still listed", "only ever listed"):
             yield name, _ONE_READER

@@ -50,6 +50,7 @@ def vendor_from(document: Mapping[str, Any]) -> Vendor:
             refuses_excess=read.refuses_excess,
             retention_seconds=read.retention_seconds,
             token_search=read.search is not None and read.search.token is not None,
+            record_lookup=read.search is not None and read.search.look_up is not None,
         ),
         read_results=read_results,
         client=lambda base_url, read_secret, *, reach: _client(read, base_url, read_secret, reach),

@@ -159,7 +159,8 @@ class DeclaredClient:
 
         def listed(listing: JobList) -> Listed:
             jobs, complete = self._pages(listing, gathered)
-            return jobs, complete, not (gathered.refused or gathered.transient_errors)
+            failed = gathered.refused or gathered.throttled or gathered.transient_errors
+            return jobs, complete, not failed
 
         def show(job_id: str) -> JobReading | Problem | None:
             seen = _Round()

@@ -100,6 +100,25 @@ class Polling:
 
 
 @dataclass(frozen=True, slots=True)
+class LookUp:
+    """How records are looked for by an id of ours, whichever job made them.
+
+    path     `{ids}` are values of `field`, parted by commas; `{…}` with the name of any other field
+             is its value, the same for all records of a request
+    records  the list of those that are there
+    field    the field that holds the id, by the same name in ours and in theirs
+    batch    ids in one request
+    created  when a record was made, in the forms of `Search.created`
+    """
+
+    path: str
+    records: Extractor
+    field: str
+    batch: int
+    created: Extractor | None
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """How the job of a submission whose answer was lost is looked for.
 
@@ -114,6 +133,7 @@ class Search:
     token: Extractor | None
     complete: bool
     kept_seconds: float
+    look_up: LookUp | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,12 +319,22 @@ def _search(
     said: Mapping[str, Any], listed: Mapping[str, Any] | None, limits: Mapping[str, Any]
 ) -> Search:
     """The search; its list is the one of polls where it names no other."""
+    look_up = said.get("look_up")
     return Search(
         listing=_job_list({**(listed or {}), **said}),
         created=maybe(said, "created"),
         token=maybe(said, "token"),
         complete=said.get("complete", False),
         kept_seconds=said.get("kept_seconds", limits["retention_seconds"]),
+        look_up=None
+        if look_up is None
+        else LookUp(
+            path=look_up["path"],
+            records=extractor(look_up["records"]),
+            field=look_up["field"],
+            batch=look_up.get("batch", 1),
+            created=maybe(look_up, "created"),
+        ),
     )
 
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answer_gate import plain
-from jobferry.vendors.answers import Found, JobReading
+from jobferry.vendors.answers import Found, JobReading, Refused
 from jobferry.vendors.declarative.answers import job_id_in, status_of
-from jobferry.vendors.declarative.document import Document, JobList, ReadBack, Search
+from jobferry.vendors.declarative.document import Document, JobList, LookUp, ReadBack, Search
 from jobferry.vendors.declarative.results import items_in, verdict_of
 from jobferry.vendors.http.refusals import Problem, is_missing
 from jobferry.vendors.job_search import (
+    CLOCK_SKEW_SECONDS,
+    Made,
     Match,
+    RecordLookup,
     RecordReader,
     SearchResult,
+    decide,
     examined,
     match_of_results,
     may_be_of_that_time,
@@ -70,7 +75,11 @@ class JobSearch:
                 lambda job: (self._examine(search, read_back, job), self._id_of(job) or ""),
                 complete=complete and search.complete,
             )
-        return result.conclusion(now - self._lost.sent_at, search.kept_seconds)
+
+        def look_up(_absent: bool) -> RecordLookup:
+            return self._made(operation, search.look_up)
+
+        return decide(result, now - self._lost.sent_at, search.kept_seconds, look_up)
 
     def _id_of(self, job: JsonObject) -> str | None:
         path = self._document.polling.id
@@ -123,6 +132,61 @@ class JobSearch:
             return None
         record = None if problem is not None else read_back.record(answer)
         return record if isinstance(record, dict) else Match.UNREADABLE
+
+    def _made(self, operation: Operation, look_up: LookUp | None) -> RecordLookup:
+        """Whether a record with one of our ids was made since they were sent."""
+        if look_up is None or look_up.field not in operation.fields:
+            return RecordLookup(Made.NO_LOOK_UP)
+        by_path = _ids_by_path(look_up, self._lost.records)
+        for path, ids in by_path.items():
+            for start in range(0, len(ids), look_up.batch):
+                made = self._made_of(look_up, path, ids[start : start + look_up.batch])
+                if made is not Made.NONE:
+                    return RecordLookup(made)
+        return RecordLookup(Made.NONE, sum(map(len, by_path.values())) == len(self._lost.records))
+
+    def _made_of(self, look_up: LookUp, path: str, ids: Sequence[str]) -> Made:
+        """The same of some ids, in one request."""
+        asked = ",".join(quote(each, safe="") for each in ids)
+        document, problem = self._get(path.replace("{ids}", asked))
+        if isinstance(problem, Refused):
+            # An account without this look-up leaves the list of jobs as the proof.
+            return Made.NO_LOOK_UP
+        found = None if problem is not None else look_up.records(document)
+        if not isinstance(found, list):
+            return Made.UNREADABLE
+        if any(plain(_fields(record).get(look_up.field)) not in ids for record in found):
+            # It has not been asked for what we wanted to know.
+            return Made.NO_LOOK_UP
+        earliest = self._lost.sent_at - CLOCK_SKEW_SECONDS
+        for record in found:
+            created = moment(look_up.created(record)) if look_up.created else None
+            if created is None or created >= earliest:
+                return Made.SOME
+        return Made.NONE
+
+
+def _fields(record: object) -> JsonObject:
+    return record if isinstance(record, dict) else {}
+
+
+def _ids_by_path(look_up: LookUp, records: Sequence[JsonObject]) -> dict[str, list[str]]:
+    """Path of a look-up, but for its ids → ids that can be asked for there."""
+    by_path: dict[str, list[str]] = {}
+    for record in records:
+        identity = plain(record.get(look_up.field))
+        if identity and "," not in identity:
+            path = _filled(look_up.path, record)
+            by_path.setdefault(path, []).append(identity)
+    return by_path
+
+
+def _filled(path: str, record: JsonObject) -> str:
+    return _PLACEHOLDER.sub(lambda found: quote(plain(record.get(found[1])), safe=""), path)
+
+
+_PLACEHOLDER = re.compile(r"\{(?!ids\})([^{}]+)\}")
+"""The name of a field in the path of a look-up."""
 
 
 def _key_of(read_back: ReadBack) -> Callable[[JsonObject], tuple[str, ...] | None]:

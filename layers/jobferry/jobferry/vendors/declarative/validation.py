@@ -158,6 +158,14 @@ class _Poll(_Section):
     listing: _JobList | None = Field(default=None, alias="list")
 
 
+class _LookUp(_Section):
+    path: Address
+    records: Path
+    field: Text
+    batch: Count = 1
+    created: Path | None = None
+
+
 class _Search(_Section):
     path: Address | None = None
     jobs: Path | None = None
@@ -167,6 +175,7 @@ class _Search(_Section):
     complete: Flag = False
     kept_seconds: Count | None = None
     read_back: _ReadBack | None = None
+    look_up: _LookUp | None = None
 
 
 class _Results(_Section):
@@ -408,6 +417,9 @@ def _of_searches(document: Mapping[str, Any]) -> Iterator[str]:
     if poll.get("id") is None:
         yield "poll.id: is missing: jobs of a list are told apart by their ids."
     yield from _of_read_backs(document, search)
+    look_up = search.get("look_up")
+    if look_up is not None and "{ids}" not in str(_mapping(look_up).get("path")):
+        yield "search.look_up.path: must hold {ids}."
     if "{token}" in str(search.get("path")) and search.get("token") is None:
         yield "search.token: is missing: it proves that the vendor has searched by the token."
     if search.get("token") is None:
