@@ -91,11 +91,9 @@ def capability_table(vendors: Sequence[Vendor] | None = None) -> str:
     ]
     words = {
         "token_search": "a lost job is found by its token",
-        "job_list": "recent jobs are listed",
         "record_lookup": "records are looked up by external id",
         "abort": "abort",
         "priority": "priority",
-        "rerun": "rerun",
         "delete": "delete",
         "problems": "problems",
     }

@@ -38,8 +38,9 @@ from jobferry.vendors.answers import (
     Throttled,
     ThrottleReason,
 )
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Capabilities, Operation
-from jobferry.vendors.protocol import LostSubmission, Vendor
+from jobferry.vendors.protocol import Vendor
 from tests.fakes.schedule import Schedule
 from tests.fakes.vendor import VENDOR
 from tests.fakes.world import CONNECTION, World, things

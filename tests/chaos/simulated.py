@@ -31,8 +31,9 @@ from jobferry.vendors import registry
 from jobferry.vendors.answers import Found, PollAnswer, Refused, SubmitAnswer, Throttled
 from jobferry.vendors.http import client as http_module
 from jobferry.vendors.http.client import Answer, HttpClient, NoAnswer
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Operation
-from jobferry.vendors.protocol import LostSubmission, Meter, Vendor, VendorClient
+from jobferry.vendors.protocol import Meter, Vendor, VendorClient
 from jobferry.vendors.zendesk_sunshine import adapter
 from jobferry.vendors.zendesk_support import job_statuses
 from tests.chaos import sites

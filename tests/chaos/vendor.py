@@ -24,8 +24,8 @@ from jobferry.vendors.answers import (
     Throttled,
     ThrottleReason,
 )
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Operation
-from jobferry.vendors.protocol import LostSubmission
 from tests.chaos import story as stories
 from tests.chaos.hostile import HUGE, Odd, Oddity, fail_reading, odd_raw, odd_reading
 from tests.chaos.outages import FIND, POLL, SUBMIT, Outage, Way, to_look, to_search, to_submission

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answers import Ambiguous, Found
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Operation
-from jobferry.vendors.protocol import LostSubmission
 from tests.contract.conformance.bench import Bench
 
 LONG_AFTER = 120.0

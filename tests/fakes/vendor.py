@@ -31,8 +31,9 @@ from jobferry.vendors.answers import (
 )
 from jobferry.vendors.credentials import BEARER, CredentialsError
 from jobferry.vendors.http.limits import AUTHORIZE_SECONDS
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Capabilities, Operation, compact_json
-from jobferry.vendors.protocol import LostSubmission, Meter, Vendor
+from jobferry.vendors.protocol import Meter, Vendor
 from tests.fakes.clock import Clock
 from tests.fakes.effects import Effects
 from tests.fakes.schedule import Schedule

@@ -186,6 +186,11 @@ def _lacks(said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             "failures short, re-ordered",
         ):
             yield name, _NO_INDEX
+    yield from _lacks_of_ends(words, results)
+
+
+def _lacks_of_ends(words: Words, results: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The same of ends that its jobs do not have, or do not show."""
     if words.called_off is None:
         yield "the job was called off", "no job is called off"
     if results.get("url") or results.get("path"):

@@ -21,7 +21,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from jobferry.vendors.credentials import API_KEY, authorization
-from jobferry.vendors.declarative.document import RECORD, RECORDS, TOKEN, Document, read_document
+from jobferry.vendors.declarative.document import RECORD, RECORDS, TOKEN, Document
+from jobferry.vendors.declarative.loading import read_document
 from tests.contract.documents.inverse import that_satisfies, with_value
 from vendorsim.effects import JobEntry, RecordEffect, RequestKind
 from vendorsim.faults import Effect

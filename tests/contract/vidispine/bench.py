@@ -10,7 +10,8 @@ from jobferry.domain.types import JsonObject
 from jobferry.vendors.answers import FoundState
 from jobferry.vendors.operation import Operation
 from jobferry.vendors.protocol import Vendor
-from jobferry.vendors.vidispine.adapter import VIDISPINE, VidispineClient
+from jobferry.vendors.vidispine.adapter import VIDISPINE
+from jobferry.vendors.vidispine.client import VidispineClient
 from tests.contract.conformance.bench import Bench
 from tests.contract.conformance.scenarios import BY_TOKEN, NO_RECORD, UNSEEN
 

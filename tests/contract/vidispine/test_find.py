@@ -8,7 +8,7 @@ import pytest
 
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answers import Ambiguous, Found, FoundState
-from jobferry.vendors.protocol import LostSubmission
+from jobferry.vendors.lost_submission import LostSubmission
 from tests.contract.vidispine.bench import VidispineBench
 
 LOST = {"reset": True, "after": True}
@@ -80,7 +80,7 @@ def test_a_job_that_was_run_again_is_found_as_the_first(
 ) -> None:
     job_id = search.submit()
     bench.pass_time(10)
-    bench.client.rerun(str(job_id))
+    bench.send("POST", f"/job/{job_id}/re-run")
 
     assert search.find().job_id == job_id
 

@@ -268,7 +268,7 @@ def test_jobs_of_an_earlier_user_are_ours_still(bench: VidispineBench) -> None:
 def test_old_jobs_are_read_one_by_one(
     bench: VidispineBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobferry.vendors.vidispine.adapter.LIST_PAGE", 4)
+    monkeypatch.setattr("jobferry.vendors.vidispine.client.LIST_PAGE", 4)
     old = [bench.started() for _ in range(2)]
     bench.pass_time(10)
     new = [bench.started() for _ in range(10)]
@@ -283,7 +283,7 @@ def test_old_jobs_are_read_one_by_one(
 def test_a_site_that_gives_shorter_pages_is_asked_for_the_rest(
     bench: VidispineBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobferry.vendors.vidispine.adapter.LIST_PAGE", 4)
+    monkeypatch.setattr("jobferry.vendors.vidispine.client.LIST_PAGE", 4)
     jobs = [bench.started() for _ in range(12)]
     bench.pass_time()
 
@@ -378,7 +378,7 @@ def test_a_throttled_list_ends_the_poll(bench: VidispineBench) -> None:
 def test_a_throttle_in_between_keeps_what_was_learned(
     bench: VidispineBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobferry.vendors.vidispine.adapter.LIST_PAGE", 2)
+    monkeypatch.setattr("jobferry.vendors.vidispine.client.LIST_PAGE", 2)
     old = [bench.started() for _ in range(2)]
     bench.pass_time(10)
     new = [bench.started() for _ in range(2)]

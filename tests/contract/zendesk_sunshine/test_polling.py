@@ -8,8 +8,7 @@ import pytest
 
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answers import JobPhase
-from jobferry.vendors.poll_collector import MAX_TRANSIENT_ERRORS
-from jobferry.vendors.zendesk_sunshine.adapter import READERS
+from jobferry.vendors.poll_collector import MAX_TRANSIENT_ERRORS, READERS
 from tests.contract.zendesk_sunshine.bench import SunshineBench
 from vendorsim import start
 

@@ -34,8 +34,8 @@ from jobferry.vendors.answers import (
     Throttled,
     ThrottleReason,
 )
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Operation
-from jobferry.vendors.protocol import LostSubmission
 from tests.fakes.vendor import Act, FakeClient
 from tests.fakes.world import CONNECTION, ExecutionFailedError, World, things
 from tests.thorough import THOROUGH

@@ -18,7 +18,8 @@ from jobferry.vendors.answers import Accepted, FoundState, JobPhase, Refused
 from jobferry.vendors.declarative.adapter import vendor_from
 from jobferry.vendors.declarative.validation import validate
 from jobferry.vendors.http.addresses import LOOPBACK
-from jobferry.vendors.protocol import LostSubmission, Vendor
+from jobferry.vendors.lost_submission import LostSubmission
+from jobferry.vendors.protocol import Vendor
 from jobferry.vendors.zendesk_sunshine.adapter import ZENDESK_SUNSHINE
 from jobferry.vendors.zendesk_sunshine.results import read_results as read_sunshine
 from tests.contract.declared_sunshine.bench import DECLARED_SUNSHINE, DeclaredSunshineBench

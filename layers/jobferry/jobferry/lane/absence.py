@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from jobferry.vendors.answers import Found, FoundState
-from jobferry.vendors.protocol import TAKEN_WITHIN
+from jobferry.vendors.lost_submission import TAKEN_WITHIN
 
 CERTAIN_AFTER = TAKEN_WITHIN
 """Seconds after a request was over from which on a search may prove that it was never taken."""

@@ -21,7 +21,8 @@ from jobferry.lane.recovery import search_earlier
 from jobferry.lane.session import NEVER, LaneWork
 from jobferry.scheduler import completion, polling, rate_limit
 from jobferry.vendors.answers import JobPhase, JobReading, PollAnswer
-from jobferry.vendors.protocol import READERS, TAKEN_WITHIN
+from jobferry.vendors.lost_submission import TAKEN_WITHIN
+from jobferry.vendors.poll_collector import READERS
 
 VISIBLE_WITHIN = TAKEN_WITHIN
 """Seconds after its submission in which a job may be unknown to the vendor's readers."""

@@ -23,7 +23,7 @@ from jobferry.lane.absence import Step
 from jobferry.store.objects import SourceError
 from jobferry.vendors.answers import DATA_ERRORS, Found, FoundState, Throttled
 from jobferry.vendors.connections import BoundConnection
-from jobferry.vendors.protocol import LostSubmission
+from jobferry.vendors.lost_submission import LostSubmission
 
 LOST_BEFORE_HALVING = 2
 """Attempts without a clear answer after which a chunk goes again in halves."""

@@ -125,10 +125,13 @@ class Ambiguous:
     absurd_hint: bool = field(default=False, compare=False, kw_only=True)
 
 
-SubmitAnswer = Accepted | Refused | Throttled | Ambiguous
+Problem = Refused | Throttled | Ambiguous
+"""Why a vendor did not do as asked."""
+
+SubmitAnswer = Accepted | Problem
 
 
-def throttle_of(problem: Refused | Throttled | Ambiguous | None) -> Throttled | None:
+def throttle_of(problem: Problem | None) -> Throttled | None:
     """How a vendor that has not answered a read asks us to wait, if it does.
 
     A read may simply be repeated, so that one without a clear answer is as good as throttled when

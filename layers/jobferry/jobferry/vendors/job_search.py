@@ -25,7 +25,7 @@ from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answers import Found, FoundState
 from jobferry.vendors.http.limits import REQUEST_SECONDS
-from jobferry.vendors.protocol import TAKEN_WITHIN, LostSubmission
+from jobferry.vendors.lost_submission import TAKEN_WITHIN, LostSubmission
 
 CANDIDATES = 200
 """Jobs that are examined, each for one request or more."""

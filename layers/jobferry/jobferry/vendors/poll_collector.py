@@ -15,6 +15,9 @@ from jobferry.vendors.answers import (
     throttle_of,
 )
 
+READERS = 8
+"""Requests of a poll that are in flight at once, where it takes several."""
+
 MAX_TRANSIENT_ERRORS = 3
 """Requests of a poll that may go wrong before it ends: the vendor is in trouble."""
 

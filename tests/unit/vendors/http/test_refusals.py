@@ -20,12 +20,12 @@ from jobferry.vendors.answers import (
 )
 from jobferry.vendors.declarative.adapter import vendor_from
 from jobferry.vendors.declarative.client import DeclaredClient
-from jobferry.vendors.declarative.document import read_document
+from jobferry.vendors.declarative.loading import read_document
 from jobferry.vendors.http.client import Answer, HttpClient, NoAnswer
 from jobferry.vendors.operation import Operation, compact_json
 from jobferry.vendors.protocol import VendorClient
 from jobferry.vendors.vidispine.adapter import OPERATIONS as VIDISPINE
-from jobferry.vendors.vidispine.adapter import VidispineClient
+from jobferry.vendors.vidispine.client import VidispineClient
 from jobferry.vendors.zendesk_sunshine.adapter import OPERATIONS as SUNSHINE
 from jobferry.vendors.zendesk_sunshine.adapter import ZendeskSunshineClient
 from jobferry.vendors.zendesk_support.adapter import ZendeskSupportClient

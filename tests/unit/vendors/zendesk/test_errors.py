@@ -21,8 +21,8 @@ from jobferry.vendors.answers import (
     ThrottleReason,
 )
 from jobferry.vendors.http.client import Answer, NoAnswer
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import compact_json
-from jobferry.vendors.protocol import LostSubmission
 from jobferry.vendors.zendesk_support.adapter import ZendeskSupportClient
 from jobferry.vendors.zendesk_support.operations import OPERATIONS
 from tests.unit.vendors.script import Script

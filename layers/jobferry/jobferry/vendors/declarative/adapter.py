@@ -14,7 +14,8 @@ from jobferry.domain.outcome import RecordResult
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.credentials import authorization
 from jobferry.vendors.declarative.client import DeclaredClient, body_of
-from jobferry.vendors.declarative.document import Document, KeyHeader, read_document
+from jobferry.vendors.declarative.document import Document, KeyHeader
+from jobferry.vendors.declarative.loading import read_document
 from jobferry.vendors.declarative.results import results_of
 from jobferry.vendors.http.addresses import Reach
 from jobferry.vendors.operation import Capabilities, Operation

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answer_gate import LONGEST_WORD, clipped, plain, usable_id
-from jobferry.vendors.answers import Ambiguous, RefusalScope, Throttled, ThrottleReason
+from jobferry.vendors.answers import Ambiguous, Problem, RefusalScope, Throttled, ThrottleReason
 from jobferry.vendors.declarative.document import Errors, Extractor, Polling
 from jobferry.vendors.http.refusals import (
-    Problem,
     is_unclear,
     refused,
     refused_to_the_account,

@@ -15,7 +15,8 @@ from jobferry.vendors.answers import Accepted, Ambiguous, JobPhase, JobReading, 
 from jobferry.vendors.declarative.adapter import headers_of
 from jobferry.vendors.declarative.answers import json_of
 from jobferry.vendors.declarative.client import DeclaredClient
-from jobferry.vendors.declarative.document import Document, extractor, read_document
+from jobferry.vendors.declarative.document import Document
+from jobferry.vendors.declarative.loading import extractor, read_document
 from jobferry.vendors.declarative.results import items_in, results_of
 from jobferry.vendors.http.addresses import Reach
 from jobferry.vendors.http.client import Answer, HttpClient, NoAnswer, check_base_url

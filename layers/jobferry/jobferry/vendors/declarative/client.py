@@ -17,6 +17,7 @@ from jobferry.vendors.answers import (
     JobPhase,
     JobReading,
     PollAnswer,
+    Problem,
     Refused,
     SubmitAnswer,
 )
@@ -40,10 +41,11 @@ from jobferry.vendors.declarative.document import (
 from jobferry.vendors.declarative.results import JOB, PAGES
 from jobferry.vendors.declarative.search import JobSearch, Listed
 from jobferry.vendors.http.limits import MAX_ANSWER_BYTES
-from jobferry.vendors.http.refusals import Problem, is_missing
+from jobferry.vendors.http.refusals import is_missing
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Operation, compact_json
-from jobferry.vendors.poll_collector import PollRound
-from jobferry.vendors.protocol import READERS, LostSubmission, Meter
+from jobferry.vendors.poll_collector import READERS, PollRound
+from jobferry.vendors.protocol import Meter
 
 if TYPE_CHECKING:
     from jobferry.vendors.http.client import Answer, HttpClient, NoAnswer

@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answer_gate import plain
-from jobferry.vendors.answers import Found, JobReading, Refused
+from jobferry.vendors.answers import Found, JobReading, Problem, Refused
 from jobferry.vendors.declarative.answers import job_id_in, status_of
 from jobferry.vendors.declarative.document import Document, JobList, LookUp, ReadBack, Search
 from jobferry.vendors.declarative.results import items_in, verdict_of
-from jobferry.vendors.http.refusals import Problem, is_missing
+from jobferry.vendors.http.refusals import is_missing
 from jobferry.vendors.job_search import (
     CLOCK_SKEW_SECONDS,
     Made,
@@ -29,8 +29,8 @@ from jobferry.vendors.job_search import (
     moment,
     undecidable,
 )
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Operation
-from jobferry.vendors.protocol import LostSubmission
 
 Listed = tuple[list[JsonObject], bool, bool]
 """Jobs of a list, whether none is missing, whether it could be read."""

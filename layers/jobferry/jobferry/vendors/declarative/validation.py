@@ -18,14 +18,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from jobferry.domain.names import NAME
 from jobferry.domain.profile import ColumnType
 from jobferry.vendors.credentials import is_header_text
-from jobferry.vendors.declarative.document import (
-    CREDENTIALS,
-    RECORD,
-    RECORDS,
-    TOKEN,
-    extractor,
-    leaves,
-)
+from jobferry.vendors.declarative.cross_checks import between_sections
+from jobferry.vendors.declarative.document import CREDENTIALS
+from jobferry.vendors.declarative.loading import extractor
 
 MOST_BYTES = 100_000
 """Of a canonical document: it must fit an item of the table, and be read by every cold function."""
@@ -243,7 +238,7 @@ def validate(document: Any) -> dict[str, Any]:
         canonical = read.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     except ValidationError as error:
         problems = list(dict.fromkeys(map(_sentence, map(dict, error.errors()))))
-    problems += _between_sections(document)
+    problems += between_sections(document)
     if not problems and len(json.dumps(canonical)) > MOST_BYTES:
         problems.append(f"the document: has more than {MOST_BYTES:,} bytes.")
     if problems:
@@ -330,121 +325,3 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     if get_origin(found) is list:
         return next(filter(None, map(_model_in, get_args(get_args(found)[0]))), None)
     return None
-
-
-# What one section asks of another. These read what people wrote, whatever else is wrong with it.
-
-
-def _between_sections(document: Mapping[str, Any]) -> list[str]:
-    return [
-        *_of_bodies(document),
-        *_of_opposites(document),
-        *_of_polls(_mapping(document.get("poll"))),
-        *_of_results(_mapping(document.get("results"))),
-        *_of_searches(document),
-        *_of_credentials(document.get("credentials")),
-    ]
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for name, said in _mapping(document.get("operations")).items():
-        yield f"operations.{name}", _mapping(said)
-
-
-def _of_bodies(document: Mapping[str, Any]) -> Iterator[str]:
-    submit, limits = _mapping(document.get("submit")), _mapping(document.get("limits"))
-    for place, said in _operations(document):
-        for key in ("path", "body"):
-            if said.get(key) is None and submit.get(key) is None:
-                yield f"{place}.{key}: is missing, here and in submit."
-        own = said.get("body") is not None
-        body = said["body"] if own else submit.get("body")
-        if body is None:
-            continue
-        where = f"{place}.body" if own else "submit.body"
-        placeholders = [leaf for leaf in leaves(body) if leaf in (RECORD, RECORDS)]
-        if len(placeholders) != 1:
-            yield f"{where}: must hold '{RECORDS}' or '{RECORD}', once."
-        elif placeholders == [RECORD] and said.get("max_records", limits.get("max_records")) != 1:
-            yield f"{place}.max_records: must be 1, as the body holds '{RECORD}'."
-
-
-def _of_opposites(document: Mapping[str, Any]) -> Iterator[str]:
-    names = _mapping(document.get("operations"))
-    for place, said in _operations(document):
-        opposite = said.get("undone_by")
-        if isinstance(opposite, str) and opposite and opposite not in names:
-            yield f"{place}.undone_by: there is no operation {opposite!r}."
-
-
-def _of_polls(poll: Mapping[str, Any]) -> Iterator[str]:
-    path = str(poll.get("path", ""))
-    if path and ("{id}" in path) == ("{ids}" in path):
-        yield "poll.path: must hold {id}, for one job a request, or {ids}, for many."
-    if "{ids}" in path and poll.get("id") is None:
-        yield "poll.id: is missing: many jobs are told apart by their ids."
-    if "{id}" in path and poll.get("batch", 1) != 1:
-        yield "poll.batch: must be left out where a request reads one job."
-    if poll.get("list") is not None and poll.get("id") is None:
-        yield "poll.id: is missing: jobs of a list are told apart by their ids."
-
-
-def _of_results(results: Mapping[str, Any]) -> Iterator[str]:
-    path, url = results.get("path"), results.get("url")
-    if path is not None and url is not None:
-        yield "results.url: must be left out where results.path says where the results are."
-    if isinstance(path, str) and "{id}" not in path:
-        yield "results.path: must hold {id}."
-    if results.get("next") is not None and path is None and url is None:
-        yield "results.next: is for results that stand apart from the job (path or url)."
-
-
-def _of_searches(document: Mapping[str, Any]) -> Iterator[str]:
-    if document.get("search") is None:
-        if any(said.get("read_back") for _, said in _operations(document)):
-            yield "search: is missing: read_back is for a search."
-        return
-    search = _mapping(document["search"])
-    poll, submit = _mapping(document.get("poll")), _mapping(document.get("submit"))
-    if poll.get("list") is None:
-        for key in ("path", "jobs"):
-            if search.get(key) is None:
-                yield f"search.{key}: is missing, and there is no poll.list to be searched."
-    if poll.get("id") is None:
-        yield "poll.id: is missing: jobs of a list are told apart by their ids."
-    yield from _of_read_backs(document, search)
-    look_up = search.get("look_up")
-    if look_up is not None and "{ids}" not in str(_mapping(look_up).get("path")):
-        yield "search.look_up.path: must hold {ids}."
-    if "{token}" in str(search.get("path")) and search.get("token") is None:
-        yield "search.token: is missing: it proves that the vendor has searched by the token."
-    if search.get("token") is None:
-        return
-    for place, said in _operations(document):
-        body, path = (said.get(key) or submit.get(key) for key in ("body", "path"))
-        if TOKEN not in leaves(body) and "{token}" not in str(path):
-            yield f"{place}.body: must hold '{TOKEN}', or its path {{token}}, for search.token."
-
-
-def _of_read_backs(document: Mapping[str, Any], search: Mapping[str, Any]) -> Iterator[str]:
-    places = [("search.read_back", search.get("read_back"))]
-    places += [
-        (f"{place}.read_back", said.get("read_back")) for place, said in _operations(document)
-    ]
-    used = [(place, _mapping(said)) for place, said in places if said is not None]
-    for place, said in used:
-        if "{id}" not in str(said.get("path")):
-            yield f"{place}.path: must hold {{id}}."
-    if used and _mapping(document.get("results")).get("id") is None:
-        yield "results.id: is missing: read_back reads records by the ids that results name."
-
-
-def _of_credentials(credentials: Any) -> Iterator[str]:
-    listed = credentials if isinstance(credentials, list) else []
-    headers = [each for each in listed if isinstance(each, Mapping)]
-    if len(headers) > 1:
-        yield "credentials: may name one header."

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answer_gate import made_safe, plain
-from jobferry.vendors.answers import RefusalScope, ThrottleReason
+from jobferry.vendors.answers import Problem, RefusalScope, ThrottleReason
 from jobferry.vendors.http.refusals import (
-    Problem,
     is_unclear,
     refused,
     refused_to_the_account,

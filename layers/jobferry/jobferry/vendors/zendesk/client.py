@@ -20,8 +20,9 @@ from jobferry.vendors.answers import (
     throttle_of,
 )
 from jobferry.vendors.http.addresses import Reach
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Operation
-from jobferry.vendors.protocol import BuildClient, LostSubmission, Meter
+from jobferry.vendors.protocol import BuildClient, Meter
 from jobferry.vendors.zendesk.errors import JOB_ID, problem_of
 from jobferry.vendors.zendesk.oauth import zendesk_http
 from jobferry.vendors.zendesk.rate_headers import limits_of

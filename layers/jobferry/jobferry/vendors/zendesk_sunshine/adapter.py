@@ -19,15 +19,17 @@ from jobferry.vendors.answers import (
     JobPhase,
     JobReading,
     PollAnswer,
+    Problem,
     Refused,
     SubmitAnswer,
     Throttled,
 )
 from jobferry.vendors.credentials import BEARER, CLIENT, EMAIL_TOKEN
-from jobferry.vendors.http.refusals import Problem, is_missing
+from jobferry.vendors.http.refusals import is_missing
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Capabilities, Operation, compact_json
-from jobferry.vendors.poll_collector import PollRound
-from jobferry.vendors.protocol import READERS, LostSubmission, Vendor
+from jobferry.vendors.poll_collector import READERS, PollRound
+from jobferry.vendors.protocol import Vendor
 from jobferry.vendors.zendesk.client import ZendeskClient, client_builder, taken
 from jobferry.vendors.zendesk.errors import json_object
 from jobferry.vendors.zendesk_sunshine.jobs import (
@@ -262,7 +264,6 @@ ZENDESK_SUNSHINE = Vendor(
         poll_batch=1,
         max_jobs=1_000,
         retention_seconds=RETENTION_SECONDS,
-        job_list=True,
         record_lookup=True,
     ),
     read_results=read_results,

@@ -24,8 +24,8 @@ from jobferry.vendors.job_search import (
     may_be_of_that_time,
     moment,
 )
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Operation
-from jobferry.vendors.protocol import LostSubmission
 from jobferry.vendors.zendesk_sunshine.jobs import SunshineReader, reading_of
 from jobferry.vendors.zendesk_sunshine.results import ABORTED, FAILED, verdict_of
 

@@ -17,11 +17,12 @@ from jobferry.vendors.answers import (
     JobPhase,
     JobReading,
     PollAnswer,
+    Problem,
     Refused,
     Throttled,
     throttle_of,
 )
-from jobferry.vendors.http.refusals import Problem, is_missing
+from jobferry.vendors.http.refusals import is_missing
 from jobferry.vendors.zendesk.errors import JOB_ID, json_object, problem_of
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from jobferry.domain.types import JsonObject
 from jobferry.vendors.answer_gate import usable_id, word
 from jobferry.vendors.answers import Found, JobPhase, JobReading
 from jobferry.vendors.job_search import Match, RecordLookup, SearchResult, decide, examined
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Operation
-from jobferry.vendors.protocol import LostSubmission
 from jobferry.vendors.zendesk.errors import json_object, problem_of
 from jobferry.vendors.zendesk_support.job_statuses import API, JobReader, readings_of
 from jobferry.vendors.zendesk_support.lost_records import made_since, records_made, telling_age

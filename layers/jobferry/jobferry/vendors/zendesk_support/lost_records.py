@@ -17,8 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from jobferry.domain.types import JsonObject
-from jobferry.vendors.answers import Ambiguous, Refused
-from jobferry.vendors.http.refusals import Problem
+from jobferry.vendors.answers import Ambiguous, Problem, Refused
 from jobferry.vendors.job_search import Made, RecordLookup
 from jobferry.vendors.operation import Operation
 from jobferry.vendors.zendesk.errors import json_object, problem_of

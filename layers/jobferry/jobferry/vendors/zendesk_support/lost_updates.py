@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answers import Found
 from jobferry.vendors.job_search import Made, Match, RecordLookup, decide
-from jobferry.vendors.protocol import LostSubmission
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.zendesk.errors import json_object, problem_of
 from jobferry.vendors.zendesk_support.job_statuses import API, JobReader
 from jobferry.vendors.zendesk_support.lost_jobs import (
