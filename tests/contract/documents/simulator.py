@@ -38,7 +38,7 @@ GOOD = {
 API_KEYS = {"api_key": "sim-key"}
 """Credentials that are accepted."""
 
-PAGE = 2
+PAGE = 20
 """Results on a page, where they have pages."""
 
 

@@ -56,6 +56,9 @@ REQUESTS_PER_POLL = 200
 LIST_PAGES = 20
 """Pages of a list that are read at the most."""
 
+RESULT_PAGES = 50
+"""Pages of one job's results that are read at the most; rows on later ones are unknown."""
+
 LONGEST_TOKEN = "x" * 120
 """Stands for a token where a request is weighed."""
 
@@ -236,7 +239,7 @@ class DeclaredClient:
             path = self._own_path(results.url(job))
         pages: list[Any] = []
         size = 0
-        for _ in range(LIST_PAGES):
+        for _ in range(RESULT_PAGES):
             if path is None:
                 return pages
             answer = self._http.request("GET", path)
