@@ -117,7 +117,10 @@ class VendorRegistry:
         if self._documents is not None and revision is not None:
             found = self._documents.vendor(name, revision)
         if found is None:
-            raise LookupError(f"There is no vendor {name!r}. Known: {', '.join(self.names())}.")
+            raise LookupError(
+                f"There is no vendor {name!r}. Known: {', '.join(self._loaders)}, and those that "
+                "`jobferry vendor list` shows."
+            )
         from jobferry.vendors.declarative.adapter import vendor_from
 
         try:
