@@ -35,7 +35,7 @@ from jobferry.csvfile.duplicate_keys import SeenKeys
 from jobferry.csvfile.mapping import compile_mapping
 from jobferry.csvfile.planner import ChunkLimits, ChunkSpec, plan
 from jobferry.csvfile.reader import read_blocks
-from jobferry.domain.outcome import Reject
+from jobferry.domain.outcome import RejectedRow
 from jobferry.domain.profile import Column, ColumnType, Profile
 
 DEFAULT_SIZES = (100_000, 1_000_000)
@@ -94,7 +94,7 @@ def measure_file(path: Path, keys: str) -> dict[str, Any]:
         with SeenKeys(Path(folder) / "seen.keys") as seen:
             source = read_blocks(file, dialect, offset=dialect.data_offset, row=0)
             for item in plan(source, mapping, LIMITS, seen):
-                if isinstance(item, Reject):
+                if isinstance(item, RejectedRow):
                     rejects += 1
                     continue
                 chunks += isinstance(item, ChunkSpec)

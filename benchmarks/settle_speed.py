@@ -38,22 +38,23 @@ from benchmarks.memory import peak_mb
 from jobferry.binding.profile_document import validate
 from jobferry.deps import Deps
 from jobferry.domain.connection import Connection
+from jobferry.domain.routes import LaneRoute
 from jobferry.domain.run_request import RunRequest
-from jobferry.lane.state import WORKING, LaneState
+from jobferry.lane.state import LaneState
 from jobferry.runtime.settings import Settings
 from jobferry.steps.open_run import open_run
 from jobferry.steps.plan_run import plan_run
 from jobferry.steps.poll_jobs import poll_jobs
 from jobferry.steps.settle_job import settle_job
 from jobferry.steps.submit_jobs import submit_jobs
-from jobferry.store import Ledger
+from jobferry.store import Store
 from jobferry.vendors.connections import Connections, max_jobs
 from jobferry.vendors.http.addresses import LOOPBACK
 from jobferry.vendors.registry import BUILT_IN
 from jobferry_cli.local import processes
 from tests.fakes.clock import Clock
 from tests.fakes.objects import FakeObjects
-from tests.fakes.table import fake_ledger
+from tests.fakes.table import fake_store
 from tests.integration.conftest import make_table
 
 DEFAULT_ROWS = (5_000, 20_000)
@@ -62,7 +63,7 @@ VENDOR = "zendesk_support"
 ACCOUNT = "settle-speed"
 INBOX = "inbox-bucket"
 STEP_SECONDS = 60.0
-LAP_SECONDS = 5.0
+ITERATION_SECONDS = 5.0
 
 
 def measure_once(rows: int, table: str) -> dict[str, Any]:
@@ -73,24 +74,24 @@ def measure_once(rows: int, table: str) -> dict[str, Any]:
         )
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         of_emulator = table == "emulator"
-        ledger = fake_ledger(stack.enter_context(_emulated_table()) if of_emulator else None)
+        store = fake_store(stack.enter_context(_emulated_table()) if of_emulator else None)
         # No step waits: the simulator's jobs have ended when they are looked at.
         clock = Clock()
-        deps = _deps(ledger, simulator.url, clock)
+        deps = _deps(store, simulator.url, clock)
         run_id = _planned(rows, deps, scratch)
         at_rest = peak_mb()
         seconds = cpu = 0.0
         state = LaneState(run_id, 0)
-        while state.state == WORKING:
+        while state.state == LaneRoute.WORKING:
             started, started_cpu = time.perf_counter(), time.process_time()
             for group in state.settle:
                 settle_job(run_id, group, deps)
             seconds += time.perf_counter() - started
             cpu += time.process_time() - started_cpu
             state = submit_jobs(state, deps, clock.now() + STEP_SECONDS)
-            clock.advance(LAP_SECONDS)
+            clock.advance(ITERATION_SECONDS)
             state = poll_jobs(state, deps, clock.now() + STEP_SECONDS)
-        settled = sum(ledger.runs.must_get(run_id).outcomes.values())
+        settled = sum(store.runs.must_get(run_id).outcomes.values())
     if settled != rows:
         raise AssertionError(f"{settled} of {rows} rows have an outcome")
     return {
@@ -105,12 +106,12 @@ def measure_once(rows: int, table: str) -> dict[str, Any]:
     }
 
 
-def _deps(ledger: Ledger, url: str, clock: Clock) -> Deps:
+def _deps(store: Store, url: str, clock: Clock) -> Deps:
     """What the steps work with, and an account at the simulator with a profile that sends there."""
     connection = Connection(ACCOUNT, VENDOR, url)
-    ledger.config.put_connection(connection)
-    ledger.limits.ensure(ACCOUNT, max_jobs(connection, BUILT_IN.named(VENDOR)))
-    ledger.config.put_profile(
+    store.config.put_connection(connection)
+    store.limits.ensure(ACCOUNT, max_jobs(connection, BUILT_IN.named(VENDOR)))
+    store.config.put_profile(
         ACCOUNT,
         validate(
             {
@@ -123,10 +124,10 @@ def _deps(ledger: Ledger, url: str, clock: Clock) -> Deps:
     )
     return Deps(
         settings=Settings("table", INBOX, "archive", "secrets/", 30, LOOPBACK),
-        ledger=ledger,
+        store=store,
         objects=FakeObjects(),
         connections=Connections(
-            ledger.config,
+            store.config,
             lambda _name, _afresh: '{"bearer": "sim-token"}',
             reach=LOOPBACK,
         ),

@@ -134,7 +134,7 @@ def _carry(conditions: Conditions, seed: int, files: Sequence[tuple[int, str, fl
             if problems := world.problems(run.run_id):
                 raise RuntimeError(f"{run.run_id}: {'; '.join(problems)}")
         first = [
-            min(c.submitted_at or 0.0 for c in world.ledger.chunks.all(run.run_id)) for run in runs
+            min(c.submitted_at or 0.0 for c in world.store.chunks.all(run.run_id)) for run in runs
         ]
     ends = max(run.closed_at or 0.0 for run in runs)
     return _Carried(ends - START, runs, first, vendor)

@@ -138,15 +138,15 @@ class Bench:
         self._lane = next(s for s in states.values() if s["Type"] == "Map")["ItemProcessor"]
         stack.secrets.put(NAME, {"bearer": TOKEN})
         connection = Connection(NAME, VENDOR, simulator.url)
-        config = stack.deps.ledger.config
+        config = stack.deps.store.config
         config.put_connection(connection)
-        stack.deps.ledger.limits.ensure(NAME, max_jobs(connection, BUILT_IN.named(VENDOR)))
+        stack.deps.store.limits.ensure(NAME, max_jobs(connection, BUILT_IN.named(VENDOR)))
         config.put_profile(NAME, validate(PROFILE))
 
     def jobferry(self, rows: int) -> Measurement:
         """Drop a file into the inbox and wait until its run is closed."""
         self._simulator.reset()
-        runs = self.stack.deps.ledger.runs
+        runs = self.stack.deps.store.runs
         started = time.time()
         file = io.BytesIO(tickets_csv(rows).encode())
         request = self.stack.inbox.upload(file, NAME, "rows.csv")

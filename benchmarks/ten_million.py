@@ -170,15 +170,15 @@ def _bounds(gauge: Gauge, vendor: VendorModel) -> list[Bound]:
 def _problems(world: BulkWorld, execution: CountedExecution) -> list[str]:
     """What a closed run breaks of the promises."""
     run = world.run(execution.run_id)
-    limits = world.ledger.limits.get(CONNECTION)
+    limits = world.store.limits.get(CONNECTION)
     checks = {
         f"the run is {run.status}": run.closed_at is not None
         and run.status.value == "completed_with_failures",
         "the outcomes are not the rows": run.settled_rows == run.rows == world.file.rows,
         "rows were written twice": not world.book.written_again,
         "slots are still taken": limits.in_flight == 0,
-        "chunks are still in flight": not list(world.ledger.chunks.pointers(CONNECTION)),
-        "chunks are left in the pool": not world.ledger.chunks.pool(run.run_id).left,
+        "chunks are still in flight": not list(world.store.chunks.pointers(CONNECTION)),
+        "chunks are left in the pool": not world.store.chunks.pool(run.run_id).left,
         "uploads in parts are left open": world.objects.open_uploads == 0,
         "a lane died": not execution.lanes_died,
         f"{world.gauge.failed_tasks} tasks failed": not world.gauge.failed_tasks,

@@ -214,11 +214,11 @@ def check_ends(machine: Machine) -> Iterator[str]:
         for name, state in scope.states.items():
             for target in state.targets():
                 preceding.setdefault(target, []).append(name)
-        ending = _closure([name for name, state in scope.states.items() if state.ends], preceding)
+        job_end = _closure([name for name, state in scope.states.items() if state.ends], preceding)
         for name, state in scope.states.items():
             if not state.ends and not state.targets():
                 yield f"{state.where}: has neither Next nor End"
-            elif name not in ending:
+            elif name not in job_end:
                 yield f"{state.where}: no way from here leads to an end"
 
 

@@ -82,7 +82,7 @@ TOO_SLOW = 1.0
 ENOUGH = 8.0
 """Seconds of tests for one mutation, as they took before it."""
 
-PATIENCE = 3.0
+SEARCH_TIMEOUT = 3.0
 """Seconds of processor time on top of twice that, after which a mutation counts as noticed: it
 loops. A child that waits and takes no time is ended after ten times as long."""
 
@@ -183,7 +183,7 @@ class Judge:
                 self._wait(running)
             code = mutation.code(tree, file)
             tests = [items[name] for name in chosen]
-            most = PATIENCE + 2 * sum(reached.seconds.get(name, 1.0) for name in chosen)
+            most = SEARCH_TIMEOUT + 2 * sum(reached.seconds.get(name, 1.0) for name in chosen)
             pid = self._spawn(lambda: self._judge(found, code, tests), most)  # noqa: B023
             running[pid] = (judged, time.monotonic(), 10 * most)
             if number % 100 == 0:

@@ -349,10 +349,10 @@ class BulkClient(ModelClient):
 class LongSchedule(Schedule):
     """A schedule for hundreds of thousands of actors: those that have ended are let go."""
 
-    def gather(self, work: Callable[[T], R], items: Sequence[T], workers: int) -> list[R]:
+    def parallel_map(self, work: Callable[[T], R], items: Sequence[T], workers: int) -> list[R]:
         if self._current is not None and len(items) <= 1:
             return [work(item) for item in items]
-        results = super().gather(work, items, workers)
+        results = super().parallel_map(work, items, workers)
         self._actors[1:] = [actor for actor in self._actors[1:] if not actor.ended]
         self._threads[:] = [thread for thread in self._threads if thread.is_alive()]
         return results

@@ -24,7 +24,7 @@ FAILED_TASK_EVENTS = 3
 States = Mapping[str, Mapping[str, Any]]
 DEFINITION = Path(__file__).resolve().parents[2] / "statemachines" / "run.asl.json"
 MACHINE: States = json.loads(DEFINITION.read_text())["States"]
-LANE: States = MACHINE["Lanes"]["ItemProcessor"]["States"]
+LANE: States = MACHINE["ProcessLanes"]["ItemProcessor"]["States"]
 
 
 def events_of(state: Mapping[str, Any], items: int = 0) -> int:

@@ -33,7 +33,7 @@ from jobferry.vendors.operation import Capabilities
 from jobferry.vendors.protocol import Vendor
 from tests.fakes.effects import Phase
 from tests.fakes.schedule import Schedule
-from tests.fakes.table import fake_ledger
+from tests.fakes.table import fake_store
 from tests.fakes.vendor import VENDOR
 from tests.fakes.world import CONNECTION, Execution, World
 
@@ -73,7 +73,7 @@ class BulkWorld(World):
         self.clock = schedule
         self.effects.on_effect = self._take_time
         self.table: BulkTable = BulkTable(self.effects, gauge, self.book, schedule.now)
-        self.ledger = fake_ledger(self.table)
+        self.store = fake_store(self.table)
         self.objects = BulkObjects(self.file, schedule, gauge, self.effects)
         self.seconds["close"] = CLOSING_SECONDS
         conditions = vendor.conditions
@@ -84,7 +84,7 @@ class BulkWorld(World):
             ),
             client=lambda *_account, **_options: BulkClient(vendor, schedule, jobs),
         )
-        self.ledger.config.put_connection(
+        self.store.config.put_connection(
             Connection(
                 CONNECTION,
                 VENDOR,
@@ -141,7 +141,7 @@ class BulkWorld(World):
             last = min(first + CHUNKS_AT_ONCE - 1, until)
             for start in range(first, last + 1, CHUNKS_PER_PAGE):
                 numbers = range(start, min(start + CHUNKS_PER_PAGE, last + 1))
-                deps.ledger.runs.put_page(run, [self._planned(number) for number in numbers])
+                deps.store.runs.put_page(run, [self._planned(number) for number in numbers])
             row = min(last * self.rows_a_job, file.rows)
             span = file.span(1, row)
             after = replace(
@@ -153,7 +153,7 @@ class BulkWorld(World):
                 dialect=dialect,
             )
             self.clock.pass_time((row - before.row) / PLANNED_ROWS_A_SECOND)
-            if not deps.ledger.runs.checkpoint(run.run_id, before, after, {}, deps.now()):
+            if not deps.store.runs.checkpoint(run.run_id, before, after, {}, deps.now()):
                 raise RuntimeError("somebody else plans this run")
             before = after
 
@@ -179,21 +179,22 @@ class CountedExecution(Execution):
             for name, n in entered.items()
         )
         waits = max(0, self.launches - 1) * events_of(MACHINE["WaitForLanes"])
-        lanes = self.launches * events_of(MACHINE["Lanes"])
-        ending = events_of(MACHINE["AnnounceRun"]) + events_of(MACHINE["RunEnded"])
-        return EXECUTION_EVENTS + passed + waits + lanes + ending
+        lanes = self.launches * events_of(MACHINE["ProcessLanes"])
+        job_end = events_of(MACHINE["AnnounceRun"]) + events_of(MACHINE["RunEnded"])
+        return EXECUTION_EVENTS + passed + waits + lanes + job_end
 
     def entering(self, name: str, payload: Any) -> None:
         super().entering(name, payload)
-        if name == "Lanes":
+        if name == "ProcessLanes":
             self.launches += 1
-        if name != "Lap":
+        if name != "LaneIteration":
             return
         lane = payload["lane"]
-        if not payload.get("lap"):
+        if not payload.get("iteration"):
             self.lane_events[lane] = EXECUTION_EVENTS + events_of(LANE["LaneEnded"])
         self.lane_events[lane] += sum(
-            events_of(LANE[state], len(payload["settle"])) for state in ("Lap", "IsLaneDone")
+            events_of(LANE[state], len(payload["settle"]))
+            for state in ("LaneIteration", "IsLaneDone")
         )
         assert isinstance(self.world, BulkWorld)
         raise_to(self.world.gauge.events, "lane", self.lane_events[lane])

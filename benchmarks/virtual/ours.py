@@ -132,7 +132,7 @@ class ModelWorld(World):
             ),
             client=_client_of(vendor, schedule),
         )
-        self.ledger.config.put_connection(
+        self.store.config.put_connection(
             Connection(
                 CONNECTION,
                 VENDOR,
@@ -158,7 +158,7 @@ def jobferry(vendor: VendorModel, jobs: int, schedule: Schedule) -> None:
         RuntimeError: the run broke a promise.
     """
     with ModelWorld(vendor, schedule) as world:
-        run = world.carried(things(jobs))
+        run = world.processed(things(jobs))
         problems = world.problems(run.run_id)
     if problems or run.outcomes.get(OutcomeStatus.SUCCEEDED) != jobs:
         raise RuntimeError(f"{run.run_id}: {'; '.join(problems) or run.outcomes}")

@@ -15,7 +15,7 @@ from benchmarks.virtual.timeline import Steps, Timeline
 from benchmarks.virtual.vendor import POLL_BATCH, Kind, Reading, Refusal, VendorModel
 from tests.fakes.schedule import Schedule
 
-PATIENCE = 5.0
+SEARCH_TIMEOUT = 5.0
 """Seconds until a client tries again that was not told how long to wait."""
 
 
@@ -46,7 +46,7 @@ class Client:
 
 
 def _patience(refusal: Refusal) -> float:
-    return PATIENCE if refusal.retry_after is None else refusal.retry_after
+    return SEARCH_TIMEOUT if refusal.retry_after is None else refusal.retry_after
 
 
 Waits = Callable[[Random], Iterator[float]]

@@ -6,7 +6,7 @@ from typing import Any
 
 from jobferry.domain import connection as connection_module
 from jobferry.domain.commands import command
-from jobferry.domain.connection import Connection, Limits, Requests
+from jobferry.domain.connection import Connection, ConnectionLimits, RequestLog
 from jobferry.domain.run import Run
 from jobferry.domain.timestamps import timestamp
 from jobferry.scheduler import rate_limit
@@ -31,28 +31,28 @@ def connection_document(found: Connection) -> dict[str, Any]:
 
 def connection_state(stack: Stack, found: Connection) -> dict[str, Any]:
     """The same, with what it waits for and what was learned of its limits."""
-    ledger, now = stack.deps.ledger, stack.deps.now()
-    limits, requests = ledger.limits.get(found.name), ledger.limits.requests(found.name)
+    store, now = stack.deps.store, stack.deps.now()
+    limits, requests = store.limits.get(found.name), store.limits.requests(found.name)
     return {
         **connection_document(found),
-        "blocked_until": _moment(limits.blocked_until, now),
-        "full_until": _moment(limits.full_until, now),
+        "blocked_until": _moment(limits.retry_after_until, now),
+        "full_until": _moment(limits.no_slot_until, now),
         "in_flight": limits.in_flight,
         "slots": limits.max_jobs(now),
         "requests_last_minute": _last_minute(requests, now),
         "learned": {
             "jobs": _learned(limits.learned_jobs),
-            "told_jobs": limits.told_jobs,
+            "told_jobs": limits.advertised_jobs,
             "requests_per_minute": _learned(requests.learned),
-            "told_requests_per_minute": requests.told,
+            "told_requests_per_minute": requests.advertised,
         },
     }
 
 
 def connection_lines(stack: Stack, found: Connection, vendor: Vendor) -> list[str]:
     """The same for people."""
-    ledger, now = stack.deps.ledger, stack.deps.now()
-    limits, requests = ledger.limits.get(found.name), ledger.limits.requests(found.name)
+    store, now = stack.deps.store, stack.deps.now()
+    limits, requests = store.limits.get(found.name), store.limits.requests(found.name)
     rate = found.requests_per_minute
     lines = [
         f"{found.name}: {vendor.title} at {found.base_url}",
@@ -63,22 +63,22 @@ def connection_lines(stack: Stack, found: Connection, vendor: Vendor) -> list[st
     ]
     if found.by is not None:
         lines.append(f"Put       by {found.by}")
-    if limits.blocked_until > now:
+    if limits.retry_after_until > now:
         lines.append(
-            f"Waiting   until {timestamp(limits.blocked_until)}: the vendor has asked for no "
+            f"Waiting   until {timestamp(limits.retry_after_until)}: the vendor has asked for no "
             "request before"
         )
-    if limits.full_until > now:
+    if limits.no_slot_until > now:
         lines.append(
-            f"Waiting   until {timestamp(limits.full_until)}: the vendor takes no further job "
+            f"Waiting   until {timestamp(limits.no_slot_until)}: the vendor takes no further job "
             "before"
         )
-    if ledger.config.is_unprotected(found.name):
+    if store.config.is_unprotected(found.name):
         lines.append(
             "Warning   an older version put this connection: its credentials are not bound to its "
             "address yet. Put it again."
         )
-    if max(limits.blocked_until, limits.full_until) > now:
+    if max(limits.retry_after_until, limits.no_slot_until) > now:
         lines.append(f"Next:     {command('connection', 'unblock', found.name)}")
     return lines
 
@@ -89,7 +89,7 @@ def keep_address(stack: Stack, made: Connection) -> None:
     Raises:
         CommandError: the vendor or the address is another, and a run is open on the connection.
     """
-    before = stack.deps.ledger.config.connection(made.name)
+    before = stack.deps.store.config.connection(made.name)
     if before is None or (before.vendor, before.base_url) == (made.vendor, made.base_url):
         return
     run = _open_run(stack, made.name)
@@ -106,12 +106,12 @@ def keep_address(stack: Stack, made: Connection) -> None:
 
 def _open_run(stack: Stack, connection: str) -> str | None:
     """The id of a run that is under way on a connection, or rests."""
-    ledger = stack.deps.ledger
-    in_flight = next(ledger.chunks.pointers(connection), None)
+    store = stack.deps.store
+    in_flight = next(store.chunks.pointers(connection), None)
     if in_flight is not None:
         return in_flight[0]
-    for _, listed in ledger.runs.newest():
-        if listed.connection == connection and _is_open(ledger.runs.get(listed.run_id)):
+    for _, listed in store.runs.newest():
+        if listed.connection == connection and _is_open(store.runs.get(listed.run_id)):
             return listed.run_id
     return None
 
@@ -129,25 +129,25 @@ def _learned(learned: connection_module.Learned | None) -> float | None:
     return None if learned is None else learned.value
 
 
-def _last_minute(requests: Requests, now: float) -> int:
+def _last_minute(requests: RequestLog, now: float) -> int:
     return rate_limit.used(requests.logs.get(rate_limit.ACCOUNT, ()), now)
 
 
-def _in_flight(limits: Limits, most: int) -> str:
+def _in_flight(limits: ConnectionLimits, most: int) -> str:
     """Jobs under way: more than there may be have not been looked at since they ended."""
     ended = limits.in_flight - most
     seen = f"{min(limits.in_flight, most)} in flight, at most {most}"
     return f"{seen}; {ended} more have ended and wait for a look" if ended > 0 else seen
 
 
-def _jobs_learned(limits: Limits, now: float) -> str:
+def _jobs_learned(limits: ConnectionLimits, now: float) -> str:
     slots = limits.max_jobs(now)
     return f" ({slots} for now, as was learned)" if slots < limits.ceiling else ""
 
 
-def _rate_learned(requests: Requests) -> str:
-    if requests.told is not None:
-        return f"; the vendor says {requests.told}"
+def _rate_learned(requests: RequestLog) -> str:
+    if requests.advertised is not None:
+        return f"; the vendor says {requests.advertised}"
     if requests.learned is not None:
         return f"; {requests.learned.value:.0f} a minute were learned to be taken"
     return ""

@@ -12,7 +12,7 @@ from jobferry.binding.profile_warnings import too_many_jobs
 from jobferry.domain.commands import command
 from jobferry.domain.connection import Connection
 from jobferry.domain.names import NAME
-from jobferry.operator.vendor_requests import VendorUnavailableError, asking
+from jobferry.operator.vendor_requests import VendorUnavailableError, vendor_session
 from jobferry.vendors.connections import max_jobs as jobs_allowed
 from jobferry.vendors.credentials import CredentialsError, parse_credentials
 from jobferry.vendors.http.client import BaseUrlError, check_base_url
@@ -41,7 +41,7 @@ def known_connection(stack: Stack, name: str) -> Connection:
     Raises:
         CommandError: there is none.
     """
-    found = stack.deps.ledger.config.connection(name)
+    found = stack.deps.store.config.connection(name)
     if found is None:
         raise CommandError(
             f"There is no connection {name!r}.", next_command=command("connection", "list")
@@ -137,8 +137,8 @@ def put(
     keep_address(stack, made)
     # The secret first: a connection that is listed has its credentials.
     stack.secrets.put(name, credentials, made.base_url)
-    stack.deps.ledger.config.put_connection(made)
-    stack.deps.ledger.limits.ensure(name, jobs_allowed(made, chosen))
+    stack.deps.store.config.put_connection(made)
+    stack.deps.store.limits.ensure(name, jobs_allowed(made, chosen))
     if (warning := too_many_jobs(made, chosen)) is not None:
         note_warnings([warning])
     if app.as_json:
@@ -152,7 +152,7 @@ def put(
 @pass_app
 def list_connections(app: App) -> None:
     """All connections."""
-    config = app.stack.deps.ledger.config
+    config = app.stack.deps.store.config
     found = [each for name in config.connection_names() if (each := config.connection(name))]
     if app.as_json:
         for each in found:
@@ -205,7 +205,7 @@ def test(app: App, name: str) -> ExitCode:
 def _refusal(stack: Stack, name: str) -> str | None:
     """Why the vendor does not welcome us; None when it does."""
     try:
-        with vendor_reached(), asking(name, stack.deps) as asked:
+        with vendor_reached(), vendor_session(name, stack.deps) as asked:
             answer = asked.linked.client.test()
             return None if answer is None else str(asked.no(answer))
     except VendorUnavailableError as error:
@@ -223,7 +223,7 @@ def unblock(app: App, name: str) -> None:
     """
     stack = app.stack
     known_connection(stack, name)
-    stack.deps.ledger.limits.unblock(name)
+    stack.deps.store.limits.unblock(name)
     if app.as_json:
         put_json(connection_state(stack, known_connection(stack, name)))
         return
@@ -241,21 +241,21 @@ def delete(app: App, name: str) -> None:
     """Give up a connection and its credentials. Refused while a profile or a run needs it."""
     stack = app.stack
     known_connection(stack, name)
-    ledger = stack.deps.ledger
-    running = next(ledger.chunks.pointers(name), None)
+    store = stack.deps.store
+    running = next(store.chunks.pointers(name), None)
     if running is not None:
         raise CommandError(
             f"Run {running[0]} has jobs in flight on the connection {name}.",
             next_command=command("watch", running[0]),
         )
-    for profile_name in ledger.config.profile_names():
-        found = ledger.config.profile(profile_name)
+    for profile_name in store.config.profile_names():
+        found = store.config.profile(profile_name)
         if found is not None and found[1]["connection"] == name:
             raise CommandError(
                 f"The profile {profile_name} uses the connection {name}.",
                 next_command=command("profile", "delete", profile_name),
             )
-    ledger.config.delete_connection(name)
+    store.config.delete_connection(name)
     stack.secrets.delete(name)
     if app.as_json:
         put_json({"name": name, "deleted": True})

@@ -18,7 +18,7 @@ from jobferry.operator.job_control import (
     force_run,
     problems_of,
 )
-from jobferry.operator.pause_resume import carry_on
+from jobferry.operator.pause_resume import continue_run
 from jobferry.operator.pause_resume import resume as resume_run
 from jobferry.operator.status import run_document
 from jobferry.reporting.formatting import counted
@@ -66,7 +66,7 @@ def abort(app: App, run_id: str, reason: str, no_cleanup: bool, force: bool) -> 
             by = app.stack.caller.name
             abort_run(run, why, deps, cleanup=not no_cleanup, by=by)
             _note_cleanup(app, run, cleanup=not no_cleanup)
-        run = carry_on(run_id, deps, go_on)
+        run = continue_run(run_id, deps, go_on)
     document = run_document(run, deps)
     if app.as_json:
         put_json(document)
@@ -91,7 +91,7 @@ def _note_cleanup(app: App, run: Run, *, cleanup: bool) -> None:
 def resume(app: App, run_id: str, wait: bool) -> ExitCode:
     """Go on with a run that is paused: after a trial, or because too many rows failed alike."""
     run = found_run(app, run_id)
-    if run.closed_at is not None or run.halt is not None:
+    if run.closed_at is not None or run.stop is not None:
         over = "is being stopped" if run.closed_at is None else f"is over ({run.status.value})"
         raise CommandError(
             f"Run {run_id} {over}; it cannot go on.", next_command=command("status", run_id)
@@ -129,7 +129,7 @@ def priority(app: App, run_id: str, level: str) -> None:
 
 
 def _jobs_under_way(app: App, run: Run) -> int:
-    in_flight = app.stack.deps.ledger.chunks.in_flight(run.connection, run.run_id)
+    in_flight = app.stack.deps.store.chunks.in_flight(run.connection, run.run_id)
     return sum(chunk.state is ChunkState.SUBMITTED for chunk in in_flight)
 
 
@@ -141,7 +141,7 @@ def problems(app: App, run_id: str | None) -> None:
     """What jobs wait for at the vendor until somebody acts: of one run, or of all."""
     run = None if run_id is None else found_run(app, run_id)
     found: list[WaitingProblem] = []
-    names = [run.connection] if run else app.stack.deps.ledger.config.connection_names()
+    names = [run.connection] if run else app.stack.deps.store.config.connection_names()
     for name in names:
         with vendor_asked(name):
             found += problems_of(name, run, app.stack.deps)
@@ -241,5 +241,5 @@ def _put_deleted(app: App, run_id: str, deleted: Deleted) -> None:
 
 def _vendor_of(app: App, run: Run) -> Vendor | None:
     """The vendor of a run; None when its connection is gone, or it never had one."""
-    found = app.stack.deps.ledger.config.connection(run.connection) if run.connection else None
+    found = app.stack.deps.store.config.connection(run.connection) if run.connection else None
     return None if found is None else app.stack.deps.vendors.named(found.vendor)

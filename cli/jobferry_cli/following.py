@@ -28,7 +28,7 @@ def found_run(app: App, run_id: str, *, started: bool = False) -> Run:
     Raises:
         CommandError: there is no such run, or it does not begin.
     """
-    runs = app.stack.deps.ledger.runs
+    runs = app.stack.deps.store.runs
     run = runs.get(run_id)
     if run is not None:
         return run
@@ -87,10 +87,10 @@ def follow(app: App, run_id: str, *, started: bool = False) -> dict[str, Any]:
                 warned = len(run.warnings)
                 document = run_document(run, deps)
                 show(document)
-                if run.closed_at is not None or (run.rests and run.paused):
+                if run.closed_at is not None or (run.suspended and run.paused):
                     return document
                 app.sleep(_pause(document["seconds"]))
-                run = deps.ledger.runs.must_get(run_id)
+                run = deps.store.runs.must_get(run_id)
     except KeyboardInterrupt:
         raise CommandError(
             f"You have stopped watching; the run {run_id} goes on.",

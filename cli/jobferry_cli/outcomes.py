@@ -61,7 +61,7 @@ def rows(app: App, run_id: str, wanted: str | None, row: int | None, limit: int 
 
 
 def _outcomes(stack: Stack, run: Run, status: OutcomeStatus | None) -> Iterator[Outcome]:
-    kept = stack.deps.ledger.rows
+    kept = stack.deps.store.rows
     if status in _INDEXED:
         found = kept.for_a_person(run.run_id, run.rows)
     else:
@@ -70,7 +70,7 @@ def _outcomes(stack: Stack, run: Run, status: OutcomeStatus | None) -> Iterator[
 
 
 def _one(stack: Stack, run: Run, row: int) -> Iterator[Outcome]:
-    found = stack.deps.ledger.rows.get(run.run_id, row)
+    found = stack.deps.store.rows.get(run.run_id, row)
     if found is None:
         beyond = run.plan.done and row > run.rows
         raise CommandError(

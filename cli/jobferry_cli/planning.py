@@ -25,7 +25,7 @@ from jobferry.csvfile.reader import RowBlock, read_blocks
 from jobferry.csvfile.records import read_records
 from jobferry.csvfile.shared_records import rows_that_share_records
 from jobferry.domain.error_codes import FileRefused
-from jobferry.domain.outcome import OutcomeStatus, Reject
+from jobferry.domain.outcome import OutcomeStatus, RejectedRow
 from jobferry.domain.profile import OnDuplicate
 from jobferry.domain.types import JsonObject
 from jobferry.reporting.forecast import Forecast, Terms, forecast
@@ -54,7 +54,7 @@ class PlannedFile:
     rows: int = 0
     jobs: int = 0
     unsent: Counter[OutcomeStatus] = field(default_factory=Counter)
-    bad_rows: list[Reject] = field(default_factory=list)
+    bad_rows: list[RejectedRow] = field(default_factory=list)
     first_record: JsonObject | None = None
     warnings: Sequence[str] = ()
 
@@ -82,7 +82,7 @@ def plan_file(
             items = _items(stack, path, usable, dialect, mapping, job_rows)
             for item in bounded(items, settings.max_rows_per_file):
                 match item:
-                    case Reject():
+                    case RejectedRow():
                         planned.bad_rows.append(item)
                         planned.unsent[item.status] += 1
                     case ChunkSpec():
@@ -240,7 +240,7 @@ def plan(app: App, file: Path, profile_name: str) -> None:
 def _job_rows(stack: Stack, usable: UsableProfile) -> int | None:
     """Rows per job as a run opened now would have them."""
     most = most_records(usable.profile, usable.operation)
-    return rows_per_job(usable.connection, usable.vendor, usable.operation, most, stack.deps.ledger)
+    return rows_per_job(usable.connection, usable.vendor, usable.operation, most, stack.deps.store)
 
 
 def _terms(stack: Stack, usable: UsableProfile) -> Terms:
@@ -249,7 +249,7 @@ def _terms(stack: Stack, usable: UsableProfile) -> Terms:
         usable.connection,
         usable.vendor,
         usable.operation.name,
-        stack.deps.ledger,
+        stack.deps.store,
         in_order=usable.profile.in_order,
     )
 

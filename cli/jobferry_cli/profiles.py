@@ -56,7 +56,7 @@ def known_profile(stack: Stack, name: str) -> tuple[int, dict[str, Any]]:
     Raises:
         CommandError: there is none.
     """
-    found = stack.deps.ledger.config.profile(name)
+    found = stack.deps.store.config.profile(name)
     if found is None:
         raise CommandError(
             f"There is no profile {name!r}.", next_command=command("profile", "list")
@@ -75,7 +75,7 @@ def usable_profile(stack: Stack, name: str) -> UsableProfile:
 
 
 def _bound(stack: Stack, of: Profile) -> UsableProfile:
-    connection = stack.deps.ledger.config.connection(of.connection)
+    connection = stack.deps.store.config.connection(of.connection)
     if connection is None:
         raise CommandError(
             f"The profile {of.name} names the connection {of.connection!r}, which is not there.",
@@ -141,12 +141,12 @@ def put(app: App, file: Path, strict: bool) -> None:
             error_code="strict",
         )
     warnings = usable.warnings()
-    latest = stack.deps.ledger.config.profile(name)
+    latest = stack.deps.store.config.profile(name)
     if latest is not None and latest[1] == document:
         revision = latest[0]
     else:
         by = stack.caller.name
-        revision = stack.deps.ledger.config.put_profile(name, document, by=by)
+        revision = stack.deps.store.config.put_profile(name, document, by=by)
     note_warnings(warnings)
     if app.as_json:
         put_json(
@@ -164,7 +164,7 @@ def put(app: App, file: Path, strict: bool) -> None:
 @pass_app
 def list_profiles(app: App) -> None:
     """All profiles."""
-    config = app.stack.deps.ledger.config
+    config = app.stack.deps.store.config
     found = [each for name in config.profile_names() if (each := config.profile(name))]
     if app.as_json:
         for revision, document in found:
@@ -186,7 +186,7 @@ def list_profiles(app: App) -> None:
 def show(app: App, name: str) -> None:
     """One profile, its latest revision."""
     revision, document = known_profile(app.stack, name)
-    by = app.stack.deps.ledger.config.profile_by(name, revision)
+    by = app.stack.deps.store.config.profile_by(name, revision)
     if app.as_json:
         put_json(profile_document(revision, document) | {"by": by})
         return
@@ -202,7 +202,7 @@ def show(app: App, name: str) -> None:
 def delete(app: App, name: str) -> None:
     """Take a profile off the list. Runs in progress go on with their revision."""
     known_profile(app.stack, name)
-    app.stack.deps.ledger.config.delete_profile(name)
+    app.stack.deps.store.config.delete_profile(name)
     if app.as_json:
         put_json({"name": name, "deleted": True})
         return

@@ -37,11 +37,11 @@ def seconds_left(document: Document) -> float | None:
     """How long the run still takes at the speed it has had; None while that is not known."""
     outcomes = document["outcomes"]
     # Rejected and skipped rows settle at once and say nothing about the vendor's speed.
-    carried = outcomes["succeeded"] + outcomes["failed"] + outcomes["unknown"]
+    processed = outcomes["succeeded"] + outcomes["failed"] + outcomes["unknown"]
     left: int = document["rows"] - settled(document)
-    if document["status"] != "running" or document.get("paused") or not carried or left <= 0:
+    if document["status"] != "running" or document.get("paused") or not processed or left <= 0:
         return None
-    return left * float(document["seconds"]) / int(carried)
+    return left * float(document["seconds"]) / int(processed)
 
 
 def progress_line(document: Document) -> str:

@@ -108,7 +108,7 @@ def _looked_up(app: App, run: Run) -> Run:
     note(f"Looking up {counted(run.outcomes[OutcomeStatus.UNKNOWN], 'unknown row')} first.")
     if start_resolve(app, run).closed_at is None:
         follow(app, run.run_id)
-    now = app.stack.deps.ledger.runs.must_get(run.run_id)
+    now = app.stack.deps.store.runs.must_get(run.run_id)
     for warning in now.warnings:
         note(warning)
     return now

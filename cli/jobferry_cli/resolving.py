@@ -34,7 +34,7 @@ def resolve(app: App, run_id: str, wait: bool) -> ExitCode:
     run = start_resolve(app, run)
     if wait:
         follow(app, run_id)
-        run = app.stack.deps.ledger.runs.must_get(run_id)
+        run = app.stack.deps.store.runs.must_get(run_id)
     document = _document(before, run)
     if app.as_json:
         put_json(document)

@@ -79,14 +79,14 @@ class Schedules:
             if error.response["Error"].get("Code") == "ResourceNotFoundException":
                 return None
             raise
-        carried = json.loads(found["Target"].get("Input", "{}"))
+        processed = json.loads(found["Target"].get("Input", "{}"))
         return Schedule(
             name=name,
             expression=found["ScheduleExpression"],
             timezone=found.get("ScheduleExpressionTimezone", "UTC"),
-            profile=carried.get("profile", ""),
-            source=carried.get("source", ""),
-            every_time="scheduled_at" in carried,
+            profile=processed.get("profile", ""),
+            source=processed.get("source", ""),
+            every_time="scheduled_at" in processed,
             enabled=found.get("State") != "DISABLED",
         )
 

@@ -219,7 +219,7 @@ def run_now(app: App, name: str, wait: bool) -> ExitCode:
     by = stack.caller.name
     request = RunRequest(found.profile, bucket, key, version, firing, by=by)
     run_id = run_id_of(request, version)
-    if stack.deps.ledger.runs.get(run_id) is not None:
+    if stack.deps.store.runs.get(run_id) is not None:
         note(f"{found.source} has not changed since the run {run_id} carried it.")
     stack.executions.start(run_id, request)
     return put_started(app, {"run_id": run_id, "name": name}, wait=wait)

@@ -121,7 +121,7 @@ def open_stack(choice: StackChoice) -> Stack:
     return Stack(
         settings=settings,
         # Without the functions' log, which goes to stdout and would stand between the data.
-        deps=Deps(settings, built.ledger, built.objects, built.connections),
+        deps=Deps(settings, built.store, built.objects, built.connections),
         inbox=Inbox(session.client("s3"), settings.inbox_bucket),
         secrets=Secrets(
             session.client("secretsmanager"), settings.secret_prefix, outputs.get("KmsKeyArn")

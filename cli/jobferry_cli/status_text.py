@@ -28,7 +28,7 @@ def status_lines(document: Mapping[str, Any]) -> list[str]:
     ]
     if document["origin"]:
         lines.append(f"Origin    {document['origin']}")
-    lines += [f"{deed.title():<9} by {by}" for deed, by in document["by"].items() if by]
+    lines += [f"{action.title():<9} by {by}" for action, by in document["by"].items() if by]
     # A pause is what it waits for; it is said once. Many jobs may wait for one and the same.
     lines += list(dict.fromkeys(map(_waiting, _but_pauses(document))))
     if document["paused"]:

@@ -79,7 +79,7 @@ def undo(app: App, run_id: str, out: Path) -> ExitCode:
 
 
 def _operation_of(stack: Stack, run: Run) -> Operation:
-    connection = stack.deps.ledger.config.connection(run.connection) if run.connection else None
+    connection = stack.deps.store.config.connection(run.connection) if run.connection else None
     if connection is None:
         what = f"Its connection {run.connection!r} is gone." if run.connection else "It sent none."
         raise CommandError(
@@ -105,7 +105,7 @@ def _write(stack: Stack, run: Run, operation: Operation, out: Path) -> UndoPlan:
         )
     out.mkdir(parents=True, exist_ok=True)
     rows_file, profile_file, cannot_file = (
-        out / f"undo-{run.run_id}{ending}" for ending in (".csv", ".yaml", "-cannot.csv")
+        out / f"undo-{run.run_id}{job_end}" for job_end in (".csv", ".yaml", "-cannot.csv")
     )
     rows, cannot = _write_rows(_made(stack, run), rows_file, cannot_file)
     name = _profile_name(run)
@@ -153,7 +153,7 @@ def _made(stack: Stack, run: Run) -> Iterator[Outcome]:
         CommandError: the outcomes are no longer kept.
     """
     seen = 0
-    for outcome in stack.deps.ledger.rows.between(run.run_id, 1, run.rows):
+    for outcome in stack.deps.store.rows.between(run.run_id, 1, run.rows):
         seen += 1
         if outcome.status in _MAY_BE_THERE:
             yield outcome

@@ -59,7 +59,7 @@ def put(app: App, file: Path) -> None:
         )
     stack = app.stack
     _keep_operations(stack, vendor_from(document))
-    config = stack.deps.ledger.config
+    config = stack.deps.store.config
     latest = config.vendor(name)
     if latest is not None and latest[1] == document:
         revision = latest[0]
@@ -81,7 +81,7 @@ def put(app: App, file: Path) -> None:
 @pass_app
 def list_vendors(app: App) -> None:
     """The vendors that are documents."""
-    config = app.stack.deps.ledger.config
+    config = app.stack.deps.store.config
     found = [each for name in config.vendor_names() if (each := config.vendor(name))]
     if app.as_json:
         for revision, document in found:
@@ -102,7 +102,7 @@ def list_vendors(app: App) -> None:
 @pass_app
 def show(app: App, name: str) -> None:
     """One vendor's document, its latest revision."""
-    config = app.stack.deps.ledger.config
+    config = app.stack.deps.store.config
     revision, document = _known(app.stack, name)
     by = config.vendor_by(name, revision)
     if app.as_json:
@@ -120,7 +120,7 @@ def show(app: App, name: str) -> None:
 def delete(app: App, name: str) -> None:
     """Take a vendor away. Refused while a connection names it."""
     _known(app.stack, name)
-    config = app.stack.deps.ledger.config
+    config = app.stack.deps.store.config
     for connection_name in _connections_of(app.stack, name):
         raise CommandError(
             f"The connection {connection_name} uses the vendor {name}.",
@@ -305,7 +305,7 @@ def _known(stack: Stack, name: str) -> tuple[int, dict[str, Any]]:
     Raises:
         CommandError: there is none.
     """
-    found = stack.deps.ledger.config.vendor(name)
+    found = stack.deps.store.config.vendor(name)
     if found is None:
         has = " It is no document: it comes with Jobferry." if BUILT_IN.is_built_in(name) else ""
         raise CommandError(
@@ -316,7 +316,7 @@ def _known(stack: Stack, name: str) -> tuple[int, dict[str, Any]]:
 
 
 def _connections_of(stack: Stack, name: str) -> list[str]:
-    config = stack.deps.ledger.config
+    config = stack.deps.store.config
     found = (config.connection(each) for each in config.connection_names())
     return [each.name for each in found if each is not None and each.vendor == name]
 
@@ -324,7 +324,7 @@ def _connections_of(stack: Stack, name: str) -> list[str]:
 def _keep_operations(stack: Stack, described: Vendor) -> None:
     """Fail where a profile would lose its operation by a change of the document."""
     connections = set(_connections_of(stack, described.name))
-    config = stack.deps.ledger.config
+    config = stack.deps.store.config
     for profile_name in config.profile_names():
         found = config.profile(profile_name)
         if found is None or found[1]["connection"] not in connections:

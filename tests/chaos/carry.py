@@ -31,7 +31,7 @@ from jobferry.domain.run import Run, RunGoneError
 from jobferry.domain.run_request import RunRequest
 from jobferry.lane import absence, poller
 from jobferry.operator.job_control import abort_run, force_run
-from jobferry.operator.pause_resume import carry_on, resume
+from jobferry.operator.pause_resume import continue_run, resume
 from jobferry.steps import close_run as close_module
 from jobferry.steps.close_run import LanesStuckError
 from jobferry.steps.open_run import SAME_CONTENT, open_run, resume_run, run_id_of
@@ -85,7 +85,7 @@ CONFLICTS_AT_MOST = 14
 """Tries of one transaction, as `store.table` makes them."""
 
 JOB_DEADLINE = 900.0
-PATIENCE = 1_800.0
+SEARCH_TIMEOUT = 1_800.0
 """Shorter than in earnest, so that stories of jobs that never end stay short. A search takes longer
 than its proof that a submission was never taken, which counts after eleven minutes."""
 
@@ -240,17 +240,17 @@ class ChaosWorld(World):
             client=client,
         )
         if story.per_minute:
-            connection = self.ledger.config.connection(CONNECTION)
+            connection = self.store.config.connection(CONNECTION)
             assert connection is not None
             limited_to = replace(connection, requests_per_minute=max(2, story.per_minute))
-            self.ledger.config.put_connection(limited_to)
+            self.store.config.put_connection(limited_to)
         return account
 
     def _simulated(self, story: Story, site: Site) -> SimulatedAccount:
         account = SimulatedAccount(
             self.clock, self.effects, story, site, _invocation.get, self.outage
         )
-        self.ledger.config.put_connection(
+        self.store.config.put_connection(
             Connection(
                 CONNECTION,
                 account.adapter.vendor.name,
@@ -269,7 +269,7 @@ class ChaosWorld(World):
             self._cleanup.enter_context(self.site)
         shorter = (
             (poller, "JOB_DEADLINE", JOB_DEADLINE),
-            (absence, "PATIENCE", PATIENCE),
+            (absence, "SEARCH_TIMEOUT", SEARCH_TIMEOUT),
         )
         for module, name, value in (
             *(() if self.story.patient else shorter),
@@ -292,12 +292,12 @@ class ChaosWorld(World):
 
     def fresh_deps(self) -> Deps:
         return replace(
-            super().fresh_deps(), gather=self._gather, connections=self._fresh_connections()
+            super().fresh_deps(), parallel_map=self._gather, connections=self._fresh_connections()
         )
 
     def _fresh_connections(self) -> Connections:
         return Connections(
-            self.ledger.config,
+            self.store.config,
             self.read_secret,
             reach=LOOPBACK,
             monotonic=self.clock.now,
@@ -335,7 +335,7 @@ class ChaosWorld(World):
             finally:
                 _invocation.reset(before)
 
-        return self.clock.gather(carry_out, items, workers)
+        return self.clock.parallel_map(carry_out, items, workers)
 
     def within(self, name: str, work: Callable[[], R]) -> R:
         """Carry out the work as one invocation."""
@@ -567,7 +567,7 @@ class ChaosWorld(World):
     def _all_closed(self) -> bool:
         files = [i for i in range(len(self.story.files)) if i not in self.told.erased]
         run_ids = [*map(self.told.run_id, files), *(extra.run_id for extra in self.told.extras)]
-        runs = map(self.ledger.runs.get, run_ids)
+        runs = map(self.store.runs.get, run_ids)
         return all(run is not None and run.closed_at is not None for run in runs)
 
     def start(self, request: RunRequest) -> None:
@@ -579,7 +579,7 @@ class ChaosWorld(World):
 
     def _say_yes_or_no(self, extra: Extra) -> None:
         """To a run that a person has made: yes, unless it carries the same bytes once more."""
-        run = self.ledger.runs.get(extra.run_id)
+        run = self.store.runs.get(extra.run_id)
         if run is None or run.closed_at is not None or not run.paused:
             return
         self.note(f"the operator looks at {extra.run_id}")
@@ -603,7 +603,7 @@ class ChaosWorld(World):
 
     def _say_yes(self, file: int) -> None:
         """The operator looks at a run that waits for a yes, and gives it."""
-        run = self.ledger.runs.get(self.told.run_id(file))
+        run = self.store.runs.get(self.told.run_id(file))
         if run is None or run.closed_at is not None or not run.paused:
             return
         if self.clock.now() < START + self.story.yes_after:
@@ -638,7 +638,7 @@ class ChaosWorld(World):
 
     def _abort(self, file: int, at: float, *, force: bool) -> None:
         self.clock.sleep(at)
-        run = self.ledger.runs.get(self.told.run_id(file))
+        run = self.store.runs.get(self.told.run_id(file))
         if run is None or run.closed_at is not None:
             return
         self.told.happened["run aborted"] += 1
@@ -650,7 +650,7 @@ class ChaosWorld(World):
             force_run(run, "enough", self.deps, self.restart)
             return
         abort_run(run, "enough", self.deps)
-        carry_on(run.run_id, self.deps, self.restart)
+        continue_run(run.run_id, self.deps, self.restart)
 
     def _lag(self, at: float, seconds: float) -> None:
         self.clock.sleep(at)

@@ -14,7 +14,7 @@ from unittest import mock
 
 from jobferry.binding.run_binding import RunContext
 from jobferry.deps import Deps
-from jobferry.domain.chunk import Chunk, Ending, lost_from
+from jobferry.domain.chunk import Chunk, JobEnd, lost_from
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.lane import submitter
 from jobferry.store import chunks as chunks_module
@@ -69,14 +69,14 @@ def settled_whatever_its_state() -> Iterator[None]:
 @contextmanager
 def slot_released_twice() -> Iterator[None]:
     """Give the slot back when a job has ended, whether it had ended before or not."""
-    ending_update = chunks_module._ending_update
+    ending_update = chunks_module._job_end_update
 
     def unconditional(*args: Any) -> Operation:
         update = ending_update(*args)
         assert isinstance(update, Update)
         return replace(update, condition=None, names={}, values={})
 
-    with mock.patch.object(chunks_module, "_ending_update", unconditional):
+    with mock.patch.object(chunks_module, "_job_end_update", unconditional):
         yield
 
 
@@ -90,11 +90,11 @@ def sent_again_blindly() -> Iterator[None]:
         if chunk.sending_at is None or deps.now() < lost_from(chunk):
             return 0
         if chunk.attempt < context.profile.max_attempts:
-            deps.ledger.chunks.give_back(context.run.connection, chunk)
+            deps.store.chunks.release(context.run.connection, chunk)
         else:
             verdict = (OutcomeStatus.FAILED, "vendor_unavailable", "Sent too often.")
-            ending = Ending(chunk.number, verdict=verdict)
-            deps.ledger.chunks.finish(context.run.connection, [chunk], [ending], deps.now())
+            job_end = JobEnd(chunk.number, verdict=verdict)
+            deps.store.chunks.finish(context.run.connection, [chunk], [job_end], deps.now())
         return 0
 
     with mock.patch.object(submitter, "resolve_lost", again):

@@ -254,7 +254,7 @@ DEFECTS: Sequence[Defect] = (
             files=(File(rows=3),),
             vendor=Vendor(
                 replies=(Reply(Act.DONE_UNHEARD, 1), Reply(Act.THROTTLE)),
-                looks=(Look(), Look(PollWord.REFUSED)),
+                polls=(Look(), Look(PollWord.REFUSED)),
             ),
             max_jobs=2,
             happenings=(Again("PollJobs", 2),),
@@ -269,7 +269,7 @@ DEFECTS: Sequence[Defect] = (
     Defect(
         "a job is given up for its age on a look that learned nothing of it",
         Story(
-            vendor=Vendor(looks=(Look(PollWord.REFUSED), Look(PollWord.THROTTLED))),
+            vendor=Vendor(polls=(Look(PollWord.REFUSED), Look(PollWord.THROTTLED))),
             happenings=(Stop(3), Stop(5)),
         ),
         unknown_is_unknowable,
@@ -418,7 +418,7 @@ DEFECTS: Sequence[Defect] = (
             vendor=Vendor(
                 request_seconds=0.3,
                 latencies=(3.0,),
-                looks=(Look(), Look(), Look(PollWord.REFUSED)),
+                polls=(Look(), Look(), Look(PollWord.REFUSED)),
                 fates=(Fate.LEFT_UNSAID, Fate.CONFLICT),
             ),
         ),
@@ -432,7 +432,7 @@ DEFECTS: Sequence[Defect] = (
             vendor=Vendor(
                 latencies=(),
                 replies=(Reply(Act.THROTTLE), Reply(Act.THROTTLE)),
-                looks=(Look(PollWord.THROTTLED, 29),),
+                polls=(Look(PollWord.THROTTLED, 29),),
             ),
             faults=(Fault("table.put_many", 3, Harm.SLOW_ANSWER, 90.0),),
             happenings=(Again(after=16),),

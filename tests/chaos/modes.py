@@ -207,7 +207,7 @@ def _calmer(rng: Random, seed: int) -> Story:
     return replace(
         story,
         files=tuple(replace(file, trial=0, breaker=0) for file in story.files),
-        vendor=replace(story.vendor, replies=story.vendor.replies[:1], finds=(), looks=()),
+        vendor=replace(story.vendor, replies=story.vendor.replies[:1], finds=(), polls=()),
         happenings=story.happenings[:1] if rng.random() < 0.3 else (),
     )
 
@@ -341,12 +341,12 @@ def _hostile(seed: int) -> Story:
     acts = (Act.THROTTLE, Act.THROTTLE, Act.FULL, Act.ACCEPT)
     waits = rng.random() < 0.5
     replies = tuple(Reply(rng.choice(acts), rng.choice(WAITS)) for _ in range(2 if waits else 0))
-    looks = (Look(), Look(PollWord.THROTTLED, rng.choice(WAITS))) if rng.random() < 0.3 else ()
+    polls = (Look(), Look(PollWord.THROTTLED, rng.choice(WAITS))) if rng.random() < 0.3 else ()
     vendor = replace(
         story.vendor,
         odd=draw_odds(rng),
         replies=tuple(r if r.act is not Act.ACCEPT else Reply() for r in replies),
-        looks=looks,
+        polls=polls,
     )
     return replace(
         story, files=files, vendor=vendor, faults=story.faults[:1], patient=True, hours=26.0

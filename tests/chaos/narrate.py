@@ -152,8 +152,8 @@ def _of_the_vendor(story: Story) -> Iterator[str]:
             for reply in vendor.replies
         ]
         yield f"It answers submissions: {', '.join(words)}; then as its limits are."
-    if any(look.word is not PollWord.TRUTH for look in vendor.looks):
-        yield f"It answers looks: {', '.join(look.word.value for look in vendor.looks)}."
+    if any(look.word is not PollWord.TRUTH for look in vendor.polls):
+        yield f"It answers looks: {', '.join(look.word.value for look in vendor.polls)}."
     if vendor.finds:
         yield f"It answers searches: {', '.join(word.value for word in vendor.finds)}."
     if any(fate is not Fate.DONE for fate in vendor.fates):

@@ -124,7 +124,7 @@ class Person:
         return True
 
     def _run(self, file: int) -> Run | None:
-        return self._world.ledger.runs.get(self._world.told.run_id(file))
+        return self._world.store.runs.get(self._world.told.run_id(file))
 
     def _do(self, name: str, work: Callable[[], object]) -> None:
         def refused_or_done() -> None:
@@ -148,14 +148,14 @@ class Person:
     def _elsewhere(self, each: Elsewhere) -> None:
         world = self._world
         world.clock.sleep(each.at)
-        here = world.ledger.config.connection(CONNECTION)
+        here = world.store.config.connection(CONNECTION)
         assert here is not None
         world.note("the connection is pointed at another account")
         world.told.happened["the operator: connection put"] += 1
-        world.ledger.config.put_connection(replace(here, base_url=SANDBOX))
+        world.store.config.put_connection(replace(here, base_url=SANDBOX))
         world.clock.sleep(each.seconds)
         world.note("the connection is pointed back")
-        world.ledger.config.put_connection(here)
+        world.store.config.put_connection(here)
 
     def _reupload(self, each: Reupload) -> None:
         world = self._world

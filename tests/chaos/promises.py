@@ -57,7 +57,7 @@ class Result:
 
     @cached_property
     def run(self) -> Run | None:
-        return self.told.world.ledger.runs.get(self.told.run_id(self.index))
+        return self.told.world.store.runs.get(self.told.run_id(self.index))
 
     @cached_property
     def outcomes(self) -> dict[int, Outcome]:
@@ -173,7 +173,7 @@ def bad_rows_stay_home(result: Result) -> Iterator[str]:
             yield result.sentence(row, f"is {outcome.status.value} ({outcome.error_code}).")
         if (bad or repeat) and result.sent(row):
             yield result.sentence(row, "should never have been sent.")
-        halted = result.run is not None and result.run.halt is not None
+        halted = result.run is not None and result.run.stop is not None
         if outcome.status is SKIPPED and not (halted or repeat or row in file.repeats):
             yield result.sentence(row, f"is skipped ({outcome.error_code}), and nobody said stop.")
 
@@ -195,7 +195,7 @@ def attempts_are_bounded(result: Result) -> Iterator[str]:
     """
     most = max(1, result.file.max_attempts)
     world = result.told.world
-    limits = world.ledger.limits.get(CONNECTION)
+    limits = world.store.limits.get(CONNECTION)
     was_out = bool(limits.outages or limits.in_outage)
 
     def is_noted(job_id: str) -> bool:
@@ -264,10 +264,10 @@ def files_hold_every_row_once(result: Result) -> Iterator[str]:
 def account_is_left_clean(told: Told) -> Iterator[str]:
     """Slots are back at zero; nothing points to work that is over; no share is held."""
     world = told.world
-    slots = world.ledger.limits.get(CONNECTION).in_flight
+    slots = world.store.limits.get(CONNECTION).in_flight
     if slots:
         yield f"{slots} slots are still taken."
-    pointers = list(world.ledger.chunks.pointers(CONNECTION))
+    pointers = list(world.store.chunks.pointers(CONNECTION))
     if pointers:
         yield f"Pointers are left: {pointers}."
     for item in world.table.query(keys.connection(CONNECTION), prefix=keys.demand("")):
@@ -299,7 +299,7 @@ def waits_are_bounded(told: Told) -> Iterator[str]:
     story, truth = told.story, told.world.truth
     if story.outages or not _asks_absurdly(story):
         return
-    runs = [told.world.ledger.runs.get(told.run_id(index)) for index in range(len(story.files))]
+    runs = [told.world.store.runs.get(told.run_id(index)) for index in range(len(story.files))]
     open_until = max((run.closed_at or math.inf for run in runs if run is not None), default=0.0)
     moments = [request.at for request in truth.requests]
     for asked_at in truth.asked_at:
@@ -311,7 +311,7 @@ def waits_are_bounded(told: Told) -> Iterator[str]:
 def _asks_absurdly(story: Story) -> bool:
     """Whether the vendor names a wait that nobody can mean."""
     troubles = () if story.site is None else story.site.troubles
-    in_memory = (*story.vendor.replies, *story.vendor.looks)
+    in_memory = (*story.vendor.replies, *story.vendor.polls)
     return any(reply.retry_after in WAITS for reply in in_memory) or any(
         isinstance(each.wait, str) or not 0 <= (each.wait or 0) <= LONGEST_WAIT for each in troubles
     )
@@ -339,7 +339,7 @@ def long_outages_are_survived(told: Told) -> Iterator[str]:
     if not any(outage.lasts_for_ever for outage in told.story.outages):
         return
     for index in range(len(told.story.files)):
-        run = told.world.ledger.runs.get(told.run_id(index))
+        run = told.world.store.runs.get(told.run_id(index))
         if run is None or run.closed_at is None:
             continue
         left = [
@@ -347,7 +347,7 @@ def long_outages_are_survived(told: Told) -> Iterator[str]:
             for outcome in told.world.outcomes(run.run_id).values()
             if outcome.status in (SKIPPED, UNKNOWN) and "duplicate" not in str(outcome.error_code)
         ]
-        reasons = run.error or run.halt or all(outcome.error for outcome in left)
+        reasons = run.error or run.stop or all(outcome.error for outcome in left)
         if left and not reasons:
             yield f"Run {letter(index)} has ended without a reason; {len(left)} rows are not done."
 
@@ -355,7 +355,7 @@ def long_outages_are_survived(told: Told) -> Iterator[str]:
 def extra_runs_end(told: Told) -> Iterator[str]:
     """What a person sends again ends as well, and adds up."""
     for extra in told.extras:
-        run = told.world.ledger.runs.get(extra.run_id)
+        run = told.world.store.runs.get(extra.run_id)
         if run is None or run.closed_at is None or not run.status.closed:
             yield f"{extra.run_id} is not closed."
             continue
@@ -370,7 +370,7 @@ def one_account(told: Told) -> Iterator[str]:
     if elsewhere is None:
         return
     for each in elsewhere.submissions:
-        run = told.world.ledger.runs.get(each.token.split(".")[0])
+        run = told.world.store.runs.get(each.token.split(".")[0])
         if run is None or run.base_url != SANDBOX:
             yield f"{each.token} was sent to another account."
 
@@ -396,7 +396,7 @@ def urgent_is_quick(told: Told) -> Iterator[str]:
     if len(story.files) <= MANY_RUNS or story.faults or story.outages:
         return
     for index, file in enumerate(story.files):
-        run = told.world.ledger.runs.get(told.run_id(index))
+        run = told.world.store.runs.get(told.run_id(index))
         if file.priority != "immediate" or run is None or run.closed_at is None:
             continue
         jobs = -(-file.rows // max(1, file.batch))
@@ -413,9 +413,9 @@ def only_people_stop_runs(told: Told) -> Iterator[str]:
     if any(isinstance(each, Abort | Stop | Reupload) for each in happenings):
         return
     for index in range(len(told.story.files)):
-        run = told.world.ledger.runs.get(told.run_id(index))
-        if run is not None and run.halt is not None and run.halt.code == ABORTED:
-            yield f"Run {letter(index)} was aborted, and nobody asked for it: {run.halt.reason}"
+        run = told.world.store.runs.get(told.run_id(index))
+        if run is not None and run.stop is not None and run.stop.code == ABORTED:
+            yield f"Run {letter(index)} was aborted, and nobody asked for it: {run.stop.reason}"
 
 
 def once_is_no_reason(told: Told) -> Iterator[str]:
@@ -424,7 +424,7 @@ def once_is_no_reason(told: Told) -> Iterator[str]:
     if not outages or not all(outage.times == 1 for outage in outages):
         return
     for index in range(len(told.story.files)):
-        run = told.world.ledger.runs.get(told.run_id(index))
+        run = told.world.store.runs.get(told.run_id(index))
         if run is not None and run.status is not RunStatus.COMPLETED:
             yield f"Run {letter(index)} is {run.status.value} after one refusal."
 

@@ -201,8 +201,8 @@ class Watched:
 
 
 @contextmanager
-def _asked_for(asking: _Asking) -> Iterator[None]:
-    before = _asking.set(asking)
+def _asked_for(vendor_session: _Asking) -> Iterator[None]:
+    before = _asking.set(vendor_session)
     try:
         yield
     finally:
@@ -229,7 +229,7 @@ class _Actors:
             context, item = pair
             return context.run(work, item)
 
-        return iter(self._clock.gather(carry_out, pairs, self._workers))
+        return iter(self._clock.parallel_map(carry_out, pairs, self._workers))
 
 
 class SimulatedAccount:
@@ -334,31 +334,33 @@ class SimulatedAccount:
 
     def _send(self, client: HttpClient, send: Callable[[], Answer | NoAnswer]) -> Answer | NoAnswer:
         """One request, with whatever the story does to it."""
-        asking = _asking.get() or _OTHERWISE
+        vendor_session = _asking.get() or _OTHERWISE
         if client not in self._clients:
             self._clients.append(client)
-        with self._effects.around(asking.kind):
+        with self._effects.around(vendor_session.kind):
             if self._story.vendor.request_seconds:
                 self._clock.sleep(self._story.vendor.request_seconds)
             me, now = self._who(), self._clock.now()
             self._patience.note_request(now, me)
-            outage = self._outage(asking.kind)
+            outage = self._outage(vendor_session.kind)
             if outage is not None:
-                return self._struck(outage, asking, me)
-            request = _Request(asking.kind, now, asking.names, me)
+                return self._struck(outage, vendor_session, me)
+            request = _Request(vendor_session.kind, now, vendor_session.names, me)
             self._requests.append(request)
             answer = send()
             request.heard = isinstance(answer, Answer) and answer.status < 500
             if isinstance(answer, Answer) and answer.status >= 400:
-                self._note_wish(asking.kind, answer, me)
+                self._note_wish(vendor_session.kind, answer, me)
         return answer
 
-    def _struck(self, outage: Outage, asking: _Asking, me: Invocation | None) -> Answer | NoAnswer:
+    def _struck(
+        self, outage: Outage, vendor_session: _Asking, me: Invocation | None
+    ) -> Answer | NoAnswer:
         """A request while the vendor is out of order: the simulator does not get to see it."""
         answer = to_request(outage.way)
         if isinstance(answer, Answer):
             self._refused_at.append(Request(self._clock.now(), me))
-            self._note_wish(asking.kind, answer, me)
+            self._note_wish(vendor_session.kind, answer, me)
         return answer
 
     def _note_wish(self, kind: str, answer: Answer, me: Invocation | None) -> None:

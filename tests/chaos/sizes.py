@@ -51,7 +51,7 @@ class Sizes:
     batch: int = 0
     page: int = 0
     block: int = 0
-    lap: int = 0
+    iteration: int = 0
     laps: int = 0
     group: int = 0
     rejects: int = 0
@@ -73,7 +73,7 @@ def patches(sizes: Sizes) -> Iterator[tuple[ModuleType, str, int]]:
     if sizes.claim:
         for module in (chunks, submitter, abandon_run):
             yield module, "CLAIM_BATCH", sizes.claim
-        yield submitter, "SKIPPED_PER_LAP", 2 * sizes.claim
+        yield submitter, "SKIPPED_PER_ITERATION", 2 * sizes.claim
     if sizes.settle:
         yield chunks, "SETTLE_BATCH", sizes.settle
     if sizes.transaction:
@@ -89,8 +89,8 @@ def patches(sizes: Sizes) -> Iterator[tuple[ModuleType, str, int]]:
     if sizes.block:
         yield keys, "ROWS_PER_BLOCK", sizes.block
         yield keys, "ROWS_PER_PERSON_BLOCK", 1 + sizes.block
-    if sizes.lap:
-        yield lanes, "LAP_CHUNKS", sizes.lap
+    if sizes.iteration:
+        yield lanes, "ITERATION_CHUNKS", sizes.iteration
     if sizes.laps:
         # A lap of one group has 31 events.
         yield lanes, "MAX_EVENTS", 30 * sizes.laps + 40

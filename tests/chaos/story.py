@@ -234,7 +234,7 @@ class Vendor:
     late        seconds for which a late job is not visible
     excess      it says of itself that one job too many is refused with no harm done
     latencies   seconds from acceptance to end, by job, over and over; as are `fates` by row
-    replies     to the first submissions; then as the limits are. So with `looks` and `finds`
+    replies     to the first submissions; then as the limits are. So with `polls` and `finds`
     odd         jobs about which it answers what no adapter should let through
     """
 
@@ -245,7 +245,7 @@ class Vendor:
     request_seconds: float = 0.0
     latencies: tuple[float, ...] = (20.0,)
     replies: tuple[Reply, ...] = ()
-    looks: tuple[Look, ...] = ()
+    polls: tuple[Look, ...] = ()
     finds: tuple[FindWord, ...] = ()
     fates: tuple[Fate, ...] = ()
     jobs: tuple[JobFate, ...] = ()
@@ -496,7 +496,7 @@ def _vendor(rng: Random) -> Vendor:
             rng.choice((0.5, 3.0, 10.0, 20.0, 20.0, 45.0, 120.0)) for _ in range(rng.randint(1, 3))
         ),
         replies=_some(rng, 0.6, 6, _reply),
-        looks=_some(rng, 0.25, 6, _look),
+        polls=_some(rng, 0.25, 6, _look),
         finds=_some(rng, 0.2, 3, lambda r: r.choice(tuple(FindWord))),
         fates=_some(rng, 0.3, 5, lambda r: r.choice((Fate.DONE, Fate.DONE, *Fate))),
         jobs=_some(rng, 0.3, 4, lambda r: r.choice((JobFate.PLAIN, *JobFate))),

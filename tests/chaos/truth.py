@@ -108,7 +108,7 @@ class Truth(Protocol):
 
 
 @dataclass(frozen=True)
-class _Wish:
+class _OperatorRequest:
     """The vendor asked one invocation for patience, in its answer to a request of this kind."""
 
     kind: str
@@ -124,7 +124,7 @@ class Patience:
     def __init__(self) -> None:
         self.impatient: list[str] = []
         self.asked_at: list[float] = []
-        self._wishes: list[_Wish] = []
+        self._wishes: list[_OperatorRequest] = []
 
     def ask(
         self,
@@ -138,7 +138,7 @@ class Patience:
         """A wait of more than an hour is none that anybody keeps."""
         self.asked_at.append(now)
         until = now + min(seconds, LONGEST_WAIT)
-        self._wishes.append(_Wish(kind, now, until, told, submissions_only))
+        self._wishes.append(_OperatorRequest(kind, now, until, told, submissions_only))
 
     def note_request(self, now: float, me: Invocation | None) -> None:
         """Requests against a wish that somebody has heard and could have passed on."""

@@ -87,7 +87,7 @@ class Teller(Account):
         self.refused_looks = 0
         self._words = list(vendor.finds)
         self.will_reply(*vendor.replies)
-        self.will_answer_polls(*map(_look, vendor.looks))
+        self.will_answer_polls(*map(_look, vendor.polls))
 
     # what is true
 

@@ -48,7 +48,7 @@ def simulated_world(
         world.deps = replace(
             world.deps,
             connections=Connections(
-                world.ledger.config,
+                world.store.config,
                 lambda name, _afresh: json.dumps(connections[name][1]),
                 reach=LOOPBACK,
                 monotonic=world.clock.now,
@@ -56,9 +56,9 @@ def simulated_world(
             ),
         )
         for document in documents:
-            world.ledger.config.put_vendor(document["name"], document)
+            world.store.config.put_vendor(document["name"], document)
         for name, (vendor, _) in connections.items():
             connection = Connection(name, vendor, sim.url + path)
-            world.ledger.config.put_connection(connection)
-            world.ledger.limits.ensure(name, max_jobs(connection, world.deps.vendors.named(vendor)))
+            world.store.config.put_connection(connection)
+            world.store.limits.ensure(name, max_jobs(connection, world.deps.vendors.named(vendor)))
         yield world, sim

@@ -42,11 +42,11 @@ def site() -> Iterator[tuple[World, RunningSimulator]]:
         yield world, sim
 
 
-def carried(world: World, operation: str, **settings: object) -> Run:
+def processed(world: World, operation: str, **settings: object) -> Run:
     connection, header, line = ALIKE[operation]
     profile = {"name": "alike", "connection": connection, "operation": operation, "columns": None}
     world.put_profile({**profile, "batch_size": 10, "max_attempts": 9, **settings})
-    run = world.carried("\n".join([header, *[line] * ROWS]), profile="alike")
+    run = world.processed("\n".join([header, *[line] * ROWS]), profile="alike")
     assert world.problems(run.run_id) == []
     return run
 
@@ -60,7 +60,7 @@ def test_rows_that_are_all_alike_are_made_once_each(
     match = {"method": "POST", "path": "_many$|/jobs$", "every": 2}
     sim.set_faults({"match": match, "effect": FAULTS[fault]})
 
-    run = carried(world, operation)
+    run = processed(world, operation)
 
     made = [str(each["id"]) for each in sim.effects(action="created")["effects"]]
     outcomes = world.outcomes(run.run_id).values()
@@ -72,7 +72,7 @@ def test_rows_that_are_all_alike_are_made_once_each(
 def test_each_record_holds_the_run_and_its_row(site: tuple[World, RunningSimulator]) -> None:
     world, sim = site
 
-    run = carried(world, "tickets.create")
+    run = processed(world, "tickets.create")
 
     kept = [each["external_id"] for each in sim.effects(action="created")["effects"]]
     assert sorted(kept) == sorted(f"jobferry:{run.run_id}:{row}" for row in range(1, ROWS + 1))
@@ -81,7 +81,7 @@ def test_each_record_holds_the_run_and_its_row(site: tuple[World, RunningSimulat
 def test_none_is_added_where_the_profile_says_so(site: tuple[World, RunningSimulator]) -> None:
     world, sim = site
 
-    carried(world, "tickets.create", add_external_id=False)
+    processed(world, "tickets.create", add_external_id=False)
 
     made = sim.effects(action="created")["effects"]
     assert len(made) == ROWS

@@ -130,7 +130,7 @@ CASES = {
 }
 
 
-def carried(case: Case, effect: JsonObject) -> tuple[Counter[str | None], list[OutcomeStatus]]:
+def processed(case: Case, effect: JsonObject) -> tuple[Counter[str | None], list[OutcomeStatus]]:
     """How often each row was done, and their outcomes, where this befalls the first submission."""
     accounts = {CONNECTION: (case.vendor, case.secret)}
     with simulated_world(accounts, latency="2-6", path=case.path) as (world, sim):
@@ -147,7 +147,7 @@ def carried(case: Case, effect: JsonObject) -> tuple[Counter[str | None], list[O
             }
             small = {"batch_size": 2} if "create" in operation or "post" in operation else {}
             world.put_profile({**profile, **small} if case.vendor != VIDISPINE.name else profile)
-            run = world.carried(rows, profile="late")
+            run = world.processed(rows, profile="late")
             assert world.problems(run.run_id) == []
             return run.run_id
 
@@ -168,7 +168,7 @@ def carried(case: Case, effect: JsonObject) -> tuple[Counter[str | None], list[O
 def test_a_job_that_shows_itself_late_is_not_made_twice(name: str, seconds: int) -> None:
     effect = {"reset": True, "after": True, "not_yet_visible": seconds}
 
-    counted, statuses = carried(CASES[name], effect)
+    counted, statuses = processed(CASES[name], effect)
 
     assert (sorted(counted.values()), set(statuses)) == ([1, 1, 1], {OutcomeStatus.SUCCEEDED})
 
@@ -178,13 +178,13 @@ def test_a_job_that_shows_itself_late_is_not_made_twice(name: str, seconds: int)
 def test_a_request_that_is_taken_late_is_not_made_twice(name: str, seconds: int) -> None:
     effect = {"reset": True, "accepted_after": seconds}
 
-    counted, statuses = carried(CASES[name], effect)
+    counted, statuses = processed(CASES[name], effect)
 
     assert (sorted(counted.values()), set(statuses)) == ([1, 1, 1], {OutcomeStatus.SUCCEEDED})
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_was_never_taken_is_made_once(name: str) -> None:
-    counted, statuses = carried(CASES[name], {"reset": True})
+    counted, statuses = processed(CASES[name], {"reset": True})
 
     assert (sorted(counted.values()), set(statuses)) == ([1, 1, 1], {OutcomeStatus.SUCCEEDED})

@@ -50,8 +50,8 @@ def test_a_sample_is_carried_to_its_end(
 ) -> None:
     world, _ = simulated
     document = validate(yaml.safe_load(path.read_text()))
-    world.ledger.config.put_profile(document["name"], document)
-    run = world.carried((ROOT / "events" / f"{path.stem}.csv").read_bytes(), profile=path.stem)
+    world.store.config.put_profile(document["name"], document)
+    run = world.processed((ROOT / "events" / f"{path.stem}.csv").read_bytes(), profile=path.stem)
 
     assert world.problems(run.run_id) == []
     assert run.status in (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_FAILURES)

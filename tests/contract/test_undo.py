@@ -39,7 +39,7 @@ def ids_of(sim: RunningSimulator, action: str) -> list[str]:
     return sorted(str(each["id"]) for each in sim.effects(action=action)["effects"])
 
 
-def carried(shell: Shell, file: Path, profile: Path, name: str) -> dict[str, Any]:
+def processed(shell: Shell, file: Path, profile: Path, name: str) -> dict[str, Any]:
     assert shell("profile", "put", profile).code == 0
     assert shell("plan", file, "--profile", name, "--json").document["to_send"] == ROWS
     return shell("run", file, "--profile", name, "--wait", "--json").document
@@ -54,7 +54,7 @@ def test_what_a_run_made_is_deleted_and_nothing_else(
     file, profile = tmp_path / "made.csv", tmp_path / "made.yaml"
     file.write_text("\n".join([header, *(line.format(n=n) for n in range(ROWS))]))
     profile.write_text(f"{{name: made, connection: {connection}, operation: {operation}}}")
-    made = carried(shell, file, profile, "made")
+    made = processed(shell, file, profile, "made")
     assert made["outcomes"]["succeeded"] == ROWS
 
     undo = shell("undo", made["run_id"], "--out", tmp_path, "--json")
@@ -63,7 +63,7 @@ def test_what_a_run_made_is_deleted_and_nothing_else(
     assert ids_of(sim, "deleted") == []
     plan = undo.document
     name = plan["next"][1].rpartition(" ")[2]
-    undone = carried(shell, Path(plan["csv"]), Path(plan["profile"]), name)
+    undone = processed(shell, Path(plan["csv"]), Path(plan["profile"]), name)
     assert undone["outcomes"]["succeeded"] == ROWS
     assert ids_of(sim, "deleted") == ids_of(sim, "created")
     assert len(ids_of(sim, "created")) == ROWS

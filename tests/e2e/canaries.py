@@ -66,10 +66,10 @@ class Canaries:
 
     def ended(self, run_id: str) -> None:
         """A run is over: what the vendor said of its rows."""
-        run = self.stack.deps.ledger.runs.get(run_id)
+        run = self.stack.deps.store.runs.get(run_id)
         if run is None:
             return
-        for outcome in self.stack.deps.ledger.rows.between(run_id, 1, min(run.plan.row, 2_000)):
+        for outcome in self.stack.deps.store.rows.between(run_id, 1, min(run.plan.row, 2_000)):
             said = outcome.error or ""
             if outcome.status is OutcomeStatus.FAILED and outcome.job_id and len(said) >= 20:
                 self.words.add(said)

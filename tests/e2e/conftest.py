@@ -141,7 +141,7 @@ class Stack:
         What never reached the vendor goes again eleven minutes later; that it waits for so long is
         shown in virtual time (`tests/contract/test_late_jobs.py`).
         """
-        for chunk in self.deps.ledger.chunks.all(run_id):
+        for chunk in self.deps.store.chunks.all(run_id):
             sent_at = chunk.sending_at
             young = sent_at is not None and time.time() - sent_at < seconds / 2
             if chunk.state is not ChunkState.CLAIMED or not young or chunk.unseen_at is None:
@@ -201,7 +201,7 @@ class Desk:
         deadline = time.monotonic() + seconds
         run = None
         for number in count():
-            run = self.stack.deps.ledger.runs.get(run_id)
+            run = self.stack.deps.store.runs.get(run_id)
             if run is not None and is_so(run):
                 self.stack.canaries.ended(run_id)
                 return run
@@ -213,8 +213,8 @@ class Desk:
         pytest.fail(f"the run did not get there in {seconds} s: {run}")
 
     def outcomes(self, run_id: str) -> list[Outcome]:
-        run = self.stack.deps.ledger.runs.must_get(run_id)
-        return list(self.stack.deps.ledger.rows.between(run_id, 1, run.plan.row))
+        run = self.stack.deps.store.runs.must_get(run_id)
+        return list(self.stack.deps.store.rows.between(run_id, 1, run.plan.row))
 
     def effects(self, **query: Any) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.simulator.effects(**query)["effects"]
@@ -233,7 +233,7 @@ class Desk:
             "row_key": "Ref",
             **changes,
         }
-        self.stack.deps.ledger.config.put_profile(self.profile, validate(document))
+        self.stack.deps.store.config.put_profile(self.profile, validate(document))
 
 
 def csv_of(header: Iterable[str], rows: Iterable[Sequence[str]]) -> bytes:
@@ -316,8 +316,8 @@ def open_desk(
     scenario = vendorsim.Scenario(records=dict(records or {}))
     with vendorsim.start(scenario=scenario, latency="0.6", requests_per_minute=0) as simulator:
         connection = Connection(name, vendor, simulator.url)
-        stack.deps.ledger.config.put_connection(connection)
-        stack.deps.ledger.limits.ensure(
+        stack.deps.store.config.put_connection(connection)
+        stack.deps.store.limits.ensure(
             name, max_jobs(connection, stack.deps.vendors.named(connection.vendor))
         )
         stack.canaries.given(credentials)

@@ -79,7 +79,7 @@ def test_function_killed_once(desk: Desk, function: str) -> None:
     assert assassin.killed == [function]
     created = Counter(e["external_id"] for e in desk.effects(action="created"))
     assert created == Counter(row[2] for row in rows[:sent])
-    assert desk.stack.deps.ledger.limits.get(desk.name).in_flight == 0
+    assert desk.stack.deps.store.limits.get(desk.name).in_flight == 0
 
 
 def test_submission_whose_answer_is_lost_is_adopted(desk: Desk) -> None:
@@ -105,7 +105,7 @@ def test_a_run_whose_execution_is_stopped_is_brought_to_its_end_by_the_sweep(
 ) -> None:
     # Few jobs at a time, so that rows are left when the execution is stopped.
     account = Connection(desk.name, "zendesk_support", desk.simulator.url, max_jobs=5)
-    desk.stack.deps.ledger.config.put_connection(account)
+    desk.stack.deps.store.config.put_connection(account)
     desk.put_profile(batch_size=10, breaker={"share": 0.9, "at_least": 20})
     desk.simulator.change_settings(latency="3")
     run_id = desk.upload(ticket_csv(good_tickets(400)))
@@ -133,16 +133,16 @@ def test_a_run_whose_execution_is_stopped_is_brought_to_its_end_by_the_sweep(
     created = Counter(e["external_id"] for e in desk.effects(action="created"))
     assert set(created.values()) == {1}
     assert created.total() == outcomes["succeeded"]
-    ledger = desk.stack.deps.ledger
-    assert ledger.runs.must_get(run_id).execution != run.execution
+    store = desk.stack.deps.store
+    assert store.runs.must_get(run_id).execution != run.execution
 
     # A claim that comes too late leaves a pointer; with the next sweep it is gone.
-    first = ledger.runs.planned_chunks(run_id, 1, 1)
-    late = ledger.chunks.claim(run, 0, first, Pool(1, 2, frozenset()), time.time(), max_jobs=30)
+    first = store.runs.planned_chunks(run_id, 1, 1)
+    late = store.chunks.claim(run, 0, first, Pool(1, 2, frozenset()), time.time(), max_jobs=30)
     assert late is None
-    assert [each for each in ledger.chunks.pointers(desk.name) if each[0] == run_id]
+    assert [each for each in store.chunks.pointers(desk.name) if each[0] == run_id]
     desk.stack.invoke("SweepFunction", {})
-    assert not [each for each in ledger.chunks.pointers(desk.name) if each[0] == run_id]
+    assert not [each for each in store.chunks.pointers(desk.name) if each[0] == run_id]
 
 
 @pytest.mark.parametrize(

@@ -60,11 +60,11 @@ class Carried:
     @property
     def slots(self) -> int:
         """Slots of the connection that are taken."""
-        return self.desk.stack.deps.ledger.limits.get(self.desk.name).in_flight
+        return self.desk.stack.deps.store.limits.get(self.desk.name).in_flight
 
     def is_open(self) -> bool:
         """Read the status once; whether the run goes on."""
-        run = self.desk.stack.deps.ledger.runs.get(self.run_id)
+        run = self.desk.stack.deps.store.runs.get(self.run_id)
         if run is None:
             return True
         self.status = run_document(run, self.desk.stack.deps)
@@ -148,7 +148,7 @@ def _outage(desk: Desk) -> Carried:
 def _gone(desk: Desk) -> Carried:
     """400 rows, five jobs at a time."""
     account = Connection(desk.name, "zendesk_support", desk.simulator.url, max_jobs=5)
-    desk.stack.deps.ledger.config.put_connection(account)
+    desk.stack.deps.store.config.put_connection(account)
     # A breaker wants to judge early, so that results are settled while jobs are under way.
     desk.put_profile(batch_size=10, breaker={"share": 0.9, "at_least": 20})
     desk.simulator.change_settings(latency="3")
@@ -165,16 +165,16 @@ def _refused(desk: Desk) -> Carried:
     return Carried(desk, desk.upload(ticket_csv(good_tickets(100))))
 
 
-def _delete_source_with_jobs_under_way(carried: Carried) -> None:
+def _delete_source_with_jobs_under_way(processed: Carried) -> None:
     """Delete the file's version once some rows are settled and others are at the vendor."""
-    ledger = carried.desk.stack.deps.ledger
+    store = processed.desk.stack.deps.store
 
     def is_so(run: Run) -> bool:
-        states = {chunk.state for chunk in ledger.chunks.all(run.run_id)}
+        states = {chunk.state for chunk in store.chunks.all(run.run_id)}
         return run.jobs_settled > 0 and ChunkState.SUBMITTED in states
 
-    source = carried.desk.wait_until(carried.run_id, is_so).source
-    carried.desk.stack.client("s3").delete_object(
+    source = processed.desk.wait_until(processed.run_id, is_so).source
+    processed.desk.stack.client("s3").delete_object(
         Bucket=source.bucket, Key=source.key, VersionId=source.version_id
     )
 

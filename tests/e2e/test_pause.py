@@ -46,9 +46,9 @@ def test_a_trial_waits_for_a_yes(desk: Desk, tmp_path: Path) -> None:
 
 
 def test_a_file_whose_rows_all_fail_is_stopped(desk: Desk, tmp_path: Path) -> None:
-    ledger = desk.stack.deps.ledger
+    store = desk.stack.deps.store
     account = Connection(desk.name, "zendesk_support", desk.simulator.url, max_jobs=1)
-    ledger.config.put_connection(account)
+    store.config.put_connection(account)
     desk.put_profile(batch_size=4, breaker={"share": 0.5, "at_least": 20})
     desk.simulator.set_faults(
         {"match": {"path": "create_many"}, "effect": {"fail_rows": {"marker": "Subject"}}}
@@ -62,7 +62,7 @@ def test_a_file_whose_rows_all_fail_is_stopped(desk: Desk, tmp_path: Path) -> No
     assert " rows failed with TicketCreateFailed: " in document["paused"]["reason"]
     failed = document["outcomes"]["failed"]
     assert 20 <= failed < ROWS
-    assert ledger.limits.get(desk.name).in_flight == 0
+    assert store.limits.get(desk.name).in_flight == 0
     assert stopped.stderr.splitlines()[-2:] == [
         f"Next:  jobferry resume {run_id}",
         f"Next:  jobferry abort {run_id}",

@@ -18,9 +18,9 @@ def test_a_run_is_carried_on_when_its_execution_and_every_function_are_gone(desk
     fail in what they are doing. The vendor works on. What was made and not noted is found in the
     vendor's list of jobs, once its submission may be taken for lost, and is not sent again.
     """
-    ledger = desk.stack.deps.ledger
+    store = desk.stack.deps.store
     account = Connection(desk.name, "zendesk_support", desk.simulator.url, max_jobs=5)
-    ledger.config.put_connection(account)
+    store.config.put_connection(account)
     # A breaker wants to judge early, so that results are settled while jobs are under way.
     desk.put_profile(batch_size=PER_JOB, breaker={"share": 0.9, "at_least": 20})
     desk.simulator.change_settings(latency="3")
@@ -35,7 +35,7 @@ def test_a_run_is_carried_on_when_its_execution_and_every_function_are_gone(desk
         desk.wait_until(run_id, lambda _: _struck(desk))
         desk.stack.restart(functions_first=functions_first)
         made = _jobs_made(desk)
-        noted = {chunk.job_id for chunk in ledger.chunks.all(run_id)}
+        noted = {chunk.job_id for chunk in store.chunks.all(run_id)}
         assert not made - noted <= unnoted
         unnoted |= made - noted
         assert len(made) * PER_JOB < ROWS
@@ -44,7 +44,7 @@ def test_a_run_is_carried_on_when_its_execution_and_every_function_are_gone(desk
 
     assert status["status"] == "completed"
     assert status["rows"] == status["outcomes"]["succeeded"] == ROWS
-    assert ledger.runs.must_get(run_id).execution != first.execution
+    assert store.runs.must_get(run_id).execution != first.execution
     assert len(_jobs_made(desk)) == ROWS // PER_JOB
     created = desk.effects(action="created")
     assert Counter(e["external_id"] for e in created) == Counter(
@@ -55,7 +55,7 @@ def test_a_run_is_carried_on_when_its_execution_and_every_function_are_gone(desk
         (n, tickets[f"ref-{n}"]) for n in range(1, ROWS + 1)
     ]
     assert len(desk.result_file(run_id, "succeeded.csv")) == ROWS
-    assert ledger.limits.get(desk.name).in_flight == 0
+    assert store.limits.get(desk.name).in_flight == 0
 
     # Rules, roles and functions are there as before: the next file starts by itself.
     after = desk.wait(desk.upload(ticket_csv([["Subject", "Body", "ref-0", "low"]]), "after.csv"))

@@ -49,7 +49,7 @@ def test_nothing_is_unknown_after_rights_were_lost_for_a_while(
         time.sleep(LOST_SECONDS)
         # Without the right to evidence no run can close; what was lost for nothing harms none.
         if EVIDENCE in rights:
-            assert desk.stack.deps.ledger.runs.must_get(run_id).closed_at is None
+            assert desk.stack.deps.store.runs.must_get(run_id).closed_at is None
     status = desk.wait(run_id, 300.0)
 
     assert status["status"] == "completed"

@@ -298,11 +298,11 @@ def test_an_operator_carries_files_and_a_viewer_looks_on(
     of_profile = ("--profile", desk.profile)
     (trial,) = operator.may("run", tickets, *of_profile, "--trial", 2)
     run_id = trial["run_id"]
-    desk.wait_until(run_id, lambda run: run.rests)
+    desk.wait_until(run_id, lambda run: run.suspended)
     operator.may("priority", run_id, "high")
     (ended,) = operator.may("resume", run_id, "--wait")
     assert ended["outcomes"]["succeeded"] == 4
-    did = {deed: who for deed, who in ended["by"].items() if who}
+    did = {action: who for action, who in ended["by"].items() if who}
     assert did == dict.fromkeys(("started", "resumed", "priority"), operator.arn)
     (again,) = operator.may("rerun", run_id, "--repeat-succeeded", "--wait")
     assert again["by"]["started"] == operator.arn

@@ -24,7 +24,7 @@ def test_3000_rows_fill_the_slots_and_never_exceed_them(desk: Desk) -> None:
     assert 60 <= status["requests"]["submit"] < 90
     # Batched polling: far fewer looks than jobs.
     assert status["requests"]["poll"] < 40
-    assert desk.stack.deps.ledger.limits.get(desk.name).in_flight == 0
+    assert desk.stack.deps.store.limits.get(desk.name).in_flight == 0
     outcomes = desk.outcomes(run_id)
     assert [outcome.row for outcome in outcomes] == list(range(1, 3_001))
     tickets = {e["external_id"]: str(e["id"]) for e in desk.effects(action="created")}

@@ -123,7 +123,7 @@ def test_everything_dropped_below_the_inbox_gets_an_answer(desk: Desk) -> None:
     csv, tsv = ticket_csv(good_tickets(40)), ticket_csv(good_tickets(3)).replace(b",", b"\t")
     # More than one part, so that an upload is under way when the end turns out to be missing.
     long = csv + b"Subject,Body,ref,normal\n" * (PART_BYTES // 20)
-    carried = {
+    processed = {
         "EXPORT.CSV": (csv, 40),
         "packed.csv.gz": (gzip.compress(ticket_csv(good_tickets(30))), 30),
         "table.tsv": (tsv, 3),
@@ -139,13 +139,13 @@ def test_everything_dropped_below_the_inbox_gets_an_answer(desk: Desk) -> None:
     }
     bucket = desk.stack.outputs["InboxBucketName"]
     desk.stack.client("s3").put_object(Bucket=bucket, Key=f"inbox/{desk.profile}/new/", Body=b"")
-    runs = {name: desk.upload(body, name) for name, (body, _) in carried.items()}
+    runs = {name: desk.upload(body, name) for name, (body, _) in processed.items()}
     answers = {}
     for key, (body, profile, _) in refused.items():
         put = desk.stack.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
         answers[key] = run_id_of(RunRequest(profile, bucket, key), put["VersionId"])
 
-    for name, (_, rows) in carried.items():
+    for name, (_, rows) in processed.items():
         status = desk.wait(runs[name])
         assert (status["status"], status["outcomes"]["succeeded"]) == ("completed", rows), name
         assert status["source"]["key"] == f"inbox/{desk.profile}/{name}"
@@ -153,8 +153,8 @@ def test_everything_dropped_below_the_inbox_gets_an_answer(desk: Desk) -> None:
         status = desk.wait(answers[key])
         assert (status["status"], status["profile"]) == ("failed", profile), key
         assert reason in status["error"]
-    assert len(desk.effects(action="created")) == sum(rows for _, rows in carried.values())
-    keys = {run.source.key for _, run in desk.stack.deps.ledger.runs.newest(limit=50)}
+    assert len(desk.effects(action="created")) == sum(rows for _, rows in processed.values())
+    keys = {run.source.key for _, run in desk.stack.deps.store.runs.newest(limit=50)}
     assert not any(key.endswith("/") for key in keys)
     archive = desk.stack.outputs["ArchiveBucketName"]
     assert "Uploads" not in desk.stack.client("s3").list_multipart_uploads(Bucket=archive)

@@ -76,7 +76,7 @@ def second(stack: Stack) -> Iterator[Stack]:
     stack.client("cloudformation").delete_stack(StackName=NAME)
 
 
-def carried(desk: Desk) -> dict[str, Any]:
+def processed(desk: Desk) -> dict[str, Any]:
     desk.put_profile(batch_size=10)
     return desk.wait(desk.upload(ticket_csv(good_tickets(20))))
 
@@ -91,22 +91,20 @@ def test_the_same_connection_has_its_own_secret_in_each_stack(stack: Stack, seco
         open_desk(second, name, credentials=wrong) as second_desk,
     ):
         # With its own stack's credentials the first account is let in, the second one is not.
-        assert carried(first_desk)["status"] == "completed"
+        assert processed(first_desk)["status"] == "completed"
         assert len(first_desk.effects(action="created")) == 20
         secret = second.client("secretsmanager")
         secret.put_secret_value(
             SecretId=second.outputs["SecretPrefix"] + name,
             SecretString=json.dumps({"email": "agent@example.com", "token": "sim-token"}),
         )
-        assert carried(second_desk)["status"] == "completed"
+        assert processed(second_desk)["status"] == "completed"
         kept = stack.client("secretsmanager").get_secret_value(
             SecretId=stack.outputs["SecretPrefix"] + name
         )
         assert json.loads(kept["SecretString"])["token"] == "sim-token"
         # Rows of one are not in the table of the other.
-        assert stack.deps.ledger.config.connection(name) != second.deps.ledger.config.connection(
-            name
-        )
+        assert stack.deps.store.config.connection(name) != second.deps.store.config.connection(name)
 
 
 def test_a_function_may_not_read_the_other_stacks_secrets(stack: Stack, second: Stack) -> None:
@@ -131,4 +129,4 @@ def test_it_carries_runs_with_every_option(second: Stack) -> None:
     assert second.outputs["VendorCidrs"] == "10.20.0.0/16"
     assert ":key/" in second.outputs["KmsKeyArn"]
     with open_desk(second, f"options-{secrets.token_hex(3)}") as desk:
-        assert carried(desk)["status"] == "completed"
+        assert processed(desk)["status"] == "completed"

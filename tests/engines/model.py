@@ -43,7 +43,9 @@ class _Host:
             self.waits.append(moment - self._now)
             self._now = moment
 
-    def gather(self, work: Callable[[Any], Any], items: Sequence[Any], workers: int) -> list[Any]:
+    def parallel_map(
+        self, work: Callable[[Any], Any], items: Sequence[Any], workers: int
+    ) -> list[Any]:
         return [work(item) for item in items]
 
     def task(self, name: str, payload: Any) -> Any:

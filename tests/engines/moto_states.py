@@ -52,7 +52,7 @@ class MotoStates:
             aws_secret_access_key="test",
         )
         definition = json.loads(deployed_definition())
-        lane = definition["States"]["Lanes"]["ItemProcessor"]
+        lane = definition["States"]["ProcessLanes"]["ItemProcessor"]
         del lane["ProcessorConfig"]
         self._machine = self._created("run", deployed_definition())
         self._lane = self._created("lane", json.dumps(lane))

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Protocol
 
-from jobferry.lane.state import DONE, LaneState
+from jobferry.domain.routes import LaneRoute
+from jobferry.lane.state import LaneState
 
 PUT_EVENTS = "putEvents"
 SEND_MESSAGE = "sendMessage"
@@ -149,13 +150,13 @@ class Lanes:
     def poll(self, payload: Payload) -> Answer:
         state = LaneState.from_payload(payload)
         iterations = self._iterations[state.lane]
-        groups = tuple(tuple(group) for group in iterations[state.lap])
-        last = state.lap + 1 == len(iterations)
-        ends = self._ends.get(state.lane, DONE)
+        groups = tuple(tuple(group) for group in iterations[state.iteration])
+        last = state.iteration + 1 == len(iterations)
+        ends = self._ends.get(state.lane, LaneRoute.DONE)
         return state.then(
-            lap=state.lap + 1,
+            iteration=state.iteration + 1,
             settle=groups,
             settling=(),
-            looked_at=1_600_000_000.25 + state.lap,
+            last_polled_at=1_600_000_000.25 + state.iteration,
             state=ends if last else state.state,
         ).to_payload()

@@ -25,5 +25,7 @@ def test_events_of_a_lane(states: MotoStates, groups: int, iterations: int) -> N
     history = states.history_of_lane(script, LANE)
     assert history[-1] == "ExecutionSucceeded"
     assert len(script.calls("SettleJob")) == groups * iterations
-    counted = lanes_module.events_of_lap(groups) * iterations + lanes_module.events_of_lap(0)
+    counted = lanes_module.events_of_iteration(
+        groups
+    ) * iterations + lanes_module.events_of_iteration(0)
     assert counted * 0.9 <= len(history) - AROUND <= counted

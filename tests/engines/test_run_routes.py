@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from jobferry.lane.state import RENEW, LaneState
-from jobferry.steps import close_run, open_run, plan_run
+from jobferry.domain.routes import CloseRoute, LaneRoute, OpenRoute, PlanRoute
+from jobferry.lane.state import LaneState
 from tests.engines.script import (
     FAILED_ENTRY,
     PAST,
@@ -29,10 +29,10 @@ UPLOAD = {
     "detail": {"bucket": {"name": "inbox"}, "object": {"key": "inbox/things/a.csv"}},
 }
 
-OPENED = {**RUN, "state": open_run.OPEN}
+OPENED = {**RUN, "state": OpenRoute.OPEN}
 CLOSED = {
     **RUN,
-    "state": close_run.CLOSED,
+    "state": CloseRoute.CLOSED,
     "profile": "things",
     "status": "succeeded",
     "rows": 3,
@@ -49,11 +49,11 @@ ANNOUNCED = {
 
 
 def planned(*lanes: int) -> Answer:
-    return {**RUN, "state": plan_run.PLANNED, "lanes": list(lanes)}
+    return {**RUN, "state": PlanRoute.PLANNED, "lanes": list(lanes)}
 
 
 def relaunched(*lanes: int) -> Answer:
-    return {**RUN, "state": close_run.LANES, "lanes": list(lanes), "wait_until": PAST}
+    return {**RUN, "state": CloseRoute.LANES, "lanes": list(lanes), "wait_until": PAST}
 
 
 def settled(_payload: dict[str, Any]) -> Answer:
@@ -76,7 +76,7 @@ def through(lanes: Lanes, **steps: Any) -> Script:
 
 class TestOpening:
     def test_what_the_run_is_opened_with(self, engine: Engine) -> None:
-        script = Script(OpenRun=[{**RUN, "state": open_run.DUPLICATE}])
+        script = Script(OpenRun=[{**RUN, "state": OpenRoute.DUPLICATE}])
         engine.carry_out(script, UPLOAD)
         (asked,) = script.calls("OpenRun")
         assert asked["input"] == UPLOAD
@@ -86,8 +86,8 @@ class TestOpening:
     @pytest.mark.parametrize(
         "answer",
         [
-            pytest.param({**RUN, "state": open_run.DUPLICATE}, id="second event"),
-            pytest.param({"state": open_run.IGNORED}, id="folder"),
+            pytest.param({**RUN, "state": OpenRoute.DUPLICATE}, id="second event"),
+            pytest.param({"state": OpenRoute.IGNORED}, id="folder"),
         ],
     )
     def test_what_is_no_new_file_ends_at_once(self, engine: Engine, answer: dict[str, Any]) -> None:
@@ -97,7 +97,7 @@ class TestOpening:
         assert (script.order, script.announced) == (["OpenRun"], [])
 
     def test_an_input_that_names_no_file_is_refused(self, engine: Engine) -> None:
-        script = Script(OpenRun=[{"state": open_run.REFUSED, "error": "No file."}])
+        script = Script(OpenRun=[{"state": OpenRoute.REFUSED, "error": "No file."}])
         ended = engine.carry_out(script, {"profile": 3})
         assert (ended.status, ended.error) == ("FAILED", "InputRefused")
         assert (script.order, script.announced) == (["OpenRun"], [])
@@ -118,7 +118,7 @@ class TestOpening:
 
     def test_a_run_that_cannot_begin_is_closed_and_announced(self, engine: Engine) -> None:
         closed = {**CLOSED, "status": "failed", "rows": 0, "outcomes": {"failed": 0}}
-        script = Script(OpenRun=[{**RUN, "state": open_run.UNUSABLE}], CloseRun=[closed])
+        script = Script(OpenRun=[{**RUN, "state": OpenRoute.UNUSABLE}], CloseRun=[closed])
         ended = engine.carry_out(script, UPLOAD)
         assert (ended.status, ended.output) == ("SUCCEEDED", {**RUN, "status": "failed"})
         assert script.order == ["OpenRun", "CloseRun", PUT_EVENTS]
@@ -131,7 +131,7 @@ class TestOpening:
 
 class TestPlanning:
     def test_a_plan_goes_on_until_it_is_done(self, engine: Engine) -> None:
-        planning = {**RUN, "state": plan_run.PLANNING}
+        planning = {**RUN, "state": PlanRoute.PLANNING}
         script = through(Lanes({0: [[]]}), PlanRun=[planning, planning, planned(0)])
         assert engine.carry_out(script, UPLOAD).status == "SUCCEEDED"
         assert script.calls("PlanRun") == [RUN] * 3
@@ -139,8 +139,8 @@ class TestPlanning:
     @pytest.mark.parametrize(
         "answer",
         [
-            pytest.param({**RUN, "state": plan_run.UNUSABLE}, id="file refused"),
-            pytest.param({**RUN, "state": plan_run.NOTHING_TO_SEND, "lanes": []}, id="no rows"),
+            pytest.param({**RUN, "state": PlanRoute.UNUSABLE}, id="file refused"),
+            pytest.param({**RUN, "state": PlanRoute.NOTHING_TO_SEND, "lanes": []}, id="no rows"),
         ],
     )
     def test_a_run_without_jobs_is_closed(self, engine: Engine, answer: Answer) -> None:
@@ -155,9 +155,9 @@ class TestLanes:
         script = through(Lanes(iterations), PlanRun=[planned(0, 1, 2)])
         ended = engine.carry_out(script, UPLOAD)
         assert (ended.status, ended.output, ended.lanes_failed) == ("SUCCEEDED", ENDED, 0)
-        for lane, looks in iterations.items():
-            assert len(script.of_lane("SubmitJobs", lane)) == len(looks)
-            assert len(script.of_lane("PollJobs", lane)) == len(looks)
+        for lane, polls in iterations.items():
+            assert len(script.of_lane("SubmitJobs", lane)) == len(polls)
+            assert len(script.of_lane("PollJobs", lane)) == len(polls)
         assert script.announced == [("jobferry", "Run closed", ANNOUNCED)]
         assert script.order[-2:] == ["CloseRun", PUT_EVENTS]
 
@@ -195,13 +195,13 @@ class TestLanes:
         assert found == [{**RUN, "chunks": chunks} for chunks in asked]
 
     def test_a_lane_that_wants_to_be_renewed_is_started_afresh(self, engine: Engine) -> None:
-        renewing = Lanes({0: [[[1]], []], 1: [[]]}, ends={0: RENEW})
+        renewing = Lanes({0: [[[1]], []], 1: [[]]}, ends={0: LaneRoute.RENEW})
         script = through(
             renewing, PlanRun=[planned(0, 1)], CloseRun=[relaunched(0, 1), relaunched(0), CLOSED]
         )
         ended = engine.carry_out(script, UPLOAD)
         assert (ended.status, ended.lanes_failed) == ("SUCCEEDED", 0)
-        begun = [payload for payload in script.calls("SubmitJobs") if "lap" not in payload]
+        begun = [payload for payload in script.calls("SubmitJobs") if "iteration" not in payload]
         assert sorted(payload["lane"] for payload in begun) == [0, 0, 0, 1, 1]
         assert all(payload == {**RUN, "lane": payload["lane"], "settle": []} for payload in begun)
         assert script.calls("CloseRun") == [RUN] * 3
@@ -310,7 +310,7 @@ class TestFailures:
 
 class TestClosing:
     def test_a_run_that_is_paused_ends_without_a_word(self, engine: Engine) -> None:
-        paused = {**RUN, "state": close_run.PAUSED}
+        paused = {**RUN, "state": CloseRoute.PAUSED}
         script = through(Lanes({0: [[[1]], []]}), CloseRun=[paused])
         ended = engine.carry_out(script, UPLOAD)
         assert (ended.status, ended.output, script.announced) == ("SUCCEEDED", paused, [])
@@ -323,14 +323,14 @@ class TestClosing:
         assert script.order[:2] == ["OpenRun", "PlanRun"]
 
     def test_closing_goes_on_until_it_is_done(self, engine: Engine) -> None:
-        closing = {**RUN, "state": close_run.CLOSING}
+        closing = {**RUN, "state": CloseRoute.CLOSING}
         script = through(Lanes({0: [[]]}), CloseRun=[closing, closing, CLOSED])
         assert engine.carry_out(script, UPLOAD).output == ENDED
         assert script.calls("CloseRun") == [RUN] * 3
         assert len(script.announced) == 1
 
     def test_a_run_that_does_not_add_up_fails_loudly(self, engine: Engine) -> None:
-        script = through(Lanes({0: [[]]}), CloseRun=[{**RUN, "state": close_run.UNBALANCED}])
+        script = through(Lanes({0: [[]]}), CloseRun=[{**RUN, "state": CloseRoute.UNBALANCED}])
         ended = engine.carry_out(script, UPLOAD)
         assert (ended.status, ended.error) == ("FAILED", "RunDoesNotAddUp")
         assert script.announced == []

@@ -69,7 +69,7 @@ class Host(Protocol):
 
     def until(self, moment: float) -> None: ...
 
-    def gather(
+    def parallel_map(
         self, work: Callable[[Any], Any], items: Sequence[Any], workers: int
     ) -> list[Any]: ...
 
@@ -501,7 +501,7 @@ def _beside(
             return None
 
     one = len(items) == 1
-    results = [carry_out(items[0])] if one else scope.host.gather(carry_out, items, most)
+    results = [carry_out(items[0])] if one else scope.host.parallel_map(carry_out, items, most)
     real = [each for each in failures if not isinstance(each, _AbandonedError)]
     if failures:
         raise (real or failures)[0]

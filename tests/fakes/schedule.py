@@ -151,7 +151,7 @@ class Schedule:
         self._due.append(actor)
         return actor
 
-    def gather(self, work: Callable[[T], R], items: Sequence[T], workers: int) -> list[R]:
+    def parallel_map(self, work: Callable[[T], R], items: Sequence[T], workers: int) -> list[R]:
         """Work on all items, at most `workers` of them at once, each an actor of its own.
 
         Outside of `run` this is a run of its own.
@@ -163,7 +163,7 @@ class Schedule:
             Exception: of the first item that failed, after all of them have ended.
         """
         if self._current is None:
-            return self.run(lambda: self.gather(work, items, workers))
+            return self.run(lambda: self.parallel_map(work, items, workers))
         waiting = iter(items)
         actors: list[Actor[R]] = []
 
@@ -238,7 +238,7 @@ class Schedule:
             raise RuntimeError("Nobody runs on the schedule; this is for the inside of `run`.")
         if self._current._ident != get_ident():
             raise RuntimeError(
-                "A thread that is no actor would wait in virtual time; use `gather`."
+                "A thread that is no actor would wait in virtual time; use `parallel_map`."
             )
         if self._failure is not None:
             raise _Stopped

@@ -10,10 +10,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from jobferry.store import Ledger
+from jobferry.store import Store
 from jobferry.store.chunks import Chunks
 from jobferry.store.config import Config
-from jobferry.store.connection_limits import LimitsOf
+from jobferry.store.connection_limits import ConnectionLimitsStore
 from jobferry.store.rows import Rows
 from jobferry.store.runs import Runs
 from jobferry.store.table import (
@@ -294,7 +294,7 @@ class FakeTable(Table):
             self._sizes[key] = size
 
 
-class FakeLedger(Ledger):
+class FakeStore(Store):
     """A ledger over any table."""
 
     def __init__(self, table: Table, retention_days: int = 30) -> None:
@@ -302,14 +302,14 @@ class FakeLedger(Ledger):
         self.runs = Runs(table)
         self.chunks = Chunks(table)
         self.rows = Rows(table)
-        self.limits = LimitsOf(table)
+        self.limits = ConnectionLimitsStore(table)
         self.config = Config(table)
         self._table = table
 
 
-def fake_ledger(table: Table | None = None, retention_days: int = 30) -> Ledger:
+def fake_store(table: Table | None = None, retention_days: int = 30) -> Store:
     """A ledger in memory."""
-    return FakeLedger(table or FakeTable(), retention_days)
+    return FakeStore(table or FakeTable(), retention_days)
 
 
 def _updated(before: Item, update: Update) -> Item:

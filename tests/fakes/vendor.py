@@ -138,7 +138,7 @@ class Account:
     request_seconds: float = 0.0
     full_wait: float | None = None
     """The Retry-After of "too many jobs"."""
-    blocked_until: float = 0.0
+    retry_after_until: float = 0.0
     """Requests before this moment break the vendor's limit, and are counted as `trespasses`."""
     trespasses: int = 0
     during_submit: Callable[[Submission], None] | None = None
@@ -206,7 +206,7 @@ class Account:
                 self.jobs[job_id] = Job(job_id, token, tuple(records), now, ends_at)
                 self.most_in_flight = max(self.most_in_flight, self.in_flight)
             if reply.retry_after is not None:
-                self.blocked_until = max(self.blocked_until, now + reply.retry_after)
+                self.retry_after_until = max(self.retry_after_until, now + reply.retry_after)
             submission = Submission(token, now, operation.name, tuple(records), reply, job_id)
             self.submissions.append(submission)
         if self.during_submit is not None:
@@ -242,8 +242,8 @@ class Account:
             scripted = self._poll_answers.popleft() if self._poll_answers else None
             if scripted is not None:
                 if scripted.throttled is not None and scripted.throttled.retry_after is not None:
-                    self.blocked_until = max(
-                        self.blocked_until, now + scripted.throttled.retry_after
+                    self.retry_after_until = max(
+                        self.retry_after_until, now + scripted.throttled.retry_after
                     )
                 return scripted
             return PollAnswer({i: self._reading(i, now) for i in job_ids}, requests=requests)
@@ -288,7 +288,7 @@ class Account:
         return Found(FoundState.ABSENT, requests=1)
 
     def _note_request(self) -> None:
-        if self.clock.now() < self.blocked_until:
+        if self.clock.now() < self.retry_after_until:
             self.trespasses += 1
 
 

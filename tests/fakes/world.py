@@ -38,7 +38,7 @@ from jobferry.steps.poll_jobs import poll_jobs
 from jobferry.steps.settle_job import settle_job
 from jobferry.steps.submit_jobs import submit_jobs
 from jobferry.steps.sweep import sweep
-from jobferry.store import Ledger
+from jobferry.store import Store
 from jobferry.store.rows import _outcome as stored_outcome
 from jobferry.vendors.connections import Connections
 from jobferry.vendors.http.addresses import PUBLIC
@@ -55,7 +55,7 @@ from tests.fakes.machine import (
 )
 from tests.fakes.objects import FakeObjects
 from tests.fakes.schedule import Schedule
-from tests.fakes.table import FakeTable, fake_ledger
+from tests.fakes.table import FakeTable, fake_store
 from tests.fakes.vendor import CREATE, KEY_FIELD, VENDOR, Account, fake_vendor
 
 INBOX = "inbox-bucket"
@@ -134,7 +134,7 @@ class World:
         self.table = FakeTable(self.effects)
         self.retention_days = retention_days
         self.bounds: dict[str, Any] = {}
-        self.ledger: Ledger = fake_ledger(self.table, retention_days)
+        self.store: Store = fake_store(self.table, retention_days)
         self.objects = FakeObjects(
             effects=self.effects, smallest_part=smallest_part, now=self.clock.now
         )
@@ -161,7 +161,7 @@ class World:
         self._executions = count(1)
         self._cleanup = ExitStack()
         self.deps = self.fresh_deps()
-        self.ledger.config.put_connection(
+        self.store.config.put_connection(
             Connection(CONNECTION, VENDOR, "https://acme.example", max_jobs=max_jobs)
         )
         self.put_profile(PLAIN_PROFILE)
@@ -191,10 +191,10 @@ class World:
             settings=Settings(
                 *("table", INBOX, "archive", "secrets/", self.retention_days, PUBLIC), **self.bounds
             ),
-            ledger=fake_ledger(self.table.view(), self.retention_days),
+            store=fake_store(self.table.view(), self.retention_days),
             objects=self.objects,
             connections=Connections(
-                self.ledger.config,
+                self.store.config,
                 self.read_secret,
                 reach=PUBLIC,
                 monotonic=self.clock.now,
@@ -202,7 +202,7 @@ class World:
             ),
             now=self.clock.now,
             sleep=self.clock.sleep,
-            gather=self.clock.gather,
+            parallel_map=self.clock.parallel_map,
             log=line("info"),
             warn=line("warning"),
             emit=lambda **counts: self.metrics.append(counts),
@@ -211,7 +211,7 @@ class World:
     def fresh_vendors(self) -> VendorRegistry:
         """The vendors as a cold function finds them: `self.vendor` among them, as it is now."""
         loaders = ChainMap({VENDOR: lambda: self.vendor}, LOADERS)
-        return VendorRegistry(self.ledger.config, loaders, monotonic=self.clock.now)
+        return VendorRegistry(self.store.config, loaders, monotonic=self.clock.now)
 
     def read_secret(self, _name: str, _afresh: bool) -> str:
         with self.effects.around("secret.read"):
@@ -225,7 +225,7 @@ class World:
 
     def task_deps(self) -> Deps:
         """What one invocation of a warm function works with: its write units are its own."""
-        return replace(self.deps, ledger=fake_ledger(self.table.view(), self.retention_days))
+        return replace(self.deps, store=fake_store(self.table.view(), self.retention_days))
 
     def limit(self, **bounds: int) -> None:
         """Deploy with other bounds on files (`Settings`)."""
@@ -235,7 +235,7 @@ class World:
     def put_profile(self, changes: Mapping[str, Any]) -> int:
         """The plain profile with these changes; returns its revision."""
         document = validate({**PLAIN_PROFILE, **changes})
-        return self.ledger.config.put_profile(document["name"], document)
+        return self.store.config.put_profile(document["name"], document)
 
     def drop(
         self,
@@ -272,9 +272,13 @@ class World:
             return self.execute(request)
 
         delays = starting or [0.0] * len(requests)
-        return self.clock.gather(carry, list(zip(requests, delays, strict=True)), len(requests))
+        return self.clock.parallel_map(
+            carry, list(zip(requests, delays, strict=True)), len(requests)
+        )
 
-    def carried(self, body: bytes | str, *, profile: str = PROFILE, name: str = "file.csv") -> Run:
+    def processed(
+        self, body: bytes | str, *, profile: str = PROFILE, name: str = "file.csv"
+    ) -> Run:
         """Drop a file and carry it to the end."""
         return self.execute(self.drop(body, profile=profile, name=name))
 
@@ -327,7 +331,7 @@ class World:
             execution.carry(partial(resume_run, run_id, previous, execution.arn, self.deps))
 
     def run(self, run_id: str) -> Run:
-        return self.ledger.runs.must_get(run_id)
+        return self.store.runs.must_get(run_id)
 
     def outcomes(self, run_id: str) -> dict[int, Outcome]:
         """Every outcome that is left of a run, by row, whatever its run says about rows."""
@@ -357,9 +361,9 @@ class World:
             "rows without an outcome, or too many": sorted(outcomes)
             == list(range(1, run.rows + 1)),
             "the counters are not the outcomes": dict(run.outcomes) == counted,
-            "slots are still taken": self.ledger.limits.get(connection).in_flight == 0,
-            "chunks are still in flight": not list(self.ledger.chunks.pointers(connection)),
-            "chunks are left in the pool": not self.ledger.chunks.pool(run_id).left,
+            "slots are still taken": self.store.limits.get(connection).in_flight == 0,
+            "chunks are still in flight": not list(self.store.chunks.pointers(connection)),
+            "chunks are left in the pool": not self.store.chunks.pool(run_id).left,
             "uploads in parts are left open": self.objects.open_uploads == 0,
             "the vendor had asked for patience": not self.account.trespasses,
         }
@@ -405,11 +409,13 @@ class Execution:
     def until(self, moment: float) -> None:
         self.world.clock.until(moment)
 
-    def gather(self, work: Callable[[Any], Any], items: Sequence[Any], workers: int) -> list[Any]:
-        return self.world.clock.gather(work, items, workers)
+    def parallel_map(
+        self, work: Callable[[Any], Any], items: Sequence[Any], workers: int
+    ) -> list[Any]:
+        return self.world.clock.parallel_map(work, items, workers)
 
     def entering(self, name: str, payload: Any) -> None:
-        self.laps += name == "Lap"
+        self.laps += name == "LaneIteration"
 
     def failed(self, _name: str) -> None:
         """The next try meets a cold function."""

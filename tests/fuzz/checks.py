@@ -32,7 +32,7 @@ _JOB_ID = re.compile(r"[A-Za-z0-9_*-]{1,100}")
 _PRIVATE = CANARY.split(maxsplit=1)[0]
 _DAY = 86_400.0
 
-Asked = Sequence[Answer | NoAnswer]
+VendorSession = Sequence[Answer | NoAnswer]
 
 
 class Broken(AssertionError):
@@ -44,7 +44,7 @@ def must(holds: object, what: str, *seen: object) -> None:
         raise Broken(f"{what}: {' '.join(map(repr, seen))}"[:2_000])
 
 
-def is_clear(answers: Asked) -> bool:
+def is_clear(answers: VendorSession) -> bool:
     """Whether one of the answers was a refusal as HTTP has it."""
     return any(
         isinstance(each, Answer) and (300 <= each.status < 500 or each.status == 501)
@@ -52,7 +52,7 @@ def is_clear(answers: Asked) -> bool:
     ) or any(isinstance(each, Answer) and 500 <= each.status < 600 for each in answers)
 
 
-def all_succeeded(answers: Asked) -> bool:
+def all_succeeded(answers: VendorSession) -> bool:
     return all(isinstance(each, Answer) and 200 <= each.status < 300 for each in answers)
 
 
@@ -73,7 +73,7 @@ def logged(text: object, what: str) -> None:
     must(_PRIVATE not in str(text), f"{what} holds the vendor's words", text)
 
 
-def problem(seen: Any, answers: Asked, *, may_refuse: bool = False) -> None:
+def problem(seen: Any, answers: VendorSession, *, may_refuse: bool = False) -> None:
     """A problem as such."""
     if isinstance(seen, Refused):
         must(may_refuse or not all_succeeded(answers), "refused though all went well", seen)
@@ -90,7 +90,7 @@ def problem(seen: Any, answers: Asked, *, may_refuse: bool = False) -> None:
         must(seen is None, "this is no answer", seen)
 
 
-def submitted(seen: Any, answers: Asked) -> None:
+def submitted(seen: Any, answers: VendorSession) -> None:
     if isinstance(seen, Accepted):
         must(_JOB_ID.fullmatch(seen.job_id), "this is no job id", seen)
         must(
@@ -108,7 +108,7 @@ def submitted(seen: Any, answers: Asked) -> None:
         problem(seen, answers)
 
 
-def authorized(seen: Any, answers: Asked) -> None:
+def authorized(seen: Any, answers: VendorSession) -> None:
     """A header's value, or an answer to give in its stead that no request was sent for."""
     if isinstance(seen, str):
         must(all_succeeded(answers), "a token without an answer", seen)
@@ -120,7 +120,7 @@ def authorized(seen: Any, answers: Asked) -> None:
     problem(meant, answers)
 
 
-def polled(seen: Any, case: Case, adapter: Adapter, answers: Asked) -> None:
+def polled(seen: Any, case: Case, adapter: Adapter, answers: VendorSession) -> None:
     must(isinstance(seen, PollAnswer), "no answer to a poll", seen)
     must(set(seen.readings) <= set(case.job_ids), "a job that nobody asked for", seen.readings)
     problem(seen.refused, answers)
@@ -198,7 +198,7 @@ def _states(case: Case, item: JsonObject) -> bool:
     )
 
 
-def found(seen: Any, answers: Asked) -> None:
+def found(seen: Any, answers: VendorSession) -> None:
     must(isinstance(seen, Found), "no answer to a search", seen)
     logged(seen.reason, "the reason of a search")
     problem(seen.throttled, answers)
@@ -208,7 +208,7 @@ def found(seen: Any, answers: Asked) -> None:
         must(any(isinstance(each, Answer) for each in answers), "absent, and nobody said so", seen)
 
 
-def problems(seen: Any, answers: Asked) -> None:
+def problems(seen: Any, answers: VendorSession) -> None:
     if not isinstance(seen, list):
         problem(seen, answers)
         return

@@ -27,11 +27,11 @@ from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models import Table as MotoTable
 from moto.server import ThreadedMotoServer
 
-from jobferry.store import Ledger
+from jobferry.store import Store
 from jobferry.store.keys import ROWS_BY_PERSON, RUNS_BY_TIME
 from jobferry.store.objects import Objects
 from jobferry.store.table import Table
-from tests.fakes.table import fake_ledger
+from tests.fakes.table import fake_store
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -233,8 +233,8 @@ def table(dynamodb: DynamoDBClient) -> Iterator[Table]:
 
 
 @pytest.fixture
-def ledger(table: Table) -> Ledger:
-    return fake_ledger(table)
+def store(table: Table) -> Store:
+    return fake_store(table)
 
 
 @pytest.fixture

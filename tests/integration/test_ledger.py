@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobferry.store import Ledger
+from jobferry.store import Store
 from tests.unit.store.samples import EXPIRES, a_run
 from tests.unit.store.test_chunks import (
     TestClaim,
@@ -63,11 +63,9 @@ __all__ = [
 ]
 
 
-def test_a_ledger_is_built_from_a_client_and_a_name(
-    dynamodb: DynamoDBClient, ledger: Ledger
-) -> None:
+def test_a_store_is_built_from_a_client_and_a_name(dynamodb: DynamoDBClient, store: Store) -> None:
     name = next(name for name in reversed(dynamodb.list_tables()["TableNames"]))
-    built = Ledger(dynamodb, name, 7)
+    built = Store(dynamodb, name, 7)
     built.runs.create(a_run("built"))
     assert built.retention == 7 * 86_400
     item = dynamodb.get_item(TableName=name, Key={"pk": {"S": "RUN#built"}, "sk": {"S": "META"}})[

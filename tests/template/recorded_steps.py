@@ -129,9 +129,9 @@ class StepRecorder:
 
     def _in_threads(self) -> Any:
         """A patch by which work that a function gives to threads is the function's."""
-        real = Schedule.gather
+        real = Schedule.parallel_map
 
-        def gather(this: Schedule, work: Any, items: Any, workers: int) -> Any:
+        def parallel_map(this: Schedule, work: Any, items: Any, workers: int) -> Any:
             function = self._function
 
             def carried_out(item: Any) -> Any:
@@ -140,7 +140,7 @@ class StepRecorder:
 
             return real(this, carried_out, items, workers)
 
-        return mock.patch.object(Schedule, "gather", gather)
+        return mock.patch.object(Schedule, "parallel_map", parallel_map)
 
 
 class ColdWorld(World):

@@ -344,7 +344,7 @@ class TestAlarms:
     def test_lanes_that_die_are_seen(self, template: Template) -> None:
         """Children of a Distributed Map count under the map's name:
         https://docs.aws.amazon.com/step-functions/latest/dg/concepts-examine-map-run.html."""
-        label = json.loads(DEFINITION)["States"]["Lanes"]["Label"]
+        label = json.loads(DEFINITION)["States"]["ProcessLanes"]["Label"]
         (machine,) = template.of_type(MACHINE)
         seen = {
             alarm["MetricName"]

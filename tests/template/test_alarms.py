@@ -38,12 +38,12 @@ def test_each_alarm_names_the_section_that_names_it(described: dict[str, str]) -
 
 def test_a_section_of_an_alarm_says_what_to_type(described: dict[str, str]) -> None:
     runbook = sections(RUNBOOK)
-    silent = {
+    dead = {
         title
         for title in described.values()
         if not commands(runbook[title], "jobferry") + commands(runbook[title], "aws")
     }
-    assert silent == set()
+    assert dead == set()
 
 
 def test_the_table_of_alarms_is_that_of_the_template(described: dict[str, str]) -> None:

@@ -85,8 +85,10 @@ class File:
     def until(self, moment: float) -> None:
         self.account.schedule.until(moment)
 
-    def gather(self, work: Callable[[Any], Any], items: Sequence[Any], workers: int) -> list[Any]:
-        return self.account.schedule.gather(work, items, workers)
+    def parallel_map(
+        self, work: Callable[[Any], Any], items: Sequence[Any], workers: int
+    ) -> list[Any]:
+        return self.account.schedule.parallel_map(work, items, workers)
 
     def jitter(self, longest: float) -> float:
         return self.account.chance.uniform(0.0, longest)
@@ -142,7 +144,7 @@ class File:
             self.account.running.discard(self.number)
 
 
-def carried(limit: int, files: int, busy_seconds: float = 0.0, others: int = 0) -> Account:
+def processed(limit: int, files: int, busy_seconds: float = 0.0, others: int = 0) -> Account:
     """All files dropped at once, carried to their ends; the sweep runs beside."""
     schedule = Schedule(0.0, seed=3)
     account = Account(schedule, limit - others, busy_seconds)
@@ -169,7 +171,7 @@ def carried(limit: int, files: int, busy_seconds: float = 0.0, others: int = 0) 
     [(10, 1), (10, 12), (10, 40), (10, 100), (50, 100), (1_000, 100)],
 )
 def test_every_file_has_its_run_and_every_run_its_end(limit: int, files: int) -> None:
-    account = carried(limit, files)
+    account = processed(limit, files)
 
     assert account.opened == account.closed == set(range(files))
     assert (account.parked, account.given_up) == ([], 0)
@@ -178,7 +180,7 @@ def test_every_file_has_its_run_and_every_run_its_end(limit: int, files: int) ->
 
 @pytest.mark.parametrize("hours", [0.5, 8.0])
 def test_an_account_without_room_for_hours_delays_and_loses_nothing(hours: float) -> None:
-    account = carried(10, 20, busy_seconds=hours * 3600)
+    account = processed(10, 20, busy_seconds=hours * 3600)
 
     assert account.opened == account.closed == set(range(20))
     assert (account.parked, account.given_up) == ([], 0)
@@ -186,7 +188,7 @@ def test_an_account_without_room_for_hours_delays_and_loses_nothing(hours: float
 
 
 def test_an_account_without_room_for_days_keeps_what_it_could_not_open() -> None:
-    account = carried(10, 3, busy_seconds=6 * 86_400)
+    account = processed(10, 3, busy_seconds=6 * 86_400)
 
     assert account.opened == set()
     assert sorted(json.loads(each["MessageBody"])["file"] for each in account.parked) == [0, 1, 2]
@@ -195,7 +197,7 @@ def test_an_account_without_room_for_days_keeps_what_it_could_not_open() -> None
 
 def test_the_account_is_used_while_files_wait() -> None:
     """Waiting for longer and longer must not leave an account idle that has work."""
-    account = carried(10, 40)
+    account = processed(10, 40)
     least = 40 * (ITERATIONS * (SECONDS["PollJobs"] + SECONDS["SubmitJobs"]) + 15.5) / 10
 
     assert account.schedule.now() < 2.5 * least

@@ -18,14 +18,14 @@ from jobferry.binding import unpack as unpacking
 from jobferry.csvfile import gzipped
 from jobferry.domain.chunk import Pool
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
-from jobferry.domain.run import Halt, Run, RunStatus
+from jobferry.domain.run import Run, RunStatus, StopReason
 from jobferry.domain.run_request import RunRequest
 from jobferry.domain.types import JsonObject
 from jobferry.lane.poller import JOB_DEADLINE
 from jobferry.lane.state import LaneState
 from jobferry.operator.delete_run import delete_run
 from jobferry.operator.job_control import abort_run, force_run
-from jobferry.operator.pause_resume import carry_on, resume
+from jobferry.operator.pause_resume import continue_run, resume
 from jobferry.operator.resolve_run import ask_resolve
 from jobferry.reporting import result_files
 from jobferry.steps import close_run as closing
@@ -72,7 +72,7 @@ def _start(world: World) -> Callable[[str, str], None]:
 
 def _under_way(world: World) -> Run:
     """A run of which jobs are in flight, and whose execution died."""
-    world.ledger.limits.learn_jobs(CONNECTION, 3, world.clock.now())
+    world.store.limits.learn_jobs(CONNECTION, 3, world.clock.now())
     run = world.planned(things(12))
     world.account.latency = lambda number: 5.0 if number == 1 else 900.0
     world.submit(LaneState(run.run_id, 0))
@@ -87,7 +87,7 @@ def _swept(world: World) -> None:
 
 def several_lanes(recorder: StepRecorder) -> None:
     with ColdWorld(recorder, max_records=1, lane_window=3, senders=4, slots=12) as world:
-        run = world.carried(things(40))
+        run = world.processed(things(40))
         assert run.status is RunStatus.COMPLETED
 
 
@@ -99,23 +99,23 @@ def rows_again_of_a_packed_file(recorder: StepRecorder) -> None:
         mock.patch.object(gzipped, "BLOCK_BYTES", 30),
     ):
         world.account.result_of = _conflict_at_first(7)
-        run = world.carried(gzip.compress(things(80).encode()), name="file.csv.gz")
+        run = world.processed(gzip.compress(things(80).encode()), name="file.csv.gz")
         assert run.outcomes[SUCCEEDED] == 80
         damaged = gzip.compress(things(40).encode())[:-9]
-        assert world.carried(damaged, name="cut-off.csv.gz").status is RunStatus.FAILED
+        assert world.processed(damaged, name="cut-off.csv.gz").status is RunStatus.FAILED
 
 
 def rows_again(recorder: StepRecorder) -> None:
     with ColdWorld(recorder, max_records=10, slots=3) as world:
         world.account.result_of = _conflict_at_first(7)
-        assert world.carried(things(80)).outcomes[SUCCEEDED] == 80
+        assert world.processed(things(80)).outcomes[SUCCEEDED] == 80
 
 
 def in_order(recorder: StepRecorder) -> None:
     with ColdWorld(recorder, max_records=2) as world:
         world.put_profile({"order": "file", "operation": UPSERT})
         world.account.result_of = _conflict_at_first(3)
-        assert world.carried(things(9)).outcomes[SUCCEEDED] == 9
+        assert world.processed(things(9)).outcomes[SUCCEEDED] == 9
 
 
 def plan_in_steps(recorder: StepRecorder) -> None:
@@ -124,20 +124,20 @@ def plan_in_steps(recorder: StepRecorder) -> None:
         with ColdWorld(recorder) as world:
             world.put_profile({"row_key": "Ref", "on_duplicate": on_duplicate, "batch_size": 1})
             world.seconds["plan"] = 0.0
-            assert world.carried(body).outcomes[OutcomeStatus.SKIPPED]
+            assert world.processed(body).outcomes[OutcomeStatus.SKIPPED]
 
 
 def submissions_lost(recorder: StepRecorder) -> None:
     with ColdWorld(recorder, max_records=2, token_search=False) as world:
-        world.carried(things(2, start=50))
+        world.processed(things(2, start=50))
         world.account.will_reply(Act.DONE_UNHEARD, Act.LOST, Act.ACCEPT, Act.LOST)
-        assert world.carried(things(12)).closed_at
+        assert world.processed(things(12)).closed_at
         world.account.will_reply(Act.DONE_UNHEARD)
         lane = LaneState(world.planned(things(2, start=90)).run_id, 0)
         world.submit(world.submit(lane))  # a lane that sees to it before it polls
         world.account.will_reply(Act.LOST)
         world.account.will_find(Found(FoundState.UNDECIDABLE, requests=1))
-        unknown = world.carried(things(2))
+        unknown = world.processed(things(2))
         assert unknown.status is RunStatus.UNRESOLVED
         world.clock.advance(3_600)
         ask_resolve(unknown, world.deps, _start(world))
@@ -147,7 +147,7 @@ def submissions_lost(recorder: StepRecorder) -> None:
 def given_up_and_resolved(recorder: StepRecorder) -> None:
     with ColdWorld(recorder) as world:
         world.account.latency = lambda number: 2 * JOB_DEADLINE if number == 1 else 20.0
-        run = world.carried(things(200))
+        run = world.processed(things(200))
         assert run.status is RunStatus.UNRESOLVED
         world.clock.advance(2 * JOB_DEADLINE)
         ask_resolve(run, world.deps, _start(world))
@@ -158,7 +158,7 @@ def given_up_and_resolved(recorder: StepRecorder) -> None:
 def trial_and_yes(recorder: StepRecorder) -> None:
     with ColdWorld(recorder, max_records=2) as world:
         run = world.execute(world.drop(things(9), options={"jobferry-trial": "3"}))
-        assert run.rests
+        assert run.suspended
         resume(run, world.deps, _start(world))
         world.carry_restarts()
         assert world.run(run.run_id).status is RunStatus.COMPLETED
@@ -168,10 +168,10 @@ def breaker_and_abort(recorder: StepRecorder) -> None:
     with ColdWorld(recorder, max_records=2, slots=2) as world:
         world.put_profile({"breaker": {"share": 0.5, "at_least": 4}})
         world.account.result_of = _all_fail
-        run = world.carried(things(60))
+        run = world.processed(things(60))
         assert run.pause is not None
         abort_run(run, "Wrong file.", world.deps)
-        carry_on(run.run_id, world.deps, _start(world))
+        continue_run(run.run_id, world.deps, _start(world))
         world.carry_restarts()
         assert world.run(run.run_id).status is RunStatus.ABORTED
 
@@ -180,7 +180,7 @@ def refused(recorder: StepRecorder) -> None:
     for act in (Act.REFUSE_RUN, Act.REFUSE_PROFILE, Act.THROTTLE, Act.FULL):
         with ColdWorld(recorder, max_records=2) as world:
             world.account.will_reply(act)
-            assert world.carried(things(20)).closed_at
+            assert world.processed(things(20)).closed_at
 
 
 def ended_by_force(recorder: StepRecorder) -> None:
@@ -196,7 +196,7 @@ def ended_by_force(recorder: StepRecorder) -> None:
 def connection_deleted(recorder: StepRecorder) -> None:
     with ColdWorld(recorder, max_records=2) as world:
         run = _under_way(world)
-        world.ledger.config.delete_connection(CONNECTION)
+        world.store.config.delete_connection(CONNECTION)
         _swept(world)
         assert world.run(run.run_id).closed_at
 
@@ -208,14 +208,14 @@ def closed_in_steps(recorder: StepRecorder) -> None:
         mock.patch.object(result_files, "PART_BYTES", 500),
     ):
         world.seconds["close"] = 0.0
-        assert world.carried(things(100)).status is RunStatus.COMPLETED
+        assert world.processed(things(100)).status is RunStatus.COMPLETED
 
 
 def unusable(recorder: StepRecorder) -> None:
     with ColdWorld(recorder) as world:
         for name in ("book.xlsx", "empty.csv"):
             assert world.execute(world.drop("", name=name)).status is RunStatus.FAILED
-        assert world.carried(things(2), profile="nobody").status is RunStatus.FAILED
+        assert world.processed(things(2), profile="nobody").status is RunStatus.FAILED
         current = RunRequest("things", INBOX, "inbox/things/now.csv", None)
         world.objects.upload(INBOX, current.key, things(3).encode())
         assert world.execute(current).status is RunStatus.COMPLETED
@@ -228,15 +228,15 @@ def unusable(recorder: StepRecorder) -> None:
 def swept(recorder: StepRecorder) -> None:
     with ColdWorld(recorder, max_records=2) as world:
         closed = world.planned(things(1))
-        world.ledger.runs.halt(closed.run_id, Halt("aborted", "Stopped."))
+        world.store.runs.stop(closed.run_id, StopReason("aborted", "Stopped."))
         world.execution().carry(lambda: {"run_id": closed.run_id, "state": "unusable"})
-        (planned,) = world.ledger.runs.planned_chunks(closed.run_id, 1, 1)
+        (planned,) = world.store.runs.planned_chunks(closed.run_id, 1, 1)
         offered = Pool(1, 2, frozenset())
         now = world.clock.now()
-        world.ledger.chunks.claim(closed, 0, [planned], offered, now, max_jobs=30)
+        world.store.chunks.claim(closed, 0, [planned], offered, now, max_jobs=30)
         run = _under_way(world)
         world.ended[run.execution] = "ABORTED"
-        world.ledger.limits._set(CONNECTION, in_flight=9)
+        world.store.limits._set(CONNECTION, {"in_flight": 9})
         world.objects.upload(INBOX, "inbox/things/lost.csv", things(2).encode())
         world.clock.advance(INBOX_YOUNG + 1)
         world.sweep()
@@ -249,7 +249,7 @@ def swept(recorder: StepRecorder) -> None:
 
 def deleted_meanwhile(recorder: StepRecorder) -> None:
     with ColdWorld(recorder, max_records=2) as world:
-        run = world.carried(things(6))
+        run = world.processed(things(6))
         delete_run(run, world.deps)
         world.clock.advance(INBOX_YOUNG + 1)
         assert world.sweep()["opened"] == 0

@@ -62,7 +62,7 @@ def policy(template: Template, role: str) -> Policy:
 
 
 def _closed(shell: Shell) -> str:
-    return shell.world.carried(things(3)).run_id
+    return shell.world.processed(things(3)).run_id
 
 
 def _failed(shell: Shell) -> str:

@@ -1,41 +1,86 @@
-"""The state machine knows what its steps answer."""
+"""The state machine and `domain/routes.py` know the same words."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any
 
-from jobferry.steps import close_run, open_run
+import pytest
+
+from jobferry.domain.routes import CloseRoute, LaneRoute, OpenRoute, PlanRoute
 from tests.template.conftest import ROOT
 
-STATES = json.loads((ROOT / "statemachines" / "run.asl.json").read_text())["States"]
+DEFINITION = json.loads((ROOT / "statemachines" / "run.asl.json").read_text())
+
+WAYS: dict[str, dict[StrEnum, str]] = {
+    "IsRunOpen": {
+        OpenRoute.OPEN: "PlanRun",
+        OpenRoute.RESUMED: "CloseRun",
+        OpenRoute.UNUSABLE: "CloseRun",
+        OpenRoute.DUPLICATE: "RunEnded",
+        OpenRoute.IGNORED: "RunEnded",
+        OpenRoute.REFUSED: "InputRefused",
+    },
+    "IsPlanned": {
+        PlanRoute.PLANNING: "PlanRun",
+        PlanRoute.PLANNED: "ProcessLanes",
+        PlanRoute.NOTHING_TO_SEND: "CloseRun",
+        PlanRoute.UNUSABLE: "CloseRun",
+    },
+    "IsLaneDone": {
+        LaneRoute.WORKING: "LaneIteration",
+        LaneRoute.DONE: "LaneEnded",
+        LaneRoute.RENEW: "LaneEnded",
+    },
+    "IsRunClosed": {
+        CloseRoute.CLOSED: "AnnounceRun",
+        CloseRoute.CLOSING: "CloseRun",
+        CloseRoute.LANES: "WaitForLanes",
+        CloseRoute.PAUSED: "RunEnded",
+        CloseRoute.UNBALANCED: "RunUnbalanced",
+    },
+}
+"""Choice state → word → the state after it."""
+
+_WORD = re.compile(r"\$states\.input\.state = '(\w+)'")
 
 
-def following(choice: str, answer: str) -> str:
-    """The state after a choice, for an answer of the step before it."""
-    condition = f"{{% $states.input.state = '{answer}' %}}"
-    found = [c["Next"] for c in STATES[choice]["Choices"] if c["Condition"] == condition]
-    return str(found[0]) if found else str(STATES[choice]["Default"])
+def states(definition: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """All states with their names, those inside maps and branches too."""
+    for name, state in definition["States"].items():
+        yield name, state
+        for inner in (state.get("ItemProcessor"), *state.get("Branches", ())):
+            if inner is not None:
+                yield from states(inner)
 
 
-def test_every_answer_of_open_run_has_its_way() -> None:
-    ways = {
-        open_run.OPEN: "PlanRun",
-        open_run.UNUSABLE: "CloseRun",
-        open_run.DUPLICATE: "RunEnded",
-        open_run.IGNORED: "RunEnded",
-        open_run.REFUSED: "InputRefused",
-    }
-    assert {answer: following("IsRunOpen", answer) for answer in ways} == ways
+STATES = dict(states(DEFINITION))
+CHOICES = {name: state for name, state in STATES.items() if state["Type"] == "Choice"}
+
+
+def test_every_choice_has_its_words() -> None:
+    assert CHOICES.keys() == WAYS.keys()
+
+
+@pytest.mark.parametrize("choice", WAYS)
+def test_every_word_of_a_step_has_its_way(choice: str) -> None:
+    state = CHOICES[choice]
+    ways = {_WORD.findall(c["Condition"])[0]: c["Next"] for c in state["Choices"]}
+    assert {word: ways.get(word, state["Default"]) for word in WAYS[choice]} == WAYS[choice]
+
+
+@pytest.mark.parametrize("choice", WAYS)
+def test_no_condition_names_a_word_that_no_step_says(choice: str) -> None:
+    (kind,) = {type(word) for word in WAYS[choice]}
+    words = [word for c in CHOICES[choice]["Choices"] for word in _WORD.findall(c["Condition"])]
+    assert len(words) == len(CHOICES[choice]["Choices"])
+    assert set(words) <= {word.value for word in kind}
+    assert set(WAYS[choice]) == set(kind)
+
+
+def test_how_an_execution_ends() -> None:
     assert STATES["InputRefused"]["Type"] == "Fail"
-
-
-def test_every_answer_of_close_run_has_its_way() -> None:
-    ways = {
-        close_run.CLOSED: "AnnounceRun",
-        close_run.CLOSING: "CloseRun",
-        close_run.LANES: "WaitForLanes",
-        close_run.PAUSED: "RunEnded",
-        close_run.UNBALANCED: "RunUnbalanced",
-    }
-    assert {answer: following("IsRunClosed", answer) for answer in ways} == ways
     assert STATES["RunEnded"]["Type"] == "Succeed"

@@ -34,15 +34,15 @@ SAMPLES = (
 def seed(state: LocalState, root: Path) -> None:
     """Put a connection per vendor, and every profile of `profiles/`."""
     stack = open_stack(StackChoice(state.stack, state))
-    ledger = stack.deps.ledger
+    store = stack.deps.store
     for sample in SAMPLES:
         base_url = str(state.simulator_url)
         connection = Connection(sample.connection, sample.vendor, base_url)
         stack.secrets.put(sample.connection, sample.credentials, base_url)
-        ledger.config.put_connection(connection)
-        ledger.limits.ensure(
+        store.config.put_connection(connection)
+        store.limits.ensure(
             sample.connection, max_jobs(connection, stack.deps.vendors.named(sample.vendor))
         )
     for path in sorted((root / "profiles").glob("*.yaml")):
         profile = validate(yaml.safe_load(path.read_text()))
-        ledger.config.put_profile(profile["name"], profile)
+        store.config.put_profile(profile["name"], profile)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from jobferry.store import Ledger
+from jobferry.store import Store
 from jobferry.store.objects import Objects
 from jobferry.vendors.connections import Connections
 from jobferry.vendors.registry import VendorRegistry
@@ -25,7 +25,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Gather(Protocol):
+class ParallelMap(Protocol):
     """Work on all items side by side; the results in their order. Raises what the first raised."""
 
     def __call__(self, work: Callable[[T], R], items: Sequence[T], workers: int, /) -> list[R]: ...
@@ -51,12 +51,12 @@ class Deps:
     """
 
     settings: Settings
-    ledger: Ledger
+    store: Store
     objects: Objects
     connections: Connections
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
-    gather: Gather = _in_threads
+    parallel_map: ParallelMap = _in_threads
     log: Callable[..., None] = _no_log
     warn: Callable[..., None] = _no_log
     emit: Callable[..., None] = _no_log

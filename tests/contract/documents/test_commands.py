@@ -27,7 +27,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Shell, RunningSi
     with simulated.simulated_world({}, latency="2") as (world, sim):
         shell = Shell(world)
         connections = Connections(
-            world.ledger.config,
+            world.store.config,
             lambda name, _afresh: shell.secrets.values[SECRETS + name],
             reach=LOOPBACK,
             monotonic=world.clock.now,

@@ -40,9 +40,9 @@ def shelved(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelved]:
         yield pair
 
 
-def carried(world: World, rows: int) -> Run:
+def processed(world: World, rows: int) -> Run:
     lines = [f"b-{n},Book {n}" for n in range(1, rows + 1)]
-    run = world.carried("\n".join(["Code,Title", *lines]), profile="books")
+    run = world.processed("\n".join(["Code,Title", *lines]), profile="books")
     assert world.problems(run.run_id) == []
     return run
 
@@ -58,7 +58,7 @@ def made(sim: RunningSimulator) -> dict[int, str]:
 def test_every_row_becomes_one_book(shelved: Shelved) -> None:
     world, sim = shelved
 
-    run = carried(world, 1_005)
+    run = processed(world, 1_005)
 
     assert run.status is RunStatus.COMPLETED
     outcomes = world.outcomes(run.run_id)
@@ -78,7 +78,7 @@ def test_what_cannot_be_known_is_unknown_and_nothing_is_sent_twice(
     match = {"method": "POST", "path": "v1/imports$", "every": 3}
     sim.set_faults({"match": match, "effect": effect})
 
-    run = carried(world, 600)
+    run = processed(world, 600)
 
     books = made(sim)
     outcomes = world.outcomes(run.run_id)
@@ -120,7 +120,7 @@ class TestSearchedByToken:
         world, sim = press
         sim.set_faults({"match": {"method": "POST", "nth": [3, 6, 9]}, "effect": effect})
 
-        run = carried(world, 600)
+        run = processed(world, 600)
 
         assert run.status is RunStatus.COMPLETED
         outcomes = world.outcomes(run.run_id)

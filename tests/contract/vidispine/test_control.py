@@ -120,7 +120,7 @@ def test_jobs_that_wait_are_told_while_the_run_is_open(
     problem = {"type": "Storage", "requirement": "10 GB of room"}
     sim.change_settings(vidispine_problems=[problem])
     world.clock.advance(600)
-    jobs = {chunk.job_id for chunk in world.ledger.chunks.all(run.run_id)}
+    jobs = {chunk.job_id for chunk in world.store.chunks.all(run.run_id)}
     waiting = shell("status", run.run_id, "--json").document["waiting"]
     assert {entry["job_id"] for entry in waiting} == jobs
     assert {entry["for"] for entry in waiting} == {"problem"}
@@ -167,18 +167,18 @@ def test_deleting_a_run_takes_the_records_of_its_jobs_along(
     simulated: tuple[World, RunningSimulator],
 ) -> None:
     world, sim = simulated
-    run = world.carried("Name,Ref\n" + "".join(f"n{i},r{i}\n" for i in range(3)))
-    other = world.carried("Name,Ref\nn9,r9\n")
-    first = next(iter(world.ledger.chunks.all(run.run_id))).job_id
+    run = world.processed("Name,Ref\n" + "".join(f"n{i},r{i}\n" for i in range(3)))
+    other = world.processed("Name,Ref\nn9,r9\n")
+    first = next(iter(world.store.chunks.all(run.run_id))).job_id
     # Somebody has removed one of them already, or we have and were interrupted.
     assert sim.request("DELETE", f"/API/job?id={first}", headers=AS_ADMIN).ok
     answer = Shell(world)("delete", run.run_id, "--vendor-jobs", "--yes", "--json")
 
     assert answer.document["vendor_jobs"] == 3
-    assert world.ledger.runs.get(run.run_id) is None
+    assert world.store.runs.get(run.run_id) is None
     left = sim.request("GET", "/API/job?user=false", headers=AS_ADMIN).json()
     assert [job["jobId"] for job in left["job"]] == [
-        chunk.job_id for chunk in world.ledger.chunks.all(other.run_id)
+        chunk.job_id for chunk in world.store.chunks.all(other.run_id)
     ]
 
 
@@ -186,7 +186,7 @@ def test_a_run_stays_whole_when_the_vendor_cannot_be_asked(
     simulated: tuple[World, RunningSimulator],
 ) -> None:
     world, sim = simulated
-    run = world.carried("Name,Ref\na,r1\n")
+    run = world.processed("Name,Ref\na,r1\n")
     sim.set_faults({"match": {"method": "DELETE"}, "effect": {"status": 503}})
     before = kept(world)
     with pytest.raises(VendorUnavailableError):
@@ -204,7 +204,7 @@ def kept(world: World) -> list[dict[str, object]]:
 
 def test_a_vendor_that_is_gone_is_a_sentence(simulated: tuple[World, RunningSimulator]) -> None:
     world, _ = simulated
-    world.ledger.config.put_connection(Connection(CONNECTION, "vidispine", "http://127.0.0.1:9"))
+    world.store.config.put_connection(Connection(CONNECTION, "vidispine", "http://127.0.0.1:9"))
     answer = Shell(world)("problems")
     assert answer.code == 2
     assert f"The vendor of the connection {CONNECTION} did not do as asked." in answer.stderr
@@ -216,6 +216,6 @@ def test_problems_name_the_rows_that_wait(simulated: tuple[World, RunningSimulat
     run = under_way(world)
     world.clock.advance(600)
     (found,) = list_problems(None, world.deps)
-    jobs = {c.job_id: c for c in world.ledger.chunks.all(run.run_id)}
+    jobs = {c.job_id: c for c in world.store.chunks.all(run.run_id)}
     assert set(found.rows) == {(run.run_id, c.number, job) for job, c in jobs.items()}
     assert found.problem.kind == "Storage"

@@ -29,12 +29,12 @@ class Site:
     world: World
     sim: RunningSimulator
 
-    def carried(self, rows: int) -> Run:
+    def processed(self, rows: int) -> Run:
         lines = [f"tape-{n},Title {n}" for n in range(1, rows + 1)]
         return self.carried_file("\n".join(["Tape,Title", *lines]), PROFILE)
 
     def carried_file(self, text: str, profile: str) -> Run:
-        run = self.world.carried(text, profile=profile)
+        run = self.world.processed(text, profile=profile)
         assert self.world.problems(run.run_id) == []
         return run
 
@@ -64,7 +64,7 @@ def site() -> Iterator[Site]:
 
 
 def test_every_row_becomes_one_item_in_few_requests(site: Site) -> None:
-    run = site.carried(220)
+    run = site.processed(220)
 
     assert run.status is RunStatus.COMPLETED
     outcomes = site.world.outcomes(run.run_id)
@@ -96,7 +96,7 @@ def test_no_row_is_made_twice_and_no_outcome_is_a_guess(site: Site, name: str) -
     match = {"method": "POST", "path": "API/job$", "every": 7}
     site.sim.set_faults({"match": match, "effect": FAULTS[name]})
 
-    run = site.carried(70)
+    run = site.processed(70)
 
     made = site.made()
     for row, outcome in site.world.outcomes(run.run_id).items():
@@ -113,7 +113,7 @@ def test_no_row_is_made_twice_and_no_outcome_is_a_guess(site: Site, name: str) -
 def test_jobs_in_flight_are_queued_by_the_site_without_harm(site: Site) -> None:
     site.sim.change_settings(vidispine_running=10)
 
-    run = site.carried(100)
+    run = site.processed(100)
 
     assert run.status is RunStatus.COMPLETED
     assert len(site.made()) == 100

@@ -40,9 +40,9 @@ class Account:
             }
         )
 
-    def carried(self, rows: int, *, profile: str = PROFILE) -> Run:
+    def processed(self, rows: int, *, profile: str = PROFILE) -> Run:
         lines = [f"sku-{n},Product {n}" for n in range(1, rows + 1)]
-        run = self.world.carried("\n".join(["Sku,Name", *lines]), profile=profile)
+        run = self.world.processed("\n".join(["Sku,Name", *lines]), profile=profile)
         assert self.world.problems(run.run_id) == []
         return run
 
@@ -65,7 +65,7 @@ def account() -> Iterator[Account]:
 def test_every_row_becomes_one_record(account: Account, operation: str) -> None:
     account.put_profile(operation)
 
-    run = account.carried(1_005)
+    run = account.processed(1_005)
 
     assert run.status is RunStatus.COMPLETED
     made = account.made()
@@ -81,10 +81,10 @@ def test_every_row_becomes_one_record(account: Account, operation: str) -> None:
 
 def test_a_second_run_finds_every_external_id_in_use(account: Account) -> None:
     account.put_profile("resources.post")
-    account.carried(20)
+    account.processed(20)
 
     account.put_profile("resources.post", name="other")
-    again = account.carried(20, profile="other")
+    again = account.processed(20, profile="other")
 
     assert again.status is RunStatus.COMPLETED_WITH_FAILURES
     assert len(account.made()) == 20
@@ -115,7 +115,7 @@ def test_no_row_is_made_twice_and_no_outcome_is_a_guess(
     match = {"method": "POST", "path": "sunshine/jobs$", "every": 3}
     account.sim.set_faults({"match": match, "effect": effect})
 
-    run = account.carried(120)
+    run = account.processed(120)
 
     made = account.made()
     for row, outcome in account.world.outcomes(run.run_id).items():
@@ -132,7 +132,7 @@ def test_a_full_account_stops_the_run(account: Account) -> None:
     account.put_profile("resources.post")
     account.sim.change_settings(sunshine_max_records=0)
 
-    run = account.carried(1_000)
+    run = account.processed(1_000)
 
     outcomes = account.world.outcomes(run.run_id).values()
     assert {outcome.status for outcome in outcomes} == {

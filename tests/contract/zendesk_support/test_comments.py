@@ -57,7 +57,7 @@ def test_a_comment_is_added_once_though_answers_are_lost(
         }
     )
 
-    run = world.carried(
+    run = world.processed(
         "\n".join(["id,comment.body", *(f"{each},Shipped." for each in ids)]), profile="answers"
     )
 

@@ -59,11 +59,11 @@ class Site:
     world: World
     sim: RunningSimulator
 
-    def carried(self, text: str, **profile: object) -> Run:
+    def processed(self, text: str, **profile: object) -> Run:
         self.world.put_profile(
             {"row_key": None, "constants": {}, **profile, "connection": CONNECTION}
         )
-        run = self.world.carried(text, profile=str(profile["name"]))
+        run = self.world.processed(text, profile=str(profile["name"]))
         assert self.world.problems(run.run_id) == []
         return run
 
@@ -85,7 +85,7 @@ def test_the_samples_do_what_they_are_for(site: Site) -> None:
     assert set(IN_ORDER) == set(samples)
     closed = {}
     for name in IN_ORDER:
-        run = site.carried((ROOT / "events" / f"{name}.csv").read_text(), **samples[name])
+        run = site.processed((ROOT / "events" / f"{name}.csv").read_text(), **samples[name])
         closed[name] = run.status
 
     # Among the new tickets there are the mistakes that people make.
@@ -96,7 +96,7 @@ def test_the_samples_do_what_they_are_for(site: Site) -> None:
 def test_a_record_that_is_too_large_is_rejected_and_the_others_go(site: Site) -> None:
     lines = ["name,external_id", "small,a", f"{'x' * 33_000},b", "small too,c"]
 
-    run = site.carried(
+    run = site.processed(
         "\n".join(lines), name="made", operation="custom_objects.vehicle.create", columns=None
     )
 
@@ -129,7 +129,7 @@ def test_no_row_is_made_twice_and_no_outcome_is_a_guess(
     header, line = CREATED[operation]
     lines = [line.format(n=n) for n in range(1, 61)]
 
-    run = site.carried(
+    run = site.processed(
         "\n".join([header, *lines]), name="made", operation=operation, columns=None, batch_size=10
     )
 

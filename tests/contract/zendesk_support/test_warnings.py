@@ -89,7 +89,7 @@ def test_the_plan_and_the_vendor_warn_of_the_same_slip(
     site: tuple[World, RunningSimulator],
 ) -> None:
     world, _ = site
-    run = world.carried(BODY, profile="typo")
+    run = world.processed(BODY, profile="typo")
 
     assert run.outcomes[OutcomeStatus.SUCCEEDED] == 6
     subject, priority, removed = run_document(run, world.deps)["warnings"]

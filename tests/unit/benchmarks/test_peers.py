@@ -43,7 +43,7 @@ def test_a_policy_that_leaves_a_job_out_is_no_policy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "looks", "seconds"),
+    ("name", "polls", "seconds"),
     [
         # A job of 12 s: seen by the third look after 15 s, or by the first one after 60 s.
         ("AWS Job Poller 5 s", 3, 15.0),
@@ -53,10 +53,10 @@ def test_a_policy_that_leaves_a_job_out_is_no_policy() -> None:
         ("sequential script", 11, 12.0),
     ],
 )
-def test_how_often_a_peer_looks_at_one_job(name: str, looks: int, seconds: float) -> None:
+def test_how_often_a_peer_looks_at_one_job(name: str, polls: int, seconds: float) -> None:
     vendor, schedule = VendorModel(EVEN, seed=1), Schedule(START)
     PEERS[name](vendor, 1, schedule)
-    assert vendor.requests == {Kind.SUBMIT: 1, Kind.POLL: looks}
+    assert vendor.requests == {Kind.SUBMIT: 1, Kind.POLL: polls}
     assert schedule.now() - START == pytest.approx(seconds, abs=2.0)
 
 

@@ -28,8 +28,8 @@ def test_no_policy_is_simulated_beyond_what_it_can_be() -> None:
     assert all(t.jobs <= POLICIES[t.policy].most_jobs for t in tasks(POLICIES, 1, quick=False))
 
 
-@pytest.mark.parametrize("ending", ["svg", "png"])
-def test_results_as_tables_and_as_a_picture(tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize("job_end", ["svg", "png"])
+def test_results_as_tables_and_as_a_picture(tmp_path: Path, job_end: str) -> None:
     results = measure_all(NAMES, 1, quick=True, processes=1)
     assert {cell["section"] for cell in results["cells"]} == {"grid", "storms", "growth"}
     assert all(cell["least_ratio"] >= 1 for cell in results["cells"])
@@ -38,6 +38,6 @@ def test_results_as_tables_and_as_a_picture(tmp_path: Path, ending: str) -> None
         for table in tables(results):
             console.print(table)
     assert all(captured.get().count(name) == 5 for name in NAMES)
-    picture = tmp_path / f"policies.{ending}"
+    picture = tmp_path / f"policies.{job_end}"
     draw(results, picture)
     assert picture.stat().st_size > 10_000

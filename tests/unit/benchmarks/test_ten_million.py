@@ -50,7 +50,7 @@ def test_everything_with_a_limit_is_measured(report: Report) -> None:
 def test_lanes_are_renewed_before_their_histories_fill(report: Report) -> None:
     seen = {bound.name: bound.most for bound in report.bounds}
     assert report.launches > 2
-    assert seen["history of a lane"] < 400 + lanes.events_of_lap(lanes.SETTLE_PARALLEL + 1)
+    assert seen["history of a lane"] < 400 + lanes.events_of_iteration(lanes.SETTLE_PARALLEL + 1)
 
 
 def test_a_breach_is_told(
@@ -77,13 +77,13 @@ def test_a_range_of_the_computed_file_is_a_part_of_the_whole(
 def test_the_lanes_own_count_of_its_history_is_no_less_than_what_the_definition_says(
     groups: int,
 ) -> None:
-    exact = sum(events_of(LANE[name], groups) for name in ("Lap", "IsLaneDone"))
+    exact = sum(events_of(LANE[name], groups) for name in ("LaneIteration", "IsLaneDone"))
     assert exact == 22 + 7 * groups
-    assert lanes.events_of_lap(groups) >= exact
+    assert lanes.events_of_iteration(groups) >= exact
 
 
 def test_a_distributed_map_leaves_no_iterations_in_the_history() -> None:
-    assert events_of(MACHINE["Lanes"], 40) == events_of(MACHINE["Lanes"], 0) == 6
+    assert events_of(MACHINE["ProcessLanes"], 40) == events_of(MACHINE["ProcessLanes"], 0) == 6
 
 
 def test_a_page_of_the_plan_fits_into_an_item_where_every_other_row_is_bad() -> None:

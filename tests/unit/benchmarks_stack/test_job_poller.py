@@ -37,9 +37,9 @@ def event(simulator: vendorsim.RunningSimulator, count: int) -> dict[str, Any]:
 
 def test_a_job_is_submitted_and_looked_at(simulator: vendorsim.RunningSimulator) -> None:
     submitted = function("submit_job").handler(event(simulator, 3), None)
-    looked_at = function("get_job_status").handler(submitted, None)
-    assert looked_at["status"] == "completed"
-    assert looked_at["wait_seconds"] == 5
+    last_polled_at = function("get_job_status").handler(submitted, None)
+    assert last_polled_at["status"] == "completed"
+    assert last_polled_at["wait_seconds"] == 5
     # The rows do not travel on: every later state would carry them.
     assert "tickets" not in submitted
     assert simulator.effects(limit=0)["counts"]["ticket"] == {"created": 3}

@@ -13,7 +13,7 @@ from tests.fakes.world import World, things
 
 
 def chunks_of(world: World, run_id: str) -> list[Chunk]:
-    planned = world.ledger.runs.planned_chunks(run_id, 1, 99)
+    planned = world.store.runs.planned_chunks(run_id, 1, 99)
     return [Chunk(run_id, p.number, 0, ChunkState.CLAIMED, p.spans) for p in planned]
 
 

@@ -48,7 +48,7 @@ class TestOfThePlan:
     def test_a_header_that_is_a_field(self, world: World) -> None:
         list_fields(world, "name", KEY_FIELD)
         world.put_profile({"columns": None})
-        run = world.carried("name,ref,nmae\na,r1,b\n")
+        run = world.processed("name,ref,nmae\na,r1,b\n")
 
         assert len(told(world, run)) == 1
         assert run.status is RunStatus.COMPLETED
@@ -56,13 +56,13 @@ class TestOfThePlan:
     def test_nothing_where_all_is_well(self, world: World) -> None:
         list_fields(world, "name", KEY_FIELD)
 
-        assert told(world, world.carried(things(3))) == []
+        assert told(world, world.processed(things(3))) == []
 
 
 class TestOfTheVendor:
     def test_it_is_kept_once_and_names_the_vendor(self, world: World) -> None:
         world.account.will_reply(*[warning()] * 5)
-        run = world.carried(things(5))
+        run = world.processed(things(5))
 
         assert told(world, run) == [f"{world.vendor.title} warns: {IGNORED}"]
         assert run.status is RunStatus.COMPLETED
@@ -70,13 +70,13 @@ class TestOfTheVendor:
 
     def test_different_texts_are_kept_up_to_a_bound(self, world: World) -> None:
         world.account.will_reply(*[warning(f"text {n}") for n in range(MOST_WARNINGS + 10)])
-        run = world.carried(things(2 * (MOST_WARNINGS + 10)))
+        run = world.processed(things(2 * (MOST_WARNINGS + 10)))
 
         assert len(told(world, run)) == MOST_WARNINGS
 
     def test_a_long_text_is_cut(self, world: World) -> None:
         world.account.will_reply(*[warning("x" * 5_000)] * 2)
-        run = world.carried(things(4))
+        run = world.processed(things(4))
 
         (text,) = told(world, run)
         assert len(text) == WARNING_CHARACTERS
@@ -91,18 +91,18 @@ class TestOfTheVendor:
 
     def test_it_is_in_the_report(self, world: World) -> None:
         world.account.will_reply(warning())
-        run = world.carried(things(3))
+        run = world.processed(things(3))
 
         page = world.objects.get(f"results/{run.run_id}/report.html").decode()
         assert "Removed restricted keys" in page
         assert "Warnings" in page
 
     def test_a_run_that_is_gone_stays_gone(self, world: World) -> None:
-        run = world.carried(things(3))
+        run = world.processed(things(3))
         delete_run(run, world.deps, vendor_jobs=False)
-        world.ledger.runs.warn(run.run_id, "late")
+        world.store.runs.warn(run.run_id, "late")
 
-        assert world.ledger.runs.get(run.run_id) is None
+        assert world.store.runs.get(run.run_id) is None
 
 
 class TestOfATrial:
@@ -113,7 +113,7 @@ class TestOfATrial:
         assert run.pause is not None
         assert run.pause.code == "vendor_warning"
         assert run.pause.reason == (f"The trial is paused. {world.vendor.title} warns: {IGNORED}")
-        assert run.rests
+        assert run.suspended
         assert len(world.account.submissions) == 1
 
     def test_a_yes_goes_on_with_the_trial_and_the_same_is_not_told_again(
@@ -165,7 +165,7 @@ class TestOfATrial:
     def test_without_a_trial_the_run_goes_on(self, world: World) -> None:
         world.account.will_reply(warning())
 
-        assert world.carried(things(9)).outcomes[OutcomeStatus.SUCCEEDED] == 9
+        assert world.processed(things(9)).outcomes[OutcomeStatus.SUCCEEDED] == 9
 
 
 def test_only_what_is_new_is_worth_keeping() -> None:

@@ -62,7 +62,7 @@ def test_a_packed_file_is_carried_like_a_plain_one(world: World, name: str) -> N
 
 
 def test_a_plain_file_is_read_where_it_lies(world: World) -> None:
-    run = world.carried(BODY)
+    run = world.processed(BODY)
     assert run.unpacked is None
     assert run.file == run.source
     assert world.objects.keys("unpacked/") == []
@@ -72,7 +72,7 @@ def test_a_plain_file_is_read_where_it_lies(world: World) -> None:
 def test_cells_of_a_tsv_end_at_tabs(world: World, name: str) -> None:
     text = "Name\tRef\na,b,c\tr1\n"
     body = gzip.compress(text.encode()) if name.endswith(".gz") else text.encode()
-    run = world.carried(body, name=name)
+    run = world.processed(body, name=name)
     assert run.status is RunStatus.COMPLETED
     (submission,) = world.account.submissions
     assert submission.records == ({"name": "a,b,c", "ref": "r1"},)
@@ -80,12 +80,12 @@ def test_cells_of_a_tsv_end_at_tabs(world: World, name: str) -> None:
 
 def test_the_profile_knows_better_what_ends_a_cell(world: World) -> None:
     world.put_profile({"delimiter": ";"})
-    assert world.carried("Name;Ref\na\tb;r1\n", name="file.tsv").status is RunStatus.COMPLETED
+    assert world.processed("Name;Ref\na\tb;r1\n", name="file.tsv").status is RunStatus.COMPLETED
 
 
 def test_the_last_of_repeats_counts_in_a_packed_file_too(world: World) -> None:
     world.put_profile({"row_key": "Ref", "on_duplicate": "last"})
-    run = world.carried(gzip.compress(b"Name,Ref\nold,r1\nnew,r1\n"), name="file.csv.gz")
+    run = world.processed(gzip.compress(b"Name,Ref\nold,r1\nnew,r1\n"), name="file.csv.gz")
     assert run.status is RunStatus.COMPLETED
     (submission,) = world.account.submissions
     assert submission.records == ({"name": "new", "ref": "r1"},)
@@ -108,7 +108,7 @@ REFUSED = {
 def test_what_cannot_be_unpacked_is_a_failed_run_that_says_why(
     world: World, body: bytes, reason: str
 ) -> None:
-    run = world.carried(body, name="file.csv.gz")
+    run = world.processed(body, name="file.csv.gz")
     assert run.status is RunStatus.FAILED
     assert reason in (run.error or "")
     assert world.account.submissions == []
@@ -118,12 +118,12 @@ def test_what_cannot_be_unpacked_is_a_failed_run_that_says_why(
 @pytest.mark.usefixtures("small_parts")
 def test_a_file_that_unpacks_to_too_much_is_refused(world: World) -> None:
     world.limit(max_file_bytes=len(BODY) - 1)
-    run = world.carried(PACKED, name="file.csv.gz")
+    run = world.processed(PACKED, name="file.csv.gz")
     assert run.status is RunStatus.FAILED
     assert "MaxFileBytes" in (run.error or "")
     assert world.problems(run.run_id) == []
     world.limit(max_file_bytes=len(BODY))
-    assert world.carried(PACKED, name="file.csv.gz").status is RunStatus.COMPLETED
+    assert world.processed(PACKED, name="file.csv.gz").status is RunStatus.COMPLETED
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -186,26 +186,26 @@ def test_two_that_unpack_at_once_agree_on_one_file(world: World) -> None:
 def test_a_file_with_more_rows_than_allowed_is_refused(world: World) -> None:
     world.limit(max_rows_per_file=39)
     for body, name in ((BODY, "file.csv"), (PACKED, "file.csv.gz")):
-        run = world.carried(body, name=name)
+        run = world.processed(body, name=name)
         assert (run.status, run.rows) == (RunStatus.FAILED, 0)
         assert "more than the 39 rows" in (run.error or "")
         assert world.outcomes(run.run_id) == {}
         assert world.problems(run.run_id) == []
     assert world.account.submissions == []
     world.limit(max_rows_per_file=40)
-    assert world.carried(BODY).status is RunStatus.COMPLETED
+    assert world.processed(BODY).status is RunStatus.COMPLETED
 
 
 def test_bad_rows_count_among_the_rows_of_a_file(world: World) -> None:
     world.limit(max_rows_per_file=5)
-    run = world.carried("Name,Ref\n" + ",r\n" * 6)
+    run = world.processed("Name,Ref\n" + ",r\n" * 6)
     assert run.status is RunStatus.FAILED
     assert world.outcomes(run.run_id) == {}
-    assert world.carried("Name,Ref\n" + ",r\n" * 5).rows == 5
+    assert world.processed("Name,Ref\n" + ",r\n" * 5).rows == 5
 
 
 def test_rows_of_a_packed_file_go_again_from_what_was_unpacked(world: World) -> None:
-    run = world.carried(PACKED, name="file.csv.gz")
+    run = world.processed(PACKED, name="file.csv.gz")
     repeat = retry_of(run, list(run.outcomes))
     assert repeat.judge is not None
     assert repeat.name.endswith(".csv")
@@ -228,7 +228,7 @@ def test_what_goes_again_has_a_name_by_which_it_is_read_alike(
     world: World, name: str, part: str, whole: str
 ) -> None:
     text = b"Name\tRef\nn\tr1\n"
-    run = world.carried(gzip.compress(text) if "gz" in name else text, name=name)
+    run = world.processed(gzip.compress(text) if "gz" in name else text, name=name)
     assert run.status is RunStatus.COMPLETED
     failed = retry_of(run, [OutcomeStatus.FAILED])
     assert failed.name == f"retry/{run.run_id}-failed{part}"
@@ -237,7 +237,7 @@ def test_what_goes_again_has_a_name_by_which_it_is_read_alike(
 
 
 def test_what_was_unpacked_goes_with_its_run(world: World) -> None:
-    run = world.carried(PACKED, name="file.csv.gz")
+    run = world.processed(PACKED, name="file.csv.gz")
     assert world.objects.keys("unpacked/") == [f"unpacked/{run.run_id}/source.csv"]
     delete_run(run, world.deps)
     assert world.objects.keys("unpacked/") == []

@@ -46,7 +46,7 @@ def test_put_keeps_configuration_limits_and_secret(shell: Shell, credentials: Pa
     }
     shown = shell("connection", "show", "new", "--json").document
     assert {name: shown[name] for name in answer.document} == answer.document
-    assert shell.world.ledger.limits.get("new").max_jobs(0.0) == 7
+    assert shell.world.store.limits.get("new").max_jobs(0.0) == 7
     assert json.loads(shell.secrets.values[SECRETS + "new"]) == {
         "bearer": SECRET,
         "base_url": "https://x.example",
@@ -95,7 +95,7 @@ def test_what_cannot_be_is_refused_and_nothing_is_kept(
     assert answer.code == 1
     assert answer.error["next"]
     assert shell.secrets.values == {}
-    assert shell.world.ledger.config.connection("new") is None
+    assert shell.world.store.config.connection("new") is None
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_put_again_changes_it(shell: Shell, credentials: Path) -> None:
     secret = {"bearer": "changed", "base_url": "https://x.example"}
     assert json.loads(shell.secrets.values[SECRETS + "new"]) == secret
     assert shell("connection", "show", "new", "--json").document["max_jobs"] is None
-    assert shell.world.ledger.limits.get("new").max_jobs(0.0) == 30
+    assert shell.world.store.limits.get("new").max_jobs(0.0) == 30
 
 
 def test_a_deleted_connection_can_be_made_again(shell: Shell, credentials: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_connection_in_use_is_not_deleted(shell: Shell) -> None:
     assert answer.code == 1
     assert answer.stderr.splitlines()[-1] == "Next:  jobferry profile delete things"
 
-    shell.world.ledger.config.delete_profile("things")
+    shell.world.store.config.delete_profile("things")
     assert shell("connection", "delete", CONNECTION).code == 0
 
 
@@ -172,7 +172,7 @@ def test_a_connection_with_jobs_in_flight_is_not_deleted(shell: Shell) -> None:
 
     run = shell.world.planned(things(3))
     shell.world.submit(LaneState(run.run_id, 0))
-    shell.world.ledger.config.delete_profile("things")
+    shell.world.store.config.delete_profile("things")
     answer = shell("connection", "delete", CONNECTION)
 
     assert answer.code == 1
@@ -227,7 +227,7 @@ def test_test_asks_nobody_while_the_connection_waits(
 ) -> None:
     asked: list[None] = []
     monkeypatch.setattr(FakeClient, "test", lambda _: asked.append(None))
-    shell.world.ledger.limits.block(CONNECTION, shell.world.clock.now() + 60)
+    shell.world.store.limits.block(CONNECTION, shell.world.clock.now() + 60)
     answer = shell("connection", "test", CONNECTION, "--json")
     assert (answer.code, asked) == (2, [])
     assert "no request before 2026-01-01T00:01:00.000Z" in answer.error["text"]
@@ -245,12 +245,12 @@ def test_a_wait_that_the_vendor_asks_for_is_kept(
 
 
 def test_show_tells_what_it_waits_for_and_unblock_ends_it(shell: Shell) -> None:
-    limits, now = shell.world.ledger.limits, shell.world.clock.now()
+    limits, now = shell.world.store.limits, shell.world.clock.now()
     limits.ensure(CONNECTION, 30)
     limits.block(CONNECTION, now + 600)
     limits.full(CONNECTION, now + 300)
     limits.learn_jobs(CONNECTION, 5, now)
-    limits.told_rate(CONNECTION, 700)
+    limits.advertised_rate(CONNECTION, 700)
     shown = shell("connection", "show", CONNECTION, "--json").document
     assert (shown["blocked_until"], shown["full_until"]) == (
         "2026-01-01T00:10:00.000Z",
@@ -274,20 +274,20 @@ def test_show_tells_what_it_waits_for_and_unblock_ends_it(shell: Shell) -> None:
     assert shell("connection", "unblock", "none").code == 1
 
 
-@pytest.mark.parametrize("rests", [False, True], ids=["jobs in flight", "nothing in flight"])
-def test_an_open_run_keeps_the_address(shell: Shell, credentials: Path, rests: bool) -> None:
+@pytest.mark.parametrize("suspended", [False, True], ids=["jobs in flight", "nothing in flight"])
+def test_an_open_run_keeps_the_address(shell: Shell, credentials: Path, suspended: bool) -> None:
     from jobferry.lane.state import LaneState
 
     run = shell.world.planned(things(3))
-    if not rests:
+    if not suspended:
         shell.world.submit(LaneState(run.run_id, 0))
     words = ("connection", "put", CONNECTION, "--vendor", "fake", "--credentials", credentials)
-    before = shell.world.ledger.config.connection(CONNECTION)
+    before = shell.world.store.config.connection(CONNECTION)
     moved = shell(*words, "--base-url", "https://other.example", "--json")
     assert (moved.code, moved.error["code"]) == (1, "connection_in_use")
     assert run.run_id in moved.error["text"]
     assert moved.error["next"] == f"jobferry abort {run.run_id}"
-    assert shell.world.ledger.config.connection(CONNECTION) == before
+    assert shell.world.store.config.connection(CONNECTION) == before
     assert shell.secrets.values == {}
 
     same = shell(*words, "--base-url", "https://acme.example", "--max-jobs", 3)
@@ -295,7 +295,7 @@ def test_an_open_run_keeps_the_address(shell: Shell, credentials: Path, rests: b
 
 
 def test_a_closed_run_does_not_keep_the_address(shell: Shell, credentials: Path) -> None:
-    shell.world.carried(things(3))
+    shell.world.processed(things(3))
     answer = shell(
         *("connection", "put", CONNECTION, "--vendor", "fake", "--credentials", credentials),
         *("--base-url", "https://other.example"),

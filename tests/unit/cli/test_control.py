@@ -33,7 +33,7 @@ def test_problems_are_not_told(shell: Shell) -> None:
 
 
 def test_delete_forgets_runs(shell: Shell) -> None:
-    runs = [shell.world.carried(things(rows)) for rows in (2, 3)]
+    runs = [shell.world.processed(things(rows)) for rows in (2, 3)]
     answer = shell("delete", *(run.run_id for run in runs), "--yes", "--json")
 
     assert answer.code == 0
@@ -49,7 +49,7 @@ def test_delete_forgets_runs(shell: Shell) -> None:
 
 
 def test_delete_asks_first(shell: Shell) -> None:
-    run = shell.world.carried(things(2))
+    run = shell.world.processed(things(2))
     answer = shell("delete", run.run_id, "--vendor-jobs")
 
     assert answer.code == 1
@@ -60,7 +60,7 @@ def test_delete_asks_first(shell: Shell) -> None:
 
 
 def test_one_open_run_keeps_all_of_them(shell: Shell) -> None:
-    closed = shell.world.carried(things(2))
+    closed = shell.world.processed(things(2))
     open_one = shell.world.planned(things(3))
     answer = shell("delete", closed.run_id, open_one.run_id, "--yes")
 
@@ -69,7 +69,7 @@ def test_one_open_run_keeps_all_of_them(shell: Shell) -> None:
 
 
 def test_delete_says_what_the_vendor_keeps(shell: Shell) -> None:
-    run = shell.world.carried(things(2))
+    run = shell.world.processed(things(2))
     answer = shell("delete", run.run_id, "--vendor-jobs", "--yes")
 
     assert answer.code == 0
@@ -79,7 +79,7 @@ def test_delete_says_what_the_vendor_keeps(shell: Shell) -> None:
 
 def test_a_connection_that_is_gone_is_a_sentence(shell: Shell) -> None:
     run = shell.world.planned(things(3))
-    shell.world.ledger.config.delete_connection(CONNECTION)
+    shell.world.store.config.delete_connection(CONNECTION)
     answer = shell("problems", run.run_id)
 
     assert answer.code == 2
@@ -89,7 +89,7 @@ def test_a_connection_that_is_gone_is_a_sentence(shell: Shell) -> None:
 
 def test_abort_needs_no_connection(shell: Shell) -> None:
     run = shell.world.planned(things(3))
-    shell.world.ledger.config.delete_connection(CONNECTION)
+    shell.world.store.config.delete_connection(CONNECTION)
     answer = shell("abort", run.run_id, "--json")
     assert (answer.code, answer.document["error"]) == (0, "Stopped by an operator.")
 
@@ -105,7 +105,7 @@ def test_abort_by_force_closes_the_run(shell: Shell) -> None:
 
 
 def test_the_priority_of_a_run_that_is_over_changes_nothing(shell: Shell) -> None:
-    run = shell.world.carried(things(2))
+    run = shell.world.processed(things(2))
     answer = shell("priority", run.run_id, "high", "--json")
     assert answer.code == 1
     assert "is over" in answer.error["text"]

@@ -58,7 +58,7 @@ def put_run(shell: Shell, name: str, **more: object) -> Run:
         origin=f"{name}-9876543210",
         **more,  # type: ignore[arg-type]
     )
-    assert shell.world.ledger.runs.create(run)
+    assert shell.world.store.runs.create(run)
     return run
 
 
@@ -66,7 +66,7 @@ def put_run(shell: Shell, name: str, **more: object) -> Run:
 @pytest.mark.parametrize("verb", ["status", "rows", "abort", "retry", "resume", "watch", "results"])
 def test_a_run_of_any_name(shell: Shell, tmp_path: Path, name: str, verb: str) -> None:
     run = put_run(shell, name)
-    shell.world.ledger.runs.close(run.run_id, RunStatus.FAILED, shell.world.clock.now(), {}, {})
+    shell.world.store.runs.close(run.run_id, RunStatus.FAILED, shell.world.clock.now(), {}, {})
     answer = shell(verb, run.run_id, *(["--out", tmp_path] if verb == "results" else []))
 
     assert is_clean(answer), answer
@@ -152,7 +152,7 @@ def test_what_the_vendor_says_of_rows(shell: Shell, text: str) -> None:
     shell.world.account.result_of = lambda _: RecordResult(
         OutcomeStatus.FAILED, vendor_id=None, code="Invalid", text=text
     )
-    run = shell.world.carried(things(3))
+    run = shell.world.processed(things(3))
 
     for words in (("rows",), ("status",), ("watch",)):
         assert is_clean(shell(*words, run.run_id))
@@ -160,7 +160,7 @@ def test_what_the_vendor_says_of_rows(shell: Shell, text: str) -> None:
 
 @pytest.mark.parametrize("text", [TITLE, BIDI])
 def test_a_connection_that_was_put_by_somebody_else(shell: Shell, text: str) -> None:
-    shell.world.ledger.config.put_connection(
+    shell.world.store.config.put_connection(
         Connection(text, "zendesk_support", f"https://{text}.example")
     )
 
@@ -173,7 +173,7 @@ def test_what_aws_says(shell: Shell, monkeypatch: pytest.MonkeyPatch, text: str)
     def fail(*_: object) -> None:
         raise client_error("AccessDenied", text)
 
-    monkeypatch.setattr(shell.world.deps.ledger.runs, "get", fail)
+    monkeypatch.setattr(shell.world.deps.store.runs, "get", fail)
     answer = shell("status", "things-1")
 
     assert is_clean(answer)

@@ -37,7 +37,7 @@ def test_failures_of_aws_are_sentences_with_a_command(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(shell.world.deps.ledger.runs, "get", fail)
+    monkeypatch.setattr(shell.world.deps.store.runs, "get", fail)
     answer = shell("status", "things-1", "--json")
 
     assert answer.code == 2
@@ -53,7 +53,7 @@ def test_what_is_not_expected_is_not_hidden(shell: Shell, monkeypatch: pytest.Mo
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(shell.world.deps.ledger.runs, "get", fail)
+    monkeypatch.setattr(shell.world.deps.store.runs, "get", fail)
     with pytest.raises(ZeroDivisionError):
         shell("status", "things-1")
 
@@ -99,7 +99,7 @@ def test_help_needs_no_stack(shell: Shell, words: tuple[str, ...]) -> None:
 
 
 def test_json_may_stand_before_the_command(shell: Shell) -> None:
-    run = shell.world.carried(things(1))
+    run = shell.world.processed(things(1))
 
     assert shell("--json", "status", run.run_id).document["run_id"] == run.run_id
 

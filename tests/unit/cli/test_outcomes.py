@@ -26,7 +26,7 @@ def mixed(record: JsonObject) -> RecordResult:
 @pytest.fixture
 def run(shell: Shell) -> Run:
     shell.world.account.result_of = mixed
-    return shell.world.carried(things(ROWS) + ",nameless\n")
+    return shell.world.processed(things(ROWS) + ",nameless\n")
 
 
 def test_every_row_has_one_line_in_order(shell: Shell, run: Run) -> None:
@@ -111,7 +111,7 @@ def test_results_come_when_the_run_is_closed(shell: Shell, tmp_path: Path) -> No
 
 
 def test_an_unusable_file_has_a_report_only(shell: Shell, tmp_path: Path) -> None:
-    failed = shell.world.carried("Title\nx\n")
+    failed = shell.world.processed("Title\nx\n")
     answer = shell("results", failed.run_id, "--out", tmp_path / "out", "--json")
 
     assert answer.document["files"] == ["report.html"]

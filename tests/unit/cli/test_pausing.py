@@ -141,7 +141,7 @@ def test_an_execution_that_could_not_be_started_is_started_by_the_next_resume(
 
 
 def test_only_an_open_run_can_go_on(shell: Shell) -> None:
-    run = shell.world.carried(things(2))
+    run = shell.world.processed(things(2))
     answer = shell("resume", run.run_id)
 
     assert answer.code == 1

@@ -67,7 +67,7 @@ def test_the_plan_is_what_the_run_does(shell: Shell, csv_file: CsvFile) -> None:
 
 
 def test_an_earlier_run_tells_how_long_it_takes(shell: Shell, csv_file: CsvFile) -> None:
-    run = shell.world.carried(things(300))
+    run = shell.world.processed(things(300))
     assert run.closed_at is not None
     answer = shell("plan", csv_file(300), "--profile", "things", "--json")
 
@@ -102,7 +102,7 @@ def test_a_header_alone_sends_nothing(shell: Shell, csv_file: CsvFile) -> None:
 def test_the_first_record_shows_the_external_id_that_it_would_get(
     shell: Shell, csv_file: CsvFile, wanted: bool, shown: str | None
 ) -> None:
-    shell.world.ledger.config.put_connection(
+    shell.world.store.config.put_connection(
         Connection("desk", "zendesk_support", "https://acme.zendesk.com")
     )
     columns = {"Name": "subject", "Ref": "comment.body"}
@@ -168,7 +168,7 @@ def test_no_more_rows_are_sent_when_every_one_fails(
     shell.world.put_profile(changes)
     planned = shell("plan", csv_file(8_000), "--profile", "things", "--json").document
     shell.world.account.result_of = lambda _record: RecordResult(OutcomeStatus.FAILED, code="Bad")
-    run = shell.world.carried(things(8_000))
+    run = shell.world.processed(things(8_000))
 
     assert run.pause is not None
     assert run.outcomes[OutcomeStatus.FAILED] <= planned["at_stake"]
@@ -189,7 +189,7 @@ def test_the_forecast_knows_that_jobs_go_one_after_the_other(
     side_by_side = shell("plan", file, "--profile", "things", "--json").document["forecast"]
     shell.world.put_profile({"order": "file"})
     in_order = shell("plan", file, "--profile", "things", "--json").document["forecast"]
-    done = shell.world.carried(things(3_000))
+    done = shell.world.processed(things(3_000))
 
     assert in_order["bound"] > 20 * side_by_side["bound"]
     assert done.forecast == in_order

@@ -67,7 +67,7 @@ def test_every_problem_is_said_and_nothing_is_kept(
     assert answer.error["code"] == "input"
     assert all(words in answer.stderr for words in said)
     assert answer.stderr.splitlines()[-1].startswith("Next:  jobferry ")
-    assert shell.world.ledger.config.profile("new") is None
+    assert shell.world.store.config.profile("new") is None
 
 
 def test_a_missing_connection_comes_with_the_command_that_makes_it(

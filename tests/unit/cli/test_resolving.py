@@ -15,7 +15,7 @@ from tests.unit.cli.shell import Shell
 def run(shell: Shell) -> Run:
     """A closed run whose only job was given up."""
     shell.world.account.latency = lambda _number: 2 * JOB_DEADLINE
-    return shell.world.carried(things(3))
+    return shell.world.processed(things(3))
 
 
 def test_rows_are_decided_and_the_run_is_closed_anew(shell: Shell, run: Run) -> None:
@@ -67,7 +67,7 @@ def test_rows_that_stay_unknown_are_exit_code_4(shell: Shell, run: Run) -> None:
 
 
 def test_a_run_without_unknown_rows_has_nothing_to_resolve(shell: Shell) -> None:
-    run = shell.world.carried(things(3))
+    run = shell.world.processed(things(3))
 
     answer = shell("resolve", run.run_id)
 
@@ -87,7 +87,7 @@ def test_a_vendor_that_does_not_answer_is_a_warning(shell: Shell, run: Run) -> N
 
 
 def test_without_its_connection_nobody_can_be_asked(shell: Shell, run: Run) -> None:
-    shell.world.ledger.config.delete_connection(CONNECTION)
+    shell.world.store.config.delete_connection(CONNECTION)
 
     answer = shell("resolve", run.run_id)
 

@@ -61,14 +61,14 @@ def _of_every_kind(record: JsonObject) -> RecordResult | None:
 def closed(shell: Shell, _folder: Path) -> Names:
     """A run with rows that failed, rows that are unknown, and others."""
     shell.world.account.result_of = _of_every_kind
-    return {"RUN": shell.world.carried(things(4) + ",nameless\n").run_id}
+    return {"RUN": shell.world.processed(things(4) + ",nameless\n").run_id}
 
 
 def failed(shell: Shell, _folder: Path) -> Names:
     """A closed run of which all rows failed; the reason is mended."""
     result_of = shell.world.account.result_of
     shell.world.account.result_of = fail_all
-    run = shell.world.carried(things(3))
+    run = shell.world.processed(things(3))
     shell.world.account.result_of = result_of
     return {"RUN": run.run_id}
 
@@ -76,7 +76,7 @@ def failed(shell: Shell, _folder: Path) -> Names:
 def given_up(shell: Shell, _folder: Path) -> Names:
     """A closed run whose job ended later than anybody waits for."""
     shell.world.account.latency = lambda _number: 2 * JOB_DEADLINE
-    run = shell.world.carried(things(3))
+    run = shell.world.processed(things(3))
     shell.world.clock.advance(2 * JOB_DEADLINE)
     return {"RUN": run.run_id}
 
@@ -84,12 +84,12 @@ def given_up(shell: Shell, _folder: Path) -> Names:
 def refused(shell: Shell, _folder: Path) -> Names:
     """A run that is aborted, as the account refused us; that is mended."""
     shell.world.account.will_reply(*[Act.REFUSE_RUN] * 30)
-    return {"RUN": shell.world.carried(things(9)).run_id}
+    return {"RUN": shell.world.processed(things(9)).run_id}
 
 
 def unusable(shell: Shell, _folder: Path) -> Names:
     """A run that is failed, as its profile was missing; now it is there."""
-    run = shell.world.carried(things(3), profile="late")
+    run = shell.world.processed(things(3), profile="late")
     shell.world.put_profile({"name": "late"})
     return {"RUN": run.run_id}
 
@@ -102,7 +102,7 @@ def paused(shell: Shell, _folder: Path) -> Names:
     """A run that its breaker has paused, with rows that were not sent."""
     shell.world.put_profile({"breaker": {"share": 0.5, "at_least": 4}, "batch_size": 1})
     shell.world.account.result_of = fail_all
-    run = shell.world.carried(things(200))
+    run = shell.world.processed(things(200))
     assert run.pause is not None
     return {"RUN": run.run_id}
 
@@ -115,7 +115,7 @@ def after_a_trial(shell: Shell, _folder: Path) -> Names:
 
 def undoable(shell: Shell, folder: Path) -> Names:
     declare(shell.world, undone_by="things.delete")
-    return {"RUN": shell.world.carried(things(3)).run_id, "DIR": folder / "undo"}
+    return {"RUN": shell.world.processed(things(3)).run_id, "DIR": folder / "undo"}
 
 
 def telling(shell: Shell, folder: Path) -> Names:
@@ -127,7 +127,7 @@ def telling(shell: Shell, folder: Path) -> Names:
 
 def waits(shell: Shell, _folder: Path) -> Names:
     """A connection that waits because a vendor asked for it."""
-    shell.world.ledger.limits.block(CONNECTION, shell.world.clock.now() + 86_400.0)
+    shell.world.store.limits.block(CONNECTION, shell.world.clock.now() + 86_400.0)
     return {"NAME": CONNECTION}
 
 

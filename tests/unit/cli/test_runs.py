@@ -19,7 +19,7 @@ def fail_all(_: JsonObject) -> RecordResult:
 
 
 def test_status_is_the_status_document(shell: Shell) -> None:
-    run = shell.world.carried(things(3))
+    run = shell.world.processed(things(3))
     answer = shell("status", run.run_id, "--json")
 
     assert answer.code == 0
@@ -30,7 +30,7 @@ def test_status_is_the_status_document(shell: Shell) -> None:
 
 def test_status_of_failed_rows_is_still_a_success_of_the_command(shell: Shell) -> None:
     shell.world.account.result_of = fail_all
-    run = shell.world.carried(things(3))
+    run = shell.world.processed(things(3))
     answer = shell("status", run.run_id)
 
     assert answer.code == 0
@@ -40,7 +40,7 @@ def test_status_of_failed_rows_is_still_a_success_of_the_command(shell: Shell) -
 
 
 def test_status_of_several_runs_is_json_lines(shell: Shell) -> None:
-    ids = [shell.world.carried(things(n)).run_id for n in (1, 2)]
+    ids = [shell.world.processed(things(n)).run_id for n in (1, 2)]
     answer = shell("status", *ids, "--json")
 
     assert [d["run_id"] for d in answer.documents] == ids
@@ -57,7 +57,7 @@ def test_status_of_an_open_run_says_how_to_follow_it(shell: Shell) -> None:
 
 
 def test_status_of_an_unusable_file_says_why_and_what_to_try(shell: Shell) -> None:
-    run = shell.world.carried("Title\nx\n")
+    run = shell.world.processed("Title\nx\n")
     answer = shell("status", run.run_id)
 
     assert "Reason    " in answer.stdout
@@ -88,7 +88,7 @@ def test_a_run_that_was_started_a_moment_ago_is_waited_for(
     file = tmp_path / "file.csv"
     file.write_text(things(1))
     run_id = shell("run", file, "--profile", "things", "--json").document["run_id"]
-    assert shell.world.ledger.runs.get(run_id) is None
+    assert shell.world.store.runs.get(run_id) is None
 
     answer = shell(command, run_id, "--json")
     assert answer.code == 0
@@ -98,7 +98,7 @@ def test_a_run_that_was_started_a_moment_ago_is_waited_for(
 def test_watch_follows_to_the_end(shell: Shell) -> None:
     shell.world.account.result_of = fail_all
     run = shell.world.planned(things(3))
-    shell.while_sleeping = lambda: carry_on(shell, run.run_id)
+    shell.while_sleeping = lambda: continue_run(shell, run.run_id)
     answer = shell("watch", run.run_id, "--json")
 
     assert answer.code == 3
@@ -107,7 +107,7 @@ def test_watch_follows_to_the_end(shell: Shell) -> None:
     assert "3 of 3 rows settled" in answer.stderr
 
 
-def carry_on(shell: Shell, run_id: str) -> None:
+def continue_run(shell: Shell, run_id: str) -> None:
     run = shell.world.run(run_id)
     if run.closed_at is None:
         shell.world.restarts.append((run_id, run.execution))
@@ -120,15 +120,15 @@ def test_abort_halts_with_the_reason(shell: Shell) -> None:
 
     assert answer.code == 0
     assert answer.document["error"] == "Wrong file."
-    halt = shell.world.run(run.run_id).halt
-    assert halt is not None
-    assert (halt.code, halt.reason) == ("aborted", "Wrong file.")
+    stop = shell.world.run(run.run_id).stop
+    assert stop is not None
+    assert (stop.code, stop.reason) == ("aborted", "Wrong file.")
 
 
 def test_an_aborted_run_is_exit_code_3(shell: Shell) -> None:
     run = shell.world.planned(things(3))
     shell("abort", run.run_id)
-    shell.while_sleeping = lambda: carry_on(shell, run.run_id)
+    shell.while_sleeping = lambda: continue_run(shell, run.run_id)
     answer = shell("watch", run.run_id, "--json")
 
     assert answer.code == 3
@@ -138,15 +138,15 @@ def test_an_aborted_run_is_exit_code_3(shell: Shell) -> None:
 
 
 def test_a_finished_run_cannot_be_aborted(shell: Shell) -> None:
-    run = shell.world.carried(things(1))
+    run = shell.world.processed(things(1))
     answer = shell("abort", run.run_id)
 
     assert answer.code == 1
-    assert shell.world.run(run.run_id).halt is None
+    assert shell.world.run(run.run_id).stop is None
 
 
 def test_runs_are_listed_newest_first_and_paged(shell: Shell) -> None:
-    ids = [shell.world.carried(things(n)).run_id for n in (1, 2, 3, 4, 5)]
+    ids = [shell.world.processed(things(n)).run_id for n in (1, 2, 3, 4, 5)]
     seen: list[str] = []
     words: list[str] = []
     for _ in range(3):
@@ -159,10 +159,10 @@ def test_runs_are_listed_newest_first_and_paged(shell: Shell) -> None:
 
 def test_runs_can_be_filtered(shell: Shell) -> None:
     shell.world.put_profile({"name": "others"})
-    good = shell.world.carried(things(1)).run_id
-    other = shell.world.carried(things(1), profile="others").run_id
+    good = shell.world.processed(things(1)).run_id
+    other = shell.world.processed(things(1), profile="others").run_id
     shell.world.account.result_of = fail_all
-    bad = shell.world.carried(things(2)).run_id
+    bad = shell.world.processed(things(2)).run_id
 
     def listed(*words: str) -> list[str]:
         return [document["run_id"] for document in shell("runs", "--json", *words).documents]
@@ -176,7 +176,7 @@ def test_runs_can_be_filtered(shell: Shell) -> None:
 
 def test_a_list_for_people_says_how_to_go_on(shell: Shell) -> None:
     for rows in (1, 2, 3):
-        shell.world.carried(things(rows))
+        shell.world.processed(things(rows))
     answer = shell("runs", "--limit", 2)
 
     assert len(answer.stdout.splitlines()) == 3

@@ -48,7 +48,7 @@ def told(record: JsonObject) -> RecordResult:
 def run(shell: Shell) -> Run:
     declare(shell.world, undone_by=DELETE, cannot_undo=STAYS)
     shell.world.account.result_of = told
-    return shell.world.carried(things(5) + ",nameless\n")
+    return shell.world.processed(things(5) + ",nameless\n")
 
 
 def cells(path: Path) -> list[list[str]]:
@@ -70,7 +70,7 @@ def test_an_id_that_a_spreadsheet_would_run_is_text_there_and_sent_as_it_is(
 ) -> None:
     declare(shell.world, undone_by=DELETE)
     shell.world.account.result_of = lambda _: RecordResult(OutcomeStatus.SUCCEEDED, vendor_id)
-    run = shell.world.carried(things(1))
+    run = shell.world.processed(things(1))
 
     document = shell("undo", run.run_id, "--out", tmp_path, "--json").document
 
@@ -144,7 +144,7 @@ def test_asked_for_again_the_files_are_the_same(shell: Shell, run: Run, tmp_path
 
 def test_where_every_row_can_be_undone_there_is_no_other_file(shell: Shell, tmp_path: Path) -> None:
     declare(shell.world, undone_by=DELETE)
-    run = shell.world.carried(things(3))
+    run = shell.world.processed(things(3))
 
     answer = shell("undo", run.run_id, "--out", tmp_path, "--json")
 
@@ -157,7 +157,7 @@ def test_the_profile_of_a_long_name_has_a_name_that_fits(shell: Shell, tmp_path:
     declare(shell.world, undone_by=DELETE)
     name = "x" * 48
     shell.world.put_profile({"name": name})
-    run = shell.world.carried(things(1), profile=name)
+    run = shell.world.processed(things(1), profile=name)
 
     document = shell("undo", run.run_id, "--out", tmp_path, "--json").document
 
@@ -167,7 +167,7 @@ def test_the_profile_of_a_long_name_has_a_name_that_fits(shell: Shell, tmp_path:
 
 def test_what_cannot_be_undone_is_said_and_nothing_written(shell: Shell, tmp_path: Path) -> None:
     declare(shell.world, cannot_undo=STAYS)
-    run = shell.world.carried(things(3))
+    run = shell.world.processed(things(3))
 
     answer = shell("undo", run.run_id, "--out", tmp_path, "--json")
 
@@ -194,7 +194,7 @@ def test_a_run_that_made_nothing_has_nothing_to_undo(
     shell: Shell, tmp_path: Path, body: str
 ) -> None:
     declare(shell.world, undone_by=DELETE)
-    run = shell.world.carried(body)
+    run = shell.world.processed(body)
 
     answer = shell("undo", run.run_id, "--out", tmp_path)
 
@@ -206,7 +206,7 @@ def test_a_run_that_made_nothing_has_nothing_to_undo(
 def test_without_the_connection_nothing_can_be_undone(
     shell: Shell, run: Run, tmp_path: Path
 ) -> None:
-    shell.world.ledger.config.delete_connection(run.connection)
+    shell.world.store.config.delete_connection(run.connection)
 
     answer = shell("undo", run.run_id, "--out", tmp_path)
 
@@ -217,7 +217,7 @@ def test_without_the_connection_nothing_can_be_undone(
 def test_outcomes_that_are_no_longer_kept_leave_no_half_file(
     shell: Shell, run: Run, tmp_path: Path
 ) -> None:
-    shell.world.ledger.rows.purge(run.run_id, 1)
+    shell.world.store.rows.purge(run.run_id, 1)
 
     answer = shell("undo", run.run_id, "--out", tmp_path)
 

@@ -154,7 +154,7 @@ def test_people_are_told_what_to_type_next(shell: Shell, tmp_path: Path) -> None
 
 def test_a_run_whose_vendor_is_gone_says_so(shell: Shell, tmp_path: Path) -> None:
     connected(shell, tmp_path)
-    shell.world.ledger.config.delete_vendor("shelf")
+    shell.world.store.config.delete_vendor("shelf")
     shell.world.deps = shell.world.fresh_deps()
 
     run = shell.world.execute(shell.world.drop("title\nOne\n", profile="new-books"))

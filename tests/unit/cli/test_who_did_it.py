@@ -46,7 +46,7 @@ def test_a_run_is_by_whoever_typed_it_also_where_its_upload_comes_first(
 
 
 def test_an_upload_of_a_stranger_is_by_nobody_known(shell: Shell) -> None:
-    run = shell.world.carried(things(1))
+    run = shell.world.processed(things(1))
     assert by(shell, run.run_id) == NOBODY
     assert " by " not in shell("status", run.run_id).stdout
 
@@ -89,7 +89,7 @@ def test_who_resumes_a_trial_is_kept(shell: Shell, csv_file: Csv) -> None:
 
 def test_who_retries_has_started_the_new_run(shell: Shell) -> None:
     shell.world.account.result_of = fail_all
-    origin = shell.world.carried(things(3)).run_id
+    origin = shell.world.processed(things(3)).run_id
     again = shell("retry", origin, "--wait", "--json").document
     assert (again["origin"], again["by"]["started"]) == (origin, ANN)
     shell.arn = BOB
@@ -99,13 +99,13 @@ def test_who_retries_has_started_the_new_run(shell: Shell) -> None:
 
 def test_who_resolves_is_kept(shell: Shell) -> None:
     shell.world.account.latency = lambda _number: 2 * JOB_DEADLINE
-    run = shell.world.carried(things(3))
+    run = shell.world.processed(things(3))
     shell("resolve", run.run_id, "--wait")
     assert by(shell, run.run_id)["resolved"] == ANN
 
 
 def test_who_has_deleted_a_run_is_told_to_those_who_look_for_it(shell: Shell) -> None:
-    run = shell.world.carried(things(1))
+    run = shell.world.processed(things(1))
     shell("delete", run.run_id, "--yes")
     answer = shell("status", run.run_id)
     assert f"Run {run.run_id} has been deleted by {ANN}." in answer.stderr
@@ -144,7 +144,7 @@ def test_a_schedule_is_named_by_the_runs_that_it_starts(shell: Shell) -> None:
         name="fired",
     )
     shell.states.go_on()
-    ((_, run),) = shell.world.ledger.runs.newest()
+    ((_, run),) = shell.world.store.runs.newest()
     assert by(shell, run.run_id)["started"] == "schedule nightly"
 
 
@@ -172,7 +172,7 @@ def test_a_command_works_where_sts_does_not(
 def test_commands_that_only_look_ask_nobody_who_they_are(
     shell: Shell, words: tuple[str, ...]
 ) -> None:
-    run = shell.world.carried(things(1))
+    run = shell.world.processed(things(1))
     shell(*words, run.run_id)
     shell("runs")
     shell("connection", "show", "acme")
@@ -181,7 +181,7 @@ def test_commands_that_only_look_ask_nobody_who_they_are(
 
 
 def test_it_is_asked_once_however_much_is_changed(shell: Shell) -> None:
-    first, second = (shell.world.carried(things(n)).run_id for n in (1, 2))
+    first, second = (shell.world.processed(things(n)).run_id for n in (1, 2))
     shell("delete", first, second, "--yes")
     assert shell.asked_who == 1
 

@@ -13,7 +13,7 @@ import yaml
 from jobferry.binding.profile_document import validate
 from jobferry.csvfile.duplicate_keys import SeenKeys
 from jobferry.csvfile.planner import ChunkSpec
-from jobferry.domain.outcome import Reject
+from jobferry.domain.outcome import RejectedRow
 from jobferry.domain.profile import Column, Profile
 from tests.unit.csvfile.samples import compile_mapping, csv_text, planned, read, read_text
 
@@ -65,7 +65,7 @@ def test_what_a_row_becomes(tmp_path: Path, lines: str, expected: str) -> None:
         items = planned(data, compile_mapping(profile, dialect.header), dialect, seen=seen)
     found: dict[int, str] = {}
     for item in items:
-        if isinstance(item, Reject):
+        if isinstance(item, RejectedRow):
             found[item.row] = item.code
         elif isinstance(item, ChunkSpec):
             for span in item.spans:

@@ -23,7 +23,7 @@ from jobferry.csvfile.reader import read_blocks
 from jobferry.csvfile.records import SourceChanged, read_records
 from jobferry.domain.chunk import Span
 from jobferry.domain.error_codes import FileRefused
-from jobferry.domain.outcome import OutcomeStatus, Reject
+from jobferry.domain.outcome import OutcomeStatus, RejectedRow
 from jobferry.domain.profile import Column, ColumnType, OnDuplicate
 from tests.unit.csvfile.samples import (
     GENEROUS,
@@ -50,8 +50,8 @@ def chunks_of(items: list[PlanItem]) -> list[ChunkSpec]:
     return [item for item in items if isinstance(item, ChunkSpec)]
 
 
-def rejects_of(items: list[PlanItem]) -> list[Reject]:
-    return [item for item in items if isinstance(item, Reject)]
+def rejects_of(items: list[PlanItem]) -> list[RejectedRow]:
+    return [item for item in items if isinstance(item, RejectedRow)]
 
 
 def rows_of(chunk: ChunkSpec) -> list[int]:
@@ -75,7 +75,7 @@ def test_every_row_is_in_one_chunk_or_rejected(data: bytes, limits: ChunkLimits)
     assert sorted(places) == [row.number for row in rows]
     if rows:
         last = items[-1]
-        assert not isinstance(last, Reject)
+        assert not isinstance(last, RejectedRow)
         assert last.end_row == len(rows)
         assert not data[last.end_offset :].translate(None, b', "\r\n')
 
@@ -145,7 +145,7 @@ def test_resuming_at_any_boundary_gives_the_same_plan(data: bytes, limits: Chunk
     items = planned(data, mapping, dialect, limits=limits)
     next_chunk = 0
     for index, item in enumerate(items):
-        if isinstance(item, Reject):
+        if isinstance(item, RejectedRow):
             continue
         next_chunk += isinstance(item, ChunkSpec)
         rest = planned(
@@ -177,7 +177,7 @@ def test_resuming_with_seen_keys_gives_the_same_plan(
     next_chunk = sum(isinstance(item, ChunkSpec) for item in items)
     for index in reversed(range(len(items))):
         item = items[index]
-        if isinstance(item, Reject):
+        if isinstance(item, RejectedRow):
             continue
         with SeenKeys(path, complete_to=item.end_row) as seen:
             rest = planned(
@@ -217,7 +217,7 @@ def test_good_rows_on_both_sides_of_a_bad_one() -> None:
     dialect, _ = read(data)
     items = planned(data, mapping_for(dialect, columns=COLUMNS), dialect)
     reject, chunk = items
-    assert isinstance(reject, Reject)
+    assert isinstance(reject, RejectedRow)
     assert (reject.row, reject.status, reject.code) == (3, "rejected", "wrong_cell_count")
     assert chunk == ChunkSpec(0, (Span(4, 9, 1, 2), Span(19, 4, 4, 1)), 3, 23, 4)
 

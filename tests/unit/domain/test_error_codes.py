@@ -22,7 +22,15 @@ _ROW_OF_THE_GUIDE = re.compile(r"^\| `([A-Za-z_0-9]+)` \| `([a-z]+)` \| .+ \| .+
 _CODE = re.compile(r"[a-z]+(_[a-z0-9]+)+")
 
 _CARRIERS = frozenset(
-    {"Refused", "RecordResult", "Halt", "Verdict", "failed", "refused", "row_verdict.when_lost"}
+    {
+        "Refused",
+        "RecordResult",
+        "StopReason",
+        "Verdict",
+        "failed",
+        "refused",
+        "row_verdict.when_lost",
+    }
 )
 """What is made with a code among its arguments."""
 

@@ -46,5 +46,5 @@ def test_a_million_of_each_at_list_price(used: Used, dollars: float) -> None:
 
 
 def test_a_lap_costs_its_transitions_and_two_invocations() -> None:
-    lap = cost(Used(transitions=prices.LAP_TRANSITIONS, invocations=2))
-    assert sum(lap.values()) == pytest.approx(prices.LAP)
+    iteration = cost(Used(transitions=prices.ITERATION_TRANSITIONS, invocations=2))
+    assert sum(iteration.values()) == pytest.approx(prices.ITERATION)

@@ -9,7 +9,7 @@ import pytest
 from jobferry.domain import row_verdict
 from jobferry.domain.chunk import SEND_WINDOW, Chunk, ChunkState, Span
 from jobferry.domain.outcome import OutcomeStatus, RecordResult, Verdict
-from jobferry.domain.run import Halt
+from jobferry.domain.run import StopReason
 from jobferry.vendors.http.limits import REQUEST_SECONDS
 
 FAILED, SUCCEEDED = OutcomeStatus.FAILED, OutcomeStatus.SUCCEEDED
@@ -17,9 +17,9 @@ SKIPPED, UNKNOWN = OutcomeStatus.SKIPPED, OutcomeStatus.UNKNOWN
 
 CHUNK = Chunk("run", 1, 0, ChunkState.CLAIMED, (Span(0, 10, 1, 2),), attempt=1)
 SENT = replace(CHUNK, sending_at=5.0)
-DOUBTFUL = replace(CHUNK, in_doubt=True)
+DOUBTFUL = replace(CHUNK, maybe_applied=True)
 TWICE = replace(CHUNK, twice="job-1")
-HALT = Halt("aborted", "Ann has stopped it.")
+HALT = StopReason("aborted", "Ann has stopped it.")
 
 
 def result(status: OutcomeStatus, code: str | None = None, text: str | None = None) -> RecordResult:
@@ -108,7 +108,7 @@ def test_a_chunk_of_a_stopped_run(chunk: Chunk, status: OutcomeStatus, code: str
 
 
 @pytest.mark.parametrize(
-    ("chunk", "halt", "forced", "word"),
+    ("chunk", "stop", "forced", "word"),
     [
         (CHUNK, HALT, False, Verdict(SKIPPED, HALT.code, HALT.reason)),
         (CHUNK, None, False, row_verdict.NOBODY_CAN_ASK),
@@ -119,9 +119,9 @@ def test_a_chunk_of_a_stopped_run(chunk: Chunk, status: OutcomeStatus, code: str
     ],
 )
 def test_a_chunk_that_nobody_goes_on_with(
-    chunk: Chunk, halt: Halt | None, forced: bool, word: Verdict
+    chunk: Chunk, stop: StopReason | None, forced: bool, word: Verdict
 ) -> None:
-    assert row_verdict.when_abandoned(chunk, halt, forced=forced) == word
+    assert row_verdict.when_abandoned(chunk, stop, forced=forced) == word
 
 
 @pytest.mark.parametrize(("repeatable", "status"), [(False, FAILED), (True, UNKNOWN)])

@@ -19,7 +19,7 @@ from jobferry.domain.trouble import (
     VENDOR_UNAVAILABLE,
     VENDOR_UNREACHABLE,
     Trouble,
-    met,
+    after_failure,
 )
 from jobferry.domain.types import JsonObject
 from jobferry.lane.state import LaneState
@@ -81,21 +81,21 @@ class TestRules:
     ) -> None:
         trouble: Trouble | None = None
         for moment in moments:
-            trouble = met(trouble, "vendor_forbidden", "No.", moment)
+            trouble = after_failure(trouble, "vendor_forbidden", "No.", moment)
         assert trouble is not None
         assert trouble.stops is stops
 
     def test_another_kind_of_trouble_does_not_count_for_it_but_the_time_goes_on(self) -> None:
-        trouble = met(None, VENDOR_UNREACHABLE, "away", 0.0)
-        trouble = met(trouble, "vendor_forbidden", "No.", 7_000.0)
+        trouble = after_failure(None, VENDOR_UNREACHABLE, "away", 0.0)
+        trouble = after_failure(trouble, "vendor_forbidden", "No.", 7_000.0)
         assert (trouble.times, trouble.since, trouble.stops) == (1, 0.0, False)
 
     def test_tries_come_later_and_later(self) -> None:
-        trouble = met(None, "vendor_forbidden", "No.", 0.0)
+        trouble = after_failure(None, "vendor_forbidden", "No.", 0.0)
         waits = []
         for _ in range(40):
             waits.append(trouble.next_try - trouble.last)
-            trouble = met(trouble, "vendor_forbidden", "No.", trouble.next_try)
+            trouble = after_failure(trouble, "vendor_forbidden", "No.", trouble.next_try)
         assert waits == sorted(waits)
         assert waits[-1] == 300.0
 
@@ -161,7 +161,7 @@ class TestRefusedSubmissions:
         self, world: World, site: Site, refusal: Refused, times: int
     ) -> None:
         site.answers(*[refusal] * times)
-        run = world.carried(things(9))
+        run = world.processed(things(9))
         assert run.status is RunStatus.COMPLETED
         assert {o.attempts for o in world.outcomes(run.run_id).values()} == {1}
         assert world.problems(run.run_id) == []
@@ -171,7 +171,7 @@ class TestRefusedSubmissions:
         self, world: World, site: Site, refusal: Refused
     ) -> None:
         site.submit = lambda: refusal
-        run = world.carried(things(9))
+        run = world.processed(things(9))
         assert (run.status, run.error) == (RunStatus.ABORTED, refusal.message)
         assert run.outcomes[FAILED] == 2
         assert run.outcomes[SKIPPED] == 7
@@ -185,7 +185,7 @@ class TestRefusedSubmissions:
         refused = PollAnswer(refused=REFUSALS["redirect"])
         left = [refused] * 4
         site.poll = lambda: left.pop() if left else None
-        run = world.carried(things(6))
+        run = world.processed(things(6))
         assert run.status is RunStatus.COMPLETED
         assert run.outcomes[SUCCEEDED] == 6
 
@@ -232,8 +232,8 @@ class TestForEver:
         run = carried_by_sweeps(world, run.run_id)
         assert run.closed_at is not None
         assert run.closed_at - started <= DAY
-        assert run.halt is not None
-        assert run.halt.code == code
+        assert run.stop is not None
+        assert run.stop.code == code
         assert run.error
         in_flight = UNKNOWN if sent or code == VENDOR_UNAVAILABLE else SKIPPED
         assert run.outcomes[in_flight] >= 2
@@ -304,7 +304,7 @@ class TestForEver:
         world.objects.lose(run.source)
         started = world.clock.now()
         run = carried_by_sweeps(world, run.run_id)
-        assert (run.status, run.halt.code if run.halt else "") == (
+        assert (run.status, run.stop.code if run.stop else "") == (
             RunStatus.ABORTED,
             SOURCE_MISSING,
         )
@@ -324,8 +324,8 @@ class TestForEver:
         world.objects.denied[run.source.key] = world.clock.now() + lasting
         run = carried_by_sweeps(world, run.run_id)
         if hours is None:
-            assert run.halt is not None
-            assert run.halt.code == SOURCE_UNREADABLE
+            assert run.stop is not None
+            assert run.stop.code == SOURCE_UNREADABLE
             assert run.outcomes[SKIPPED] == 6
         else:
             assert run.status is RunStatus.COMPLETED
@@ -344,7 +344,7 @@ class TestForEver:
             assert run.closed_at - started < 2.5 * 3_600.0
             # A token tells the job without the records; a list of jobs does not.
             assert world.statuses(run.run_id) == [SUCCEEDED if by_token else UNKNOWN] * 2
-            assert run.halt is None if by_token else run.halt and run.halt.code == SOURCE_UNREADABLE
+            assert run.stop is None if by_token else run.stop and run.stop.code == SOURCE_UNREADABLE
             assert world.problems(run.run_id) == []
 
     def test_a_run_whose_search_waits_for_its_file_says_so_until_it_can_be_read(self) -> None:
@@ -363,16 +363,16 @@ class TestForEver:
 
 class TestAccounts:
     def elsewhere(self, world: World) -> None:
-        found = world.ledger.config.connection(CONNECTION)
+        found = world.store.config.connection(CONNECTION)
         assert found is not None
         moved = Connection(found.name, found.vendor, "https://other.example", found.max_jobs)
-        world.ledger.config.put_connection(moved)
+        world.store.config.put_connection(moved)
 
     def back(self, world: World) -> None:
-        found = world.ledger.config.connection(CONNECTION)
+        found = world.store.config.connection(CONNECTION)
         assert found is not None
         moved = Connection(found.name, found.vendor, "https://acme.example", found.max_jobs)
-        world.ledger.config.put_connection(moved)
+        world.store.config.put_connection(moved)
 
     def test_a_connection_that_leads_elsewhere_pauses_the_run_until_it_is_back(
         self, world: World
@@ -388,13 +388,13 @@ class TestAccounts:
         paused = world.run(run.run_id)
         assert paused.pause is not None
         assert paused.pause.code == "connection_changed"
-        assert paused.rests
+        assert paused.suspended
         assert len(world.account.polls) == asked
         assert len(world.account.submissions) == 3
 
         self.back(world)
         world.deps = world.fresh_deps()
-        world.ledger.runs.resume(paused)
+        world.store.runs.resume(paused)
         execution.carry(lambda: {"run_id": run.run_id, "state": "unusable"})
         assert world.run(run.run_id).status is RunStatus.COMPLETED
         assert world.problems(run.run_id) == []

@@ -40,7 +40,9 @@ class Host:
     def until(self, moment: float) -> None:
         self.clock = max(self.clock, moment)
 
-    def gather(self, work: Callable[[Any], Any], items: Sequence[Any], _workers: int) -> list[Any]:
+    def parallel_map(
+        self, work: Callable[[Any], Any], items: Sequence[Any], _workers: int
+    ) -> list[Any]:
         return [work(item) for item in items]
 
     def task(self, name: str, payload: Json) -> Json:

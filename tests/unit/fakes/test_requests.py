@@ -146,7 +146,7 @@ def test_the_requests_of_a_whole_run_are_looked_at(monkeypatch: pytest.MonkeyPat
     requests = TableRequests()
     monkeypatch.setattr(fake_table, "REQUESTS", requests)
     with World(max_records=2) as world:
-        run = world.carried(things(5))
+        run = world.processed(things(5))
         assert world.problems(run.run_id) == []
     ways = {shape[0] for shape in requests.shapes if isinstance(shape, tuple)}
     assert ways == {"write", "transact", "query"}

@@ -22,7 +22,7 @@ def sleepers(schedule: Schedule, naps: dict[str, list[float]]) -> Trace:
             schedule.sleep(seconds)
             trace.append((schedule.now(), name))
 
-    schedule.run(lambda: schedule.gather(sleeper, list(naps), workers=len(naps)))
+    schedule.run(lambda: schedule.parallel_map(sleeper, list(naps), workers=len(naps)))
     return trace
 
 
@@ -91,14 +91,14 @@ def test_one_runs_at_a_time_and_no_more_than_the_workers(seed: int | None, worke
         under_way -= 1
         return item * item
 
-    assert schedule.gather(work, range(8), workers) == [i * i for i in range(8)]
+    assert schedule.parallel_map(work, range(8), workers) == [i * i for i in range(8)]
     assert most == workers if seed is None else most <= workers
     assert actors_alive() == 0
 
 
 def test_gather_takes_as_long_as_its_workers_need() -> None:
     schedule = Schedule(0.0)
-    schedule.gather(schedule.sleep, [3.0, 1.0, 1.0, 1.0, 2.0], workers=2)
+    schedule.parallel_map(schedule.sleep, [3.0, 1.0, 1.0, 1.0, 2.0], workers=2)
     assert schedule.now() == 5.0
 
 
@@ -113,12 +113,12 @@ def test_gather_raises_the_first_error_when_all_have_ended() -> None:
             raise ValueError(item)
 
     with pytest.raises(ValueError, match="1"):
-        schedule.gather(work, range(5), workers=5)
+        schedule.parallel_map(work, range(5), workers=5)
     assert sorted(ended) == list(range(5))
 
 
 def test_gather_of_nothing() -> None:
-    assert Schedule(0.0).gather(str, [], workers=3) == []
+    assert Schedule(0.0).parallel_map(str, [], workers=3) == []
 
 
 def test_gathers_nest() -> None:
@@ -129,9 +129,9 @@ def test_gathers_nest() -> None:
             schedule.sleep(seconds)
             return item
 
-        return schedule.gather(inner, [1.0, 2.0], workers=2)
+        return schedule.parallel_map(inner, [1.0, 2.0], workers=2)
 
-    assert schedule.gather(outer, range(3), workers=3) == [[i, i] for i in range(3)]
+    assert schedule.parallel_map(outer, range(3), workers=3) == [[i, i] for i in range(3)]
     assert schedule.now() == 2.0
 
 
@@ -307,7 +307,9 @@ def test_the_first_actor_in_a_deadlock() -> None:
         schedule.run(main)
 
 
-@pytest.mark.parametrize("inside", [lambda s: s.run(int), lambda s: s.gather(s.run, [int], 1)])
+@pytest.mark.parametrize(
+    "inside", [lambda s: s.run(int), lambda s: s.parallel_map(s.run, [int], 1)]
+)
 def test_runs_do_not_nest(inside: Callable[[Schedule], object]) -> None:
     schedule = Schedule(0.0)
     with pytest.raises(RuntimeError, match="running already"):
@@ -340,5 +342,5 @@ def test_a_thread_that_is_no_actor_may_not_wait() -> None:
 
 def test_ten_thousand_actors_one_after_another() -> None:
     schedule = Schedule(0.0)
-    schedule.gather(lambda _: schedule.sleep(1.0), range(10_000), workers=1)
+    schedule.parallel_map(lambda _: schedule.sleep(1.0), range(10_000), workers=1)
     assert schedule.now() == 10_000.0

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from jobferry.lane.absence import BETWEEN, CERTAIN_AFTER, PATIENCE, Search, Step, judge
+from jobferry.lane.absence import BETWEEN, CERTAIN_AFTER, SEARCH_TIMEOUT, Search, Step, judge
 from jobferry.vendors.answers import Found, FoundState
 from tests.unit.lane.absence_model import Item, resent_at, scenarios
 
@@ -85,7 +85,7 @@ class TestJudge:
         assert (step, known.readable_at) == (Step.WAIT, None)
         step, known = judged(RUNNING, known, 80_060.0)
         assert (step, known.readable_at) == (Step.WAIT, 80_060.0)
-        assert judged(RUNNING, known, 80_060.0 + PATIENCE)[0] is Step.GIVE_UP
+        assert judged(RUNNING, known, 80_060.0 + SEARCH_TIMEOUT)[0] is Step.GIVE_UP
 
     def test_it_begins_anew_after_an_outage(self) -> None:
         _, known = judged(RUNNING, SENT, 60.0)

@@ -6,37 +6,37 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobferry.domain.chunk import Chunk, ChunkState, Ending
+from jobferry.domain.chunk import Chunk, ChunkState, JobEnd
 from jobferry.domain.outcome import OutcomeStatus
-from jobferry.lane.claimed_jobs import NOT_SEEN, RECENT_SECONDS, KnownJobs, known_jobs, remember
+from jobferry.lane.claimed_jobs import NOT_SEEN, RECENT_SECONDS, ClaimedJobs, known_jobs, remember
 from jobferry.lane.state import LaneState
 from jobferry.store.chunks import Chunks
 from tests.fakes.world import World, things
 
 
 def test_those_of_this_run_and_of_others(world: World) -> None:
-    other = world.carried(things(2, start=50))
+    other = world.processed(things(2, start=50))
     run = world.planned(things(6))
     world.submit(LaneState(run.run_id, 0))
 
-    known = KnownJobs(run, world.deps).read()
+    known = ClaimedJobs(run, world.deps).read()
 
-    mine = {c.job_id for c in world.ledger.chunks.all(run.run_id)}
-    (ended,) = world.ledger.chunks.all(other.run_id)
+    mine = {c.job_id for c in world.store.chunks.all(run.run_id)}
+    (ended,) = world.store.chunks.all(other.run_id)
     assert known == {str(ended.job_id): ended.finished_at, **dict.fromkeys(mine, NOT_SEEN)}
 
 
 def test_not_those_of_runs_that_are_long_over(world: World) -> None:
-    world.carried(things(2, start=50))
+    world.processed(things(2, start=50))
     world.clock.advance(RECENT_SECONDS + 1)
     run = world.planned(things(2))
 
-    assert KnownJobs(run, world.deps).read() == {}
+    assert ClaimedJobs(run, world.deps).read() == {}
 
 
 def test_what_is_settled_is_read_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = world.carried(things(8))
-    known = KnownJobs(run, world.deps)
+    run = world.processed(things(8))
+    known = ClaimedJobs(run, world.deps)
     first = dict(known.read() or {})
     read: list[Chunk] = []
     every = Chunks.all
@@ -68,21 +68,21 @@ class TestSlowTable:
         monkeypatch.setattr(Chunks, "all", slowly)
 
     def test_what_is_not_read_in_time_is_read_on(self, world: World) -> None:
-        run = world.carried(things(20))
-        known = KnownJobs(run, world.deps)
+        run = world.processed(things(20))
+        known = ClaimedJobs(run, world.deps)
 
         readings = [known.read(world.clock.now() + 4.5) for _ in range(3)]
 
         assert readings[:2] == [None, None]
         assert readings[2] == {
-            str(c.job_id): c.finished_at for c in world.ledger.chunks.all(run.run_id)
+            str(c.job_id): c.finished_at for c in world.store.chunks.all(run.run_id)
         }
 
     def test_what_has_changed_meanwhile_is_not_missed(self, world: World) -> None:
         run = world.planned(things(6))
         planned = world.submit(LaneState(run.run_id, 0))
-        first, *_ = world.ledger.chunks.all(run.run_id)
-        known = KnownJobs(run, world.deps)
+        first, *_ = world.store.chunks.all(run.run_id)
+        known = ClaimedJobs(run, world.deps)
         assert known.read(world.clock.now() + 2.5) is None
         world.clock.advance(60)
         world.settle(world.poll(planned))
@@ -94,7 +94,7 @@ class TestSlowTable:
 
 
 def test_a_warm_function_reads_on_where_it_stopped(world: World) -> None:
-    run = world.carried(things(4))
+    run = world.processed(things(4))
     first = known_jobs(run, 0, world.deps)
     first.read()
     remember(first, 0)
@@ -107,15 +107,15 @@ def test_a_warm_function_reads_on_where_it_stopped(world: World) -> None:
 
 
 def test_too_many_to_remember_are_not_known(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = world.carried(things(8))
+    run = world.processed(things(8))
     monkeypatch.setattr("jobferry.lane.claimed_jobs.MOST_JOBS", 3)
 
-    assert KnownJobs(run, world.deps).read() is None
+    assert ClaimedJobs(run, world.deps).read() is None
 
 
 def test_what_may_still_change_is_read_again(world: World) -> None:
     run = world.planned(things(8))
-    known = KnownJobs(run, world.deps)
+    known = ClaimedJobs(run, world.deps)
     state = world.submit(LaneState(run.run_id, 0))
     assert set((known.read() or {}).values()) == {NOT_SEEN}
     world.clock.advance(60)
@@ -123,7 +123,7 @@ def test_what_may_still_change_is_read_again(world: World) -> None:
 
     again = known.read()
 
-    for chunk in world.ledger.chunks.all(run.run_id):
+    for chunk in world.store.chunks.all(run.run_id):
         expected = NOT_SEEN if chunk.state is ChunkState.SUBMITTED else chunk.finished_at
         assert again[str(chunk.job_id)] == expected
 
@@ -131,8 +131,8 @@ def test_what_may_still_change_is_read_again(world: World) -> None:
 def test_a_job_that_was_given_up_was_not_seen_ended(world: World) -> None:
     run = world.planned(things(2))
     world.submit(LaneState(run.run_id, 0))
-    (chunk,) = world.ledger.chunks.all(run.run_id)
-    given_up = Ending(chunk.number, verdict=(OutcomeStatus.UNKNOWN, "job_never_ended", "It runs."))
-    world.ledger.chunks.finish(run.connection, [chunk], [given_up], world.clock.now())
+    (chunk,) = world.store.chunks.all(run.run_id)
+    given_up = JobEnd(chunk.number, verdict=(OutcomeStatus.UNKNOWN, "job_never_ended", "It runs."))
+    world.store.chunks.finish(run.connection, [chunk], [given_up], world.clock.now())
 
-    assert KnownJobs(run, world.deps).read() == {str(chunk.job_id): NOT_SEEN}
+    assert ClaimedJobs(run, world.deps).read() == {str(chunk.job_id): NOT_SEEN}

@@ -72,9 +72,9 @@ def with_raw(world: World, raw_of: Callable[[JsonObject], object]) -> None:
     world.account.raw = raw  # type: ignore[method-assign]
 
 
-def carried(world: World) -> dict[int, Outcome]:
+def processed(world: World) -> dict[int, Outcome]:
     """Carry the file; whatever was said of row 13, the others have succeeded and the run ends."""
-    run = world.carried(things(ROWS))
+    run = world.processed(things(ROWS))
     assert world.problems(run.run_id) == []
     outcomes = world.outcomes(run.run_id)
     others = {row: outcome for row, outcome in outcomes.items() if row != BAD}
@@ -85,7 +85,7 @@ def carried(world: World) -> dict[int, Outcome]:
 
 
 def unusable(world: World) -> None:
-    outcome = carried(world)[BAD]
+    outcome = processed(world)[BAD]
     status, code, text = ANSWER_UNUSABLE
     assert (outcome.status, outcome.error_code, outcome.error) == (status, code, text)
 
@@ -196,7 +196,7 @@ class TestResults:
 
         with_raw(world, lambda said: {**said, "odd": True})
         with_vendor(world, odd)
-        outcome = carried(world)[BAD]
+        outcome = processed(world)[BAD]
         assert outcome.status is FAILED
         assert len(outcome.error_code or "") <= 100
         assert len(outcome.error or "") <= 500
@@ -273,7 +273,7 @@ class TestLooks:
             return poll(job_ids)
 
         world.account.poll = failing  # type: ignore[method-assign]
-        assert carried(world)[BAD].status is SUCCEEDED
+        assert processed(world)[BAD].status is SUCCEEDED
 
     @pytest.mark.parametrize(
         ("progress", "total"),
@@ -291,7 +291,7 @@ class TestLooks:
             return replace(answer, readings=told)
 
         world.account.poll = counting  # type: ignore[method-assign]
-        assert carried(world)[BAD].status is SUCCEEDED
+        assert processed(world)[BAD].status is SUCCEEDED
 
 
 def made(error: type[Exception]) -> Exception:
@@ -367,7 +367,7 @@ class TestSubmissions:
             return answer
 
         world.account.submit = failing  # type: ignore[method-assign]
-        assert carried(world)[BAD].vendor_id == f"id-r{BAD}"
+        assert processed(world)[BAD].vendor_id == f"id-r{BAD}"
 
     @pytest.mark.parametrize(
         ("code", "message"),
@@ -387,7 +387,7 @@ class TestSubmissions:
             return submit(operation, records, token)
 
         world.account.submit = refusing  # type: ignore[method-assign]
-        assert carried(world)[BAD].status is FAILED
+        assert processed(world)[BAD].status is FAILED
 
     @pytest.mark.parametrize(
         "wait", [1e12, 1_800_000_000.0, 31_536_000.0, -1.0, float("inf"), float("nan")]
@@ -405,10 +405,10 @@ class TestSubmissions:
             return submit(operation, records, token)
 
         world.account.submit = throttling  # type: ignore[method-assign]
-        run = world.carried(things(ROWS))
+        run = world.processed(things(ROWS))
         assert world.statuses(run.run_id) == [SUCCEEDED] * ROWS
         assert asked[1] - asked[0] <= 3_700
-        assert world.ledger.limits.get(CONNECTION).in_flight == 0
+        assert world.store.limits.get(CONNECTION).in_flight == 0
 
     @pytest.mark.parametrize(
         "job_id",
@@ -423,5 +423,5 @@ class TestSubmissions:
             return Accepted(job_id) if records[0]["ref"] == f"r{BAD}" else answer
 
         world.account.submit = naming  # type: ignore[method-assign]
-        outcome = carried(world)[BAD]
+        outcome = processed(world)[BAD]
         assert outcome.status in (SUCCEEDED, UNKNOWN)

@@ -9,11 +9,12 @@ from dataclasses import replace
 import pytest
 
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
+from jobferry.domain.routes import LaneRoute
 from jobferry.domain.run import Run, RunStatus
 from jobferry.domain.types import JsonObject
 from jobferry.lane.open_pool import open_pool
 from jobferry.lane.session import open_lane
-from jobferry.lane.state import WORKING, LaneState
+from jobferry.lane.state import LaneState
 from tests.fakes.clock import START
 from tests.fakes.effects import CrashOnce, Phase
 from tests.fakes.vendor import CREATE, Act, Reply
@@ -57,7 +58,7 @@ def seconds(run: Run) -> float:
 
 def test_one_job_then_three_then_all_slots() -> None:
     with world_of() as world:
-        run = world.carried(things(340))
+        run = world.processed(things(340))
 
         assert waves(world) == [1, 3, 30]
         assert run.status is RunStatus.COMPLETED
@@ -73,7 +74,7 @@ def test_it_costs_two_latencies_once(latency: float) -> None:
         with world_of() as world:
             world.put_profile({"ramp": switch})
             world.account.latency = lambda _number: latency
-            took.append(seconds(world.carried(things(1_500))))
+            took.append(seconds(world.processed(things(1_500))))
 
     assert took[0] <= took[1] + 2.3 * latency + 2 * SETTLED_WITHIN
 
@@ -81,7 +82,7 @@ def test_it_costs_two_latencies_once(latency: float) -> None:
 @pytest.mark.parametrize(("jobs", "sent"), [(1, [1]), (2, [1, 1]), (4, [1, 3]), (5, [1, 3, 1])])
 def test_a_small_file_waits_no_more_than_it_must(jobs: int, sent: list[int]) -> None:
     with world_of() as world:
-        run = world.carried(things(10 * jobs))
+        run = world.processed(things(10 * jobs))
 
         assert waves(world) == sent
         assert seconds(run) < len(sent) * (LATENCY + SETTLED_WITHIN)
@@ -92,7 +93,7 @@ def test_a_file_of_one_job_takes_as_long_as_without() -> None:
     for switch in ("on", "off"):
         with world_of() as world:
             world.put_profile({"ramp": switch})
-            took.append(seconds(world.carried(things(10))))
+            took.append(seconds(world.processed(things(10))))
 
     assert took[0] == took[1]
 
@@ -101,7 +102,7 @@ def test_a_file_of_one_job_takes_as_long_as_without() -> None:
 def test_a_profile_can_do_without(changes: dict[str, str]) -> None:
     with world_of() as world:
         world.put_profile({**RAMP, **changes})
-        world.carried(things(100))
+        world.processed(things(100))
 
         assert waves(world) == [10]
 
@@ -112,7 +113,7 @@ def test_what_can_be_taken_back_needs_none() -> None:
         operations = world.vendor.operations
         assert isinstance(operations, dict)
         operations[CREATE] = operation
-        world.carried(things(100))
+        world.processed(things(100))
 
         assert waves(world) == [10]
 
@@ -122,10 +123,10 @@ def test_a_run_whose_first_job_fails_is_paused_and_says_how_it_goes_on() -> None
         world.account.result_of = lambda r: RecordResult(
             FAILED, code=f"Bad{r['ref']}", text="Name: is taken"
         )
-        run = world.carried(things(1_000))
+        run = world.processed(things(1_000))
 
         assert run.outcomes[FAILED] == len(world.account.carried_out) == 10
-        assert run.rests
+        assert run.suspended
         assert run.pause is not None
         assert run.pause.code == "breaker"
         assert run.pause.reason == (
@@ -134,13 +135,13 @@ def test_a_run_whose_first_job_fails_is_paused_and_says_how_it_goes_on() -> None
             "`jobferry resume` sends them all the same, `jobferry abort` ends the run."
         )
         assert [m for m in world.metrics if "RunsPaused" in m] == [{"RunsPaused": 1}]
-        assert world.ledger.limits.get(run.connection).in_flight == 0
+        assert world.store.limits.get(run.connection).in_flight == 0
 
 
 def test_long_words_of_the_vendor_leave_room_for_what_to_do() -> None:
     with world_of() as world:
         world.account.result_of = lambda _r: RecordResult(FAILED, code="Bad", text="long " * 200)
-        run = world.carried(things(1_000))
+        run = world.processed(things(1_000))
 
         assert run.pause is not None
         assert run.pause.reason.endswith("`jobferry abort` ends the run.")
@@ -149,7 +150,7 @@ def test_long_words_of_the_vendor_leave_room_for_what_to_do() -> None:
 def test_a_yes_ends_the_ramp() -> None:
     with world_of() as world:
         world.account.result_of = fails(*range(1, 11))
-        run = world.carried(things(200))
+        run = world.processed(things(200))
         assert run.pause is not None
         closed = resumed(world, run)
 
@@ -170,7 +171,7 @@ def test_after_a_trial_there_is_none() -> None:
 def test_the_next_three_jobs_are_judged_too() -> None:
     with world_of() as world:
         world.account.result_of = fails(*range(11, 1_001))
-        run = world.carried(things(1_000))
+        run = world.processed(things(1_000))
 
         assert run.pause is not None
         assert run.pause.reason.startswith("30 of the first 40 rows failed, which is more than 50%")
@@ -192,7 +193,7 @@ def test_some_bad_rows_stop_nothing(result_of: Callable[[JsonObject], RecordResu
     with world_of() as world:
         world.put_profile({**RAMP, "breaker": {"share": 0.5, "at_least": 1_000}})
         world.account.result_of = result_of
-        run = world.carried(things(200))
+        run = world.processed(things(200))
 
         assert run.status is RunStatus.COMPLETED_WITH_FAILURES
         assert waves(world) == [1, 3, 16]
@@ -203,7 +204,7 @@ def test_one_bad_row_alone_says_nothing_of_the_file(bad: tuple[int, ...], sent: 
     with world_of(rows_a_job=1) as world:
         world.put_profile({**RAMP, "breaker": {"share": 0.5, "at_least": 3}})
         world.account.result_of = fails(*bad)
-        run = world.carried(things(60))
+        run = world.processed(things(60))
 
         assert len(world.account.carried_out) == sent
         assert (run.pause is None) is (sent == 60)
@@ -220,7 +221,7 @@ def test_rows_that_go_again_are_settled_first() -> None:
 
     with world_of() as world:
         world.account.result_of = result_of
-        run = world.carried(things(100))
+        run = world.processed(things(100))
 
         assert [len(s.records) for s in world.account.submissions][:4] == [10, 1, 1, 10]
         assert waves(world) == [1, 1, 1, 3, 6]
@@ -231,7 +232,7 @@ def test_rows_that_go_again_are_settled_first() -> None:
 def test_so_is_a_submission_whose_answer_was_lost(act: Act) -> None:
     with world_of() as world:
         world.account.will_reply(act)
-        run = world.carried(things(100))
+        run = world.processed(things(100))
 
         assert waves(world) == [1, 3, 6]
         assert set(world.account.carried_out.values()) == {1}
@@ -241,7 +242,7 @@ def test_so_is_a_submission_whose_answer_was_lost(act: Act) -> None:
 def test_a_job_that_is_refused_is_halved_before_others_are_sent() -> None:
     with world_of() as world:
         world.account.poison = lambda record: record["ref"] == "r3"
-        run = world.carried(things(100))
+        run = world.processed(things(100))
 
         first = {f"r{n}" for n in range(1, 11)}
         others = [bool(first.isdisjoint(s.keys)) for s in world.account.submissions]
@@ -252,7 +253,7 @@ def test_a_job_that_is_refused_is_halved_before_others_are_sent() -> None:
 def test_a_file_whose_jobs_are_refused_is_paused() -> None:
     with world_of() as world:
         world.account.will_reply(*[Reply(Act.REFUSE, http_status=422)] * 10_000)
-        run = world.carried(things(10_000))
+        run = world.processed(things(10_000))
 
         assert run.pause is not None
         assert "The vendor says no." in run.pause.reason
@@ -261,8 +262,8 @@ def test_a_file_whose_jobs_are_refused_is_paused() -> None:
 
 def test_of_several_lanes_one_sends_until_it_is_over() -> None:
     with world_of(slots=10, lane_window=2) as world:
-        run = world.carried(things(600))
-        chunks = list(world.ledger.chunks.all(run.run_id))
+        run = world.processed(things(600))
+        chunks = list(world.store.chunks.all(run.run_id))
 
         assert run.lanes == 5
         assert [chunk.lane for chunk in chunks[:4]] == [0, 0, 0, 0]
@@ -290,7 +291,7 @@ def test_lanes_without_a_job_wait_outside_of_their_functions() -> None:
         state = world.poll(world.submit(LaneState(run.run_id, 3)))
 
         assert world.clock.now() == START
-        assert state.state == WORKING
+        assert state.state == LaneRoute.WORKING
         assert state.idle > 0
 
 

@@ -151,7 +151,7 @@ def test_a_wait_is_waited_for(site: Site) -> None:
 def test_nothing_is_asked_while_the_connection_waits(site: Site) -> None:
     run, state = under_way(site)
     until = site.world.clock.now() + 400
-    site.world.ledger.limits.block(CONNECTION, until)
+    site.world.store.limits.block(CONNECTION, until)
     abort_run(run, "Wrong file.", site.world.deps)
     site.world.poll(state)
     assert site.at == []
@@ -162,7 +162,7 @@ def test_nothing_is_asked_while_the_connection_waits(site: Site) -> None:
 def test_requests_of_a_minute_are_kept(site: Site) -> None:
     run, _ = under_way(site, rows=10)
     site.world.clock.advance(70)
-    site.world.ledger.limits.told_rate(CONNECTION, 4)
+    site.world.store.limits.advertised_rate(CONNECTION, 4)
     abort_run(run, "Wrong file.", site.world.deps)
     carried_on(site, run)
     polls = [at for at, _ in site.world.account.polls]
@@ -207,7 +207,7 @@ def test_a_crash_asks_again_and_changes_nothing(site: Site, phase: Phase) -> Non
 
 def test_a_run_that_is_over_takes_no_wish(site: Site) -> None:
     site.world.account.latency = lambda _number: 5.0
-    run = site.world.carried(things(1))
+    run = site.world.processed(things(1))
     assert not abort_run(run, "Late.", site.world.deps)
     assert not change_priority(run, "high", site.world.deps)
     assert site.world.run(run.run_id) == run

@@ -6,13 +6,22 @@ from dataclasses import replace
 
 import pytest
 
-from jobferry.domain.chunk import Chunk, ChunkState, Ending, Part, PlannedChunk, Pool, Span, Tally
+from jobferry.domain.chunk import (
+    Chunk,
+    ChunkOutcome,
+    ChunkState,
+    JobEnd,
+    PlannedChunk,
+    Pool,
+    RetryChunk,
+    Span,
+)
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.row_verdict import when_stopped
-from jobferry.domain.run import Halt
+from jobferry.domain.run import StopReason
 from jobferry.lane.state import LaneState
 from jobferry.lane.submitter import INTENT_SECONDS
-from jobferry.settlement.retry_chunks import Remainder, gather
+from jobferry.settlement.retry_chunks import Remainder, bundled
 from jobferry.steps.settle_job import settle_job
 from jobferry.store.chunks import Chunks
 from tests.fakes.effects import Phase
@@ -20,18 +29,18 @@ from tests.fakes.vendor import UPSERT, Act, Reply
 from tests.fakes.world import CONNECTION, World, things
 
 UNKNOWN, FAILED, SKIPPED = OutcomeStatus.UNKNOWN, OutcomeStatus.FAILED, OutcomeStatus.SKIPPED
-HALT = Halt("aborted", "Stopped by hand.")
+HALT = StopReason("aborted", "Stopped by hand.")
 
 
 def doubtful(world: World) -> LaneState:
     """A chunk in the pool that may have been carried out, by a request that nobody remembers."""
     world.put_profile({"operation": UPSERT})
     run = world.planned(things(2))
-    chunks, now = world.ledger.chunks, world.clock.now()
+    chunks, now = world.store.chunks, world.clock.now()
     (chunk,) = chunks.claim(
         run,
         0,
-        world.ledger.runs.planned_chunks(run.run_id, 1, 1),
+        world.store.runs.planned_chunks(run.run_id, 1, 1),
         chunks.pool(run.run_id),
         now,
         max_jobs=3,
@@ -39,7 +48,7 @@ def doubtful(world: World) -> LaneState:
     assert chunk is not None
     sent = chunks.begin_sending(chunk, "token", "digest", now)
     assert sent is not None
-    assert chunks.give_back(CONNECTION, sent, in_doubt=True)
+    assert chunks.release(CONNECTION, sent, maybe_applied=True)
     return LaneState(run.run_id, 0)
 
 
@@ -50,8 +59,8 @@ def test_a_doubtful_chunk_that_is_refused_is_unknown_and_not_halved(
     state = doubtful(world)
     world.account.will_reply(Reply(Act.REFUSE, http_status=http_status))
     world.submit(state)
-    (chunk,) = world.ledger.chunks.get(state.run_id, [1])
-    assert (chunk.state, chunk.halve) == (ChunkState.FINISHED, False)
+    (chunk,) = world.store.chunks.get(state.run_id, [1])
+    assert (chunk.state, chunk.bisect) == (ChunkState.FINISHED, False)
     assert chunk.verdict is not None
     status, code, text = chunk.verdict
     assert (status, code) == (UNKNOWN, "refused")
@@ -74,7 +83,7 @@ class TestStopped:
 
     @pytest.mark.parametrize("last", [None, ("vendor_unavailable", "No answer.")])
     def test_what_may_have_been_done_is_unknown(self, last: tuple[str, str] | None) -> None:
-        doubtful = replace(self.CHUNK, attempt=1, in_doubt=True, last=last)
+        doubtful = replace(self.CHUNK, attempt=1, maybe_applied=True, last=last)
         status, code, text = when_stopped(doubtful, HALT)
         assert (status, code) == (UNKNOWN, HALT.code)
         assert HALT.reason in text
@@ -89,7 +98,7 @@ class TestLateIntent:
         writes: list[str] = []
 
         def slow(kind: str, phase: Phase) -> None:
-            (chunk,) = world.ledger.chunks.get(run.run_id, [1]) or [None]
+            (chunk,) = world.store.chunks.get(run.run_id, [1]) or [None]
             if chunk is not None and chunk.sending_at is not None and not writes:
                 writes.append(kind)
                 world.clock.pass_time(seconds)
@@ -103,7 +112,7 @@ class TestLateIntent:
     def test_nothing_leaves_when_the_intent_took_too_long(self, world: World) -> None:
         state = self.submitted(world, INTENT_SECONDS + 0.1)
         assert world.account.submissions == []
-        (chunk,) = world.ledger.chunks.get(state.run_id, [1])
+        (chunk,) = world.store.chunks.get(state.run_id, [1])
         assert (chunk.state, chunk.sending_at, chunk.attempt) == (ChunkState.CLAIMED, None, 0)
         world.submit(state)
         assert len(world.account.submissions) == 1
@@ -113,17 +122,19 @@ class TestLateIntent:
         assert len(world.account.submissions) == 1
 
 
-def waiting(number: int, *, in_doubt: bool) -> Remainder:
+def waiting(number: int, *, maybe_applied: bool) -> Remainder:
     span = Span(100 * number, 50, 10 * number, 1)
     chunk = Chunk("run", number, 0, ChunkState.FINISHED, (span._replace(length=500, rows=10),))
-    return Remainder(Tally(chunk, {}), [Part((span,), 1, in_doubt, 0.0, ("code", "text"))])
+    return Remainder(
+        ChunkOutcome(chunk, {}), [RetryChunk((span,), 1, maybe_applied, 0.0, ("code", "text"))]
+    )
 
 
 def test_doubtful_and_certain_rows_never_go_together() -> None:
-    every = [waiting(number, in_doubt=number % 2 == 0) for number in range(1, 9)]
-    bundles = gather(every, 100)
+    every = [waiting(number, maybe_applied=number % 2 == 0) for number in range(1, 9)]
+    bundles = bundled(every, 100)
     assert sorted(len(bundle) for bundle in bundles) == [4, 4]
-    assert all(len({one.part.in_doubt for one in bundle}) == 1 for bundle in bundles)
+    assert all(len({one.part.maybe_applied for one in bundle}) == 1 for bundle in bundles)
 
 
 @pytest.mark.parametrize(("code", "attempts"), [("vendor_unavailable", 2), ("refused", 1)])
@@ -132,7 +143,7 @@ def test_an_attempt_counts_for_halves_if_it_was_lost(
 ) -> None:
     """What was refused as a whole was not done, and only one of its rows may be to blame."""
     state = doubtful(world)
-    chunks, now = world.ledger.chunks, world.clock.now()
+    chunks, now = world.store.chunks, world.clock.now()
     run = world.run(state.run_id)
     (kept,) = chunks.get(run.run_id, [1])
     offered = [PlannedChunk(1, kept.spans)]
@@ -141,11 +152,11 @@ def test_an_attempt_counts_for_halves_if_it_was_lost(
     sent = chunks.begin_sending(chunk, "token", "digest", now + 1)
     assert sent is not None
     assert sent.attempt == 2
-    ending = Ending(1, verdict=(UNKNOWN, code, "No."), halve=True)
-    assert chunks.finish(CONNECTION, [sent], [ending], now + 2) == [1]
+    job_end = JobEnd(1, verdict=(UNKNOWN, code, "No."), bisect=True)
+    assert chunks.finish(CONNECTION, [sent], [job_end], now + 2) == [1]
     settle_job(run.run_id, [1], world.task_deps())
-    halves = [chunk for chunk in chunks.all(run.run_id) if chunk.number > 1]
-    assert [(half.rows, half.attempt, half.in_doubt) for half in halves] == [
+    bisected_rows = [chunk for chunk in chunks.all(run.run_id) if chunk.number > 1]
+    assert [(half.rows, half.attempt, half.maybe_applied) for half in bisected_rows] == [
         (1, attempts, True)
     ] * 2
 
@@ -172,15 +183,15 @@ def test_what_is_settled_while_closing_looks_is_counted(
 def test_a_pool_read_before_is_no_offer_any_more(world: World) -> None:
     """A claim by an old pool takes nothing that is claimed, given back and claimed again."""
     run = world.planned(things(4))
-    chunks, now = world.ledger.chunks, world.clock.now()
-    planned = world.ledger.runs.planned_chunks(run.run_id, 1, 1)
+    chunks, now = world.store.chunks, world.clock.now()
+    planned = world.store.runs.planned_chunks(run.run_id, 1, 1)
     fresh = chunks.pool(run.run_id)
     (first,) = chunks.claim(run, 0, planned, fresh, now, max_jobs=3) or ()
     assert chunks.claim(run, 1, planned, fresh, now + 1, max_jobs=3) is None
-    assert chunks.give_back(CONNECTION, first)
-    returned = chunks.pool(run.run_id)
-    assert returned.returned == {1}
-    assert chunks.claim(run, 1, planned, returned, now + 2, max_jobs=3) is not None
-    for old in (fresh, returned, Pool(returned.cursor, returned.end, frozenset())):
+    assert chunks.release(CONNECTION, first)
+    released = chunks.pool(run.run_id)
+    assert released.released == {1}
+    assert chunks.claim(run, 1, planned, released, now + 2, max_jobs=3) is not None
+    for old in (fresh, released, Pool(released.cursor, released.end, frozenset())):
         assert chunks.claim(run, 0, planned, old, now + 3, max_jobs=3) is None
-    assert world.ledger.limits.get(CONNECTION).in_flight == 1
+    assert world.store.limits.get(CONNECTION).in_flight == 1

@@ -18,10 +18,10 @@ from jobferry.domain.chunk import (
     lost_from,
 )
 from jobferry.domain.outcome import Outcome, OutcomeStatus, RecordResult
-from jobferry.domain.run import Halt, Run, RunStatus
+from jobferry.domain.run import Run, RunStatus, StopReason
 from jobferry.domain.timestamps import timestamp
-from jobferry.lane.absence import BETWEEN, CERTAIN_AFTER, PATIENCE
-from jobferry.lane.claimed_jobs import KnownJobs
+from jobferry.lane.absence import BETWEEN, CERTAIN_AFTER, SEARCH_TIMEOUT
+from jobferry.lane.claimed_jobs import ClaimedJobs
 from jobferry.lane.recovery import LISTED
 from jobferry.lane.state import LaneState
 from jobferry.scheduler import concurrency
@@ -48,7 +48,7 @@ def lost_chunk(world: World, *acts: Act) -> LaneState:
 
 
 def chunk_of(world: World, state: LaneState) -> Chunk:
-    (chunk,) = world.ledger.chunks.get(state.run_id, [1])
+    (chunk,) = world.store.chunks.get(state.run_id, [1])
     return chunk
 
 
@@ -60,18 +60,18 @@ def only_outcomes(world: World, state: LaneState) -> list[Outcome]:
 class TestCreate:
     def test_a_job_that_is_found_is_adopted(self, world: World) -> None:
         world.account.will_reply(Act.DONE_UNHEARD)
-        run = world.carried(things(6))
+        run = world.processed(things(6))
         assert run.status is RunStatus.COMPLETED
         assert set(world.account.carried_out.values()) == {1}
         assert world.outcomes(run.run_id)[1] == Outcome(
             1, SUCCEEDED, vendor_id="id-r1", job_id="job-1", attempts=1
         )
-        assert world.ledger.runs.requests(run.run_id)["other"] == 1
+        assert world.store.runs.requests(run.run_id)["other"] == 1
         assert world.problems(run.run_id) == []
 
     def test_what_never_arrived_is_sent_again(self, world: World) -> None:
         world.account.will_reply(Act.LOST)
-        run = world.carried(things(6))
+        run = world.processed(things(6))
         assert run.status is RunStatus.COMPLETED
         assert set(world.account.carried_out.values()) == {1}
         assert [world.outcomes(run.run_id)[row].attempts for row in (1, 3)] == [2, 1]
@@ -79,14 +79,14 @@ class TestCreate:
 
     def test_each_attempt_has_a_token_of_its_own(self, world: World) -> None:
         world.account.will_reply(Act.LOST)
-        run = world.carried(things(2))
+        run = world.processed(things(2))
         tokens = [s.token for s in world.account.submissions]
         assert tokens == [f"{run.run_id}.1.1", f"{run.run_id}.1.2"]
 
     def test_what_never_arrives_beside_others_that_do_fails_in_the_end(self, world: World) -> None:
         world.account.never_arrives = lambda records: records[0][KEY_FIELD] == "r1"
         world.put_profile({"name": "single", "batch_size": 1})
-        run = world.carried(things(120), profile="single")
+        run = world.processed(things(120), profile="single")
         assert run.status is RunStatus.COMPLETED_WITH_FAILURES
         outcome = world.outcomes(run.run_id)[1]
         assert (outcome.status, outcome.error_code, outcome.attempts) == (
@@ -99,7 +99,7 @@ class TestCreate:
     @pytest.mark.parametrize("times", [4, 30])
     def test_an_outage_is_held_against_nobody(self, world: World, times: int) -> None:
         world.account.will_reply(*[Act.LOST] * times)
-        run = world.carried(things(1))
+        run = world.processed(things(1))
         assert run.status is RunStatus.COMPLETED
         assert world.outcomes(run.run_id)[1].attempts <= 3
         assert world.account.carried_out == {"r1": 1}
@@ -107,7 +107,7 @@ class TestCreate:
 
     def test_what_is_lost_twice_goes_again_in_halves(self, world: World) -> None:
         world.account.will_reply(Act.LOST, Act.LOST)
-        run = world.carried(things(2))
+        run = world.processed(things(2))
         assert run.status is RunStatus.COMPLETED
         assert [len(s.records) for s in world.account.submissions] == [2, 2, 1, 1]
         assert set(world.account.carried_out.values()) == {1}
@@ -117,25 +117,25 @@ class TestCreate:
         pending = Found(FoundState.PENDING, requests=2)
         world.account.will_reply(Act.DONE_UNHEARD)
         world.account.will_find(pending, pending, pending, None)
-        run = world.carried(things(2))
+        run = world.processed(things(2))
         assert run.status is RunStatus.COMPLETED
         assert world.account.carried_out == {"r1": 1, "r2": 1}
-        assert world.ledger.runs.requests(run.run_id)["other"] == 7
+        assert world.store.runs.requests(run.run_id)["other"] == 7
 
     def test_a_vendor_that_never_decides_leaves_the_rows_unknown(self, world: World) -> None:
         world.account.will_reply(Act.DONE_UNHEARD)
         world.account.will_find(*[Found(FoundState.PENDING, requests=1)] * 5_000)
         start = world.clock.now()
-        run = world.carried(things(2))
+        run = world.processed(things(2))
         assert run.status is RunStatus.UNRESOLVED
         assert everything(world, run.run_id) == {(UNKNOWN, "submission_lost", 1)}
-        assert PATIENCE <= world.clock.now() - start <= PATIENCE + 60
+        assert SEARCH_TIMEOUT <= world.clock.now() - start <= SEARCH_TIMEOUT + 60
         assert len(world.account.submissions) == 1
 
     def test_a_vendor_that_cannot_say_leaves_the_rows_unknown(self, world: World) -> None:
         world.account.will_reply(Act.DONE_UNHEARD)
         world.account.will_find(Found(FoundState.UNDECIDABLE, reason="it keeps no list"))
-        run = world.carried(things(2))
+        run = world.processed(things(2))
         assert run.status is RunStatus.UNRESOLVED
         assert "it keeps no list" in (world.outcomes(run.run_id)[1].error or "")
         assert everything(world, run.run_id) == {(UNKNOWN, "submission_lost", 1)}
@@ -148,12 +148,12 @@ class TestCreate:
 
     def test_jobs_of_other_chunks_are_named(self) -> None:
         with World(max_records=2, max_jobs=3, token_search=False) as world:
-            other = world.carried(things(2, start=50))
+            other = world.processed(things(2, start=50))
             world.clock.advance(1)
             state = lost_chunk(world, Act.DONE_UNHEARD)
             world.submit(state)
             ((_, lost),) = world.account.finds
-            theirs = {c.job_id for c in world.ledger.chunks.all(other.run_id)}
+            theirs = {c.job_id for c in world.store.chunks.all(other.run_id)}
             assert lost.known_jobs == lost.ended_before == theirs
             assert [dict(record) for record in lost.records] == [
                 {"name": "thing 1", "ref": "r1"},
@@ -162,7 +162,7 @@ class TestCreate:
 
     def test_of_jobs_that_ended_long_ago_it_is_not_said_that_they_are_listed(self) -> None:
         with World(max_records=2, max_jobs=3, token_search=False) as world:
-            world.carried(things(2, start=50))
+            world.processed(things(2, start=50))
             world.clock.advance(LISTED)
             world.submit(lost_chunk(world, Act.DONE_UNHEARD))
             ((_, lost),) = world.account.finds
@@ -178,8 +178,8 @@ class TestCreate:
             assert lost.known_jobs == {"job-1"}
 
     def test_where_a_token_tells_the_job_no_chunk_is_read_for_it(self, world: World) -> None:
-        world.carried(things(2, start=50))
-        with mock.patch.object(KnownJobs, "read", side_effect=AssertionError):
+        world.processed(things(2, start=50))
+        with mock.patch.object(ClaimedJobs, "read", side_effect=AssertionError):
             world.submit(lost_chunk(world, Act.DONE_UNHEARD))
         ((_, lost),) = world.account.finds
         assert lost.known_jobs == set()
@@ -201,7 +201,7 @@ class TestCreate:
 
             world.account.during_find = meanwhile
             world.submit(lanes[0])
-            adopted = [c.number for c in world.ledger.chunks.all(run.run_id) if c.job_id == "job-1"]
+            adopted = [c.number for c in world.store.chunks.all(run.run_id) if c.job_id == "job-1"]
             assert len(adopted) == 1
 
 
@@ -217,7 +217,7 @@ class TestRepeatable:
         with World(max_records=2, max_jobs=1) as world:
             world.put_profile({"operation": UPSERT})
             world.account.will_reply(Act.DONE_UNHEARD)
-            run = world.carried(things(2))
+            run = world.processed(things(2))
             assert run.status is RunStatus.COMPLETED
             assert world.account.most_in_flight == 1
             assert set(world.account.carried_out.values()) == {1}
@@ -226,14 +226,14 @@ class TestRepeatable:
         with World(max_records=2, max_jobs=1, token_search=False) as world:
             world.put_profile({"operation": UPSERT})
             world.account.will_reply(Act.DONE_UNHEARD)
-            run = world.carried(things(2))
+            run = world.processed(things(2))
             assert run.status is RunStatus.COMPLETED
             assert world.account.most_in_flight == 1
 
     def test_it_simply_goes_again(self, world: World) -> None:
         world.put_profile({"operation": UPSERT})
         world.account.will_reply(Act.DONE_UNHEARD, Act.LOST)
-        run = world.carried(things(6))
+        run = world.processed(things(6))
         assert run.status is RunStatus.COMPLETED
         assert world.account.finds == []
         assert [world.outcomes(run.run_id)[row].attempts for row in (1, 3, 5)] == [2, 2, 1]
@@ -242,14 +242,14 @@ class TestRepeatable:
     def test_without_a_clear_answer_in_the_end_it_is_unknown(self, world: World) -> None:
         world.put_profile({"operation": UPSERT, "max_attempts": 2})
         world.account.will_reply(*[Act.DONE_UNHEARD] * 9)
-        run = world.carried(things(1))
+        run = world.processed(things(1))
         assert everything(world, run.run_id) == {(UNKNOWN, "vendor_unavailable", 2)}
         assert len(world.account.submissions) == 2
 
     def test_a_stopped_run_does_not_say_that_it_was_never_sent(self, world: World) -> None:
         world.put_profile({"operation": UPSERT})
         state = lost_chunk(world, Act.DONE_UNHEARD)
-        world.ledger.runs.halt(state.run_id, Halt("aborted", "Stopped by ops."))
+        world.store.runs.stop(state.run_id, StopReason("aborted", "Stopped by ops."))
         world.close(state.run_id)
         for _ in range(4):
             state = world.submit(state)
@@ -260,7 +260,7 @@ class TestRepeatable:
     def test_a_later_refusal_does_not_say_what_became_of_the_first(self, world: World) -> None:
         world.put_profile({"operation": UPSERT})
         world.account.will_reply(Act.DONE_UNHEARD, Act.REFUSE, Act.REFUSE)
-        run = world.carried(things(2))
+        run = world.processed(things(2))
         assert world.account.carried_out == {"r1": 1, "r2": 1}
         assert world.statuses(run.run_id) == [UNKNOWN, UNKNOWN]
 
@@ -278,7 +278,7 @@ class TestLate:
 
         world.account.during_submit = hide
         world.account.will_reply(Act.DONE_UNHEARD)
-        run = world.carried(things(3))
+        run = world.processed(things(3))
         assert run.status is RunStatus.COMPLETED
         assert set(world.account.carried_out.values()) == {1}
         assert world.problems(run.run_id) == []
@@ -316,7 +316,7 @@ class TestLate:
 
     def test_it_is_not_searched_for_all_the_time(self, world: World) -> None:
         world.account.will_reply(Act.LOST)
-        world.carried(things(2))
+        world.processed(things(2))
         assert len(world.account.finds) <= 24
 
     @pytest.mark.parametrize("hours", [1.2, 6.0, 20.0])
@@ -332,7 +332,7 @@ class TestLate:
 
         world.account.will_find(unreadable)
         world.account.during_find = outage
-        run = world.carried(things(2))
+        run = world.processed(things(2))
         assert run.status is RunStatus.COMPLETED
         assert set(world.account.carried_out.values()) == {1}
 
@@ -342,7 +342,7 @@ class TestLate:
         world.account.will_reply(Act.DONE_UNHEARD)
         world.account.will_find(*[Found(FoundState.PENDING, readable=False)] * 5_000)
         start = world.clock.now()
-        run = world.carried(things(2))
+        run = world.processed(things(2))
         retention = world.vendor.capabilities.retention_seconds
         assert everything(world, run.run_id) == {(UNKNOWN, "submission_lost", 1)}
         assert 0.9 * retention <= world.clock.now() - start <= retention
@@ -359,7 +359,7 @@ class TestLate:
                 raise error
 
         world.account.during_find = raises
-        run = world.carried(things(2))
+        run = world.processed(things(2))
         assert run.status is RunStatus.COMPLETED
         assert world.account.carried_out == {"r1": 1, "r2": 1}
 
@@ -367,7 +367,7 @@ class TestLate:
 def test_nothing_is_searched_for_before_it_is_known_which_job_is_whose() -> None:
     with World(max_records=2, max_jobs=3, token_search=False) as world:
         state = lost_chunk(world, Act.DONE_UNHEARD)
-        with mock.patch.object(KnownJobs, "read", return_value=None):
+        with mock.patch.object(ClaimedJobs, "read", return_value=None):
             state = world.submit(state)
         assert world.account.finds == []
         assert chunk_of(world, state).state is ChunkState.CLAIMED
@@ -377,7 +377,7 @@ def test_nothing_is_searched_for_before_it_is_known_which_job_is_whose() -> None
 
 
 def test_not_every_submission_of_a_long_outage_is_remembered(world: World) -> None:
-    (chunk,) = world.ledger.chunks.get(lost_chunk(world, Act.LOST).run_id, [1])
+    (chunk,) = world.store.chunks.get(lost_chunk(world, Act.LOST).run_id, [1])
     for _ in range(20):
         chunk = replace(chunk, earlier=attempts_of(chunk))
     assert len(chunk.earlier) == EARLIER_KEPT
@@ -398,7 +398,7 @@ class TestSentAgain:
 
         world.account.during_submit = hide
         world.account.will_reply(Act.DONE_UNHEARD, *[Act.LOST] * (lost - 1))
-        return world.carried(things(rows))
+        return world.processed(things(rows))
 
     def test_rows_that_were_carried_out_twice_are_told(self, world: World) -> None:
         run = self.late(world)
@@ -419,7 +419,7 @@ class TestSentAgain:
 
     def test_rows_that_were_carried_out_once_are_not(self, world: World) -> None:
         world.account.will_reply(Act.LOST, Act.LOST)
-        run = world.carried(things(2))
+        run = world.processed(things(2))
         assert {o.error_code for o in world.outcomes(run.run_id).values()} == {None}
         assert {"CarriedOutTwice": 1} not in world.metrics
 
@@ -460,5 +460,5 @@ def test_what_was_never_sent_is_never_lost(world: World) -> None:
     world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"table.transact"}))
     with pytest.raises(Crash):
         world.submit(LaneState(run.run_id, 0))
-    (chunk,) = world.ledger.chunks.in_flight(CONNECTION, run.run_id)
+    (chunk,) = world.store.chunks.in_flight(CONNECTION, run.run_id)
     assert lost_from(chunk) == float("inf")

@@ -23,7 +23,7 @@ from jobferry.domain.connection import OUTAGE_FROM
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Run
 from jobferry.domain.trouble import SOURCE_UNREADABLE
-from jobferry.lane.absence import PATIENCE
+from jobferry.lane.absence import SEARCH_TIMEOUT
 from jobferry.lane.recovery import LateJob, Search, resolve_lost, search_earlier
 from jobferry.store.chunks import _job_mark
 from jobferry.vendors.answers import Found, FoundState
@@ -41,8 +41,8 @@ def lost(world: World, *, rows: int = 2, operation: str = "", noted: bool = True
     if operation:
         world.put_profile({"operation": operation})
     run = world.planned(things(rows))
-    now, chunks = world.clock.now(), world.ledger.chunks
-    planned = world.ledger.runs.planned_chunks(run.run_id, 1, 1)
+    now, chunks = world.clock.now(), world.store.chunks
+    planned = world.store.runs.planned_chunks(run.run_id, 1, 1)
     claimed = chunks.claim(run, 0, planned, chunks.pool(run.run_id), now, max_jobs=9)
     assert claimed is not None
     sent = chunks.begin_sending(claimed[0], "token", "digest", now)
@@ -53,7 +53,7 @@ def lost(world: World, *, rows: int = 2, operation: str = "", noted: bool = True
 
 
 def kept(world: World, chunk: Chunk) -> Chunk:
-    (found,) = world.ledger.chunks.get(chunk.run_id, [chunk.number])
+    (found,) = world.store.chunks.get(chunk.run_id, [chunk.number])
     return found
 
 
@@ -102,7 +102,7 @@ def test_what_may_be_repeated_is_looked_for_until_then(
     search = resolved(world, chunk)
     if again:
         assert search == Search(1)
-        assert (kept(world, chunk).state, kept(world, chunk).in_doubt) == (PLANNED, True)
+        assert (kept(world, chunk).state, kept(world, chunk).maybe_applied) == (PLANNED, True)
     else:
         assert search == Search(1, None, now + wait, True)
         after = kept(world, chunk)
@@ -142,12 +142,12 @@ def test_a_job_that_is_found_is_the_chunks(world: World) -> None:
     assert (after.state, after.job_id) == (ChunkState.SUBMITTED, "job-7")
 
 
-@pytest.mark.parametrize(("later", "state"), [(30.0, CLAIMED), (PATIENCE, FINISHED)])
+@pytest.mark.parametrize(("later", "state"), [(30.0, CLAIMED), (SEARCH_TIMEOUT, FINISHED)])
 def test_a_job_of_another_chunk_is_doubtful(world: World, later: float, state: ChunkState) -> None:
     chunk = lost(world)
     other = replace(chunk, run_id="other")
-    world.ledger.chunks._table.write(_job_mark(CONNECTION, other, "job-7"))
-    world.ledger.chunks.note_search(chunk, world.clock.now(), readable_at=world.clock.now())
+    world.store.chunks._table.write(_job_mark(CONNECTION, other, "job-7"))
+    world.store.chunks.note_search(chunk, world.clock.now(), readable_at=world.clock.now())
     chunk = kept(world, chunk)
     world.clock.advance(later)
     now = world.clock.now()
@@ -204,7 +204,7 @@ def test_an_answer_that_the_adapter_cannot_digest_counts_as_none(world: World) -
 
 
 @pytest.mark.parametrize(
-    ("operation", "outage", "attempt", "rows", "state", "attempts", "halve"),
+    ("operation", "outage", "attempt", "rows", "state", "attempts", "bisect"),
     [
         (UPSERT, False, 1, 2, PLANNED, 1, False),
         ("", False, 1, 2, PLANNED, 1, False),
@@ -225,21 +225,21 @@ def test_how_it_goes_again(
     rows: int,
     state: ChunkState,
     attempts: int,
-    halve: bool,
+    bisect: bool,
 ) -> None:
     chunk = replace(lost(world, rows=rows, operation=operation), attempt=attempt)
     now = world.clock.now()
     if outage:
-        world.ledger.limits.note_unclear(CONNECTION, now - 1.0, weight=OUTAGE_FROM)
+        world.store.limits.note_unclear(CONNECTION, now - 1.0, weight=OUTAGE_FROM)
     if not operation:
-        world.ledger.chunks.note_search(chunk, now, unseen_at=now, readable_at=now)
+        world.store.chunks.note_search(chunk, now, unseen_at=now, readable_at=now)
         chunk = replace(chunk, searched_at=now, unseen_at=now, readable_at=now)
     world.clock.advance(3_000.0)
     resolved(world, chunk)
     after = kept(world, chunk)
-    assert (after.state, after.halve) == (state, halve)
+    assert (after.state, after.bisect) == (state, bisect)
     if state is PLANNED:
-        assert (after.attempt, after.in_doubt) == (attempts, bool(operation))
+        assert (after.attempt, after.maybe_applied) == (attempts, bool(operation))
         expected = () if operation else (Attempt("token", now, now, chunk.spans),)
         assert after.earlier == expected
     else:

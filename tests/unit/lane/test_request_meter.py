@@ -18,11 +18,11 @@ from tests.fakes.world import CONNECTION, World
 
 
 def a_meter(world: World, limits: Mapping[str, int]) -> Meter:
-    return Meter(world.ledger.limits, CONNECTION, lambda: limits, world.clock.now)
+    return Meter(world.store.limits, CONNECTION, lambda: limits, world.clock.now)
 
 
 def used(world: World) -> int:
-    return sum(n for _, n in world.ledger.limits.requests(CONNECTION).logs.get(ACCOUNT, ()))
+    return sum(n for _, n in world.store.limits.requests(CONNECTION).logs.get(ACCOUNT, ()))
 
 
 class TestMeter:
@@ -54,13 +54,13 @@ class TestMeter:
 
     def test_it_does_not_wait_for_a_vendor_that_wants_to_be_left_alone(self, world: World) -> None:
         meter = a_meter(world, {ACCOUNT: 2})
-        world.ledger.limits.block(CONNECTION, START + 10)
+        world.store.limits.block(CONNECTION, START + 10)
         with meter.waiting(world.clock.advance, START + 600):
             assert not meter.take()
         assert world.clock.now() == START
 
     def test_what_others_took_counts(self, world: World) -> None:
-        take_requests(world.ledger.limits, CONNECTION, 2, {ACCOUNT: 3}, START)
+        take_requests(world.store.limits, CONNECTION, 2, {ACCOUNT: 3}, START)
         meter = a_meter(world, {ACCOUNT: 3})
         assert [meter.take(), meter.take()] == [True, False]
 
@@ -78,7 +78,7 @@ class TestMeter:
         self, world: World, limits: Mapping[str, int]
     ) -> None:
         meter = a_meter(world, limits)
-        world.ledger.limits.block(CONNECTION, START + 600)
+        world.store.limits.block(CONNECTION, START + 600)
         assert not meter.take()
         assert meter.denied == Denied(ThrottleReason.RATE, START + 600)
         assert used(world) == 0
@@ -124,7 +124,7 @@ class TestPaying:
     def test_the_limit_is_that_of_the_connection(self, world: World) -> None:
         linked = world.deps.connections.link(CONNECTION)
         assert account_limit(linked, world.deps) == {}
-        world.ledger.config.put_connection(
+        world.store.config.put_connection(
             Connection(
                 CONNECTION, VENDOR, "https://acme.example", requests_per_minute=20, share=0.5
             )
@@ -137,7 +137,7 @@ class TestPaying:
         linked = world.deps.connections.link(CONNECTION)
         with paying(linked, world.deps) as meter:
             assert meter.take()
-            world.ledger.limits.told_rate(CONNECTION, 2)
+            world.store.limits.advertised_rate(CONNECTION, 2)
             assert [meter.take(), meter.take()] == [True, False]
 
 
@@ -146,18 +146,18 @@ class TestThrottles:
         linked = world.deps.connections.link(CONNECTION)
         until = keep_throttle(linked, Throttled(ThrottleReason.RATE, 90.0), world.deps)
         assert until == START + 90
-        assert world.ledger.limits.get(CONNECTION).blocked_until == START + 90
+        assert world.store.limits.get(CONNECTION).retry_after_until == START + 90
 
     def test_a_wait_without_a_number_is_a_wait(self, world: World) -> None:
         linked = world.deps.connections.link(CONNECTION)
         until = keep_throttle(linked, Throttled(ThrottleReason.RATE), world.deps)
-        assert until == world.ledger.limits.get(CONNECTION).blocked_until > START
+        assert until == world.store.limits.get(CONNECTION).retry_after_until > START
 
     def test_no_slot_keeps_submissions_back_and_nothing_else(self, world: World) -> None:
         linked = world.deps.connections.link(CONNECTION)
         keep_throttle(linked, Throttled(ThrottleReason.SLOTS, 30.0), world.deps)
-        limits = world.ledger.limits.get(CONNECTION)
-        assert (limits.blocked_until, limits.full_until) == (0.0, START + 30)
+        limits = world.store.limits.get(CONNECTION)
+        assert (limits.retry_after_until, limits.no_slot_until) == (0.0, START + 30)
 
     @pytest.mark.parametrize(
         "reason", [ThrottleReason.UNREACHABLE, ThrottleReason.CREDENTIALS, ThrottleReason.BUDGET]
@@ -167,10 +167,10 @@ class TestThrottles:
     ) -> None:
         linked = world.deps.connections.link(CONNECTION)
         assert keep_throttle(linked, Throttled(reason, 30.0), world.deps) is None
-        assert world.ledger.limits.get(CONNECTION).blocked_until == 0.0
+        assert world.store.limits.get(CONNECTION).retry_after_until == 0.0
 
     def test_the_rate_that_the_answer_names_is_kept(self, world: World) -> None:
         linked = world.deps.connections.link(CONNECTION)
         told = Throttled(ThrottleReason.RATE, 2.0, RateReading(requests_limit=40))
         keep_throttle(linked, told, world.deps)
-        assert world.ledger.limits.requests(CONNECTION).told == 40
+        assert world.store.limits.requests(CONNECTION).advertised == 40

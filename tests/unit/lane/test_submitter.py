@@ -9,11 +9,11 @@ from unittest import mock
 
 import pytest
 
-from jobferry.domain.chunk import Chunk, ChunkState, Ending, Part, Pool, Span, Tally
+from jobferry.domain.chunk import Chunk, ChunkOutcome, ChunkState, JobEnd, Pool, RetryChunk, Span
 from jobferry.domain.connection import OUTAGE_FROM, Connection, Demand
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.row_verdict import when_stopped
-from jobferry.domain.run import Halt, Pause, Run
+from jobferry.domain.run import Pause, Run, StopReason
 from jobferry.domain.trouble import (
     POLL,
     SOURCE,
@@ -24,9 +24,15 @@ from jobferry.domain.trouble import (
     Trouble,
 )
 from jobferry.lane import submitter as fill_module
-from jobferry.lane.session import NEVER, TRIES, LaneWork, open_lane
+from jobferry.lane.session import NEVER, TRIES, LaneSession, open_lane
 from jobferry.lane.state import LaneState
-from jobferry.lane.submitter import INTENT_SECONDS, LAG_SECONDS, OTHERS_SLOTS, _offered, fill_slots
+from jobferry.lane.submitter import (
+    INTENT_SECONDS,
+    OTHERS_SLOTS,
+    STALE_CHECK_SECONDS,
+    _offered,
+    fill_slots,
+)
 from jobferry.scheduler import bounds, concurrency
 from jobferry.scheduler.rate_limit import ACCOUNT
 from jobferry.store.chunks import Chunks
@@ -45,12 +51,12 @@ from jobferry.vendors.answers import (
 from tests.fakes.vendor import UPSERT, VENDOR, Act, FakeClient, Reply, Submission
 from tests.fakes.world import CONNECTION, World, things
 
-HALT = Halt("aborted", "Stopped by ops.")
+HALT = StopReason("aborted", "Stopped by ops.")
 SLOTS, RATE = ThrottleReason.SLOTS, ThrottleReason.RATE
 CLAIMED, PLANNED, SUBMITTED = ChunkState.CLAIMED, ChunkState.PLANNED, ChunkState.SUBMITTED
 
 
-def work_of(world: World, run: Run, *, lane: int = 0, seconds: float = 70.0) -> LaneWork:
+def work_of(world: World, run: Run, *, lane: int = 0, seconds: float = 70.0) -> LaneSession:
     """A lane taken up by a fresh invocation."""
     work = open_lane(LaneState(run.run_id, lane), world.task_deps(), world.clock.now() + seconds)
     assert work is not None
@@ -61,17 +67,17 @@ def claim(world: World, run: Run, count: int, *, lane: int = 0) -> list[Chunk]:
     """Chunks in hand that nothing was sent of yet."""
     if not count:
         return []
-    pool = world.ledger.chunks.pool(run.run_id)
-    planned = world.ledger.runs.planned_chunks(run.run_id, pool.cursor, count)
+    pool = world.store.chunks.pool(run.run_id)
+    planned = world.store.runs.planned_chunks(run.run_id, pool.cursor, count)
     now = world.clock.now()
-    claimed = world.ledger.chunks.claim(run, lane, planned, pool, now, max_jobs=99)
+    claimed = world.store.chunks.claim(run, lane, planned, pool, now, max_jobs=99)
     assert claimed is not None
     return claimed
 
 
 def lose(world: World, chunk: Chunk) -> Chunk:
     """A chunk in hand is sent now, and no clear answer comes."""
-    now, chunks = world.clock.now(), world.ledger.chunks
+    now, chunks = world.clock.now(), world.store.chunks
     sent = chunks.begin_sending(chunk, f"token-{chunk.number}", "digest", now)
     assert sent is not None
     assert chunks.note_lost(sent, now)
@@ -80,8 +86,8 @@ def lose(world: World, chunk: Chunk) -> Chunk:
 
 def taken_by_others(world: World, slots: int) -> None:
     """Other runs have so many jobs in flight."""
-    item = world.ledger.limits.get(CONNECTION)
-    world.ledger.limits.set_in_flight(CONNECTION, item.in_flight, item.in_flight + slots)
+    item = world.store.limits.get(CONNECTION)
+    world.store.limits.set_in_flight(CONNECTION, item.in_flight, item.in_flight + slots)
 
 
 def make_again(world: World, run: Run, not_before: Sequence[float]) -> list[int]:
@@ -89,13 +95,13 @@ def make_again(world: World, run: Run, not_before: Sequence[float]) -> list[int]
     numbers = []
     for moment in not_before:
         (chunk,) = claim(world, run, 1)
-        ending = Ending(chunk.number, verdict=(OutcomeStatus.FAILED, "busy", "Busy."))
-        chunks, now = world.ledger.chunks, world.clock.now()
-        chunks.finish(CONNECTION, [chunk], [ending], now)
+        job_end = JobEnd(chunk.number, verdict=(OutcomeStatus.FAILED, "busy", "Busy."))
+        chunks, now = world.store.chunks, world.clock.now()
+        chunks.finish(CONNECTION, [chunk], [job_end], now)
         (finished,) = chunks.get(run.run_id, [chunk.number])
         pool = chunks.pool(run.run_id)
-        part = Part(chunk.spans, 1, False, moment, ("busy", "Busy."))
-        assert chunks.split(run, [Tally(finished, {})], [part], pool, now)
+        part = RetryChunk(chunk.spans, 1, False, moment, ("busy", "Busy."))
+        assert chunks.split(run, [ChunkOutcome(finished, {})], [part], pool, now)
         numbers.append(run.plan.chunks + 1 + pool.made)
     return numbers
 
@@ -105,12 +111,12 @@ def sent(world: World) -> list[tuple[str, ...]]:
 
 
 def state_of(world: World, run: Run, number: int) -> ChunkState:
-    (chunk,) = world.ledger.chunks.get(run.run_id, [number])
+    (chunk,) = world.store.chunks.get(run.run_id, [number])
     return chunk.state
 
 
 def chunk_of(world: World, run: Run, number: int) -> Chunk:
-    (chunk,) = world.ledger.chunks.get(run.run_id, [number])
+    (chunk,) = world.store.chunks.get(run.run_id, [number])
     return chunk
 
 
@@ -146,21 +152,21 @@ class Presumed:
         return self.due
 
 
-def presume(world: World, presumed: Presumed) -> None:
-    patch = mock.patch.object(LaneWork, "presumption", return_value=presumed)
+def presume(world: World, estimate: Presumed) -> None:
+    patch = mock.patch.object(LaneSession, "completion_estimate", return_value=estimate)
     world._cleanup.enter_context(patch)
 
 
-def gathered(work: LaneWork) -> list[tuple[int, int]]:
+def gathered(work: LaneSession) -> list[tuple[int, int]]:
     """(chunks, senders) of each time that chunks are sent side by side."""
     seen: list[tuple[int, int]] = []
-    plain = work.deps.gather
+    plain = work.deps.parallel_map
 
-    def gather(each: Callable[[Any], Any], items: Sequence[Any], workers: int) -> list[Any]:
+    def parallel_map(each: Callable[[Any], Any], items: Sequence[Any], workers: int) -> list[Any]:
         seen.append((len(items), workers))
         return plain(each, items, 1)
 
-    work.deps = replace(work.deps, gather=gather)
+    work.deps = replace(work.deps, parallel_map=parallel_map)
     return seen
 
 
@@ -168,7 +174,7 @@ class TestBlocked:
     """The vendor asked the connection to wait."""
 
     @pytest.mark.parametrize(
-        ("claimed", "left", "troubled", "met"),
+        ("claimed", "left", "troubled", "after_failure"),
         [
             (0, 0, False, False),
             (0, 0, True, True),
@@ -177,28 +183,28 @@ class TestBlocked:
         ],
     )
     def test_it_keeps_a_run_that_has_something_to_send(
-        self, world: World, *, claimed: int, left: int, troubled: bool, met: bool
+        self, world: World, *, claimed: int, left: int, troubled: bool, after_failure: bool
     ) -> None:
         run = world.planned(things(2 * (claimed + left or 1)))
         if not left and not claimed:
             lose(world, claim(world, run, 1)[0])
         claim(world, run, claimed)
         if troubled:
-            world.ledger.runs.note_trouble(run, SUBMIT, "forbidden", "No.", world.clock.now())
+            world.store.runs.note_trouble(run, SUBMIT, "forbidden", "No.", world.clock.now())
         until = world.clock.now() + 100.0
-        world.ledger.limits.block(CONNECTION, until)
+        world.store.limits.block(CONNECTION, until)
         work = work_of(world, run)
         fill_slots(work)
         trouble = world.run(run.run_id).troubles.get(SUBMIT)
-        assert (trouble is not None and trouble.code == VENDOR_THROTTLES) is met
-        assert (work.try_at, work.look_from) == (until, until)
+        assert (trouble is not None and trouble.code == VENDOR_THROTTLES) is after_failure
+        assert (work.next_submit_at, work.poll_not_before) == (until, until)
         assert sent(world) == []
 
     def test_a_paused_run_waits_for_nothing(self, world: World) -> None:
         run = world.planned(things(4))
         claim(world, run, 1)
-        world.ledger.runs.pause(run.run_id, Pause("ops", "Wait.", world.clock.now()))
-        world.ledger.limits.block(CONNECTION, world.clock.now() + 100.0)
+        world.store.runs.pause(run.run_id, Pause("ops", "Wait.", world.clock.now()))
+        world.store.limits.block(CONNECTION, world.clock.now() + 100.0)
         work = work_of(world, run)
         fill_slots(work)
         assert world.run(run.run_id).troubles == {}
@@ -211,11 +217,11 @@ class TestPaused:
         run = world.planned(things(4))
         lose(world, claim(world, run, 1)[0])
         world.clock.advance(300.0)
-        world.ledger.runs.pause(run.run_id, Pause("ops", "Wait.", world.clock.now()))
+        world.store.runs.pause(run.run_id, Pause("ops", "Wait.", world.clock.now()))
         work = work_of(world, run)
         fill_slots(work)
         assert state_of(world, run, 1) is PLANNED
-        assert (work.left, work.try_at, sent(world)) == (0, NEVER, [])
+        assert (work.left, work.next_submit_at, sent(world)) == (0, NEVER, [])
 
 
 class TestHeld:
@@ -225,46 +231,46 @@ class TestHeld:
         run = world.planned(things(6))
         claim(world, run, 1)
         until = world.clock.now() + 40.0
-        world.ledger.limits.hold_submissions(CONNECTION, until)
+        world.store.limits.hold_submissions(CONNECTION, until)
         work = work_of(world, run)
         fill_slots(work)
-        assert (sent(world), work.try_at) == ([], until)
+        assert (sent(world), work.next_submit_at) == ([], until)
         assert (state_of(world, run, 1), work.chunks, work.left) == (PLANNED, {}, 3)
 
     def test_the_later_of_all_waits_counts(self, world: World) -> None:
         run = world.planned(things(6))
         now = world.clock.now()
-        world.ledger.limits.hold_submissions(CONNECTION, now + 40.0)
-        world.ledger.limits.full(CONNECTION, now + 25.0)
+        world.store.limits.hold_submissions(CONNECTION, now + 40.0)
+        world.store.limits.full(CONNECTION, now + 25.0)
         (lost,) = claim(world, run, 1)
         lose(world, lost)
         work = work_of(world, run)
         work.search_from[lost.number] = now + 500.0
         fill_slots(work)
-        assert work.try_at == now + 40.0
+        assert work.next_submit_at == now + 40.0
 
     @pytest.mark.parametrize("where", [SUBMIT, SOURCE])
     def test_a_trouble_holds_until_its_next_try(self, world: World, where: str) -> None:
         run = world.planned(things(6))
-        trouble = world.ledger.runs.note_trouble(run, where, "forbidden", "No.", world.clock.now())
+        trouble = world.store.runs.note_trouble(run, where, "forbidden", "No.", world.clock.now())
         work = work_of(world, run)
         fill_slots(work)
-        assert (sent(world), work.try_at) == ([], trouble.next_try)
+        assert (sent(world), work.next_submit_at) == ([], trouble.next_try)
 
     @pytest.mark.parametrize("code", [VENDOR_THROTTLES, VENDOR_UNAVAILABLE])
     def test_what_has_a_moment_of_its_own_holds_nothing(self, world: World, code: str) -> None:
         run = world.planned(things(6))
-        world.ledger.runs.note_trouble(run, SUBMIT, code, "Later.", world.clock.now())
+        world.store.runs.note_trouble(run, SUBMIT, code, "Later.", world.clock.now())
         fill_slots(work_of(world, run))
         assert len(sent(world)) == 3
 
     def test_full_slots_are_waited_for(self, world: World) -> None:
         run = world.planned(things(6))
         until = world.clock.now() + 25.0
-        world.ledger.limits.full(CONNECTION, until)
+        world.store.limits.full(CONNECTION, until)
         work = work_of(world, run)
         fill_slots(work)
-        assert (sent(world), work.try_at) == ([], until)
+        assert (sent(world), work.next_submit_at) == ([], until)
 
     def test_old_unread_jobs_come_first(self, world: World) -> None:
         run = world.planned(things(10))
@@ -272,35 +278,35 @@ class TestHeld:
         fill_slots(work_of(world, run))
         old = chunk_of(world, run, 1)
         world.clock.advance(world.vendor.capabilities.retention_seconds / 3)
-        world.ledger.chunks.finish(
-            CONNECTION, [chunk_of(world, run, 2)], [Ending(2, evidence="x")], world.clock.now()
+        world.store.chunks.finish(
+            CONNECTION, [chunk_of(world, run, 2)], [JobEnd(2, evidence="x")], world.clock.now()
         )
         work = work_of(world, run)
         work.seen[3] = world.clock.now()
         fill_slots(work)
         assert len(sent(world)) == 4, "a third of the time is just over, not more"
         world.clock.advance(1.0)
-        world.ledger.chunks.finish(
-            CONNECTION, [chunk_of(world, run, 4)], [Ending(4, evidence="x")], world.clock.now()
+        world.store.chunks.finish(
+            CONNECTION, [chunk_of(world, run, 4)], [JobEnd(4, evidence="x")], world.clock.now()
         )
         work = work_of(world, run)
         now = world.clock.now()
         work.seen[old.number] = 0.0
         fill_slots(work)
-        assert (len(sent(world)), work.try_at) == (4, now + LAG_SECONDS)
+        assert (len(sent(world)), work.next_submit_at) == (4, now + STALE_CHECK_SECONDS)
 
     def test_one_old_job_beside_young_ones_is_enough(self, world: World) -> None:
         run = world.planned(things(10))
         first, second = claim(world, run, 2)
         now = world.clock.now()
         for chunk, at in ((first, now - 50_000.0), (second, now)):
-            begun = world.ledger.chunks.begin_sending(chunk, f"t{chunk.number}", "d", at)
+            begun = world.store.chunks.begin_sending(chunk, f"t{chunk.number}", "d", at)
             assert begun is not None
-            world.ledger.chunks.note_submitted(CONNECTION, begun, f"job-{chunk.number}", at)
+            world.store.chunks.note_submitted(CONNECTION, begun, f"job-{chunk.number}", at)
         world.clock.advance(5.0)
         work = work_of(world, run)
         fill_slots(work)
-        assert (sent(world), work.try_at) == ([], now + 5.0 + LAG_SECONDS)
+        assert (sent(world), work.next_submit_at) == ([], now + 5.0 + STALE_CHECK_SECONDS)
 
 
 class TestCareful:
@@ -310,9 +316,9 @@ class TestCareful:
     def test_in_doubt_only_one_is_sent(self, world: World, cause: str) -> None:
         run = world.planned(things(10))
         if cause == "outage":
-            world.ledger.limits.note_unclear(CONNECTION, world.clock.now(), weight=OUTAGE_FROM)
+            world.store.limits.note_unclear(CONNECTION, world.clock.now(), weight=OUTAGE_FROM)
         else:
-            world.ledger.runs.note_trouble(run, cause, "forbidden", "No.", world.clock.now())
+            world.store.runs.note_trouble(run, cause, "forbidden", "No.", world.clock.now())
             world.clock.advance(25.0)
         work = work_of(world, run)
         seen = gathered(work)
@@ -331,9 +337,9 @@ class TestCareful:
         if under_way:
             (chunk,) = claim(world, run, 1)
             now = world.clock.now()
-            begun = world.ledger.chunks.begin_sending(chunk, "t", "d", now)
+            begun = world.store.chunks.begin_sending(chunk, "t", "d", now)
             assert begun is not None
-            world.ledger.chunks.note_submitted(CONNECTION, begun, "job-x", now)
+            world.store.chunks.note_submitted(CONNECTION, begun, "job-x", now)
         work = work_of(world, run)
         work.run = replace(work.run, jobs_settled=settled)
         seen = gathered(work)
@@ -363,9 +369,9 @@ class TestRoom:
     def test_at_the_deadline_nothing_is_claimed(self, world: World) -> None:
         run = world.planned(things(6))
         work = work_of(world, run, seconds=0.0)
-        before = world.ledger.chunks.pool(run.run_id)
+        before = world.store.chunks.pool(run.run_id)
         fill_slots(work)
-        assert (sent(world), world.ledger.chunks.pool(run.run_id)) == ([], before)
+        assert (sent(world), world.store.chunks.pool(run.run_id)) == ([], before)
 
     def test_slots_taken_for_free_are_tried(self, world: World) -> None:
         run = world.planned(things(20))
@@ -396,9 +402,9 @@ class TestRoom:
     def test_claims_of_several_batches_fill_the_window_and_no_more(
         self, world: World, batch: int
     ) -> None:
-        world.ledger.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", 6))
+        world.store.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", 6))
         run = world.planned(things(20))
-        world.ledger.limits.need(CONNECTION, Demand("other", "medium", 9), world.clock.now())
+        world.store.limits.need(CONNECTION, Demand("other", "medium", 9), world.clock.now())
         with mock.patch.object(fill_module, "CLAIM_BATCH", batch):
             work = work_of(world, run)
             assert work.window(work.limits) == 3
@@ -406,9 +412,9 @@ class TestRoom:
         assert (len(sent(world)), work.left, work.uncounted) == (3, 7, 3)
 
     def test_chunks_in_hand_count_for_the_window(self, world: World) -> None:
-        world.ledger.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", 6))
+        world.store.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", 6))
         run = world.planned(things(20))
-        world.ledger.limits.need(CONNECTION, Demand("other", "medium", 9), world.clock.now())
+        world.store.limits.need(CONNECTION, Demand("other", "medium", 9), world.clock.now())
         claim(world, run, 1)
         work = work_of(world, run)
         fill_slots(work)
@@ -436,7 +442,7 @@ class TestRoom:
         def contended(chunks: Chunks, *args: Any, **options: Any) -> list[Chunk] | None:
             for number in first:
                 pool = chunks.pool(run.run_id)
-                offered = world.ledger.runs.planned_chunks(run.run_id, number, 1)
+                offered = world.store.runs.planned_chunks(run.run_id, number, 1)
                 original(chunks, run, 1, offered, pool, world.clock.now(), max_jobs=None)
             return original(chunks, *args, **options)
 
@@ -452,7 +458,7 @@ class TestRoom:
         def contended(chunks: Chunks, *args: Any, **options: Any) -> list[Chunk] | None:
             if not claims:
                 pool = chunks.pool(run.run_id)
-                offered = world.ledger.runs.planned_chunks(run.run_id, 1, 1)
+                offered = world.store.runs.planned_chunks(run.run_id, 1, 1)
                 original(chunks, run, 1, offered, pool, world.clock.now(), max_jobs=None)
             claims.append(len(args[2]))
             return original(chunks, *args, **options)
@@ -467,7 +473,7 @@ class TestRoom:
 
         def contended(chunks: Chunks, *args: Any, **options: Any) -> list[Chunk] | None:
             pool = chunks.pool(run.run_id)
-            offered = world.ledger.runs.planned_chunks(run.run_id, 1, 2)
+            offered = world.store.runs.planned_chunks(run.run_id, 1, 2)
             original(chunks, run, 1, offered, pool, world.clock.now(), max_jobs=None)
             return original(chunks, *args, **options)
 
@@ -509,25 +515,25 @@ class TestInHand:
         now = world.clock.now()
         mine = claim(world, run, 1 + submitted + lost)
         for chunk in mine[1 : 1 + submitted]:
-            begun = world.ledger.chunks.begin_sending(chunk, "t", "d", now)
+            begun = world.store.chunks.begin_sending(chunk, "t", "d", now)
             assert begun is not None
-            world.ledger.chunks.note_submitted(CONNECTION, begun, "job-x", now)
+            world.store.chunks.note_submitted(CONNECTION, begun, "job-x", now)
         for chunk in mine[1 + submitted :]:
             lose(world, chunk)
         taken_by_others(world, others)
-        world.ledger.limits.learn_jobs(CONNECTION, jobs, now)
+        world.store.limits.learn_jobs(CONNECTION, jobs, now)
         work = work_of(world, run)
         work.search_from = dict.fromkeys(work.chunks, now + 900.0)
         fill_slots(work)
         assert state_of(world, run, 1) is after
         assert work.left == (after is PLANNED)
         if after is CLAIMED:
-            assert work.try_at == now + OTHERS_SLOTS
+            assert work.next_submit_at == now + OTHERS_SLOTS
 
 
 class TestRequests:
     def limited(self, world: World, per_minute: int) -> Run:
-        world.ledger.config.put_connection(
+        world.store.config.put_connection(
             Connection(CONNECTION, VENDOR, "https://x", 30, per_minute)
         )
         return world.planned(things(100))
@@ -539,7 +545,7 @@ class TestRequests:
         now = world.clock.now()
         fill_slots(work)
         assert len(sent(world)) == 19
-        assert (work.short_until, work.try_at) == (now + 61.0, now + 61.0)
+        assert (work.short_until, work.next_submit_at) == (now + 61.0, now + 61.0)
 
     @pytest.mark.parametrize(("priority", "sent_now"), [("immediate", 20), ("high", 19)])
     def test_what_is_kept_is_for_the_most_urgent_run_too(
@@ -548,18 +554,21 @@ class TestRequests:
         run = self.limited(world, 20)
         work = work_of(world, run)
         work.demands = [Demand(run.run_id, priority, 50), Demand("other", "high", 5)]
-        with mock.patch.object(LaneWork, "part", return_value=1.0):
+        with mock.patch.object(LaneSession, "part", return_value=1.0):
             fill_slots(work)
         assert len(sent(world)) == sent_now
 
     def test_a_part_is_left_to_other_runs(self, world: World) -> None:
         run = self.limited(world, 20)
-        world.ledger.limits.need(CONNECTION, Demand("other", "medium", 50), world.clock.now())
+        world.store.limits.need(CONNECTION, Demand("other", "medium", 50), world.clock.now())
         work = work_of(world, run)
         now = world.clock.now()
         fill_slots(work)
         assert len(sent(world)) == 9
-        assert (work.short_until, work.try_at) == (now + bounds.FLOOR, now + bounds.FLOOR)
+        assert (work.short_until, work.next_submit_at) == (
+            now + bounds.MIN_POLL_INTERVAL,
+            now + bounds.MIN_POLL_INTERVAL,
+        )
 
     def test_they_count_when_the_last_one_leaves(self, world: World) -> None:
         run = self.limited(world, 20)
@@ -567,7 +576,7 @@ class TestRequests:
         work.answer_seconds = 2.0
         now = world.clock.now()
         fill_slots(work)
-        logs = world.ledger.limits.requests(CONNECTION).logs
+        logs = world.store.limits.requests(CONNECTION).logs
         assert logs[ACCOUNT] == ((int(now + 38.0), 19),)
 
 
@@ -580,7 +589,7 @@ class TestNextTry:
         work = work_of(world, run)
         work.search_from = {1: now + 40.0, 2: now + 90.0}
         fill_slots(work)
-        assert work.try_at == now + 40.0
+        assert work.next_submit_at == now + 40.0
 
     def test_a_refusal_is_tried_again_before_a_later_search(self, world: World) -> None:
         run = world.planned(things(10))
@@ -590,23 +599,23 @@ class TestNextTry:
         work = work_of(world, run)
         work.search_from = {lost.number: world.clock.now() + 500.0}
         fill_slots(work)
-        assert work.try_at == work.run.troubles[SUBMIT].next_try
+        assert work.next_submit_at == work.run.troubles[SUBMIT].next_try
 
     def test_after_a_wait_that_another_lane_was_told(self, world: World) -> None:
         run = world.planned(things(10))
         now = world.clock.now()
         world.account.will_reply(Reply(Act.THROTTLE, 60.0))
-        world.account.during_submit = lambda _s: world.ledger.limits.block(CONNECTION, now + 500.0)
+        world.account.during_submit = lambda _s: world.store.limits.block(CONNECTION, now + 500.0)
         work = work_of(world, run)
         fill_slots(work)
-        assert (work.try_at, work.look_from) == (now + 500.0, now + 500.0)
+        assert (work.next_submit_at, work.poll_not_before) == (now + 500.0, now + 500.0)
 
     def test_full_without_a_wait_is_tried_again_a_moment_later(self, world: World) -> None:
         run = world.planned(things(10))
         world.account.will_reply(Reply(Act.FULL, 0.0))
         work = work_of(world, run)
         fill_slots(work)
-        assert work.try_at == world.clock.now() + bounds.FLOOR
+        assert work.next_submit_at == world.clock.now() + bounds.MIN_POLL_INTERVAL
 
     @pytest.mark.parametrize(("accepted", "wait"), [(0, concurrency.NO_SLOT), (1, NEVER)])
     def test_slots_that_were_refused_too_often(
@@ -621,11 +630,11 @@ class TestNextTry:
         answers(world, *[Accepted("job-1", RateReading(jobs_remaining=0))] * accepted)
         world.account.max_jobs = 0
         with mock.patch.object(
-            LaneWork, "refused_slot", lambda w, _l: setattr(w, "slots_refused", True)
+            LaneSession, "refused_slot", lambda w, _l: setattr(w, "slots_refused", True)
         ):
             fill_slots(work)
         assert work.slots_refused is True
-        assert work.try_at == now + wait
+        assert work.next_submit_at == now + wait
 
     def test_refused_slots_are_tried_again_where_no_job_tells_more(self, world: World) -> None:
         run = world.planned(things(10))
@@ -634,13 +643,18 @@ class TestNextTry:
         fill_slots(work)
         assert (len(sent(world)), work.slots_refused) == (3, False)
         work.slots_refused = True
-        world.ledger.limits.set_in_flight(CONNECTION, 3, 1)
+        world.store.limits.set_in_flight(CONNECTION, 3, 1)
         fill_slots(work)
         assert (len(sent(world)), work.slots_refused) == (3, True)
 
     @pytest.mark.parametrize(
         ("others", "wanted", "due", "moment"),
-        [(3, 1, 10.0, 10.0), (5, 3, 10.0, 10.0), (0, 1, 10.0, 10.0), (3, 1, 0.0, bounds.FLOOR)],
+        [
+            (3, 1, 10.0, 10.0),
+            (5, 3, 10.0, 10.0),
+            (0, 1, 10.0, 10.0),
+            (3, 1, 0.0, bounds.MIN_POLL_INTERVAL),
+        ],
     )
     def test_when_a_slot_is_presumed_to_be_free(
         self, world: World, *, others: int, wanted: int, due: float, moment: float
@@ -648,15 +662,15 @@ class TestNextTry:
         run = world.planned(things(20))
         taken_by_others(world, others)
         now = world.clock.now()
-        presumed = Presumed(0, now + due)
-        presume(world, presumed)
+        estimate = Presumed(0, now + due)
+        presume(world, estimate)
         work = work_of(world, run)
         if others == 0:
             fill_slots(work)
         fill_slots(work)
-        assert presumed.asked[-1] == wanted
+        assert estimate.asked[-1] == wanted
         expected = min(moment, OTHERS_SLOTS) if others else moment
-        assert work.try_at == now + expected
+        assert work.next_submit_at == now + expected
 
     def test_after_something_was_sent_a_presumed_slot_is_tried_at_once(self, world: World) -> None:
         run = world.planned(things(20))
@@ -664,19 +678,19 @@ class TestNextTry:
         presume(world, Presumed(0, now - 5.0))
         work = work_of(world, run)
         fill_slots(work)
-        assert (len(sent(world)), work.try_at) == (3, now)
+        assert (len(sent(world)), work.next_submit_at) == (3, now)
 
     def test_chunks_in_hand_hold_no_job(self, world: World) -> None:
         run = world.planned(things(2))
         claim(world, run, 1)
         taken_by_others(world, 4)
-        presumed = Presumed(0, NEVER)
-        presume(world, presumed)
+        estimate = Presumed(0, NEVER)
+        presume(world, estimate)
         work = work_of(world, run)
         work.chunks[9] = replace(work.chunks[1], number=9, state=SUBMITTED, job_id="j")
         fill_slots(work)
-        assert presumed.asked == [5 - 1 - 3 + 1]
-        assert (work.left, work.try_at) == (0, world.clock.now() + OTHERS_SLOTS)
+        assert estimate.asked == [5 - 1 - 3 + 1]
+        assert (work.left, work.next_submit_at) == (0, world.clock.now() + OTHERS_SLOTS)
 
     @pytest.mark.parametrize(("need", "wait"), [(0, OTHERS_SLOTS), (99, NEVER)])
     def test_a_run_without_a_share_waits_for_others(
@@ -690,14 +704,14 @@ class TestNextTry:
             work.demands = [Demand(run.run_id, "low", 9), *others]
         now = world.clock.now()
         fill_slots(work)
-        assert work.try_at == now + wait
+        assert work.next_submit_at == now + wait
 
     def test_a_full_window_waits_for_its_own_jobs(self, world: World) -> None:
         run = world.planned(things(20))
         work = work_of(world, run)
         fill_slots(work)
         fill_slots(work)
-        assert work.try_at == NEVER
+        assert work.next_submit_at == NEVER
 
     def test_a_moment_that_is_known_is_not_tried_before(self, world: World) -> None:
         run = world.planned(things(2))
@@ -705,7 +719,7 @@ class TestNextTry:
         make_again(world, run, [now + 30.0])
         work = work_of(world, run)
         fill_slots(work)
-        assert (sent(world), work.try_at) == ([], now + 30.0)
+        assert (sent(world), work.next_submit_at) == ([], now + 30.0)
 
 
 class TestAgain:
@@ -719,7 +733,7 @@ class TestAgain:
         fill_slots(work)
         assert (sent(world), work.uncounted, work.left) == ([("r1", "r2")], 1, 3)
         assert state_of(world, run, first) is SUBMITTED
-        assert work.try_at == now + 30.0
+        assert work.next_submit_at == now + 30.0
         world.clock.advance(30.0)
         fill_slots(work)
         assert sent(world) == [("r1", "r2"), ("r5", "r6")]
@@ -732,37 +746,37 @@ class TestAgain:
             work = work_of(world, run)
             fill_slots(work)
         assert sent(world)[:1] == [("r1", "r2")]
-        assert work.try_at > now
+        assert work.next_submit_at > now
 
     def test_those_of_a_stopped_run_are_skipped_at_once(self, world: World) -> None:
         run = world.planned(things(4))
         numbers = make_again(world, run, [world.clock.now() + 90.0] * 2)
-        world.ledger.runs.halt(run.run_id, HALT)
+        world.store.runs.stop(run.run_id, HALT)
         work = work_of(world, run)
         fill_slots(work)
-        found = world.ledger.chunks.get(run.run_id, numbers)
+        found = world.store.chunks.get(run.run_id, numbers)
         assert [(c.state, c.verdict) for c in found] == [
             (ChunkState.FINISHED, (OutcomeStatus.FAILED, "busy", "Busy."))
         ] * 2
-        assert (work.left, work.try_at) == (0, NEVER)
+        assert (work.left, work.next_submit_at) == (0, NEVER)
 
 
 class TestStopped:
     def test_a_part_of_the_rows_is_skipped_at_a_time(self, world: World) -> None:
         run = world.planned(things(12))
-        world.ledger.runs.halt(run.run_id, HALT)
+        world.store.runs.stop(run.run_id, HALT)
         work = work_of(world, run)
         now = world.clock.now()
         with (
-            mock.patch.object(fill_module, "SKIPPED_PER_LAP", 4),
+            mock.patch.object(fill_module, "SKIPPED_PER_ITERATION", 4),
             mock.patch.object(fill_module, "CLAIM_BATCH", 2),
         ):
             fill_slots(work)
-        assert (len(work.to_settle), work.left > 0, work.try_at) == (4, True, now)
+        assert (len(work.to_settle), work.left > 0, work.next_submit_at) == (4, True, now)
 
     def test_a_claim_that_another_lane_was_faster_with_is_made_again(self, world: World) -> None:
         run = world.planned(things(4))
-        world.ledger.runs.halt(run.run_id, HALT)
+        world.store.runs.stop(run.run_id, HALT)
         original, refused = Chunks.claim, iter([None])
         with mock.patch.object(
             Chunks,
@@ -774,7 +788,7 @@ class TestStopped:
         assert [c.number for c in work.to_settle] == [1, 2]
 
     @pytest.mark.parametrize(
-        ("in_doubt", "last", "attempt", "verdict"),
+        ("maybe_applied", "last", "attempt", "verdict"),
         [
             (False, None, 0, (OutcomeStatus.SKIPPED, "aborted", "Stopped by ops.")),
             (False, None, 1, (OutcomeStatus.SKIPPED, "aborted", "Stopped by ops.")),
@@ -794,13 +808,13 @@ class TestStopped:
     )
     def test_what_a_chunk_is_that_is_sent_no_more(
         self,
-        in_doubt: bool,
+        maybe_applied: bool,
         last: tuple[str, str] | None,
         attempt: int,
         verdict: tuple[OutcomeStatus, str, str],
     ) -> None:
         chunk = Chunk("run", 1, 0, CLAIMED, (Span(0, 9, 1, 1),), attempt=attempt, last=last)
-        assert when_stopped(replace(chunk, in_doubt=in_doubt), HALT) == verdict
+        assert when_stopped(replace(chunk, maybe_applied=maybe_applied), HALT) == verdict
 
 
 class TestSending:
@@ -851,7 +865,7 @@ class TestSending:
         work = work_of(world, run)
 
         def taken(chunks: Chunks, chunk: Chunk, *_args: Any) -> None:
-            chunks.give_back(CONNECTION, chunk)
+            chunks.release(CONNECTION, chunk)
 
         with mock.patch.object(Chunks, "begin_sending", taken):
             fill_slots(work)
@@ -867,7 +881,7 @@ class TestSending:
             begun = original(chunks, chunk, *args)
             world.clock.advance(INTENT_SECONDS + 0.5)
             if moved and begun is not None:
-                chunks.give_back(CONNECTION, begun)
+                chunks.release(CONNECTION, begun)
             return begun
 
         with mock.patch.object(Chunks, "begin_sending", slow):
@@ -894,14 +908,14 @@ class TestSending:
 
     def test_an_acceptance_ends_what_was_in_the_way(self, world: World) -> None:
         run = world.planned(things(2))
-        world.ledger.runs.note_trouble(run, SUBMIT, VENDOR_THROTTLES, "Later.", world.clock.now())
+        world.store.runs.note_trouble(run, SUBMIT, VENDOR_THROTTLES, "Later.", world.clock.now())
         work = work_of(world, run)
         work.tries_refused = 2
         answers(world, Accepted("job-1", RateReading(requests_limit=77, jobs_remaining=1)))
         fill_slots(work)
         assert world.run(run.run_id).troubles == {}
         assert (work.tries_refused, work.slots_refused) == (0, False)
-        assert world.ledger.limits.requests(CONNECTION).told == 77
+        assert world.store.limits.requests(CONNECTION).advertised == 77
 
     @pytest.mark.parametrize(("remaining", "refused"), [(0, True), (1, False), (None, False)])
     def test_no_slot_left_is_heeded(
@@ -926,7 +940,7 @@ class TestSending:
         work = work_of(world, run)
 
         def taken(_submission: Submission) -> None:
-            world.ledger.chunks.give_back(CONNECTION, chunk_of(world, run, 1))
+            world.store.chunks.release(CONNECTION, chunk_of(world, run, 1))
 
         world.account.during_submit = taken
         fill_slots(work)
@@ -962,7 +976,7 @@ class TestOutage:
         self, world: World, *, answer: SubmitAnswer, over: bool
     ) -> None:
         run = world.planned(things(2))
-        limits, now = world.ledger.limits, world.clock.now()
+        limits, now = world.store.limits, world.clock.now()
         limits.note_unclear(CONNECTION, now - 50.0, weight=2)
         limits.hold_submissions(CONNECTION, now - 1.0)
         work = work_of(world, run)
@@ -976,36 +990,36 @@ class TestOutage:
     def test_it_is_noted_where_it_ended(self, world: World) -> None:
         run = world.planned(things(2))
         now = world.clock.now()
-        world.ledger.limits.note_unclear(CONNECTION, now - 50.0, weight=OUTAGE_FROM)
-        world.ledger.limits.hold_submissions(CONNECTION, now - 1.0)
+        world.store.limits.note_unclear(CONNECTION, now - 50.0, weight=OUTAGE_FROM)
+        world.store.limits.hold_submissions(CONNECTION, now - 1.0)
         work = work_of(world, run)
         seen: list[tuple[int, float]] = []
-        heed = fill_module._heed
+        heed = fill_module._apply_rate_headers
 
-        def look(looked: LaneWork, told: RateReading | None) -> None:
-            seen.append((looked.limits.unclear, looked.limits.outage_until))
-            heed(looked, told)
+        def look(polled: LaneSession, told: RateReading | None) -> None:
+            seen.append((polled.limits.unclear, polled.limits.outage_until))
+            heed(polled, told)
 
-        with mock.patch.object(fill_module, "_heed", look):
+        with mock.patch.object(fill_module, "_apply_rate_headers", look):
             fill_slots(work)
         assert seen == [(0, 0.0)]
-        assert world.ledger.limits.get(CONNECTION).outages == ((now - 50.0, now),)
+        assert world.store.limits.get(CONNECTION).outages == ((now - 50.0, now),)
 
     @pytest.mark.parametrize(("retry_after", "requests"), [(None, OUTAGE_FROM), (90.0, 1)])
     def test_it_begins_after_several_or_when_the_vendor_says_so(
         self, world: World, retry_after: float | None, requests: int
     ) -> None:
-        world.ledger.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", 10))
+        world.store.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", 10))
         run = world.planned(things(20))
         now = world.clock.now()
         world.account.will_reply(*[Reply(Act.LOST, retry_after)] * 10)
         work = work_of(world, run)
         fill_slots(work)
-        limits = world.ledger.limits.get(CONNECTION)
+        limits = world.store.limits.get(CONNECTION)
         assert (len(sent(world)), limits.in_outage) == (requests, True)
         assert limits.outage_until == now + concurrency.OUTAGE_FIRST
         assert world.run(run.run_id).troubles[SUBMIT].code == VENDOR_UNAVAILABLE
-        assert world.ledger.limits.lost(CONNECTION, run.operation) == {"2": requests}
+        assert world.store.limits.lost(CONNECTION, run.operation) == {"2": requests}
         assert (work.left, len(work.lost)) == (10 - requests, requests)
 
 
@@ -1020,7 +1034,7 @@ class TestRefused:
         assert (work.chunks, work.left) == ({}, 1)
 
     @pytest.mark.parametrize(
-        ("answer", "rows", "halve", "troubled"),
+        ("answer", "rows", "bisect", "troubled"),
         [
             (Refused("bad", "No.", http_status=422), 2, True, False),
             (Refused("bad", "No.", http_status=422), 1, False, False),
@@ -1031,7 +1045,7 @@ class TestRefused:
         ],
     )
     def test_one_row_may_be_to_blame(
-        self, world: World, *, answer: Refused, rows: int, halve: bool, troubled: bool
+        self, world: World, *, answer: Refused, rows: int, bisect: bool, troubled: bool
     ) -> None:
         run = world.planned(things(rows))
         now = world.clock.now()
@@ -1043,10 +1057,10 @@ class TestRefused:
         answers(world, answer)
         fill_slots(work)
         chunk = chunk_of(world, run, 1)
-        assert (chunk.state, chunk.halve) == (ChunkState.FINISHED, halve)
+        assert (chunk.state, chunk.bisect) == (ChunkState.FINISHED, bisect)
         assert chunk.verdict == (OutcomeStatus.FAILED, "bad", "No.")
         assert (SUBMIT in work.run.troubles) is troubled
-        assert (work.run.halt is not None) is troubled
+        assert (work.run.stop is not None) is troubled
 
 
 class TestTooMany:
@@ -1082,9 +1096,9 @@ class TestTooMany:
         work = work_of(world, run)
         answers(world, Throttled(reason, retry_after))
         fill_slots(work)
-        limits = world.ledger.limits.get(CONNECTION)
+        limits = world.store.limits.get(CONNECTION)
         assert (limits.learned_jobs and limits.learned_jobs.value) == learned
-        assert (limits.excess_costs, work.tries_refused) == (costs, int(kept))
+        assert (limits.over_limit_penalised, work.tries_refused) == (costs, int(kept))
         chunk = chunk_of(world, run, 1)
         assert (chunk.state, chunk.attempt) == (CLAIMED if kept else PLANNED, 0)
         assert (len(work.ready), work.left) == ((1, 0) if kept else (0, 1))
@@ -1095,7 +1109,7 @@ class TestTooMany:
         run = world.planned(things(6))
         world.account.will_reply(Act.ACCEPT, Reply(Act.FULL, 60.0))
         fill_slots(work_of(world, run))
-        learned = world.ledger.limits.get(CONNECTION).learned_jobs
+        learned = world.store.limits.get(CONNECTION).learned_jobs
         assert learned is not None
         assert learned.value == 1
 
@@ -1103,7 +1117,7 @@ class TestTooMany:
 class TestResolving:
     """Submissions whose answer was lost."""
 
-    def lost(self, world: World, rows: int = 2) -> tuple[Run, LaneWork]:
+    def lost(self, world: World, rows: int = 2) -> tuple[Run, LaneSession]:
         run = world.planned(things(rows))
         for chunk in claim(world, run, rows // 2):
             lose(world, chunk)
@@ -1115,8 +1129,8 @@ class TestResolving:
         world.account.will_find(Found(FoundState.PENDING, throttled=Throttled(RATE, 45.0)))
         fill_slots(work)
         assert len(world.account.finds) == 1
-        assert (work.try_at, work.look_from) == (now + 45.0, now + 45.0)
-        assert world.ledger.limits.get(CONNECTION).blocked_until == now + 45.0
+        assert (work.next_submit_at, work.poll_not_before) == (now + 45.0, now + 45.0)
+        assert world.store.limits.get(CONNECTION).retry_after_until == now + 45.0
         assert world.run(run.run_id).troubles[POLL].code == VENDOR_THROTTLES
         assert chunk_of(world, run, 2).searched_at is None
 
@@ -1149,7 +1163,7 @@ class TestResolving:
     ) -> None:
         run, work = self.lost(world)
         if before is not None:
-            world.ledger.runs.note_trouble(run, POLL, before, "No.", world.clock.now())
+            world.store.runs.note_trouble(run, POLL, before, "No.", world.clock.now())
             work = work_of(world, run)
         world.account.will_find(found)
         fill_slots(work)
@@ -1167,7 +1181,7 @@ class TestResolving:
         world.put_profile({"operation": UPSERT})
         run, work = self.lost(world)
         world.clock.advance(60.0)
-        world.ledger.limits.full(CONNECTION, world.clock.now() + 25.0)
+        world.store.limits.full(CONNECTION, world.clock.now() + 25.0)
         fill_slots(work)
         assert (state_of(world, run, 1), work.left, work.chunks) == (PLANNED, 1, {})
 
@@ -1188,7 +1202,7 @@ class TestResolving:
         run, work = self.lost(world)
         now = world.clock.now()
         if halted:
-            world.ledger.runs.halt(run.run_id, HALT)
+            world.store.runs.stop(run.run_id, HALT)
             work = work_of(world, run)
         if where is not None:
             code = SOURCE_MISSING if where == SOURCE else "forbidden"

@@ -13,7 +13,7 @@ import pytest
 from jobferry.binding.run_binding import load_context
 from jobferry.domain.chunk import Attempt, Chunk, ChunkState, Span
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
-from jobferry.domain.run import Halt
+from jobferry.domain.run import StopReason
 from jobferry.lane.recovery import LateJob, search_earlier
 from jobferry.lane.state import LaneState
 from jobferry.steps.settle_job import settle_job
@@ -27,7 +27,7 @@ UNKNOWN, FAILED, SUCCEEDED = OutcomeStatus.UNKNOWN, OutcomeStatus.FAILED, Outcom
 
 
 def slots(world: World) -> int:
-    return world.ledger.limits.get(CONNECTION).in_flight
+    return world.store.limits.get(CONNECTION).in_flight
 
 
 class TestRecount:
@@ -52,7 +52,7 @@ class TestRecount:
         world.sweep()
         assert slots(world) == held
         assert "slots recounted" in world.warnings()
-        assert world.ledger.limits.miscount(CONNECTION) is None
+        assert world.store.limits.miscount(CONNECTION) is None
 
     def test_what_has_passed_is_forgotten(self, world: World, under_way: LaneState) -> None:
         held = slots(world)
@@ -118,7 +118,7 @@ def test_rows_that_cannot_be_read_again_have_had_their_last_attempt(
     assert [(o.status, o.error_code) for o in world.outcomes(run.run_id).values()] == [
         (status, code)
     ] * 2
-    (chunk,) = world.ledger.chunks.all(run.run_id)
+    (chunk,) = world.store.chunks.all(run.run_id)
     assert chunk.state is ChunkState.SETTLED
     assert world.run(run.run_id).outcomes[status] == 2
 
@@ -131,7 +131,7 @@ class TestSearchEarlier:
 
     def searched(self, world: World, *answers: Found) -> tuple[Chunk, LateJob]:
         state = world.submit(LaneState(world.planned(things(2)).run_id, 0))
-        (kept,) = world.ledger.chunks.get(state.run_id, [1])
+        (kept,) = world.store.chunks.get(state.run_id, [1])
         whole = kept.spans
         first = (whole[0]._replace(length=whole[0].length // 2, rows=1),)
         chunk = replace(
@@ -175,8 +175,8 @@ class TestWrittenOff:
     @pytest.mark.parametrize("sent", ["not", "without a job", "with a job"])
     def test_what_becomes_of_a_chunk(self, world: World, sent: str, stopped: bool) -> None:
         run = world.planned(things(2))
-        chunks, now = world.ledger.chunks, world.clock.now()
-        planned = world.ledger.runs.planned_chunks(run.run_id, 1, 1)
+        chunks, now = world.store.chunks, world.clock.now()
+        planned = world.store.runs.planned_chunks(run.run_id, 1, 1)
         (chunk,) = chunks.claim(run, 0, planned, chunks.pool(run.run_id), now, max_jobs=3) or [None]
         assert chunk is not None
         if sent != "not":
@@ -185,8 +185,8 @@ class TestWrittenOff:
         if sent == "with a job":
             assert chunks.note_submitted(CONNECTION, chunk, "job-1", now)
         if stopped:
-            world.ledger.runs.halt(run.run_id, Halt("aborted", "Stopped by hand."))
-        world.ledger.config.delete_connection(CONNECTION)
+            world.store.runs.stop(run.run_id, StopReason("aborted", "Stopped by hand."))
+        world.store.config.delete_connection(CONNECTION)
         world.deps = world.fresh_deps()
         assert world.close(run.run_id)["state"] == "closed"
         wanted = (OutcomeStatus.SKIPPED if sent == "not" else UNKNOWN,)

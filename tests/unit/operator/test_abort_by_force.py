@@ -27,7 +27,7 @@ def under_way(world: World) -> Run:
     """A run of twelve rows: two settled, two finished, two sent, six left."""
     run = world.planned(things(12))
     world.account.latency = lambda number: {1: 5.0, 2: 12.0}.get(number, 900.0)
-    world.ledger.limits.ensure(CONNECTION, 3)
+    world.store.limits.ensure(CONNECTION, 3)
     state = world.submit(LaneState(run.run_id, 0))
     world.clock.advance(8.0)
     world.settle(world.poll(state))
@@ -71,7 +71,7 @@ def test_no_lane_no_vendor_and_no_secret_is_needed(
 
 
 def test_it_works_without_a_connection(world: World, under_way: Run) -> None:
-    world.ledger.config.delete_connection(CONNECTION)
+    world.store.config.delete_connection(CONNECTION)
     world.deps = world.fresh_deps()
     assert forced(world, under_way).closed_at is not None
     assert world.problems(under_way.run_id) == []
@@ -103,7 +103,7 @@ def test_a_planner_that_is_behind_counts_nothing_any_more(world: World) -> None:
     from jobferry.domain.run import PlanState
 
     plan = PlanState(offset=10, row=3, dialect={})
-    assert not world.ledger.runs.checkpoint(run_id, before.plan, plan, {SKIPPED: 3}, 0.0)
+    assert not world.store.runs.checkpoint(run_id, before.plan, plan, {SKIPPED: 3}, 0.0)
 
 
 def test_what_is_unknown_can_be_resolved(world: World, under_way: Run) -> None:
@@ -144,6 +144,6 @@ def test_killed_at_any_effect_it_ends_all_the_same(
 
 
 def test_a_closed_run_is_not_forced(world: World) -> None:
-    run = world.carried(things(2))
+    run = world.processed(things(2))
     assert not force_run(run, "Enough.", world.deps, partial(broken))
     assert world.run(run.run_id) == run

@@ -22,16 +22,16 @@ def left_of(world: World, run: Run) -> list[str]:
 
 
 def test_nothing_is_left_but_a_mark(world: World) -> None:
-    run = world.carried(things(5) + ",bad\n")
-    kept = world.carried(things(2))
+    run = world.processed(things(5) + ",bad\n")
+    kept = world.processed(things(2))
     before = left_of(world, kept)
     archived = sum(run.run_id in key for key in world.objects.keys("results/"))
     archived += sum(run.run_id in key for key in world.objects.keys("evidence/"))
     assert delete_run(run, world.deps) == Deleted(6, archived, None)
     assert left_of(world, run) == [f"RUN#{run.run_id} DELETED"]
     assert left_of(world, kept) == before
-    assert world.ledger.runs.get(run.run_id) is None
-    assert [r.run_id for _, r in world.ledger.runs.newest()] == [kept.run_id]
+    assert world.store.runs.get(run.run_id) is None
+    assert [r.run_id for _, r in world.store.runs.newest()] == [kept.run_id]
 
 
 def test_a_late_event_does_not_carry_it_again(world: World) -> None:
@@ -40,7 +40,7 @@ def test_a_late_event_does_not_carry_it_again(world: World) -> None:
     delete_run(run, world.deps)
     sent = len(world.account.submissions)
     assert open_run(request, "arn:execution:late", world.deps)["state"] == "duplicate"
-    assert world.ledger.runs.get(run.run_id) is None
+    assert world.store.runs.get(run.run_id) is None
     assert len(world.account.submissions) == sent
 
 
@@ -53,7 +53,7 @@ def test_an_open_run_is_left_alone(world: World) -> None:
 
 
 def test_a_file_that_could_not_be_used_can_be_deleted(world: World) -> None:
-    run = world.carried(b"")
+    run = world.processed(b"")
     assert delete_run(run, world.deps).rows == 0
     assert left_of(world, run) == [f"RUN#{run.run_id} DELETED"]
 
@@ -62,13 +62,13 @@ def test_a_file_that_could_not_be_used_can_be_deleted(world: World) -> None:
 def test_it_can_be_interrupted_anywhere_and_finished(world: World, phase: Phase) -> None:
     number = 0
     while True:
-        run = world.carried(things(5))
+        run = world.processed(things(5))
         number += 1
         world.effects.on_effect = crash = CrashOnce(number, phase)
         try:
             delete_run(run, world.deps)
         except Crash:
-            found = world.ledger.runs.get(run.run_id)
+            found = world.store.runs.get(run.run_id)
             if found is not None:
                 delete_run(found, world.deps)
         assert left_of(world, run) == [f"RUN#{run.run_id} DELETED"]
@@ -91,7 +91,7 @@ class TestSource:
         return world.execute(RunRequest(run.profile, INBOX, key, version))
 
     def test_all_versions_and_all_copies_go(self, world: World) -> None:
-        run = world.carried(things(5))
+        run = world.processed(things(5))
         world.objects.upload(INBOX, run.source.key, things(5, start=9).encode())
         again = self.copied(world, run, "rerun")
         self.copied(world, again, "retry")
@@ -104,19 +104,19 @@ class TestSource:
         assert self.uploads(world) == [other]
 
     def test_without_being_asked_they_stay(self, world: World) -> None:
-        run = world.carried(things(5))
+        run = world.processed(things(5))
         assert delete_run(run, world.deps).uploads is None
         assert self.uploads(world) == [run.source.key]
 
     def test_a_name_that_begins_alike_is_another_file(self, world: World) -> None:
-        run = world.carried(things(5))
+        run = world.processed(things(5))
         other = run.source.key + ".gz"
         world.objects.upload(INBOX, other, b"x")
         delete_run(run, world.deps, source=True)
         assert self.uploads(world) == [other]
 
     def test_an_upload_that_an_open_run_reads_stays(self, world: World) -> None:
-        run = world.carried(things(5))
+        run = world.processed(things(5))
         newer = world.objects.upload(INBOX, run.source.key, things(7).encode())
         request = RunRequest(run.profile, INBOX, run.source.key, newer)
         opened = open_run(request, "arn:execution:2", world.deps)["run_id"]
@@ -137,6 +137,6 @@ class TestSource:
         assert world.objects.current_version(INBOX, key) == second
 
     def test_it_can_be_repeated(self, world: World) -> None:
-        run = world.carried(things(5))
+        run = world.processed(things(5))
         assert delete_source(run, world.deps) == 1
         assert delete_run(run, world.deps, source=True).uploads == 0

@@ -13,7 +13,7 @@ from jobferry.domain.timestamps import timestamp
 from jobferry.domain.types import JsonObject
 from jobferry.lane.state import LaneState
 from jobferry.operator.job_control import abort_run
-from jobferry.operator.pause_resume import carry_on, resume
+from jobferry.operator.pause_resume import continue_run, resume
 from jobferry.operator.status import run_document
 from jobferry.steps.open_run import open_run, run_id_of
 from jobferry.steps.sweep import SETTLED_SECONDS
@@ -60,7 +60,7 @@ def resumed(world: World, run: Run) -> Run:
 def aborted(world: World, run: Run) -> Run:
     """Stop a run, and carry it on if nobody does."""
     abort_run(run, "Wrong file.", world.deps)
-    carry_on(run.run_id, world.deps, partial(ask_for_an_execution, world))
+    continue_run(run.run_id, world.deps, partial(ask_for_an_execution, world))
     world.carry_restarts()
     return world.run(run.run_id)
 
@@ -74,7 +74,7 @@ class TestTrial:
         assert run.closed_at is None
         assert run.pause is not None
         assert run.pause.code == "trial"
-        assert run.rests
+        assert run.suspended
         assert world.statuses(run.run_id) == [SUCCEEDED] * rows
 
     def test_rows_that_are_not_sent_do_not_count(self, world: World) -> None:
@@ -142,9 +142,9 @@ class TestTrial:
     def test_other_runs_have_the_connection_meanwhile(self, world: World) -> None:
         run = world.execute(world.drop(things(9), options=trial(1)))
 
-        assert world.ledger.limits.get(CONNECTION).in_flight == 0
-        assert world.ledger.limits.demands(CONNECTION, world.clock.now()) == []
-        other = world.carried(things(9, start=100))
+        assert world.store.limits.get(CONNECTION).in_flight == 0
+        assert world.store.limits.demands(CONNECTION, world.clock.now()) == []
+        other = world.processed(things(9, start=100))
         assert other.status is RunStatus.COMPLETED
         assert world.run(run.run_id).pause == run.pause
 
@@ -209,9 +209,9 @@ class TestResume:
         asked: list[tuple[str, str]] = []
 
         def say_yes() -> None:
-            while (run := world.ledger.runs.get(run_id)) is None or run.pause is None:
+            while (run := world.store.runs.get(run_id)) is None or run.pause is None:
                 world.clock.sleep(1.0)
-            assert not run.rests
+            assert not run.suspended
             resume(run, world.deps, lambda *words: asked.append(words))
 
         def both() -> None:
@@ -231,15 +231,15 @@ class TestBreaker:
         world.put_profile(LITTLE_PATIENCE)
         world.account.latency = lambda _number: 60.0
         world.account.result_of = fails()
-        run = world.carried(things(40))
+        run = world.processed(things(40))
 
         assert run.pause is not None
         assert run.pause.code == "breaker"
         assert run.pause.reason == "6 of 6 rows failed with RecordInvalid: Name: is taken"
-        assert run.rests
+        assert run.suspended
         assert 4 <= run.outcomes[FAILED] <= 12
         assert len(world.account.carried_out) == run.outcomes[FAILED]
-        assert world.ledger.limits.get(CONNECTION).in_flight == 0
+        assert world.store.limits.get(CONNECTION).in_flight == 0
         assert [m for m in world.metrics if "RunsPaused" in m] == [{"RunsPaused": 1}]
         (line,) = [line for line in world.log if line.message == "run paused"]
         assert dict(line.keys) == {
@@ -252,7 +252,7 @@ class TestBreaker:
     def test_it_trips_again_on_new_failures_only(self, world: World) -> None:
         world.put_profile(LITTLE_PATIENCE)
         world.account.result_of = fails()
-        run = world.carried(things(40))
+        run = world.processed(things(40))
         seen = run.outcomes[FAILED]
         world.account.result_of = fails(*range(1, seen + 4))
         second = resumed(world, run)
@@ -263,11 +263,11 @@ class TestBreaker:
     def test_and_again(self, world: World) -> None:
         world.put_profile(LITTLE_PATIENCE)
         world.account.result_of = fails()
-        first = world.carried(things(60))
+        first = world.processed(things(60))
         second = resumed(world, first)
 
         assert second.pause is not None
-        assert second.rests
+        assert second.suspended
         assert second.outcomes[FAILED] >= first.outcomes[FAILED] + 4
         world.account.result_of = fails(0)
         assert resumed(world, second).outcomes[SUCCEEDED] == 60 - second.outcomes[FAILED]
@@ -277,7 +277,7 @@ class TestBreaker:
     def test_a_profile_may_bear_more(self, world: World, breaker: object) -> None:
         world.put_profile({"breaker": breaker})
         world.account.result_of = fails(*range(5, 41))
-        run = world.carried(things(40))
+        run = world.processed(things(40))
 
         assert run.status is RunStatus.COMPLETED_WITH_FAILURES
         assert run.outcomes[FAILED] == 36
@@ -287,7 +287,7 @@ class TestBreaker:
     ) -> None:
         world.put_profile(LITTLE_PATIENCE)
         world.account.result_of = lambda r: RecordResult(FAILED, code=f"Bad {r['ref']}", text="No.")
-        run = world.carried(things(80))
+        run = world.processed(things(80))
 
         assert run.pause is not None
         assert (
@@ -307,7 +307,7 @@ class TestBreaker:
             return RecordResult(FAILED, code=("RecordInvalid", "http_403")[said - 1], text="No.")
 
         world.account.result_of = result_of
-        run = world.carried(things(81))
+        run = world.processed(things(81))
 
         assert run.status is RunStatus.COMPLETED_WITH_FAILURES
         assert run.failures == {"RecordInvalid": 27, "http_403": 27}
@@ -315,7 +315,7 @@ class TestBreaker:
     def test_a_run_that_is_at_its_end_is_not_kept_open(self, world: World) -> None:
         world.put_profile(LITTLE_PATIENCE)
         world.account.result_of = fails()
-        run = world.carried(things(6))
+        run = world.processed(things(6))
 
         assert run.status is RunStatus.COMPLETED_WITH_FAILURES
         assert run.pause is None
@@ -323,7 +323,7 @@ class TestBreaker:
     def test_refused_submissions_count(self, world: World) -> None:
         world.put_profile(LITTLE_PATIENCE)
         world.account.will_reply(*[Reply(Act.REFUSE)] * 1_000)
-        run = world.carried(things(1_000))
+        run = world.processed(things(1_000))
 
         assert run.pause is not None
         assert "The vendor says no." in run.pause.reason
@@ -373,14 +373,14 @@ class TestSweep:
         world.settle(state)
         run = world.run(run.run_id)
         assert run.pause is not None
-        assert not run.rests
+        assert not run.suspended
 
         world.clock.advance(SETTLED_SECONDS + 1)
         assert world.sweep()["restarted"] == 1
         world.carry_restarts()
         run = world.run(run.run_id)
-        assert run.rests
-        assert world.ledger.limits.get(CONNECTION).in_flight == 0
+        assert run.suspended
+        assert world.store.limits.get(CONNECTION).in_flight == 0
         assert run.outcomes[FAILED] == len(world.account.carried_out)
 
 
@@ -475,7 +475,7 @@ class TestAbort:
                 seen += phase is Phase.AFTER
                 if seen == number and phase is Phase.AFTER:
                     seen += 1
-                    run = world.ledger.runs.get(run_id)
+                    run = world.store.runs.get(run_id)
                     if run is not None and run.closed_at is None:
                         abort_run(run, "Wrong file.", world.deps)
 
@@ -492,10 +492,10 @@ class TestAbort:
 def test_a_pause_that_came_since_is_not_ended_by_an_old_yes(world: World) -> None:
     run = world.execute(world.drop(things(9), options=trial(3)))
     seen = world.run(run.run_id)
-    assert world.ledger.runs.resume(seen)
+    assert world.store.runs.resume(seen)
     later = Pause("breaker", "Too many rows failed.", world.clock.now() + 1)
-    assert world.ledger.runs.pause(run.run_id, later)
+    assert world.store.runs.pause(run.run_id, later)
 
-    assert not world.ledger.runs.resume(seen)
+    assert not world.store.runs.resume(seen)
 
     assert world.run(run.run_id).pause == later

@@ -45,7 +45,7 @@ def judge_of(run: Run, statuses: Sequence[OutcomeStatus]) -> Judge:
 
 
 def profile_of(world: World) -> Profile:
-    revision, document = world.ledger.config.profile("things") or (0, {})
+    revision, document = world.store.config.profile("things") or (0, {})
     return Profile.from_document(document, revision)
 
 
@@ -75,7 +75,7 @@ def test_failed_rows_are_copied_as_they_stand(
     text = csv_text([["Name", "Ref"], *cells], delimiter=delimiter, newline=newline, ends=ends)
     with World(max_records=3) as world:
         world.account.result_of = fail_marked
-        run = world.carried(text.encode(encoding))
+        run = world.processed(text.encode(encoding))
         file = BytesIO()
         copied = copy_rows(run, judge_of(run, FAILED), file, world.deps)
         failed = [row for row, (_, fails) in zip(cells, names, strict=True) if fails]
@@ -91,7 +91,7 @@ def test_failed_rows_are_copied_as_they_stand(
 def test_the_whole_copy_is_the_file(world: World) -> None:
     world.account.result_of = lambda _: RecordResult(OutcomeStatus.FAILED)
     text = '\ufeffsep=;\n\nRef; "Na""me";Name\n1;"a\nb";"c"\n\n2;;d'
-    run = world.carried(text.encode())
+    run = world.processed(text.encode())
     file = BytesIO()
     assert copy_rows(run, judge_of(run, FAILED), file, world.deps) == Copied(2)
     # A blank line is no row, and stays behind.
@@ -102,7 +102,7 @@ def test_rows_far_apart_in_a_large_file(world: World) -> None:
     world.account.result_of = fail_marked
     filler = "y" * 1_000
     names = [f"{filler}{i}{'!' if i in (0, 700, 1_499) else '.'}" for i in range(1_500)]
-    run = world.carried("Name,Ref\n" + "".join(f"{name},r\n" for name in names))
+    run = world.processed("Name,Ref\n" + "".join(f"{name},r\n" for name in names))
     assert run.source.size > 4 * BLOCK_BYTES
     file = BytesIO()
     copied = copy_rows(run, judge_of(run, FAILED), file, world.deps)
@@ -112,7 +112,7 @@ def test_rows_far_apart_in_a_large_file(world: World) -> None:
 
 
 def test_a_row_too_large_to_send_stays_behind(world: World) -> None:
-    run = world.carried(f"Name,Ref\na,1\n{'b' * 9_000_000},2\nc,3\n,4\n")
+    run = world.processed(f"Name,Ref\na,1\n{'b' * 9_000_000},2\nc,3\n,4\n")
     file = BytesIO()
     copied = copy_rows(run, judge_of(run, [OutcomeStatus.REJECTED]), file, world.deps)
     assert copied == Copied(1, {LeftOut.NOT_ASKED: 2, LeftOut.UNREADABLE: 1})
@@ -122,16 +122,16 @@ def test_a_row_too_large_to_send_stays_behind(world: World) -> None:
 def test_a_rerun_is_whole_when_nothing_was_done_or_doing_it_twice_does_no_harm(
     world: World,
 ) -> None:
-    done = world.carried(things(2))
+    done = world.processed(things(2))
     assert rerun_of(done, repeatable=True).judge is None
     assert rerun_of(done, repeatable=False).judge is not None
     world.account.result_of = lambda _: RecordResult(OutcomeStatus.FAILED)
-    undone = world.carried(things(2))
+    undone = world.processed(things(2))
     assert rerun_of(undone, repeatable=False).judge is None
 
 
 def test_the_name_tells_which_rows_they_are(world: World) -> None:
-    run = world.carried(things(2))
+    run = world.processed(things(2))
     wanted = [OutcomeStatus.UNKNOWN, OutcomeStatus.FAILED]
     assert retry_of(run, wanted).name == f"retry/{run.run_id}-failed-unknown.csv"
     assert rerun_of(run, repeatable=True).name == f"rerun/{run.run_id}-all.csv"
@@ -139,7 +139,7 @@ def test_the_name_tells_which_rows_they_are(world: World) -> None:
 
 
 def test_a_row_without_outcome_is_not_guessed(world: World) -> None:
-    run = world.carried(things(3))
+    run = world.processed(things(3))
     world.table.delete_many([(f"ROWS#{run.run_id}#000000", "ROW#0000000002")])
     with pytest.raises(OutcomesMissingError):
         copy_rows(run, lambda _: None, BytesIO(), world.deps)
@@ -151,6 +151,6 @@ def test_an_open_run_is_not_copied(world: World) -> None:
 
 
 def test_rows_that_would_be_read_otherwise_are_noticed(world: World) -> None:
-    run = world.carried(things(2))
+    run = world.processed(things(2))
     with pytest.raises(ReadsOtherwiseError):
         check_copy(run, profile_of(world), BytesIO(b"Name;Ref\na;b\n"))

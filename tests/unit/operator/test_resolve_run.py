@@ -44,7 +44,7 @@ SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, Outc
 def given_up(world: World) -> Run:
     """A closed run of three jobs, the second of which took longer than anybody waits."""
     world.account.latency = lambda number: 2 * JOB_DEADLINE if number == 2 else 20.0
-    run = world.carried(things(ROWS))
+    run = world.processed(things(ROWS))
     assert run.status is RunStatus.UNRESOLVED
     assert world.statuses(run.run_id) == [SUCCEEDED] * 2 + [UNKNOWN] * 2 + [SUCCEEDED] * 2
     return run
@@ -55,7 +55,7 @@ def lost(world: World) -> Run:
     """A closed run of three jobs; what became of the second submission could not be told."""
     world.account.will_reply(Act.ACCEPT, Act.DONE_UNHEARD)
     world.account.will_find(Found(FoundState.UNDECIDABLE, reason="no list", requests=1))
-    run = world.carried(things(ROWS))
+    run = world.processed(things(ROWS))
     assert run.status is RunStatus.UNRESOLVED
     assert [o.error_code for o in world.outcomes(run.run_id).values()].count("submission_lost") == 2
     return run
@@ -135,7 +135,7 @@ class TestJobsThatWereGivenUp:
             return said.get(str(record["ref"]))
 
         world.account.result_of = told
-        run = world.carried(things(2))
+        run = world.processed(things(2))
         assert world.statuses(run.run_id) == [SUCCEEDED, UNKNOWN]
         said |= {"r1": RecordResult(FAILED, code="no"), "r2": RecordResult(FAILED, code="Invalid")}
 
@@ -161,7 +161,7 @@ class TestJobsThatWereGivenUp:
 
     def test_many_jobs_are_asked_about_in_several_invocations(self, world: World) -> None:
         world.account.latency = lambda _number: 2 * JOB_DEADLINE
-        run = world.carried(things(2 * ROWS))
+        run = world.processed(things(2 * ROWS))
         world.clock.advance(2 * JOB_DEADLINE)
         polls = len(world.account.polls)
         world.account.request_seconds = 5.0
@@ -205,11 +205,11 @@ class TestLostSubmissions:
         assert world.problems(lost.run_id) == []
 
     def test_a_job_of_another_chunk_is_not_taken(self, world: World, lost: Run) -> None:
-        chunk = next(c for c in world.ledger.chunks.all(lost.run_id) if c.job_id is None)
-        other = next(c for c in world.ledger.chunks.all(lost.run_id) if c.job_id == "job-1")
-        assert not world.ledger.chunks.adopt_late(CONNECTION, replace(other), "job-9")
-        assert world.ledger.chunks.adopt_late(CONNECTION, chunk, "job-9")
-        assert not world.ledger.chunks.adopt_late(CONNECTION, chunk, "job-10")
+        chunk = next(c for c in world.store.chunks.all(lost.run_id) if c.job_id is None)
+        other = next(c for c in world.store.chunks.all(lost.run_id) if c.job_id == "job-1")
+        assert not world.store.chunks.adopt_late(CONNECTION, replace(other), "job-9")
+        assert world.store.chunks.adopt_late(CONNECTION, chunk, "job-9")
+        assert not world.store.chunks.adopt_late(CONNECTION, chunk, "job-10")
 
     def test_what_cannot_be_told_stays_unknown(self, world: World, lost: Run) -> None:
         world.account.will_find(Found(FoundState.UNDECIDABLE, reason="no list", requests=1))
@@ -236,7 +236,7 @@ def test_an_old_list_of_jobs_proves_nothing(searched: bool) -> None:
     with World(max_records=2, token_search=not searched) as world:
         world.account.will_reply(Act.LOST)
         world.account.will_find(Found(FoundState.UNDECIDABLE, requests=1))
-        run = world.carried(things(2))
+        run = world.processed(things(2))
         assert world.statuses(run.run_id) == [UNKNOWN] * 2
         world.clock.advance(3_600)
 
@@ -268,7 +268,7 @@ class TestVendorsThatCannotBeAsked:
 
     def test_a_wait_that_is_too_long_closes_it(self, world: World, given_up: Run) -> None:
         world.clock.advance(2 * JOB_DEADLINE)
-        world.ledger.limits.block(CONNECTION, world.clock.now() + 3_600)
+        world.store.limits.block(CONNECTION, world.clock.now() + 3_600)
         polls = len(world.account.polls)
         again = resolved(world, given_up)
         assert again.status is RunStatus.UNRESOLVED
@@ -277,8 +277,8 @@ class TestVendorsThatCannotBeAsked:
 
     def test_it_waits_for_requests_of_its_own(self, world: World, given_up: Run) -> None:
         world.clock.advance(2 * JOB_DEADLINE)
-        world.ledger.limits.told_rate(CONNECTION, 2)
-        note_requests(world.ledger.limits, CONNECTION, 2, world.clock.now())
+        world.store.limits.advertised_rate(CONNECTION, 2)
+        note_requests(world.store.limits, CONNECTION, 2, world.clock.now())
         began_at = world.clock.now()
         assert resolved(world, given_up).status is RunStatus.COMPLETED
         assert world.clock.now() >= began_at + 60
@@ -319,7 +319,7 @@ class TestVendorsThatCannotBeAsked:
 
     def test_a_connection_that_goes_meanwhile(self, world: World, given_up: Run) -> None:
         ask_resolve(given_up, world.deps, started(world))
-        world.ledger.config.delete_connection(CONNECTION)
+        world.store.config.delete_connection(CONNECTION)
         world.deps = world.fresh_deps()
         world.carry_restarts()
         again = world.run(given_up.run_id)
@@ -327,7 +327,7 @@ class TestVendorsThatCannotBeAsked:
         assert again.warnings[0].startswith(NOT_ASKED)
 
     def test_without_a_connection_nothing_is_opened(self, world: World, given_up: Run) -> None:
-        world.ledger.config.delete_connection(CONNECTION)
+        world.store.config.delete_connection(CONNECTION)
         with pytest.raises(LookupError):
             ask_resolve(given_up, world.deps, started(world))
         assert world.run(given_up.run_id) == given_up
@@ -340,7 +340,7 @@ def a_job_and_a_submission() -> Iterator[World]:
         world.account.result_of = lambda record: None if record["ref"] in "r1 r2" else told(record)
         world.account.will_reply(Act.ACCEPT, Act.DONE_UNHEARD)
         world.account.will_find(Found(FoundState.UNDECIDABLE, requests=1))
-        run = world.carried(things(ROWS))
+        run = world.processed(things(ROWS))
         world.account.result_of = told
         assert world.statuses(run.run_id).count(UNKNOWN) == 4
         world.clock.advance(3_600)
@@ -352,7 +352,7 @@ def effects_of_a_resolve() -> int:
     for world in a_job_and_a_submission():
         counter = CrashOnce(0, Phase.BEFORE)
         world.effects.on_effect = counter
-        (run,) = (run for _, run in world.ledger.runs.newest())
+        (run,) = (run for _, run in world.store.runs.newest())
         assert resolved(world, run).status is RunStatus.COMPLETED
         return len(counter.seen)
     raise AssertionError("not reached")
@@ -363,7 +363,7 @@ def test_killed_at_any_effect_it_ends_right(phase: Phase) -> None:
     """The operator's machine or the function dies, and nobody looks after it but the sweep."""
     for nth in range(1, effects_of_a_resolve() + 1):
         for world in a_job_and_a_submission():
-            (run,) = (run for _, run in world.ledger.runs.newest())
+            (run,) = (run for _, run in world.store.runs.newest())
             crash = CrashOnce(nth, phase)
             world.effects.on_effect = crash
             try:
@@ -386,6 +386,6 @@ def test_killed_at_any_effect_it_ends_right(phase: Phase) -> None:
 def test_a_late_close_does_not_end_a_resolve(world: World, given_up: Run) -> None:
     """A twin of CloseRun that read the run before it was opened again has old files."""
     ask_resolve(given_up, world.deps, started(world))
-    runs = world.ledger.runs
+    runs = world.store.runs
     assert not runs.close(given_up.run_id, RunStatus.UNRESOLVED, 0.0, {}, {})
     assert world.run(given_up.run_id).closed_at is None

@@ -15,7 +15,7 @@ NO_OUTCOMES = {"succeeded": 0, "failed": 0, "rejected": 0, "skipped": 0, "unknow
 
 def test_a_closed_run(world: World) -> None:
     world.account.will_reply(Act.ACCEPT, Reply(Act.REFUSE, http_status=405))
-    run = world.carried(things(6) + ",bad\n")
+    run = world.processed(things(6) + ",bad\n")
     document = run_document(run, world.deps)
     assert document == {
         "run_id": run.run_id,
@@ -75,7 +75,7 @@ def test_a_run_under_way(world: World) -> None:
 
 
 def test_a_run_that_cannot_be_used(world: World) -> None:
-    document = run_document(world.carried(b""), world.deps)
+    document = run_document(world.processed(b""), world.deps)
     assert (document["status"], document["rows"]) == ("failed", 0)
     assert document["jobs"] == {"planned": 0, "submitted": 0, "finished": 0}
     assert document["requests"] == {"submit": 0, "poll": 0, "other": 0}
@@ -84,7 +84,7 @@ def test_a_run_that_cannot_be_used(world: World) -> None:
 
 def test_a_stopped_run_says_why(world: World) -> None:
     world.account.will_reply(Reply(Act.REFUSE_PROFILE, message="Log in."))
-    run = world.carried(things(6))
+    run = world.processed(things(6))
     assert run_document(run, world.deps)["error"] == "Log in."
 
 

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from jobferry.domain.connection import Limits
-from jobferry.domain.run import Halt, Pause, Run, RunStatus
+from jobferry.domain.connection import ConnectionLimits
+from jobferry.domain.run import Pause, Run, RunStatus, StopReason
 from jobferry.domain.trouble import SUBMIT, Trouble
 from jobferry.operator.waiting import waiting_for
 from jobferry.vendors.answers import JobPhase, JobReading
 from tests.unit.store.samples import NOW, a_run
 
-FREE = Limits(in_flight=0, ceiling=3)
-BLOCKED = Limits(in_flight=0, ceiling=3, blocked_until=NOW + 60)
-FULL = Limits(in_flight=3, ceiling=3, full_until=NOW + 30)
-TAKEN = Limits(in_flight=3, ceiling=3)
+FREE = ConnectionLimits(in_flight=0, ceiling=3)
+BLOCKED = ConnectionLimits(in_flight=0, ceiling=3, retry_after_until=NOW + 60)
+FULL = ConnectionLimits(in_flight=3, ceiling=3, no_slot_until=NOW + 30)
+TAKEN = ConnectionLimits(in_flight=3, ceiling=3)
 TROUBLE = Trouble("vendor_unreachable", "It cannot be reached.", NOW - 60, NOW)
 
 
@@ -33,20 +33,25 @@ def running(**changes: Any) -> Run:
         (running(), TAKEN, 3, []),
         (running(), TAKEN, 0, ["slots"]),
         (running(), TAKEN, None, []),
-        (running(), Limits(0, 3, blocked_until=NOW, full_until=NOW), 0, []),
+        (running(), ConnectionLimits(0, 3, retry_after_until=NOW, no_slot_until=NOW), 0, []),
         (running(troubles={SUBMIT: TROUBLE}), BLOCKED, 1, ["vendor_unreachable", "rate_limit"]),
         (running(pause=Pause("trial", "Yes?", NOW)), FULL, 0, ["confirmation"]),
         (running(pause=Pause("breaker", "Bad.", NOW)), BLOCKED, 1, ["problem", "rate_limit"]),
-        (running(pause=Pause("breaker", "Bad.", NOW), rests=True), BLOCKED, 0, ["problem"]),
-        (running(pause=Pause("trial", "Yes?", NOW), halt=Halt("aborted", "No.")), FREE, 0, []),
-        (running(halt=Halt("aborted", "No.")), FULL, 1, []),
+        (running(pause=Pause("breaker", "Bad.", NOW), suspended=True), BLOCKED, 0, ["problem"]),
+        (
+            running(pause=Pause("trial", "Yes?", NOW), stop=StopReason("aborted", "No.")),
+            FREE,
+            0,
+            [],
+        ),
+        (running(stop=StopReason("aborted", "No.")), FULL, 1, []),
         (running(status=RunStatus.CLOSING), BLOCKED, 0, ["rate_limit"]),
         (a_run(), BLOCKED, 0, []),
         (running(closed_at=NOW, troubles={SUBMIT: TROUBLE}), BLOCKED, 0, []),
     ],
 )
 def test_what_is_waited_for(
-    run: Run, limits: Limits, under_way: int | None, waits: list[str]
+    run: Run, limits: ConnectionLimits, under_way: int | None, waits: list[str]
 ) -> None:
     found = waiting_for(run, limits, NOW, under_way=under_way)
     assert [entry["for"] for entry in found] == waits

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobferry.domain.latency import Latency
-from jobferry.reporting.forecast import Terms, forecast, least_requests, least_seconds, looks
+from jobferry.reporting.forecast import Terms, forecast, least_requests, least_seconds, polls
 
 JOBS = st.integers(0, 100_000)
 TERMS = st.builds(
@@ -31,11 +31,11 @@ def terms(
 
 @given(JOBS, TERMS)
 def test_requests_are_the_fewest_that_can_do_it(jobs: int, given_terms: Terms) -> None:
-    polls = least_requests(jobs, given_terms) - jobs
+    fewest = least_requests(jobs, given_terms) - jobs
     seen_at_once = min(given_terms.max_jobs, given_terms.poll_batch)
-    assert polls * seen_at_once >= jobs
-    assert (polls - 1) * seen_at_once < jobs
-    assert polls <= looks(jobs, given_terms)
+    assert fewest * seen_at_once >= jobs
+    assert (fewest - 1) * seen_at_once < jobs
+    assert fewest <= polls(jobs, given_terms)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jobferry.domain.chunk import Chunk, ChunkState, Span
 from jobferry.domain.run import PlanState, Run
-from jobferry.reporting.timeline import MOST_MOMENTS, Course
+from jobferry.reporting.timeline import MOST_MOMENTS, Timeline
 from tests.unit.store.samples import RUN, a_run
 
 START = a_run().started_at
@@ -32,7 +32,7 @@ def test_a_timeline_has_a_point_per_change() -> None:
         chunk(2, submitted_at=START + 3, finished_at=START + 4, settled_at=START + 7),
         chunk(3, finished_at=START + 1, settled_at=START + 8),
     ]
-    points = Course.of(planned(3, 34), chunks).timeline()
+    points = Timeline.of(planned(3, 34), chunks).timeline()
     assert [(p.seconds, p.rows_settled, p.jobs_in_flight) for p in points] == [
         (0, 0, 0),
         (1, 4, 0),
@@ -50,10 +50,10 @@ def test_jobs_are_counted_by_what_became_of_them() -> None:
     chunks = [chunk(1, job_id="a", finished_at=1.0), chunk(2, job_id="b"), chunk(3)]
     run = planned(3, 30)
     counts = {"planned": 3, "submitted": 2, "finished": 1}
-    assert Course.of(run, chunks).job_counts == counts
+    assert Timeline.of(run, chunks).job_counts == counts
     again = [*chunks, chunk(4, job_id="c")]
-    assert Course.of(run, again).job_counts == {"planned": 4, "submitted": 3, "finished": 1}
-    assert Course.of(run, again).sent == 30
+    assert Timeline.of(run, again).job_counts == {"planned": 4, "submitted": 3, "finished": 1}
+    assert Timeline.of(run, again).sent == 30
 
 
 def jobs(starts: float, seconds: float, count: int) -> list[Chunk]:
@@ -72,19 +72,19 @@ def jobs(starts: float, seconds: float, count: int) -> list[Chunk]:
 
 @pytest.mark.parametrize(("starts", "use"), [(10.0, 1.0), (20.0, 0.5), (5.0, 1.0)])
 def test_slots_in_use_while_work_was_left(starts: float, use: float) -> None:
-    course = Course.of(planned(50, 500), jobs(starts, 10.0, 50))
-    assert course.slot_use(1) == pytest.approx(use)
-    assert course.slot_use(50) is None
+    timeline = Timeline.of(planned(50, 500), jobs(starts, 10.0, 50))
+    assert timeline.slot_use(1) == pytest.approx(use)
+    assert timeline.slot_use(50) is None
 
 
 @settings(max_examples=12, deadline=None)
 @given(st.integers(1, 3), st.integers(2_500, 6_000))
 def test_many_chunks_make_a_short_curve_that_says_the_same(every: int, count: int) -> None:
     chunks = jobs(float(every), 7.0, count)
-    course = Course.of(planned(count, 10 * count), chunks)
-    points = course.timeline()
+    timeline = Timeline.of(planned(count, 10 * count), chunks)
+    points = timeline.timeline()
     assert len(points) <= MOST_MOMENTS + 2
     assert points[-1].rows_settled == 10 * count
     assert points[-1].jobs_in_flight == 0
     assert all(a.seconds <= b.seconds for a, b in pairwise(points))
-    assert course.slot_use(10) == pytest.approx(0.7 / every, rel=0.02)
+    assert timeline.slot_use(10) == pytest.approx(0.7 / every, rel=0.02)

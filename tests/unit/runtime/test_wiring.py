@@ -75,7 +75,7 @@ def test_secrets_are_read_when_a_request_needs_its_header(
     session: Session, deps: Deps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = Connection("acme", "zendesk_support", "https://acme.example")
-    monkeypatch.setattr(deps.ledger.config, "connection", lambda _name: connection)
+    monkeypatch.setattr(deps.store.config, "connection", lambda _name: connection)
     linked = deps.connections.link("acme")
     assert session.made == ["dynamodb"]
     answer = linked.client.test()

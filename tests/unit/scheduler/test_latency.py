@@ -25,8 +25,8 @@ def steady(seconds: float, jobs: int = 50) -> Latency:
 
 def seen_by_looks(age: float, every: float, first: float) -> tuple[float, float]:
     """What looks at ages `first`, `first + every` … tell of a job that ends at `age`."""
-    looks = max(0, math.ceil((age - first) / every))
-    return (max(0.0, first + (looks - 1) * every) if looks else 0.0, first + looks * every)
+    polls = max(0, math.ceil((age - first) / every))
+    return (max(0.0, first + (polls - 1) * every) if polls else 0.0, first + polls * every)
 
 
 def from_looks(ages: list[float], every: float, random: Random) -> Latency:

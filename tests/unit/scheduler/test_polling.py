@@ -36,8 +36,8 @@ SITUATION = st.fixed_dictionaries(
         "scarce": st.booleans(),
         "more": st.booleans(),
         "scarce_requests": st.booleans(),
-        "looked_at": st.just(0.0) | st.floats(NOW - 2_000, NOW),
-        "blocked_until": st.just(0.0) | st.floats(NOW - 1_000, NOW + 10_000),
+        "last_polled_at": st.just(0.0) | st.floats(NOW - 2_000, NOW),
+        "retry_after_until": st.just(0.0) | st.floats(NOW - 1_000, NOW + 10_000),
         "spacing": st.floats(0, 60),
     }
 )
@@ -45,7 +45,7 @@ Situation = dict[str, float]
 
 
 def look(now: float, jobs: list[InFlight], latency: Latency | None, situation: Situation) -> float:
-    return polling.next_look(now, jobs, latency, **situation)  # type: ignore[arg-type]
+    return polling.next_poll_at(now, jobs, latency, **situation)  # type: ignore[arg-type]
 
 
 def steady(seconds: float, spread: float = 0.1, jobs: int = 100) -> Latency:
@@ -58,8 +58,10 @@ class TestNextLook:
         self, jobs: list[InFlight], latency: Latency | None, situation: Situation
     ) -> None:
         moment = look(NOW, jobs, latency, situation)
-        assert moment >= max(NOW, situation["blocked_until"])
-        assert moment >= situation["looked_at"] + max(bounds.FLOOR, situation["spacing"])
+        assert moment >= max(NOW, situation["retry_after_until"])
+        assert moment >= situation["last_polled_at"] + max(
+            bounds.MIN_POLL_INTERVAL, situation["spacing"]
+        )
 
     @given(JOBS, LATENCY, SITUATION)
     def test_never_much_later(
@@ -68,10 +70,10 @@ class TestNextLook:
         """A minute after the last look, or the youngest job: longer only if it must be."""
         moment = look(NOW, jobs, latency, situation)
         gap = 0.0 if latency is None else 0.02 * latency.median
-        spaced = situation["looked_at"] + max(situation["spacing"], gap)
-        must = max(NOW, situation["blocked_until"], spaced)
-        last = max(situation["looked_at"], min(job.submitted_at for job in jobs))
-        assert moment <= max(must, last + bounds.CEILING) + 0.05
+        spaced = situation["last_polled_at"] + max(situation["spacing"], gap)
+        must = max(NOW, situation["retry_after_until"], spaced)
+        last = max(situation["last_polled_at"], min(job.submitted_at for job in jobs))
+        assert moment <= max(must, last + bounds.MAX_POLL_INTERVAL) + 0.05
 
     @given(JOBS, LATENCY, SITUATION, st.floats(0, 100))
     def test_waiting_for_a_look_does_not_put_it_off(
@@ -97,15 +99,15 @@ class TestNextLook:
 
     def test_a_job_of_known_latency_is_looked_at_when_it_should_be_done(self) -> None:
         jobs = [InFlight(NOW - 5, NOW - 5)]
-        moment = polling.next_look(NOW, jobs, steady(20, 0.02), scarce=True, more=True)
+        moment = polling.next_poll_at(NOW, jobs, steady(20, 0.02), scarce=True, more=True)
         assert NOW + 14.5 < moment < NOW + 16
 
     def test_many_jobs_that_end_one_by_one_are_not_looked_at_one_by_one(self) -> None:
         """While slots are free a look waits for many; while they are scarce, for the first."""
         jobs = [InFlight(NOW - n / 2, NOW - n / 2) for n in range(60)]
         latency = steady(40, 0.02)
-        first = polling.next_look(NOW, jobs, latency, scarce=True, more=True)
-        many = polling.next_look(NOW, jobs, latency, scarce=False, more=True)
+        first = polling.next_poll_at(NOW, jobs, latency, scarce=True, more=True)
+        many = polling.next_poll_at(NOW, jobs, latency, scarce=False, more=True)
         assert first < NOW + 11
         assert completion.expected_ended(many, jobs, latency) > 15
 
@@ -113,30 +115,30 @@ class TestNextLook:
         waits = []
         for age in (60, 120, 240):
             job = InFlight(NOW - age, NOW)
-            moment = polling.next_look(
-                NOW, [job], steady(20), scarce=False, more=False, looked_at=NOW
+            moment = polling.next_poll_at(
+                NOW, [job], steady(20), scarce=False, more=False, last_polled_at=NOW
             )
             waits.append(moment - NOW)
         assert waits == sorted(waits)
-        assert waits[0] < waits[2] <= bounds.CEILING
+        assert waits[0] < waits[2] <= bounds.MAX_POLL_INTERVAL
 
     def test_looks_at_jobs_of_unknown_latency_thin_out(self) -> None:
-        looks, at = [], NOW
+        polls, at = [], NOW
         while at < NOW + 600:
-            at = polling.next_look(
-                at, [InFlight(NOW, at)], None, scarce=True, more=True, looked_at=at
+            at = polling.next_poll_at(
+                at, [InFlight(NOW, at)], None, scarce=True, more=True, last_polled_at=at
             )
-            looks.append(at)
-        gaps = [after - before for before, after in pairwise(looks)]
-        assert looks[0] == NOW + 1
+            polls.append(at)
+        gaps = [after - before for before, after in pairwise(polls)]
+        assert polls[0] == NOW + 1
         assert gaps == sorted(gaps)
-        assert gaps[-1] <= bounds.CEILING
-        assert len(looks) < 25
+        assert gaps[-1] <= bounds.MAX_POLL_INTERVAL
+        assert len(polls) < 25
 
     def test_a_vendor_that_counts_is_believed(self) -> None:
-        expected = completion.foretold(NOW - 10, NOW, 50, 100)
+        expected = completion.estimated_end(NOW - 10, NOW, 50, 100)
         assert expected == NOW + 10
-        moment = polling.next_look(
+        moment = polling.next_poll_at(
             NOW, [InFlight(NOW - 10, NOW, expected)], steady(500), scarce=True, more=True
         )
         assert NOW + 8 < moment < NOW + 12
@@ -145,7 +147,7 @@ class TestNextLook:
     def test_nothing_is_foretold_from_nothing(
         self, submitted_at: float, progress: int | None, total: int | None
     ) -> None:
-        moment = completion.foretold(submitted_at, NOW, progress, total)
+        moment = completion.estimated_end(submitted_at, NOW, progress, total)
         if not progress or not total or progress >= total or submitted_at >= NOW:
             assert moment is None
         else:
@@ -161,14 +163,14 @@ class TestNextLook:
     def test_no_count_is_absurd_enough_to_foretell_what_cannot_be(
         self, submitted_at: float, now: float, progress: int | None, total: int | None
     ) -> None:
-        moment = completion.foretold(submitted_at, now, progress, total)
+        moment = completion.estimated_end(submitted_at, now, progress, total)
         assert moment is None or now <= moment <= now + completion.LONGEST_FORECAST
 
     @pytest.mark.parametrize(
         ("progress", "total"), [(1, 10**400), (-1, 10), (1, 2**60), (10**400, 10**401), (True, 0)]
     )
     def test_counts_that_are_none(self, progress: int, total: int) -> None:
-        assert completion.foretold(NOW - 10, NOW, progress, total) is None
+        assert completion.estimated_end(NOW - 10, NOW, progress, total) is None
 
 
 class TestLanes:
@@ -206,24 +208,24 @@ class TestLanes:
 class TestWaits:
     @given(st.floats(0, rate_limit.LONGEST_WAIT, allow_subnormal=False))
     def test_retry_after_is_obeyed_exactly(self, retry_after: float) -> None:
-        assert rate_limit.blocked_until(NOW, retry_after) == NOW + retry_after
-        assert concurrency.full_until(NOW, retry_after) == NOW + retry_after
+        assert rate_limit.retry_after_until(NOW, retry_after) == NOW + retry_after
+        assert concurrency.no_slot_until(NOW, retry_after) == NOW + retry_after
 
     @pytest.mark.parametrize("retry_after", [None, math.nan])
     def test_without_one_there_is_a_wait_all_the_same(self, retry_after: float | None) -> None:
-        assert rate_limit.blocked_until(NOW, retry_after) == NOW + rate_limit.THROTTLED
-        assert concurrency.full_until(NOW, retry_after) == NOW + concurrency.NO_SLOT
-        assert concurrency.full_until(NOW, retry_after, quiet=60.0) == NOW + 12
+        assert rate_limit.retry_after_until(NOW, retry_after) == NOW + rate_limit.THROTTLED
+        assert concurrency.no_slot_until(NOW, retry_after) == NOW + concurrency.NO_SLOT
+        assert concurrency.no_slot_until(NOW, retry_after, quiet=60.0) == NOW + 12
         assert (
-            concurrency.full_until(NOW, retry_after, quiet=3_600.0)
+            concurrency.no_slot_until(NOW, retry_after, quiet=3_600.0)
             == NOW + concurrency.FULL_CEILING
         )
 
     @given(st.floats(), st.floats())
     def test_no_wait_is_longer_than_an_hour(self, retry_after: float, quiet: float) -> None:
         latest = NOW + rate_limit.LONGEST_WAIT
-        assert NOW <= rate_limit.blocked_until(NOW, retry_after) <= latest
-        assert NOW <= concurrency.full_until(NOW, retry_after, quiet) <= latest
+        assert NOW <= rate_limit.retry_after_until(NOW, retry_after) <= latest
+        assert NOW <= concurrency.no_slot_until(NOW, retry_after, quiet) <= latest
 
     def test_lanes_that_do_nothing_start_later_and_later(self) -> None:
         moments = [lanes_module.relaunch_at(NOW, n) for n in range(20)]
@@ -235,7 +237,7 @@ class TestWaits:
         self, wait: float, memory_gb: float
     ) -> None:
         cost = wait * memory_gb * prices.LAMBDA_GB_SECOND_ARM
-        assert lanes_module.worth_staying(wait, memory_gb) == (cost <= prices.LAP)
+        assert lanes_module.worth_staying(wait, memory_gb) == (cost <= prices.ITERATION)
 
     def test_short_waits_happen_inside_and_long_ones_outside(self) -> None:
         assert lanes_module.worth_staying(5.0, 0.5)
@@ -265,7 +267,7 @@ class TestBudget:
     def test_looks_take_what_submissions_leave(
         self, per_minute: int | None, submissions: float
     ) -> None:
-        spacing = polling.look_spacing(per_minute, submissions)
+        spacing = polling.poll_spacing(per_minute, submissions)
         if per_minute is None:
             assert spacing == 0
             return
@@ -282,6 +284,6 @@ def test_groups_hold_every_chunk_once(chunks: list[int]) -> None:
 
 
 def test_a_lane_of_full_laps_fits_into_a_history() -> None:
-    lap = lanes_module.events_of_lap(2 * lanes_module.SETTLE_PARALLEL)
-    assert lap > lanes_module.events_of_lap(0) > 0
-    assert lanes_module.MAX_EVENTS + lap < 25_000
+    iteration = lanes_module.events_of_iteration(2 * lanes_module.SETTLE_PARALLEL)
+    assert iteration > lanes_module.events_of_iteration(0) > 0
+    assert lanes_module.MAX_EVENTS + iteration < 25_000

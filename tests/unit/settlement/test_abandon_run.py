@@ -8,15 +8,15 @@ import pytest
 
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.row_verdict import CONNECTION_GONE
-from jobferry.domain.run import Halt, Run, RunStatus
+from jobferry.domain.run import Run, RunStatus, StopReason
 from jobferry.lane.state import LaneState
-from jobferry.settlement.abandon_run import write_off
+from jobferry.settlement.abandon_run import abandon_run
 from jobferry.steps.sweep import SETTLED_SECONDS
 from tests.fakes.world import CONNECTION, World, things
 
 
 def delete_connection(world: World) -> None:
-    world.ledger.config.delete_connection(CONNECTION)
+    world.store.config.delete_connection(CONNECTION)
     world.deps = world.fresh_deps()
 
 
@@ -42,7 +42,7 @@ def codes(world: World, run: Run) -> set[tuple[OutcomeStatus, str | None]]:
 @pytest.fixture
 def under_way(world: World) -> Run:
     """A run of twelve rows: two settled, four sent, six left."""
-    world.ledger.limits.learn_jobs(CONNECTION, 3, world.clock.now())
+    world.store.limits.learn_jobs(CONNECTION, 3, world.clock.now())
     run = world.planned(things(12))
     world.account.latency = lambda number: 5.0 if number == 1 else 900.0
     state = world.submit(LaneState(run.run_id, 0))
@@ -88,7 +88,7 @@ def test_a_run_of_which_nothing_was_sent_is_aborted_with_the_reason(world: World
 
 def test_the_reason_of_an_earlier_stop_stays(world: World) -> None:
     run = world.planned(things(4))
-    world.ledger.runs.halt(run.run_id, Halt("aborted", "Stopped by hand."))
+    world.store.runs.stop(run.run_id, StopReason("aborted", "Stopped by hand."))
     delete_connection(world)
 
     closed = carried_on(world, run)
@@ -112,7 +112,7 @@ def test_a_run_that_is_not_planned_yet_fails(world: World) -> None:
 
 
 def test_a_deleted_profile_harms_no_run_that_has_begun(world: World, under_way: Run) -> None:
-    world.ledger.config.delete_profile(under_way.profile)
+    world.store.config.delete_profile(under_way.profile)
 
     closed = carried_on(world, under_way)
 
@@ -132,10 +132,10 @@ def test_it_goes_on_where_its_time_was_up(world: World, under_way: Run) -> None:
 
 
 def test_a_connection_that_is_there_again_is_used(world: World, under_way: Run) -> None:
-    kept = world.ledger.config.connection(CONNECTION)
+    kept = world.store.config.connection(CONNECTION)
     assert kept is not None
     delete_connection(world)
-    world.ledger.config.put_connection(kept)
+    world.store.config.put_connection(kept)
 
     assert carried_on(world, under_way).status is RunStatus.COMPLETED
 
@@ -144,7 +144,7 @@ def test_whoever_has_no_time_gets_on_all_the_same(world: World, under_way: Run) 
     delete_connection(world)
 
     tries = 0
-    while not write_off(world.run(under_way.run_id), "gone", world.deps, deadline=0.0):
+    while not abandon_run(world.run(under_way.run_id), "gone", world.deps, deadline=0.0):
         tries += 1
         assert tries < 20
 

@@ -27,12 +27,12 @@ outcomes = st.lists(
 
 
 @pytest.mark.parametrize(
-    ("failed", "carried", "trips"),
+    ("failed", "processed", "trips"),
     [(199, 199, False), (200, 200, True), (200, 399, True), (200, 400, False), (500, 999, True)],
 )
-def test_by_default_half_of_at_least_200_rows(failed: int, carried: int, trips: bool) -> None:
-    trip = Trip(failed, carried, "Bad") if trips else None
-    assert tripped_by(Breaker(), {"Bad": failed}, carried) == trip
+def test_by_default_half_of_at_least_200_rows(failed: int, processed: int, trips: bool) -> None:
+    trip = Trip(failed, processed, "Bad") if trips else None
+    assert tripped_by(Breaker(), {"Bad": failed}, processed) == trip
 
 
 def test_codes_that_mean_the_same_are_counted_together() -> None:
@@ -96,7 +96,7 @@ def test_a_run_whose_every_row_fails_trips_it_however_many_codes_there_are(
     trip = tripped_by(Breaker(at_least=1), failures, rows)
 
     assert (trip is None) == (not rows)
-    assert trip is None or (trip.failed, trip.carried) == (rows, rows)
+    assert trip is None or (trip.failed, trip.processed) == (rows, rows)
 
 
 @given(codes)

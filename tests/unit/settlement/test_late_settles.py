@@ -7,20 +7,20 @@ from collections.abc import Callable
 
 import pytest
 
-from jobferry.domain.chunk import Chunk, Ending, Part, PlannedChunk, Tally
+from jobferry.domain.chunk import Chunk, ChunkOutcome, JobEnd, PlannedChunk, RetryChunk
 from jobferry.domain.outcome import Outcome, OutcomeStatus, RecordResult
-from jobferry.domain.run import Halt, Run, RunStatus
+from jobferry.domain.run import Run, RunStatus, StopReason
 from jobferry.domain.types import JsonObject
 from jobferry.lane.state import LaneState
-from jobferry.settlement.abandon_run import write_off
-from jobferry.settlement.retry_policy import HALVINGS
+from jobferry.settlement.abandon_run import abandon_run
+from jobferry.settlement.retry_policy import BISECTIONS
 from jobferry.steps.settle_job import settle_job
 from tests.fakes.effects import Phase
 from tests.fakes.vendor import Act, Reply
 from tests.fakes.world import CONNECTION, World, things
 
 SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
-HALT = Halt("aborted", "Stopped by hand.")
+HALT = StopReason("aborted", "Stopped by hand.")
 
 
 class Meanwhile:
@@ -56,19 +56,21 @@ def first_in_conflict(record: JsonObject) -> RecordResult:
 
 
 def chunk(world: World, run: Run) -> Chunk:
-    (found,) = world.ledger.chunks.get(run.run_id, [1])
+    (found,) = world.store.chunks.get(run.run_id, [1])
     return found
 
 
 def sent_again(world: World, run: Run, decided: int = 0) -> None:
     """Rows of the first chunk go again, all but the last `decided`, and succeed."""
-    chunks = world.ledger.chunks
+    chunks = world.store.chunks
     whole = chunk(world, run)
     rows = whole.row_numbers()
     again = rows[: len(rows) - decided]
-    world.ledger.rows.put(run.run_id, outcomes(rows[len(again) :], SUCCEEDED), run.expires_at)
-    part = Part((whole.spans[0]._replace(rows=len(again)),), 1, False, 0.0, ("c", "Collision"))
-    tally = Tally(whole, {SUCCEEDED: decided} if decided else {})
+    world.store.rows.put(run.run_id, outcomes(rows[len(again) :], SUCCEEDED), run.expires_at)
+    part = RetryChunk(
+        (whole.spans[0]._replace(rows=len(again)),), 1, False, 0.0, ("c", "Collision")
+    )
+    tally = ChunkOutcome(whole, {SUCCEEDED: decided} if decided else {})
     assert chunks.split(run, [tally], [part], chunks.pool(run.run_id), world.clock.now())
     pool = chunks.pool(run.run_id)
     (number,) = pool.again
@@ -76,13 +78,13 @@ def sent_again(world: World, run: Run, decided: int = 0) -> None:
     offered = [PlannedChunk(number, part.spans)]
     (claimed,) = chunks.claim(run, 0, offered, pool, now, max_jobs=3) or ()
     verdict = (SUCCEEDED, "", "")
-    assert chunks.finish(CONNECTION, [claimed], [Ending(number, verdict=verdict)], now)
+    assert chunks.finish(CONNECTION, [claimed], [JobEnd(number, verdict=verdict)], now)
     settle_job(run.run_id, [number], world.task_deps())
 
 
 def closed(world: World, run: Run) -> None:
     now = world.clock.now()
-    world.ledger.runs.close(
+    world.store.runs.close(
         run.run_id, RunStatus.UNRESOLVED, now, {}, {}, expires_at=int(now) + 86_400
     )
 
@@ -105,7 +107,7 @@ def test_rows_that_went_again_before_the_run_was_stopped(
     world: World, result: Callable[[JsonObject], RecordResult], decided: int
 ) -> None:
     run = finished(world, result)
-    world.ledger.runs.halt(run.run_id, HALT)
+    world.store.runs.stop(run.run_id, HALT)
     Meanwhile(world, lambda: sent_again(world, run, decided))
 
     assert settle_job(run.run_id, [1], world.task_deps()) == {"chunks": 0, "rows": 0}
@@ -117,9 +119,9 @@ def test_a_job_that_was_halved_while_it_could_be(world: World) -> None:
     world.account.will_reply(Reply(Act.REFUSE, http_status=422))
     state = world.submit(LaneState(world.planned(things(2)).run_id, 0))
     run = world.run(state.run_id)
-    assert chunk(world, run).halve
-    for _ in range(HALVINGS):
-        world.ledger.runs.count_halving(run.run_id)
+    assert chunk(world, run).bisect
+    for _ in range(BISECTIONS):
+        world.store.runs.count_bisection(run.run_id)
     Meanwhile(world, lambda: sent_again(world, run))
 
     assert settle_job(run.run_id, [1], world.task_deps())["rows"] == 0
@@ -137,8 +139,8 @@ def test_unknown_rows_that_were_resolved_since(world: World) -> None:
     def resolved() -> None:
         settle_job(run.run_id, [1], world.task_deps())
         closed(world, run)
-        world.ledger.runs.ask_resolve(world.run(run.run_id), world.clock.now())
-        world.ledger.rows.resolve(run.run_id, outcomes([1, 2], SUCCEEDED), run.expires_at)
+        world.store.runs.ask_resolve(world.run(run.run_id), world.clock.now())
+        world.store.rows.resolve(run.run_id, outcomes([1, 2], SUCCEEDED), run.expires_at)
 
     Meanwhile(world, resolved)
 
@@ -153,8 +155,8 @@ def test_a_run_that_is_deleted_gets_no_item_back(world: World) -> None:
     def deleted() -> None:
         settle_job(run.run_id, [1], world.task_deps())
         closed(world, run)
-        world.ledger.rows.purge(run.run_id, 2)
-        world.ledger.runs.delete(world.run(run.run_id))
+        world.store.rows.purge(run.run_id, 2)
+        world.store.runs.delete(world.run(run.run_id))
 
     Meanwhile(world, deleted)
 
@@ -168,7 +170,7 @@ def test_a_run_that_is_written_off_while_its_rows_are_settled(world: World) -> N
     run = finished(world, in_conflict)
     Meanwhile(world, lambda: sent_again(world, run))
 
-    assert write_off(run, "The connection is gone.", world.task_deps(), world.clock.now() + 60)
+    assert abandon_run(run, "The connection is gone.", world.task_deps(), world.clock.now() + 60)
 
     assert adds_up(world, run) == {SUCCEEDED: 2}
 
@@ -178,6 +180,6 @@ def test_what_a_stopped_run_cannot_know_is_unknown(world: World, rows: int) -> N
     """A row that may have been created is not `failed` because nothing is sent any more."""
     broken = RecordResult(FAILED, code="InternalServerError", text="Oops")
     run = finished(world, lambda record: broken if record["ref"] <= f"r{rows}" else None)
-    world.ledger.runs.halt(run.run_id, HALT)
+    world.store.runs.stop(run.run_id, HALT)
     settle_job(run.run_id, [1], world.task_deps())
     assert adds_up(world, run) == {UNKNOWN: 2}

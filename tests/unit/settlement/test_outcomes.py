@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 
 from jobferry.binding.run_binding import RunContext
-from jobferry.domain.chunk import Attempt, Chunk, ChunkState, Ending, Part, Span, Tally
+from jobferry.domain.chunk import Attempt, Chunk, ChunkOutcome, ChunkState, JobEnd, RetryChunk, Span
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.trouble import (
     SOURCE,
@@ -21,8 +21,14 @@ from jobferry.domain.trouble import (
     VENDOR_UNAVAILABLE,
 )
 from jobferry.settlement.outcomes import _outcome
-from jobferry.settlement.retry_chunks import MOST_TALLIES, REACH_BYTES, Remainder, gather, parts_of
-from jobferry.settlement.retry_policy import HALVINGS, Verdicts
+from jobferry.settlement.retry_chunks import (
+    MOST_CHUNK_OUTCOMES,
+    REACH_BYTES,
+    Remainder,
+    bundled,
+    parts_of,
+)
+from jobferry.settlement.retry_policy import BISECTIONS, Verdicts
 from jobferry.steps.settle_job import settle_job
 from jobferry.store.chunks import Chunks
 from jobferry.store.objects import SourceError
@@ -49,11 +55,11 @@ def says(world: World, *told: Any) -> None:
     world.vendor = replace(world.vendor, read_results=read)
 
 
-def ended(world: World, count: int, *, rows: int = 2, **ending: Any) -> tuple[str, list[int]]:
+def ended(world: World, count: int, *, rows: int = 2, **job_end: Any) -> tuple[str, list[int]]:
     """A run with so many chunks whose jobs have ended."""
     run = world.planned(things(count * rows))
-    now, chunks = world.clock.now(), world.ledger.chunks
-    planned = world.ledger.runs.planned_chunks(run.run_id, 1, count)
+    now, chunks = world.clock.now(), world.store.chunks
+    planned = world.store.runs.planned_chunks(run.run_id, 1, count)
     claimed = chunks.claim(run, 0, planned, chunks.pool(run.run_id), now, max_jobs=99)
     assert claimed is not None
     world.objects.put_json("evidence.json", {"jobs": {f"job-{n}": {} for n in range(9)}})
@@ -62,8 +68,8 @@ def ended(world: World, count: int, *, rows: int = 2, **ending: Any) -> tuple[st
         assert sent is not None
         assert chunks.note_submitted(CONNECTION, sent, f"job-{chunk.number}", now)
         (job,) = chunks.get(run.run_id, [chunk.number])
-        given = {"evidence": "evidence.json", **ending}
-        assert chunks.finish(CONNECTION, [job], [Ending(chunk.number, **given)], now)
+        given = {"evidence": "evidence.json", **job_end}
+        assert chunks.finish(CONNECTION, [job], [JobEnd(chunk.number, **given)], now)
     return run.run_id, [chunk.number for chunk in claimed]
 
 
@@ -108,7 +114,7 @@ class TestResults:
         with pytest.raises(SourceError):
             settle_job(run_id, numbers, world.deps)
         # The other job of the group is settled all the same, and the run says what it waits for.
-        assert [c.state for c in world.ledger.chunks.all(run_id)].count(ChunkState.SETTLED) == 1
+        assert [c.state for c in world.store.chunks.all(run_id)].count(ChunkState.SETTLED) == 1
         assert world.run(run_id).troubles[SOURCE].code == code
 
         says(world, [DONE, DONE])
@@ -138,10 +144,10 @@ class TestResults:
         world.put_profile({"on_error": {"lost": "stop"}})
         run_id, numbers = ended(world, 1)
         says(world, [DONE, UNSAID])
-        read = world.ledger.chunks.get(run_id, numbers)
+        read = world.store.chunks.get(run_id, numbers)
         if late:
             settle_job(run_id, numbers, world.deps)
-            world.ledger.runs.resume(world.run(run_id))
+            world.store.runs.resume(world.run(run_id))
         with mock.patch.object(Chunks, "get", return_value=read):
             settle_job(run_id, numbers, world.deps)
         assert world.run(run_id).paused is not late
@@ -158,7 +164,7 @@ class TestResults:
 
 class TestOutcome:
     @pytest.mark.parametrize(
-        ("in_doubt", "deletes", "code", "status", "kept"),
+        ("maybe_applied", "deletes", "code", "status", "kept"),
         [
             (True, True, "NotFound", SUCCEEDED, None),
             (False, True, "NotFound", FAILED, "NotFound"),
@@ -167,10 +173,16 @@ class TestOutcome:
         ],
     )
     def test_what_is_gone_after_doubt_is_deleted(
-        self, *, in_doubt: bool, deletes: bool, code: str, status: OutcomeStatus, kept: str | None
+        self,
+        *,
+        maybe_applied: bool,
+        deletes: bool,
+        code: str,
+        status: OutcomeStatus,
+        kept: str | None,
     ) -> None:
         result = RecordResult(FAILED, vendor_id="id", code=code, text="It is not there.")
-        outcome = _outcome(1, result, a_chunk(in_doubt=in_doubt), deletes=deletes)
+        outcome = _outcome(1, result, a_chunk(maybe_applied=maybe_applied), deletes=deletes)
         assert (outcome.status, outcome.error_code) == (status, kept)
         assert (outcome.error is None) is (status is SUCCEEDED)
         assert outcome.vendor_id == "id"
@@ -196,24 +208,24 @@ class TestOutcome:
 
 class TestHalving:
     @pytest.mark.parametrize(
-        ("rows", "halved", "again"),
-        [(1, 0, 0), (2, 0, 2), (3, 0, 2), (2, HALVINGS, 0), (2, HALVINGS - 1, 2)],
+        ("rows", "bisected", "again"),
+        [(1, 0, 0), (2, 0, 2), (3, 0, 2), (2, BISECTIONS, 0), (2, BISECTIONS - 1, 2)],
     )
     def test_a_chunk_that_was_refused_as_a_whole(
-        self, *, rows: int, halved: int, again: int
+        self, *, rows: int, bisected: int, again: int
     ) -> None:
         with World(max_records=rows, max_jobs=3) as world:
             refused = (FAILED, "bad", "No.")
-            run_id, numbers = ended(world, 1, rows=rows, verdict=refused, halve=True)
-            for _ in range(halved):
-                world.ledger.runs.count_halving(run_id)
+            run_id, numbers = ended(world, 1, rows=rows, verdict=refused, bisect=True)
+            for _ in range(bisected):
+                world.store.runs.count_bisection(run_id)
             answer = settle_job(run_id, numbers, world.deps)
             assert answer == {"chunks": 1, "rows": 0 if again else rows}
-            assert len(world.ledger.chunks.pool(run_id).again) == again
+            assert len(world.store.chunks.pool(run_id).again) == again
             assert rows_of(world, run_id) == ([] if again else [(FAILED, "bad")] * rows)
 
     def test_halves_stay_halves_when_others_are_faster(self, world: World) -> None:
-        run_id, numbers = ended(world, 1, verdict=(FAILED, "bad", "No."), halve=True)
+        run_id, numbers = ended(world, 1, verdict=(FAILED, "bad", "No."), bisect=True)
         original, refused = Chunks.split, iter([False])
 
         def contended(chunks: Chunks, *args: Any) -> bool:
@@ -221,7 +233,7 @@ class TestHalving:
 
         with mock.patch.object(Chunks, "split", contended):
             settle_job(run_id, numbers, world.deps)
-        made = world.ledger.chunks.get(run_id, sorted(world.ledger.chunks.pool(run_id).again))
+        made = world.store.chunks.get(run_id, sorted(world.store.chunks.pool(run_id).again))
         assert [c.row_numbers() for c in made] == [[1], [2]]
 
 
@@ -231,9 +243,9 @@ class TestAgain:
         run_id, numbers = ended(world, 2)
         says(world, [BUSY, UNSAID])
         assert settle_job(run_id, numbers, world.deps) == {"chunks": 2, "rows": 0}
-        pool = world.ledger.chunks.pool(run_id)
-        made = world.ledger.chunks.get(run_id, sorted(pool.again))
-        assert [(c.in_doubt, c.row_numbers()) for c in made] == [
+        pool = world.store.chunks.pool(run_id)
+        made = world.store.chunks.get(run_id, sorted(pool.again))
+        assert [(c.maybe_applied, c.row_numbers()) for c in made] == [
             (False, [1]),
             (True, [2]),
             (False, [3]),
@@ -265,17 +277,19 @@ class TestAgain:
 
         def contended(chunks: Chunks, *args: Any) -> bool:
             for _ in first:
-                read = world.ledger.chunks.get(run_id, settled)
+                read = world.store.chunks.get(run_id, settled)
                 now = world.clock.now()
-                world.ledger.chunks.settle(CONNECTION, run_id, [Tally(c, {}) for c in read], now)
+                world.store.chunks.settle(
+                    CONNECTION, run_id, [ChunkOutcome(c, {}) for c in read], now
+                )
                 if pool_moved:
                     return False
             return original(chunks, *args)
 
         with mock.patch.object(Chunks, "split", contended):
             assert settle_job(run_id, numbers, world.deps)["chunks"] == counted
-        pool = world.ledger.chunks.pool(run_id)
-        made = world.ledger.chunks.get(run_id, sorted(pool.again))
+        pool = world.store.chunks.pool(run_id)
+        made = world.store.chunks.get(run_id, sorted(pool.again))
         assert [c.row_numbers() for c in made] == again
 
     def test_all_of_a_bundle_wait_for_the_last(self, world: World) -> None:
@@ -286,7 +300,7 @@ class TestAgain:
             "jobferry.settlement.retry_chunks.again_at", side_effect=[now + 9.0, now + 50.0]
         ):
             settle_job(run_id, numbers, world.deps)
-        (made,) = world.ledger.chunks.get(run_id, sorted(world.ledger.chunks.pool(run_id).again))
+        (made,) = world.store.chunks.get(run_id, sorted(world.store.chunks.pool(run_id).again))
         assert made.not_before == now + 50.0
 
 
@@ -312,19 +326,19 @@ BEFORE = Attempt("s", 1.0, 2.0, (Span(0, 90, 1, 3),))
 @pytest.mark.parametrize(
     ("chunk", "result", "part"),
     [
-        ({}, BUSY, {"attempt": 2, "in_doubt": False, "not_before": 110.0}),
-        ({"in_doubt": True}, BUSY, {"attempt": 2, "in_doubt": True, "not_before": 110.0}),
-        ({}, UNSAID, {"attempt": 2, "in_doubt": True, "last": ("unsaid", "?")}),
-        ({"halve": True}, BUSY, {"attempt": 1, "not_before": 100.0, "earlier": (BEFORE,)}),
+        ({}, BUSY, {"attempt": 2, "maybe_applied": False, "not_before": 110.0}),
+        ({"maybe_applied": True}, BUSY, {"attempt": 2, "maybe_applied": True, "not_before": 110.0}),
+        ({}, UNSAID, {"attempt": 2, "maybe_applied": True, "last": ("unsaid", "?")}),
+        ({"bisect": True}, BUSY, {"attempt": 1, "not_before": 100.0, "earlier": (BEFORE,)}),
         (
-            {"halve": True},
+            {"bisect": True},
             RecordResult(FAILED, code=VENDOR_UNAVAILABLE, text="x"),
             {"attempt": 2, "not_before": 100.0, "earlier": (BEFORE, OWN)},
         ),
         (
-            {"halve": True, "in_doubt": True},
+            {"bisect": True, "maybe_applied": True},
             RecordResult(UNKNOWN, code=VENDOR_UNAVAILABLE, text="x"),
-            {"attempt": 2, "in_doubt": True, "earlier": (BEFORE,)},
+            {"attempt": 2, "maybe_applied": True, "earlier": (BEFORE,)},
         ),
         (
             {},
@@ -361,9 +375,14 @@ def remainder(
     """A chunk of which some bytes at an offset go again."""
     whole = (Span(offset, chunk, number, 10),)
     spans = (Span(offset, part, number, rows),)
-    given: dict[str, Any] = {"attempt": 1, "in_doubt": False, "not_before": 0.0, "last": ("a", "")}
-    tally = Tally(a_chunk(number=number, spans=whole), {})
-    return Remainder(tally, [Part(spans, **{**given, **changes})])
+    given: dict[str, Any] = {
+        "attempt": 1,
+        "maybe_applied": False,
+        "not_before": 0.0,
+        "last": ("a", ""),
+    }
+    tally = ChunkOutcome(a_chunk(number=number, spans=whole), {})
+    return Remainder(tally, [RetryChunk(spans, **{**given, **changes})])
 
 
 class TestGather:
@@ -381,12 +400,12 @@ class TestGather:
         ],
     )
     def test_what_fits_into_one_job(self, remainders: list[Remainder], *, together: bool) -> None:
-        assert len(gather(remainders, 10)) == (1 if together else 2)
+        assert len(bundled(remainders, 10)) == (1 if together else 2)
 
     def test_so_many_chunks_are_settled_at_once(self) -> None:
-        many = [remainder(n, 1_000 * n, part=1, rows=1) for n in range(MOST_TALLIES + 1)]
-        assert [len(bundle) for bundle in gather(many, 1_000)] == [MOST_TALLIES, 1]
+        many = [remainder(n, 1_000 * n, part=1, rows=1) for n in range(MOST_CHUNK_OUTCOMES + 1)]
+        assert [len(bundle) for bundle in bundled(many, 1_000)] == [MOST_CHUNK_OUTCOMES, 1]
 
     def test_one_that_is_too_large_goes_by_itself(self) -> None:
         (only,) = [remainder(1, 0, rows=20)]
-        assert gather([only], 10) == [[only]]
+        assert bundled([only], 10) == [[only]]

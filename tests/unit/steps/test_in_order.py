@@ -59,8 +59,8 @@ class Desk:
         self.applied.append(name)
         return RecordResult(SUCCEEDED, vendor_id=f"id-{ref}")
 
-    def carried(self, body: str) -> Run:
-        run = self.world.carried(body)
+    def processed(self, body: str) -> Run:
+        run = self.world.processed(body)
         assert self.world.problems(run.run_id) == []
         return run
 
@@ -77,7 +77,7 @@ def alone(world: World) -> bool:
 
 
 def test_one_lane_sends_one_job_at_a_time(desk: Desk) -> None:
-    run = desk.carried(versions(*"abcdefghijkl"))
+    run = desk.processed(versions(*"abcdefghijkl"))
 
     assert run.lanes == 1
     assert desk.world.account.most_in_flight == 1
@@ -96,7 +96,7 @@ def test_a_lane_is_offered_one_chunk(desk: Desk) -> None:
 
 def test_without_it_they_go_side_by_side(desk: Desk) -> None:
     desk.world.put_profile({**IN_ORDER, "order": None})
-    run = desk.carried(versions(*"abcdefghijkl"))
+    run = desk.processed(versions(*"abcdefghijkl"))
 
     assert run.lanes > 1
     assert desk.world.account.most_in_flight == 6
@@ -105,7 +105,7 @@ def test_without_it_they_go_side_by_side(desk: Desk) -> None:
 @pytest.mark.parametrize("act", [Act.DONE_UNHEARD, Act.LOST])
 def test_a_lost_submission_is_found_or_sent_again_before_later_rows(desk: Desk, act: Act) -> None:
     desk.world.account.will_reply(Act.ACCEPT, act)
-    desk.carried(versions("a", "b", "a", "c", "a", "d"))
+    desk.processed(versions("a", "b", "a", "c", "a", "d"))
 
     assert desk.numbers == [1, 2, 3, 4, 5, 6]
     assert desk.names["a"] == "v5"
@@ -114,7 +114,7 @@ def test_a_lost_submission_is_found_or_sent_again_before_later_rows(desk: Desk, 
 
 def test_rows_that_go_again_go_before_later_rows(desk: Desk) -> None:
     desk.conflicts["v1"] = 2
-    desk.carried(versions("a", "b", "a", "c", "d", "e"))
+    desk.processed(versions("a", "b", "a", "c", "d", "e"))
 
     assert desk.names["a"] == "v3"
     assert desk.numbers == [2, 1, 3, 4, 5, 6]
@@ -123,7 +123,7 @@ def test_rows_that_go_again_go_before_later_rows(desk: Desk) -> None:
 def test_a_lost_submission_and_a_row_that_goes_again_leave_the_last_row_on_top(desk: Desk) -> None:
     desk.conflicts["v1"] = 1
     desk.world.account.will_reply(Act.ACCEPT, Act.LOST, Act.ACCEPT, Act.DONE_UNHEARD)
-    run = desk.carried(versions("a", "b", "c", "d", "a", "e"))
+    run = desk.processed(versions("a", "b", "c", "d", "a", "e"))
 
     assert desk.names["a"] == "v5"
     assert desk.numbers == [2, 1, 3, 4, 5, 6]
@@ -134,7 +134,7 @@ def test_a_lost_submission_and_a_row_that_goes_again_leave_the_last_row_on_top(d
 @pytest.mark.parametrize("reply", [Reply(Act.THROTTLE, 7.0), Reply(Act.FULL, 7.0), Act.FULL])
 def test_what_is_put_off_goes_before_later_rows(desk: Desk, reply: Reply | Act) -> None:
     desk.world.account.will_reply(Act.ACCEPT, reply, reply)
-    desk.carried(versions(*"abcdefgh"))
+    desk.processed(versions(*"abcdefgh"))
 
     assert desk.numbers == list(range(1, 9))
 
@@ -144,7 +144,7 @@ def test_halves_of_a_refused_job_keep_their_order() -> None:
         world.put_profile(IN_ORDER)
         desk = Desk(world)
         world.account.poison = lambda record: record["name"] in ("v2", "v7")
-        run = desk.carried(versions(*["a"] * 20))
+        run = desk.processed(versions(*["a"] * 20))
 
         assert desk.numbers == [n for n in range(1, 21) if n not in (2, 7)]
         assert (run.outcomes[SUCCEEDED], run.outcomes[FAILED]) == (18, 2)
@@ -152,7 +152,7 @@ def test_halves_of_a_refused_job_keep_their_order() -> None:
 
 def test_a_row_that_was_overtaken_in_its_own_job_does_not_go_again(desk: Desk) -> None:
     desk.conflicts["v1"] = 1
-    run = desk.carried(versions("a", "a", "b", "c"))
+    run = desk.processed(versions("a", "a", "b", "c"))
     outcome = desk.world.outcomes(run.run_id)[1]
 
     assert desk.names["a"] == "v2"
@@ -166,7 +166,7 @@ def test_a_row_that_was_overtaken_in_its_own_job_does_not_go_again(desk: Desk) -
 
 def test_one_that_was_not_does(desk: Desk) -> None:
     desk.conflicts.update(v2=1, v3=1, v4=2)
-    run = desk.carried(versions("a", "a", "b", "b", "c"))
+    run = desk.processed(versions("a", "a", "b", "b", "c"))
 
     assert run.outcomes[SUCCEEDED] == 5
     assert desk.names == {"a": "v2", "b": "v4", "c": "v5"}
@@ -175,7 +175,7 @@ def test_one_that_was_not_does(desk: Desk) -> None:
 def test_a_ramp_judges_it_as_any_other(desk: Desk) -> None:
     desk.world.put_profile({**IN_ORDER, "ramp": "on"})
     desk.world.account.result_of = lambda _record: RecordResult(FAILED, code="Bad")
-    run = desk.world.carried(versions(*"abcdefghijklmnopqr"))
+    run = desk.world.processed(versions(*"abcdefghijklmnopqr"))
 
     assert run.pause is not None
     assert run.pause.reason.startswith("8 of the first 8 rows failed")

@@ -8,7 +8,7 @@ from unittest import mock
 import pytest
 
 from jobferry.domain.outcome import OutcomeStatus
-from jobferry.domain.run import Halt, RunStatus
+from jobferry.domain.run import RunStatus, StopReason
 from jobferry.domain.run_request import RunRequest
 from jobferry.settlement.retention import kept_seconds
 from jobferry.steps import open_run as module
@@ -99,16 +99,16 @@ def test_it_keeps_what_was_learned_and_how_long_it_stays(world: World) -> None:
         answer = open_run(world.drop(things(1)), ONE, world.deps)
     run = world.run(answer["run_id"])
     assert run.job_rows == 17
-    assert run.expires_at == int(world.clock.now()) + kept_seconds(world.ledger.retention)
+    assert run.expires_at == int(world.clock.now()) + kept_seconds(world.store.retention)
 
 
 def test_one_that_was_deleted_is_not_carried_once_more(world: World) -> None:
     request = world.drop(things(1))
     run = world.execute(request)
-    world.ledger.runs.delete(run)
+    world.store.runs.delete(run)
     answer = open_run(request, ONE, world.deps)
     assert answer == {"run_id": run.run_id, "state": "duplicate"}
-    assert world.ledger.runs.get(run.run_id) is None
+    assert world.store.runs.get(run.run_id) is None
 
 
 class TestSameContent:
@@ -162,9 +162,9 @@ class TestSameContent:
         changed = replace(run, outcomes=outcomes)
         if "open" not in fate:
             changed = replace(changed, closed_at=1.0, status=RunStatus.COMPLETED)
-        get = type(world.ledger.runs).get
+        get = type(world.store.runs).get
         with mock.patch.object(
-            type(world.ledger.runs),
+            type(world.store.runs),
             "get",
             lambda runs, run_id: changed if run_id == first else get(runs, run_id),
         ):
@@ -189,9 +189,9 @@ class TestSameContent:
         first = self.opened(world)
         run = world.run(first)
         if deleted:
-            world.ledger.runs.delete(run)
+            world.store.runs.delete(run)
         else:
-            world.ledger.runs._table.delete_many([(f"RUN#{first}", "META")])
+            world.store.runs._table.delete_many([(f"RUN#{first}", "META")])
         world.clock.advance(seconds)
         assert self.paused(world, self.opened(world)) is asks
 
@@ -208,11 +208,11 @@ class TestResume:
     ) -> None:
         run_id = open_run(world.drop(things(3)), ONE, world.deps)["run_id"]
         if forced:
-            world.ledger.runs.force(run_id, Halt("ops", "Now."))
+            world.store.runs.force(run_id, StopReason("ops", "Now."))
         state = resume_run(run_id, ONE, TWO, world.deps)["state"]
-        assert state == ("unusable" if forced else "open")
+        assert state == ("resumed" if forced else "open")
 
     def test_its_own_execution_finds_a_closed_run_done(self, world: World) -> None:
-        run = world.carried(things(1))
+        run = world.processed(things(1))
         answer = resume_run(run.run_id, "arn:0", run.execution, world.deps)
         assert answer == {"run_id": run.run_id, "state": "duplicate"}

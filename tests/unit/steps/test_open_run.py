@@ -40,13 +40,13 @@ def test_a_run_is_claimed_with_all_that_it_needs(world: World) -> None:
     assert (run.profile, run.revision, run.connection) == (PROFILE, 1, CONNECTION)
     assert (run.priority, run.origin) == ("high", "r0")
     assert (run.source.version_id, run.source.size) == (request.version_id, len(things(3)))
-    assert world.ledger.limits.get(CONNECTION).ceiling == 3
+    assert world.store.limits.get(CONNECTION).ceiling == 3
 
 
 def test_the_vendor_limit_holds_whatever_the_operator_allows(world: World) -> None:
-    world.ledger.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", max_jobs=500))
+    world.store.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", max_jobs=500))
     open_run(world.drop(things(1)), ONE, world.deps)
-    assert world.ledger.limits.get(CONNECTION).ceiling == 30
+    assert world.store.limits.get(CONNECTION).ceiling == 30
 
 
 def test_asking_again_changes_nothing(world: World) -> None:
@@ -134,8 +134,8 @@ def test_what_cannot_be_used_is_a_failed_run_that_says_why(
 def test_a_profile_that_was_stored_by_other_means_costs_no_file(
     world: World, document: dict[str, Any]
 ) -> None:
-    world.ledger.config.put_profile(PROFILE, document)
-    run = world.carried(things(1))
+    world.store.config.put_profile(PROFILE, document)
+    run = world.processed(things(1))
     assert run.status is RunStatus.FAILED
     assert "cannot be read as it is stored" in (run.error or "")
 
@@ -178,7 +178,7 @@ def test_whatever_is_dropped_becomes_a_run_that_says_why(
 
 
 def test_a_run_that_was_carried_is_not_counted_among_the_unusable(world: World) -> None:
-    world.carried(things(1))
+    world.processed(things(1))
     assert world.metrics[-1]["RunsUnusable"] == 0
 
 
@@ -186,7 +186,7 @@ def test_a_run_that_was_carried_is_not_counted_among_the_unusable(world: World) 
 def test_a_folder_made_in_the_console_is_passed_over(world: World, key: str) -> None:
     request = uploaded(key, world.objects.upload(INBOX, key, b""))
     assert open_run(request, ONE, world.deps) == {"state": "ignored"}
-    assert list(world.ledger.runs.newest()) == []
+    assert list(world.store.runs.newest()) == []
 
 
 def test_a_file_with_the_name_of_a_folder_is_refused(world: World) -> None:
@@ -197,11 +197,11 @@ def test_a_file_with_the_name_of_a_folder_is_refused(world: World) -> None:
 
 def test_a_file_that_is_too_large_is_not_even_opened(world: World) -> None:
     world.limit(max_file_bytes=len(things(3)) - 1)
-    run = world.carried(things(3))
+    run = world.processed(things(3))
     assert run.status is RunStatus.FAILED
     assert "MaxFileBytes" in (run.error or "")
     world.limit(max_file_bytes=len(things(3)))
-    assert world.carried(things(3)).status is RunStatus.COMPLETED
+    assert world.processed(things(3)).status is RunStatus.COMPLETED
 
 
 def uploaded(key: str, version: str) -> RunRequest:
@@ -282,7 +282,7 @@ class TestHandler:
 
 class TestResume:
     def test_a_run_that_was_deleted_is_left_alone(self, world: World) -> None:
-        run = world.carried(things(3))
+        run = world.processed(things(3))
         delete_run(run, world.deps)
         answer = resume_run(run.run_id, run.execution, TWO, world.deps)
         assert answer == {"run_id": run.run_id, "state": "duplicate"}
@@ -300,12 +300,12 @@ class TestResume:
 
     def test_a_run_in_lanes_goes_to_closing_which_starts_them(self, world: World) -> None:
         run = world.planned(things(3))
-        assert resume_run(run.run_id, run.execution, TWO, world.deps)["state"] == "unusable"
+        assert resume_run(run.run_id, run.execution, TWO, world.deps)["state"] == "resumed"
         answer = world.close(run.run_id)
         assert (answer["state"], answer["lanes"]) == ("lanes", [0])
 
     def test_a_closed_run_is_left_alone(self, world: World) -> None:
-        run = world.carried(things(3))
+        run = world.processed(things(3))
         assert resume_run(run.run_id, run.execution, TWO, world.deps)["state"] == "duplicate"
         assert world.run(run.run_id) == run
 

@@ -40,7 +40,7 @@ def planned_in_steps(world: World, body: str | bytes) -> tuple[Run, int]:
 
 
 def plan_of(world: World, run: Run) -> tuple[Any, list[PlannedChunk], dict[int, Outcome]]:
-    chunks = world.ledger.runs.planned_chunks(run.run_id, 1, run.plan.chunks)
+    chunks = world.store.runs.planned_chunks(run.run_id, 1, run.plan.chunks)
     return (run.plan, run.outcomes), chunks, world.outcomes(run.run_id)
 
 
@@ -51,9 +51,9 @@ def test_good_rows_are_cut_into_chunks_and_lanes_may_start(world: World) -> None
     run = world.run(run_id)
     assert (run.status, run.lanes) == (RunStatus.RUNNING, 1)
     assert (run.plan.row, run.plan.chunks, run.plan.done) == (5, 3, True)
-    chunks = world.ledger.runs.planned_chunks(run_id, 1, 9)
+    chunks = world.store.runs.planned_chunks(run_id, 1, 9)
     assert [(c.number, c.rows) for c in chunks] == [(1, 2), (2, 2), (3, 1)]
-    assert world.ledger.chunks.pool(run_id).left == 3
+    assert world.store.chunks.pool(run_id).left == 3
     assert world.outcomes(run_id) == {}
 
 
@@ -70,7 +70,7 @@ def test_other_rows_have_their_outcome_at_once(world: World) -> None:
         8: (skipped, "duplicate_row_key"),
     }
     assert (run.outcomes[rejected], run.outcomes[skipped]) == (3, 2)
-    sent = world.ledger.runs.planned_chunks(run.run_id, 1, 9)
+    sent = world.store.runs.planned_chunks(run.run_id, 1, 9)
     assert [n for c in sent for s in c.spans for n in range(s.first_row, s.first_row + s.rows)] == [
         1,
         3,
@@ -139,7 +139,7 @@ def test_a_plan_of_many_pages_is_written_as_it_grows(world: World) -> None:
     world.put_profile({"batch_size": 1})
     with mock.patch.object(module, "CHUNKS_AT_ONCE", 120):
         run = world.planned(things(333))
-    chunks = world.ledger.runs.planned_chunks(run.run_id, 1, 400)
+    chunks = world.store.runs.planned_chunks(run.run_id, 1, 400)
     assert [c.number for c in chunks] == list(range(1, 334))
     assert [c.spans[0].first_row for c in chunks] == list(range(1, 334))
 
@@ -172,7 +172,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("body", REFUSED.values(), ids=REFUSED)
 def test_a_file_that_cannot_be_used_fails_the_run(world: World, body: bytes) -> None:
-    run = world.carried(body)
+    run = world.processed(body)
     assert (run.status, run.rows, run.plan.done) == (RunStatus.FAILED, 0, False)
     assert run.error
     assert world.account.submissions == []
@@ -185,7 +185,7 @@ LATE = b"Name,Ref\n,r0\n" + b"".join(b"thing,r%06d\n" % i for i in range(24_000)
 
 def test_a_file_refused_late_leaves_no_outcome() -> None:
     with World() as world, mock.patch.object(module, "REJECTS_AT_ONCE", 1):
-        run = world.carried(LATE)
+        run = world.processed(LATE)
         assert run.status is RunStatus.FAILED
         assert "UTF-8" in (run.error or "")
         assert world.outcomes(run.run_id) == {}
@@ -195,7 +195,7 @@ def test_a_file_refused_late_leaves_no_outcome() -> None:
 
 def test_a_file_refused_after_a_checkpoint_counts_no_row() -> None:
     with World() as world, mock.patch.object(module, "CHUNKS_AT_ONCE", 100):
-        run = world.carried(LATE)
+        run = world.processed(LATE)
         assert run.status is RunStatus.FAILED
         assert world.outcomes(run.run_id) == {}
         assert world.problems(run.run_id) == []
@@ -216,14 +216,14 @@ def test_two_planners_at_once_do_not_count_twice(world: World) -> None:
 
 def test_a_planner_that_is_behind_fails_no_run_that_is_planned(world: World) -> None:
     run_id = opened(world, MIXED)
-    connection = world.ledger.config.connection(CONNECTION)
+    connection = world.store.config.connection(CONNECTION)
     assert connection is not None
-    world.ledger.config.delete_connection(CONNECTION)
+    world.store.config.delete_connection(CONNECTION)
 
     def planned_meanwhile(kind: str, phase: Phase) -> None:
         if kind == "table.write" and phase is Phase.BEFORE:
             world.effects.on_effect = lambda _kind, _phase: None
-            world.ledger.config.put_connection(connection)
+            world.store.config.put_connection(connection)
             assert world.plan(run_id)["state"] == "planned"
 
     world.effects.on_effect = planned_meanwhile
@@ -240,7 +240,7 @@ def test_a_crash_leaves_no_outcome_of_a_run_that_cannot_go_on(world: World) -> N
     world.seconds["plan"] = 0.0
     while not world.outcomes(run_id):
         assert world.plan(run_id)["state"] == "planning"
-    world.ledger.config.delete_connection(CONNECTION)
+    world.store.config.delete_connection(CONNECTION)
     world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"table.write"}))
     with pytest.raises(Crash):
         world.plan(run_id)

@@ -8,10 +8,11 @@ import pytest
 
 from jobferry.domain.chunk import ChunkState
 from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.routes import LaneRoute
 from jobferry.domain.run import RunStatus
 from jobferry.domain.trouble import POLL, REFUSED_READING
 from jobferry.lane.poller import JOB_DEADLINE, VISIBLE_WITHIN
-from jobferry.lane.state import DONE, RENEW, WORKING, LaneState
+from jobferry.lane.state import LaneState
 from jobferry.scheduler import bounds, lanes, rate_limit
 from jobferry.vendors.answers import PollAnswer, Refused, Throttled, ThrottleReason
 from tests.fakes.effects import Crash, CrashOnce, Phase
@@ -28,16 +29,16 @@ def state(world: World) -> LaneState:
 
 
 def in_flight(world: World) -> int:
-    return world.ledger.limits.get(CONNECTION).in_flight
+    return world.store.limits.get(CONNECTION).in_flight
 
 
 def states(world: World, run_id: str) -> list[ChunkState]:
-    return [chunk.state for chunk in world.ledger.chunks.all(run_id)]
+    return [chunk.state for chunk in world.store.chunks.all(run_id)]
 
 
 def polled_until(world: World, state: LaneState, moment: float) -> LaneState:
     """Poll lap after lap, each when the one before it has said, until a moment or the end."""
-    while state.state == WORKING:
+    while state.state == LaneRoute.WORKING:
         wait_until = datetime.fromisoformat(state.wait_until).timestamp()
         if wait_until > moment:
             break
@@ -57,7 +58,7 @@ class TestEnded:
         kept = world.objects.get_json(key)
         assert sorted(kept["jobs"]) == ["job-1", "job-2", "job-3"]
         assert kept["jobs"]["job-1"] == world.account.raw(world.account.jobs["job-1"])
-        assert {c.evidence for c in world.ledger.chunks.all(state.run_id)} == {key}
+        assert {c.evidence for c in world.store.chunks.all(state.run_id)} == {key}
 
     def test_slots_that_come_free_are_filled_at_once(self, world: World) -> None:
         world.account.latency = lambda number: 5.0 + number
@@ -68,24 +69,24 @@ class TestEnded:
         for freed, submission in zip(ended, world.account.submissions[3:], strict=False):
             assert submission.at - freed < 5
         assert set(world.account.received.values()) == {1}
-        assert state.state == WORKING
+        assert state.state == LaneRoute.WORKING
 
     def test_what_is_learned_serves_the_next_run(self, world: World, state: LaneState) -> None:
         world.poll(state)
-        latency = world.ledger.limits.latencies(CONNECTION, CREATE)[""]
+        latency = world.store.limits.latencies(CONNECTION, CREATE)[""]
         # Looks at ages that grow by half tell no more than this.
         assert latency.median == pytest.approx(20.0, rel=0.25)
-        first, looks = world.account.polls[0], len(world.account.polls)
+        first, polls = world.account.polls[0], len(world.account.polls)
         assert first[0] - world.account.jobs["job-1"].created_at < 5
         start = world.clock.now()
         world.poll(world.submit(LaneState(world.planned(things(6, start=50)).run_id, 0)))
-        assert 10 < world.account.polls[looks][0] - start <= 20
+        assert 10 < world.account.polls[polls][0] - start <= 20
 
     def test_jobs_under_way_stay(self, world: World, state: LaneState) -> None:
         world.account.jobs["job-2"].ends_at = world.clock.now() + 500
         after = world.poll(state)
         assert after.settle == ((1, 3),)
-        assert (after.state, in_flight(world)) == (WORKING, 1)
+        assert (after.state, in_flight(world)) == (LaneRoute.WORKING, 1)
 
     def test_nothing_ended_leaves_no_evidence(self, world: World, state: LaneState) -> None:
         for job in world.account.jobs.values():
@@ -98,15 +99,15 @@ class TestEnded:
 
     def test_no_result_is_asked_for_twice(self, world: World, state: LaneState) -> None:
         after = world.poll(state)
-        looks = len(world.account.polls)
+        polls = len(world.account.polls)
         # The step's answer was lost and it is repeated; or the lane goes on.
         assert world.poll(state).settle == after.settle
         assert world.poll(after.then(settling=after.settle, settle=())).settle == ()
-        assert len(world.account.polls) == looks
+        assert len(world.account.polls) == polls
 
     def test_requests_are_counted(self, world: World, state: LaneState) -> None:
         world.poll(state)
-        counted = world.ledger.runs.requests(state.run_id)["poll"]
+        counted = world.store.runs.requests(state.run_id)["poll"]
         assert counted == len(world.account.polls) > 0
 
     @pytest.mark.parametrize("phase", Phase)
@@ -132,29 +133,29 @@ class TestStaying:
             run_id = world.planned(things(1_000)).run_id
             state = world.poll(world.submit(LaneState(run_id, 0)))
             settle = [number for group in state.settle for number in group]
-            lap = lanes.LAP_CHUNKS
-            assert lap <= len(settle) == len(set(settle)) < lap + 30
+            iteration = lanes.ITERATION_CHUNKS
+            assert iteration <= len(settle) == len(set(settle)) < iteration + 30
             assert max(map(len, state.settle)) <= lanes.SETTLE_GROUP
-            assert state.state == WORKING
+            assert state.state == LaneRoute.WORKING
 
     def test_results_are_not_held_back_for_long(self, world: World) -> None:
         run_id = world.planned(things(600)).run_id
         state = world.submit(LaneState(run_id, 0))
         start = world.clock.now()
         state = world.poll(state)
-        assert world.clock.now() - start <= lanes.LAP_SECONDS
+        assert world.clock.now() - start <= lanes.ITERATION_SECONDS
         assert state.settle != ()
 
     def test_it_does_not_sit_through_a_long_wait(self, world: World) -> None:
         world.account.latency = lambda _number: 600.0
         run_id = world.planned(things(6)).run_id
         polled_until(world, world.submit(LaneState(run_id, 0)), world.clock.now() + 700)
-        start, looks = world.clock.now(), len(world.account.polls)
+        start, polls = world.clock.now(), len(world.account.polls)
         run_id = world.planned(things(6, start=50)).run_id
         state = world.poll(world.submit(LaneState(run_id, 0)))
-        assert (world.clock.now(), len(world.account.polls)) == (start, looks)
+        assert (world.clock.now(), len(world.account.polls)) == (start, polls)
         wait = datetime.fromisoformat(state.wait_until).timestamp() - start
-        assert wait == pytest.approx(bounds.CEILING, abs=0.1)
+        assert wait == pytest.approx(bounds.MAX_POLL_INTERVAL, abs=0.1)
 
     def test_it_leaves_when_its_time_is_up(self, world: World) -> None:
         world.seconds["poll"] = 8.0
@@ -180,23 +181,23 @@ class TestStaying:
 
         world.effects.on_effect = note
         world.poll(state)
-        first = world.ledger.chunks.get(state.run_id, [1])[0]
+        first = world.store.chunks.get(state.run_id, [1])[0]
         assert first.finished_at is not None
         assert put_at[0] <= first.finished_at - start + 0.01
         assert first.finished_at - start < 10
 
     def test_a_lane_without_work_is_done(self, world: World, state: LaneState) -> None:
         state = world.poll(state)
-        assert (state.state, state.lap) == (WORKING, 1)
+        assert (state.state, state.iteration) == (LaneRoute.WORKING, 1)
         world.settle(state)
         state = world.poll(world.submit(state))
-        assert (state.state, state.settle, state.settling) == (DONE, (), ())
+        assert (state.state, state.settle, state.settling) == (LaneRoute.DONE, (), ())
 
     def test_a_long_history_is_renewed_with_what_is_to_be_settled(
         self, world: World, state: LaneState
     ) -> None:
-        after = world.poll(state.then(events=lanes.MAX_EVENTS, lap=1))
-        assert after.state == RENEW
+        after = world.poll(state.then(events=lanes.MAX_EVENTS, iteration=1))
+        assert after.state == LaneRoute.RENEW
         assert set(states(world, state.run_id)) == {ChunkState.FINISHED}
         fresh = world.submit(LaneState(state.run_id, 0))
         assert fresh.settle == ((1, 2, 3),)
@@ -211,7 +212,7 @@ class TestGone:
         assert (after.settle, in_flight(world)) == ((), 3)
         after = polled_until(world, after, start + VISIBLE_WITHIN + 60)
         assert after.settle == ((1, 2, 3),)
-        assert {c.verdict for c in world.ledger.chunks.all(state.run_id)} == {None}
+        assert {c.verdict for c in world.store.chunks.all(state.run_id)} == {None}
 
     def test_a_job_that_is_forgotten_leaves_its_rows_unknown(self, world: World) -> None:
         world.account.latency = lambda number: 1e9 if number == 2 else 20.0
@@ -234,7 +235,7 @@ class TestGone:
     def test_a_job_that_never_ends_is_given_up(self, world: World) -> None:
         world.account.latency = lambda number: 1e9 if number == 2 else 20.0
         start = world.clock.now()
-        run = world.carried(things(10))
+        run = world.processed(things(10))
         assert run.status is RunStatus.UNRESOLVED
         assert world.outcomes(run.run_id)[3].error_code == "job_never_ended"
         assert run.outcomes[UNKNOWN] == 2
@@ -252,7 +253,7 @@ class TestThrottled:
         )
         after = world.poll(state)
         until = world.account.polls[0][0] + (retry_after or rate_limit.THROTTLED)
-        assert world.ledger.limits.get(CONNECTION).blocked_until == until
+        assert world.store.limits.get(CONNECTION).retry_after_until == until
         after = polled_until(world, after, until + 60)
         assert after.settle == ((1, 2, 3),)
         assert all(at >= until for at, _ in world.account.polls[1:])
@@ -261,7 +262,7 @@ class TestThrottled:
     def test_a_run_that_is_throttled_again_and_again_completes(self, world: World) -> None:
         throttled = PollAnswer(throttled=Throttled(ThrottleReason.RATE, 45.0))
         world.account.will_answer_polls(throttled, None, throttled, None, throttled)
-        run = world.carried(things(20))
+        run = world.processed(things(20))
         assert run.status is RunStatus.COMPLETED
         assert world.problems(run.run_id) == []
 
@@ -272,9 +273,9 @@ class TestRefused:
     @pytest.mark.parametrize("times", [1, 2])
     def test_a_refusal_that_passes_stops_nothing(self, world: World, times: int) -> None:
         world.account.will_answer_polls(*[self.REFUSED] * times)
-        run = world.carried(things(10))
+        run = world.processed(things(10))
         assert run.status is RunStatus.COMPLETED
-        assert (run.halt, run.troubles) == (None, {})
+        assert (run.stop, run.troubles) == (None, {})
         assert world.problems(run.run_id) == []
 
     def test_refusals_for_a_minute_stop_sending_and_a_later_answer_counts(
@@ -282,7 +283,7 @@ class TestRefused:
     ) -> None:
         world.account.will_answer_polls(*[self.REFUSED] * 6)
         world.account.will_reply(*[Act.ACCEPT] * 3, *[Act.FULL] * 99)
-        run = world.carried(things(10))
+        run = world.processed(things(10))
         assert run.status is RunStatus.ABORTED
         assert run.error == "Log in."
         assert run.outcomes[OutcomeStatus.SUCCEEDED] == 6
@@ -291,7 +292,7 @@ class TestRefused:
 
     def test_jobs_are_given_up_after_some_refusals(self, world: World) -> None:
         world.account.will_answer_polls(*[self.REFUSED] * 50)
-        run = world.carried(things(10))
+        run = world.processed(things(10))
         assert run.status is RunStatus.UNRESOLVED
         assert (run.outcomes[UNKNOWN], run.outcomes[OutcomeStatus.SKIPPED]) == (6, 4)
         outcome = world.outcomes(run.run_id)[1]
@@ -307,7 +308,7 @@ class TestRefused:
         after = polled_until(world, state, world.clock.now() + 3_600)
         assert after.settle == ((1, 2, 3),)
         assert POLL not in world.run(state.run_id).troubles
-        assert {c.verdict for c in world.ledger.chunks.all(state.run_id)} == {None}
+        assert {c.verdict for c in world.store.chunks.all(state.run_id)} == {None}
 
 
 def test_a_gateway_error_is_no_news(world: World, state: LaneState) -> None:
@@ -324,7 +325,7 @@ def test_a_lane_of_a_stopped_run_sends_nothing_more(world: World) -> None:
     state = world.submit(LaneState(world.planned(things(20)).run_id, 0))
     for ago in (100.0, 50.0):
         run, then = world.run(state.run_id), world.clock.now() - ago
-        world.ledger.runs.note_trouble(run, POLL, "401", "Log in.", then)
+        world.store.runs.note_trouble(run, POLL, "401", "Log in.", then)
     world.poll(state)
-    assert world.run(state.run_id).halt is not None
+    assert world.run(state.run_id).stop is not None
     assert len(world.account.submissions) == 3

@@ -72,7 +72,7 @@ def test_a_crash_anywhere_is_mended_by_doing_it_again(
     world.settle(state)
     run = world.run(state.run_id)
     assert (run.settled_rows, run.jobs_settled, len(world.outcomes(state.run_id))) == (6, 3, 6)
-    assert {c.state for c in world.ledger.chunks.all(state.run_id)} == {ChunkState.SETTLED}
+    assert {c.state for c in world.store.chunks.all(state.run_id)} == {ChunkState.SETTLED}
 
 
 @pytest.mark.parametrize("damage", ["gone", "garbage", "no jobs", "another job"])
@@ -97,6 +97,6 @@ def test_rows_are_unknown_when_the_evidence_is_missing(
 
 
 def test_rows_keep_their_numbers_across_bad_rows(world: World) -> None:
-    run = world.carried("Name,Ref\na,r1\n,x\nb,r2\n,x\n,x\nc,r3\n")
+    run = world.processed("Name,Ref\na,r1\n,x\nb,r2\n,x\n,x\nc,r3\n")
     vendor_ids = {row: o.vendor_id for row, o in world.outcomes(run.run_id).items()}
     assert vendor_ids == {1: "id-r1", 2: None, 3: "id-r2", 4: None, 5: None, 6: "id-r3"}

@@ -11,9 +11,10 @@ import pytest
 from jobferry.domain.chunk import ChunkState
 from jobferry.domain.connection import Connection
 from jobferry.domain.outcome import OutcomeStatus
-from jobferry.domain.run import Halt, RunStatus
+from jobferry.domain.routes import LaneRoute
+from jobferry.domain.run import RunStatus, StopReason
 from jobferry.domain.timestamps import timestamp
-from jobferry.lane.state import DONE, RENEW, WORKING, LaneState
+from jobferry.lane.state import LaneState
 from jobferry.lane.submitter import OTHERS_SLOTS
 from jobferry.scheduler import lanes, rate_limit
 from jobferry.steps.open_run import open_run
@@ -36,7 +37,7 @@ def sent(world: World) -> list[tuple[str, ...]]:
 
 
 def states(world: World, run_id: str) -> list[ChunkState]:
-    return [chunk.state for chunk in world.ledger.chunks.all(run_id)]
+    return [chunk.state for chunk in world.store.chunks.all(run_id)]
 
 
 def kept(world: World) -> list[Item]:
@@ -44,7 +45,7 @@ def kept(world: World) -> list[Item]:
     return [item for item in world.table.items() if not item["sk"].startswith("LANE#")]
 
 
-def carry_on(world: World, run_id: str) -> Execution:
+def continue_run(world: World, run_id: str) -> Execution:
     """Close, which starts lanes for what is left, until the run is closed."""
     execution = world.execution()
     execution.carry(lambda: {"run_id": run_id, "state": "unusable"})
@@ -57,8 +58,8 @@ class TestWindow:
         state = world.submit(lane(run.run_id))
         assert sent(world) == [("r1", "r2"), ("r3", "r4"), ("r5", "r6")]
         assert states(world, run.run_id) == [ChunkState.SUBMITTED] * 3
-        assert world.ledger.limits.get(CONNECTION).in_flight == 3
-        assert (state.state, state.lap, state.settle) == (WORKING, 0, ())
+        assert world.store.limits.get(CONNECTION).in_flight == 3
+        assert (state.state, state.iteration, state.settle) == (LaneRoute.WORKING, 0, ())
         assert state.wait_until > timestamp(world.clock.now())
 
     def test_a_full_window_sends_nothing_more(self, world: World) -> None:
@@ -70,10 +71,10 @@ class TestWindow:
     def test_the_same_step_twice_sends_once(self, world: World) -> None:
         run = world.planned(things(4))
         first = world.submit(lane(run.run_id))
-        before, requests = kept(world), world.ledger.runs.requests(run.run_id)
+        before, requests = kept(world), world.store.runs.requests(run.run_id)
         assert world.submit(lane(run.run_id)).to_payload() == first.to_payload()
         assert kept(world) == before
-        assert world.ledger.runs.requests(run.run_id) == requests
+        assert world.store.runs.requests(run.run_id) == requests
 
     def test_lanes_share_pool_and_slots(self) -> None:
         with World(max_records=1, max_jobs=20, lane_window=10) as world:
@@ -82,29 +83,27 @@ class TestWindow:
             world.submit(lane(run.run_id, 0))
             world.submit(lane(run.run_id, 1))
             assert len(sent(world)) == len(set(sent(world))) == 20
-            by_lane = [
-                len(world.ledger.chunks.in_flight(CONNECTION, run.run_id, n)) for n in (0, 1)
-            ]
+            by_lane = [len(world.store.chunks.in_flight(CONNECTION, run.run_id, n)) for n in (0, 1)]
             assert by_lane == [10, 10]
 
     def test_the_claim_of_another_lane_in_between_is_no_harm(self, world: World) -> None:
         run = world.planned(things(4))
-        stale = world.ledger.chunks.pool(run.run_id)
-        world.ledger.chunks.claim(
+        stale = world.store.chunks.pool(run.run_id)
+        world.store.chunks.claim(
             run,
             1,
-            world.ledger.runs.planned_chunks(run.run_id, 1, 1),
+            world.store.runs.planned_chunks(run.run_id, 1, 1),
             stale,
             world.clock.now(),
             max_jobs=3,
         )
         current = Chunks.pool
-        looks = iter([stale] * 3)
+        polls = iter([stale] * 3)
         with mock.patch.object(
-            Chunks, "pool", lambda chunks, run_id: next(looks, None) or current(chunks, run_id)
+            Chunks, "pool", lambda chunks, run_id: next(polls, None) or current(chunks, run_id)
         ):
             world.submit(lane(run.run_id))
-        assert next(looks, None) is None
+        assert next(polls, None) is None
         assert sent(world) == [("r3", "r4")]
 
     def test_slots_of_other_runs_count(self, world: World) -> None:
@@ -114,30 +113,30 @@ class TestWindow:
         state = world.submit(lane(second.run_id))
         assert len(sent(world)) == 3
         assert (state.state, state.wait_until) == (
-            WORKING,
+            LaneRoute.WORKING,
             timestamp(world.clock.now() + OTHERS_SLOTS),
         )
 
     def test_requests_are_counted(self, world: World) -> None:
         run = world.planned(things(10))
         world.submit(lane(run.run_id))
-        assert world.ledger.runs.requests(run.run_id) == {"submit": 3, "poll": 0, "other": 0}
+        assert world.store.runs.requests(run.run_id) == {"submit": 3, "poll": 0, "other": 0}
 
 
 class TestLane:
     def test_a_lane_ends_when_nothing_is_left(self, world: World) -> None:
         run = world.planned(things(2))
         state = world.poll(world.submit(lane(run.run_id)))
-        assert (state.state, state.settle) == (WORKING, ((1,),))
+        assert (state.state, state.settle) == (LaneRoute.WORKING, ((1,),))
         world.settle(state)
         state = world.poll(world.submit(state))
-        assert (state.state, state.settle) == (DONE, ())
+        assert (state.state, state.settle) == (LaneRoute.DONE, ())
 
     def test_a_long_history_is_renewed(self, world: World) -> None:
         run = world.planned(things(2))
-        state = world.submit(lane(run.run_id).then(events=lanes.MAX_EVENTS - 1, lap=3))
-        assert state.state == WORKING
-        assert world.poll(state).state == RENEW
+        state = world.submit(lane(run.run_id).then(events=lanes.MAX_EVENTS - 1, iteration=3))
+        assert state.state == LaneRoute.WORKING
+        assert world.poll(state).state == LaneRoute.RENEW
 
     def test_a_lane_settles_what_its_first_lap_has_found(self, world: World) -> None:
         """Renewed at once, lane after lane would find the same again and settle nothing."""
@@ -146,13 +145,13 @@ class TestLane:
         world.clock.advance(100.0)
         with mock.patch("jobferry.scheduler.lanes.MAX_EVENTS", 1):
             state = world.poll(world.submit(lane(run.run_id)))
-            assert (state.state, bool(state.settle)) == (WORKING, True)
-            assert world.poll(world.submit(state)).state in (RENEW, DONE)
+            assert (state.state, bool(state.settle)) == (LaneRoute.WORKING, True)
+            assert world.poll(world.submit(state)).state in (LaneRoute.RENEW, LaneRoute.DONE)
 
     def test_a_closed_run_needs_no_lane(self, world: World) -> None:
-        run = world.carried(things(2))
+        run = world.processed(things(2))
         state = world.submit(lane(run.run_id).then(settle=((1,),)))
-        assert (state.state, state.settle) == (DONE, ())
+        assert (state.state, state.settle) == (LaneRoute.DONE, ())
         assert len(sent(world)) == 1
 
     def test_what_a_dead_step_finished_is_settled(self, world: World) -> None:
@@ -190,13 +189,13 @@ class TestDeadline:
         world.account.request_seconds = 40.0
         world.submit(lane(run.run_id))
         assert len(sent(world)) == 2
-        assert world.ledger.limits.get(CONNECTION).in_flight == 2
-        pool = world.ledger.chunks.pool(run.run_id)
-        assert (pool.left, pool.returned) == (3, frozenset({3}))
+        assert world.store.limits.get(CONNECTION).in_flight == 2
+        pool = world.store.chunks.pool(run.run_id)
+        assert (pool.left, pool.released) == (3, frozenset({3}))
 
     def test_what_went_back_is_sent_by_the_next_lap(self, world: World) -> None:
         world.account.request_seconds = 40.0
-        run = world.carried(things(10))
+        run = world.processed(things(10))
         assert (run.status, run.outcomes[OutcomeStatus.SUCCEEDED]) == (RunStatus.COMPLETED, 10)
         assert world.account.received.most_common(1)[0][1] == 1
 
@@ -206,7 +205,7 @@ class TestRefused:
         world.account.will_reply(
             Act.ACCEPT, Reply(Act.REFUSE, code="BadBody", message="No.", http_status=405)
         )
-        run = world.carried(things(10))
+        run = world.processed(things(10))
         assert run.status is RunStatus.COMPLETED_WITH_FAILURES
         failed = {r: o for r, o in world.outcomes(run.run_id).items() if o.status is FAILED}
         assert sorted(failed) == [3, 4]
@@ -218,9 +217,9 @@ class TestRefused:
 
     def test_an_account_that_is_refused_stops_the_run(self, world: World) -> None:
         world.account.will_reply(*[Reply(Act.REFUSE_RUN, code="401", message="Log in.")] * 50)
-        run = world.carried(things(40))
+        run = world.processed(things(40))
         assert run.status is RunStatus.ABORTED
-        assert (run.halt, run.error) == (Halt("401", "Log in."), "Log in.")
+        assert (run.stop, run.error) == (StopReason("401", "Log in."), "Log in.")
         assert 3 <= len(sent(world)) <= 5
         at = [submission.at for submission in world.account.submissions]
         assert at[-1] - at[0] >= 60.0
@@ -236,7 +235,7 @@ class TestRefused:
 
     def test_a_refusal_in_the_middle_lets_jobs_under_way_end(self, world: World) -> None:
         world.account.will_reply(*[Act.ACCEPT] * 4, Act.REFUSE_PROFILE)
-        run = world.carried(things(20))
+        run = world.processed(things(20))
         assert run.status is RunStatus.ABORTED
         counts = {status: n for status, n in run.outcomes.items() if n}
         assert counts == {OutcomeStatus.SUCCEEDED: 8, FAILED: 2, SKIPPED: 10}
@@ -245,7 +244,7 @@ class TestRefused:
     def test_a_large_run_that_is_stopped_skips_many_chunks_a_lap(self) -> None:
         with World(max_records=1, max_jobs=3) as world:
             world.account.will_reply(Act.REFUSE_PROFILE)
-            run = world.carried(things(700))
+            run = world.processed(things(700))
             assert run.outcomes[SKIPPED] == 699
             assert len(sent(world)) == 1
             assert world.problems(run.run_id) == []
@@ -253,8 +252,8 @@ class TestRefused:
     def test_an_operator_can_stop_a_run(self, world: World) -> None:
         run = world.planned(things(10))
         world.submit(lane(run.run_id))
-        world.ledger.runs.halt(run.run_id, Halt("aborted", "Stopped by ops."))
-        carry_on(world, run.run_id)
+        world.store.runs.stop(run.run_id, StopReason("aborted", "Stopped by ops."))
+        continue_run(world, run.run_id)
         run = world.run(run.run_id)
         assert run.status is RunStatus.ABORTED
         assert (run.outcomes[OutcomeStatus.SUCCEEDED], run.outcomes[SKIPPED]) == (6, 4)
@@ -271,8 +270,8 @@ class TestThrottled:
         now = world.clock.now()
         world.submit(lane(run.run_id))
         until = now + (rate_limit.THROTTLED if retry_after is None else retry_after)
-        assert world.ledger.limits.get(CONNECTION).blocked_until == until
-        carry_on(world, run.run_id)
+        assert world.store.limits.get(CONNECTION).retry_after_until == until
+        continue_run(world, run.run_id)
         run = world.run(run.run_id)
         assert run.status is RunStatus.COMPLETED
         assert all(s.at >= until for s in world.account.submissions[2:])
@@ -285,17 +284,17 @@ class TestThrottled:
         state = world.submit(lane(run.run_id))
         assert len(sent(world)) == 1
         assert state.wait_until == timestamp(world.clock.now() + 500.0)
-        assert world.ledger.limits.get(CONNECTION).in_flight == 0
+        assert world.store.limits.get(CONNECTION).in_flight == 0
 
     def test_too_many_jobs_lets_polls_go_on(self, world: World) -> None:
         world.account.will_reply(Act.ACCEPT, Reply(Act.FULL, 120.0))
         run = world.planned(things(10))
         start = world.clock.now()
         state = world.submit(lane(run.run_id))
-        limits = world.ledger.limits.get(CONNECTION)
-        assert (limits.full_until, limits.blocked_until) == (start + 120.0, 0)
+        limits = world.store.limits.get(CONNECTION)
+        assert (limits.no_slot_until, limits.retry_after_until) == (start + 120.0, 0)
         assert state.wait_until < timestamp(start + 61)
-        carry_on(world, run.run_id)
+        continue_run(world, run.run_id)
         assert all(s.at >= start + 120.0 for s in world.account.submissions[2:])
         assert world.run(run.run_id).status is RunStatus.COMPLETED
         assert {o.attempts for o in world.outcomes(run.run_id).values()} == {1}
@@ -317,7 +316,7 @@ class TestThrottled:
 
     def test_an_account_with_fewer_slots_than_we_think_is_no_harm(self, world: World) -> None:
         world.account.max_jobs = 1
-        run = world.carried(things(12))
+        run = world.processed(things(12))
         assert run.status is RunStatus.COMPLETED
         assert world.account.most_in_flight == 1
         assert {o.attempts for o in world.outcomes(run.run_id).values()} == {1}
@@ -329,9 +328,9 @@ class TestThrottled:
         state = world.submit(lane(run.run_id))
         assert len(sent(world)) == 1
         until = world.clock.now() + 90.0
-        assert world.ledger.limits.get(CONNECTION).blocked_until == until
+        assert world.store.limits.get(CONNECTION).retry_after_until == until
         assert state.wait_until == timestamp(until)
-        carry_on(world, run.run_id)
+        continue_run(world, run.run_id)
         assert all(s.at >= until for s in world.account.submissions[1:])
         assert world.run(run.run_id).status is RunStatus.COMPLETED
 
@@ -355,7 +354,7 @@ class TestThrottled:
         world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"table.transact"}))
         with pytest.raises(Crash):
             world.submit(lane(run.run_id))
-        world.ledger.limits.block(CONNECTION, world.clock.now() + 60)
+        world.store.limits.block(CONNECTION, world.clock.now() + 60)
         world.submit(lane(run.run_id))
         assert sent(world) == []
 
@@ -363,7 +362,7 @@ class TestThrottled:
         world.account.will_reply(Act.DONE_UNHEARD)
         run = world.planned(things(2))
         state = world.submit(lane(run.run_id))
-        world.ledger.limits.block(CONNECTION, world.clock.now() + 60)
+        world.store.limits.block(CONNECTION, world.clock.now() + 60)
         world.submit(state)
         assert world.account.finds == []
 
@@ -374,10 +373,10 @@ class TestBudget:
     @pytest.mark.parametrize(("share", "most"), [(1.0, 12), (0.5, 6)])
     def test_no_minute_sees_more_requests(self, share: float, most: int) -> None:
         with World(max_records=1) as world:
-            world.ledger.config.put_connection(
+            world.store.config.put_connection(
                 Connection(CONNECTION, VENDOR, "https://x", 10, 12, share)
             )
-            run = world.carried(things(60))
+            run = world.processed(things(60))
             assert run.status is RunStatus.COMPLETED
             moments = [s.at for s in world.account.submissions]
             moments += [at for at, _ in world.account.polls]
@@ -387,10 +386,10 @@ class TestBudget:
 
     def test_polls_get_their_turn_while_there_is_much_to_send(self) -> None:
         with World(max_records=1, max_jobs=30) as world:
-            world.ledger.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", 30, 10))
+            world.store.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", 30, 10))
             world.account.latency = lambda _number: 5.0
             start = world.clock.now()
-            run = world.carried(things(80))
+            run = world.processed(things(80))
             assert run.status is RunStatus.COMPLETED
             # A look a minute and one that is kept for it: eight of ten may be submissions.
             assert world.clock.now() - start <= 61 * 80 / 8
@@ -411,7 +410,7 @@ class TestTwins:
         state = world.submit(lane(run.run_id))
         assert world.account.received.most_common(1)[0][1] == 1
         assert states(world, run.run_id) == [ChunkState.SUBMITTED] * 3
-        assert state.state == WORKING
+        assert state.state == LaneRoute.WORKING
 
     def test_a_twin_without_time_gives_nothing_back_that_is_being_sent(self, world: World) -> None:
         run = world.planned(things(6))
@@ -419,18 +418,18 @@ class TestTwins:
         with pytest.raises(Crash):
             world.submit(lane(run.run_id))
         in_flight = Chunks.in_flight
-        looks = iter([world.ledger.chunks.in_flight(CONNECTION, run.run_id, 0)])
+        polls = iter([world.store.chunks.in_flight(CONNECTION, run.run_id, 0)])
         twins = iter([lane(run.run_id)])
 
         def meanwhile(_submission: Submission) -> None:
             """The twin has looked before this request left, and acts now, out of time."""
             for state in twins:
                 with mock.patch.object(
-                    Chunks, "in_flight", lambda *args: next(looks, None) or in_flight(*args)
+                    Chunks, "in_flight", lambda *args: next(polls, None) or in_flight(*args)
                 ):
                     submit_jobs(state, world.deps, world.clock.now())
 
         world.account.during_submit = meanwhile
         world.submit(lane(run.run_id))
-        carry_on(world, run.run_id)
+        continue_run(world, run.run_id)
         assert world.account.carried_out.most_common(1)[0][1] == 1

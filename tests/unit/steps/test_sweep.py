@@ -11,7 +11,7 @@ import pytest
 from jobferry.domain.chunk import Pool
 from jobferry.domain.connection import Connection
 from jobferry.domain.outcome import OutcomeStatus
-from jobferry.domain.run import Halt, RunStatus, Source
+from jobferry.domain.run import RunStatus, Source, StopReason
 from jobferry.domain.run_request import RunRequest
 from jobferry.lane.state import LaneState
 from jobferry.steps.open_run import open_run
@@ -60,7 +60,7 @@ def test_a_run_that_has_just_begun_is_left_alone(world: World) -> None:
 def test_the_run_itself_decides_and_not_the_index(world: World) -> None:
     run = world.planned(things(2))
     world.table.hold_indexes()
-    world.ledger.runs.halt(run.run_id, Halt("aborted", "Stopped."))
+    world.store.runs.stop(run.run_id, StopReason("aborted", "Stopped."))
     execution = world.execution()
     execution.carry(lambda: {"run_id": run.run_id, "state": "unusable"})
     world.clock.advance(SETTLED_SECONDS + 1)
@@ -83,7 +83,7 @@ def test_a_file_that_failed_and_was_never_closed_is_closed(world: World) -> None
 def test_a_run_that_somebody_stopped_is_brought_to_its_end_and_no_further(
     world: World, status: str
 ) -> None:
-    world.ledger.limits.learn_jobs("acme", 2, world.clock.now())
+    world.store.limits.learn_jobs("acme", 2, world.clock.now())
     run = world.planned(things(9))
     world.submit(LaneState(run.run_id, 0))  # two jobs are under way
     world.ended[run.execution] = status
@@ -139,8 +139,8 @@ def test_however_many_runs_came_after_it_an_open_run_is_found(world: World) -> N
             source=Source("b", "k", str(number)),
             started_at=run.started_at + 1 + number / 1_000,
         )
-        world.ledger.runs.create(later)
-        world.ledger.runs.close(
+        world.store.runs.create(later)
+        world.store.runs.close(
             later.run_id, RunStatus.COMPLETED, world.clock.now(), {}, {}, expires_at=1
         )
     world.clock.advance(SETTLED_SECONDS + 1)
@@ -150,12 +150,12 @@ def test_however_many_runs_came_after_it_an_open_run_is_found(world: World) -> N
 
 def test_what_a_late_claim_has_left_of_a_closed_run_is_forgotten(world: World) -> None:
     closed, live = world.planned(things(1)), world.planned(things(3, start=10))
-    world.ledger.runs.halt(closed.run_id, Halt("aborted", "Stopped."))
+    world.store.runs.stop(closed.run_id, StopReason("aborted", "Stopped."))
     world.execution().carry(lambda: {"run_id": closed.run_id, "state": "unusable"})
     world.submit(LaneState(live.run_id, 0))
-    chunks = world.ledger.chunks
+    chunks = world.store.chunks
     under_way = list(chunks.pointers(CONNECTION))
-    (planned,) = world.ledger.runs.planned_chunks(closed.run_id, 1, 1)
+    (planned,) = world.store.runs.planned_chunks(closed.run_id, 1, 1)
     late = chunks.claim(closed, 0, [planned], Pool(1, 2, frozenset()), START, max_jobs=30)
     assert late is None
     assert len(list(chunks.pointers(CONNECTION))) == len(under_way) + 1
@@ -202,7 +202,7 @@ def test_a_connection_of_a_vendor_that_is_gone_hides_no_results_at_risk(world: W
     run = world.planned(things(1))
     world.submit(LaneState(run.run_id, 0))
     world.clock.advance(50_000.0)
-    world.ledger.config.put_connection(Connection("a-first", "gone", "https://gone.example.com"))
+    world.store.config.put_connection(Connection("a-first", "gone", "https://gone.example.com"))
 
     with pytest.raises(LookupError):
         world.sweep()
@@ -261,9 +261,9 @@ class TestFilesWithoutARun:
         world: World,
         deleted: bool,
     ) -> None:
-        run = world.carried(things(2))
+        run = world.processed(things(2))
         if deleted:
-            world.ledger.runs.delete(run)
+            world.store.runs.delete(run)
         world.clock.advance(INBOX_YOUNG + 1.0)
         assert world.sweep() == {"open_runs": 0, "restarted": 0, "opened": 0}
 
@@ -299,7 +299,7 @@ def test_a_run_that_is_gone_while_the_index_lags_is_none(world: World) -> None:
     run = world.planned(things(2))
     world.table.hold_indexes()
     pointer = {"pk": f"CONN#{CONNECTION}", "sk": f"JOB#{run.run_id}#0#1"}
-    world.ledger.chunks._table.put_many([{**pointer, "run_id": run.run_id, "lane": 0, "chunk": 1}])
-    world.ledger.chunks._table.delete_many([(f"RUN#{run.run_id}", "META")])
+    world.store.chunks._table.put_many([{**pointer, "run_id": run.run_id, "lane": 0, "chunk": 1}])
+    world.store.chunks._table.delete_many([(f"RUN#{run.run_id}", "META")])
     world.clock.advance(SETTLED_SECONDS + 1)
     assert world.sweep()["open_runs"] == 0

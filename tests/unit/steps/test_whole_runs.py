@@ -37,7 +37,7 @@ LOST_ANSWERS = (Act.ACCEPT, Act.DONE_UNHEARD, Act.LOST)
 THROTTLED = (*LOST_ANSWERS, Reply(Act.THROTTLE, 30.0))
 
 
-def carried(
+def processed(
     operation: str, script: Sequence[Act | Reply], crash: CrashOnce
 ) -> tuple[World, list[str]]:
     """A small run with troubles of every kind, in a world where the process dies once."""
@@ -64,12 +64,12 @@ def test_a_crash_at_any_effect_loses_and_doubles_nothing(
     operation: str, phase: Phase, script: Sequence[Act | Reply]
 ) -> None:
     calm = CrashOnce(0, phase)
-    carried(operation, script, calm)
+    processed(operation, script, calm)
     assert len(calm.seen) > 60
     salt = 4 * (script is THROTTLED) + 2 * (operation == CREATE) + (phase is Phase.BEFORE)
     for number in some_of(len(calm.seen), every=10, salt=salt):
         crash = CrashOnce(number, phase)
-        world, problems = carried(operation, script, crash)
+        world, problems = processed(operation, script, crash)
         at = f"{phase} effect {number}, {crash.seen[number - 1]}"
         # Who dies with the vendor's Retry-After in hand cannot know of it afterwards.
         unnoted = ["the vendor had asked for patience"] if script is THROTTLED else []
@@ -82,11 +82,11 @@ def test_a_crash_at_any_effect_loses_and_doubles_nothing(
 def test_a_full_window_is_never_exceeded() -> None:
     with World() as world:
         world.account.latency = lambda number: 10.0 + number % 7
-        run = world.carried(things(3_000))
+        run = world.processed(things(3_000))
         assert run.status is RunStatus.COMPLETED
         assert run.outcomes[SUCCEEDED] == 3_000
         assert (len(world.account.submissions), world.account.most_in_flight) == (30, 30)
-        assert world.ledger.limits.get(CONNECTION).in_flight == 0
+        assert world.store.limits.get(CONNECTION).in_flight == 0
         assert world.problems(run.run_id) == []
 
 
@@ -94,7 +94,7 @@ def test_many_small_jobs_keep_thirty_in_flight_and_no_more() -> None:
     with World(max_records=10) as world:
         world.account.latency = lambda number: 10.0 + number % 7
         start = world.clock.now()
-        run = world.carried(things(3_000))
+        run = world.processed(things(3_000))
         assert run.status is RunStatus.COMPLETED
         assert (len(world.account.submissions), world.account.most_in_flight) == (300, 30)
         assert all(s.reply.act is Act.ACCEPT for s in world.account.submissions)
@@ -119,7 +119,7 @@ class TestExcess:
             account.max_jobs = there  # which may be fewer than are documented
             account.request_seconds = 0.3
             account.latency = lambda number: latencies[number % len(latencies)]
-            run = world.carried(things(80))
+            run = world.processed(things(80))
             assert (run.status, run.outcomes[SUCCEEDED]) == (RunStatus.COMPLETED, 80)
             assert account.most_in_flight <= there
             assert set(account.carried_out.values()) == {1}
@@ -133,7 +133,7 @@ class TestExcess:
                 world.account.request_seconds = 0.3
                 world.account.latency = lambda number: 3.0 + number % 5 / 10
                 start = world.clock.now()
-                run = world.carried(things(1_200))
+                run = world.processed(things(1_200))
                 assert world.problems(run.run_id) == []
                 seconds.append(world.clock.now() - start)
                 refused = sum(s.reply.act is Act.FULL for s in world.account.submissions)
@@ -156,7 +156,7 @@ def carried_in_excess(crash: CrashOnce) -> int:
         world.account.request_seconds = 0.2
         world.account.latency = lambda number: 2.0 + number % 3 / 2
         known = {2: [(2.3, 2.5)] * 10}
-        learn_latencies(world.ledger.limits, CONNECTION, CREATE, known)
+        learn_latencies(world.store.limits, CONNECTION, CREATE, known)
         request = world.drop(things(20))
         world.effects.on_effect = crash
         run = world.execute(request)
@@ -224,7 +224,7 @@ class TestSideBySide:
 
     def test_requests_of_a_minute_are_shared_too(self) -> None:
         with World(max_records=1, seed=1) as world:
-            world.ledger.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", 10, 40))
+            world.store.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", 10, 40))
             requests = [world.drop(things(60)), world.drop(things(60, start=1_000))]
             runs = world.execute_all(requests)
             moments = sorted(
@@ -236,7 +236,7 @@ class TestSideBySide:
 
 def test_threads_send_as_one_does() -> None:
     with World(max_records=5, senders=8) as world:
-        run = world.carried(things(600))
+        run = world.processed(things(600))
         assert run.outcomes[SUCCEEDED] == 600
         assert set(world.account.carried_out.values()) == {1}
         assert world.problems(run.run_id) == []
@@ -264,7 +264,7 @@ def test_events_that_come_again_change_nothing() -> None:
 def test_no_cell_appears_in_a_log_or_a_payload() -> None:
     with World(max_records=2) as world:
         world.account.will_reply(Act.LOST, Reply(Act.REFUSE), Act.DONE_UNHEARD)
-        world.carried("Name,Ref\n" + "".join(f"private-{n},secret-{n}\n" for n in range(9)))
+        world.processed("Name,Ref\n" + "".join(f"private-{n},secret-{n}\n" for n in range(9)))
         text = repr([(line.message, line.keys) for line in world.log])
         assert "private" not in text
         assert "secret" not in text
@@ -365,6 +365,6 @@ def test_a_function_that_never_works_fails_the_execution_and_loses_nothing() -> 
         world.clock.advance(7_200)
         world.sweep()
         world.carry_restarts()
-        ((_, run),) = world.ledger.runs.newest()
+        ((_, run),) = world.store.runs.newest()
         assert run.status is RunStatus.COMPLETED
         assert set(world.account.carried_out.values()) == {1}

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from jobferry.store import Ledger
+from jobferry.store import Store
 from jobferry.store.table import Table
-from tests.fakes.table import FakeTable, fake_ledger
+from tests.fakes.table import FakeTable, fake_store
 
 
 @pytest.fixture
@@ -16,5 +16,5 @@ def table() -> Table:
 
 
 @pytest.fixture
-def ledger(table: Table) -> Ledger:
-    return fake_ledger(table)
+def store(table: Table) -> Store:
+    return fake_store(table)

@@ -23,11 +23,20 @@ from hypothesis.stateful import (
     rule,
 )
 
-from jobferry.domain.chunk import Chunk, ChunkState, Ending, Part, PlannedChunk, Pool, Span, Tally
+from jobferry.domain.chunk import (
+    Chunk,
+    ChunkOutcome,
+    ChunkState,
+    JobEnd,
+    PlannedChunk,
+    Pool,
+    RetryChunk,
+    Span,
+)
 from jobferry.domain.outcome import Outcome, OutcomeStatus
-from jobferry.domain.run import Halt, Pause, PlanState, Run, RunStatus
+from jobferry.domain.run import Pause, PlanState, Run, RunStatus, StopReason
 from jobferry.settlement.retention import is_due, kept_seconds
-from tests.fakes.table import FakeTable, fake_ledger
+from tests.fakes.table import FakeTable, fake_store
 from tests.unit.store.samples import CONNECTION, NOW, a_run
 
 RUNS = ("things-a", "things-b")
@@ -159,15 +168,15 @@ WEIGHTS = {
 """How often each step is taken where it is possible: walks are to get far."""
 
 
-class LedgerMachine(RuleBasedStateMachine):
+class StoreMachine(RuleBasedStateMachine):
     """Two runs on one connection with three slots; the first is planned, the second is not."""
 
     @initialize()
     def created(self) -> None:
         self.now = NOW
         self.table = FakeTable()
-        self.ledger = fake_ledger(self.table)
-        self.ledger.limits.ensure(CONNECTION, SLOTS)
+        self.store = fake_store(self.table)
+        self.store.limits.ensure(CONNECTION, SLOTS)
         self.results: dict[tuple[str, int, int], Results] = {}
         self.decided: dict[tuple[str, int], OutcomeStatus] = {}
         self.decisions: list[Decision] = []
@@ -177,7 +186,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.runs: dict[str, list[Run]] = {run_id: [] for run_id in RUNS}
         self.pools: dict[str, list[Pool]] = {run_id: [] for run_id in RUNS}
         for run_id in RUNS:
-            assert self.ledger.runs.create(
+            assert self.store.runs.create(
                 a_run(run_id, expires_at=int(NOW) + kept_seconds(RETENTION))
             )
         self.remember()
@@ -191,8 +200,8 @@ class LedgerMachine(RuleBasedStateMachine):
         """Keep what there is now beside what there was."""
         self.there: dict[str, list[Chunk]] = {}
         for run_id in RUNS:
-            run, pool = self.ledger.runs.get(run_id), self.ledger.chunks.pool(run_id)
-            self.there[run_id] = list(self.ledger.chunks.all(run_id))
+            run, pool = self.store.runs.get(run_id), self.store.chunks.pool(run_id)
+            self.there[run_id] = list(self.store.chunks.all(run_id))
             if run is not None and run not in self.runs[run_id][-1:]:
                 self.runs[run_id].append(run)
             if pool not in self.pools[run_id][-1:]:
@@ -243,20 +252,22 @@ class LedgerMachine(RuleBasedStateMachine):
             "claim": lambda: self.claim(run_id, behind, 1 + number % 3, pick % 2, number == 3),
             "begin_sending": lambda: self.begin_sending(pick, behind),
             "note_submitted": lambda: self.note_submitted(pick, behind, JOBS[number]),
-            "take_back": lambda: self.take_back(pick, behind),
+            "take_back": lambda: self.revert_send(pick, behind),
             "note_lost": lambda: self.note_lost(pick, behind),
             "adopt": lambda: self.adopt(pick, behind, JOBS[number]),
-            "give_back": lambda: self.give_back(pick, behind, yes),
+            "give_back": lambda: self.release(pick, behind, yes),
             "finish": lambda: self.finish(submitted, [pick, pick + number], behind, yes),
             "write_off": lambda: self.finish(holding, [pick, pick + number], behind, yes),
             "decide": lambda: self.decide(pick, behind, results, yes),
             "write_rows": lambda: self.write_rows(pick),
             "count": lambda: self.count(pick, behind),
-            "halt": lambda: number or self.ledger.runs.halt(run_id, Halt("aborted", "Stopped.")),
-            "pause": lambda: self.ledger.runs.pause(run_id, Pause("trial", "Look.", self.now)),
-            "resume": lambda: self.ledger.runs.resume(self.run_as_read(run_id, behind)),
-            "relaunch": lambda: self.ledger.runs.relaunch(run_id, 1, number),
-            "count_halving": lambda: self.ledger.runs.count_halving(run_id),
+            "halt": lambda: (
+                number or self.store.runs.stop(run_id, StopReason("aborted", "Stopped."))
+            ),
+            "pause": lambda: self.store.runs.pause(run_id, Pause("trial", "Look.", self.now)),
+            "resume": lambda: self.store.runs.resume(self.run_as_read(run_id, behind)),
+            "relaunch": lambda: self.store.runs.relaunch(run_id, 1, number),
+            "count_halving": lambda: self.store.runs.count_bisection(run_id),
             "wait": lambda: self.wait(0.01 if yes else 0.2),
             "close": self.close,
             "resolve": lambda: self.resolve(run_id, behind, SUCCEEDED if yes else FAILED),
@@ -293,41 +304,41 @@ class LedgerMachine(RuleBasedStateMachine):
         run = self.run_as_read(run_id, behind)
         if run.status is not RunStatus.PLANNING or run.plan.row >= after.row:
             return
-        self.ledger.runs.put_page(run, [planned(n) for n in range(1, after.chunks + 1)])
+        self.store.runs.put_page(run, [planned(n) for n in range(1, after.chunks + 1)])
         rejected = {REJECTED: 1} if after.done else {}
         if after.done:
-            self.ledger.rows.put(run.run_id, [Outcome(BAD_ROW, REJECTED)], run.expires_at)
-        if self.ledger.runs.checkpoint(run.run_id, run.plan, after, rejected, self.now):
+            self.store.rows.put(run.run_id, [Outcome(BAD_ROW, REJECTED)], run.expires_at)
+        if self.store.runs.checkpoint(run.run_id, run.plan, after, rejected, self.now):
             for status in rejected:
                 self.decided[run.run_id, BAD_ROW] = status
 
     def offer(self, run_id: str, behind: int) -> None:
         run = self.run_as_read(run_id, behind)
         if run.status is RunStatus.PLANNING and run.plan.done:
-            self.ledger.chunks.open_pool(run)
-            self.ledger.runs.begin(run.run_id, 1, {})
+            self.store.chunks.open_pool(run)
+            self.store.runs.begin(run.run_id, 1, {})
 
     def fail(self, run_id: str) -> None:
-        if self.ledger.runs.fail(run_id, "no such connection"):
-            assert self.ledger.runs.must_get(run_id).plan.done is False
-            self.ledger.rows.purge(run_id, BAD_ROW)
+        if self.store.runs.fail(run_id, "no such connection"):
+            assert self.store.runs.must_get(run_id).plan.done is False
+            self.store.rows.purge(run_id, BAD_ROW)
 
     # Lanes.
 
     def claim(self, run_id: str, behind: int, count: int, lane: int, free: bool) -> None:
         run, pool = self.run_as_read(run_id, behind), self.pools[run_id][-1 - behind :][0]
-        known = self.ledger.chunks.get(run_id, sorted(pool.returned | pool.again)[:count])
+        known = self.store.chunks.get(run_id, sorted(pool.released | pool.again)[:count])
         offered = [PlannedChunk(chunk.number, chunk.spans) for chunk in known]
         fresh = range(pool.cursor, min(pool.end, pool.cursor + count - len(offered)))
         offered += [planned(number) for number in fresh]
         if offered:
-            self.ledger.chunks.claim(
+            self.store.chunks.claim(
                 run, lane, offered, pool, self.now, max_jobs=None if free else SLOTS
             )
 
     def begin_sending(self, pick: int, behind: int) -> None:
         chunk = self.chunk_as_read(claimed if behind else unsent, pick, behind)
-        if self.ledger.chunks.begin_sending(chunk, "token", "digest", self.now) is not None:
+        if self.store.chunks.begin_sending(chunk, "token", "digest", self.now) is not None:
             name = (chunk.run_id, chunk.number)
             assert name not in self.on_the_way, "a chunk was sent that may be carried out already"
             self.on_the_way.add(name)
@@ -338,69 +349,71 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def note_submitted(self, pick: int, behind: int, job_id: str) -> None:
         chunk = self.chunk_as_read(sent, pick, behind)
-        self.ledger.chunks.note_submitted(CONNECTION, chunk, job_id, self.now)
+        self.store.chunks.note_submitted(CONNECTION, chunk, job_id, self.now)
 
-    def take_back(self, pick: int, behind: int) -> None:
+    def revert_send(self, pick: int, behind: int) -> None:
         chunk = self.chunk_as_read(sent, pick, behind)
-        self._nothing_was_done(chunk, self.ledger.chunks.take_back(chunk))
+        self._nothing_was_done(chunk, self.store.chunks.revert_send(chunk))
 
     def note_lost(self, pick: int, behind: int) -> None:
-        self.ledger.chunks.note_lost(self.chunk_as_read(sent, pick, behind), self.now)
+        self.store.chunks.note_lost(self.chunk_as_read(sent, pick, behind), self.now)
 
     def adopt(self, pick: int, behind: int, job_id: str) -> None:
         chunk = self.chunk_as_read(sent, pick, behind)
-        self.ledger.chunks.adopt(CONNECTION, chunk, job_id, self.now)
+        self.store.chunks.adopt(CONNECTION, chunk, job_id, self.now)
 
-    def give_back(self, pick: int, behind: int, in_doubt: bool) -> None:
+    def release(self, pick: int, behind: int, maybe_applied: bool) -> None:
         chunk = self.chunk_as_read(claimed, pick, behind)
-        done = self.ledger.chunks.give_back(CONNECTION, chunk, in_doubt=in_doubt)
+        done = self.store.chunks.release(CONNECTION, chunk, maybe_applied=maybe_applied)
         self._nothing_was_done(chunk, done)
         if done:
-            (kept,) = self.ledger.chunks.get(chunk.run_id, [chunk.number])
-            assert kept.in_doubt is (chunk.in_doubt or in_doubt)
+            (kept,) = self.store.chunks.get(chunk.run_id, [chunk.number])
+            assert kept.maybe_applied is (chunk.maybe_applied or maybe_applied)
 
-    def finish(self, fits: Fits, picks: list[int], behind: int, halve: bool) -> None:
+    def finish(self, fits: Fits, picks: list[int], behind: int, bisect: bool) -> None:
         together = {
             (chunk.run_id, chunk.number): chunk
             for chunk in (self.chunk_as_read(fits, pick, behind) for pick in picks)
         }
         for run_id in RUNS:
             ended = [chunk for (name, _), chunk in together.items() if name == run_id]
-            endings = [self._ending(chunk, halve) for chunk in ended]
+            job_ends = [self._ending(chunk, bisect) for chunk in ended]
             if ended:
-                self.ledger.chunks.finish(CONNECTION, ended, endings, self.now)
+                self.store.chunks.finish(CONNECTION, ended, job_ends, self.now)
 
-    def _ending(self, chunk: Chunk, halve: bool) -> Ending:
+    def _ending(self, chunk: Chunk, bisect: bool) -> JobEnd:
         if chunk.state is ChunkState.SUBMITTED:
-            return Ending(chunk.number, evidence="evidence")
+            return JobEnd(chunk.number, evidence="evidence")
         if chunk.sending_at is None:
-            return Ending(chunk.number, verdict=(SKIPPED, "aborted", "Stopped."))
-        return Ending(chunk.number, verdict=(FAILED, "refused", "No."), halve=halve)
+            return JobEnd(chunk.number, verdict=(SKIPPED, "aborted", "Stopped."))
+        return JobEnd(chunk.number, verdict=(FAILED, "refused", "No."), bisect=bisect)
 
     # Settling: decide, write, count, each at any time later than the one before.
 
-    def decide(self, pick: int, behind: int, results: Results, halves: bool) -> None:
+    def decide(self, pick: int, behind: int, results: Results, bisected_rows: bool) -> None:
         chunk = self.chunk_as_read(finished, pick, behind)
         run = self.run_as_read(chunk.run_id, behind)
         # The vendor's results were kept when the job ended: every call reads the same.
         name = (run.run_id, chunk.number, chunk.attempt)
         results = self.results.setdefault(name, results)
-        self.decisions.append(self._decision(run, chunk, results, halves=halves))
+        self.decisions.append(self._decision(run, chunk, results, bisected_rows=bisected_rows))
 
     def decisions_to(self, *, count: bool) -> list[Decision]:
         """Those that are not counted, and wait for just that, or to be written."""
         return [one for one in self.decisions if not one.counted and one.written is count]
 
-    def _decision(self, run: Run, chunk: Chunk, results: Results, *, halves: bool) -> Decision:
+    def _decision(
+        self, run: Run, chunk: Chunk, results: Results, *, bisected_rows: bool
+    ) -> Decision:
         rows = chunk.row_numbers()
         told = [chunk.verdict[0]] * len(rows) if chunk.verdict else list(results[: len(rows)])
-        whole = chunk.halve and len(rows) > 1
+        whole = chunk.bisect and len(rows) > 1
         may_go_again = [
             row
             for row, result in zip(rows, told, strict=True)
             if whole or (result == AGAIN and chunk.attempt < ATTEMPTS)
         ]
-        stopped = run.halt is not None or (whole and not halves)
+        stopped = run.stop is not None or (whole and not bisected_rows)
         again = [] if stopped else may_go_again
         outcomes = [
             Outcome(row, FAILED if result == AGAIN else result, attempts=chunk.attempt)
@@ -414,7 +427,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def write_rows(self, pick: int) -> None:
         waiting = self.decisions_to(count=False)
         decision = waiting[-1 - pick % len(waiting)]
-        run_id, rows = decision.run.run_id, self.ledger.rows
+        run_id, rows = decision.run.run_id, self.store.rows
         expires_at = decision.run.expires_at
         if decision.careful and not rows.put_unless_settled(
             decision.chunk, decision.careful, expires_at
@@ -436,16 +449,16 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.decided[run_id, outcome.row] = outcome.status
 
     def _counts(self, decision: Decision, pool: Pool) -> bool:
-        chunks, chunk, run = self.ledger.chunks, decision.chunk, decision.run
+        chunks, chunk, run = self.store.chunks, decision.chunk, decision.run
         counts = Counter(outcome.status for outcome in decision.outcomes)
-        tally = Tally(chunk, counts)
+        tally = ChunkOutcome(chunk, counts)
         if not decision.again:
             return bool(chunks.settle(CONNECTION, run.run_id, [tally], self.now))
-        current = self.ledger.runs.get(run.run_id)
+        current = self.store.runs.get(run.run_id)
         if current is None:
             return False
         parts = [
-            Part((Span(100 * row, 50, row, 1),), chunk.attempt, False, self.now, ("c", "t"))
+            RetryChunk((Span(100 * row, 50, row, 1),), chunk.attempt, False, self.now, ("c", "t"))
             for row in decision.again
         ]
         return chunks.split(replace(run, plan=current.plan), [tally], parts, pool, self.now)
@@ -465,11 +478,11 @@ class LedgerMachine(RuleBasedStateMachine):
     def close(self) -> None:
         for run_id in RUNS:
             if not self._open_ends(run_id):
-                run = self.ledger.runs.must_get(run_id)
+                run = self.store.runs.must_get(run_id)
                 failed = run.status is RunStatus.FAILED
                 assert failed or sum(run.outcomes.values()) == run.plan.row
                 status = RunStatus.FAILED if failed else RunStatus.UNRESOLVED
-                assert self.ledger.runs.close(
+                assert self.store.runs.close(
                     run_id, status, self.now, {}, {}, expires_at=int(self.now) + RETENTION
                 )
 
@@ -477,9 +490,9 @@ class LedgerMachine(RuleBasedStateMachine):
         run = self.run_as_read(run_id, behind)
         if run.closed_at is None:
             return
-        if not self.ledger.runs.ask_resolve(run, self.now):
+        if not self.store.runs.ask_resolve(run, self.now):
             return
-        rows = self.ledger.rows
+        rows = self.store.rows
         every = [Outcome(row, result) for row in range(1, BAD_ROW + 1)]
         unknown = {row for name, row in self.decided if self.decided[name, row] is UNKNOWN}
         wanted = [outcome for outcome in every if outcome.row in unknown or behind]
@@ -488,22 +501,22 @@ class LedgerMachine(RuleBasedStateMachine):
         self.decided |= {(run_id, row): result for row in found}
 
     def delete(self, run_id: str) -> None:
-        run = self.ledger.runs.get(run_id)
+        run = self.store.runs.get(run_id)
         if run is not None and run.closed_at is not None:
-            self.ledger.rows.purge(run_id, BAD_ROW)
-            self.ledger.runs.delete(run)
+            self.store.rows.purge(run_id, BAD_ROW)
+            self.store.runs.delete(run)
             self.forgotten(run_id)
 
     def wait(self, part: float) -> None:
         """A part of the retention passes: the sweep does its duty, the table forgets."""
         self.now += part * RETENTION
         for run_id in RUNS:
-            run = self.ledger.runs.get(run_id)
+            run = self.store.runs.get(run_id)
             if run is not None and run.closed_at is None and is_due(run, RETENTION, self.now):
                 expires_at = int(self.now) + kept_seconds(RETENTION)
-                self.ledger.runs.prolong_items(run, expires_at)
-                self.ledger.rows.prolong(run_id, 1, BAD_ROW, expires_at)
-                self.ledger.runs.prolong(run, expires_at)
+                self.store.runs.prolong_items(run, expires_at)
+                self.store.rows.prolong(run_id, 1, BAD_ROW, expires_at)
+                self.store.runs.prolong(run, expires_at)
             elif run is not None and run.closed_at and run.closed_at + RETENTION <= self.now:
                 self.forgotten(run_id)
         expired = [i for i in self.table.items() if 0 < i.get("expires_at", 0) < self.now]
@@ -532,15 +545,15 @@ class LedgerMachine(RuleBasedStateMachine):
             for chunk in self.there[run_id]
             if chunk.holds_slot and chunk.state in HOLDING
         ]
-        assert self.ledger.limits.get(CONNECTION).in_flight == len(holders) <= SLOTS
+        assert self.store.limits.get(CONNECTION).in_flight == len(holders) <= SLOTS
 
     def what_is_in_flight_is_found(self) -> None:
         for run_id in RUNS:
             under_way = [c for c in self.there[run_id] if c.state in IN_FLIGHT]
-            assert self.ledger.chunks.in_flight(CONNECTION, run_id) == under_way
+            assert self.store.chunks.in_flight(CONNECTION, run_id) == under_way
 
     def every_run_is_whole(self) -> None:
-        listed = {run.run_id for _, run in self.ledger.runs.newest()}
+        listed = {run.run_id for _, run in self.store.runs.newest()}
         assert listed == set(RUNS) - self.deleted
 
     def a_job_belongs_to_one_chunk(self) -> None:
@@ -555,8 +568,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def a_chunk_is_in_the_pool_or_under_way(self) -> None:
         for run_id in RUNS:
             pool = self.pools[run_id][-1]
-            offered = pool.returned | pool.again
-            assert not pool.returned & pool.again
+            offered = pool.released | pool.again
+            assert not pool.released & pool.again
             waiting = set()
             for chunk in self.there[run_id]:
                 assert chunk.number < pool.cursor or chunk.number > CHUNKS
@@ -566,7 +579,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def a_row_is_in_one_place_and_has_its_outcome(self) -> None:
         for run_id in set(RUNS) - self.deleted:
-            run = self.ledger.runs.must_get(run_id)
+            run = self.store.runs.must_get(run_id)
             if run.status is RunStatus.FAILED:
                 assert not sum(run.outcomes.values())
                 continue
@@ -578,7 +591,7 @@ class LedgerMachine(RuleBasedStateMachine):
             settled = {row for row, chunk in owners.items() if chunk.state in DECIDED}
             decided = {row for name, row in self.decided if name == run_id}
             assert decided - {BAD_ROW} == settled
-            outcomes = self.ledger.rows.between(run_id, 1, BAD_ROW)
+            outcomes = self.store.rows.between(run_id, 1, BAD_ROW)
             found = {o.row: o.status for o in outcomes if o.row in decided}
             assert found == {row: self.decided[run_id, row] for row in decided}
             counted = {status: n for status, n in run.outcomes.items() if n}
@@ -587,41 +600,41 @@ class LedgerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Whatever has happened, every run that is planned can be brought to its end."""
         for run_id in RUNS:
-            run = self.ledger.runs.get(run_id)
+            run = self.store.runs.get(run_id)
             if run is not None and run.plan.done and run.status is not RunStatus.FAILED:
                 self._bring_to_its_end(run)
 
     def _bring_to_its_end(self, run: Run) -> None:
-        chunks = self.ledger.chunks
-        self.ledger.chunks.open_pool(run)
+        chunks = self.store.chunks
+        self.store.chunks.open_pool(run)
         for _ in range(20):
             self.now += 1
             for chunk in chunks.in_flight(CONNECTION, run.run_id):
                 if chunk.state is not ChunkState.FINISHED:
                     chunks.finish(CONNECTION, [chunk], [self._ending(chunk, False)], self.now)
             for chunk in chunks.in_flight(CONNECTION, run.run_id):
-                halted = replace(run, halt=Halt("aborted", "Stopped."))
+                halted = replace(run, stop=StopReason("aborted", "Stopped."))
                 told = (SUCCEEDED,) * ROWS_PER_CHUNK
                 results = self.results.get((run.run_id, chunk.number, chunk.attempt), told)
-                decision = self._decision(halted, chunk, results, halves=False)
+                decision = self._decision(halted, chunk, results, bisected_rows=False)
                 self._settle_now(decision)
             pool = chunks.pool(run.run_id)
             if not pool.left:
                 break
-            known = chunks.get(run.run_id, sorted(pool.returned | pool.again))
+            known = chunks.get(run.run_id, sorted(pool.released | pool.again))
             offered = [PlannedChunk(chunk.number, chunk.spans) for chunk in known]
             offered += [planned(number) for number in range(pool.cursor, pool.end)]
             assert chunks.claim(run, 0, offered, pool, self.now, max_jobs=None) is not None
-        closed = self.ledger.runs.must_get(run.run_id)
+        closed = self.store.runs.must_get(run.run_id)
         assert sum(closed.outcomes.values()) == BAD_ROW
-        assert len(list(self.ledger.rows.between(run.run_id, 1, BAD_ROW))) == BAD_ROW
+        assert len(list(self.store.rows.between(run.run_id, 1, BAD_ROW))) == BAD_ROW
         assert not chunks.in_flight(CONNECTION, run.run_id)
 
     def _settle_now(self, decision: Decision) -> None:
-        rows, run = self.ledger.rows, decision.run
+        rows, run = self.store.rows, decision.run
         rows.put(run.run_id, decision.outcomes, run.expires_at)
         counts = Counter(outcome.status for outcome in decision.outcomes)
-        settled = self.ledger.chunks.settle(
-            CONNECTION, run.run_id, [Tally(decision.chunk, counts)], self.now
+        settled = self.store.chunks.settle(
+            CONNECTION, run.run_id, [ChunkOutcome(decision.chunk, counts)], self.now
         )
         assert settled == [decision.chunk.number]

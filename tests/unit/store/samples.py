@@ -7,7 +7,7 @@ from typing import Any
 
 from jobferry.domain.chunk import Chunk, PlannedChunk, Span
 from jobferry.domain.run import PlanState, Run, RunStatus, Source
-from jobferry.store import Ledger
+from jobferry.store import Store
 
 NOW = 1_767_225_600.25
 EXPIRES = 1_800_000_000
@@ -35,17 +35,17 @@ def planned(number: int, rows: int = 10) -> PlannedChunk:
     return PlannedChunk(number, (Span(100 * number, 100, rows * (number - 1) + 1, rows),))
 
 
-def opened(ledger: Ledger, chunks: int, *, max_jobs: int = 30, run_id: str = RUN) -> None:
+def opened(store: Store, chunks: int, *, max_jobs: int = 30, run_id: str = RUN) -> None:
     """A planned run with this many chunks to claim."""
     run = a_run(run_id, plan=PlanState(chunks=chunks))
-    ledger.runs.create(run)
-    ledger.limits.ensure(CONNECTION, max_jobs)
-    ledger.runs.put_page(run, [planned(n) for n in range(1, chunks + 1)])
-    ledger.chunks.open_pool(run)
+    store.runs.create(run)
+    store.limits.ensure(CONNECTION, max_jobs)
+    store.runs.put_page(run, [planned(n) for n in range(1, chunks + 1)])
+    store.chunks.open_pool(run)
 
 
 def claim(
-    ledger: Ledger,
+    store: Store,
     numbers: Sequence[int],
     *,
     lane: int = 0,
@@ -54,11 +54,11 @@ def claim(
     run_id: str = RUN,
 ) -> list[Chunk]:
     """Claim chunks of the pool as it is; fails the test when they are not to be had."""
-    claimed = ledger.chunks.claim(
+    claimed = store.chunks.claim(
         a_run(run_id),
         lane,
         [planned(n) for n in numbers],
-        ledger.chunks.pool(run_id),
+        store.chunks.pool(run_id),
         now,
         max_jobs=max_jobs,
     )
@@ -66,7 +66,7 @@ def claim(
     return claimed
 
 
-def only(ledger: Ledger, number: int, run_id: str = RUN) -> Chunk:
+def only(store: Store, number: int, run_id: str = RUN) -> Chunk:
     """A chunk as it is kept."""
-    (chunk,) = ledger.chunks.get(run_id, [number])
+    (chunk,) = store.chunks.get(run_id, [number])
     return chunk

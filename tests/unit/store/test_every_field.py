@@ -8,14 +8,14 @@ from unittest import mock
 
 import pytest
 
-from jobferry.domain.chunk import Attempt, Chunk, ChunkState, Ending, Part, Span, Tally
-from jobferry.domain.connection import Demand, Learned, Limits, Requests
+from jobferry.domain.chunk import Attempt, Chunk, ChunkOutcome, ChunkState, JobEnd, RetryChunk, Span
+from jobferry.domain.connection import ConnectionLimits, Demand, Learned, RequestLog
 from jobferry.domain.outcome import Outcome, OutcomeStatus
-from jobferry.domain.run import Figures, Halt, Pause, PlanState, Resolving, Run, RunStatus
+from jobferry.domain.run import Figures, Pause, PlanState, Resolving, Run, RunStatus, StopReason
 from jobferry.domain.trouble import POLL, SOURCE, SUBMIT, Trouble
 from jobferry.lane.connection_requests import lower_rate, note_requests, take_requests
 from jobferry.scheduler.rate_limit import ACCOUNT, ENDPOINT, HOLD
-from jobferry.store import Ledger, keys
+from jobferry.store import Store, keys
 from jobferry.store.table import TRANSACTION_ITEMS, Table, Update
 from tests.unit.store.samples import (
     CONNECTION,
@@ -38,49 +38,49 @@ def run_item(table: Table) -> dict[str, Any]:
     return dict(table.get(keys.run(RUN), keys.META) or {})
 
 
-def sent(ledger: Ledger, number: int, lane: int = 0) -> Chunk:
-    (chunk,) = claim(ledger, [number], lane=lane)
-    begun = ledger.chunks.begin_sending(chunk, f"token-{number}", "digest", NOW + 1)
+def sent(store: Store, number: int, lane: int = 0) -> Chunk:
+    (chunk,) = claim(store, [number], lane=lane)
+    begun = store.chunks.begin_sending(chunk, f"token-{number}", "digest", NOW + 1)
     assert begun is not None
     return begun
 
 
-def submitted(ledger: Ledger, number: int, job_id: str, lane: int = 0) -> Chunk:
-    begun = sent(ledger, number, lane)
-    assert ledger.chunks.note_submitted(CONNECTION, begun, job_id, NOW + 2)
-    return only(ledger, number)
+def submitted(store: Store, number: int, job_id: str, lane: int = 0) -> Chunk:
+    begun = sent(store, number, lane)
+    assert store.chunks.note_submitted(CONNECTION, begun, job_id, NOW + 2)
+    return only(store, number)
 
 
-def finished(ledger: Ledger, number: int, job_id: str = "", **ending: Any) -> Chunk:
-    chunk = submitted(ledger, number, job_id or f"job-{number}")
-    done = ledger.chunks.finish(CONNECTION, [chunk], [Ending(number, **ending)], NOW + 3)
+def finished(store: Store, number: int, job_id: str = "", **job_end: Any) -> Chunk:
+    chunk = submitted(store, number, job_id or f"job-{number}")
+    done = store.chunks.finish(CONNECTION, [chunk], [JobEnd(number, **job_end)], NOW + 3)
     assert done == [number]
-    return only(ledger, number)
+    return only(store, number)
 
 
 class TestChunk:
-    def test_a_fresh_one_is_as_it_was_claimed(self, ledger: Ledger) -> None:
-        opened(ledger, 1)
-        (claimed,) = claim(ledger, [1], lane=2)
+    def test_a_fresh_one_is_as_it_was_claimed(self, store: Store) -> None:
+        opened(store, 1)
+        (claimed,) = claim(store, [1], lane=2)
         span = (Span(100, 100, 1, 10),)
         expected = Chunk(
             RUN, 1, 2, ChunkState.CLAIMED, span, claimed_at=NOW, expires_at=EXPIRES, holds_slot=True
         )
-        assert (claimed, only(ledger, 1)) == (expected, expected)
-        assert only(ledger, 1).source_bytes == 100
+        assert (claimed, only(store, 1)) == (expected, expected)
+        assert only(store, 1).source_bytes == 100
 
     def test_bytes_are_counted_from_the_first_row_to_the_last(self) -> None:
         spans = (Span(100, 20, 1, 2), Span(300, 50, 9, 5))
         assert Chunk("run", 1, 0, ChunkState.PLANNED, spans).source_bytes == 250
 
-    def test_one_of_rows_that_go_again_keeps_their_past(self, ledger: Ledger) -> None:
-        opened(ledger, 1)
-        chunk = finished(ledger, 1, evidence="e")
+    def test_one_of_rows_that_go_again_keeps_their_past(self, store: Store) -> None:
+        opened(store, 1)
+        chunk = finished(store, 1, evidence="e")
         run = a_run(plan=PlanState(chunks=1))
-        part = Part((Span(100, 50, 1, 5),), 2, True, NOW + 60, ("busy", "Busy."), (ATTEMPT,))
-        pool = ledger.chunks.pool(RUN)
-        assert ledger.chunks.split(run, [Tally(chunk, {FAILED: 5})], [part], pool, NOW + 4)
-        again = only(ledger, 2)
+        part = RetryChunk((Span(100, 50, 1, 5),), 2, True, NOW + 60, ("busy", "Busy."), (ATTEMPT,))
+        pool = store.chunks.pool(RUN)
+        assert store.chunks.split(run, [ChunkOutcome(chunk, {FAILED: 5})], [part], pool, NOW + 4)
+        again = only(store, 2)
         assert again == Chunk(
             RUN,
             2,
@@ -89,54 +89,54 @@ class TestChunk:
             part.spans,
             attempt=2,
             sendings=2,
-            in_doubt=True,
+            maybe_applied=True,
             not_before=NOW + 60,
             last=("busy", "Busy."),
             earlier=(ATTEMPT,),
             expires_at=EXPIRES,
         )
-        split = only(ledger, 1)
+        split = only(store, 1)
         assert (split.state, split.settled_at, split.settled_rows) == (
             ChunkState.SPLIT,
             NOW + 4,
             5,
         )
-        (claimed,) = claim(ledger, [2])
-        assert only(ledger, 2) == claimed
+        (claimed,) = claim(store, [2])
+        assert only(store, 2) == claimed
         assert (claimed.last, claimed.earlier, claimed.attempt) == (part.last, (ATTEMPT,), 2)
 
-    def test_a_sending_is_kept(self, ledger: Ledger, table: Table) -> None:
-        opened(ledger, 1)
-        begun = sent(ledger, 1)
+    def test_a_sending_is_kept(self, store: Store, table: Table) -> None:
+        opened(store, 1)
+        begun = sent(store, 1)
         assert (begun.token, begun.sending_at, begun.attempt, begun.sendings) == (
             "token-1",
             NOW + 1,
             1,
             1,
         )
-        assert only(ledger, 1) == begun
+        assert only(store, 1) == begun
         assert (table.get(keys.run(RUN), keys.chunk(1)) or {})["digest"] == "digest"
-        ready = ledger.chunks.take_back(begun)
+        ready = store.chunks.revert_send(begun)
         assert ready is not None
-        assert only(ledger, 1) == ready
+        assert only(store, 1) == ready
         assert (ready.sendings, ready.attempt) == (0, 0)
 
-    def test_sendings_and_lost_ones_survive_the_pool(self, ledger: Ledger) -> None:
-        opened(ledger, 1)
-        begun = sent(ledger, 1)
-        assert ledger.chunks.note_lost(begun, NOW + 2)
-        lost = only(ledger, 1)
+    def test_sendings_and_lost_ones_survive_the_pool(self, store: Store) -> None:
+        opened(store, 1)
+        begun = sent(store, 1)
+        assert store.chunks.note_lost(begun, NOW + 2)
+        lost = only(store, 1)
         assert (lost.lost_at, lost.lost_times) == (NOW + 2, 1)
-        assert ledger.chunks.give_back(CONNECTION, lost, attempt=0, earlier=(ATTEMPT,))
-        (claimed,) = claim(ledger, [1], now=NOW + 9)
-        kept = only(ledger, 1)
+        assert store.chunks.release(CONNECTION, lost, attempt=0, earlier=(ATTEMPT,))
+        (claimed,) = claim(store, [1], now=NOW + 9)
+        kept = only(store, 1)
         assert (kept.lost_times, kept.sendings, kept.attempt) == (1, 1, 0)
         assert kept == claimed
         assert kept.earlier == (ATTEMPT,)
 
-    def test_one_of_before_sendings_were_counted(self, ledger: Ledger, table: Table) -> None:
-        opened(ledger, 1)
-        begun = sent(ledger, 1)
+    def test_one_of_before_sendings_were_counted(self, store: Store, table: Table) -> None:
+        opened(store, 1)
+        begun = sent(store, 1)
         table.write(
             Update(
                 keys.run(RUN),
@@ -144,126 +144,128 @@ class TestChunk:
                 remove=("sendings", "in_doubt", "holds_slot", "expires_at", "lane"),
             )
         )
-        kept = only(ledger, 1)
+        kept = only(store, 1)
         assert kept == replace(begun, expires_at=0)
-        assert (kept.sendings, kept.in_doubt, kept.holds_slot) == (1, False, True)
+        assert (kept.sendings, kept.maybe_applied, kept.holds_slot) == (1, False, True)
 
-    def test_what_searches_brought(self, ledger: Ledger) -> None:
-        opened(ledger, 1)
-        begun = sent(ledger, 1)
-        assert ledger.chunks.note_search(begun, NOW + 5, unseen_at=NOW + 4, readable_at=NOW + 3)
-        kept = only(ledger, 1)
+    def test_what_searches_brought(self, store: Store) -> None:
+        opened(store, 1)
+        begun = sent(store, 1)
+        assert store.chunks.note_search(begun, NOW + 5, unseen_at=NOW + 4, readable_at=NOW + 3)
+        kept = only(store, 1)
         assert (kept.searched_at, kept.unseen_at, kept.readable_at) == (NOW + 5, NOW + 4, NOW + 3)
-        assert ledger.chunks.note_search(begun, NOW + 6)
-        kept = only(ledger, 1)
+        assert store.chunks.note_search(begun, NOW + 6)
+        kept = only(store, 1)
         assert (kept.searched_at, kept.unseen_at, kept.readable_at) == (NOW + 6, None, None)
-        assert ledger.chunks.note_submitted(CONNECTION, begun, "job-1", NOW + 7)
-        assert not ledger.chunks.note_search(begun, NOW + 8)
+        assert store.chunks.note_submitted(CONNECTION, begun, "job-1", NOW + 7)
+        assert not store.chunks.note_search(begun, NOW + 8)
 
-    def test_what_was_asked_of_its_job(self, ledger: Ledger) -> None:
-        opened(ledger, 1)
-        chunk = submitted(ledger, 1, "job-1")
+    def test_what_was_asked_of_its_job(self, store: Store) -> None:
+        opened(store, 1)
+        chunk = submitted(store, 1, "job-1")
         assert (chunk.end_asked, chunk.priority_asked) == (False, None)
         asked = replace(chunk, end_asked=True, priority_asked="high")
-        assert ledger.chunks.note_asked(asked)
-        assert only(ledger, 1) == asked
-        assert ledger.chunks.note_asked(replace(asked, priority_asked=None))
-        assert only(ledger, 1).priority_asked == "high"
-        ledger.chunks.finish(CONNECTION, [asked], [Ending(1)], NOW)
-        assert not ledger.chunks.note_asked(asked)
+        assert store.chunks.note_asked(asked)
+        assert only(store, 1) == asked
+        assert store.chunks.note_asked(replace(asked, priority_asked=None))
+        assert only(store, 1).priority_asked == "high"
+        store.chunks.finish(CONNECTION, [asked], [JobEnd(1)], NOW)
+        assert not store.chunks.note_asked(asked)
 
     @pytest.mark.parametrize(
-        "ending",
+        "job_end",
         [
             {"evidence": "key"},
             {"ended_at": NOW + 2.5},
             {"twice": "job-9"},
-            {"halve": True, "verdict": (FAILED, "bad", "No.")},
+            {"bisect": True, "verdict": (FAILED, "bad", "No.")},
         ],
     )
-    def test_how_it_ended(self, ledger: Ledger, table: Table, ending: dict[str, Any]) -> None:
-        opened(ledger, 1)
-        chunk = finished(ledger, 1, **ending)
+    def test_how_it_ended(self, store: Store, table: Table, job_end: dict[str, Any]) -> None:
+        opened(store, 1)
+        chunk = finished(store, 1, **job_end)
         assert (chunk.state, chunk.finished_at) == (ChunkState.FINISHED, NOW + 3)
-        for name in ("evidence", "ended_at", "twice", "halve", "verdict"):
-            assert getattr(chunk, name) == ending.get(name, False if name == "halve" else None)
+        for name in ("evidence", "ended_at", "twice", "bisect", "verdict"):
+            assert getattr(chunk, name) == job_end.get(name, False if name == "bisect" else None)
             written = (table.get(keys.run(RUN), keys.chunk(1)) or {}).keys()
-            assert (name in written) is (name in ending)
+            stored = {"bisect": "halve"}.get(name, name)
+            assert (stored in written) is (name in job_end)
 
-    def test_a_settled_one_says_when_and_of_how_many_rows(
-        self, ledger: Ledger, table: Table
-    ) -> None:
-        opened(ledger, 1)
-        chunk = finished(ledger, 1)
-        tally = Tally(chunk, {SUCCEEDED: 7, FAILED: 3, UNKNOWN: 0})
-        assert ledger.chunks.settle(CONNECTION, RUN, [tally], NOW + 4) == [1]
-        settled = only(ledger, 1)
+    def test_a_settled_one_says_when_and_of_how_many_rows(self, store: Store, table: Table) -> None:
+        opened(store, 1)
+        chunk = finished(store, 1)
+        tally = ChunkOutcome(chunk, {SUCCEEDED: 7, FAILED: 3, UNKNOWN: 0})
+        assert store.chunks.settle(CONNECTION, RUN, [tally], NOW + 4) == [1]
+        settled = only(store, 1)
         assert (settled.settled_at, settled.settled_rows) == (NOW + 4, 10)
         assert (table.get(keys.run(RUN), keys.chunk(1)) or {})["counts"] == {
             "succeeded": 7,
             "failed": 3,
         }
 
-    def test_only_those_of_the_lane_that_are_in_flight_are(self, ledger: Ledger) -> None:
-        opened(ledger, 4)
-        (back,) = claim(ledger, [1], lane=1)
-        claim(ledger, [2], lane=1)
-        ledger.chunks.give_back(CONNECTION, back)
-        claim(ledger, [1], lane=0)
-        with mock.patch.object(ledger.chunks, "forget"):
-            ledger.chunks.settle(CONNECTION, RUN, [Tally(finished(ledger, 3), {})], NOW)
+    def test_only_those_of_the_lane_that_are_in_flight_are(self, store: Store) -> None:
+        opened(store, 4)
+        (back,) = claim(store, [1], lane=1)
+        claim(store, [2], lane=1)
+        store.chunks.release(CONNECTION, back)
+        claim(store, [1], lane=0)
+        with mock.patch.object(store.chunks, "forget"):
+            store.chunks.settle(CONNECTION, RUN, [ChunkOutcome(finished(store, 3), {})], NOW)
         stray = {"pk": keys.connection(CONNECTION), "sk": keys.job(RUN, 1, 1)}
-        ledger.chunks._table.put_many([{**stray, "run_id": RUN, "lane": 1, "chunk": 1}])
-        assert [c.number for c in ledger.chunks.in_flight(CONNECTION, RUN, 1)] == [2]
-        assert [c.number for c in ledger.chunks.in_flight(CONNECTION, RUN, 0)] == [1]
+        store.chunks._table.put_many([{**stray, "run_id": RUN, "lane": 1, "chunk": 1}])
+        assert [c.number for c in store.chunks.in_flight(CONNECTION, RUN, 1)] == [2]
+        assert [c.number for c in store.chunks.in_flight(CONNECTION, RUN, 0)] == [1]
 
-    def test_one_that_was_moved_since_it_was_read_is_not_claimed(self, ledger: Ledger) -> None:
-        opened(ledger, 1)
-        (chunk,) = claim(ledger, [1])
-        ledger.chunks.give_back(CONNECTION, chunk)
-        pool, (read,) = ledger.chunks.pool(RUN), ledger.chunks.get(RUN, [1])
-        with mock.patch.object(ledger.chunks, "get", return_value=[read]):
+    def test_one_that_was_moved_since_it_was_read_is_not_claimed(self, store: Store) -> None:
+        opened(store, 1)
+        (chunk,) = claim(store, [1])
+        store.chunks.release(CONNECTION, chunk)
+        pool, (read,) = store.chunks.pool(RUN), store.chunks.get(RUN, [1])
+        with mock.patch.object(store.chunks, "get", return_value=[read]):
             plan = [planned(1)]
             moved = Update(keys.run(RUN), keys.chunk(1), assign={"state": "settled"})
-            ledger.chunks._table.write(moved)
-            claimed = ledger.chunks.claim(a_run(), 0, plan, pool, NOW + 5, max_jobs=9)
+            store.chunks._table.write(moved)
+            claimed = store.chunks.claim(a_run(), 0, plan, pool, NOW + 5, max_jobs=9)
         assert claimed is None
 
-    def test_many_are_finished_and_settled_in_transactions_that_fit(self, ledger: Ledger) -> None:
+    def test_many_are_finished_and_settled_in_transactions_that_fit(self, store: Store) -> None:
         count = TRANSACTION_ITEMS + 5
-        opened(ledger, count, max_jobs=count)
+        opened(store, count, max_jobs=count)
         chunks: list[Chunk] = []
         for start in range(1, count + 1, 40):
             numbers = range(start, min(start + 40, count + 1))
-            chunks += claim(ledger, numbers, max_jobs=count)
-        endings = [Ending(chunk.number, verdict=(FAILED, "x", "y")) for chunk in chunks]
-        transact = ledger.chunks._table.transact
-        with mock.patch.object(ledger.chunks._table, "transact", side_effect=transact) as calls:
-            done = ledger.chunks.finish(CONNECTION, chunks, endings, NOW)
+            chunks += claim(store, numbers, max_jobs=count)
+        job_ends = [JobEnd(chunk.number, verdict=(FAILED, "x", "y")) for chunk in chunks]
+        transact = store.chunks._table.transact
+        with mock.patch.object(store.chunks._table, "transact", side_effect=transact) as calls:
+            done = store.chunks.finish(CONNECTION, chunks, job_ends, NOW)
         assert done == [chunk.number for chunk in chunks]
         assert [len(call.args[0]) for call in calls.call_args_list] == [TRANSACTION_ITEMS, 7]
-        assert ledger.limits.get(CONNECTION).in_flight == 0
-        read = ledger.chunks.get(RUN, done)
-        tallies = [Tally(chunk, {FAILED: 10}) for chunk in read]
-        assert ledger.chunks.settle(CONNECTION, RUN, tallies, NOW, used={"settle_calls": 1}) == done
-        assert list(ledger.chunks.pointers(CONNECTION)) == []
-        run = ledger.runs.must_get(RUN)
+        assert store.limits.get(CONNECTION).in_flight == 0
+        read = store.chunks.get(RUN, done)
+        chunk_outcomes = [ChunkOutcome(chunk, {FAILED: 10}) for chunk in read]
+        assert (
+            store.chunks.settle(CONNECTION, RUN, chunk_outcomes, NOW, used={"settle_calls": 1})
+            == done
+        )
+        assert list(store.chunks.pointers(CONNECTION)) == []
+        run = store.runs.must_get(RUN)
         assert (run.outcomes[FAILED], run.settle_calls) == (10 * count, 1)
 
-    def test_pointers_of_those_that_another_settled_stay(self, ledger: Ledger) -> None:
-        opened(ledger, 2)
-        first, second = finished(ledger, 1), finished(ledger, 2)
+    def test_pointers_of_those_that_another_settled_stay(self, store: Store) -> None:
+        opened(store, 2)
+        first, second = finished(store, 1), finished(store, 2)
         late = replace(second, claimed_at=NOW - 1)
-        tallies = [Tally(first, {SUCCEEDED: 10}), Tally(late, {SUCCEEDED: 10})]
-        assert ledger.chunks.settle(CONNECTION, RUN, tallies, NOW) == [1]
-        assert [number for _, _, number in ledger.chunks.pointers(CONNECTION)] == [2]
+        chunk_outcomes = [ChunkOutcome(first, {SUCCEEDED: 10}), ChunkOutcome(late, {SUCCEEDED: 10})]
+        assert store.chunks.settle(CONNECTION, RUN, chunk_outcomes, NOW) == [1]
+        assert [number for _, _, number in store.chunks.pointers(CONNECTION)] == [2]
 
-    def test_what_settling_took_is_counted_only_once(self, ledger: Ledger) -> None:
-        opened(ledger, 1)
-        chunk = finished(ledger, 1)
+    def test_what_settling_took_is_counted_only_once(self, store: Store) -> None:
+        opened(store, 1)
+        chunk = finished(store, 1)
         used = {"settle_calls": 1, "settle_gb_ms": 2, "settle_units": 3, "settle_reads": 4}
-        ledger.chunks.settle(CONNECTION, RUN, [Tally(chunk, {SUCCEEDED: 10})], NOW, used)
-        run = ledger.runs.must_get(RUN)
+        store.chunks.settle(CONNECTION, RUN, [ChunkOutcome(chunk, {SUCCEEDED: 10})], NOW, used)
+        run = store.runs.must_get(RUN)
         assert (run.settle_calls, run.settle_gb_ms, run.settle_units, run.settle_reads) == (
             1,
             2,
@@ -273,50 +275,50 @@ class TestChunk:
 
 
 class TestJobs:
-    def test_a_job_is_one_chunks(self, ledger: Ledger, table: Table) -> None:
-        opened(ledger, 2)
-        submitted(ledger, 1, "job-1")
+    def test_a_job_is_one_chunks(self, store: Store, table: Table) -> None:
+        opened(store, 2)
+        submitted(store, 1, "job-1")
         mark = table.get(keys.connection(CONNECTION), keys.job_of_chunk("job-1")) or {}
         assert {name: mark[name] for name in ("run_id", "chunk", "expires_at")} == {
             "run_id": RUN,
             "chunk": 1,
             "expires_at": EXPIRES,
         }
-        other = sent(ledger, 2)
-        assert not ledger.chunks.note_submitted(CONNECTION, other, "job-1", NOW + 2)
+        other = sent(store, 2)
+        assert not store.chunks.note_submitted(CONNECTION, other, "job-1", NOW + 2)
 
-    def test_noting_a_job_goes_on_after_a_crash(self, ledger: Ledger) -> None:
-        opened(ledger, 1)
-        begun = sent(ledger, 1)
+    def test_noting_a_job_goes_on_after_a_crash(self, store: Store) -> None:
+        opened(store, 1)
+        begun = sent(store, 1)
         with (
-            mock.patch.object(ledger.chunks, "_all_or_none", side_effect=RuntimeError),
+            mock.patch.object(store.chunks, "_all_or_none", side_effect=RuntimeError),
             pytest.raises(RuntimeError),
         ):
-            ledger.chunks.note_submitted(CONNECTION, begun, "job-1", NOW + 2)
-        assert ledger.chunks.note_submitted(CONNECTION, begun, "job-1", NOW + 3)
-        assert only(ledger, 1).job_id == "job-1"
+            store.chunks.note_submitted(CONNECTION, begun, "job-1", NOW + 2)
+        assert store.chunks.note_submitted(CONNECTION, begun, "job-1", NOW + 3)
+        assert only(store, 1).job_id == "job-1"
 
-    def settled_without_a_job(self, ledger: Ledger, number: int) -> Chunk:
-        chunk = sent(ledger, number)
-        ending = Ending(number, verdict=(UNKNOWN, "lost", "?"))
-        ledger.chunks.finish(CONNECTION, [chunk], [ending], NOW + 3)
-        tally = Tally(only(ledger, number), {UNKNOWN: 10})
-        ledger.chunks.settle(CONNECTION, RUN, [tally], NOW + 4)
-        return only(ledger, number)
+    def settled_without_a_job(self, store: Store, number: int) -> Chunk:
+        chunk = sent(store, number)
+        job_end = JobEnd(number, verdict=(UNKNOWN, "lost", "?"))
+        store.chunks.finish(CONNECTION, [chunk], [job_end], NOW + 3)
+        tally = ChunkOutcome(only(store, number), {UNKNOWN: 10})
+        store.chunks.settle(CONNECTION, RUN, [tally], NOW + 4)
+        return only(store, number)
 
-    def test_a_job_that_is_found_late_is_the_chunks(self, ledger: Ledger) -> None:
-        opened(ledger, 2)
-        first, second = (self.settled_without_a_job(ledger, n) for n in (1, 2))
-        assert ledger.chunks.adopt_late(CONNECTION, first, "job-1")
-        assert only(ledger, 1).job_id == "job-1"
-        assert not ledger.chunks.adopt_late(CONNECTION, first, "job-2"), "it has one"
-        assert only(ledger, 1).job_id == "job-1"
-        assert not ledger.chunks.adopt_late(CONNECTION, second, "job-1"), "it is another's"
-        assert only(ledger, 2).job_id is None
+    def test_a_job_that_is_found_late_is_the_chunks(self, store: Store) -> None:
+        opened(store, 2)
+        first, second = (self.settled_without_a_job(store, n) for n in (1, 2))
+        assert store.chunks.adopt_late(CONNECTION, first, "job-1")
+        assert only(store, 1).job_id == "job-1"
+        assert not store.chunks.adopt_late(CONNECTION, first, "job-2"), "it has one"
+        assert only(store, 1).job_id == "job-1"
+        assert not store.chunks.adopt_late(CONNECTION, second, "job-1"), "it is another's"
+        assert only(store, 2).job_id is None
 
-    def test_one_that_is_not_settled_is_not_adopted_late(self, ledger: Ledger) -> None:
-        opened(ledger, 1)
-        assert not ledger.chunks.adopt_late(CONNECTION, sent(ledger, 1), "job-1")
+    def test_one_that_is_not_settled_is_not_adopted_late(self, store: Store) -> None:
+        opened(store, 1)
+        assert not store.chunks.adopt_late(CONNECTION, sent(store, 1), "job-1")
 
 
 class TestRun:
@@ -333,19 +335,19 @@ class TestRun:
     }
 
     @pytest.mark.parametrize("names", [[], *([name] for name in FULL), list(FULL)])
-    def test_a_created_one_is_read_as_it_was(self, ledger: Ledger, names: list[str]) -> None:
+    def test_a_created_one_is_read_as_it_was(self, store: Store, names: list[str]) -> None:
         given = {name: self.FULL[name] for name in names}
         if "base_url" in given or "vendor" in given:
             given |= {"vendor": "fake", "base_url": "https://x"}
         run = a_run(**given)
-        assert ledger.runs.create(run)
-        kept = ledger.runs.must_get(RUN)
+        assert store.runs.create(run)
+        kept = store.runs.must_get(RUN)
         assert kept == replace(run, outcomes=dict.fromkeys(OutcomeStatus, 0))
 
-    def test_absent_fields_have_their_defaults(self, ledger: Ledger, table: Table) -> None:
-        ledger.runs.create(a_run())
+    def test_absent_fields_have_their_defaults(self, store: Store, table: Table) -> None:
+        store.runs.create(a_run())
         table.write(Update(keys.run(RUN), keys.META, remove=("kept_until",)))
-        kept = ledger.runs.must_get(RUN)
+        kept = store.runs.must_get(RUN)
         plain = a_run(expires_at=0, outcomes=dict.fromkeys(OutcomeStatus, 0))
         assert kept == plain
 
@@ -366,18 +368,18 @@ class TestRun:
         ],
     )
     def test_a_field_that_was_written_is_read(
-        self, ledger: Ledger, table: Table, name: str, stored: Any, value: Any
+        self, store: Store, table: Table, name: str, stored: Any, value: Any
     ) -> None:
-        ledger.runs.create(a_run())
+        store.runs.create(a_run())
         table.write(Update(keys.run(RUN), keys.META, assign={name: stored}))
-        field = "by" if name.startswith(keys.BY) else name
-        assert getattr(ledger.runs.must_get(RUN), field) == value
+        field = "by" if name.startswith(keys.BY) else {"halved": "bisected"}.get(name, name)
+        assert getattr(store.runs.must_get(RUN), field) == value
 
-    def test_the_trouble_of_a_run_is_the_oldest(self, ledger: Ledger) -> None:
-        ledger.runs.create(a_run())
+    def test_the_trouble_of_a_run_is_the_oldest(self, store: Store) -> None:
+        store.runs.create(a_run())
         for where, since in ((SUBMIT, NOW + 5), (POLL, NOW), (SOURCE, NOW + 9)):
-            ledger.runs.note_trouble(ledger.runs.must_get(RUN), where, where, "No.", since)
-        run = ledger.runs.must_get(RUN)
+            store.runs.note_trouble(store.runs.must_get(RUN), where, where, "No.", since)
+        run = store.runs.must_get(RUN)
         assert run.trouble == Trouble(POLL, "No.", NOW, NOW)
         assert a_run().trouble is None
 
@@ -392,345 +394,345 @@ class TestRun:
                 OutcomeStatus.SKIPPED: 16,
             },
         )
-        assert (run.carried, run.sendable, run.settled_rows) == (7, 69, 31)
-        assert (a_run().carried, a_run().fresh_carried) == (0, 0)
+        assert (run.processed, run.sendable, run.settled_rows) == (7, 69, 31)
+        assert (a_run().processed, a_run().fresh_processed) == (0, 0)
 
-    def test_the_first_with_a_content_is_remembered(self, ledger: Ledger, table: Table) -> None:
+    def test_the_first_with_a_content_is_remembered(self, store: Store, table: Table) -> None:
         first, second = a_run(), a_run("other")
-        assert ledger.runs.first_with(first, "abc", NOW, EXPIRES) == (RUN, NOW)
-        assert ledger.runs.first_with(second, "abc", NOW + 9, EXPIRES) == (RUN, NOW)
-        assert ledger.runs.first_with(first, "abc", NOW + 9, EXPIRES) == (RUN, NOW)
+        assert store.runs.first_with(first, "abc", NOW, EXPIRES) == (RUN, NOW)
+        assert store.runs.first_with(second, "abc", NOW + 9, EXPIRES) == (RUN, NOW)
+        assert store.runs.first_with(first, "abc", NOW + 9, EXPIRES) == (RUN, NOW)
         mark = table.get(keys.profile("things"), keys.content("abc")) or {}
         assert mark["expires_at"] == EXPIRES
-        ledger.runs.carries_first(second, "abc", NOW + 10, EXPIRES)
-        assert ledger.runs.first_with(first, "abc", NOW + 11, EXPIRES) == ("other", NOW + 10)
+        store.runs.carries_first(second, "abc", NOW + 10, EXPIRES)
+        assert store.runs.first_with(first, "abc", NOW + 11, EXPIRES) == ("other", NOW + 10)
 
-    def test_a_mark_that_expires_meanwhile_is_no_other_runs(self, ledger: Ledger) -> None:
-        ledger.runs.first_with(a_run(), "abc", NOW, EXPIRES)
-        with mock.patch.object(ledger.runs._table, "get", return_value=None):
-            assert ledger.runs.first_with(a_run("b"), "abc", NOW + 1, 9) == ("b", NOW + 1)
+    def test_a_mark_that_expires_meanwhile_is_no_other_runs(self, store: Store) -> None:
+        store.runs.first_with(a_run(), "abc", NOW, EXPIRES)
+        with mock.patch.object(store.runs._table, "get", return_value=None):
+            assert store.runs.first_with(a_run("b"), "abc", NOW + 1, 9) == ("b", NOW + 1)
 
-    def test_pages_of_the_newest(self, ledger: Ledger) -> None:
+    def test_pages_of_the_newest(self, store: Store) -> None:
         for n in range(5):
-            ledger.runs.create(a_run(f"run-{n}", started_at=NOW + n))
-        first = list(ledger.runs.newest(limit=2))
+            store.runs.create(a_run(f"run-{n}", started_at=NOW + n))
+        first = list(store.runs.newest(limit=2))
         assert [run.run_id for _, run in first] == ["run-4", "run-3"]
-        second = list(ledger.runs.newest(before=first[-1][0], limit=2))
+        second = list(store.runs.newest(before=first[-1][0], limit=2))
         assert [run.run_id for _, run in second] == ["run-2", "run-1"]
-        rest = list(ledger.runs.newest(before=first[-1][0]))
+        rest = list(store.runs.newest(before=first[-1][0]))
         assert [run.run_id for _, run in rest] == ["run-2", "run-1", "run-0"]
 
-    def test_whoever_takes_over_begins_anew(self, ledger: Ledger) -> None:
-        ledger.runs.create(a_run())
-        ledger.runs.relaunch(RUN, 5, 40)
-        assert ledger.runs.take_over(RUN, "arn:2", "arn:execution:1")
-        run = ledger.runs.must_get(RUN)
+    def test_whoever_takes_over_begins_anew(self, store: Store) -> None:
+        store.runs.create(a_run())
+        store.runs.relaunch(RUN, 5, 40)
+        assert store.runs.take_over(RUN, "arn:2", "arn:execution:1")
+        run = store.runs.must_get(RUN)
         assert (run.execution, run.relaunches, run.settled_at_relaunch) == ("arn:2", 0, -1)
 
-    def test_a_plan_is_kept_whole(self, ledger: Ledger) -> None:
-        ledger.runs.create(a_run())
+    def test_a_plan_is_kept_whole(self, store: Store) -> None:
+        store.runs.create(a_run())
         first = PlanState(100, 10, 1, dialect={"header": ["a"]}, trial_chunks=1)
-        assert ledger.runs.checkpoint(RUN, PlanState(), first, {}, NOW)
-        assert ledger.runs.must_get(RUN).plan == first
+        assert store.runs.checkpoint(RUN, PlanState(), first, {}, NOW)
+        assert store.runs.must_get(RUN).plan == first
 
     @pytest.mark.parametrize("change", ["forced", "elsewhere"])
     def test_a_plan_that_moved_goes_no_further(
-        self, ledger: Ledger, table: Table, change: str
+        self, store: Store, table: Table, change: str
     ) -> None:
-        ledger.runs.create(a_run())
+        store.runs.create(a_run())
         first = PlanState(100, 10, 1, dialect={"header": ["a"]})
-        ledger.runs.checkpoint(RUN, PlanState(), first, {}, NOW)
+        store.runs.checkpoint(RUN, PlanState(), first, {}, NOW)
         before = first if change == "forced" else replace(first, offset=50)
         if change == "forced":
-            ledger.runs.force(RUN, Halt("ops", "Now."))
+            store.runs.force(RUN, StopReason("ops", "Now."))
         after = PlanState(200, 20, 2, dialect=first.dialect)
-        assert not ledger.runs.checkpoint(RUN, before, after, {}, NOW)
-        assert ledger.runs.must_get(RUN).plan == first
+        assert not store.runs.checkpoint(RUN, before, after, {}, NOW)
+        assert store.runs.must_get(RUN).plan == first
 
-    def test_pages_of_the_plan_expire(self, ledger: Ledger, table: Table) -> None:
-        opened(ledger, 2)
+    def test_pages_of_the_plan_expire(self, store: Store, table: Table) -> None:
+        opened(store, 2)
         page = table.get(keys.run(RUN), keys.page(1)) or {}
         assert page["expires_at"] == EXPIRES
 
-    def test_a_forced_run_rests_no_more(self, ledger: Ledger) -> None:
-        ledger.runs.create(a_run())
-        ledger.runs.pause(RUN, Pause("ops", "Wait.", NOW))
-        ledger.runs.rest(RUN)
-        assert ledger.runs.must_get(RUN).rests
-        assert ledger.runs.force(RUN, Halt("ops", "Now."))
-        run = ledger.runs.must_get(RUN)
-        assert (run.rests, run.forced, run.halt) == (False, True, Halt("ops", "Now."))
+    def test_a_forced_run_rests_no_more(self, store: Store) -> None:
+        store.runs.create(a_run())
+        store.runs.pause(RUN, Pause("ops", "Wait.", NOW))
+        store.runs.rest(RUN)
+        assert store.runs.must_get(RUN).suspended
+        assert store.runs.force(RUN, StopReason("ops", "Now."))
+        run = store.runs.must_get(RUN)
+        assert (run.suspended, run.forced, run.stop) == (False, True, StopReason("ops", "Now."))
 
 
 class TestClosing:
-    def closed(self, ledger: Ledger, **given: Any) -> Run:
-        opened(ledger, 1)
+    def closed(self, store: Store, **given: Any) -> Run:
+        opened(store, 1)
         for where in (SUBMIT, POLL, SOURCE):
-            ledger.runs.note_trouble(ledger.runs.must_get(RUN), where, "x", "X.", NOW)
-        ledger.runs.pause(RUN, Pause("ops", "Wait.", NOW))
-        ledger.runs.rest(RUN)
-        ledger.runs.save_close(RUN, "key")
-        assert ledger.runs.close(
+            store.runs.note_trouble(store.runs.must_get(RUN), where, "x", "X.", NOW)
+        store.runs.pause(RUN, Pause("ops", "Wait.", NOW))
+        store.runs.rest(RUN)
+        store.runs.save_close(RUN, "key")
+        assert store.runs.close(
             RUN, RunStatus.UNRESOLVED, NOW + 5, {"submit": 1}, {"a": 1}, **given
         )
-        return ledger.runs.must_get(RUN)
+        return store.runs.must_get(RUN)
 
-    def test_it_leaves_nothing_of_the_way_there(self, ledger: Ledger, table: Table) -> None:
-        run = self.closed(ledger, expires_at=EXPIRES + DAY)
+    def test_it_leaves_nothing_of_the_way_there(self, store: Store, table: Table) -> None:
+        run = self.closed(store, expires_at=EXPIRES + DAY)
         assert (run.status, run.closed_at) == (RunStatus.UNRESOLVED, NOW + 5)
-        assert (run.troubles, run.pause, run.rests, run.close) == ({}, None, False, None)
+        assert (run.troubles, run.pause, run.suspended, run.close) == ({}, None, False, None)
         assert (run.figures, run.requests) == ({"a": 1}, {"submit": 1})
         assert run_item(table)["expires_at"] == EXPIRES + DAY
         pool = table.get(keys.run(RUN), keys.POOL) or {}
         assert pool["expires_at"] == EXPIRES + DAY
 
-    def test_without_an_end_it_stays(self, ledger: Ledger, table: Table) -> None:
-        self.closed(ledger)
+    def test_without_an_end_it_stays(self, store: Store, table: Table) -> None:
+        self.closed(store)
         assert "expires_at" not in run_item(table)
         assert "expires_at" not in (table.get(keys.run(RUN), keys.POOL) or {})
-        assert not ledger.runs.close(RUN, RunStatus.COMPLETED, NOW + 9, {}, {})
+        assert not store.runs.close(RUN, RunStatus.COMPLETED, NOW + 9, {}, {})
 
-    def test_a_resolve_opens_it_again(self, ledger: Ledger, table: Table) -> None:
-        run = replace(self.closed(ledger, expires_at=EXPIRES), outcomes={UNKNOWN: 3})
+    def test_a_resolve_opens_it_again(self, store: Store, table: Table) -> None:
+        run = replace(self.closed(store, expires_at=EXPIRES), outcomes={UNKNOWN: 3})
         table.write(Update(keys.run(RUN), keys.META, assign={"rests": True, "close": "old"}))
-        assert ledger.runs.ask_resolve(run, NOW + 6)
-        asked = ledger.runs.must_get(RUN)
+        assert store.runs.ask_resolve(run, NOW + 6)
+        asked = store.runs.must_get(RUN)
         assert asked.resolving == Resolving(NOW + 6, unknown=3)
         assert (asked.status, asked.closed_at) == (RunStatus.CLOSING, None)
-        assert (asked.close, asked.rests) == (None, False)
+        assert (asked.close, asked.suspended) == (None, False)
         assert "expires_at" not in run_item(table)
-        assert not ledger.runs.ask_resolve(run, NOW + 7)
+        assert not store.runs.ask_resolve(run, NOW + 7)
 
-    def test_a_resolve_without_unknown_rows(self, ledger: Ledger) -> None:
-        run = replace(self.closed(ledger), outcomes={})
-        assert ledger.runs.ask_resolve(run, NOW + 6)
-        assert ledger.runs.must_get(RUN).resolving == Resolving(NOW + 6)
+    def test_a_resolve_without_unknown_rows(self, store: Store) -> None:
+        run = replace(self.closed(store), outcomes={})
+        assert store.runs.ask_resolve(run, NOW + 6)
+        assert store.runs.must_get(RUN).resolving == Resolving(NOW + 6)
 
-    def test_a_resolve_goes_on_from_where_it_was_read(self, ledger: Ledger) -> None:
-        run = self.closed(ledger)
-        ledger.runs.ask_resolve(run, NOW + 6)
-        first = ledger.runs.must_get(RUN).resolving
+    def test_a_resolve_goes_on_from_where_it_was_read(self, store: Store) -> None:
+        run = self.closed(store)
+        store.runs.ask_resolve(run, NOW + 6)
+        first = store.runs.must_get(RUN).resolving
         assert first is not None
         after = replace(first, after=9, jobs=4, ended=3, done=True)
-        assert ledger.runs.go_on_resolving(RUN, first, after)
-        assert not ledger.runs.go_on_resolving(RUN, first, replace(first, after=1))
-        assert ledger.runs.must_get(RUN).resolving == after
-        assert ledger.runs.close(RUN, RunStatus.COMPLETED, NOW + 9, {}, {}, resolving=after)
-        assert not ledger.runs.go_on_resolving(RUN, after, first)
+        assert store.runs.go_on_resolving(RUN, first, after)
+        assert not store.runs.go_on_resolving(RUN, first, replace(first, after=1))
+        assert store.runs.must_get(RUN).resolving == after
+        assert store.runs.close(RUN, RunStatus.COMPLETED, NOW + 9, {}, {}, resolving=after)
+        assert not store.runs.go_on_resolving(RUN, after, first)
 
-    def test_warnings_are_of_runs_that_are_there(self, ledger: Ledger) -> None:
-        ledger.runs.warn(RUN, "a")
-        assert ledger.runs.get(RUN) is None
-        ledger.runs.create(a_run())
-        ledger.runs.warn(RUN, "a")
-        ledger.runs.warn(RUN, "b")
-        ledger.runs.warn(RUN, "b")
-        assert ledger.runs.must_get(RUN).warnings == ("a", "b")
+    def test_warnings_are_of_runs_that_are_there(self, store: Store) -> None:
+        store.runs.warn(RUN, "a")
+        assert store.runs.get(RUN) is None
+        store.runs.create(a_run())
+        store.runs.warn(RUN, "a")
+        store.runs.warn(RUN, "b")
+        store.runs.warn(RUN, "b")
+        assert store.runs.must_get(RUN).warnings == ("a", "b")
 
     @pytest.mark.parametrize("before", [(), ("a",)])
     def test_two_that_warn_at_once_both_are_heard(
-        self, ledger: Ledger, before: tuple[str, ...]
+        self, store: Store, before: tuple[str, ...]
     ) -> None:
-        ledger.runs.create(a_run())
+        store.runs.create(a_run())
         for text in before:
-            ledger.runs.warn(RUN, text)
-        get, first = ledger.runs._table.get, iter([1])
+            store.runs.warn(RUN, text)
+        get, first = store.runs._table.get, iter([1])
 
         def contended(pk: str, sk: str) -> Any:
             found = get(pk, sk)
             for _ in first:
-                ledger.runs.warn(RUN, "theirs")
+                store.runs.warn(RUN, "theirs")
             return found
 
-        with mock.patch.object(ledger.runs._table, "get", contended):
-            ledger.runs.warn(RUN, "ours")
-        assert ledger.runs.must_get(RUN).warnings == (*before, "theirs", "ours")
+        with mock.patch.object(store.runs._table, "get", contended):
+            store.runs.warn(RUN, "ours")
+        assert store.runs.must_get(RUN).warnings == (*before, "theirs", "ours")
 
-    def test_a_warning_makes_no_run_that_is_gone(self, ledger: Ledger, table: Table) -> None:
-        ledger.runs.create(a_run())
-        get = ledger.runs._table.get
+    def test_a_warning_makes_no_run_that_is_gone(self, store: Store, table: Table) -> None:
+        store.runs.create(a_run())
+        get = store.runs._table.get
 
         def vanishing(pk: str, sk: str) -> Any:
             found = get(pk, sk)
-            ledger.runs._table.delete_many([(pk, sk)])
+            store.runs._table.delete_many([(pk, sk)])
             return found
 
-        with mock.patch.object(ledger.runs._table, "get", vanishing):
-            ledger.runs.warn(RUN, "a")
+        with mock.patch.object(store.runs._table, "get", vanishing):
+            store.runs.warn(RUN, "a")
         assert run_item(table) == {}
 
-    def test_halting_says_whether_it_is_open(self, ledger: Ledger) -> None:
-        ledger.runs.create(a_run())
-        assert ledger.runs.halt(RUN, Halt("a", "A."))
-        assert ledger.runs.halt(RUN, Halt("b", "B."))
-        assert ledger.runs.must_get(RUN).halt == Halt("a", "A.")
-        assert not ledger.runs.halt("nobody", Halt("a", "A."))
+    def test_halting_says_whether_it_is_open(self, store: Store) -> None:
+        store.runs.create(a_run())
+        assert store.runs.stop(RUN, StopReason("a", "A."))
+        assert store.runs.stop(RUN, StopReason("b", "B."))
+        assert store.runs.must_get(RUN).stop == StopReason("a", "A.")
+        assert not store.runs.stop("nobody", StopReason("a", "A."))
 
-    def test_halvings_are_counted_one_by_one(self, ledger: Ledger) -> None:
-        ledger.runs.create(a_run())
-        ledger.runs.count_halving(RUN)
-        ledger.runs.count_halving(RUN)
-        assert ledger.runs.must_get(RUN).halved == 2
+    def test_halvings_are_counted_one_by_one(self, store: Store) -> None:
+        store.runs.create(a_run())
+        store.runs.count_bisection(RUN)
+        store.runs.count_bisection(RUN)
+        assert store.runs.must_get(RUN).bisected == 2
 
-    def test_only_an_open_run_is_resumed(self, ledger: Ledger, table: Table) -> None:
-        ledger.runs.create(a_run())
-        assert not ledger.runs.resume(ledger.runs.must_get(RUN))
-        ledger.runs.pause(RUN, Pause("ops", "Wait.", NOW))
-        paused = ledger.runs.must_get(RUN)
+    def test_only_an_open_run_is_resumed(self, store: Store, table: Table) -> None:
+        store.runs.create(a_run())
+        assert not store.runs.resume(store.runs.must_get(RUN))
+        store.runs.pause(RUN, Pause("ops", "Wait.", NOW))
+        paused = store.runs.must_get(RUN)
         table.write(Update(keys.run(RUN), keys.META, assign={"closed_at": NOW}))
-        assert not ledger.runs.resume(paused)
+        assert not store.runs.resume(paused)
         table.write(Update(keys.run(RUN), keys.META, remove=("closed_at",)))
-        assert ledger.runs.resume(paused)
+        assert store.runs.resume(paused)
 
-    def test_lanes_are_counted_apart_and_expire(self, ledger: Ledger, table: Table) -> None:
-        opened(ledger, 1)
-        run = ledger.runs.must_get(RUN)
-        ledger.runs.count(run, 0, {"submit": 2, "polls": 0}, heard_until=NOW)
-        ledger.runs.count(run, 1, {"submit": 3, "poll": 1})
+    def test_lanes_are_counted_apart_and_expire(self, store: Store, table: Table) -> None:
+        opened(store, 1)
+        run = store.runs.must_get(RUN)
+        store.runs.count(run, 0, {"submit": 2, "polls": 0}, alive_until=NOW)
+        store.runs.count(run, 1, {"submit": 3, "poll": 1})
         table.write(Update(keys.run(RUN), keys.META, assign={"submit": 99}))
         table.write(Update(keys.run(RUN), keys.lane(2), add={"laps": 1}))
-        assert ledger.runs.figures(RUN) == Figures(submit=5, poll=1, laps=1)
-        assert ledger.runs.heard_until(RUN) == {0: NOW, 1: 0.0, 2: 0.0}
+        assert store.runs.figures(RUN) == Figures(submit=5, poll=1, laps=1)
+        assert store.runs.alive_until(RUN) == {0: NOW, 1: 0.0, 2: 0.0}
         assert (table.get(keys.run(RUN), keys.lane(0)) or {})["expires_at"] == EXPIRES
 
-    def test_a_deleted_one_leaves_a_mark_that_expires(self, ledger: Ledger, table: Table) -> None:
-        opened(ledger, 1)
+    def test_a_deleted_one_leaves_a_mark_that_expires(self, store: Store, table: Table) -> None:
+        opened(store, 1)
         deleted: list[str] = []
-        delete = ledger.runs._table.delete_many
+        delete = store.runs._table.delete_many
 
         def note(found: Any) -> None:
             listed = list(found)
             deleted.extend(sk for _, sk in listed)
             delete(listed)
 
-        with mock.patch.object(ledger.runs._table, "delete_many", note):
-            ledger.runs.delete(ledger.runs.must_get(RUN))
+        with mock.patch.object(store.runs._table, "delete_many", note):
+            store.runs.delete(store.runs.must_get(RUN))
         assert deleted.count(keys.META) == 1
         assert deleted[-1] == keys.META
-        assert ledger.runs.is_deleted(RUN)
+        assert store.runs.is_deleted(RUN)
         assert (table.get(keys.run(RUN), keys.DELETED) or {})["expires_at"] == EXPIRES
 
-    def test_what_has_no_end_gets_none(self, ledger: Ledger, table: Table) -> None:
-        opened(ledger, 1)
-        ledger.runs.prolong_items(a_run(), EXPIRES + 10 * DAY)
+    def test_what_has_no_end_gets_none(self, store: Store, table: Table) -> None:
+        opened(store, 1)
+        store.runs.prolong_items(a_run(), EXPIRES + 10 * DAY)
         assert "expires_at" not in run_item(table)
         page = table.get(keys.run(RUN), keys.page(1)) or {}
         assert page["expires_at"] == EXPIRES + 10 * DAY
 
     def test_items_that_vanish_meanwhile_are_not_made_again(
-        self, ledger: Ledger, table: Table
+        self, store: Store, table: Table
     ) -> None:
-        opened(ledger, 1)
-        query = ledger.runs._table.query
+        opened(store, 1)
+        query = store.runs._table.query
 
         def vanishing(*args: Any, **options: Any) -> Any:
             found = list(query(*args, **options))
-            ledger.runs._table.delete_many([(item["pk"], item["sk"]) for item in found])
+            store.runs._table.delete_many([(item["pk"], item["sk"]) for item in found])
             return found
 
-        with mock.patch.object(ledger.runs._table, "query", vanishing):
-            ledger.runs.prolong_items(a_run(), EXPIRES + 10 * DAY)
+        with mock.patch.object(store.runs._table, "query", vanishing):
+            store.runs.prolong_items(a_run(), EXPIRES + 10 * DAY)
         assert list(table.query(keys.run(RUN))) == []
 
 
 class TestLimits:
-    def test_all_that_is_learned_of_a_connection(self, ledger: Ledger) -> None:
-        limits = ledger.limits
+    def test_all_that_is_learned_of_a_connection(self, store: Store) -> None:
+        limits = store.limits
         limits.ensure(CONNECTION, 9)
-        limits.told_jobs(CONNECTION, 8)
+        limits.advertised_jobs(CONNECTION, 8)
         limits.learn_jobs(CONNECTION, 7, NOW)
-        limits.found_full(CONNECTION, 6, NOW + 1)
-        limits.excess_has_a_price(CONNECTION)
+        limits.note_no_slot(CONNECTION, 6, NOW + 1)
+        limits.note_over_limit_penalty(CONNECTION)
         limits.block(CONNECTION, NOW + 2)
         limits.full(CONNECTION, NOW + 3)
         limits.note_unclear(CONNECTION, NOW + 4, weight=2)
         limits.hold_submissions(CONNECTION, NOW + 5)
-        assert limits.get(CONNECTION) == Limits(
+        assert limits.get(CONNECTION) == ConnectionLimits(
             in_flight=0,
             ceiling=9,
-            told_jobs=8,
+            advertised_jobs=8,
             learned_jobs=Learned(7.0, NOW),
-            excess_costs=True,
-            blocked_until=NOW + 2,
-            full_until=NOW + 3,
-            full_at=NOW + 1,
-            full_with=6,
+            over_limit_penalised=True,
+            retry_after_until=NOW + 2,
+            no_slot_until=NOW + 3,
+            no_slot_at=NOW + 1,
+            no_slot_jobs=6,
             unclear=2,
             unclear_since=NOW + 4,
             outage_until=NOW + 5,
         )
 
-    def test_nothing_is_known_of_one_that_nobody_used(self, ledger: Ledger, table: Table) -> None:
-        assert ledger.limits.get(CONNECTION) == Limits(0, 1)
+    def test_nothing_is_known_of_one_that_nobody_used(self, store: Store, table: Table) -> None:
+        assert store.limits.get(CONNECTION) == ConnectionLimits(0, 1)
         table.write(Update(keys.connection(CONNECTION), keys.LIMITS, assign={"told_jobs": 5}))
-        assert ledger.limits.get(CONNECTION) == Limits(0, 1, told_jobs=5)
-        assert ledger.limits.requests(CONNECTION) == Requests()
+        assert store.limits.get(CONNECTION) == ConnectionLimits(0, 1, advertised_jobs=5)
+        assert store.limits.requests(CONNECTION) == RequestLog()
 
     def test_a_limit_learned_in_the_future_has_not_risen(self) -> None:
-        assert Limits(0, 9, learned_jobs=Learned(3.0, NOW)).max_jobs(NOW - 100) == 3
-        risen = Limits(0, 9, learned_jobs=Learned(3.0, NOW))
+        assert ConnectionLimits(0, 9, learned_jobs=Learned(3.0, NOW)).max_jobs(NOW - 100) == 3
+        risen = ConnectionLimits(0, 9, learned_jobs=Learned(3.0, NOW))
         assert [risen.max_jobs(NOW + s) for s in (29.5, 30.0)] == [3, 4]
 
-    def test_an_operator_ends_every_wait(self, ledger: Ledger, table: Table) -> None:
-        ledger.limits.unblock(CONNECTION)
+    def test_an_operator_ends_every_wait(self, store: Store, table: Table) -> None:
+        store.limits.unblock(CONNECTION)
         assert table.get(keys.connection(CONNECTION), keys.LIMITS) is None
-        ledger.limits.ensure(CONNECTION, 3)
-        ledger.limits.block(CONNECTION, NOW)
-        ledger.limits.full(CONNECTION, NOW)
-        ledger.limits.hold_submissions(CONNECTION, NOW)
-        ledger.limits.unblock(CONNECTION)
-        assert ledger.limits.get(CONNECTION) == Limits(0, 3)
+        store.limits.ensure(CONNECTION, 3)
+        store.limits.block(CONNECTION, NOW)
+        store.limits.full(CONNECTION, NOW)
+        store.limits.hold_submissions(CONNECTION, NOW)
+        store.limits.unblock(CONNECTION)
+        assert store.limits.get(CONNECTION) == ConnectionLimits(0, 3)
 
     @pytest.mark.parametrize(
         ("part", "wanted", "granted"),
         [(1.0, 99, 10), (0.5, 99, 5), (0.5, 3, 3), (0.01, 9, 1), (1.5, 99, 10)],
     )
     def test_a_part_of_what_is_free(
-        self, ledger: Ledger, part: float, wanted: int, granted: int
+        self, store: Store, part: float, wanted: int, granted: int
     ) -> None:
         limits = {ACCOUNT: 10, f"{ENDPOINT}x": 50}
-        got, more_at = take_requests(ledger.limits, CONNECTION, wanted, limits, NOW, part=part)
+        got, more_at = take_requests(store.limits, CONNECTION, wanted, limits, NOW, part=part)
         assert got == granted
         assert more_at == (NOW if granted < 10 else int(NOW) + HOLD)
 
-    def test_where_none_is_free_none_is_granted(self, ledger: Ledger) -> None:
-        take_requests(ledger.limits, CONNECTION, 10, {ACCOUNT: 10}, NOW)
-        before = ledger.limits.requests(CONNECTION)
-        answer = take_requests(ledger.limits, CONNECTION, 1, {ACCOUNT: 10}, NOW + 1)
+    def test_where_none_is_free_none_is_granted(self, store: Store) -> None:
+        take_requests(store.limits, CONNECTION, 10, {ACCOUNT: 10}, NOW)
+        before = store.limits.requests(CONNECTION)
+        answer = take_requests(store.limits, CONNECTION, 1, {ACCOUNT: 10}, NOW + 1)
         assert answer == (0, int(NOW) + HOLD)
-        assert ledger.limits.requests(CONNECTION) == before
-        assert take_requests(ledger.limits, CONNECTION, 0, {ACCOUNT: 20}, NOW) == (0, NOW)
+        assert store.limits.requests(CONNECTION) == before
+        assert take_requests(store.limits, CONNECTION, 0, {ACCOUNT: 20}, NOW) == (0, NOW)
 
-    def test_a_take_that_always_meets_others_grants_nothing(self, ledger: Ledger) -> None:
-        with mock.patch.object(ledger.limits, "_put_requests", return_value=False):
-            assert take_requests(ledger.limits, CONNECTION, 5, {ACCOUNT: 9}, NOW) == (0, NOW)
+    def test_a_take_that_always_meets_others_grants_nothing(self, store: Store) -> None:
+        with mock.patch.object(store.limits, "_put_requests", return_value=False):
+            assert take_requests(store.limits, CONNECTION, 5, {ACCOUNT: 9}, NOW) == (0, NOW)
 
     @pytest.mark.parametrize(
         ("told", "made", "lowered"),
         [(None, 50, True), (60, 50, False), (50, 50, True), (40, 50, True)],
     )
     def test_a_refusal_below_the_vendors_own_figure_teaches_nothing(
-        self, ledger: Ledger, *, told: int | None, made: int, lowered: bool
+        self, store: Store, *, told: int | None, made: int, lowered: bool
     ) -> None:
-        note_requests(ledger.limits, CONNECTION, made, NOW)
+        note_requests(store.limits, CONNECTION, made, NOW)
         if told is not None:
-            ledger.limits.told_rate(CONNECTION, told)
-        lower_rate(ledger.limits, CONNECTION, 100, NOW)
-        assert (ledger.limits.requests(CONNECTION).learned is not None) is lowered
+            store.limits.advertised_rate(CONNECTION, told)
+        lower_rate(store.limits, CONNECTION, 100, NOW)
+        assert (store.limits.requests(CONNECTION).learned is not None) is lowered
 
     @pytest.mark.parametrize(("later", "again"), [(4.0, False), (5.5, True), (30.0, True)])
     def test_refusals_at_one_moment_are_one_lesson(
-        self, ledger: Ledger, *, later: float, again: bool
+        self, store: Store, *, later: float, again: bool
     ) -> None:
-        note_requests(ledger.limits, CONNECTION, 50, NOW)
-        lower_rate(ledger.limits, CONNECTION, 100, NOW)
-        first = ledger.limits.requests(CONNECTION).learned
-        lower_rate(ledger.limits, CONNECTION, 100, NOW + later)
-        second = ledger.limits.requests(CONNECTION).learned
+        note_requests(store.limits, CONNECTION, 50, NOW)
+        lower_rate(store.limits, CONNECTION, 100, NOW)
+        first = store.limits.requests(CONNECTION).learned
+        lower_rate(store.limits, CONNECTION, 100, NOW + later)
+        second = store.limits.requests(CONNECTION).learned
         assert (first != second) is again
 
-    def test_what_a_run_needs_is_forgotten_in_the_end(self, ledger: Ledger, table: Table) -> None:
-        ledger.limits.need(CONNECTION, Demand(RUN, "high", 3), NOW)
+    def test_what_a_run_needs_is_forgotten_in_the_end(self, store: Store, table: Table) -> None:
+        store.limits.need(CONNECTION, Demand(RUN, "high", 3), NOW)
         item = table.get(keys.connection(CONNECTION), keys.demand(RUN)) or {}
         assert item["expires_at"] == int(NOW) + DAY
 
@@ -739,64 +741,64 @@ class TestRows:
     def outcome(self, row: int, status: OutcomeStatus = UNKNOWN) -> Outcome:
         return Outcome(row, status, None, "code", "Text.", "job", 1)
 
-    def test_many_are_written_with_care_in_transactions_that_fit(self, ledger: Ledger) -> None:
-        opened(ledger, 1)
-        chunk = finished(ledger, 1)
+    def test_many_are_written_with_care_in_transactions_that_fit(self, store: Store) -> None:
+        opened(store, 1)
+        chunk = finished(store, 1)
         outcomes = [self.outcome(row) for row in range(1, 2 * TRANSACTION_ITEMS)]
-        transact = ledger.rows._table.transact
-        with mock.patch.object(ledger.rows._table, "transact", side_effect=transact) as calls:
-            assert ledger.rows.put_unless_settled(chunk, outcomes, EXPIRES)
+        transact = store.rows._table.transact
+        with mock.patch.object(store.rows._table, "transact", side_effect=transact) as calls:
+            assert store.rows.put_unless_settled(chunk, outcomes, EXPIRES)
         assert [len(call.args[0]) for call in calls.call_args_list] == [100, 100, 2]
-        assert list(ledger.rows.between(RUN, 1, 500)) == outcomes
+        assert list(store.rows.between(RUN, 1, 500)) == outcomes
 
-    def test_unknown_rows_are_decided_once_and_while_the_run_is_open(self, ledger: Ledger) -> None:
-        opened(ledger, 1)
+    def test_unknown_rows_are_decided_once_and_while_the_run_is_open(self, store: Store) -> None:
+        opened(store, 1)
         count = 2 * TRANSACTION_ITEMS - 2
-        ledger.rows.put(RUN, [self.outcome(row) for row in range(1, count + 1)], EXPIRES)
+        store.rows.put(RUN, [self.outcome(row) for row in range(1, count + 1)], EXPIRES)
         decided = [self.outcome(row, SUCCEEDED) for row in range(1, count + 1)]
-        transact = ledger.rows._table.transact
-        with mock.patch.object(ledger.rows._table, "transact", side_effect=transact) as calls:
-            done = ledger.rows.resolve(RUN, decided[:-1], EXPIRES)
+        transact = store.rows._table.transact
+        with mock.patch.object(store.rows._table, "transact", side_effect=transact) as calls:
+            done = store.rows.resolve(RUN, decided[:-1], EXPIRES)
         assert [len(call.args[0]) for call in calls.call_args_list] == [100, 99]
         assert done == {SUCCEEDED: count - 1}
-        assert ledger.rows.resolve(RUN, decided[:3], EXPIRES) == {}
-        ledger.runs.close(RUN, RunStatus.UNRESOLVED, NOW, {}, {})
-        assert ledger.rows.resolve(RUN, decided[-1:], EXPIRES) == {}
-        assert ledger.rows.get(RUN, count) == self.outcome(count)
+        assert store.rows.resolve(RUN, decided[:3], EXPIRES) == {}
+        store.runs.close(RUN, RunStatus.UNRESOLVED, NOW, {}, {})
+        assert store.rows.resolve(RUN, decided[-1:], EXPIRES) == {}
+        assert store.rows.get(RUN, count) == self.outcome(count)
 
-    def test_rows_of_other_blocks_are_not_read(self, ledger: Ledger) -> None:
+    def test_rows_of_other_blocks_are_not_read(self, store: Store) -> None:
         size = keys.ROWS_PER_BLOCK
         rows = [1, 2, size, size + 1, 2 * size, 2 * size + 1]
-        ledger.rows.put(RUN, [self.outcome(row) for row in rows], EXPIRES)
-        query, seen = ledger.rows._table.query, []
+        store.rows.put(RUN, [self.outcome(row) for row in rows], EXPIRES)
+        query, seen = store.rows._table.query, []
 
         def note(pk: str, **options: Any) -> Any:
             seen.append(pk)
             return query(pk, **options)
 
-        with mock.patch.object(ledger.rows._table, "query", note):
-            found = [o.row for o in ledger.rows.between(RUN, 2, size)]
+        with mock.patch.object(store.rows._table, "query", note):
+            found = [o.row for o in store.rows.between(RUN, 2, size)]
             assert found == [2, size]
             assert len(seen) == keys.block_of(size) - keys.block_of(2) + 1
             seen.clear()
-            assert [o.row for o in ledger.rows.for_a_person(RUN, 2 * size)][:2] == [1, 2]
+            assert [o.row for o in store.rows.for_a_person(RUN, 2 * size)][:2] == [1, 2]
             assert len(seen) == keys.person_block_of(2 * size) + 1
-            assert list(ledger.rows.for_a_person("nobody", 0)) == []
+            assert list(store.rows.for_a_person("nobody", 0)) == []
 
-    def test_rows_for_a_person_are_found_in_every_block(self, ledger: Ledger) -> None:
+    def test_rows_for_a_person_are_found_in_every_block(self, store: Store) -> None:
         last = next(n for n in range(1, 10**7, 1000) if keys.person_block_of(n) == 2)
         rows = [1, last // 2, last]
-        ledger.rows.put(RUN, [self.outcome(row) for row in rows], EXPIRES)
-        assert [o.row for o in ledger.rows.for_a_person(RUN, last)] == rows
+        store.rows.put(RUN, [self.outcome(row) for row in rows], EXPIRES)
+        assert [o.row for o in store.rows.for_a_person(RUN, last)] == rows
 
     @pytest.mark.parametrize(("kept", "prolonged"), [(DAY, False), (DAY + 1, True), (9e6, True)])
     def test_rows_are_kept_for_longer(
-        self, ledger: Ledger, table: Table, *, kept: int, prolonged: bool
+        self, store: Store, table: Table, *, kept: int, prolonged: bool
     ) -> None:
         size = keys.ROWS_PER_BLOCK
         rows = [1, 2, size + 1, 2 * size, 2 * size + 1]
-        ledger.rows.put(RUN, [self.outcome(row) for row in rows], EXPIRES)
-        ledger.rows.prolong(RUN, 2, 2 * size - 1, EXPIRES + int(kept))
+        store.rows.put(RUN, [self.outcome(row) for row in rows], EXPIRES)
+        store.rows.prolong(RUN, 2, 2 * size - 1, EXPIRES + int(kept))
         until = {
             row: (table.get(keys.rows(RUN, keys.block_of(row)), keys.row(row)) or {})["expires_at"]
             for row in rows
@@ -810,24 +812,24 @@ class TestRows:
             2 * size + 1: EXPIRES,
         }
 
-    def test_a_row_that_vanishes_meanwhile_is_not_made_again(self, ledger: Ledger) -> None:
-        ledger.rows.put(RUN, [self.outcome(1)], EXPIRES)
-        query = ledger.rows._table.query
+    def test_a_row_that_vanishes_meanwhile_is_not_made_again(self, store: Store) -> None:
+        store.rows.put(RUN, [self.outcome(1)], EXPIRES)
+        query = store.rows._table.query
 
         def vanishing(*args: Any, **options: Any) -> Any:
             found = list(query(*args, **options))
-            ledger.rows._table.delete_many([(item["pk"], item["sk"]) for item in found])
+            store.rows._table.delete_many([(item["pk"], item["sk"]) for item in found])
             return found
 
-        with mock.patch.object(ledger.rows._table, "query", vanishing):
-            ledger.rows.prolong(RUN, 1, 1, EXPIRES + 9 * DAY)
-        assert ledger.rows.get(RUN, 1) is None
+        with mock.patch.object(store.rows._table, "query", vanishing):
+            store.rows.prolong(RUN, 1, 1, EXPIRES + 9 * DAY)
+        assert store.rows.get(RUN, 1) is None
 
     @pytest.mark.parametrize("last", [1, keys.ROWS_PER_BLOCK, keys.ROWS_PER_BLOCK + 1])
-    def test_rows_are_forgotten_up_to_the_last(self, ledger: Ledger, last: int) -> None:
+    def test_rows_are_forgotten_up_to_the_last(self, store: Store, last: int) -> None:
         size = keys.ROWS_PER_BLOCK
         rows = [1, 2, size, size + 1, size + 2]
-        ledger.rows.put(RUN, [self.outcome(row) for row in rows], EXPIRES)
-        ledger.rows.purge(RUN, last)
-        left = [o.row for o in ledger.rows.between(RUN, 1, 3 * size)]
+        store.rows.put(RUN, [self.outcome(row) for row in rows], EXPIRES)
+        store.rows.purge(RUN, last)
+        left = [o.row for o in store.rows.between(RUN, 1, 3 * size)]
         assert left == [row for row in rows if row > last]

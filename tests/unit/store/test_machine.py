@@ -7,13 +7,13 @@ import os
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.thorough import at_most
-from tests.unit.store.machine import LedgerMachine
+from tests.unit.store.machine import StoreMachine
 
 WALKS = int(os.environ.get("JOBFERRY_WALKS", "0"))
 """Walks to take, each time others; unset, a few that are the same every time."""
 
-TestLedger = LedgerMachine.TestCase
-TestLedger.settings = settings(
+TestStore = StoreMachine.TestCase
+TestStore.settings = settings(
     max_examples=WALKS or at_most(90, 20),
     stateful_step_count=70,
     derandomize=not WALKS,

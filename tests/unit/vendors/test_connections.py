@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jobferry.domain.connection import Connection
-from jobferry.store import Ledger
+from jobferry.store import Store
 from jobferry.vendors.connections import (
     CONFIG_SECONDS,
     ConnectionMissingError,
@@ -23,7 +23,7 @@ from jobferry.vendors.protocol import Vendor
 from jobferry.vendors.registry import VendorRegistry
 from tests.contract.documents.bench import SHELF_DOCUMENT
 from tests.fakes.clock import Clock
-from tests.fakes.table import fake_ledger
+from tests.fakes.table import fake_store
 from tests.fakes.vendor import VENDOR, Account, FakeClient, fake_vendor
 
 ACME = Connection("acme", VENDOR, "https://acme.example")
@@ -44,16 +44,16 @@ def registry_of(vendor: Vendor) -> VendorRegistry:
 
 
 @pytest.fixture
-def ledger() -> Ledger:
-    made = fake_ledger()
+def store() -> Store:
+    made = fake_store()
     made.config.put_connection(ACME)
     return made
 
 
 @pytest.fixture
-def connections(ledger: Ledger, clock: Clock, vendor: Vendor) -> Connections:
+def connections(store: Store, clock: Clock, vendor: Vendor) -> Connections:
     return Connections(
-        ledger.config,
+        store.config,
         lambda _name, _afresh: '{"bearer": "secret"}',
         reach=PUBLIC,
         monotonic=clock.now,
@@ -70,13 +70,13 @@ def test_a_client_is_kept_and_woken_before_each_use(connections: Connections) ->
 
 
 def test_the_configuration_is_read_again_after_a_while(
-    connections: Connections, ledger: Ledger, clock: Clock
+    connections: Connections, store: Store, clock: Clock
 ) -> None:
     first = connections.link("acme")
     clock.advance(CONFIG_SECONDS)
     assert connections.link("acme").client is first.client
     changed = Connection("acme", VENDOR, "https://new.example", max_jobs=4)
-    ledger.config.put_connection(changed)
+    store.config.put_connection(changed)
     assert connections.link("acme").connection == ACME
     clock.advance(CONFIG_SECONDS)
     linked = connections.link("acme")
@@ -85,16 +85,16 @@ def test_the_configuration_is_read_again_after_a_while(
 
 
 def test_a_vendor_that_is_a_document_has_a_new_client_for_a_new_revision(
-    ledger: Ledger, clock: Clock
+    store: Store, clock: Clock
 ) -> None:
-    ledger.config.put_vendor("shelf", SHELF_DOCUMENT)
-    ledger.config.put_connection(Connection("books", "shelf", "https://shelf.example"))
+    store.config.put_vendor("shelf", SHELF_DOCUMENT)
+    store.config.put_connection(Connection("books", "shelf", "https://shelf.example"))
     connections = Connections(
-        ledger.config, lambda _name, _afresh: '{"bearer": "x"}', monotonic=clock.now
+        store.config, lambda _name, _afresh: '{"bearer": "x"}', monotonic=clock.now
     )
 
     first = connections.link("books")
-    ledger.config.put_vendor("shelf", {**SHELF_DOCUMENT, "title": "Shelf 2"})
+    store.config.put_vendor("shelf", {**SHELF_DOCUMENT, "title": "Shelf 2"})
     clock.advance(CONFIG_SECONDS)
     second = connections.link("books")
 
@@ -107,8 +107,8 @@ def test_a_connection_that_is_not_there(connections: Connections) -> None:
         connections.link("nobody")
 
 
-def test_a_vendor_that_is_not_there(connections: Connections, ledger: Ledger) -> None:
-    ledger.config.put_connection(Connection("odd", "nobody", "https://x.example"))
+def test_a_vendor_that_is_not_there(connections: Connections, store: Store) -> None:
+    store.config.put_connection(Connection("odd", "nobody", "https://x.example"))
     with pytest.raises(LookupError, match="no vendor 'nobody'"):
         connections.link("odd")
 
@@ -121,7 +121,7 @@ def test_jobs_in_flight_are_limited_by_both_sides(
     assert max_jobs(connection, vendor) == jobs
 
 
-def test_credentials_are_read_only_when_they_are_needed(ledger: Ledger) -> None:
+def test_credentials_are_read_only_when_they_are_needed(store: Store) -> None:
     asked: list[tuple[str, bool]] = []
     given: list[object] = []
 
@@ -135,7 +135,7 @@ def test_credentials_are_read_only_when_they_are_needed(ledger: Ledger) -> None:
 
     entry = fake_vendor(Account(Clock()))
     object.__setattr__(entry, "client", client)
-    Connections(ledger.config, read, reach=PUBLIC, vendors=registry_of(entry)).link("acme")
+    Connections(store.config, read, reach=PUBLIC, vendors=registry_of(entry)).link("acme")
     assert asked == []
     (credentials,) = given
     assert callable(credentials)
@@ -145,7 +145,7 @@ def test_credentials_are_read_only_when_they_are_needed(ledger: Ledger) -> None:
     assert asked == [("acme", True), ("acme", False)]
 
 
-def opened(ledger: Ledger, secret: str) -> Callable[[bool], Mapping[str, str]]:
+def opened(store: Store, secret: str) -> Callable[[bool], Mapping[str, str]]:
     """What the client of the connection `acme` gets when it asks for its credentials."""
     given: list[Callable[[bool], Mapping[str, str]]] = []
 
@@ -155,31 +155,31 @@ def opened(ledger: Ledger, secret: str) -> Callable[[bool], Mapping[str, str]]:
 
     entry = fake_vendor(Account(Clock()))
     object.__setattr__(entry, "client", client)
-    Connections(ledger.config, lambda _name, _afresh: secret, vendors=registry_of(entry)).link(
+    Connections(store.config, lambda _name, _afresh: secret, vendors=registry_of(entry)).link(
         "acme"
     )
     return given[0]
 
 
-def test_credentials_go_to_the_address_that_they_were_given_for(ledger: Ledger) -> None:
+def test_credentials_go_to_the_address_that_they_were_given_for(store: Store) -> None:
     secret = secret_of({"bearer": "secret"}, ACME.base_url)
-    assert opened(ledger, secret)(False) == {"bearer": "secret"}
+    assert opened(store, secret)(False) == {"bearer": "secret"}
 
 
 @pytest.mark.parametrize(
     "address", ["https://evil.example", "https://acme.example.evil.example", "", None, 7]
 )
-def test_whoever_changes_the_address_gets_no_credentials(ledger: Ledger, address: object) -> None:
+def test_whoever_changes_the_address_gets_no_credentials(store: Store, address: object) -> None:
     secret = json.dumps({"bearer": "secret", "base_url": address})
-    ask = opened(ledger, secret)
+    ask = opened(store, secret)
     if address is None:
-        ask = opened(ledger, '{"bearer": "secret", "base_url": null}')
+        ask = opened(store, '{"bearer": "secret", "base_url": null}')
     with pytest.raises(AddressMismatchError, match="another address"):
         ask(False)
 
 
-def test_a_secret_of_an_older_version_has_no_address(ledger: Ledger) -> None:
-    assert opened(ledger, '{"bearer": "secret"}')(False) == {"bearer": "secret"}
+def test_a_secret_of_an_older_version_has_no_address(store: Store) -> None:
+    assert opened(store, '{"bearer": "secret"}')(False) == {"bearer": "secret"}
 
 
 def test_secrets_are_cached_and_read_afresh_when_asked() -> None:

@@ -22,7 +22,7 @@ from jobferry.vendors.registry import (
 from jobferry.vendors.zendesk_support.adapter import ZENDESK_SUPPORT
 from tests.contract.documents.bench import SHELF_DOCUMENT
 from tests.fakes.clock import Clock
-from tests.fakes.table import fake_ledger
+from tests.fakes.table import fake_store
 
 OPERATIONS = [
     pytest.param(vendor, operation, id=f"{vendor.name} {operation.name}")
@@ -66,7 +66,7 @@ class TestDocuments:
 
     @pytest.fixture
     def config(self) -> Config:
-        config: Config = fake_ledger().config
+        config: Config = fake_store().config
         config.put_vendor("shelf", SHELF_DOCUMENT)
         return config
 

@@ -95,8 +95,8 @@ def load_context(run: Run, deps: Deps) -> RunContext:
     Raises:
         LookupError: the profile revision or the vendor is gone; nobody deletes either.
     """
-    found = deps.ledger.config.profile(run.profile, run.revision)
-    connection = deps.ledger.config.connection(run.connection)
+    found = deps.store.config.profile(run.profile, run.revision)
+    connection = deps.store.config.connection(run.connection)
     if found is None or connection is None:
         raise LookupError(f"the profile or the connection of run {run.run_id} is gone")
     profile = Profile.from_document(found[1], found[0])

@@ -25,7 +25,7 @@ def note_warnings(run: Run, context: RunContext, header: Sequence[str], deps: De
     for text in warnings_of(
         context.profile, context.connection, context.vendor, context.operation, header
     ):
-        deps.ledger.runs.warn(run.run_id, text)
+        deps.store.runs.warn(run.run_id, text)
 
 
 def in_vendors_words(title: str, text: str) -> str:
@@ -47,6 +47,6 @@ def is_trial(run: Run, chunk: Chunk) -> bool:
 def pause_trial(run: Run, text: str, deps: Deps) -> None:
     """What a trial is for has been found: nothing more is sent until somebody says so."""
     pause = Pause(VENDOR_WARNING, f"The trial is paused. {text}", deps.now())
-    if deps.ledger.runs.pause(run.run_id, pause):
+    if deps.store.runs.pause(run.run_id, pause):
         deps.log("run paused", run_id=run.run_id, code=VENDOR_WARNING)
         deps.emit(RunsPaused=1)

@@ -46,10 +46,10 @@ def unpacked(run: Run, deps: Deps, deadline: float) -> Run | None:
         data = _upload(run, None, deps, deadline)
     if data is None:
         return None
-    deps.ledger.runs.note_unpacked(run.run_id, data)
+    deps.store.runs.note_unpacked(run.run_id, data)
     deps.log("file unpacked", run_id=run.run_id, packed=run.source.size, size=data.size)
     # Another one may have been faster; what it noted is what counts.
-    now = deps.ledger.runs.must_get(run.run_id)
+    now = deps.store.runs.must_get(run.run_id)
     return None if now.unpacked is None else now
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from jobferry.domain.error_codes import FileRefused, RefusalCode
-from jobferry.domain.outcome import Reject
+from jobferry.domain.outcome import RejectedRow
 
 if TYPE_CHECKING:
     from jobferry.csvfile.planner import PlanItem
@@ -47,7 +47,7 @@ def bounded(items: Iterator[PlanItem], most: int) -> Iterator[PlanItem]:
         FileRefused: it has more.
     """
     for item in items:
-        if (item.row if isinstance(item, Reject) else item.end_row) > most:
+        if (item.row if isinstance(item, RejectedRow) else item.end_row) > most:
             raise FileRefused(
                 RefusalCode.TOO_MANY_ROWS,
                 f"The file has more than the {most:,} rows that are carried. "

@@ -21,7 +21,7 @@ from jobferry.csvfile.mapping import RowMapping
 from jobferry.csvfile.reader import RawRow, RowBlock
 from jobferry.domain.chunk import Span
 from jobferry.domain.error_codes import FileRefused, Problem, RefusalCode, RejectCode
-from jobferry.domain.outcome import OutcomeStatus, Reject
+from jobferry.domain.outcome import OutcomeStatus, RejectedRow
 from jobferry.domain.profile import OnDuplicate
 from jobferry.domain.types import JsonObject
 
@@ -101,7 +101,7 @@ class Boundary(NamedTuple):
     end_row: int
 
 
-PlanItem = ChunkSpec | Boundary | Reject
+PlanItem = ChunkSpec | Boundary | RejectedRow
 
 
 def plan(
@@ -222,7 +222,7 @@ class _Scale:
         return self._added + self._weigh(self._mapping.record(cells))
 
 
-def judged(block: RowBlock, mapping: RowMapping, scale: _Scale) -> dict[int, Reject]:
+def judged(block: RowBlock, mapping: RowMapping, scale: _Scale) -> dict[int, RejectedRow]:
     """The rows of a block that cannot be sent, by their place in it."""
     bad = {
         place: _reject(block.first + place, problem) for place, problem in block.problems.items()
@@ -245,12 +245,12 @@ def judged(block: RowBlock, mapping: RowMapping, scale: _Scale) -> dict[int, Rej
     return bad
 
 
-def _reject(row: int, problem: Problem) -> Reject:
-    return Reject(row, OutcomeStatus.REJECTED, problem.told_code, problem.reason)
+def _reject(row: int, problem: Problem) -> RejectedRow:
+    return RejectedRow(row, OutcomeStatus.REJECTED, problem.told_code, problem.reason)
 
 
-def _too_large(row: int, size: int, most: int) -> Reject:
-    return Reject(
+def _too_large(row: int, size: int, most: int) -> RejectedRow:
+    return RejectedRow(
         row,
         OutcomeStatus.REJECTED,
         RejectCode.ROW_TOO_LARGE,
@@ -260,7 +260,7 @@ def _too_large(row: int, size: int, most: int) -> Reject:
 
 
 def _keys(
-    block: RowBlock, bad: Mapping[int, Reject], mapping: RowMapping
+    block: RowBlock, bad: Mapping[int, RejectedRow], mapping: RowMapping
 ) -> tuple[Sequence[int], list[str], list[int]]:
     """Of the good rows of a block: numbers, keys, and checksums of the other cells."""
     rows: Sequence[int] = range(block.first, block.first + len(block.cells))
@@ -283,7 +283,7 @@ def _keys(
 
 def _skip_repeats(
     block: RowBlock,
-    bad: dict[int, Reject],
+    bad: dict[int, RejectedRow],
     mapping: RowMapping,
     seen: SeenKeys,
     policy: OnDuplicate | None,
@@ -294,11 +294,11 @@ def _skip_repeats(
         bad[row - block.first] = _repeat(row, repeat, mapping.key_name or "", policy)
 
 
-def _repeat(row: int, repeat: Repeat, key_name: str, policy: OnDuplicate | None) -> Reject:
+def _repeat(row: int, repeat: Repeat, key_name: str, policy: OnDuplicate | None) -> RejectedRow:
     code = RejectCode.DUPLICATE_ROW_KEY if repeat.same else RejectCode.CONFLICTING_ROW_KEY
     what = "repeats" if repeat.same else "has the key of"
     other = "" if repeat.same else " Its other cells differ from that row's."
-    return Reject(
+    return RejectedRow(
         row,
         OutcomeStatus.REJECTED if policy is OnDuplicate.REJECT else OutcomeStatus.SKIPPED,
         code,
@@ -308,12 +308,12 @@ def _repeat(row: int, repeat: Repeat, key_name: str, policy: OnDuplicate | None)
 
 
 def _skip_superseded(
-    block: RowBlock, bad: dict[int, Reject], mapping: RowMapping, superseded: Superseded
+    block: RowBlock, bad: dict[int, RejectedRow], mapping: RowMapping, superseded: Superseded
 ) -> None:
     for place in range(len(block.cells)):
         row = block.first + place
         if place not in bad and row in superseded:
-            bad[place] = Reject(
+            bad[place] = RejectedRow(
                 row,
                 OutcomeStatus.SKIPPED,
                 RejectCode.DUPLICATE_ROW_KEY,
@@ -332,7 +332,7 @@ class _RejectedShare:
         self._from: int | None = None
         self._rejected: Counter[str] = Counter()
 
-    def note(self, block: RowBlock, bad: Mapping[int, Reject]) -> None:
+    def note(self, block: RowBlock, bad: Mapping[int, RejectedRow]) -> None:
         if self._most >= 1.0:
             return
         place, count = 0, len(block.cells)
@@ -390,7 +390,7 @@ class _Cutter:
         self._start = -1
         self._end_row = self._end_offset = -1
 
-    def take(self, block: RowBlock, bad: Mapping[int, Reject]) -> Iterator[PlanItem]:
+    def take(self, block: RowBlock, bad: Mapping[int, RejectedRow]) -> Iterator[PlanItem]:
         """Take the rows of a block."""
         if self._start < 0:
             self._start = block.first - 1

@@ -113,8 +113,8 @@ class Chunk:
     job_id: str | None = None
     evidence: str | None = None
     verdict: Verdict | None = None
-    in_doubt: bool = False
-    halve: bool = False
+    maybe_applied: bool = False
+    bisect: bool = False
     not_before: float = 0.0
     last: tuple[str, str] | None = None
     lost_times: int = 0
@@ -149,7 +149,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """What is left to claim: numbers from `cursor` to `end` (not included), and `returned` ones.
+    """What is left to claim: numbers from `cursor` to `end` (not included), and `released` ones.
 
     again  numbers of chunks made of rows that may be tried again
     made   how many such chunks there have been; they are numbered on from the plan's
@@ -157,23 +157,23 @@ class Pool:
 
     cursor: int
     end: int
-    returned: frozenset[int]
+    released: frozenset[int]
     again: frozenset[int] = frozenset()
     made: int = 0
 
     @property
     def left(self) -> int:
-        return self.end - self.cursor + len(self.returned) + len(self.again)
+        return self.end - self.cursor + len(self.released) + len(self.again)
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class JobEnd:
     """How a job ended: with evidence to read, or with one verdict for all its rows."""
 
     number: int
     evidence: str | None = None
     verdict: Verdict | None = None
-    halve: bool = False
+    bisect: bool = False
     """One of its rows may be to blame for all of them."""
     ended_at: float | None = None
     """When the job probably ended."""
@@ -182,7 +182,7 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class ChunkOutcome:
     """The outcomes of a finished chunk, counted.
 
     failures  its failed rows by error code; letters, digits and `_` only
@@ -194,7 +194,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class RetryChunk:
     """Rows of finished chunks that go again as a chunk of their own.
 
     attempt     how often they have been sent already
@@ -206,7 +206,7 @@ class Part:
 
     spans: tuple[Span, ...]
     attempt: int
-    in_doubt: bool
+    maybe_applied: bool
     not_before: float
     last: tuple[str, str]
     earlier: tuple[Attempt, ...] = ()

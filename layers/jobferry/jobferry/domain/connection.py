@@ -44,7 +44,7 @@ _SLOT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """Limits of a connection as they stand.
 
     in_flight      slots taken: claimed and submitted chunks of all runs
@@ -64,13 +64,13 @@ class Limits:
 
     in_flight: int
     ceiling: int
-    told_jobs: int | None = None
+    advertised_jobs: int | None = None
     learned_jobs: Learned | None = None
-    excess_costs: bool = False
-    blocked_until: float = 0.0
-    full_until: float = 0.0
-    full_at: float = 0.0
-    full_with: int = 0
+    over_limit_penalised: bool = False
+    retry_after_until: float = 0.0
+    no_slot_until: float = 0.0
+    no_slot_at: float = 0.0
+    no_slot_jobs: int = 0
     unclear: int = 0
     unclear_since: float = 0.0
     outage_until: float = 0.0
@@ -89,7 +89,11 @@ class Limits:
 
     def max_jobs(self, now: float) -> int:
         """Jobs that may be in flight now."""
-        most = self.ceiling if self.told_jobs is None else min(self.ceiling, self.told_jobs)
+        most = (
+            self.ceiling
+            if self.advertised_jobs is None
+            else min(self.ceiling, self.advertised_jobs)
+        )
         if self.learned_jobs is None:
             return most
         risen = self.learned_jobs.value + max(0.0, now - self.learned_jobs.at) // _SLOT_SECONDS
@@ -100,7 +104,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Requests:
+class RequestLog:
     """Requests of the last minute, by limit, and the limit that was learned.
 
     told  requests a minute that the vendor's own headers name
@@ -108,7 +112,7 @@ class Requests:
 
     logs: Mapping[str, Log] = field(default_factory=dict)
     learned: Learned | None = None
-    told: int | None = None
+    advertised: int | None = None
     version: int = 0
 
 

@@ -20,7 +20,7 @@ class OutcomeStatus(StrEnum):
     """Sent, but the vendor cannot say what became of it."""
 
 
-class Reject(NamedTuple):
+class RejectedRow(NamedTuple):
     """A row that is not sent, and why, in words for a spreadsheet user.
 
     unclear  it is left out, and nobody has said that it may be: the run is not simply completed

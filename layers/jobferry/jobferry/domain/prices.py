@@ -16,11 +16,11 @@ READ_UNIT = 0.125 / 1_000_000
 S3_PUT = 0.005 / 1_000
 S3_GET = 0.0004 / 1_000
 
-LAP_TRANSITIONS = 6
-"""States that a lap of a lane enters: Lap, SubmitJobs, WaitForJobs, PollJobs, Settle,
-IsLaneDone."""
+ITERATION_TRANSITIONS = 6
+"""States that an iteration of a lane enters: LaneIteration, SubmitJobs, WaitForJobs,
+PollJobs, SettleJobs, IsLaneDone."""
 
-LAP = LAP_TRANSITIONS * TRANSITION + 2 * LAMBDA_REQUEST
+ITERATION = ITERATION_TRANSITIONS * TRANSITION + 2 * LAMBDA_REQUEST
 """What one more lap of a lane costs, apart from the seconds of its functions."""
 
 POLL_GB = 0.25

@@ -13,7 +13,7 @@ from dataclasses import replace
 from jobferry.domain.chunk import Chunk, ChunkState
 from jobferry.domain.error_codes import is_not_found, may_have_been_done
 from jobferry.domain.outcome import OutcomeStatus, RecordResult, Verdict
-from jobferry.domain.run import Halt
+from jobferry.domain.run import StopReason
 
 FAILED, SUCCEEDED = OutcomeStatus.FAILED, OutcomeStatus.SUCCEEDED
 SKIPPED, UNKNOWN = OutcomeStatus.SKIPPED, OutcomeStatus.UNKNOWN
@@ -59,7 +59,7 @@ def after_doubt(result: RecordResult, chunk: Chunk, *, deletes: bool = False) ->
         deletes: the operation takes records away. That a record is not there any more, after an
             attempt that may have been applied, is what was wanted.
     """
-    if chunk.in_doubt and result.status is FAILED:
+    if chunk.maybe_applied and result.status is FAILED:
         if deletes and is_not_found(result.code, result.text):
             return replace(result, status=SUCCEEDED, code=None, text=None)
         text = f"Sent before without a clear answer, then refused: {result.text}"
@@ -88,26 +88,26 @@ def when_refused(chunk: Chunk, code: str, message: str) -> Verdict:
     return Verdict(result.status, code, result.text or "")
 
 
-def when_stopped(chunk: Chunk, halt: Halt) -> Verdict:
+def when_stopped(chunk: Chunk, stop: StopReason) -> Verdict:
     """All rows of a chunk that a stopped run does not send (again)."""
-    if chunk.in_doubt:
-        text = f"Sent before without a clear answer, then the run was stopped: {halt.reason}"
-        return Verdict(UNKNOWN, halt.code, text)
+    if chunk.maybe_applied:
+        text = f"Sent before without a clear answer, then the run was stopped: {stop.reason}"
+        return Verdict(UNKNOWN, stop.code, text)
     if chunk.last is not None and chunk.attempt:
         return Verdict(FAILED, *chunk.last)
-    return Verdict(SKIPPED, halt.code, halt.reason)
+    return Verdict(SKIPPED, stop.code, stop.reason)
 
 
-def when_abandoned(chunk: Chunk, halt: Halt | None, *, forced: bool) -> Verdict:
+def when_abandoned(chunk: Chunk, stop: StopReason | None, *, forced: bool) -> Verdict:
     """All rows of a chunk of a run that nobody goes on with.
 
     Args:
         forced: an operator has ended it by force; else its connection is gone.
     """
     sent = chunk.sending_at is not None or chunk.state is ChunkState.SUBMITTED
-    if sent or halt is None:
+    if sent or stop is None:
         return ENDED_BY_FORCE if forced else NOBODY_CAN_ASK
-    return when_stopped(chunk, halt)
+    return when_stopped(chunk, stop)
 
 
 def when_never_answered(code: str, reason: str, attempts: int, *, repeatable: bool) -> Verdict:

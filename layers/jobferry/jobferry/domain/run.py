@@ -75,7 +75,7 @@ class PlanState:
 
 
 @dataclass(frozen=True, slots=True)
-class Halt:
+class StopReason:
     """Why nothing more of a run is sent. Rows not yet sent become `skipped` with this reason."""
 
     code: str
@@ -132,17 +132,17 @@ class Run:
     plan: PlanState = field(default_factory=PlanState)
     outcomes: Mapping[OutcomeStatus, int] = field(default_factory=dict)
     jobs_settled: int = 0
-    halt: Halt | None = None
+    stop: StopReason | None = None
     pause: Pause | None = None
-    rests: bool = False
+    suspended: bool = False
     """Its execution has ended with a pause: whoever wants it to go on must start another."""
     trial: int | None = None
     """Rows to send before the run is paused for a person's yes."""
     failures: Mapping[str, int] = field(default_factory=dict)
     """Rows settled as failed, by error code (`jobferry.settlement.circuit_breaker`)."""
     failures_seen: Mapping[str, int] = field(default_factory=dict)
-    carried_seen: int = 0
-    """What an operator has seen of `failures` and `carried`, and said yes to."""
+    processed_seen: int = 0
+    """What an operator has seen of `failures` and `processed`, and said yes to."""
     error: str | None = None
     lanes: int = 0
     relaunches: int = 0
@@ -157,7 +157,7 @@ class Run:
     forecast: Mapping[str, Any] | None = None
     figures: Mapping[str, Any] | None = None
     """How close it came to the bounds, and what it used; set when it was closed."""
-    halved: int = 0
+    bisected: int = 0
     """Jobs that were refused as a whole and halved."""
     settle_calls: int = 0
     settle_gb_ms: float = 0
@@ -210,10 +210,10 @@ class Run:
     @property
     def paused(self) -> bool:
         """Whether its lanes send nothing for now; a run that is stopped for good is not paused."""
-        return self.pause is not None and self.halt is None
+        return self.pause is not None and self.stop is None
 
     @property
-    def carried(self) -> int:
+    def processed(self) -> int:
         """Rows settled that were sent."""
         sent = (OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN)
         return sum(self.outcomes.get(status, 0) for status in sent)
@@ -224,9 +224,9 @@ class Run:
         return {kind: n - self.failures_seen.get(kind, 0) for kind, n in self.failures.items()}
 
     @property
-    def fresh_carried(self) -> int:
+    def fresh_processed(self) -> int:
         """Rows settled that were sent, of which no operator has seen what became of them."""
-        return self.carried - self.carried_seen
+        return self.processed - self.processed_seen
 
     @property
     def settled_rows(self) -> int:

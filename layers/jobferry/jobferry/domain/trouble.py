@@ -139,6 +139,6 @@ class Trouble:
         return replace(after, times=self.times + 1) if alike else after
 
 
-def met(known: Trouble | None, code: str, text: str, now: float) -> Trouble:
+def after_failure(known: Trouble | None, code: str, text: str, now: float) -> Trouble:
     """The trouble at a place, after it was met now."""
     return Trouble(code, text, now, now) if known is None else known.met_again(code, text, now)

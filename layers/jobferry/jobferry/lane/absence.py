@@ -21,7 +21,7 @@ CERTAIN_AFTER = TAKEN_WITHIN
 BETWEEN = 120.0
 """Seconds between the two searches, so that one moment's wrong answer is not taken for a proof."""
 
-PATIENCE = 3_600.0
+SEARCH_TIMEOUT = 3_600.0
 """Seconds for which a vendor that can be read is asked about what it cannot decide yet."""
 
 _FIRST_WAIT = 3.0
@@ -117,5 +117,5 @@ def _too_late(known: Search, now: float, retention: float) -> bool:
     While the vendor cannot be read only its own forgetting counts: what happened during an outage
     can be told after it.
     """
-    asked_long_enough = known.readable_at is not None and now >= known.readable_at + PATIENCE
+    asked_long_enough = known.readable_at is not None and now >= known.readable_at + SEARCH_TIMEOUT
     return asked_long_enough or now >= known.sent_at + retention

@@ -36,7 +36,7 @@ RUNS_REMEMBERED = 4
 
 
 @dataclass
-class KnownJobs:
+class ClaimedJobs:
     """Jobs of recent runs of a connection, this run's among them.
 
     What was read is kept for the next invocation of a warm function: the jobs of a very long run
@@ -65,7 +65,7 @@ class KnownJobs:
         run = self.run
         recent = [
             other.run_id
-            for _, other in self.deps.ledger.runs.newest(limit=RUNS_SEARCHED)
+            for _, other in self.deps.store.runs.newest(limit=RUNS_SEARCHED)
             if other.connection == run.connection
             and (other.closed_at is None or other.closed_at > run.started_at - RECENT_SECONDS)
         ]
@@ -77,7 +77,7 @@ class KnownJobs:
 
     def _read_on(self, run_id: str, deadline: float) -> bool:
         """Read the chunks of a run that may have changed since the last time; False: not all."""
-        chunks = self.deps.ledger.chunks
+        chunks = self.deps.store.chunks
         first = self._first.get(run_id, 1)
         following = self._next.get(run_id, first)
         # Those of a reading that was broken off may have changed until it is at its end.
@@ -111,15 +111,15 @@ class KnownJobs:
             self._ended_at[chunk.job_id] = seen
 
 
-def known_jobs(run: Run, lane: int, deps: Deps) -> KnownJobs:
+def known_jobs(run: Run, lane: int, deps: Deps) -> ClaimedJobs:
     """Those of a lane, with what this function has read of them before."""
     remembered = deps.memory.pop((run.run_id, lane), None)
-    if not isinstance(remembered, KnownJobs):
-        return KnownJobs(run, deps)
+    if not isinstance(remembered, ClaimedJobs):
+        return ClaimedJobs(run, deps)
     return replace(remembered, run=run, deps=deps)
 
 
-def remember(known: KnownJobs, lane: int) -> None:
+def remember(known: ClaimedJobs, lane: int) -> None:
     """Keep what was read for the lane's next invocation; until then nobody else has it."""
     memory = known.deps.memory
     while len(memory) >= RUNS_REMEMBERED:

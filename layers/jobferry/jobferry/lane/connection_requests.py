@@ -11,14 +11,14 @@ from functools import partial
 
 from jobferry.scheduler import rate_limit
 from jobferry.scheduler.latency import learned_by_size
-from jobferry.store.connection_limits import LimitsOf
+from jobferry.store.connection_limits import ConnectionLimitsStore
 
 _TRIES = 50
 """Lanes that take requests at the same moment meet; each try lets one of them pass."""
 
 
 def take_requests(
-    store: LimitsOf,
+    store: ConnectionLimitsStore,
     connection: str,
     wanted: int,
     limits: Mapping[str, int],
@@ -50,7 +50,7 @@ def take_requests(
     return 0, now
 
 
-def note_requests(store: LimitsOf, connection: str, made: int, now: float) -> None:
+def note_requests(store: ConnectionLimitsStore, connection: str, made: int, now: float) -> None:
     """Count requests that had to be made, limit or not (a search, a second reader)."""
     for _ in range(_TRIES if made else 0):
         before = store.requests(connection)
@@ -59,7 +59,9 @@ def note_requests(store: LimitsOf, connection: str, made: int, now: float) -> No
             return
 
 
-def lower_rate(store: LimitsOf, connection: str, ceiling: int | None, now: float) -> None:
+def lower_rate(
+    store: ConnectionLimitsStore, connection: str, ceiling: int | None, now: float
+) -> None:
     """The vendor refused a request for there being too many: try fewer, if it was us."""
     before = store.requests(connection)
     lower = rate_limit.lowered_by_refusal(before, ceiling, now)
@@ -68,7 +70,7 @@ def lower_rate(store: LimitsOf, connection: str, ceiling: int | None, now: float
 
 
 def learn_latencies(
-    store: LimitsOf,
+    store: ConnectionLimitsStore,
     connection: str,
     operation: str,
     observed: Mapping[int, Sequence[tuple[float, float]]],

@@ -14,19 +14,19 @@ from jobferry.domain.run import Pause, Run
 CONNECTION_CHANGED = "connection_changed"
 
 
-def is_elsewhere(run: Run, connection: Connection) -> bool:
+def account_moved(run: Run, connection: Connection) -> bool:
     """Whether the connection leads to another account than the run's."""
     opened_for = (run.vendor, run.base_url)
     return bool(run.vendor) and opened_for != (connection.vendor, connection.base_url)
 
 
-def pause_elsewhere(run: Run, connection: Connection, deps: Deps) -> None:
+def pause_moved_account(run: Run, connection: Connection, deps: Deps) -> None:
     """Pause the run, and raise the alarm once."""
     reason = (
         f"The run was opened for {run.vendor} at {run.base_url}; the connection {run.connection} "
         f"leads to {connection.vendor} at {connection.base_url} now. Set it back and resume the "
         "run, or end the run with: jobferry abort --force"
     )
-    if deps.ledger.runs.pause(run.run_id, Pause(CONNECTION_CHANGED, reason, deps.now())):
+    if deps.store.runs.pause(run.run_id, Pause(CONNECTION_CHANGED, reason, deps.now())):
         deps.warn("run paused", run_id=run.run_id, code=CONNECTION_CHANGED)
         deps.emit(RunsPaused=1)

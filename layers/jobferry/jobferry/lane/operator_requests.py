@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from jobferry.domain.chunk import Chunk, ChunkState
-from jobferry.lane.session import NEVER, LaneWork
+from jobferry.lane.session import NEVER, LaneSession
 from jobferry.scheduler import rate_limit
 from jobferry.vendors.answers import Ambiguous, Refused, Throttled
 from jobferry.vendors.protocol import JobControl
@@ -32,7 +32,7 @@ Answer = Refused | Throttled | Ambiguous | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
+class _OperatorRequest:
     """One request to make.
 
     asked  the chunk as it is noted when the vendor has answered
@@ -42,52 +42,52 @@ class _Wish:
     make: Callable[[], Answer]
 
 
-def carry_out_wishes(work: LaneWork) -> None:
+def apply_operator_requests(work: LaneSession) -> None:
     """Ask the vendor what the run's operator wants asked, as far as there are requests for it.
 
-    `work.wish_from` says when to go on; never, when nothing is left to ask.
+    `work.operator_from` says when to go on; never, when nothing is left to ask.
     """
     if work.context.run.priority != work.run.priority:
         # Jobs that are made from now on have it from the beginning.
         work.context = replace(work.context, run=work.run)
     now = work.deps.now()
-    if work.wish_from not in (0.0, NEVER) and now < work.wish_from:
+    if work.operator_from not in (0.0, NEVER) and now < work.operator_from:
         return
-    work.wish_from = NEVER
-    blocked_until: float | None = None
+    work.operator_from = NEVER
+    retry_after_until: float | None = None
     for made, wish in enumerate(_wishes(work)):
-        if blocked_until is None:
-            blocked_until = work.read_limits().blocked_until
+        if retry_after_until is None:
+            retry_after_until = work.read_limits().retry_after_until
         now = work.deps.now()
-        if now < blocked_until:
-            work.wish_from = blocked_until
+        if now < retry_after_until:
+            work.operator_from = retry_after_until
             return
         if made >= AT_ONCE or now >= work.deadline:
-            work.wish_from = now
+            work.operator_from = now
             return
         if not _paid(work) or not _asked(work, wish):
             return
 
 
-def _wishes(work: LaneWork) -> Iterator[_Wish]:
+def _wishes(work: LaneSession) -> Iterator[_OperatorRequest]:
     """What is still to be asked about the lane's jobs, the oldest chunk first."""
     run, can = work.run, work.linked.vendor.capabilities
     end = run.end_jobs and can.abort
-    tell = run.priority_at > 0 and can.priority and run.halt is None
+    tell = run.priority_at > 0 and can.priority and run.stop is None
     if not end and not tell:
         return
     control = cast("JobControl", work.linked.client)
-    reason = run.halt.reason if run.halt else None
+    reason = run.stop.reason if run.stop else None
     word = can.priority_word(run.priority)
     for chunk in sorted(work.in_state(ChunkState.SUBMITTED), key=lambda chunk: chunk.number):
         job_id = str(chunk.job_id)
         if end and not chunk.end_asked:
-            yield _Wish(
+            yield _OperatorRequest(
                 replace(chunk, end_asked=True),
                 lambda job_id=job_id: control.abort(job_id, reason=reason, cleanup=True),  # type: ignore[misc]
             )
         elif tell and _to_tell(chunk, run.priority, run.priority_at):
-            yield _Wish(
+            yield _OperatorRequest(
                 replace(chunk, priority_asked=run.priority),
                 lambda job_id=job_id: control.set_priority(job_id, word),  # type: ignore[misc]
             )
@@ -100,33 +100,33 @@ def _to_tell(chunk: Chunk, priority: str, changed_at: float) -> bool:
     return told != priority and (told is not None or made_at < changed_at + STALE_PRIORITY)
 
 
-def _paid(work: LaneWork) -> bool:
-    """Take one request; false when there is none, and `wish_from` says from when there is."""
+def _paid(work: LaneSession) -> bool:
+    """Take one request; false when there is none, and `operator_from` says from when there is."""
     granted, more_at = work.take_requests(1, work.account_limit())
     if not granted:
-        work.wish_from = more_at
+        work.operator_from = more_at
         return False
     return True
 
 
-def _asked(work: LaneWork, wish: _Wish) -> bool:
+def _asked(work: LaneSession, wish: _OperatorRequest) -> bool:
     """Make one request and note it; false when the vendor must be left alone for now."""
     with work.meter.prepaid(1):
         answer = wish.make()
     work.counts["other"] += 1
     number, now = wish.asked.number, work.deps.now()
     if isinstance(answer, Throttled):
-        work.obey(answer)
-        work.wish_from = max(work.look_from, now + 1.0)
+        work.apply_throttle(answer)
+        work.operator_from = max(work.poll_not_before, now + 1.0)
         return False
     if isinstance(answer, Ambiguous):
-        asked_until = rate_limit.blocked_until(now, answer.retry_after or 0.0)
-        work.wish_from = max(now + TRY_AGAIN, asked_until)
+        asked_until = rate_limit.retry_after_until(now, answer.retry_after or 0.0)
+        work.operator_from = max(now + TRY_AGAIN, asked_until)
         return False
     if answer is not None:
         # A job that has ended, or that nobody may change: it is seen through.
         work.deps.warn("wish refused", run_id=work.run.run_id, chunk=number, code=answer.code)
-    if work.deps.ledger.chunks.note_asked(wish.asked):
+    if work.deps.store.chunks.note_asked(wish.asked):
         work.keep([wish.asked])
     else:
         work.reload([number])

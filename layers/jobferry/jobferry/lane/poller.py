@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from jobferry.domain import row_verdict
-from jobferry.domain.chunk import Chunk, Ending
+from jobferry.domain.chunk import Chunk, JobEnd
 from jobferry.domain.outcome import Verdict
 from jobferry.domain.row_verdict import ANSWER_UNUSABLE
 from jobferry.domain.trouble import POLL, TEXTS, VENDOR_UNAVAILABLE, Trouble
 from jobferry.domain.types import JsonObject
 from jobferry.lane.isolation import keep_evidence, poll_each
 from jobferry.lane.recovery import search_earlier
-from jobferry.lane.session import NEVER, LaneWork
+from jobferry.lane.session import NEVER, LaneSession
 from jobferry.scheduler import completion, polling, rate_limit
 from jobferry.vendors.answers import JobPhase, JobReading, PollAnswer
 from jobferry.vendors.lost_submission import TAKEN_WITHIN
@@ -44,13 +44,13 @@ WORTH_ASKING = 0.2
 """Probability of having ended from which a job is asked for, where not all fit in one request."""
 
 
-def look_at_jobs(work: LaneWork) -> None:
+def poll_once(work: LaneSession) -> None:
     """Look once, at all jobs of the lane that fit into the requests there are."""
-    run, deps, ledger = work.run, work.deps, work.deps.ledger
+    run, deps, store = work.run, work.deps, work.deps.store
     jobs = _worth_asking(work)
     limits = work.read_limits()
-    if not jobs or deps.now() < limits.blocked_until:
-        work.look_from = max(work.look_from, limits.blocked_until)
+    if not jobs or deps.now() < limits.retry_after_until:
+        work.poll_not_before = max(work.poll_not_before, limits.retry_after_until)
         return
     jobs, requests = _paid_for(work, jobs)
     if not jobs:
@@ -69,7 +69,7 @@ def look_at_jobs(work: LaneWork) -> None:
         partial(_evidence_key, work, now=now), _ended(jobs, answer), now, deps.objects
     )
     work.counts["puts"] += len(set(stored.keys.values()))
-    endings: list[Ending] = []
+    job_ends: list[JobEnd] = []
     for chunk in jobs.values():
         job_id = chunk.job_id or ""
         reading = answer.readings.get(job_id)
@@ -78,28 +78,28 @@ def look_at_jobs(work: LaneWork) -> None:
         if job_id in polled.unusable | stored.unusable:
             deps.warn("answer unusable", run_id=run.run_id, chunk=chunk.number)
             evidence = stored.keys.get(job_id)
-            endings.append(Ending(chunk.number, evidence=evidence, verdict=ANSWER_UNUSABLE))
+            job_ends.append(JobEnd(chunk.number, evidence=evidence, verdict=ANSWER_UNUSABLE))
             continue
         if reading is not None:
             work.unreadable.pop(chunk.number, None)
         if reading is not None and reading.phase is JobPhase.ENDED:
             twice = _late_job(work, chunk)
             ended_at = work.note_ended(chunk, moment)
-            endings.append(
-                Ending(chunk.number, evidence=stored.keys[job_id], ended_at=ended_at, twice=twice)
+            job_ends.append(
+                JobEnd(chunk.number, evidence=stored.keys[job_id], ended_at=ended_at, twice=twice)
             )
             continue
         verdict = _given_up(chunk, answer, now, work.cannot_ask)
         if verdict is not None:
-            endings.append(Ending(chunk.number, verdict=verdict))
+            job_ends.append(JobEnd(chunk.number, verdict=verdict))
         elif reading is not None:
             work.seen[chunk.number] = moment
-            _foretell(work, chunk, reading, moment)
-    done = set(ledger.chunks.finish(run.connection, list(jobs.values()), endings, now))
+            _estimate_end(work, chunk, reading, moment)
+    done = set(store.chunks.finish(run.connection, list(jobs.values()), job_ends, now))
     work.finished(done)
-    _tell_of_late_jobs(work, [e for e in endings if e.twice is not None and e.number in done])
-    work.reload([e.number for e in endings if e.number not in done])
-    work.looked(now)
+    _tell_of_late_jobs(work, [e for e in job_ends if e.twice is not None and e.number in done])
+    work.reload([e.number for e in job_ends if e.number not in done])
+    work.polled(now)
     deps.log(
         "jobs polled",
         run_id=run.run_id,
@@ -110,32 +110,32 @@ def look_at_jobs(work: LaneWork) -> None:
     )
 
 
-def _unreadable_for_long(work: LaneWork, chunk: Chunk, now: float) -> bool:
+def _unreadable_for_long(work: LaneSession, chunk: Chunk, now: float) -> bool:
     """Whether what is said of a job has made no sense for long enough; notes since when."""
     since = work.unreadable.setdefault(chunk.number, now)
     age = now - (chunk.submitted_at or now)
     return now - since >= UNREADABLE_FOR or age > VISIBLE_WITHIN
 
 
-def _late_job(work: LaneWork, chunk: Chunk) -> str | None:
+def _late_job(work: LaneSession, chunk: Chunk) -> str | None:
     """The job of an earlier submission of these rows that was taken for never made."""
     if not chunk.earlier:
         return None
     with work.meter.waiting(work.deps.sleep, work.deadline):
-        late = search_earlier(chunk, work.context, work.linked, work.deps, work.read_known_jobs)
+        late = search_earlier(chunk, work.context, work.linked, work.deps, work.read_claimed_jobs)
     work.searched(late.requests)
     return late.job_id
 
 
-def _tell_of_late_jobs(work: LaneWork, endings: Sequence[Ending]) -> None:
-    for ending in endings:
-        chunk = work.chunks[ending.number]
+def _tell_of_late_jobs(work: LaneSession, job_ends: Sequence[JobEnd]) -> None:
+    for job_end in job_ends:
+        chunk = work.chunks[job_end.number]
         work.deps.warn(
             "rows carried out twice",
             run_id=chunk.run_id,
             chunk=chunk.number,
             job_id=chunk.job_id,
-            other_job_id=ending.twice,
+            other_job_id=job_end.twice,
         )
         work.deps.emit(CarriedOutTwice=1)
 
@@ -149,36 +149,38 @@ def _ended(jobs: Mapping[str, Chunk], answer: PollAnswer) -> dict[str, JsonObjec
     }
 
 
-def next_look(work: LaneWork) -> float:
+def next_poll_at(work: LaneSession) -> float:
     """When the next look is worth its requests; never, with no job under way."""
-    flying = work.flying()
-    if not flying:
+    in_flight = work.in_flight()
+    if not in_flight:
         return NEVER  # and nothing has to be read to know it
     limits, known = work.limits, work.requests
     now = work.deps.now()
-    more = bool(work.left or work.ready) and work.run.halt is None
+    more = bool(work.left or work.ready) and work.run.stop is None
     full = limits.free(now) == 0 or work.busy >= work.window(limits)
-    presumption = work.presumption(limits)
-    scarce = more and (work.slots_refused or work.held or (full and presumption is None))
+    completion_estimate = work.completion_estimate(limits)
+    scarce = more and (work.slots_refused or work.held or (full and completion_estimate is None))
     rate = work.account_limit()
     latency = work.latency
-    per_second = len(flying) / latency.median if more and latency is not None else 0.0
-    return polling.next_look(
+    per_second = len(in_flight) / latency.median if more and latency is not None else 0.0
+    return polling.next_poll_at(
         now,
-        flying,
+        in_flight,
         latency,
         scarce=scarce,
         more=more,
-        scarce_requests=presumption is not None and presumption.scarce_requests,
-        looked_at=work.looked_at,
-        blocked_until=max(
-            work.look_from, limits.blocked_until, rate_limit.next_grant(known.logs, rate, now)
+        scarce_requests=completion_estimate is not None and completion_estimate.scarce_requests,
+        last_polled_at=work.last_polled_at,
+        retry_after_until=max(
+            work.poll_not_before,
+            limits.retry_after_until,
+            rate_limit.next_grant(known.logs, rate, now),
         ),
-        spacing=polling.look_spacing(rate.get(rate_limit.ACCOUNT), per_second),
+        spacing=polling.poll_spacing(rate.get(rate_limit.ACCOUNT), per_second),
     )
 
 
-def _worth_asking(work: LaneWork) -> dict[str, Chunk]:
+def _worth_asking(work: LaneSession) -> dict[str, Chunk]:
     """The jobs to ask for: all, or in whole requests those that have most likely ended."""
     jobs, batch = work.submitted(), work.linked.vendor.capabilities.poll_batch
     if len(jobs) <= batch:
@@ -190,7 +192,7 @@ def _worth_asking(work: LaneWork) -> dict[str, Chunk]:
         if latency is None:
             return now - submitted_at
         seen = work.seen.get(chunk.number, submitted_at)
-        flight = completion.InFlight(submitted_at, seen, work.foretold.get(chunk.number))
+        flight = completion.InFlight(submitted_at, seen, work.estimated_end.get(chunk.number))
         return flight.ended_by(now, latency)
 
     ranked = sorted(jobs.items(), key=lambda item: -likely(item[1]))
@@ -199,7 +201,7 @@ def _worth_asking(work: LaneWork) -> dict[str, Chunk]:
     return dict(ranked[:whole])
 
 
-def _paid_for(work: LaneWork, jobs: Mapping[str, Chunk]) -> tuple[dict[str, Chunk], int]:
+def _paid_for(work: LaneSession, jobs: Mapping[str, Chunk]) -> tuple[dict[str, Chunk], int]:
     """As many of the jobs as there are requests for, and these; notes when there will be more."""
     batch = work.linked.vendor.capabilities.poll_batch
     wanted = -(-len(jobs) // batch)
@@ -207,44 +209,46 @@ def _paid_for(work: LaneWork, jobs: Mapping[str, Chunk]) -> tuple[dict[str, Chun
         wanted, work.account_limit(), seconds_each=work.answer_seconds / READERS
     )
     if granted < wanted:
-        work.look_from = max(work.look_from, more_at)
+        work.poll_not_before = max(work.poll_not_before, more_at)
     return dict(list(jobs.items())[: granted * batch]), granted
 
 
-def _foretell(work: LaneWork, chunk: Chunk, reading: JobReading, now: float) -> None:
-    moment = completion.foretold(chunk.submitted_at or now, now, reading.progress, reading.total)
+def _estimate_end(work: LaneSession, chunk: Chunk, reading: JobReading, now: float) -> None:
+    moment = completion.estimated_end(
+        chunk.submitted_at or now, now, reading.progress, reading.total
+    )
     if moment is None:
-        work.foretold.pop(chunk.number, None)
+        work.estimated_end.pop(chunk.number, None)
     else:
-        work.foretold[chunk.number] = moment
+        work.estimated_end[chunk.number] = moment
 
 
-def _troubles(work: LaneWork, answer: PollAnswer) -> None:
+def _troubles(work: LaneSession, answer: PollAnswer) -> None:
     """Obey a throttle, heed headers, note a refusal."""
     run, deps = work.run, work.deps
     if answer.limits is not None:
         work.told(answer.limits)
     if answer.throttled is not None:
-        work.obey(answer.throttled)
+        work.apply_throttle(answer.throttled)
     if answer.problem is not None:
         deps.warn("poll without an answer", run_id=run.run_id, reason=answer.problem)
     if answer.refused is not None:
         deps.warn("poll refused", run_id=run.run_id, code=answer.refused.code)
-        trouble = work.meet(POLL, answer.refused.code, answer.refused.message)
-        work.be_patient(trouble.next_try)
+        trouble = work.note_failure(POLL, answer.refused.code, answer.refused.message)
+        work.block_until(trouble.next_try)
     elif answer.readings:
-        work.went_well(POLL)
+        work.note_success(POLL)
     elif answer.throttled is None:
-        trouble = work.meet(POLL, VENDOR_UNAVAILABLE, TEXTS[VENDOR_UNAVAILABLE])
+        trouble = work.note_failure(POLL, VENDOR_UNAVAILABLE, TEXTS[VENDOR_UNAVAILABLE])
         if trouble.times > QUIET_PROBLEMS:
-            work.look_from = max(work.look_from, trouble.next_try)
+            work.poll_not_before = max(work.poll_not_before, trouble.next_try)
 
 
-def _evidence_key(work: LaneWork, job_ids: Sequence[str], now: float) -> str:
+def _evidence_key(work: LaneSession, job_ids: Sequence[str], now: float) -> str:
     """A key of its own for these jobs, whoever else finishes others at the same moment."""
     state = work.state
     digest = hashlib.sha256(",".join(job_ids).encode()).hexdigest()[:8]
-    when = f"{state.lane:04d}-{state.lap:05d}-{int(now * 1000)}"
+    when = f"{state.lane:04d}-{state.iteration:05d}-{int(now * 1000)}"
     return f"evidence/{state.run_id}/{when}-{digest}.json"
 
 

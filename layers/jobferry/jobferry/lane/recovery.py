@@ -14,7 +14,7 @@ from typing import NamedTuple
 from jobferry.binding.run_binding import RunContext
 from jobferry.deps import Deps
 from jobferry.domain import row_verdict
-from jobferry.domain.chunk import Chunk, Ending, attempts_of, lost_from
+from jobferry.domain.chunk import Chunk, JobEnd, attempts_of, lost_from
 from jobferry.domain.row_verdict import SUBMISSION_LOST
 from jobferry.domain.trouble import VENDOR_UNAVAILABLE
 from jobferry.domain.types import JsonObject
@@ -25,14 +25,14 @@ from jobferry.vendors.answers import DATA_ERRORS, Found, FoundState, Throttled
 from jobferry.vendors.connections import BoundConnection
 from jobferry.vendors.lost_submission import LostSubmission
 
-LOST_BEFORE_HALVING = 2
+LOST_BEFORE_BISECTION = 2
 """Attempts without a clear answer after which a chunk goes again in halves."""
 
 LISTED = 3_000.0
 """Seconds for which a vendor surely lists a job that has ended."""
 
-ReadKnown = Callable[[], Mapping[str, float] | None]
-"""`KnownJobs.read`: job id → when it was seen ended; None when not all could be read in time."""
+ReadClaimed = Callable[[], Mapping[str, float] | None]
+"""`ClaimedJobs.read`: job id → when it was seen ended; None when not all could be read in time."""
 
 _NOT_KNOWN = Found(
     FoundState.PENDING, reason="not all jobs of other chunks have been read yet", readable=False
@@ -71,7 +71,7 @@ def resolve_lost(
     context: RunContext,
     linked: BoundConnection,
     deps: Deps,
-    known: ReadKnown,
+    known: ReadClaimed,
     job_seconds: float,
 ) -> Search:
     """Resolve one claimed chunk that was sent and has no job.
@@ -104,7 +104,7 @@ def resolve_lost(
         retention=context.vendor.capabilities.retention_seconds,
     )
     if step is Step.WAIT:
-        deps.ledger.chunks.note_search(
+        deps.store.chunks.note_search(
             chunk, now, unseen_at=searched.unseen_at, readable_at=searched.readable_at
         )
         again_at = searched.next_at if repeat_from is None else min(searched.next_at, repeat_from)
@@ -120,7 +120,7 @@ def resolve_lost(
             retention=context.vendor.capabilities.retention_seconds,
         )
         if step is Step.WAIT:
-            deps.ledger.chunks.note_search(chunk, now, readable_at=searched.readable_at)
+            deps.store.chunks.note_search(chunk, now, readable_at=searched.readable_at)
             return Search(found.requests, found.throttled, max(now, searched.next_at), True)
     _decide(step, found, chunk, context, deps, now)
     return Search(found.requests, found.throttled, read=found.readable)
@@ -130,14 +130,14 @@ def _adopted(found: Found, chunk: Chunk, context: RunContext, deps: Deps, now: f
     """Whether the job that was found is the chunk's now."""
     if found.job_id is None:
         return False
-    return deps.ledger.chunks.adopt(context.run.connection, chunk, found.job_id, now)
+    return deps.store.chunks.adopt(context.run.connection, chunk, found.job_id, now)
 
 
 def _decide(
     step: Step, found: Found, chunk: Chunk, context: RunContext, deps: Deps, now: float
 ) -> None:
     """Do what a search has decided."""
-    connection, chunks = context.run.connection, deps.ledger.chunks
+    connection, chunks = context.run.connection, deps.store.chunks
     if step is Step.ADOPT:
         return
     if step is Step.AGAIN:
@@ -150,11 +150,11 @@ def _decide(
             f"{found.reason or 'the vendor cannot say'}. Look them up at the vendor."
         )
         verdict = row_verdict.when_lost(SUBMISSION_LOST, text)
-        chunks.finish(connection, [chunk], [Ending(chunk.number, verdict=verdict)], now)
+        chunks.finish(connection, [chunk], [JobEnd(chunk.number, verdict=verdict)], now)
 
 
 def search_earlier(
-    chunk: Chunk, context: RunContext, linked: BoundConnection, deps: Deps, known: ReadKnown
+    chunk: Chunk, context: RunContext, linked: BoundConnection, deps: Deps, known: ReadClaimed
 ) -> LateJob:
     """Look once more for submissions of a chunk's rows that were taken for never made.
 
@@ -188,7 +188,7 @@ def _find(
     context: RunContext,
     linked: BoundConnection,
     deps: Deps,
-    known: ReadKnown,
+    known: ReadClaimed,
     now: float,
 ) -> tuple[Found, str | None]:
     """Ask the vendor. An answer that the adapter cannot digest counts as none.
@@ -255,20 +255,20 @@ def _again(chunk: Chunk, context: RunContext, deps: Deps, reason: str) -> None:
     run = context.run
     doubtful = context.operation.repeatable
     earlier = None if doubtful else attempts_of(chunk)
-    if deps.ledger.limits.get(run.connection).was_outage(lost_from(chunk)):
+    if deps.store.limits.get(run.connection).was_outage(lost_from(chunk)):
         # The vendor was out: that is not held against these rows, however long it takes.
         before = chunk.attempt - 1
-        deps.ledger.chunks.give_back(
-            run.connection, chunk, attempt=before, in_doubt=doubtful, earlier=earlier
+        deps.store.chunks.release(
+            run.connection, chunk, attempt=before, maybe_applied=doubtful, earlier=earlier
         )
         return
     left = chunk.attempt < context.profile.max_attempts
-    halve = left and chunk.rows > 1 and chunk.attempt >= LOST_BEFORE_HALVING
-    if left and not halve:
-        deps.ledger.chunks.give_back(run.connection, chunk, in_doubt=doubtful, earlier=earlier)
+    bisect = left and chunk.rows > 1 and chunk.attempt >= LOST_BEFORE_BISECTION
+    if left and not bisect:
+        deps.store.chunks.release(run.connection, chunk, maybe_applied=doubtful, earlier=earlier)
         return
     verdict = row_verdict.when_never_answered(
         VENDOR_UNAVAILABLE, reason, chunk.attempt, repeatable=doubtful
     )
-    ending = Ending(chunk.number, verdict=verdict, halve=halve)
-    deps.ledger.chunks.finish(run.connection, [chunk], [ending], deps.now())
+    job_end = JobEnd(chunk.number, verdict=verdict, bisect=bisect)
+    deps.store.chunks.finish(run.connection, [chunk], [job_end], deps.now())

@@ -15,7 +15,7 @@ from threading import Lock
 from jobferry.deps import Deps
 from jobferry.lane.connection_requests import lower_rate, note_requests, take_requests
 from jobferry.scheduler import bounds, concurrency, rate_limit
-from jobferry.store.connection_limits import LimitsOf
+from jobferry.store.connection_limits import ConnectionLimitsStore
 from jobferry.vendors.answers import Throttled, ThrottleReason
 from jobferry.vendors.connections import BoundConnection
 
@@ -36,16 +36,16 @@ class Meter:
     """Pays for the requests of one connection (`vendors.protocol.Meter`). Threads may share it.
 
     Args:
-        limits: of the ledger.
+        limits: of the store.
         connection: whose requests these are.
-        per_minute: gives requests a minute by name of the limit, as `LimitsOf.take_requests` takes
-            them; empty while no limit is known: then requests are only counted.
+        per_minute: gives requests a minute by name of the limit, as `rate_limit.grant` takes them;
+            empty while no limit is known: then requests are only counted.
         now: epoch seconds.
     """
 
     def __init__(
         self,
-        limits: LimitsOf,
+        limits: ConnectionLimitsStore,
         connection: str,
         per_minute: Callable[[], Mapping[str, int]],
         now: Callable[[], float],
@@ -123,7 +123,7 @@ class Meter:
         """Wait for the next request, if that is worth it; false when it was not."""
         if self._sleep is None or denied.reason is not ThrottleReason.BUDGET:
             return False
-        until = max(denied.until, self._now() + bounds.FLOOR)
+        until = max(denied.until, self._now() + bounds.MIN_POLL_INTERVAL)
         if until >= self._waits_until:
             return False
         self._sleep(until - self._now())
@@ -131,9 +131,9 @@ class Meter:
 
     def _denied(self) -> Denied | None:
         now = self._now()
-        blocked_until = self._limits.get(self._connection).blocked_until
-        if blocked_until > now:
-            return Denied(ThrottleReason.RATE, blocked_until)
+        retry_after_until = self._limits.get(self._connection).retry_after_until
+        if retry_after_until > now:
+            return Denied(ThrottleReason.RATE, retry_after_until)
         limits = self._per_minute()
         if not limits:
             note_requests(self._limits, self._connection, 1, now)
@@ -145,7 +145,7 @@ class Meter:
 def account_limit(linked: BoundConnection, deps: Deps) -> dict[str, int]:
     """Requests a minute of the whole account of a connection, where a limit is known."""
     per_minute = rate_limit.per_minute(
-        deps.ledger.limits.requests(linked.connection.name),
+        deps.store.limits.requests(linked.connection.name),
         linked.connection.request_budget,
         linked.connection.share,
         deps.now(),
@@ -157,7 +157,7 @@ def account_limit(linked: BoundConnection, deps: Deps) -> dict[str, int]:
 def paying(linked: BoundConnection, deps: Deps) -> Iterator[Meter]:
     """Each request of the client is paid for meanwhile."""
     meter = Meter(
-        deps.ledger.limits,
+        deps.store.limits,
         linked.connection.name,
         lambda: account_limit(linked, deps),
         deps.now,
@@ -177,17 +177,17 @@ def keep_throttle(linked: BoundConnection, answer: Throttled, deps: Deps) -> flo
         Until when (epoch seconds); None for a request that never left, of which the vendor knows
         nothing.
     """
-    name, now, limits = linked.connection.name, deps.now(), deps.ledger.limits
+    name, now, limits = linked.connection.name, deps.now(), deps.store.limits
     if answer.reason is ThrottleReason.SLOTS:
-        until = concurrency.full_until(now, answer.retry_after)
+        until = concurrency.no_slot_until(now, answer.retry_after)
         limits.full(name, until)
         return until
     if answer.reason is not ThrottleReason.RATE:
         return None
-    until = rate_limit.blocked_until(now, answer.retry_after)
+    until = rate_limit.retry_after_until(now, answer.retry_after)
     limits.block(name, until)
     if rate_limit.tells_of_a_rate(answer.retry_after):
         lower_rate(limits, name, linked.connection.request_budget, now)
     if answer.limits is not None and answer.limits.requests_limit:
-        limits.told_rate(name, answer.limits.requests_limit)
+        limits.advertised_rate(name, answer.limits.requests_limit)
     return until

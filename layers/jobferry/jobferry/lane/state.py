@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-WORKING = "working"
-DONE = "done"
-RENEW = "renew"
+from jobferry.domain.routes import LaneRoute
+
+_FORMER_NAMES = {"lap": "iteration", "looked_at": "last_polled_at"}
+"""What fields were called in payloads of executions that an older version has begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +29,15 @@ class LaneState:
 
     run_id: str
     lane: int
-    lap: int = 0
+    iteration: int = 0
     events: int = 0
     settle: tuple[tuple[int, ...], ...] = ()
     settling: tuple[tuple[int, ...], ...] = ()
-    looked_at: float = 0.0
+    last_polled_at: float = 0.0
     wait_until: str = ""
     began_at: float = 0.0
     idle: int = 0
-    state: str = WORKING
+    state: LaneRoute = LaneRoute.WORKING
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> LaneState:
@@ -45,7 +46,8 @@ class LaneState:
             for name in ("settle", "settling")
         }
         known = {each.name for each in fields(cls)}
-        given = {name: value for name, value in payload.items() if name in known}
+        named = {_FORMER_NAMES.get(name, name): value for name, value in payload.items()}
+        given = {name: value for name, value in named.items() if name in known}
         return cls(**{**given, **groups})
 
     def to_payload(self) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from functools import cache
 
 from jobferry.binding.run_warnings import fresh_warnings, in_vendors_words, is_trial, pause_trial
 from jobferry.domain import row_verdict
-from jobferry.domain.chunk import Chunk, ChunkState, Ending, PlannedChunk, Pool
-from jobferry.domain.connection import OUTAGE_FROM, Limits
+from jobferry.domain.chunk import Chunk, ChunkState, JobEnd, PlannedChunk, Pool
+from jobferry.domain.connection import OUTAGE_FROM, ConnectionLimits
 from jobferry.domain.outcome import Verdict
 from jobferry.domain.row_verdict import SUBMISSION_LOST
-from jobferry.domain.run import Halt
+from jobferry.domain.run import StopReason
 from jobferry.domain.trouble import (
     POLL,
     SOURCE,
@@ -31,7 +31,7 @@ from jobferry.domain.trouble import (
 from jobferry.domain.types import JsonObject
 from jobferry.lane.open_pool import open_pool
 from jobferry.lane.recovery import resolve_lost, searches_of
-from jobferry.lane.session import NEVER, LaneWork
+from jobferry.lane.session import NEVER, LaneSession
 from jobferry.scheduler import bounds, concurrency, lanes, rate_limit
 from jobferry.scheduler.fair_share import is_first
 from jobferry.store.chunks import CLAIM_BATCH
@@ -60,14 +60,14 @@ as much, and the functions have little memory."""
 CLAIM_TRIES = 8
 """Claims lost to other lanes before this lap goes on without."""
 
-SKIPPED_PER_LAP = 4 * CLAIM_BATCH
+SKIPPED_PER_ITERATION = 4 * CLAIM_BATCH
 """Chunks of a stopped run that one lap hands to Settle."""
 
-LAG = 1 / 3
+STALE_RESULT_PART = 1 / 3
 """Part of the time for which the vendor keeps results: a lane with an unread job of this age sends
 nothing more, since what it cannot read in time is lost."""
 
-LAG_SECONDS = 60.0
+STALE_CHECK_SECONDS = 60.0
 """Seconds between looks whether that has changed."""
 
 JOB_SECONDS = 20.0
@@ -83,62 +83,66 @@ OTHERS_SLOTS = 1.0
 """Seconds between looks for a slot while other runs hold them all."""
 
 
-def fill_slots(work: LaneWork) -> None:
-    """Send what may be sent now; `work.try_at` says when more may be."""
+def fill_slots(work: LaneSession) -> None:
+    """Send what may be sent now; `work.next_submit_at` says when more may be."""
     now = work.deps.now()
     sent_before = work.counts["submit"]
     limits = work.read_limits()
-    work.try_at, work.short_until, work.held = NEVER, 0.0, False
-    halt = work.run.halt
-    if halt is not None:
-        _skip(work, halt)  # asks the vendor nothing, so that it need not wait for it
+    work.next_submit_at, work.short_until, work.held = NEVER, 0.0, False
+    stop = work.run.stop
+    if stop is not None:
+        _skip(work, stop)  # asks the vendor nothing, so that it need not wait for it
     elif work.run.paused:
         _put_back(work, work.ready)
         work.left = 0
-    if now < limits.blocked_until:
-        work.blocked(limits.blocked_until)
+    if now < limits.retry_after_until:
+        work.blocked(limits.retry_after_until)
         if SUBMIT in work.run.troubles or work.left or work.ready:
             # Whoever of the connection's runs asks, the answer keeps all of them from going on.
-            work.meet(SUBMIT, VENDOR_THROTTLES, TEXTS[VENDOR_THROTTLES])
+            work.note_failure(SUBMIT, VENDOR_THROTTLES, TEXTS[VENDOR_THROTTLES])
         return
     work.patience.clear()
     _resolve(work)
     if work.patience.is_set():
-        work.blocked(work.look_from)
+        work.blocked(work.poll_not_before)
         return
     held_until = _held_until(work, limits)
-    if halt is not None:
-        work.try_at = now if work.left else NEVER
+    if stop is not None:
+        work.next_submit_at = now if work.left else NEVER
     elif work.run.paused:
         work.left = 0
     elif now < held_until:
         _put_back(work, work.ready)
-        work.try_at = held_until
-    elif now < limits.full_until:
-        work.try_at = limits.full_until
-    elif _lags(work):
-        work.short_until = now + LAG_SECONDS
+        work.next_submit_at = held_until
+    elif now < limits.no_slot_until:
+        work.next_submit_at = limits.no_slot_until
+    elif _results_go_stale(work):
+        work.short_until = now + STALE_CHECK_SECONDS
     elif not work.slots_refused or not work.submitted():
         work.slots_refused = False
         doubtful = limits.in_outage or bool(_doubts(work))
         to_send = _paid_for(work, limits, most=1 if doubtful else None)
         careful = doubtful or (work.run.jobs_settled == 0 and not work.submitted())
         _send_all(work, to_send, careful=careful)
-    if work.run.halt is not None and work.left:
-        work.try_at = now  # what was refused just now stopped the run: the rest is skipped at once
+    if work.run.stop is not None and work.left:
+        work.next_submit_at = (
+            now  # what was refused just now stopped the run: the rest is skipped at once
+        )
         return
     # Where requests are what is missing, nothing else that happens before makes a try worth it.
     sent = work.counts["submit"] > sent_before
-    work.try_at = max(min(work.try_at, _next_try(work, sent=sent)), work.short_until)
+    work.next_submit_at = max(
+        min(work.next_submit_at, _next_try(work, sent=sent)), work.short_until
+    )
 
 
-def _held_until(work: LaneWork, limits: Limits) -> float:
+def _held_until(work: LaneSession, limits: ConnectionLimits) -> float:
     """When something may be submitted, where the last submissions did not go well."""
     held = (t.next_try for t in _doubts(work))
     return max(limits.outage_until, *held, 0.0)
 
 
-def _doubts(work: LaneWork) -> list[Trouble]:
+def _doubts(work: LaneSession) -> list[Trouble]:
     """What makes it doubtful that another submission goes well. For a throttled one the vendor says
     when it may be tried again, and an outage has a time of its own."""
     troubles = (work.trouble(SUBMIT), work.trouble(SOURCE))
@@ -146,18 +150,22 @@ def _doubts(work: LaneWork) -> list[Trouble]:
     return [t for t in troubles if t is not None and t.code not in elsewhere]
 
 
-def _lags(work: LaneWork) -> bool:
+def _results_go_stale(work: LaneSession) -> bool:
     """Whether a job is so old, and not read in this invocation, that reading comes first."""
     unread = [
         chunk.submitted_at
         for chunk in work.submitted().values()
         if chunk.submitted_at is not None and work.seen.get(chunk.number, 0.0) < work.began_at
     ]
-    oldest_allowed = work.deps.now() - LAG * work.linked.vendor.capabilities.retention_seconds
+    oldest_allowed = (
+        work.deps.now() - STALE_RESULT_PART * work.linked.vendor.capabilities.retention_seconds
+    )
     return min(unread, default=work.deps.now()) < oldest_allowed
 
 
-def _paid_for(work: LaneWork, limits: Limits, *, most: int | None = None) -> list[Chunk]:
+def _paid_for(
+    work: LaneSession, limits: ConnectionLimits, *, most: int | None = None
+) -> list[Chunk]:
     """Chunks to send now: what the lane holds already, and what it claims for the free slots.
 
     Args:
@@ -170,10 +178,10 @@ def _paid_for(work: LaneWork, limits: Limits, *, most: int | None = None) -> lis
     on_offer = _on_offer(work, pool)
     work.held = not on_offer and pool.left < work.left
     ready = sorted(work.ready, key=lambda chunk: chunk.number)
-    presumption = work.presumption(limits)
-    presumed = presumption.ended(now) if presumption is not None else 0
-    jobs = limits.max_jobs(now) + presumed
-    window = work.window(limits) + presumed
+    completion_estimate = work.completion_estimate(limits)
+    estimate = completion_estimate.ended(now) if completion_estimate is not None else 0
+    jobs = limits.max_jobs(now) + estimate
+    window = work.window(limits) + estimate
     room = lanes.to_claim(
         window,
         work.busy - len(ready),
@@ -192,9 +200,9 @@ def _paid_for(work: LaneWork, limits: Limits, *, most: int | None = None) -> lis
     return to_send + _claim(work, pool, granted - len(to_send), jobs)
 
 
-def _claim(work: LaneWork, pool: Pool, wanted: int, jobs: int) -> list[Chunk]:
+def _claim(work: LaneSession, pool: Pool, wanted: int, jobs: int) -> list[Chunk]:
     """Claim chunks of a pool while fewer than `jobs` are in flight on the connection."""
-    run, chunks = work.run, work.deps.ledger.chunks
+    run, chunks = work.run, work.deps.store.chunks
     claimed: list[Chunk] = []
     for _ in range(CLAIM_TRIES if wanted else 0):
         count = min(wanted - len(claimed), pool.left, CLAIM_BATCH)
@@ -212,7 +220,7 @@ def _claim(work: LaneWork, pool: Pool, wanted: int, jobs: int) -> list[Chunk]:
     return claimed
 
 
-def _take_requests(work: LaneWork, wanted: int) -> int:
+def _take_requests(work: LaneSession, wanted: int) -> int:
     """Submissions that the connection's requests allow now; notes when more will be."""
     limits = work.request_limits()
     kept = rate_limit.reserve(limits[rate_limit.ACCOUNT]) if rate_limit.ACCOUNT in limits else 0
@@ -223,12 +231,12 @@ def _take_requests(work: LaneWork, wanted: int) -> int:
     )
     now = work.deps.now()
     if granted < wanted:
-        work.short_until = max(more_at, now + bounds.FLOOR)
-        work.try_at = min(work.try_at, work.short_until)
+        work.short_until = max(more_at, now + bounds.MIN_POLL_INTERVAL)
+        work.next_submit_at = min(work.next_submit_at, work.short_until)
     return granted
 
 
-def _next_try(work: LaneWork, *, sent: bool) -> float:
+def _next_try(work: LaneSession, *, sent: bool) -> float:
     """When another submission makes sense, by what this one has learned.
 
     sent: something was sent just now, which took its time.
@@ -238,45 +246,52 @@ def _next_try(work: LaneWork, *, sent: bool) -> float:
     moment = NEVER
     if work.lost:
         lost = min(_search_from(work, chunk) for chunk in work.lost)
-        moment = max(now + concurrency.NO_SLOT, lost, limits.blocked_until)
-    if work.run.halt is not None or not (work.left or work.ready):
+        moment = max(now + concurrency.NO_SLOT, lost, limits.retry_after_until)
+    if work.run.stop is not None or not (work.left or work.ready):
         return moment
     held_until = _held_until(work, limits)
     if held_until > now:
-        return min(moment, max(held_until, limits.blocked_until, limits.full_until))
+        return min(moment, max(held_until, limits.retry_after_until, limits.no_slot_until))
     if work.patience.is_set():
-        work.look_from = max(work.look_from, limits.blocked_until)
-        return min(moment, max(now + bounds.FLOOR, limits.blocked_until, limits.full_until))
+        work.poll_not_before = max(work.poll_not_before, limits.retry_after_until)
+        return min(
+            moment,
+            max(now + bounds.MIN_POLL_INTERVAL, limits.retry_after_until, limits.no_slot_until),
+        )
     if work.slots_refused:
         # The next look tells which slots are free; without a job to look at, time does.
         return moment if work.submitted() else min(moment, now + concurrency.NO_SLOT)
     if work.held and not work.ready:
         return min(moment, _released_at(work))
-    presumption = work.presumption(limits)
-    if presumption is not None:
+    completion_estimate = work.completion_estimate(limits)
+    if completion_estimate is not None:
         over = max(0, limits.in_flight - len(work.ready) - limits.max_jobs(now))
-        due = presumption.when(over + 1, now)
+        due = completion_estimate.when(over + 1, now)
         # If nothing was sent, a slot that is presumed free was not for us.
-        moment = min(moment, max(due, now if sent else now + bounds.FLOOR, limits.full_until))
+        moment = min(
+            moment, max(due, now if sent else now + bounds.MIN_POLL_INTERVAL, limits.no_slot_until)
+        )
     if work.has_no_share:
         return moment
-    if work.try_at == NEVER and (work.ready or work.busy < work.window(limits)):
+    if work.next_submit_at == NEVER and (work.ready or work.busy < work.window(limits)):
         moment = min(moment, now + OTHERS_SLOTS)
     return moment
 
 
-def _released_at(work: LaneWork) -> float:
+def _released_at(work: LaneSession) -> float:
     """When chunks that wait for others may be sent, as far as it is not the next look that tells,
     or settling what the last one found."""
     if work.submitted() or work.to_settle:
         return NEVER
-    return work.try_at if work.try_at < NEVER else work.deps.now() + SETTLING_SECONDS
+    return (
+        work.next_submit_at if work.next_submit_at < NEVER else work.deps.now() + SETTLING_SECONDS
+    )
 
 
-def _offered(work: LaneWork, pool: Pool, count: int) -> list[PlannedChunk]:
+def _offered(work: LaneSession, pool: Pool, count: int) -> list[PlannedChunk]:
     """The next `count` chunks of the pool: those that go again first, so that few ever wait."""
-    runs, chunks = work.deps.ledger.runs, work.deps.ledger.chunks
-    known = (sorted(pool.returned) + _due(work, pool))[:count]
+    runs, chunks = work.deps.store.runs, work.deps.store.chunks
+    known = (sorted(pool.released) + _due(work, pool))[:count]
     offered = [PlannedChunk(c.number, c.spans) for c in chunks.get(work.run.run_id, known)]
     fresh = min(count - len(offered), pool.end - pool.cursor)
     if fresh > 0:
@@ -284,26 +299,28 @@ def _offered(work: LaneWork, pool: Pool, count: int) -> list[PlannedChunk]:
     return offered
 
 
-def _due(work: LaneWork, pool: Pool) -> list[int]:
+def _due(work: LaneSession, pool: Pool) -> list[int]:
     """Chunks of rows that go again now; those of a stopped run at once, to be skipped."""
     new = sorted(pool.again - work.not_before.keys())[:CLAIM_BATCH]
-    for chunk in work.deps.ledger.chunks.get(work.run.run_id, new):
+    for chunk in work.deps.store.chunks.get(work.run.run_id, new):
         work.not_before[chunk.number] = chunk.not_before
-    now = work.deps.now() if work.run.halt is None else NEVER
+    now = work.deps.now() if work.run.stop is None else NEVER
     return sorted(n for n in pool.again if work.not_before.get(n, NEVER) <= now)
 
 
-def _on_offer(work: LaneWork, pool: Pool) -> int:
+def _on_offer(work: LaneSession, pool: Pool) -> int:
     """Chunks that may be claimed now; notes when rows that wait will go again."""
     due = len(_due(work, pool))
     if due < len(pool.again):
         now = work.deps.now()
         waiting = (work.not_before.get(n, now) for n in pool.again)
-        work.try_at = min(work.try_at, min((at for at in waiting if at > now), default=NEVER))
+        work.next_submit_at = min(
+            work.next_submit_at, min((at for at in waiting if at > now), default=NEVER)
+        )
     return pool.left - len(pool.again) + due
 
 
-def _send_all(work: LaneWork, chunks: Sequence[Chunk], *, careful: bool) -> None:
+def _send_all(work: LaneSession, chunks: Sequence[Chunk], *, careful: bool) -> None:
     """Send chunks side by side.
 
     careful: the first one goes alone, so that an account or a profile that the vendor refuses
@@ -314,13 +331,13 @@ def _send_all(work: LaneWork, chunks: Sequence[Chunk], *, careful: bool) -> None
         _send(work, chunk)
     largest = max((chunk.source_bytes for chunk in chunks), default=0)
     senders = max(1, min(SENDERS, BYTES_AT_ONCE // max(1, largest)))
-    work.deps.gather(lambda chunk: _send(work, chunk), chunks[alone:], senders)
+    work.deps.parallel_map(lambda chunk: _send(work, chunk), chunks[alone:], senders)
 
 
-def _send(work: LaneWork, chunk: Chunk) -> None:
+def _send(work: LaneSession, chunk: Chunk) -> None:
     """Send one chunk once, and note what the vendor answered."""
     run, deps = work.run, work.deps
-    chunks = deps.ledger.chunks
+    chunks = deps.store.chunks
     if work.patience.is_set() or deps.now() >= work.deadline:
         _put_back(work, [chunk])
         return
@@ -328,10 +345,10 @@ def _send(work: LaneWork, chunk: Chunk) -> None:
         records = work.context.records(chunk)
     except SourceError as error:
         _put_back(work, [chunk])
-        work.meet(SOURCE, error.code, TEXTS[error.code])
+        work.note_failure(SOURCE, error.code, TEXTS[error.code])
         work.patience.set()
         return
-    work.went_well(SOURCE)
+    work.note_success(SOURCE)
     body = work.context.vendor.encode(work.context.operation, records)
     token = f"{run.run_id}.{chunk.number}.{chunk.sendings + 1}"
     began = deps.now()
@@ -341,7 +358,7 @@ def _send(work: LaneWork, chunk: Chunk) -> None:
         return
     if deps.now() - began > INTENT_SECONDS:
         # Others may soon take this submission for lost, and send it: then nobody sends it now.
-        _take_back(work, sent)
+        _revert_send(work, sent)
         return
     work.keep([sent])
     with work.meter.prepaid(1):
@@ -359,7 +376,7 @@ def _send(work: LaneWork, chunk: Chunk) -> None:
             _unclear(work, sent, answer)
 
 
-def _answer(work: LaneWork, records: Sequence[JsonObject], token: str) -> SubmitAnswer:
+def _answer(work: LaneSession, records: Sequence[JsonObject], token: str) -> SubmitAnswer:
     """What the vendor answers. What the adapter cannot make sense of may have been done."""
     try:
         answer = work.linked.client.submit(work.context.operation, records, token)
@@ -370,11 +387,11 @@ def _answer(work: LaneWork, records: Sequence[JsonObject], token: str) -> Submit
     return answer
 
 
-def _accepted(work: LaneWork, sent: Chunk, answer: Accepted, began: float) -> None:
+def _accepted(work: LaneSession, sent: Chunk, answer: Accepted, began: float) -> None:
     now = work.deps.now()
     # The vendor began with it while the answer was on its way.
     submitted_at = now - min(2.0, (now - began) / 2)
-    if work.deps.ledger.chunks.note_submitted(
+    if work.deps.store.chunks.note_submitted(
         work.run.connection, sent, answer.job_id, submitted_at
     ):
         state = ChunkState.SUBMITTED
@@ -386,12 +403,12 @@ def _accepted(work: LaneWork, sent: Chunk, answer: Accepted, began: float) -> No
     work.found_slot()
     work.answer_seconds += 0.2 * (now - began - work.answer_seconds)
     _clear(work)
-    work.went_well(SUBMIT)
-    _heed(work, answer.limits)
+    work.note_success(SUBMIT)
+    _apply_rate_headers(work, answer.limits)
     _keep_warnings(work, sent, answer)
 
 
-def _keep_warnings(work: LaneWork, sent: Chunk, answer: Accepted) -> None:
+def _keep_warnings(work: LaneSession, sent: Chunk, answer: Accepted) -> None:
     """Keep for people what the vendor warned of. Of a trial nothing more is sent until they saw."""
     said = [in_vendors_words(work.context.vendor.title, text) for text in answer.warnings]
     fresh = fresh_warnings([*work.run.warnings, *work.warned], said)
@@ -399,58 +416,58 @@ def _keep_warnings(work: LaneWork, sent: Chunk, answer: Accepted) -> None:
         return
     work.warned += fresh
     for text in fresh:
-        work.deps.ledger.runs.warn(work.run.run_id, text)
+        work.deps.store.runs.warn(work.run.run_id, text)
     if is_trial(work.run, sent):
         pause_trial(work.run, fresh[0], work.deps)
         work.patience.set()
 
 
-def _clear(work: LaneWork) -> None:
+def _clear(work: LaneSession) -> None:
     """The vendor gave a clear answer: an outage is over."""
     if work.limits.unclear:
-        work.deps.ledger.limits.end_outage(work.run.connection, work.limits, work.deps.now())
+        work.deps.store.limits.end_outage(work.run.connection, work.limits, work.deps.now())
         work.limits = replace(work.limits, unclear=0, outage_until=0.0)
 
 
-def _refuse(work: LaneWork, chunk: Chunk, sent: Chunk, answer: Refused) -> None:
+def _refuse(work: LaneSession, chunk: Chunk, sent: Chunk, answer: Refused) -> None:
     """A refusal of the request decides its rows; one of the account is tried again for a while."""
     code, message = answer.code, answer.message
     if answer.scope is RefusalScope.RUN and answer.http_status is not None:
-        trouble = work.meet(SUBMIT, code, message)
+        trouble = work.note_failure(SUBMIT, code, message)
         if not trouble.stops:
-            work.deps.ledger.chunks.give_back(work.run.connection, sent, attempt=chunk.attempt)
-            work.returned(chunk.number)
+            work.deps.store.chunks.release(work.run.connection, sent, attempt=chunk.attempt)
+            work.released(chunk.number)
             work.patience.set()
             return
     elif answer.scope is RefusalScope.RUN:
-        work.stop(Halt(code, message))  # our own refusal is the same every time
+        work.stop(StopReason(code, message))  # our own refusal is the same every time
     else:
-        work.went_well(SUBMIT)
-    ending = Ending(
+        work.note_success(SUBMIT)
+    job_end = JobEnd(
         chunk.number,
         verdict=_storable(row_verdict.when_refused(chunk, code, message)),
-        halve=_may_be_one_row(chunk, answer),
+        bisect=_may_be_one_row(chunk, answer),
     )
     now = work.deps.now()
-    work.finished(work.deps.ledger.chunks.finish(work.run.connection, [sent], [ending], now))
+    work.finished(work.deps.store.chunks.finish(work.run.connection, [sent], [job_end], now))
 
 
-def _unclear(work: LaneWork, sent: Chunk, answer: Ambiguous) -> None:
+def _unclear(work: LaneSession, sent: Chunk, answer: Ambiguous) -> None:
     """It may have been carried out: it is looked for. Several in a row are an outage."""
     run, deps, now = work.run, work.deps, work.deps.now()
-    deps.ledger.chunks.note_lost(sent, now)
+    deps.store.chunks.note_lost(sent, now)
     work.keep([replace(sent, lost_at=now, lost_times=sent.lost_times + 1)])
-    deps.ledger.limits.learn_lost(run.connection, run.operation, sent.rows)
+    deps.store.limits.learn_lost(run.connection, run.operation, sent.rows)
     said_so = answer.retry_after is not None
     weight = OUTAGE_FROM if said_so else 1
-    work.limits = deps.ledger.limits.note_unclear(run.connection, now, weight=weight)
+    work.limits = deps.store.limits.note_unclear(run.connection, now, weight=weight)
     if said_so:
-        work.be_patient(rate_limit.blocked_until(now, answer.retry_after))
+        work.block_until(rate_limit.retry_after_until(now, answer.retry_after))
     if work.limits.in_outage:
-        work.meet(SUBMIT, VENDOR_UNAVAILABLE, TEXTS[VENDOR_UNAVAILABLE])
+        work.note_failure(SUBMIT, VENDOR_UNAVAILABLE, TEXTS[VENDOR_UNAVAILABLE])
         work.patience.set()
         until = concurrency.outage_until(now, work.limits.unclear_since)
-        deps.ledger.limits.hold_submissions(run.connection, until)
+        deps.store.limits.hold_submissions(run.connection, until)
     deps.warn(
         "submission without a clear answer",
         run_id=run.run_id,
@@ -459,16 +476,16 @@ def _unclear(work: LaneWork, sent: Chunk, answer: Ambiguous) -> None:
     )
 
 
-def _take_back(work: LaneWork, sent: Chunk) -> None:
+def _revert_send(work: LaneSession, sent: Chunk) -> None:
     """Nothing was done with the chunk: it stays in hand, as it was before it was sent."""
-    back = work.deps.ledger.chunks.take_back(sent)
+    back = work.deps.store.chunks.revert_send(sent)
     if back is None:
         work.reload([sent.number])
     else:
         work.keep([back])
 
 
-def _throttled(work: LaneWork, chunk: Chunk, sent: Chunk, answer: Throttled) -> None:
+def _throttled(work: LaneSession, chunk: Chunk, sent: Chunk, answer: Throttled) -> None:
     """Nothing was done: wait as the vendor asks, and learn what its limits are."""
     run, deps = work.run, work.deps
     limits = work.read_limits()
@@ -479,18 +496,18 @@ def _throttled(work: LaneWork, chunk: Chunk, sent: Chunk, answer: Throttled) -> 
     if answer.reason is ThrottleReason.SLOTS and over and answer.retry_after is None:
         # Too early by a moment: the chunk stays in hand until another job should have ended.
         work.refused_slot(limits)
-        _take_back(work, sent)
+        _revert_send(work, sent)
         return
     if answer.reason is ThrottleReason.SLOTS and over:
-        deps.ledger.limits.excess_has_a_price(run.connection)
+        deps.store.limits.note_over_limit_penalty(run.connection)
     elif answer.reason is ThrottleReason.SLOTS:
-        deps.ledger.limits.learn_jobs(run.connection, limits.in_flight - work.unsent, now)
-    deps.ledger.chunks.give_back(run.connection, sent, attempt=chunk.attempt)
-    work.returned(chunk.number)
-    work.obey(answer, SUBMIT)
+        deps.store.limits.learn_jobs(run.connection, limits.in_flight - work.unsent, now)
+    deps.store.chunks.release(run.connection, sent, attempt=chunk.attempt)
+    work.released(chunk.number)
+    work.apply_throttle(answer, SUBMIT)
 
 
-def _heed(work: LaneWork, told: RateReading | None) -> None:
+def _apply_rate_headers(work: LaneSession, told: RateReading | None) -> None:
     """Use what the headers of an answer tell, before the vendor has to refuse."""
     if told is None:
         return
@@ -515,19 +532,19 @@ def _may_be_one_row(chunk: Chunk, refusal: Refused) -> bool:
         refusal.scope is RefusalScope.CHUNK
         and (refusal.http_status is None or refusal.http_status in _OF_THE_BODY)
         and chunk.rows > 1
-        and not chunk.in_doubt
+        and not chunk.maybe_applied
     )
 
 
-def _resolve(work: LaneWork) -> None:
+def _resolve(work: LaneSession) -> None:
     """Ask about submissions whose answer was lost."""
-    known = cache(work.read_known_jobs)
+    known = cache(work.read_claimed_jobs)
     for chunk in work.lost:
         if work.patience.is_set() or work.deps.now() >= work.deadline:
             return
         if work.deps.now() < _search_from(work, chunk):
             continue
-        if work.run.halt is not None and (trouble := _cannot_find(work)) is not None:
+        if work.run.stop is not None and (trouble := _cannot_find(work)) is not None:
             _give_up(work, chunk, trouble)
             continue
         seconds = work.latency.median if work.latency is not None else JOB_SECONDS
@@ -536,51 +553,51 @@ def _resolve(work: LaneWork) -> None:
         work.search_from[chunk.number] = search.again_at
         work.searched(search.requests)
         if search.throttled is not None:
-            work.obey(search.throttled)
+            work.apply_throttle(search.throttled)
         elif search.read:
-            work.went_well(POLL)
+            work.note_success(POLL)
         elif search.read is False:
-            work.meet(POLL, VENDOR_UNAVAILABLE, TEXTS[VENDOR_UNAVAILABLE])
+            work.note_failure(POLL, VENDOR_UNAVAILABLE, TEXTS[VENDOR_UNAVAILABLE])
         if search.source is not None:
-            work.meet(SOURCE, search.source, TEXTS[search.source])
+            work.note_failure(SOURCE, search.source, TEXTS[search.source])
         elif search.read is not None:
-            work.went_well(SOURCE)
+            work.note_success(SOURCE)
         work.reload([chunk.number])
         if chunk.number not in work.chunks:
-            work.returned(chunk.number)
+            work.released(chunk.number)
 
 
-def _cannot_find(work: LaneWork) -> Trouble | None:
+def _cannot_find(work: LaneSession) -> Trouble | None:
     """Why a lost submission can be searched for no more."""
     source = work.trouble(SOURCE)
     return work.cannot_ask or (source if source is not None and source.stops else None)
 
 
-def _give_up(work: LaneWork, chunk: Chunk, trouble: Trouble) -> None:
+def _give_up(work: LaneSession, chunk: Chunk, trouble: Trouble) -> None:
     """A lost submission of a stopped run whose vendor cannot be asked stays unknown."""
     text = f"It is not known whether these rows were carried out: {trouble.text}"
-    ending = Ending(chunk.number, verdict=row_verdict.when_lost(SUBMISSION_LOST, text))
+    job_end = JobEnd(chunk.number, verdict=row_verdict.when_lost(SUBMISSION_LOST, text))
     now = work.deps.now()
-    work.finished(work.deps.ledger.chunks.finish(work.run.connection, [chunk], [ending], now))
+    work.finished(work.deps.store.chunks.finish(work.run.connection, [chunk], [job_end], now))
 
 
-def _search_from(work: LaneWork, chunk: Chunk) -> float:
+def _search_from(work: LaneSession, chunk: Chunk) -> float:
     """When a lost submission is looked for, or looked for once more."""
     return max(searches_of(chunk).next_at, work.search_from.get(chunk.number, 0.0))
 
 
-def _put_back(work: LaneWork, chunks: Sequence[Chunk]) -> None:
+def _put_back(work: LaneSession, chunks: Sequence[Chunk]) -> None:
     """Return to the pool what was claimed and not sent."""
     for chunk in chunks:
-        work.deps.ledger.chunks.give_back(work.run.connection, chunk)
-        work.returned(chunk.number)
+        work.deps.store.chunks.release(work.run.connection, chunk)
+        work.released(chunk.number)
 
 
-def _skip(work: LaneWork, halt: Halt) -> None:
+def _skip(work: LaneSession, stop: StopReason) -> None:
     """Finish the rows of a stopped run as skipped, a part of them each lap."""
-    run, chunks = work.run, work.deps.ledger.chunks
+    run, chunks = work.run, work.deps.store.chunks
     stopped = list(work.ready)
-    while len(stopped) < SKIPPED_PER_LAP:
+    while len(stopped) < SKIPPED_PER_ITERATION:
         pool = chunks.pool(run.run_id)
         work.left = pool.left
         if not pool.left:
@@ -590,7 +607,7 @@ def _skip(work: LaneWork, halt: Halt) -> None:
             chunks.claim(run, work.state.lane, offered, pool, work.deps.now(), max_jobs=None) or ()
         )
     work.keep(stopped)
-    endings = [
-        Ending(chunk.number, verdict=row_verdict.when_stopped(chunk, halt)) for chunk in stopped
+    job_ends = [
+        JobEnd(chunk.number, verdict=row_verdict.when_stopped(chunk, stop)) for chunk in stopped
     ]
-    work.finished(chunks.finish(run.connection, stopped, endings, work.deps.now()))
+    work.finished(chunks.finish(run.connection, stopped, job_ends, work.deps.now()))

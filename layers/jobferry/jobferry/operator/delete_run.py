@@ -57,7 +57,7 @@ def delete_run(
     uploads = delete_source(run, deps) if source else None
     jobs = delete_jobs(run, deps) if vendor_jobs and run.connection else None
     objects = sum(deps.objects.delete_prefix(f"{name}/{run.run_id}/") for name in ARCHIVED)
-    deps.ledger.rows.purge(run.run_id, run.plan.row)
-    deps.ledger.runs.delete(run, by=by)
+    deps.store.rows.purge(run.run_id, run.plan.row)
+    deps.store.runs.delete(run, by=by)
     deps.log("run deleted", run_id=run.run_id, rows=run.rows, objects=objects)
     return Deleted(run.rows, objects, jobs, uploads)

@@ -27,7 +27,7 @@ def delete_source(run: Run, deps: Deps) -> int:
         RunOpenError: an open run reads one of them; nothing is removed.
     """
     bucket = deps.settings.inbox_bucket
-    runs = [listed for _, listed in deps.ledger.runs.newest()]
+    runs = [listed for _, listed in deps.store.runs.newest()]
     family = [run, *_made_of(run, runs)]
     folders = [copies_of(of.profile, command, of.run_id) for of in family for command in COPYING]
     uploaded = run.source.bucket == bucket and run.source.key.startswith(INBOX)

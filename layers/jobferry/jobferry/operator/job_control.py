@@ -12,9 +12,9 @@ from typing import cast
 
 from jobferry.deps import Deps
 from jobferry.domain.chunk import Chunk, ChunkState
-from jobferry.domain.run import Halt, Run
+from jobferry.domain.run import Run, StopReason
 from jobferry.lane.request_meter import keep_throttle
-from jobferry.operator.vendor_requests import asking
+from jobferry.operator.vendor_requests import vendor_session
 from jobferry.vendors.answers import (
     Ambiguous,
     JobProblem,
@@ -52,7 +52,7 @@ def abort_run(
 
     No vendor is asked here: see `carry_wishes`. Jobs that cannot be ended are seen through, and
     rows never sent become `skipped`. A run that rests in a pause takes an execution for that:
-    `pausing.carry_on`.
+    `pausing.continue_run`.
 
     Args:
         cleanup: false leaves the vendor's jobs alone.
@@ -61,7 +61,7 @@ def abort_run(
     Returns:
         Whether it is being stopped; false when it is over.
     """
-    if deps.ledger.runs.abort(run.run_id, Halt(ABORTED, reason), end_jobs=cleanup, by=by):
+    if deps.store.runs.abort(run.run_id, StopReason(ABORTED, reason), end_jobs=cleanup, by=by):
         deps.log("run aborted", run_id=run.run_id, cleanup=cleanup)
         return True
     return False
@@ -77,7 +77,7 @@ def force_run(
 ) -> bool:
     """Have a run closed with what is known of it, whatever stands in the way of its lanes.
 
-    Rows under way become `unknown`, rows never sent `skipped` (`write_off`). Repeating it is
+    Rows under way become `unknown`, rows never sent `skipped` (`abandon_run`). Repeating it is
     harmless.
 
     Args:
@@ -87,7 +87,7 @@ def force_run(
     Returns:
         Whether it is being closed; false when it is over.
     """
-    if not deps.ledger.runs.force(run.run_id, Halt(ABORTED, reason), by=by):
+    if not deps.store.runs.force(run.run_id, StopReason(ABORTED, reason), by=by):
         return False
     deps.warn("run ended by force", run_id=run.run_id)
     start(run.run_id, run.execution)
@@ -103,7 +103,7 @@ def change_priority(run: Run, priority: str, deps: Deps, *, by: str | None = Non
     Returns:
         False when the run is over.
     """
-    return deps.ledger.runs.prioritise(run.run_id, priority, deps.now(), by=by)
+    return deps.store.runs.prioritise(run.run_id, priority, deps.now(), by=by)
 
 
 def waiting_jobs(run: Run, deps: Deps) -> Sequence[JobReading]:
@@ -118,7 +118,7 @@ def waiting_jobs(run: Run, deps: Deps) -> Sequence[JobReading]:
     job_ids = [str(chunk.job_id) for chunk in _jobs(run, deps)] if capabilities.problems else []
     if not job_ids:
         return ()
-    with asking(run.connection, deps) as asked:
+    with vendor_session(run.connection, deps) as asked:
         answer = asked.linked.client.poll(job_ids)
         if not answer.readings:
             told = answer.refused or answer.throttled or Ambiguous(answer.problem or "No answer")
@@ -141,7 +141,7 @@ def delete_jobs(run: Run, deps: Deps) -> int | None:
     """
     if not deps.connections.link(run.connection).vendor.capabilities.delete:
         return None
-    chunks = deps.ledger.chunks.all(run.run_id)
+    chunks = deps.store.chunks.all(run.run_id)
     job_ids = [chunk.job_id for chunk in chunks if chunk.job_id is not None]
     for start in range(0, len(job_ids), DELETED_AT_ONCE):
         _delete(run.connection, job_ids[start : start + DELETED_AT_ONCE], deps)
@@ -150,7 +150,7 @@ def delete_jobs(run: Run, deps: Deps) -> int | None:
 
 def _delete(connection: str, job_ids: Sequence[str], deps: Deps) -> None:
     """Remove records of jobs; where only the minute's requests are used up, a little later."""
-    with asking(connection, deps) as asked:
+    with vendor_session(connection, deps) as asked:
         control = cast("JobControl", asked.linked.client)
         while (told := control.delete(job_ids)) is not None:
             denied = asked.meter.denied
@@ -166,7 +166,7 @@ def list_problems(run: Run | None, deps: Deps) -> Iterator[WaitingProblem]:
     Raises:
         VendorUnavailableError: a vendor could not be asked.
     """
-    names = [run.connection] if run is not None else deps.ledger.config.connection_names()
+    names = [run.connection] if run is not None else deps.store.config.connection_names()
     for name in names:
         yield from problems_of(name, run, deps)
 
@@ -179,7 +179,7 @@ def problems_of(connection: str, run: Run | None, deps: Deps) -> list[WaitingPro
     """
     if not deps.connections.link(connection).vendor.capabilities.problems:
         return []
-    with asking(connection, deps) as asked:
+    with vendor_session(connection, deps) as asked:
         answer = cast("JobControl", asked.linked.client).problems()
         if isinstance(answer, Refused | Throttled | Ambiguous):
             raise asked.no(answer)
@@ -199,7 +199,7 @@ def problems_of(connection: str, run: Run | None, deps: Deps) -> list[WaitingPro
 
 def _rows_by_job(connection: str, deps: Deps) -> dict[str, list[tuple[str, int]]]:
     """Job id → the rows that it carries, for everything in flight on a connection."""
-    chunks = deps.ledger.chunks
+    chunks = deps.store.chunks
     found: dict[str, list[tuple[str, int]]] = {}
     for run_id in dict.fromkeys(run_id for run_id, _, _ in chunks.pointers(connection)):
         for chunk in chunks.in_flight(connection, run_id):
@@ -209,6 +209,6 @@ def _rows_by_job(connection: str, deps: Deps) -> dict[str, list[tuple[str, int]]
 
 
 def _jobs(run: Run, deps: Deps) -> Iterator[Chunk]:
-    for chunk in deps.ledger.chunks.in_flight(run.connection, run.run_id):
+    for chunk in deps.store.chunks.in_flight(run.connection, run.run_id):
         if chunk.state is ChunkState.SUBMITTED:
             yield chunk

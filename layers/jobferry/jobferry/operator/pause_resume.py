@@ -30,19 +30,19 @@ def rest(run: Run, pool: Pool, deps: Deps) -> bool:
         of a run that was stopped, to be skipped.
     """
     trial_over = not pool.left
-    if run.halt is not None:
+    if run.stop is not None:
         if trial_over:
-            deps.ledger.chunks.offer_rest(run)
+            deps.store.chunks.offer_rest(run)
         return False
     if run.pause is None and trial_over:
-        if deps.ledger.runs.pause(run.run_id, _verdict_asked(run, deps.now())):
+        if deps.store.runs.pause(run.run_id, _verdict_asked(run, deps.now())):
             deps.emit(RunsPaused=1)
     elif run.pause is None:
         return False
-    if not deps.ledger.runs.rest(run.run_id):
+    if not deps.store.runs.rest(run.run_id):
         return False
     # Other runs of the connection may have its share meanwhile.
-    deps.ledger.limits.need_no_more(run.connection, run.run_id)
+    deps.store.limits.delete_demand(run.connection, run.run_id)
     deps.log("run rests", run_id=run.run_id)
     return True
 
@@ -58,18 +58,18 @@ def resume(run: Run, deps: Deps, start: Start, *, by: str | None = None) -> Run:
     Returns:
         The run as it is now.
     """
-    runs, chunks = deps.ledger.runs, deps.ledger.chunks
+    runs, chunks = deps.store.runs, deps.store.chunks
     if run.pause is not None:
-        if run.rests and not chunks.pool(run.run_id).left:
+        if run.suspended and not chunks.pool(run.run_id).left:
             chunks.offer_rest(run)
         runs.resume(run, by=by)
-    return carry_on(run.run_id, deps, start)
+    return continue_run(run.run_id, deps, start)
 
 
-def carry_on(run_id: str, deps: Deps, start: Start) -> Run:
+def continue_run(run_id: str, deps: Deps, start: Start) -> Run:
     """Start an execution for a run that rests and should not: it was resumed, or stopped."""
-    run = deps.ledger.runs.must_get(run_id)
-    if run.rests and not run.paused:
+    run = deps.store.runs.must_get(run_id)
+    if run.suspended and not run.paused:
         start(run_id, run.execution)
     return run
 
@@ -81,7 +81,7 @@ def _verdict_asked(run: Run, now: float) -> Pause:
     left = run.rows - run.settled_rows
     return Pause(
         TRIAL,
-        f"The trial of {counted(run.carried, 'row')} is over: {listed(went)}. "
+        f"The trial of {counted(run.processed, 'row')} is over: {listed(went)}. "
         f"{counted(left, 'more row')} can be sent.",
         now,
     )

@@ -129,7 +129,7 @@ def copy_rows(run: Run, judge: Judge, file: BinaryIO, deps: Deps) -> Copied:
         return Copied(0)
     rows = 0
     left_out: Counter[LeftOut] = Counter()
-    outcomes = deps.ledger.rows.between(run.run_id, 1, run.plan.row)
+    outcomes = deps.store.rows.between(run.run_id, 1, run.plan.row)
     with deps.objects.stream(run.file, start) as stream:
         window = _Window(stream, start)
         for row in read_rows(window, dialect, offset=start, row=0):

@@ -24,9 +24,9 @@ from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.run import Resolving, Run
 from jobferry.domain.trouble import VENDOR_UNAVAILABLE
 from jobferry.domain.types import JsonObject
-from jobferry.lane.claimed_jobs import KnownJobs
+from jobferry.lane.claimed_jobs import ClaimedJobs
 from jobferry.lane.recovery import LISTED
-from jobferry.operator.vendor_requests import Asked, VendorUnavailableError, asking
+from jobferry.operator.vendor_requests import VendorSession, VendorUnavailableError, vendor_session
 from jobferry.store.objects import SourceError
 from jobferry.vendors.answers import DATA_ERRORS, Ambiguous, Found, FoundState, JobPhase, JobReading
 from jobferry.vendors.connections import ConnectionMissingError
@@ -84,13 +84,13 @@ def ask_resolve(run: Run, deps: Deps, start: Start, *, by: str | None = None) ->
         LookupError: the run's connection or profile is gone.
     """
     load_context(run, deps)
-    if not deps.ledger.runs.ask_resolve(run, deps.now(), by=by):
+    if not deps.store.runs.ask_resolve(run, deps.now(), by=by):
         # It is open: asked before, maybe by this very call, whose answer was lost.
-        run = deps.ledger.runs.must_get(run.run_id)
+        run = deps.store.runs.must_get(run.run_id)
         if run.closed_at is not None or run.resolving is None or run.resolving.done:
             return run
     start(run.run_id, run.execution)
-    return deps.ledger.runs.must_get(run.run_id)
+    return deps.store.runs.must_get(run.run_id)
 
 
 def resolve_on(run: Run, deps: Deps, deadline: float) -> bool:
@@ -123,13 +123,13 @@ def resolve_on(run: Run, deps: Deps, deadline: float) -> bool:
 def _give_up(run: Run, why: str, deps: Deps) -> bool:
     """Close with what is known, and say why it is not more."""
     deps.warn("resolve given up", run_id=run.run_id)
-    deps.ledger.runs.warn(run.run_id, f"{NOT_ASKED}. {why}")
+    deps.store.runs.warn(run.run_id, f"{NOT_ASKED}. {why}")
     return _done(run, deps)
 
 
 def _done(run: Run, deps: Deps) -> bool:
     """Note that the wish is carried out; false when somebody else is at it."""
-    runs = deps.ledger.runs
+    runs = deps.store.runs
     so_far = runs.must_get(run.run_id).resolving
     if so_far is not None and not so_far.done:
         runs.go_on_resolving(run.run_id, so_far, replace(so_far, done=True))
@@ -149,7 +149,7 @@ class _Resolve:
         self.resolving = resolving
         self.deps = deps
         self.deadline = deadline
-        self.known_jobs = KnownJobs(run, deps)
+        self.known_jobs = ClaimedJobs(run, deps)
 
     def carry(self) -> bool:
         """Look after all chunks that are left; false when the time is up, or somebody else is at
@@ -160,9 +160,9 @@ class _Resolve:
             _OutOfTimeError
         """
         unknown = self._unknown()
-        blocked_until = self.deps.ledger.limits.get(self.run.connection).blocked_until
-        self._wait(VendorUnavailableError(_BLOCKED, blocked_until))
-        with asking(self.run.connection, self.deps) as asked:
+        retry_after_until = self.deps.store.limits.get(self.run.connection).retry_after_until
+        self._wait(VendorUnavailableError(_BLOCKED, retry_after_until))
+        with vendor_session(self.run.connection, self.deps) as asked:
             try:
                 context = load_context(self.run, self.deps)
                 for chunks in self._batches(unknown):
@@ -172,12 +172,12 @@ class _Resolve:
                     if not self._note(chunks, ended):
                         return False
             finally:
-                self.deps.ledger.runs.count(self.run, 0, {"other": asked.meter.taken})
+                self.deps.store.runs.count(self.run, 0, {"other": asked.meter.taken})
         return _done(self.run, self.deps)
 
     def _unknown(self) -> _Unknown:
         found: dict[str | None, set[int]] = {}
-        for outcome in self.deps.ledger.rows.for_a_person(self.run.run_id, self.run.rows):
+        for outcome in self.deps.store.rows.for_a_person(self.run.run_id, self.run.rows):
             if outcome.status is OutcomeStatus.UNKNOWN:
                 found.setdefault(outcome.job_id, set()).add(outcome.row)
         return _Unknown({job_id: frozenset(rows) for job_id, rows in found.items()})
@@ -185,7 +185,7 @@ class _Resolve:
     def _batches(self, unknown: _Unknown) -> Iterator[list[Chunk]]:
         """Chunks of which the vendor can be asked, in order."""
         batch: list[Chunk] = []
-        for chunk in self.deps.ledger.chunks.all(self.run.run_id, self.resolving.after + 1):
+        for chunk in self.deps.store.chunks.all(self.run.run_id, self.resolving.after + 1):
             was_sent = chunk.job_id is not None or chunk.sending_at is not None
             if was_sent and unknown.of(chunk):
                 batch.append(chunk)
@@ -197,7 +197,7 @@ class _Resolve:
 
     def _note(self, chunks: Sequence[Chunk], ended: int) -> bool:
         """These chunks are looked after; false when somebody else has gone on."""
-        runs, before = self.deps.ledger.runs, self.resolving
+        runs, before = self.deps.store.runs, self.resolving
         self.resolving = replace(
             before,
             after=chunks[-1].number,
@@ -209,7 +209,7 @@ class _Resolve:
         return runs.must_get(self.run.run_id).resolving == self.resolving
 
     def _decide(
-        self, chunks: Sequence[Chunk], unknown: _Unknown, context: RunContext, asked: Asked
+        self, chunks: Sequence[Chunk], unknown: _Unknown, context: RunContext, asked: VendorSession
     ) -> int:
         """Decide what can be decided of these chunks; returns how many jobs could be read.
 
@@ -247,12 +247,12 @@ class _Resolve:
         return len(ended)
 
     def _put(self, outcomes: Sequence[Outcome]) -> None:
-        decided = self.deps.ledger.rows.resolve(self.run.run_id, outcomes, self.run.expires_at)
+        decided = self.deps.store.rows.resolve(self.run.run_id, outcomes, self.run.expires_at)
         if decided:
             self.deps.log("rows resolved", run_id=self.run.run_id, rows=decided.total())
 
     def _read(
-        self, job_ids: Sequence[str], readings: dict[str, JobReading], asked: Asked
+        self, job_ids: Sequence[str], readings: dict[str, JobReading], asked: VendorSession
     ) -> VendorUnavailableError | None:
         """Read jobs into `readings`; returns what kept the vendor from telling of all of them."""
         for _ in range(TRIES):
@@ -274,7 +274,7 @@ class _Resolve:
         return trouble
 
     def _search(
-        self, chunk: Chunk, unknown: _Unknown, context: RunContext, asked: Asked
+        self, chunk: Chunk, unknown: _Unknown, context: RunContext, asked: VendorSession
     ) -> Chunk | None:
         """Search for a lost submission once more; returns the chunk with its job, if it has one.
 
@@ -310,7 +310,7 @@ class _Resolve:
         try:
             records = context.records(chunk)
         except SourceError:
-            self.deps.ledger.runs.warn(self.run.run_id, SOURCE_GONE)
+            self.deps.store.runs.warn(self.run.run_id, SOURCE_GONE)
             if not by_token:
                 return None
             records = []
@@ -344,7 +344,7 @@ class _Resolve:
         """The chunk with the job that was found; None when that is another chunk's."""
         if found.job_id is None:
             return None
-        chunks = self.deps.ledger.chunks
+        chunks = self.deps.store.chunks
         if not chunks.adopt_late(self.run.connection, chunk, found.job_id):
             (now,) = chunks.get(self.run.run_id, [chunk.number])
             if now.job_id != found.job_id:
@@ -360,7 +360,7 @@ class _Resolve:
                 context.operation, raw, chunk.rows, partial(context.records, chunk)
             )
         except SourceError:
-            self.deps.ledger.runs.warn(self.run.run_id, SOURCE_GONE)
+            self.deps.store.runs.warn(self.run.run_id, SOURCE_GONE)
             return []
         except DATA_ERRORS as error:
             self._unreadable(chunk, error)

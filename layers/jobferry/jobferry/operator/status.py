@@ -11,10 +11,10 @@ from jobferry.domain.run import Run
 from jobferry.domain.timestamps import timestamp
 from jobferry.operator.next_steps import next_commands
 from jobferry.operator.waiting import waiting_for
-from jobferry.reporting.timeline import Course
+from jobferry.reporting.timeline import Timeline
 from jobferry.vendors.answers import JobReading
 
-DEEDS = ("started", "aborted", "resumed", "priority", "resolved")
+ACTIONS = ("started", "aborted", "resumed", "priority", "resolved")
 """What people do to runs, as far as it is known who did it."""
 
 
@@ -43,14 +43,14 @@ def run_summary(run: Run) -> dict[str, Any]:
         "origin": run.origin,
         "forecast": run.forecast,
         "figures": run.figures or None,
-        "error": run.error or (run.halt.reason if run.halt else None),
+        "error": run.error or (run.stop.reason if run.stop else None),
         "paused": _paused(run),
-        "by": {deed: run.by.get(deed) for deed in DEEDS},
+        "by": {action: run.by.get(action) for action in ACTIONS},
     }
 
 
 def _paused(run: Run) -> dict[str, Any] | None:
-    if run.pause is None or run.halt is not None:
+    if run.pause is None or run.stop is not None:
         return None
     return {"code": run.pause.code, "reason": run.pause.reason, "at": timestamp(run.pause.at)}
 
@@ -62,7 +62,7 @@ def run_document(run: Run, deps: Deps, problems: Sequence[JobReading] = ()) -> d
         problems: jobs that wait for somebody to act, where the vendor was asked for them.
     """
     document, under_way, run = _document(run, deps)
-    limits = deps.ledger.limits.get(run.connection)
+    limits = deps.store.limits.get(run.connection)
     document |= {
         "waiting": waiting_for(run, limits, deps.now(), problems, under_way=under_way),
         "warnings": list(run.warnings),
@@ -72,24 +72,26 @@ def run_document(run: Run, deps: Deps, problems: Sequence[JobReading] = ()) -> d
 
 def _document(run: Run, deps: Deps) -> tuple[dict[str, Any], int, Run]:
     """All but what it waits for, how many of its chunks are in flight, and the run as it is now."""
-    chunks = deps.ledger.chunks
+    chunks = deps.store.chunks
     if run.closed_at is not None:
-        jobs = Course.of(run, chunks.all(run.run_id)).job_counts if run.plan.chunks else _no_jobs()
+        jobs = (
+            Timeline.of(run, chunks.all(run.run_id)).job_counts if run.plan.chunks else _no_jobs()
+        )
         requests = {**_no_requests(), **run.requests}
         return {**run_summary(run), "jobs": jobs, "requests": requests}, 0, run
     in_flight = chunks.in_flight(run.connection, run.run_id)
-    flying = Course.of(run, in_flight).job_counts
+    counts = Timeline.of(run, in_flight).job_counts
     # Read again after what is in flight: a job that is settled in between must not be missing.
-    run = deps.ledger.runs.must_get(run.run_id)
+    run = deps.store.runs.must_get(run.run_id)
     document = {
         **run_summary(run),
         "seconds": _seconds(run, run.closed_at or deps.now()),
         "jobs": {
             "planned": run.plan.chunks,
-            "submitted": min(run.plan.chunks, run.jobs_settled + flying["submitted"]),
-            "finished": min(run.plan.chunks, run.jobs_settled + flying["finished"]),
+            "submitted": min(run.plan.chunks, run.jobs_settled + counts["submitted"]),
+            "finished": min(run.plan.chunks, run.jobs_settled + counts["finished"]),
         },
-        "requests": deps.ledger.runs.requests(run.run_id),
+        "requests": deps.store.runs.requests(run.run_id),
     }
     return document, len(in_flight), run
 

@@ -26,7 +26,7 @@ class VendorUnavailableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class VendorSession:
     """A connection whose requests are paid for."""
 
     linked: BoundConnection
@@ -47,7 +47,7 @@ class Asked:
 
 
 @contextmanager
-def asking(connection: str, deps: Deps) -> Iterator[Asked]:
+def vendor_session(connection: str, deps: Deps) -> Iterator[VendorSession]:
     """A client whose requests are paid for, until the end of the block.
 
     Raises:
@@ -55,12 +55,12 @@ def asking(connection: str, deps: Deps) -> Iterator[Asked]:
         ConnectionMissingError: there is no such connection.
     """
     linked = deps.connections.link(connection)
-    blocked_until = deps.ledger.limits.get(connection).blocked_until
-    if blocked_until > deps.now():
-        denied = Denied(ThrottleReason.RATE, blocked_until)
-        raise VendorUnavailableError(_denied_in_words(denied), blocked_until)
+    retry_after_until = deps.store.limits.get(connection).retry_after_until
+    if retry_after_until > deps.now():
+        denied = Denied(ThrottleReason.RATE, retry_after_until)
+        raise VendorUnavailableError(_denied_in_words(denied), retry_after_until)
     with paying(linked, deps) as meter:
-        yield Asked(linked, meter, deps)
+        yield VendorSession(linked, meter, deps)
 
 
 def in_words(told: Refused | Throttled | Ambiguous) -> str:

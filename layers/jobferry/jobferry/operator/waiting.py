@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jobferry.domain.connection import Limits
+from jobferry.domain.connection import ConnectionLimits
 from jobferry.domain.run import Run, RunStatus
 from jobferry.domain.timestamps import timestamp
 from jobferry.vendors.answers import JobReading
@@ -34,7 +34,7 @@ _AT_WORK = frozenset({RunStatus.RUNNING, RunStatus.CLOSING})
 
 def waiting_for(
     run: Run,
-    limits: Limits,
+    limits: ConnectionLimits,
     now: float,
     problems: Sequence[JobReading] = (),
     *,
@@ -55,7 +55,7 @@ def waiting_for(
     if run.closed_at is not None:
         return []
     found: list[dict[str, Any]] = []
-    if run.pause is not None and run.halt is None:
+    if run.pause is not None and run.stop is None:
         what = PROBLEM if run.pause.code in _PROBLEMS else CONFIRMATION
         found.append(_entry(what, run.pause.reason, since=run.pause.at))
     found += [
@@ -65,24 +65,26 @@ def waiting_for(
     ]
     if run.trouble is not None:
         found.append(_entry(run.trouble.code, run.trouble.text, since=run.trouble.since))
-    if run.status in _AT_WORK and not (run.rests and run.paused):
+    if run.status in _AT_WORK and not (run.suspended and run.paused):
         found += _of_limits(run, limits, now, under_way)
     return found
 
 
-def _of_limits(run: Run, limits: Limits, now: float, under_way: int | None) -> list[dict[str, Any]]:
+def _of_limits(
+    run: Run, limits: ConnectionLimits, now: float, under_way: int | None
+) -> list[dict[str, Any]]:
     """What the run's connection waits for."""
     found: list[dict[str, Any]] = []
     name = run.connection
-    if limits.blocked_until > now:
+    if limits.retry_after_until > now:
         text = f"The vendor has asked that nothing be sent on the connection {name} until then."
-        found.append(_entry(RATE_LIMIT, text, until=limits.blocked_until))
-    sends = run.status is RunStatus.RUNNING and run.halt is None and run.pause is None
+        found.append(_entry(RATE_LIMIT, text, until=limits.retry_after_until))
+    sends = run.status is RunStatus.RUNNING and run.stop is None and run.pause is None
     if not sends:
         return found
-    if limits.full_until > now:
+    if limits.no_slot_until > now:
         text = "The vendor takes no further job until then."
-        found.append(_entry(SLOTS, text, until=limits.full_until))
+        found.append(_entry(SLOTS, text, until=limits.no_slot_until))
     elif under_way == 0 and limits.free(now) == 0:
         text = f"Other runs have all {limits.max_jobs(now)} slots of the connection {name}."
         found.append(_entry(SLOTS, text))

@@ -10,7 +10,7 @@ from typing import Any
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.run import Run, RunStatus
 from jobferry.reporting.html import ErrorGroup, RunReport, Sample, render_report
-from jobferry.reporting.timeline import Course
+from jobferry.reporting.timeline import Timeline
 
 GROUPS = 200
 """Kinds of errors that are told apart; in a run with more, the rest is one group."""
@@ -81,7 +81,7 @@ def build_report(
     closed_at: float,
     outcomes: Mapping[OutcomeStatus, int],
     requests: Mapping[str, int],
-    course: Course,
+    course: Timeline,
     tally: ErrorTally,
     files: Sequence[str],
     figures: Mapping[str, Any],

@@ -43,7 +43,7 @@ class Terms:
     per_minute: int | None
     poll_batch: int
     latency: Latency
-    presumes: bool = False
+    estimates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +77,24 @@ def least_seconds(jobs: int, terms: Terms) -> float:
     return max(slots, rate) + terms.latency.mean
 
 
-def looks(jobs: int, terms: Terms) -> int:
+def polls(jobs: int, terms: Terms) -> int:
     """Looks that a run is likely to take."""
     at_once = max(1, min(terms.max_jobs, jobs))
     fewest = -(-jobs // max(1, min(terms.max_jobs, terms.poll_batch))) if jobs else 0
     tail = math.ceil(math.log2(at_once + 1)) + 1 if jobs else 0
-    if terms.presumes or not _slots_bind(jobs, terms):
+    if terms.estimates or not _slots_bind(jobs, terms):
         return fewest + tail
-    gap = max(0.02 * terms.latency.median, 1.5 * terms.latency.mean / terms.max_jobs, bounds.FLOOR)
+    gap = max(
+        0.02 * terms.latency.median,
+        1.5 * terms.latency.mean / terms.max_jobs,
+        bounds.MIN_POLL_INTERVAL,
+    )
     return max(fewest, round(jobs * terms.latency.mean / terms.max_jobs / gap)) + tail
 
 
 def refused_tries(jobs: int, terms: Terms) -> int:
     """Submissions that are likely to come a moment too early, and go again."""
-    return round(_REFUSED * jobs) if terms.presumes and _slots_bind(jobs, terms) else 0
+    return round(_REFUSED * jobs) if terms.estimates and _slots_bind(jobs, terms) else 0
 
 
 def _slots_bind(jobs: int, terms: Terms) -> bool:
@@ -102,23 +106,26 @@ def _slots_bind(jobs: int, terms: Terms) -> bool:
 def forecast(rows: int, jobs: int, terms: Terms) -> Forecast:
     """Forecast a run of `rows` rows, bad ones included, in `jobs` jobs."""
     bound = least_seconds(jobs, terms)
-    polls, refused = looks(jobs, terms), refused_tries(jobs, terms)
+    polled, refused = polls(jobs, terms), refused_tries(jobs, terms)
     seconds = _START_SECONDS + rows / _PLANNED_ROWS_A_SECOND + 1.03 * bound
     seconds += rows / _CLOSED_ROWS_A_SECOND
     lanes = lanes_module.lanes_for(terms.max_jobs, jobs, terms.poll_batch)
-    laps = lanes * (1 + bound / lanes_module.LAP_SECONDS)
+    laps = lanes * (1 + bound / lanes_module.ITERATION_SECONDS)
     used = prices.Used(
         write_units=rows + prices.WRITES_PER_CHUNK * jobs + prices.WRITES_PER_REFUSAL * refused,
-        read_units=rows / 8 + 3 * polls + 3 * jobs,
-        transitions=9 + lanes + prices.LAP_TRANSITIONS * laps + jobs / lanes_module.SETTLE_GROUP,
+        read_units=rows / 8 + 3 * polled + 3 * jobs,
+        transitions=9
+        + lanes
+        + prices.ITERATION_TRANSITIONS * laps
+        + jobs / lanes_module.SETTLE_GROUP,
         invocations=5 + 2 * laps + jobs / lanes_module.SETTLE_GROUP,
         gb_seconds=prices.POLL_GB * lanes * bound + _SETTLED_GB_SECONDS * jobs + rows / 30_000,
-        puts=min(polls, jobs / 5) + 12,
+        puts=min(polled, jobs / 5) + 12,
         gets=jobs + 10,
     )
     return Forecast(
         jobs=jobs,
-        requests=jobs + refused + polls,
+        requests=jobs + refused + polled,
         seconds=round(seconds, 1),
         bound=round(bound, 1),
         cost=sum(prices.cost(used).values()),

@@ -15,15 +15,16 @@ from jobferry.reporting.forecast import (
     least_requests,
     least_seconds,
 )
-from jobferry.reporting.timeline import Course
+from jobferry.reporting.timeline import Timeline
 from jobferry.scheduler.latency import best_size
-from jobferry.store import Ledger
+from jobferry.store import Store
 from jobferry.vendors.connections import max_jobs
 from jobferry.vendors.operation import Operation
 from jobferry.vendors.protocol import Vendor
 
 _STATES_OF_A_RUN = 9
-"""OpenRun, IsRunOpen, PlanRun, IsPlanned, Lanes, CloseRun, IsRunClosed, AnnounceRun, RunEnded."""
+"""OpenRun, IsRunOpen, PlanRun, IsPlanned, ProcessLanes, CloseRun, IsRunClosed,
+AnnounceRun, RunEnded."""
 
 _CLOSED_ROWS_A_GB_SECOND = 30_000
 _CLOSED_ROWS_A_READ_UNIT = 16
@@ -34,7 +35,7 @@ def terms_of(
     connection: Connection,
     vendor: Vendor,
     operation: str,
-    ledger: Ledger,
+    store: Store,
     *,
     in_order: bool = False,
 ) -> Terms:
@@ -42,9 +43,11 @@ def terms_of(
 
     in_order: one job at a time.
     """
-    requests = ledger.limits.requests(connection.name)
+    requests = store.limits.requests(connection.name)
     ceiling = connection.request_budget
-    told = None if requests.told is None else max(2, int(requests.told * connection.share))
+    told = (
+        None if requests.advertised is None else max(2, int(requests.advertised * connection.share))
+    )
     limits = [limit for limit in (ceiling, told) if limit is not None]
     can = vendor.capabilities
     most = 1 if in_order else max_jobs(connection, vendor)
@@ -52,27 +55,27 @@ def terms_of(
         max_jobs=most,
         per_minute=min(limits) if limits else None,
         poll_batch=can.poll_batch,
-        latency=ledger.limits.latencies(connection.name, operation).get("", ASSUMED),
-        presumes=can.refuses_excess and most >= can.max_jobs and not in_order,
+        latency=store.limits.latencies(connection.name, operation).get("", ASSUMED),
+        estimates=can.refuses_excess and most >= can.max_jobs and not in_order,
     )
 
 
 def rows_per_job(
-    connection: Connection, vendor: Vendor, operation: Operation, most: int, ledger: Ledger
+    connection: Connection, vendor: Vendor, operation: Operation, most: int, store: Store
 ) -> int | None:
     """Rows per job for a new run; None where as many as possible are best."""
-    sizes = ledger.limits.latencies(connection.name, operation.name)
-    lost = ledger.limits.lost(connection.name, operation.name)
-    terms = terms_of(connection, vendor, operation.name, ledger)
+    sizes = store.limits.latencies(connection.name, operation.name)
+    lost = store.limits.lost(connection.name, operation.name)
+    terms = terms_of(connection, vendor, operation.name, store)
     best = best_size(most, sizes, lost, terms.max_jobs, terms.per_minute)
     return best if best < most else None
 
 
 def expected(
-    run: Run, connection: Connection, vendor: Vendor, ledger: Ledger, *, in_order: bool = False
+    run: Run, connection: Connection, vendor: Vendor, store: Store, *, in_order: bool = False
 ) -> Forecast:
     """The forecast of a planned run."""
-    terms = terms_of(connection, vendor, run.operation, ledger, in_order=in_order)
+    terms = terms_of(connection, vendor, run.operation, store, in_order=in_order)
     return forecast(run.plan.row, run.plan.chunks, terms)
 
 
@@ -80,8 +83,8 @@ def figures(
     run: Run,
     connection: Connection,
     vendor: Vendor,
-    course: Course,
-    ledger: Ledger,
+    timeline: Timeline,
+    store: Store,
     now: float,
 ) -> dict[str, Any]:
     """How close a run came to the bounds, and what it used.
@@ -91,26 +94,26 @@ def figures(
         scarce); requests, bound_requests and their ratio; transitions, gb_seconds, write_units;
         cost by item, in all, and per million rows (US dollars); and the forecast it began with.
     """
-    terms = terms_of(connection, vendor, run.operation, ledger)
-    used = ledger.runs.figures(run.run_id)
+    terms = terms_of(connection, vendor, run.operation, store)
+    used = store.runs.figures(run.run_id)
     requests = sum(used.requests.values())
     seconds = now - run.started_at
-    bound, least = least_seconds(course.jobs, terms), least_requests(course.jobs, terms)
+    bound, least = least_seconds(timeline.jobs, terms), least_requests(timeline.jobs, terms)
     spent = prices.Used(
         # Rows that were never sent are written by planning, the rest by settling.
-        write_units=used.write_units + run.settle_units + (run.rows - course.sent),
+        write_units=used.write_units + run.settle_units + (run.rows - timeline.sent),
         read_units=used.read_units + run.settle_reads + run.rows / _CLOSED_ROWS_A_READ_UNIT,
         transitions=_STATES_OF_A_RUN
         + run.lanes
-        + prices.LAP_TRANSITIONS * used.laps
+        + prices.ITERATION_TRANSITIONS * used.laps
         + run.settle_calls,
         invocations=5 + 2 * used.laps + run.settle_calls,
         gb_seconds=(used.gb_ms + run.settle_gb_ms) / 1000 + run.rows / _CLOSED_ROWS_A_GB_SECOND,
         puts=used.puts + 12,
-        gets=course.chunks + run.settle_calls + 10,
+        gets=timeline.chunks + run.settle_calls + 10,
     )
     cost = prices.cost(spent)
-    use = course.slot_use(terms.max_jobs)
+    use = timeline.slot_use(terms.max_jobs)
     return {
         "seconds": round(seconds, 1),
         "bound_seconds": round(bound, 1),

@@ -16,7 +16,7 @@ from jobferry.reporting.html import TimelinePoint
 MOST_MOMENTS = 2_000
 
 
-class Course:
+class Timeline:
     """Rows settled and jobs in flight over a run's time, and its jobs counted.
 
     sent  rows of the file that went into chunks
@@ -39,11 +39,11 @@ class Course:
         self.jobs = 0
 
     @classmethod
-    def of(cls, run: Run, chunks: Iterable[Chunk]) -> Course:
-        course = cls(run)
+    def of(cls, run: Run, chunks: Iterable[Chunk]) -> Timeline:
+        timeline = cls(run)
         for chunk in chunks:
-            course.add(chunk)
-        return course
+            timeline.add(chunk)
+        return timeline
 
     def add(self, chunk: Chunk) -> None:
         self.chunks += 1

@@ -16,7 +16,7 @@ from botocore.config import Config as BotoConfig
 from jobferry.deps import Deps
 from jobferry.runtime.observability import log, metrics_of, warn
 from jobferry.runtime.settings import Settings, from_env
-from jobferry.store import Ledger
+from jobferry.store import Store
 from jobferry.store.objects import Objects
 from jobferry.vendors.connections import Connections, secrets_manager
 
@@ -39,7 +39,7 @@ def build_deps(settings: Settings | None = None, session: boto3.Session | None =
     session = session or boto3.Session()
     with _collection_paused():
         dynamodb = session.client("dynamodb", config=_BOTO)
-    ledger = Ledger(dynamodb, settings.table_name, settings.retention_days)
+    store = Store(dynamodb, settings.table_name, settings.retention_days)
     # A session must not be asked for two clients at once, and rows are sent from several threads:
     # https://docs.aws.amazon.com/boto3/latest/guide/session.html
     making = threading.Lock()
@@ -52,10 +52,10 @@ def build_deps(settings: Settings | None = None, session: boto3.Session | None =
     )
     return Deps(
         settings=settings,
-        ledger=ledger,
+        store=store,
         objects=Objects(s3, settings.archive_bucket),
         connections=Connections(
-            ledger.config,
+            store.config,
             lambda name, refresh: read_secret()(name, refresh),  # noqa: PLW0108 - made late
             reach=settings.reach,
         ),

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from jobferry.domain.latency import Latency, density, normal
-from jobferry.scheduler.bounds import CEILING
+from jobferry.scheduler.bounds import MAX_POLL_INTERVAL
 
-WORTH_A_TRY = 0.8
+SUBMIT_THRESHOLD = 0.8
 """Jobs expected to have ended, beyond those whose slots are filled again, before another
 submission is worth its request."""
 
@@ -35,7 +35,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Presumption:
+class CompletionEstimate:
     """What may be taken for ended.
 
     flying           jobs that no look has seen ended
@@ -46,7 +46,7 @@ class Presumption:
     scarce_requests  none is spent on a slot that is not free for certain
     """
 
-    flying: Sequence[InFlight]
+    in_flight: Sequence[InFlight]
     latency: Latency
     answer_seconds: float
     slots: float
@@ -60,26 +60,28 @@ class Presumption:
 
     def when(self, wanted: int, now: float) -> float:
         """When so many may be; infinity if that lies beyond a minute."""
-        if wanted > self.scale * len(self.flying):
+        if wanted > self.scale * len(self.in_flight):
             return math.inf
         chances = self._chances()
-        moment = first_moment(lambda t: self._ended(chances, t) >= wanted, now, now + CEILING)
-        return moment if moment < now + CEILING else math.inf
+        moment = first_moment(
+            lambda t: self._ended(chances, t) >= wanted, now, now + MAX_POLL_INTERVAL
+        )
+        return moment if moment < now + MAX_POLL_INTERVAL else math.inf
 
     def after_refusal(self, now: float, under_way: int) -> Known:
         """A submission found no slot: as many as there can be are still under way.
 
         under_way: jobs of the whole connection that no look had seen ended by then.
         """
-        mine = sum(job.submitted_at <= now for job in self.flying)
+        mine = sum(job.submitted_at <= now for job in self.in_flight)
         return Known(now, mine * max(0.0, 1.0 - self.scale * self.slots / max(1, under_way)))
 
     def after_acceptance(self, now: float) -> Known | None:
-        """A submission, by now one of `flying`, found a slot: what is known from then on.
+        """A submission, by now one of `in_flight`, found a slot: what is known from then on.
 
         The number of ended jobs is taken as normal, and cut off below those that must have ended.
         """
-        least = len(self.flying) - self.slots
+        least = len(self.in_flight) - self.slots
         if least <= 0 or self.scarce_requests:
             # Nothing follows; and who has no request to spare does not hope.
             return self.known
@@ -90,18 +92,18 @@ class Presumption:
         if beyond < _HARDLY:
             return Known(now, least)
         raised = mean + deviation * density(cut) / beyond
-        return Known(now, min(max(raised, least), len(self.flying)))
+        return Known(now, min(max(raised, least), len(self.in_flight)))
 
     def _chances(self) -> _Chances:
-        return _chances(self.flying, self.latency, self.known)
+        return _chances(self.in_flight, self.latency, self.known)
 
     def _ended(self, chances: _Chances, now: float) -> int:
-        worth = FOR_CERTAIN if self.scarce_requests else WORTH_A_TRY
+        worth = FOR_CERTAIN if self.scarce_requests else SUBMIT_THRESHOLD
         expected = self.scale * chances.mean(now + self.answer_seconds / 2)
         return max(0, int(expected + 1.0 - worth))
 
 
-def may_presume(latency: Latency | None) -> TypeGuard[Latency]:
+def can_estimate(latency: Latency | None) -> TypeGuard[Latency]:
     """Whether enough jobs were seen to end to tell of another without asking."""
     return latency is not None and latency.jobs >= _ENOUGH_JOBS
 
@@ -124,10 +126,10 @@ class _Chances:
         return [part * job.ended_by(moment, self.latency) for job, part in self.others]
 
 
-def _chances(flying: Sequence[InFlight], latency: Latency, known: Known | None) -> _Chances:
+def _chances(in_flight: Sequence[InFlight], latency: Latency, known: Known | None) -> _Chances:
     if known is None:
-        return _Chances(latency, 0.0, [(job, 1.0) for job in flying])
-    before = [job for job in flying if job.submitted_at <= known.at]
+        return _Chances(latency, 0.0, [(job, 1.0) for job in in_flight])
+    before = [job for job in in_flight if job.submitted_at <= known.at]
     # Only their number was told: those are still under way most likely that were likely to be
     # before it was told, and those have not ended by then.
     under_way = [max(_HARDLY, 1.0 - job.ended_by(known.at, latency)) for job in before]
@@ -140,7 +142,7 @@ def _chances(flying: Sequence[InFlight], latency: Latency, known: Known | None) 
                 (replace(job, seen=max(job.seen, known.at)), min(1.0, part * likely))
                 for job, likely in zip(before, under_way, strict=True)
             ),
-            *((job, 1.0) for job in flying if job.submitted_at > known.at),
+            *((job, 1.0) for job in in_flight if job.submitted_at > known.at),
         ],
     )
 
@@ -178,7 +180,7 @@ _LARGEST_COUNT = 2**53
 """Counts above this are no counts; below it they are exact as floats."""
 
 
-def foretold(
+def estimated_end(
     submitted_at: float, now: float, progress: int | None, total: int | None
 ) -> float | None:
     """When a job will end whose vendor counts its progress; None when it does not, or not yet."""
@@ -190,11 +192,11 @@ def foretold(
     return now + min(LONGEST_FORECAST, age * (total - progress) / progress)
 
 
-def expected_ended(moment: float, flying: Sequence[InFlight], latency: Latency | None) -> float:
+def expected_ended(moment: float, in_flight: Sequence[InFlight], latency: Latency | None) -> float:
     """How many of these jobs have ended by then, on average."""
     if latency is None:
         return 0.0
-    return sum(job.ended_by(moment, latency) for job in flying)
+    return sum(job.ended_by(moment, latency) for job in in_flight)
 
 
 def first_moment(holds: Callable[[float], bool], earliest: float, latest: float) -> float:

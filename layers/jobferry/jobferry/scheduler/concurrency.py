@@ -13,7 +13,7 @@ FULL_CEILING = 30.0
 _QUIET = 0.2
 
 
-def full_until(now: float, retry_after: float | None, quiet: float = 0.0) -> float:
+def no_slot_until(now: float, retry_after: float | None, quiet: float = 0.0) -> float:
     """No submission before this, after "too many jobs".
 
     quiet: seconds since a submission was accepted last. Slots that others hold for long are asked

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jobferry.domain import prices
-from jobferry.scheduler.bounds import CEILING
+from jobferry.scheduler.bounds import MAX_POLL_INTERVAL
 
 LANE_WINDOW = 100
 """Jobs that one lane keeps in flight at the least where there are so many: one lane with one
@@ -24,13 +24,13 @@ MAX_EVENTS = 20_000
 """Events of one lane execution before a fresh one goes on: a history holds 25,000, and what the
 count below does not know (retries) needs room."""
 
-LAP_CHUNKS = 160
+ITERATION_CHUNKS = 160
 """Chunks to be settled with which a lap ends, however soon: what their rows tell may stop it."""
 
-_EVENTS_PER_LAP = 24
+_EVENTS_PER_ITERATION = 24
 _EVENTS_PER_GROUP = 7
 
-LAP_SECONDS = 120.0
+ITERATION_SECONDS = 120.0
 """How long one lap stays in its function when waits are short: results are settled after it, and
 functions that carry lanes may take a minute longer."""
 
@@ -64,7 +64,7 @@ def to_claim(window: int, mine: int, free_slots: int, left: int) -> int:
 
 def worth_staying(wait: float, memory_gb: float) -> bool:
     """Whether a wait is cheaper inside the function than as a lap of the state machine."""
-    return wait * memory_gb * prices.LAMBDA_GB_SECOND_ARM <= prices.LAP
+    return wait * memory_gb * prices.LAMBDA_GB_SECOND_ARM <= prices.ITERATION
 
 
 IDLE_FIRST = 5.0
@@ -77,26 +77,26 @@ def idle_until(now: float, idle: int) -> float:
 
     idle: how often in a row it had none.
     """
-    return now + min(CEILING, IDLE_FIRST * 2.0 ** min(idle, 10))
+    return now + min(MAX_POLL_INTERVAL, IDLE_FIRST * 2.0 ** min(idle, 10))
 
 
 RENEW_SECONDS = 4 * 3_600.0
 """Age of a lane's execution from which on a fresh one goes on. Lanes that are renewed wait for
 each other, so an age that all share bounds for how long one that died is missed."""
 
-SILENCE = 900.0
+DEAD_AFTER = 900.0
 """Seconds after the moment at which a lane should have been heard of from which on it counts as
 dead: a lap and the retries of its steps are over by then."""
 
 
-def is_silent(heard_until: float, began_at: float, now: float) -> bool:
+def is_dead(alive_until: float, began_at: float, now: float) -> bool:
     """Whether a lane is dead, as another one sees it that began at `began_at`.
 
     heard_until: when it should be heard of again; 0: it has ended.
     """
-    if not heard_until or now - began_at < SILENCE:
+    if not alive_until or now - began_at < DEAD_AFTER:
         return False
-    return heard_until + SILENCE < now
+    return alive_until + DEAD_AFTER < now
 
 
 def settle_groups(chunks: Sequence[int]) -> list[list[int]]:
@@ -104,13 +104,13 @@ def settle_groups(chunks: Sequence[int]) -> list[list[int]]:
     return [list(chunks[i : i + SETTLE_GROUP]) for i in range(0, len(chunks), SETTLE_GROUP)]
 
 
-def events_of_lap(groups: int) -> int:
+def events_of_iteration(groups: int) -> int:
     """History events of one lap of a lane that settles this many groups.
 
-    Lap takes 4, Submit and Poll 5 each, the Map 4, Choice, Wait and the branches' ends 2 each; a
-    group's iteration 7.
+    LaneIteration takes 4, Submit and Poll 5 each, the Map 4, Choice, Wait and the branches' ends
+    2 each; a group 7.
     """
-    return _EVENTS_PER_LAP + _EVENTS_PER_GROUP * groups
+    return _EVENTS_PER_ITERATION + _EVENTS_PER_GROUP * groups
 
 
 def relaunch_at(now: float, relaunches: int) -> float:

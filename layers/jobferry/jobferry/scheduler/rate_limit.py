@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Set
 from typing import NamedTuple
 
-from jobferry.domain.connection import Learned, Log, Requests
+from jobferry.domain.connection import Learned, Log, RequestLog
 
 THROTTLED = 15.0
 """Wait after a 429 that does not say how long."""
@@ -34,7 +34,7 @@ def reserve(per_minute: int) -> int:
     return min(per_minute - 1, max(1, round(POLLING_SHARE * per_minute))) if per_minute > 1 else 0
 
 
-def blocked_until(now: float, retry_after: float | None, lasting: float = 0.0) -> float:
+def retry_after_until(now: float, retry_after: float | None, lasting: float = 0.0) -> float:
     """No request before this, after a 429: what the vendor asks for, an hour at the most.
 
     lasting: seconds for which there has been nothing else. Where the vendor does not say how long
@@ -138,16 +138,16 @@ def effective(ceiling: int | None, learned: Learned | None, now: float) -> int |
     return risen if ceiling is None else min(ceiling, max(1, risen))
 
 
-def per_minute(requests: Requests, ceiling: int | None, share: float, now: float) -> int | None:
+def per_minute(requests: RequestLog, ceiling: int | None, share: float, now: float) -> int | None:
     """Requests a minute that may be sent now; None while no limit is known.
 
     Args:
         ceiling: what the operator allows, share included.
         share: the part of the vendor's own limit that is ours.
     """
-    if requests.told is not None:
-        told = max(2, int(requests.told * share))
-        ceiling = told if ceiling is None else min(ceiling, told)
+    if requests.advertised is not None:
+        advertised = max(2, int(requests.advertised * share))
+        ceiling = advertised if ceiling is None else min(ceiling, advertised)
     return effective(ceiling, requests.learned, now)
 
 
@@ -165,7 +165,7 @@ class Grant(NamedTuple):
 
 
 def grant(
-    before: Requests,
+    before: RequestLog,
     wanted: int,
     limits: Mapping[str, int],
     now: float,
@@ -191,14 +191,14 @@ def grant(
     return Grant(count, next_grant(logs, allowed, now), logs)
 
 
-def lowered_by_refusal(before: Requests, ceiling: int | None, now: float) -> Learned | None:
+def lowered_by_refusal(before: RequestLog, ceiling: int | None, now: float) -> Learned | None:
     """The limit to keep to after a refusal for too many requests; None: it teaches nothing.
 
     Args:
         ceiling: what the operator allows.
     """
     made = used(before.logs.get(ACCOUNT, ()), now)
-    if before.told is not None and made < before.told:
+    if before.advertised is not None and made < before.advertised:
         return None  # by the vendor's own figure some were left: it wants a pause
     lower = lowered(effective(ceiling, before.learned, now), made, now)
     if lower is None or (before.learned is not None and now <= before.learned.at + _ONE_LESSON):

@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from jobferry.binding.run_binding import load_context
 from jobferry.deps import Deps
 from jobferry.domain import row_verdict
-from jobferry.domain.chunk import Chunk, ChunkState, Ending, PlannedChunk, Pool, Tally
+from jobferry.domain.chunk import Chunk, ChunkOutcome, ChunkState, JobEnd, PlannedChunk, Pool
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.row_verdict import CONNECTION_GONE, ENDED_BY_FORCE, NOBODY_CAN_ASK
-from jobferry.domain.run import Halt, Run, RunStatus
+from jobferry.domain.run import Run, RunStatus, StopReason
 from jobferry.settlement.outcomes import settle_chunks
 from jobferry.store.chunks import CLAIM_BATCH
 from jobferry.store.table import BusyTableError
@@ -28,7 +28,7 @@ _LANE = 0
 """Chunks are claimed for a lane; none is at work any more."""
 
 
-def out_of_reach(run: Run, deps: Deps) -> str | None:
+def why_unreachable(run: Run, deps: Deps) -> str | None:
     """Why nothing of a run can be sent or read any more; None while it can."""
     try:
         load_context(run, deps)
@@ -37,11 +37,11 @@ def out_of_reach(run: Run, deps: Deps) -> str | None:
     return None
 
 
-def why_written_off(run: Run, deps: Deps) -> str | None:
+def why_abandoned(run: Run, deps: Deps) -> str | None:
     """Why nothing of a run is carried any more; None while lanes may carry it."""
     if run.forced:
-        return run.halt.reason if run.halt else "The run was ended by force."
-    return out_of_reach(run, deps)
+        return run.stop.reason if run.stop else "The run was ended by force."
+    return why_unreachable(run, deps)
 
 
 def give_up_plan(run: Run, deps: Deps) -> None:
@@ -51,12 +51,12 @@ def give_up_plan(run: Run, deps: Deps) -> None:
     """
     if not run.forced or run.plan.done or run.status is RunStatus.FAILED:
         return
-    deps.ledger.rows.purge(run.run_id, run.plan.row)
-    reason = run.halt.reason if run.halt else ""
-    deps.ledger.runs.fail(run.run_id, f"Ended by force before it was planned. {reason}".strip())
+    deps.store.rows.purge(run.run_id, run.plan.row)
+    reason = run.stop.reason if run.stop else ""
+    deps.store.runs.fail(run.run_id, f"Ended by force before it was planned. {reason}".strip())
 
 
-def write_off(run: Run, reason: str, deps: Deps, deadline: float) -> bool:
+def abandon_run(run: Run, reason: str, deps: Deps, deadline: float) -> bool:
     """Give the rows that have no outcome their last one. Repeating it is harmless.
 
     Args:
@@ -67,54 +67,54 @@ def write_off(run: Run, reason: str, deps: Deps, deadline: float) -> bool:
     Returns:
         Whether it is done.
     """
-    ledger = deps.ledger
-    ledger.runs.halt(run.run_id, Halt(CONNECTION_GONE, reason))
-    run = ledger.runs.must_get(run.run_id)
-    ledger.chunks.open_pool(run)
-    ledger.chunks.offer_rest(run)
+    store = deps.store
+    store.runs.stop(run.run_id, StopReason(CONNECTION_GONE, reason))
+    run = store.runs.must_get(run.run_id)
+    store.chunks.open_pool(run)
+    store.chunks.offer_rest(run)
     deps.warn("run written off", run_id=run.run_id, connection=run.connection, forced=run.forced)
-    in_flight = ledger.chunks.in_flight(run.connection, run.run_id)
+    in_flight = store.chunks.in_flight(run.connection, run.run_id)
     begun = False
     for start in range(0, len(in_flight), CLAIM_BATCH):
         if begun and deps.now() >= deadline:
             return False
         begun = True
         _settle(run, in_flight[start : start + CLAIM_BATCH], deps)
-    while (pool := ledger.chunks.pool(run.run_id)).left:
+    while (pool := store.chunks.pool(run.run_id)).left:
         if begun and deps.now() >= deadline:
             return False
         begun = True
         offered = _offered(run, pool, deps)
-        claimed = ledger.chunks.claim(run, _LANE, offered, pool, deps.now(), max_jobs=None)
+        claimed = store.chunks.claim(run, _LANE, offered, pool, deps.now(), max_jobs=None)
         _settle(run, claimed or (), deps)
     return True
 
 
 def _offered(run: Run, pool: Pool, deps: Deps) -> list[PlannedChunk]:
     """The next chunks of the pool, whether their time has come or not."""
-    known = sorted(pool.returned | pool.again)[:CLAIM_BATCH]
-    offered = [PlannedChunk(c.number, c.spans) for c in deps.ledger.chunks.get(run.run_id, known)]
+    known = sorted(pool.released | pool.again)[:CLAIM_BATCH]
+    offered = [PlannedChunk(c.number, c.spans) for c in deps.store.chunks.get(run.run_id, known)]
     fresh = min(CLAIM_BATCH - len(offered), pool.end - pool.cursor)
     if fresh > 0:
-        offered += deps.ledger.runs.planned_chunks(run.run_id, pool.cursor, fresh)
+        offered += deps.store.runs.planned_chunks(run.run_id, pool.cursor, fresh)
     return offered
 
 
 def _settle(run: Run, chunks: Sequence[Chunk], deps: Deps) -> None:
     """Finish chunks, free their slots, and count their rows."""
-    ledger, now = deps.ledger, deps.now()
+    store, now = deps.store, deps.now()
     if run.forced:
         chunks = _not_settled_as_usual(run, chunks, deps)
     gone = ENDED_BY_FORCE if run.forced else NOBODY_CAN_ASK
     under_way = [chunk for chunk in chunks if chunk.state is not ChunkState.FINISHED]
-    endings = [
-        Ending(chunk.number, verdict=row_verdict.when_abandoned(chunk, run.halt, forced=run.forced))
+    job_ends = [
+        JobEnd(chunk.number, verdict=row_verdict.when_abandoned(chunk, run.stop, forced=run.forced))
         for chunk in under_way
     ]
-    ledger.chunks.finish(run.connection, under_way, endings, now)
+    store.chunks.finish(run.connection, under_way, job_ends, now)
     numbers = [chunk.number for chunk in chunks]
-    tallies = []
-    for chunk in ledger.chunks.get(run.run_id, numbers):
+    chunk_outcomes = []
+    for chunk in store.chunks.get(run.run_id, numbers):
         if chunk.state is ChunkState.FINISHED:
             status, code, text = chunk.verdict or gone
             outcomes = [
@@ -122,11 +122,11 @@ def _settle(run: Run, chunks: Sequence[Chunk], deps: Deps) -> None:
                 for row in chunk.row_numbers()
             ]
             if status is OutcomeStatus.SKIPPED:
-                ledger.rows.put(run.run_id, outcomes, run.expires_at)
-            elif not ledger.rows.put_unless_settled(chunk, outcomes, run.expires_at):
+                store.rows.put(run.run_id, outcomes, run.expires_at)
+            elif not store.rows.put_unless_settled(chunk, outcomes, run.expires_at):
                 continue
-            tallies.append(Tally(chunk, Counter({status: chunk.rows})))
-    ledger.chunks.settle(run.connection, run.run_id, tallies, now)
+            chunk_outcomes.append(ChunkOutcome(chunk, Counter({status: chunk.rows})))
+    store.chunks.settle(run.connection, run.run_id, chunk_outcomes, now)
 
 
 def _not_settled_as_usual(run: Run, chunks: Sequence[Chunk], deps: Deps) -> list[Chunk]:

@@ -38,7 +38,7 @@ class Trip:
     """
 
     failed: int
-    carried: int
+    processed: int
     code: str
     codes: int = 1
 
@@ -69,7 +69,7 @@ def count_failures(outcomes: Iterable[Outcome], known: Collection[str]) -> Count
     return counted
 
 
-def tripped_by(breaker: Breaker | None, failures: Mapping[str, int], carried: int) -> Trip | None:
+def tripped_by(breaker: Breaker | None, failures: Mapping[str, int], processed: int) -> Trip | None:
     """Why a breaker trips; None while all is well.
 
     Rows fail alike when their errors are of one class; and when no row does anything else, whatever
@@ -86,13 +86,13 @@ def tripped_by(breaker: Breaker | None, failures: Mapping[str, int], carried: in
     for code, rows in counted.items():
         alike[_class_of(code)][code] = rows
     groups = list(alike.values())
-    if sum(counted.values()) >= carried:
+    if sum(counted.values()) >= processed:
         groups.append(counted)
     worst = max(groups, key=lambda group: sum(group.values()), default={})
     failed = sum(worst.values())
-    if failed < breaker.at_least or failed <= breaker.share * carried:
+    if failed < breaker.at_least or failed <= breaker.share * processed:
         return None
-    return Trip(failed, carried, _most_frequent(worst), len(worst))
+    return Trip(failed, processed, _most_frequent(worst), len(worst))
 
 
 def _most_frequent(rows: Mapping[str, int]) -> str:

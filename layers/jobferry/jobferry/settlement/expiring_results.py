@@ -12,7 +12,7 @@ a job counts as at risk. Lanes give a job up at this age, so none gets there whi
 
 def results_at_risk(connection: str, deps: Deps) -> int:
     """How many jobs of a connection, of whatever run, are older and have not been read."""
-    config, chunks = deps.ledger.config.connection(connection), deps.ledger.chunks
+    config, chunks = deps.store.config.connection(connection), deps.store.chunks
     if config is None:
         return 0
     retention = deps.vendors.named(config.vendor).capabilities.retention_seconds

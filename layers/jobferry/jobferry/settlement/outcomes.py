@@ -16,15 +16,15 @@ from typing import Any
 
 from jobferry.binding.run_binding import RunContext, load_context
 from jobferry.deps import Deps
-from jobferry.domain.chunk import Chunk, ChunkState, Part, Tally
+from jobferry.domain.chunk import Chunk, ChunkOutcome, ChunkState, RetryChunk
 from jobferry.domain.outcome import Outcome, OutcomeStatus, RecordResult
 from jobferry.domain.row_verdict import ANSWER_UNUSABLE, after_doubt
 from jobferry.domain.run import Run
 from jobferry.domain.trouble import SOURCE, SOURCE_MISSING, TEXTS
 from jobferry.settlement.circuit_breaker import count_failures
 from jobferry.settlement.pause_run import pause_run, trip_breaker
-from jobferry.settlement.retry_chunks import Remainder, parts_of, send_again
-from jobferry.settlement.retry_policy import Verdicts, kept_in_order, may_halve, sort_out
+from jobferry.settlement.retry_chunks import Remainder, parts_of, put_retry_chunks
+from jobferry.settlement.retry_policy import Verdicts, kept_in_order, may_bisect, sort_out
 from jobferry.store.objects import ObjectMissingError, SourceError
 from jobferry.store.rows import CODE_CHARACTERS, ID_CHARACTERS, storable
 from jobferry.vendors.answers import DATA_ERRORS
@@ -61,20 +61,20 @@ class _Batch:
 
     codes: set[str]
     outcomes: list[Outcome] = field(default_factory=list)
-    tallies: list[Tally] = field(default_factory=list)
+    chunk_outcomes: list[ChunkOutcome] = field(default_factory=list)
     remainders: list[Remainder] = field(default_factory=list)
     evidence: dict[str, dict[str, Any]] = field(default_factory=dict)
     unreadable: SourceError | None = None
 
-    def count(self, chunk: Chunk, outcomes: Sequence[Outcome], parts: Sequence[Part]) -> None:
+    def count(self, chunk: Chunk, outcomes: Sequence[Outcome], parts: Sequence[RetryChunk]) -> None:
         failures = count_failures(outcomes, self.codes)
         self.codes |= failures.keys()
         self.outcomes += outcomes
-        tally = Tally(chunk, Counter(outcome.status for outcome in outcomes), failures)
+        tally = ChunkOutcome(chunk, Counter(outcome.status for outcome in outcomes), failures)
         if parts:
             self.remainders.append(Remainder(tally, parts))
         else:
-            self.tallies.append(tally)
+            self.chunk_outcomes.append(tally)
 
 
 def settle_chunks(
@@ -87,18 +87,24 @@ def settle_chunks(
     """
     context = load_context(run, deps)
     batch = _Batch(set(run.failures))
-    for chunk in deps.ledger.chunks.get(run.run_id, numbers):
+    for chunk in deps.store.chunks.get(run.run_id, numbers):
         if chunk.state is ChunkState.FINISHED:
             _settle_one(chunk, batch, context, deps)
-    split = send_again(batch.remainders, context, deps)
-    settled = deps.ledger.chunks.settle(
-        run.connection, run.run_id, batch.tallies, deps.now(), used=used(len(batch.tallies))
+    split = put_retry_chunks(batch.remainders, context, deps)
+    settled = deps.store.chunks.settle(
+        run.connection,
+        run.run_id,
+        batch.chunk_outcomes,
+        deps.now(),
+        used=used(len(batch.chunk_outcomes)),
     )
     if batch.codes:
         # Also of another call, which may have died before it looked.
-        so_far = deps.ledger.runs.must_get(run.run_id)
+        so_far = deps.store.runs.must_get(run.run_id)
         trip_breaker(so_far, context.profile.breaker, batch.outcomes, deps)
-    decided = sum(tally.chunk.rows for tally in batch.tallies if tally.chunk.number in settled)
+    decided = sum(
+        tally.chunk.rows for tally in batch.chunk_outcomes if tally.chunk.number in settled
+    )
     return Settled(len(settled), split, decided, batch.unreadable)
 
 
@@ -158,7 +164,7 @@ def _give_up_the_file(error: SourceError, run: Run, deps: Deps) -> None:
     if run.forced:
         return
     code = error.code
-    if not deps.ledger.runs.note_trouble(run, SOURCE, code, TEXTS[code], deps.now()).stops:
+    if not deps.store.runs.note_trouble(run, SOURCE, code, TEXTS[code], deps.now()).stops:
         raise error
 
 
@@ -171,9 +177,9 @@ def _in_words(result: RecordResult) -> bool:
 def _sorted_out(chunk: Chunk, results: Sequence[RecordResult], context: RunContext) -> Verdicts:
     """What is decided, and which rows go again: none of a run that is stopped."""
     run = context.run
-    if run.halt is not None:
+    if run.stop is not None:
         return _by_policy(chunk, results, context, max_attempts=0)
-    if chunk.halve and chunk.rows > 1 and may_halve(run.halved, run.jobs_settled):
+    if chunk.bisect and chunk.rows > 1 and may_bisect(run.bisected, run.jobs_settled):
         return Verdicts((), range(chunk.rows))
     return _by_policy(chunk, results, context, max_attempts=context.profile.max_attempts)
 
@@ -184,7 +190,7 @@ def _with_parts(
     verdicts: Verdicts,
     context: RunContext,
     deps: Deps,
-) -> tuple[Verdicts, Sequence[Part]]:
+) -> tuple[Verdicts, Sequence[RetryChunk]]:
     """The verdicts, and the chunks of rows that go again.
 
     What cannot be read cannot be sent again: then this was its last attempt.
@@ -235,9 +241,9 @@ def _contested(
     again that this call decides; and so does who can read the file when this call cannot.
     """
     positions: Sequence[int] = verdicts.again
-    if chunk.halve and chunk.rows > 1:
+    if chunk.bisect and chunk.rows > 1:
         positions = range(chunk.rows)
-    elif context.run.halt is not None:
+    elif context.run.stop is not None:
         most = context.profile.max_attempts
         positions = _by_policy(chunk, results, context, max_attempts=most).again
     numbers = chunk.row_numbers()
@@ -251,7 +257,7 @@ def _written(
 
     An `unknown` row is written with care, too: it may be resolved once the run is closed.
     """
-    rows = deps.ledger.rows
+    rows = deps.store.rows
     careful: list[Outcome] = []
     sure: list[Outcome] = []
     for outcome in outcomes:

@@ -25,10 +25,10 @@ def trip_breaker(
         run: read after its failures were counted.
         outcomes: settled just now; one of them serves as an example.
     """
-    trip = tripped_by(breaker, run.fresh_failures, run.fresh_carried)
+    trip = tripped_by(breaker, run.fresh_failures, run.fresh_processed)
     if trip is None:
         return
-    reason = f"{trip.failed:,} of {trip.carried:,} rows failed {failed_with(trip, outcomes)}"
+    reason = f"{trip.failed:,} of {trip.processed:,} rows failed {failed_with(trip, outcomes)}"
     pause_run(run.run_id, BREAKER, reason, deps, error=trip.code, failed=trip.failed)
 
 
@@ -49,7 +49,7 @@ def pause_run(run_id: str, code: str, reason: str, deps: Deps, **what: str | int
 
     what: goes into the log; the reason does not, as it may quote the vendor on a row.
     """
-    if deps.ledger.runs.pause(run_id, Pause(code, reason[:REASON_CHARACTERS], deps.now())):
+    if deps.store.runs.pause(run_id, Pause(code, reason[:REASON_CHARACTERS], deps.now())):
         deps.warn("run paused", run_id=run_id, code=code, **what)
         deps.emit(RunsPaused=1)
 

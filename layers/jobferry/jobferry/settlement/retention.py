@@ -34,18 +34,18 @@ def prolong(run: Run, deps: Deps, deadline: float) -> bool:
     Returns:
         False when the time is up before it is done.
     """
-    retention = deps.ledger.retention
+    retention = deps.store.retention
     if not is_due(run, retention, deps.now()):
         return True
     expires_at = int(deps.now()) + kept_seconds(retention)
-    deps.ledger.runs.prolong_items(run, expires_at)
+    deps.store.runs.prolong_items(run, expires_at)
     for first in range(1, run.plan.row + 1, ROWS_AT_ONCE):
         if deps.now() >= deadline:
             return False
         last = min(run.plan.row, first + ROWS_AT_ONCE - 1)
-        deps.ledger.rows.prolong(run.run_id, first, last, expires_at)
-    deps.ledger.runs.prolong(run, expires_at)
+        deps.store.rows.prolong(run.run_id, first, last, expires_at)
+    deps.store.runs.prolong(run, expires_at)
     # What was written meanwhile still had the end of before.
-    deps.ledger.runs.prolong_items(run, expires_at)
+    deps.store.runs.prolong_items(run, expires_at)
     deps.log("run is kept for longer", run_id=run.run_id, rows=run.plan.row)
     return True

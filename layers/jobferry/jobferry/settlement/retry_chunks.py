@@ -13,17 +13,17 @@ from operator import attrgetter
 
 from jobferry.binding.run_binding import RunContext
 from jobferry.deps import Deps
-from jobferry.domain.chunk import Chunk, ChunkState, Part, Tally, attempts_of
+from jobferry.domain.chunk import Chunk, ChunkOutcome, ChunkState, RetryChunk, attempts_of
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.trouble import VENDOR_UNAVAILABLE
-from jobferry.settlement.retry_policy import Verdicts, again_at, halves
+from jobferry.settlement.retry_policy import Verdicts, again_at, bisected_rows
 from jobferry.store.rows import ERROR_CHARACTERS
 from jobferry.vendors.operation import most_records
 
 REACH_BYTES = 4 * 1024 * 1024
 """Of the file, from the first row of a chunk to its last: it is read in one piece."""
 
-MOST_TALLIES = 45
+MOST_CHUNK_OUTCOMES = 45
 """Chunks that are settled in one transaction with the chunks that their rows make."""
 
 
@@ -35,15 +35,15 @@ class Remainder:
     parts  the rows that go again: those that may have been carried out apart from the others
     """
 
-    tally: Tally
-    parts: Sequence[Part]
+    tally: ChunkOutcome
+    parts: Sequence[RetryChunk]
 
     @property
     def chunk(self) -> Chunk:
         return self.tally.chunk
 
     @property
-    def part(self) -> Part:
+    def part(self) -> RetryChunk:
         """All of it, where no doubt divides its rows."""
         (part,) = self.parts
         return part
@@ -55,19 +55,20 @@ def parts_of(
     results: Sequence[RecordResult],
     context: RunContext,
     now: float,
-) -> list[Part]:
+) -> list[RetryChunk]:
     """The rows of a chunk that go again.
 
     Raises:
         SourceError: the file cannot be read, so that nobody knows where they lie.
     """
     doubts = {
-        at: chunk.in_doubt or results[at].status is OutcomeStatus.UNKNOWN for at in verdicts.again
+        at: chunk.maybe_applied or results[at].status is OutcomeStatus.UNKNOWN
+        for at in verdicts.again
     }
     return [
-        _part(chunk, rows, results, context, now, in_doubt=in_doubt)
-        for in_doubt in (False, True)
-        if (rows := [at for at, doubt in doubts.items() if doubt is in_doubt])
+        _part(chunk, rows, results, context, now, maybe_applied=maybe_applied)
+        for maybe_applied in (False, True)
+        if (rows := [at for at, doubt in doubts.items() if doubt is maybe_applied])
     ]
 
 
@@ -78,46 +79,46 @@ def _part(
     context: RunContext,
     now: float,
     *,
-    in_doubt: bool,
-) -> Part:
+    maybe_applied: bool,
+) -> RetryChunk:
     """Some rows of a chunk, by their positions in it.
 
     A chunk that was refused as a whole is halved, and that attempt does not count: nothing of it
     was done, and only one row of it may be to blame. One that was lost counts.
     """
     numbers, first = chunk.row_numbers(), results[rows[0]]
-    lost = chunk.halve and first.code == VENDOR_UNAVAILABLE
-    refused = chunk.halve and not lost
-    return Part(
+    lost = chunk.bisect and first.code == VENDOR_UNAVAILABLE
+    refused = chunk.bisect and not lost
+    return RetryChunk(
         spans=context.cut(chunk, [numbers[position] for position in rows]),
         attempt=chunk.attempt - 1 if refused else chunk.attempt,
-        in_doubt=in_doubt,
-        not_before=now if chunk.halve else again_at(now, chunk.attempt),
+        maybe_applied=maybe_applied,
+        not_before=now if chunk.bisect else again_at(now, chunk.attempt),
         last=(first.code or "", (first.text or "")[:ERROR_CHARACTERS]),
-        earlier=attempts_of(chunk) if lost and not in_doubt else chunk.earlier,
+        earlier=attempts_of(chunk) if lost and not maybe_applied else chunk.earlier,
     )
 
 
-def send_again(remainders: Sequence[Remainder], context: RunContext, deps: Deps) -> int:
+def put_retry_chunks(remainders: Sequence[Remainder], context: RunContext, deps: Deps) -> int:
     """Make chunks of the rows that go again; returns how many chunks this call settled so."""
-    halved = [one for one in remainders if one.chunk.halve]
-    mixed = [one for one in remainders if not one.chunk.halve and len(one.parts) > 1]
-    others = [one for one in remainders if not one.chunk.halve and len(one.parts) == 1]
+    bisected = [one for one in remainders if one.chunk.bisect]
+    mixed = [one for one in remainders if not one.chunk.bisect and len(one.parts) > 1]
+    others = [one for one in remainders if not one.chunk.bisect and len(one.parts) == 1]
     most = most_records(context.profile, context.operation)
-    done = sum(_split([one], _halves(one, context), context, deps) for one in halved)
+    done = sum(_split([one], _bisected(one, context), context, deps) for one in bisected)
     done += sum(_split([one], one.parts, context, deps) for one in mixed)
-    for gathered in gather(others, most):
+    for gathered in bundled(others, most):
         done += _split(gathered, [_joined(gathered)], context, deps)
     return done
 
 
-def gather(remainders: Iterable[Remainder], most_rows: int) -> list[list[Remainder]]:
+def bundled(remainders: Iterable[Remainder], most_rows: int) -> list[list[Remainder]]:
     """Remainders that make one chunk together, in the order of the file. Pure.
 
     Only what has the same past goes together, no more rows than a job may have, and no more bytes
     than one of their jobs has had: so much was accepted before.
     """
-    past = attrgetter("part.attempt", "part.in_doubt", "part.last", "part.earlier")
+    past = attrgetter("part.attempt", "part.maybe_applied", "part.last", "part.earlier")
     bundles: list[list[Remainder]] = []
     for _, alike in groupby(sorted(remainders, key=past), past):
         bundle: list[Remainder] = []
@@ -135,14 +136,14 @@ def _fits(bundle: Sequence[Remainder], most_rows: int) -> bool:
     most_bytes = max(sum(span.length for span in one.chunk.spans) for one in bundle)
     end = max(span.offset + span.length for span in spans)
     return (
-        len(bundle) <= MOST_TALLIES
+        len(bundle) <= MOST_CHUNK_OUTCOMES
         and sum(span.rows for span in spans) <= most_rows
         and sum(span.length for span in spans) <= most_bytes
         and end - spans[0].offset <= REACH_BYTES
     )
 
 
-def _joined(bundle: Sequence[Remainder]) -> Part:
+def _joined(bundle: Sequence[Remainder]) -> RetryChunk:
     """All their rows in one chunk. Rows of other chunks may lie between: spans keep their order."""
     spans = sorted(span for one in bundle for span in one.part.spans)
     return replace(
@@ -152,28 +153,28 @@ def _joined(bundle: Sequence[Remainder]) -> Part:
     )
 
 
-def _halves(one: Remainder, context: RunContext) -> list[Part]:
+def _bisected(one: Remainder, context: RunContext) -> list[RetryChunk]:
     return [
         replace(part, spans=context.cut(one.chunk, half))
         for part in one.parts
-        for half in halves([s.first_row + i for s in part.spans for i in range(s.rows)])
+        for half in bisected_rows([s.first_row + i for s in part.spans for i in range(s.rows)])
     ]
 
 
 def _split(
-    bundle: Sequence[Remainder], parts: Sequence[Part], context: RunContext, deps: Deps
+    bundle: Sequence[Remainder], parts: Sequence[RetryChunk], context: RunContext, deps: Deps
 ) -> int:
     """Settle these chunks with the chunks that their other rows make, all or none.
 
     Returns:
         How many this call settled: none that another call has settled before.
     """
-    run, chunks = context.run, deps.ledger.chunks
+    run, chunks = context.run, deps.store.chunks
     while bundle:
         pool = chunks.pool(run.run_id)
         if chunks.split(run, [one.tally for one in bundle], parts, pool, deps.now()):
-            if bundle[0].chunk.halve:
-                deps.ledger.runs.count_halving(run.run_id)
+            if bundle[0].chunk.bisect:
+                deps.store.runs.count_bisection(run.run_id)
             rows = sum(span.rows for part in parts for span in part.spans)
             numbers = [one.chunk.number for one in bundle]
             deps.log("rows go again", run_id=run.run_id, chunks=numbers, rows=rows)

@@ -15,10 +15,10 @@ from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.profile import DEFAULT_POLICIES, Policy
 from jobferry.domain.row_verdict import by_vendor_error
 
-HALVINGS = 20
+BISECTIONS = 20
 """Jobs halved before any has succeeded: more would not be a row's fault but the profile's."""
 
-HALVINGS_PER_JOB = 2
+BISECTIONS_PER_JOB = 2
 """Jobs halved for each job that was settled besides."""
 
 _FIRST_WAIT = 5.0
@@ -110,12 +110,12 @@ def policy_for(result: RecordResult, *, repeatable: bool, policies: Mapping[str,
     return policy
 
 
-def may_halve(halved: int, jobs_settled: int) -> bool:
+def may_bisect(bisected: int, jobs_settled: int) -> bool:
     """Whether one more job that was refused as a whole is halved."""
-    return halved < HALVINGS + HALVINGS_PER_JOB * jobs_settled
+    return bisected < BISECTIONS + BISECTIONS_PER_JOB * jobs_settled
 
 
-def halves(rows: Sequence[int]) -> list[Sequence[int]]:
+def bisected_rows(rows: Sequence[int]) -> list[Sequence[int]]:
     """The rows of a chunk in two parts, in order; one row alone stays as it is."""
     middle = (len(rows) + 1) // 2
     return [part for part in (rows[:middle], rows[middle:]) if part]

@@ -15,26 +15,21 @@ from jobferry.csvfile.reader import RawRow, read_rows
 from jobferry.deps import Deps
 from jobferry.domain.connection import Connection
 from jobferry.domain.outcome import Outcome, OutcomeStatus
-from jobferry.domain.run import Halt, Run, RunStatus
+from jobferry.domain.routes import CloseRoute
+from jobferry.domain.run import Run, RunStatus, StopReason
 from jobferry.domain.timestamps import timestamp
 from jobferry.domain.trouble import SOURCE, TEXTS
-from jobferry.lane.moved_account import is_elsewhere, pause_elsewhere
+from jobferry.lane.moved_account import account_moved, pause_moved_account
 from jobferry.operator.job_control import ABORTED
 from jobferry.operator.pause_resume import rest
 from jobferry.operator.resolve_run import resolve_on
 from jobferry.reporting.error_summary import ErrorTally, build_report
 from jobferry.reporting.result_files import BOM, ResultFiles, partial_key, result_key
 from jobferry.reporting.run_metrics import figures
-from jobferry.reporting.timeline import Course
+from jobferry.reporting.timeline import Timeline
 from jobferry.scheduler import lanes
-from jobferry.settlement.abandon_run import give_up_plan, why_written_off, write_off
+from jobferry.settlement.abandon_run import abandon_run, give_up_plan, why_abandoned
 from jobferry.store.objects import SourceError
-
-CLOSED = "closed"
-CLOSING = "closing"
-LANES = "lanes"
-UNBALANCED = "unbalanced"
-PAUSED = "paused"
 
 RELAUNCHES = 8
 """Starts of lanes without a single row settled in between before the run is left to a person."""
@@ -61,42 +56,42 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
         run_id and state (`closed`, `closing`, `lanes`, `paused`, `unbalanced`), and with `closed`
         the run's status and totals.
     """
-    run = deps.ledger.runs.must_get(run_id)
+    run = deps.store.runs.must_get(run_id)
     if run.status.closed and run.closed_at is not None:
         return _closed(run, deps)
     if not resolve_on(run, deps, deadline):
-        return {"run_id": run_id, "state": CLOSING}
+        return {"run_id": run_id, "state": CloseRoute.CLOSING}
     give_up_plan(run, deps)
-    run = deps.ledger.runs.must_get(run_id)
+    run = deps.store.runs.must_get(run_id)
     if run.status is RunStatus.FAILED:
         return _finish(run, ErrorTally(), [], run.outcomes, deps)
     if (moved := _elsewhere(run, deps)) is not None:
-        pause_elsewhere(run, moved, deps)
-        if deps.ledger.runs.rest(run_id):
-            deps.ledger.limits.need_no_more(run.connection, run_id)
-            return {"run_id": run_id, "state": PAUSED}
-        run = deps.ledger.runs.must_get(run_id)
-    in_flight = list(deps.ledger.chunks.in_flight(run.connection, run_id))
-    pool = deps.ledger.chunks.pool(run_id)
+        pause_moved_account(run, moved, deps)
+        if deps.store.runs.rest(run_id):
+            deps.store.limits.delete_demand(run.connection, run_id)
+            return {"run_id": run_id, "state": CloseRoute.PAUSED}
+        run = deps.store.runs.must_get(run_id)
+    in_flight = list(deps.store.chunks.in_flight(run.connection, run_id))
+    pool = deps.store.chunks.pool(run_id)
     unsettled = in_flight or pool.left or pool.end <= run.plan.chunks
-    if unsettled and (reason := why_written_off(run, deps)) is not None:
-        if not write_off(run, reason, deps, deadline):
-            return {"run_id": run_id, "state": CLOSING}
+    if unsettled and (reason := why_abandoned(run, deps)) is not None:
+        if not abandon_run(run, reason, deps, deadline):
+            return {"run_id": run_id, "state": CloseRoute.CLOSING}
         return close_run(run_id, deps, deadline)
     if in_flight:
         return _relaunch(run, deps, deadline)
     # Read again: what was settled since the first time is no longer in flight, and counted now.
-    run = deps.ledger.runs.must_get(run_id)
+    run = deps.store.runs.must_get(run_id)
     held_back = run.trial is not None and pool.end <= run.plan.chunks
     if pool.left or held_back:
         if rest(run, pool, deps):
-            return {"run_id": run_id, "state": PAUSED}
+            return {"run_id": run_id, "state": CloseRoute.PAUSED}
         return _relaunch(run, deps, deadline)
     try:
         return _write_files(run, deps, deadline)
     except SourceError as error:
         code = error.code
-        trouble = deps.ledger.runs.note_trouble(run, SOURCE, code, TEXTS[code], deps.now())
+        trouble = deps.store.runs.note_trouble(run, SOURCE, code, TEXTS[code], deps.now())
         if not trouble.stops:
             raise
     # Outcomes are known by their rows; what stood in the file is known no more.
@@ -105,8 +100,8 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
 
 def _elsewhere(run: Run, deps: Deps) -> Connection | None:
     """The account that the run's connection leads to, where it is another one than the run's."""
-    connection = deps.ledger.config.connection(run.connection) if run.connection else None
-    if connection is None or not is_elsewhere(run, connection):
+    connection = deps.store.config.connection(run.connection) if run.connection else None
+    if connection is None or not account_moved(run, connection):
         return None
     return connection
 
@@ -137,7 +132,7 @@ def _write_files(
             return _unbalanced(run_id, deps)
         files.add(raw.cells, outcome)
         tally.add(outcome, dialect.header, raw.cells)
-        harmed = harmed or (run.halt is not None and _is_harmed(outcome, run.halt))
+        harmed = harmed or (run.stop is not None and _is_harmed(outcome, run.stop))
         if raw.number % ROWS_BETWEEN_LOOKS == 0 and deps.now() >= deadline:
             state = {
                 "row": raw.number,
@@ -148,8 +143,8 @@ def _write_files(
             }
             key = partial_key(run_id, f"{raw.number:010d}.json")
             deps.objects.put_json(key, state)
-            deps.ledger.runs.save_close(run_id, key)
-            return {"run_id": run_id, "state": CLOSING}
+            deps.store.runs.save_close(run_id, key)
+            return {"run_id": run_id, "state": CloseRoute.CLOSING}
     counts = files.counts
     if counts != dict(run.outcomes) or sum(counts.values()) != run.plan.row:
         deps.warn(
@@ -162,23 +157,23 @@ def _write_files(
         return _unbalanced(run_id, deps)
     if run.close:
         # Uploads can be completed once: whoever comes after a crash from here on begins anew.
-        deps.ledger.runs.save_close(run_id, None)
+        deps.store.runs.save_close(run_id, None)
     return _finish(run, tally, files.finish(), counts, deps, harmed=harmed)
 
 
 def _unbalanced(run_id: str, deps: Deps) -> dict[str, Any]:
     deps.emit(RunsUnbalanced=1)
-    return {"run_id": run_id, "state": UNBALANCED}
+    return {"run_id": run_id, "state": CloseRoute.UNBALANCED}
 
 
 def _by_a_person(run: Run) -> bool:
-    return run.halt is not None and run.halt.code == ABORTED
+    return run.stop is not None and run.stop.code == ABORTED
 
 
-def _is_harmed(outcome: Outcome, halt: Halt) -> bool:
+def _is_harmed(outcome: Outcome, stop: StopReason) -> bool:
     """Whether a row was not carried out because the run was stopped."""
     if outcome.status is OutcomeStatus.SKIPPED:
-        return outcome.error_code == halt.code
+        return outcome.error_code == stop.code
     return outcome.status is OutcomeStatus.FAILED
 
 
@@ -203,7 +198,7 @@ def _rows_with_outcomes(
     """
     if instead is None and run.file.size <= offset:
         return
-    outcomes = deps.ledger.rows.between(run.run_id, row + 1, run.plan.row)
+    outcomes = deps.store.rows.between(run.run_id, row + 1, run.plan.row)
     outcome = next(outcomes, None)
     with ExitStack() as stack:
         if instead is None:
@@ -223,8 +218,8 @@ def _write_off_stuck(run: Run, deps: Deps, deadline: float) -> dict[str, Any]:
         f"The run's lanes failed for {STUCK_SECONDS / 3600:.0f} hours without settling a row; see "
         "the log of its functions."
     )
-    if not write_off(run, reason, deps, deadline):
-        return {"run_id": run.run_id, "state": CLOSING}
+    if not abandon_run(run, reason, deps, deadline):
+        return {"run_id": run.run_id, "state": CloseRoute.CLOSING}
     return close_run(run.run_id, deps, deadline)
 
 
@@ -232,16 +227,16 @@ def _relaunch(run: Run, deps: Deps, deadline: float) -> dict[str, Any]:
     """Work is left: lanes asked to be renewed, or died. Start them again, patiently."""
     progress = run.settled_rows > run.settled_at_relaunch
     relaunches = 0 if progress else run.relaunches + 1
-    stuck = deps.ledger.runs.note_stuck(run, deps.now())
+    stuck = deps.store.runs.note_stuck(run, deps.now())
     if relaunches > RELAUNCHES:
         if deps.now() - stuck > STUCK_SECONDS:
             return _write_off_stuck(run, deps, deadline)
         raise LanesStuckError(f"the lanes of {run.run_id} settle nothing any more")
-    deps.ledger.runs.relaunch(run.run_id, relaunches, run.settled_rows)
+    deps.store.runs.relaunch(run.run_id, relaunches, run.settled_rows)
     deps.log("lanes relaunched", run_id=run.run_id, relaunches=relaunches)
     return {
         "run_id": run.run_id,
-        "state": LANES,
+        "state": CloseRoute.LANES,
         "lanes": list(range(max(1, run.lanes))),
         "wait_until": timestamp(lanes.relaunch_at(deps.now(), relaunches)),
     }
@@ -260,7 +255,7 @@ def final_status(
         return RunStatus.FAILED
     if outcomes.get(OutcomeStatus.UNKNOWN):
         return RunStatus.UNRESOLVED
-    if run.halt is not None and harmed:
+    if run.stop is not None and harmed:
         return RunStatus.ABORTED
     not_done = outcomes.get(OutcomeStatus.FAILED) or outcomes.get(OutcomeStatus.REJECTED)
     if not_done or run.plan.conflicts:
@@ -279,21 +274,21 @@ def _finish(
 ) -> dict[str, Any]:
     """Write the report and give the run its final status."""
     status = final_status(run, outcomes, harmed=harmed)
-    error = run.error or (run.halt.reason if run.halt else None)
-    requests = deps.ledger.runs.requests(run.run_id)
+    error = run.error or (run.stop.reason if run.stop else None)
+    requests = deps.store.runs.requests(run.run_id)
     now = deps.now()
-    course = Course.of(run, deps.ledger.chunks.all(run.run_id))
+    timeline = Timeline.of(run, deps.store.chunks.all(run.run_id))
     # Those of a run that is closed once more stay as they were.
-    closeness = dict(run.figures or _figures(run, course, deps, now))
+    closeness = dict(run.figures or _figures(run, timeline, deps, now))
     page = build_report(
-        run, status, error, now, outcomes, requests, course, tally, files, closeness
+        run, status, error, now, outcomes, requests, timeline, tally, files, closeness
     )
     deps.objects.put(
         result_key(run.run_id, "report.html"), page.encode(), "text/html; charset=utf-8"
     )
-    deps.ledger.chunks.forget_all(run.connection, run.run_id)
-    expires_at = int(now) + deps.ledger.retention
-    if deps.ledger.runs.close(
+    deps.store.chunks.forget_all(run.connection, run.run_id)
+    expires_at = int(now) + deps.store.retention
+    if deps.store.runs.close(
         run.run_id,
         status,
         now,
@@ -318,23 +313,25 @@ def _finish(
             RunSeconds=now - run.started_at,
             **{f"Rows{s.value.title()}": n for s, n in outcomes.items()},
         )
-    return _closed(deps.ledger.runs.must_get(run.run_id), deps)
+    return _closed(deps.store.runs.must_get(run.run_id), deps)
 
 
-def _figures(run: Run, course: Course, deps: Deps, now: float) -> dict[str, Any]:
+def _figures(run: Run, timeline: Timeline, deps: Deps, now: float) -> dict[str, Any]:
     """How close the run came to the bounds; nothing for a run that sent nothing."""
-    connection = deps.ledger.config.connection(run.connection) if run.connection else None
-    if connection is None or not course.chunks:
+    connection = deps.store.config.connection(run.connection) if run.connection else None
+    if connection is None or not timeline.chunks:
         return {}
-    return figures(run, connection, deps.vendors.named(connection.vendor), course, deps.ledger, now)
+    return figures(
+        run, connection, deps.vendors.named(connection.vendor), timeline, deps.store, now
+    )
 
 
 def _closed(run: Run, deps: Deps) -> dict[str, Any]:
     """The answer for a closed run. It needs nothing more, as whoever sees it closed knows."""
-    deps.ledger.limits.need_no_more(run.connection, run.run_id)
+    deps.store.limits.delete_demand(run.connection, run.run_id)
     return {
         "run_id": run.run_id,
-        "state": CLOSED,
+        "state": CloseRoute.CLOSED,
         "profile": run.profile,
         "status": run.status.value,
         "rows": run.rows,

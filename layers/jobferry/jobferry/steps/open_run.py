@@ -17,6 +17,7 @@ from jobferry.csvfile.bounds import file_too_large
 from jobferry.deps import Deps
 from jobferry.domain.inbox import is_folder, shown, why_refused
 from jobferry.domain.profile import Profile
+from jobferry.domain.routes import OpenRoute
 from jobferry.domain.run import Pause, Run, RunStatus, Source
 from jobferry.domain.run_request import RunRequest
 from jobferry.domain.who import claimed
@@ -25,13 +26,6 @@ from jobferry.settlement.retention import kept_seconds
 from jobferry.store.objects import DeniedError, Head, ObjectMissingError
 from jobferry.vendors.connections import max_jobs
 from jobferry.vendors.operation import most_records
-
-OPEN = "open"
-DUPLICATE = "duplicate"
-UNUSABLE = "unusable"
-IGNORED = "ignored"
-REFUSED = "refused"
-"""There is nothing that could become a run: the input is none, or names a run that is not there."""
 
 PRIORITIES = ("lowest", "low", "medium", "high", "highest", "immediate")
 
@@ -99,7 +93,7 @@ def open_run(
             "Files are read from the stack's inbox bucket.",
         )
     if is_folder(request.key, head.source.size):
-        return {"state": IGNORED}
+        return {"state": OpenRoute.IGNORED}
     run = _new_run(request, head, execution, deps)
     refusal = request.problem or why_refused(request.profile, request.key)
     if refusal is not None:
@@ -107,7 +101,7 @@ def open_run(
     most = deps.settings.max_file_bytes
     if head.source.size > most:
         return _claim(run, deps, file_too_large(head.source.size, most).message)
-    found = deps.ledger.config.profile(request.profile)
+    found = deps.store.config.profile(request.profile)
     if found is None:
         return _claim(
             run,
@@ -125,7 +119,7 @@ def open_run(
             f"Profile {request.profile!r} cannot be read as it is stored. "
             "Store it again with: jobferry profile put FILE.yaml",
         )
-    connection = deps.ledger.config.connection(profile.connection)
+    connection = deps.store.config.connection(profile.connection)
     if connection is None:
         return _claim(
             run,
@@ -141,12 +135,12 @@ def open_run(
         check_against(profile, vendor)
     except ProfileError as error:
         return _claim(run, deps, f"Profile {profile.name!r} cannot be used. {error}")
-    deps.ledger.limits.ensure(connection.name, max_jobs(connection, vendor))
+    deps.store.limits.ensure(connection.name, max_jobs(connection, vendor))
     operation = vendor.operation(profile.operation)
     job_rows = None
     if operation is not None:
         most = most_records(profile, operation)
-        job_rows = rows_per_job(connection, vendor, operation, most, deps.ledger)
+        job_rows = rows_per_job(connection, vendor, operation, most, deps.store)
     trial = _trial(head.options)
     if trial is not None and trial < 1:
         return _claim(
@@ -173,14 +167,14 @@ def _asking(run: Run, content: str, deps: Deps) -> Run:
 
     Rows that are sent again on purpose (`retry`, `rerun`) name their origin, and need no yes.
     """
-    runs, expires_at = deps.ledger.runs, run.expires_at
+    runs, expires_at = deps.store.runs, run.expires_at
     first_id, noted_at = runs.first_with(run, content, deps.now(), expires_at)
     if first_id == run.run_id or run.origin is not None:
         return run
     first = runs.get(first_id)
     # One that is not there yet is being opened at this moment, or soon will be.
     gone = first is None and (runs.is_deleted(first_id) or deps.now() > noted_at + OPENS_WITHIN)
-    if gone or (first is not None and first.closed_at is not None and not first.carried):
+    if gone or (first is not None and first.closed_at is not None and not first.processed):
         runs.carries_first(run, content, deps.now(), expires_at)
         return run
     reason = (
@@ -198,25 +192,25 @@ def resume_run(run_id: str, previous: str, execution: str, deps: Deps) -> dict[s
         previous: the execution that carried it.
 
     Returns:
-        run_id and state: `open` to plan it on, `unusable` to go on with closing, `duplicate`; or
-        state `refused` and the reason.
+        run_id and state: `open` to plan it on, `resumed` to go on with a planned one,
+        `duplicate`; or state `refused` and the reason.
     """
-    run = deps.ledger.runs.get(run_id)
+    run = deps.store.runs.get(run_id)
     if run is None:
-        if deps.ledger.runs.is_deleted(run_id):
-            return {"run_id": run_id, "state": DUPLICATE}
+        if deps.store.runs.is_deleted(run_id):
+            return {"run_id": run_id, "state": OpenRoute.DUPLICATE}
         return refuse(f"There is no run {shown(run_id)} that could go on.", deps)
-    mine = run.execution == execution or deps.ledger.runs.take_over(run_id, execution, previous)
+    mine = run.execution == execution or deps.store.runs.take_over(run_id, execution, previous)
     if not mine or run.closed_at is not None:
-        return {"run_id": run_id, "state": DUPLICATE}
+        return {"run_id": run_id, "state": OpenRoute.DUPLICATE}
     to_plan = run.status is RunStatus.PLANNING and not run.forced
-    return {"run_id": run_id, "state": OPEN if to_plan else UNUSABLE}
+    return {"run_id": run_id, "state": OpenRoute.OPEN if to_plan else OpenRoute.RESUMED}
 
 
 def refuse(reason: str, deps: Deps) -> dict[str, Any]:
     """The answer to an input of which no run can be made: its execution fails with this reason."""
     deps.warn("input refused")
-    return {"state": REFUSED, "error": reason}
+    return {"state": OpenRoute.REFUSED, "error": reason}
 
 
 def _trial(options: Mapping[str, str]) -> int | None:
@@ -244,22 +238,22 @@ def _new_run(request: RunRequest, head: Head, execution: str, deps: Deps) -> Run
         execution=execution,
         origin=head.options.get(ORIGIN_OPTION),
         by={} if by is None else {"started": by},
-        expires_at=int(now) + kept_seconds(deps.ledger.retention),
+        expires_at=int(now) + kept_seconds(deps.store.retention),
     )
 
 
 def _claim(run: Run, deps: Deps, unusable: str | None) -> dict[str, Any]:
     if unusable is not None:
         run = replace(run, error=unusable)
-    state = OPEN if unusable is None else UNUSABLE
-    if deps.ledger.runs.is_deleted(run.run_id):
+    state = OpenRoute.OPEN if unusable is None else OpenRoute.UNUSABLE
+    if deps.store.runs.is_deleted(run.run_id):
         deps.log("run was deleted", run_id=run.run_id)
-        return {"run_id": run.run_id, "state": DUPLICATE}
-    if not deps.ledger.runs.create(run):
-        existing = deps.ledger.runs.must_get(run.run_id)
+        return {"run_id": run.run_id, "state": OpenRoute.DUPLICATE}
+    if not deps.store.runs.create(run):
+        existing = deps.store.runs.must_get(run.run_id)
         if existing.execution != run.execution:
             deps.log("run exists", run_id=run.run_id, execution=existing.execution)
-            return {"run_id": run.run_id, "state": DUPLICATE}
-        state = UNUSABLE if existing.status is RunStatus.FAILED else OPEN
+            return {"run_id": run.run_id, "state": OpenRoute.DUPLICATE}
+        state = OpenRoute.UNUSABLE if existing.status is RunStatus.FAILED else OpenRoute.OPEN
     deps.log("run opened", run_id=run.run_id, state=state, size=run.source.size)
     return {"run_id": run.run_id, "state": state}

@@ -38,21 +38,17 @@ from jobferry.domain.chunk import PlannedChunk
 from jobferry.domain.connection import Demand
 from jobferry.domain.error_codes import FileRefused
 from jobferry.domain.inbox import delimiter_of
-from jobferry.domain.outcome import Outcome, OutcomeStatus, Reject
+from jobferry.domain.outcome import Outcome, OutcomeStatus, RejectedRow
 from jobferry.domain.profile import OnDuplicate, Profile
+from jobferry.domain.routes import PlanRoute
 from jobferry.domain.run import PlanState, Run, RunStatus
 from jobferry.domain.trouble import SOURCE, TEXTS
 from jobferry.reporting.run_metrics import expected
 from jobferry.scheduler import lanes as lanes_module
 from jobferry.scheduler import ramp
-from jobferry.settlement.abandon_run import out_of_reach
+from jobferry.settlement.abandon_run import why_unreachable
 from jobferry.store.objects import ObjectMissingError, SourceError
 from jobferry.store.plan_pages import CHUNKS_PER_PAGE, page_start
-
-PLANNING = "planning"
-PLANNED = "planned"
-NOTHING_TO_SEND = "nothing_to_send"
-UNUSABLE = "unusable"
 
 REJECTS_AT_ONCE = 500
 """Outcomes of bad rows written together."""
@@ -70,57 +66,57 @@ def plan_run(run_id: str, deps: Deps, deadline: float, scratch: Path) -> dict[st
     Returns:
         run_id, state, and for a finished plan the numbers of the lanes to start.
     """
-    run = deps.ledger.runs.must_get(run_id)
+    run = deps.store.runs.must_get(run_id)
     if run.status is RunStatus.FAILED or run.closed_at is not None or run.forced:
         _purge_failed(run, deps)
-        return {"run_id": run_id, "state": UNUSABLE}
-    if (reason := out_of_reach(run, deps)) is not None:
+        return {"run_id": run_id, "state": PlanRoute.UNUSABLE}
+    if (reason := why_unreachable(run, deps)) is not None:
         return _give_up(run, reason, deps)
     if not run.plan.done:
         try:
             ready = unpacked(run, deps, deadline)
             if ready is None:
-                return {"run_id": run_id, "state": PLANNING}
+                return {"run_id": run_id, "state": PlanRoute.PLANNING}
             run = ready
             state = _plan_on(run, deps, deadline, scratch)
         except FileRefused as refusal:
-            deps.ledger.runs.fail(run_id, refusal.message)
+            deps.store.runs.fail(run_id, refusal.message)
             deps.log("file refused", run_id=run_id, code=refusal.code)
-            return {"run_id": run_id, "state": UNUSABLE}
+            return {"run_id": run_id, "state": PlanRoute.UNUSABLE}
         except SourceError as error:
             code = error.code
-            trouble = deps.ledger.runs.note_trouble(run, SOURCE, code, TEXTS[code], deps.now())
+            trouble = deps.store.runs.note_trouble(run, SOURCE, code, TEXTS[code], deps.now())
             if not trouble.stops:
                 raise
             return _give_up(run, TEXTS[code], deps)
         if not state.done:
-            return {"run_id": run_id, "state": PLANNING}
+            return {"run_id": run_id, "state": PlanRoute.PLANNING}
         run = replace(run, plan=state)
     if SOURCE in run.troubles:
-        deps.ledger.runs.end_trouble(run, SOURCE)
+        deps.store.runs.end_trouble(run, SOURCE)
     return _offer(run, deps)
 
 
 def _give_up(run: Run, reason: str, deps: Deps) -> dict[str, Any]:
     """End a run that cannot be sent: a planned one is written off when it is closed."""
     if run.plan.done:
-        return {"run_id": run.run_id, "state": NOTHING_TO_SEND, "lanes": []}
+        return {"run_id": run.run_id, "state": PlanRoute.NOTHING_TO_SEND, "lanes": []}
     # Another planner may have come to the end meanwhile: then the outcomes must stay.
-    deps.ledger.runs.fail(run.run_id, reason)
-    _purge_failed(deps.ledger.runs.must_get(run.run_id), deps)
+    deps.store.runs.fail(run.run_id, reason)
+    _purge_failed(deps.store.runs.must_get(run.run_id), deps)
     deps.log("run out of reach", run_id=run.run_id)
-    return {"run_id": run.run_id, "state": UNUSABLE}
+    return {"run_id": run.run_id, "state": PlanRoute.UNUSABLE}
 
 
 def _purge_failed(run: Run, deps: Deps) -> None:
     """A failed run has no rows; whoever failed it may have died before it could forget them."""
     if run.status is RunStatus.FAILED and run.closed_at is None:
-        deps.ledger.rows.purge(run.run_id, run.plan.row)
+        deps.store.rows.purge(run.run_id, run.plan.row)
 
 
 def _offer(run: Run, deps: Deps) -> dict[str, Any]:
     """Open the pool of a planned run; repeating it changes nothing."""
-    slots = deps.ledger.limits.get(run.connection).ceiling
+    slots = deps.store.limits.get(run.connection).ceiling
     context = load_context(run, deps)
     poll_batch = context.vendor.capabilities.poll_batch
     in_order = context.profile.in_order
@@ -128,14 +124,14 @@ def _offer(run: Run, deps: Deps) -> dict[str, Any]:
     if lanes:
         need = ramp.need(run.plan.chunks) if context.ramps else run.plan.chunks
         demand = Demand(run.run_id, run.priority, min(1, need) if in_order else need)
-        deps.ledger.limits.need(run.connection, demand, deps.now())
-    deps.ledger.chunks.open_pool(run)
-    forecast = expected(run, context.connection, context.vendor, deps.ledger, in_order=in_order)
-    deps.ledger.runs.begin(run.run_id, lanes, asdict(forecast))
+        deps.store.limits.need(run.connection, demand, deps.now())
+    deps.store.chunks.open_pool(run)
+    forecast = expected(run, context.connection, context.vendor, deps.store, in_order=in_order)
+    deps.store.runs.begin(run.run_id, lanes, asdict(forecast))
     deps.log(
         "run planned", run_id=run.run_id, rows=run.plan.row, chunks=run.plan.chunks, lanes=lanes
     )
-    state = PLANNED if lanes else NOTHING_TO_SEND
+    state = PlanRoute.PLANNED if lanes else PlanRoute.NOTHING_TO_SEND
     return {"run_id": run.run_id, "state": state, "lanes": list(range(lanes))}
 
 
@@ -244,7 +240,7 @@ class _PlanWriter:
     scratch: Path
     noted: PlanState = field(init=False)
     page: list[PlannedChunk] = field(default_factory=list)
-    rejects: list[Reject] = field(default_factory=list)
+    rejects: list[RejectedRow] = field(default_factory=list)
     unsent: Counter[OutcomeStatus] = field(default_factory=Counter)
     last_reject: int = 0
     sendable: int = field(init=False)
@@ -255,7 +251,7 @@ class _PlanWriter:
         cut = self.reached.chunks
         if cut % CHUNKS_PER_PAGE:
             first = page_start(cut)
-            runs = self.deps.ledger.runs
+            runs = self.deps.store.runs
             self.page = runs.planned_chunks(self.run.run_id, first, cut - first + 1)
 
     def write(self, items: Iterator[PlanItem], deadline: float) -> PlanState:
@@ -267,13 +263,13 @@ class _PlanWriter:
         try:
             return self._write(items, deadline)
         except FileRefused:
-            self.deps.ledger.rows.purge(self.run.run_id, max(self.noted.row, self.last_reject))
+            self.deps.store.rows.purge(self.run.run_id, max(self.noted.row, self.last_reject))
             raise
 
     def _write(self, items: Iterator[PlanItem], deadline: float) -> PlanState:
         for item in items:
             match item:
-                case Reject():
+                case RejectedRow():
                     self.rejects.append(item)
                     self.unsent[item.status] += 1
                     if item.unclear:
@@ -323,7 +319,7 @@ class _PlanWriter:
         return self.reached
 
     def _flush_rejects(self) -> None:
-        self.deps.ledger.rows.put(
+        self.deps.store.rows.put(
             self.run.run_id,
             (
                 Outcome(reject.row, reject.status, error_code=reject.code, error=reject.reason)
@@ -337,7 +333,7 @@ class _PlanWriter:
         """Write all pages; the last one stays, as it may not be full yet."""
         while self.page:
             size = CHUNKS_PER_PAGE - (self.page[0].number - page_start(self.page[0].number))
-            self.deps.ledger.runs.put_page(self.run, self.page[:size])
+            self.deps.store.runs.put_page(self.run, self.page[:size])
             if len(self.page) <= size:
                 if len(self.page) == size:
                     self.page = []
@@ -347,7 +343,7 @@ class _PlanWriter:
     def _checkpoint(self) -> None:
         """Note how far the plan is, with the rows that will not be sent counted once."""
         self._flush_rejects()
-        moved = self.deps.ledger.runs.checkpoint(
+        moved = self.deps.store.runs.checkpoint(
             self.run.run_id, self.noted, self.reached, self.unsent, self.deps.now()
         )
         if not moved:

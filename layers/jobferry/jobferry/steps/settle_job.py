@@ -19,19 +19,19 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
         SourceError: the file cannot be read now, and is needed for one of them. All others are
             settled; the step is repeated until that was borne for long enough.
     """
-    began_at, units_before = deps.now(), deps.ledger.write_units()
-    reads_before = deps.ledger.read_units()
+    began_at, units_before = deps.now(), deps.store.write_units()
+    reads_before = deps.store.read_units()
 
     def used(counted: int) -> dict[str, int]:
         return {
             "settle_calls": 1,
             "settle_gb_ms": round(1000 * (deps.now() - began_at) * deps.settings.memory_gb),
             # Each chunk of the transaction to come, its pointer, and the run's own item.
-            "settle_units": deps.ledger.write_units() - units_before + 3 * counted + 2,
-            "settle_reads": deps.ledger.read_units() - reads_before,
+            "settle_units": deps.store.write_units() - units_before + 3 * counted + 2,
+            "settle_reads": deps.store.read_units() - reads_before,
         }
 
-    settled = settle_chunks(deps.ledger.runs.must_get(run_id), numbers, deps, used)
+    settled = settle_chunks(deps.store.runs.must_get(run_id), numbers, deps, used)
     deps.log(
         "jobs settled",
         run_id=run_id,

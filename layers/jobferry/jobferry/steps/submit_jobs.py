@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from jobferry.deps import Deps
+from jobferry.domain.routes import LaneRoute
 from jobferry.domain.timestamps import timestamp
-from jobferry.lane.poller import next_look
+from jobferry.lane.poller import next_poll_at
 from jobferry.lane.session import open_lane
-from jobferry.lane.state import DONE, LaneState
+from jobferry.lane.state import LaneState
 from jobferry.lane.submitter import fill_slots
 
 
@@ -25,12 +26,12 @@ def submit_jobs(state: LaneState, deps: Deps, deadline: float) -> LaneState:
     state = state.then(settling=state.settle, settle=(), began_at=began_at)
     work = open_lane(state, deps, deadline)
     if work is None:
-        return state.then(state=DONE, wait_until=timestamp(deps.now()))
+        return state.then(state=LaneRoute.DONE, wait_until=timestamp(deps.now()))
     fill_slots(work)
     submitted = work.counts["submit"]
     if submitted:
         deps.log("lap begun", run_id=state.run_id, lane=state.lane, submitted=submitted)
     # What a lane of before has found, and nobody settles now, waits for Poll to hand it on.
     waits = work.goes_on and not work.to_settle
-    moment = min(next_look(work), work.try_at) if waits else deps.now()
-    return work.put_down(moment)
+    moment = min(next_poll_at(work), work.next_submit_at) if waits else deps.now()
+    return work.commit(moment)

@@ -14,7 +14,7 @@ from typing import Any
 
 from jobferry.deps import Deps
 from jobferry.domain.inbox import INBOX, is_folder, profile_of
-from jobferry.domain.run import Halt, Run
+from jobferry.domain.run import Run, StopReason
 from jobferry.domain.run_request import RunRequest
 from jobferry.operator.job_control import ABORTED
 from jobferry.settlement.expiring_results import results_at_risk
@@ -77,7 +77,7 @@ def sweep(
         except Exception as error:  # noqa: BLE001 - the others must not wait for this one
             deps.warn("sweep passed over a run", run_id=run.run_id, error=type(error).__name__)
             troubles.append(error)
-    for name in deps.ledger.config.connection_names():
+    for name in deps.store.config.connection_names():
         try:
             _forget_strays(name, deps)
             _recount(name, deps)
@@ -118,7 +118,7 @@ def _open_files(deps: Deps, open_file: Open, deadline: float) -> int:
         profile = profile_of(version.key)
         request = RunRequest(profile, bucket, version.key, version.version_id)
         run_id = run_id_of(request, version.version_id)
-        if deps.ledger.runs.get(run_id) is None and not deps.ledger.runs.is_deleted(run_id):
+        if deps.store.runs.get(run_id) is None and not deps.store.runs.is_deleted(run_id):
             deps.warn("file without a run", run_id=run_id, age=round(age))
             open_file(request)
             opened += 1
@@ -131,7 +131,7 @@ def _recount(connection: str, deps: Deps) -> None:
     Chunks and slots change in one transaction, so that they only differ after somebody has edited
     the table or restored it. They cannot be read at once: two counts must find the same difference.
     """
-    limits, chunks = deps.ledger.limits, deps.ledger.chunks
+    limits, chunks = deps.store.limits, deps.store.chunks
     before = limits.get(connection).in_flight
     held = chunks.holders(connection)
     if limits.get(connection).in_flight != before:
@@ -156,17 +156,17 @@ def _carried_on(run: Run, deps: Deps, status_of: StatusOf, restart: Restart) -> 
     deps.warn("run without an execution", run_id=run.run_id, status=status)
     if status in STOPPED:
         # Before it is carried on: jobs under way are seen through, and no other is sent.
-        deps.ledger.runs.halt(run.run_id, Halt(ABORTED, STOPPED[status]))
+        deps.store.runs.stop(run.run_id, StopReason(ABORTED, STOPPED[status]))
     restart(run.run_id, run.execution)
     return True
 
 
 def _open_runs(deps: Deps) -> Iterator[Run]:
     """All runs that are not closed, newest first."""
-    for _, listed in deps.ledger.runs.newest():
+    for _, listed in deps.store.runs.newest():
         if listed.closed_at is None:
             # The index lags; decide on what the run itself says.
-            run = deps.ledger.runs.get(listed.run_id)
+            run = deps.store.runs.get(listed.run_id)
             if run is not None and run.closed_at is None:
                 yield run
 
@@ -174,17 +174,17 @@ def _open_runs(deps: Deps) -> Iterator[Run]:
 def _forget_strays(connection: str, deps: Deps) -> None:
     """Remove the pointers that a function which was far behind has left of runs that are closed:
     with them the connection would count as in use."""
-    ledger = deps.ledger
+    store = deps.store
     closed: dict[str, bool] = {}
-    for run_id, lane, chunk in ledger.chunks.pointers(connection):
+    for run_id, lane, chunk in store.chunks.pointers(connection):
         if run_id not in closed:
-            run = ledger.runs.get(run_id)
+            run = store.runs.get(run_id)
             closed[run_id] = run is None or run.closed_at is not None
         if closed[run_id]:
-            ledger.chunks.forget_pointer(connection, run_id, lane, chunk)
+            store.chunks.forget_pointer(connection, run_id, lane, chunk)
 
 
 def _may_be_dead(run: Run, deps: Deps) -> bool:
-    if run.rests and run.paused:
+    if run.suspended and run.paused:
         return False  # until an operator says how it goes on
     return deps.now() > run.started_at + SETTLED_SECONDS

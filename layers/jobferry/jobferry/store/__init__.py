@@ -1,6 +1,6 @@
 """The DynamoDB table: who may do what next, and what became of every row.
 
-`Ledger` gathers the parts; each names its access patterns as methods.
+`Store` gathers the parts; each names its access patterns as methods.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from jobferry.store.chunks import Chunks
 from jobferry.store.config import Config
-from jobferry.store.connection_limits import LimitsOf
+from jobferry.store.connection_limits import ConnectionLimitsStore
 from jobferry.store.rows import Rows
 from jobferry.store.runs import Runs
 from jobferry.store.table import Table
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
-class Ledger:
+class Store:
     """One table, seen as runs, chunks, rows, limits and configuration.
 
     Args:
@@ -41,7 +41,7 @@ class Ledger:
         self.runs = Runs(table)
         self.chunks = Chunks(table)
         self.rows = Rows(table)
-        self.limits = LimitsOf(table)
+        self.limits = ConnectionLimitsStore(table)
         self.config = Config(table)
         self._table = table
 

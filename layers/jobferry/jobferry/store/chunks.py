@@ -16,13 +16,13 @@ from typing import Any
 from jobferry.domain.chunk import (
     Attempt,
     Chunk,
+    ChunkOutcome,
     ChunkState,
-    Ending,
-    Part,
+    JobEnd,
     PlannedChunk,
     Pool,
+    RetryChunk,
     Span,
-    Tally,
 )
 from jobferry.domain.outcome import OutcomeStatus, Verdict
 from jobferry.domain.run import Run, RunGoneError
@@ -166,7 +166,7 @@ class Chunks:
         Returns:
             The claimed chunks; None when another lane was faster or the slots ran out.
         """
-        known = [c.number for c in planned if c.number in pool.returned | pool.again]
+        known = [c.number for c in planned if c.number in pool.released | pool.again]
         before = {c.number: c for c in self.get(run.run_id, known)}
         if any(chunk.state is not ChunkState.PLANNED for chunk in before.values()):
             return None
@@ -242,7 +242,7 @@ class Chunks:
             return False
         return self._all_or_none([_submitted(chunk, job_id, now)])
 
-    def take_back(self, sent: Chunk) -> Chunk | None:
+    def revert_send(self, sent: Chunk) -> Chunk | None:
         """The vendor did nothing with the chunk just sent: as it was before, still with its lane.
 
         Returns:
@@ -312,20 +312,20 @@ class Chunks:
             ]
         )
 
-    def give_back(
+    def release(
         self,
         connection: str,
         chunk: Chunk,
         *,
         attempt: int | None = None,
-        in_doubt: bool = False,
+        maybe_applied: bool = False,
         earlier: Sequence[Attempt] | None = None,
     ) -> bool:
         """Return a chunk to the pool, with its slot: nothing was done, or it may be repeated.
 
         Args:
             attempt: the attempts to remember, where the last one did not count.
-            in_doubt: the last one may have been carried out.
+            maybe_applied: the last one may have been applied.
             earlier: the submissions to remember, where one more was proven never to be taken.
         """
         move = _move(
@@ -333,7 +333,7 @@ class Chunks:
             (ChunkState.CLAIMED,),
             state=ChunkState.PLANNED.value,
             attempt=chunk.attempt if attempt is None else attempt,
-            in_doubt=chunk.in_doubt or in_doubt,
+            in_doubt=chunk.maybe_applied or maybe_applied,
             **({"earlier": _attempts_text(earlier)} if earlier else {}),
         )
         writes: list[Operation] = [
@@ -346,7 +346,7 @@ class Chunks:
         return self._all_or_none(writes)
 
     def finish(
-        self, connection: str, chunks: Sequence[Chunk], endings: Sequence[Ending], now: float
+        self, connection: str, chunks: Sequence[Chunk], job_ends: Sequence[JobEnd], now: float
     ) -> list[int]:
         """Their jobs have ended: note how, and free their slots.
 
@@ -356,11 +356,11 @@ class Chunks:
         by_number = {chunk.number: chunk for chunk in chunks}
         done: list[int] = []
         step = TRANSACTION_ITEMS - 1
-        for start in range(0, len(endings), step):
-            batch = list(endings[start : start + step])
+        for start in range(0, len(job_ends), step):
+            batch = list(job_ends[start : start + step])
             while batch:
                 holders = sum(by_number[e.number].holds_slot for e in batch)
-                writes = [_ending_update(by_number[e.number], e, now) for e in batch]
+                writes = [_job_end_update(by_number[e.number], e, now) for e in batch]
                 if holders:
                     writes.append(_release(connection, holders))
                 try:
@@ -376,7 +376,7 @@ class Chunks:
         self,
         connection: str,
         run_id: str,
-        tallies: Sequence[Tally],
+        chunk_outcomes: Sequence[ChunkOutcome],
         now: float,
         used: Mapping[str, float] | None = None,
     ) -> list[int]:
@@ -393,8 +393,8 @@ class Chunks:
             RunGoneError
         """
         settled: list[int] = []
-        for start in range(0, len(tallies), SETTLE_BATCH):
-            batch = list(tallies[start : start + SETTLE_BATCH])
+        for start in range(0, len(chunk_outcomes), SETTLE_BATCH):
+            batch = list(chunk_outcomes[start : start + SETTLE_BATCH])
             while batch:
                 moves: list[Operation] = [_settled(tally, now) for tally in batch]
                 added = _counted(batch) | dict(used or {})
@@ -408,14 +408,14 @@ class Chunks:
                     settled += [tally.chunk.number for tally in batch]
                     used = None
                     break
-        self.forget(connection, [t.chunk for t in tallies if t.chunk.number in settled])
+        self.forget(connection, [t.chunk for t in chunk_outcomes if t.chunk.number in settled])
         return settled
 
     def split(
         self,
         run: Run,
-        tallies: Sequence[Tally],
-        parts: Sequence[Part],
+        chunk_outcomes: Sequence[ChunkOutcome],
+        parts: Sequence[RetryChunk],
         pool: Pool,
         now: float,
     ) -> bool:
@@ -435,7 +435,7 @@ class Chunks:
         first = run.plan.chunks + 1 + pool.made
         numbers = range(first, first + len(parts))
         writes: list[Operation] = [
-            *(_settled(tally, now, ChunkState.SPLIT) for tally in tallies),
+            *(_settled(tally, now, ChunkState.SPLIT) for tally in chunk_outcomes),
             Update(
                 keys.run(run.run_id),
                 keys.POOL,
@@ -449,7 +449,7 @@ class Chunks:
                 for number, part in zip(numbers, parts, strict=True)
             ),
         ]
-        added = _counted(tallies)
+        added = _counted(chunk_outcomes)
         if added:
             writes.append(_added_to_run(run.run_id, added))
         try:
@@ -458,7 +458,7 @@ class Chunks:
             if added and error.failed == (len(writes) - 1,):
                 raise RunGoneError(f"there is no run {run.run_id}") from None
             return False
-        self.forget(run.connection, [tally.chunk for tally in tallies])
+        self.forget(run.connection, [tally.chunk for tally in chunk_outcomes])
         return True
 
     def forget(self, connection: str, chunks: Sequence[Chunk]) -> None:
@@ -532,7 +532,7 @@ def _submitted(chunk: Chunk, job_id: str, now: float) -> Update:
     )
 
 
-def _part(run: Run, number: int, part: Part) -> Chunk:
+def _part(run: Run, number: int, part: RetryChunk) -> Chunk:
     return Chunk(
         run_id=run.run_id,
         number=number,
@@ -540,7 +540,7 @@ def _part(run: Run, number: int, part: Part) -> Chunk:
         state=ChunkState.PLANNED,
         spans=part.spans,
         attempt=part.attempt,
-        in_doubt=part.in_doubt,
+        maybe_applied=part.maybe_applied,
         not_before=part.not_before,
         last=part.last,
         earlier=part.earlier,
@@ -548,7 +548,7 @@ def _part(run: Run, number: int, part: Part) -> Chunk:
     )
 
 
-def _settled(tally: Tally, now: float, state: ChunkState = ChunkState.SETTLED) -> Update:
+def _settled(tally: ChunkOutcome, now: float, state: ChunkState = ChunkState.SETTLED) -> Update:
     return _move(
         tally.chunk,
         (ChunkState.FINISHED,),
@@ -558,10 +558,10 @@ def _settled(tally: Tally, now: float, state: ChunkState = ChunkState.SETTLED) -
     )
 
 
-def _counted(tallies: Sequence[Tally]) -> dict[str, float]:
+def _counted(chunk_outcomes: Sequence[ChunkOutcome]) -> dict[str, float]:
     """What settling these chunks adds to their run."""
     added: Counter[str] = Counter()
-    for tally in tallies:
+    for tally in chunk_outcomes:
         added.update({f"n_{status.value}": n for status, n in tally.counts.items()})
         added.update({f"{keys.FAILED}{kind}": n for kind, n in tally.failures.items()})
         added["jobs_settled"] += tally.chunk.job_id is not None
@@ -598,7 +598,7 @@ def _pool_update(run_id: str, pool: Pool, claimed: Sequence[int]) -> Update:
     conditions = ["#cursor = :cursor"]
     values: dict[str, Any] = {":cursor": pool.cursor}
     take: dict[str, set[int]] = {}
-    for name, offered in (("returned", pool.returned), ("again", pool.again)):
+    for name, offered in (("returned", pool.released), ("again", pool.again)):
         taken = sorted(offered.intersection(claimed))
         if taken:
             take[name] = set(taken)
@@ -621,18 +621,18 @@ def _release(connection: str, slots: int) -> Update:
     return Update(keys.connection(connection), keys.LIMITS, add={"in_flight": -slots})
 
 
-def _ending_update(chunk: Chunk, ending: Ending, now: float) -> Operation:
+def _job_end_update(chunk: Chunk, job_end: JobEnd, now: float) -> Operation:
     change: dict[str, Any] = {"state": ChunkState.FINISHED.value, "finished_at": now}
-    if ending.ended_at is not None:
-        change["ended_at"] = ending.ended_at
-    if ending.twice is not None:
-        change["twice"] = ending.twice
-    if ending.evidence is not None:
-        change["evidence"] = ending.evidence
-    if ending.halve:
+    if job_end.ended_at is not None:
+        change["ended_at"] = job_end.ended_at
+    if job_end.twice is not None:
+        change["twice"] = job_end.twice
+    if job_end.evidence is not None:
+        change["evidence"] = job_end.evidence
+    if job_end.bisect:
         change["halve"] = True
-    if ending.verdict is not None:
-        status, code, text = ending.verdict
+    if job_end.verdict is not None:
+        status, code, text = job_end.verdict
         change["verdict"] = [status.value, code, text]
     # A chunk is ended in the state in which it was read: what is submitted is no longer skipped.
     return _move(chunk, (chunk.state,), **change)
@@ -659,7 +659,7 @@ def _item(chunk: Chunk) -> Item:
         "spans": json.dumps(chunk.spans, separators=(",", ":")),
         "attempt": chunk.attempt,
         "claimed_at": chunk.claimed_at,
-        "in_doubt": chunk.in_doubt,
+        "in_doubt": chunk.maybe_applied,
         "holds_slot": chunk.holds_slot,
         "expires_at": chunk.expires_at,
     }
@@ -710,8 +710,8 @@ def _chunk(item: Item) -> Chunk:
         job_id=item.get("job_id"),
         evidence=item.get("evidence"),
         verdict=Verdict(OutcomeStatus(verdict[0]), verdict[1], verdict[2]) if verdict else None,
-        in_doubt=item.get("in_doubt", False),
-        halve=item.get("halve", False),
+        maybe_applied=item.get("in_doubt", False),
+        bisect=item.get("halve", False),
         not_before=item.get("not_before", 0.0),
         last=(item["last"][0], item["last"][1]) if "last" in item else None,
         lost_times=item.get("lost_times", 0),

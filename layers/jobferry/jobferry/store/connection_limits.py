@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from jobferry.domain import connection as connection_module
-from jobferry.domain.connection import Demand, Learned, Limits, Log, Requests
+from jobferry.domain.connection import ConnectionLimits, Demand, Learned, Log, RequestLog
 from jobferry.domain.latency import Latency, by_size
 from jobferry.store import keys
 from jobferry.store.table import ConditionFailedError, Delete, Table, Update
@@ -27,7 +27,7 @@ OUTAGES = 10
 _LOST = "lost_"
 
 
-class LimitsOf:
+class ConnectionLimitsStore:
     """Access to `CONN#<name>`: LIMITS, REQUESTS, what runs need, what was learned of operations."""
 
     def __init__(self, table: Table) -> None:
@@ -44,41 +44,41 @@ class LimitsOf:
             )
         )
 
-    def get(self, connection: str) -> Limits:
+    def get(self, connection: str) -> ConnectionLimits:
         item = self._table.get(keys.connection(connection), keys.LIMITS) or {}
-        return Limits(
+        return ConnectionLimits(
             in_flight=item.get("in_flight", 0),
             ceiling=item.get("max_jobs", 1),
-            told_jobs=item.get("told_jobs"),
+            advertised_jobs=item.get("told_jobs"),
             learned_jobs=_learned(item.get("learned_jobs")),
-            excess_costs=item.get("excess_costs", False),
-            blocked_until=item.get("blocked_until", 0.0),
-            full_until=item.get("full_until", 0.0),
-            full_at=item.get("full_at", 0.0),
-            full_with=item.get("full_with", 0),
+            over_limit_penalised=item.get("excess_costs", False),
+            retry_after_until=item.get("blocked_until", 0.0),
+            no_slot_until=item.get("full_until", 0.0),
+            no_slot_at=item.get("full_at", 0.0),
+            no_slot_jobs=item.get("full_with", 0),
             unclear=item.get("unclear", 0),
             unclear_since=item.get("unclear_since", 0.0),
             outage_until=item.get("outage_until", 0.0),
             outages=tuple((since, until) for since, until in item.get("outages", ())),
         )
 
-    def requests(self, connection: str) -> Requests:
+    def requests(self, connection: str) -> RequestLog:
         item = self._table.get(keys.connection(connection), keys.REQUESTS) or {}
         logs = json.loads(item.get("logs", "{}"))
-        return Requests(
+        return RequestLog(
             logs={name: tuple((s, n) for s, n in log) for name, log in logs.items()},
             learned=_learned(item.get("learned")),
-            told=item.get("told"),
+            advertised=item.get("told"),
             version=item.get("version", 0),
         )
 
-    def told_rate(self, connection: str, per_minute: int) -> None:
+    def advertised_rate(self, connection: str, per_minute: int) -> None:
         """The vendor's headers name its limit."""
         before = self.requests(connection)
-        if before.told != per_minute:
+        if before.advertised != per_minute:
             self._put_requests(connection, before, {"told": per_minute})
 
-    def put_request_log(self, connection: str, before: Requests, logs: Mapping[str, Log]) -> bool:
+    def put_request_log(self, connection: str, before: RequestLog, logs: Mapping[str, Log]) -> bool:
         """Keep the requests of the last minute.
 
         Returns:
@@ -86,11 +86,11 @@ class LimitsOf:
         """
         return self._put_requests(connection, before, {"logs": _dump(logs)})
 
-    def put_learned_rate(self, connection: str, before: Requests, learned: Learned) -> None:
+    def put_learned_rate(self, connection: str, before: RequestLog, learned: Learned) -> None:
         """Keep a limit that was found out, unless the log has changed meanwhile."""
         self._put_requests(connection, before, {"learned": [learned.value, learned.at]})
 
-    def _put_requests(self, connection: str, before: Requests, change: Mapping[str, Any]) -> bool:
+    def _put_requests(self, connection: str, before: RequestLog, change: Mapping[str, Any]) -> bool:
         absent = "attribute_not_exists(version)"
         try:
             self._table.write(
@@ -108,21 +108,21 @@ class LimitsOf:
 
     def learn_jobs(self, connection: str, jobs: int, now: float) -> None:
         """The vendor has this many slots for us at the moment."""
-        self._set(connection, learned_jobs=[max(1, jobs), now])
+        self._set(connection, {"learned_jobs": [max(1, jobs), now]})
 
-    def told_jobs(self, connection: str, jobs: int) -> None:
+    def advertised_jobs(self, connection: str, jobs: int) -> None:
         """The vendor's headers name its slots."""
-        self._set(connection, told_jobs=jobs)
+        self._set(connection, {"told_jobs": jobs})
 
-    def found_full(self, connection: str, jobs: int, now: float) -> None:
+    def note_no_slot(self, connection: str, jobs: int, now: float) -> None:
         """A submission found no slot when so many jobs were taken to be under way."""
-        self._set(connection, full_at=now, full_with=jobs)
+        self._set(connection, {"full_at": now, "full_with": jobs})
 
-    def excess_has_a_price(self, connection: str) -> None:
+    def note_over_limit_penalty(self, connection: str) -> None:
         """One job too many was answered with a wait: no slot is tried on presumption any more."""
-        self._set(connection, excess_costs=True)
+        self._set(connection, {"excess_costs": True})
 
-    def _set(self, connection: str, **values: Any) -> None:
+    def _set(self, connection: str, values: Mapping[str, Any]) -> None:
         self._table.write(Update(keys.connection(connection), keys.LIMITS, assign=values))
 
     def block(self, connection: str, until: float) -> None:
@@ -160,7 +160,7 @@ class LimitsOf:
         except ConditionFailedError:
             return  # somebody was told to wait longer still
 
-    def note_unclear(self, connection: str, now: float, *, weight: int = 1) -> Limits:
+    def note_unclear(self, connection: str, now: float, *, weight: int = 1) -> ConnectionLimits:
         """A submission got no clear answer.
 
         Args:
@@ -184,7 +184,7 @@ class LimitsOf:
         """No submission before `until`: the vendor gives no clear answers."""
         self._extend(connection, "outage_until", until)
 
-    def end_outage(self, connection: str, limits: Limits, now: float) -> None:
+    def end_outage(self, connection: str, limits: ConnectionLimits, now: float) -> None:
         """A submission got a clear answer: what was unclear before it counts no more.
 
         Args:
@@ -210,7 +210,7 @@ class LimitsOf:
 
         It may pass, so that slots are only set right when the next count finds just the same.
         """
-        self._set(connection, miscount=[seen, held])
+        self._set(connection, {"miscount": [seen, held]})
 
     def miscount(self, connection: str) -> tuple[int, int] | None:
         """(slots in flight, chunks that held one) of the last count, if they differed."""
@@ -241,7 +241,7 @@ class LimitsOf:
     def need(self, connection: str, demand: Demand, now: float) -> None:
         """Say what a run needs of the connection's slots; what needs nothing is not spoken of."""
         if not demand.need:
-            self.need_no_more(connection, demand.run_id)
+            self.delete_demand(connection, demand.run_id)
             return
         self._table.write(
             Update(
@@ -257,7 +257,7 @@ class LimitsOf:
             )
         )
 
-    def need_no_more(self, connection: str, run_id: str) -> None:
+    def delete_demand(self, connection: str, run_id: str) -> None:
         self._table.write(Delete(keys.connection(connection), keys.demand(run_id)))
 
     def demands(self, connection: str, now: float) -> list[Demand]:

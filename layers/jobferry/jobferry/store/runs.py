@@ -17,7 +17,6 @@ from jobferry.domain.chunk import PlannedChunk
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import (
     Figures,
-    Halt,
     Pause,
     PlanState,
     Resolving,
@@ -25,8 +24,9 @@ from jobferry.domain.run import (
     RunGoneError,
     RunStatus,
     Source,
+    StopReason,
 )
-from jobferry.domain.trouble import POLL, SOURCE, SUBMIT, Trouble, met
+from jobferry.domain.trouble import POLL, SOURCE, SUBMIT, Trouble, after_failure
 from jobferry.store import keys
 from jobferry.store.plan_pages import decode_chunks, encode_chunks, page_start, parts_of_page
 from jobferry.store.table import ConditionFailedError, Item, Put, Table, Update
@@ -285,7 +285,9 @@ class Runs:
             condition=_OPEN,
         )
 
-    def abort(self, run_id: str, halt: Halt, *, end_jobs: bool, by: str | None = None) -> bool:
+    def abort(
+        self, run_id: str, stop: StopReason, *, end_jobs: bool, by: str | None = None
+    ) -> bool:
         """Stop sending, and note whether lanes ask the vendor to end jobs. The first reason stays.
 
         Args:
@@ -298,13 +300,13 @@ class Runs:
             run_id,
             assign={"end_jobs": True} if end_jobs else {},
             assign_once={
-                "halt": {"code": halt.code, "reason": halt.reason},
+                "halt": {"code": stop.code, "reason": stop.reason},
                 **_first_by("aborted", by),
             },
             condition=_OPEN,
         )
 
-    def force(self, run_id: str, halt: Halt, *, by: str | None = None) -> bool:
+    def force(self, run_id: str, stop: StopReason, *, by: str | None = None) -> bool:
         """Have a run closed with what is known of it. The first reason and who had it stay.
 
         Returns:
@@ -314,7 +316,7 @@ class Runs:
             run_id,
             assign={"forced": True},
             assign_once={
-                "halt": {"code": halt.code, "reason": halt.reason},
+                "halt": {"code": stop.code, "reason": stop.reason},
                 **_first_by("aborted", by),
             },
             remove=("rests",),
@@ -365,15 +367,15 @@ class Runs:
             ):
                 return
 
-    def halt(self, run_id: str, halt: Halt) -> bool:
+    def stop(self, run_id: str, stop: StopReason) -> bool:
         """Stop sending. The first reason stays; false when the run is closed or gone."""
         return self._change(
             run_id,
-            assign_once={"halt": {"code": halt.code, "reason": halt.reason}},
+            assign_once={"halt": {"code": stop.code, "reason": stop.reason}},
             condition=_OPEN,
         )
 
-    def count_halving(self, run_id: str) -> None:
+    def count_bisection(self, run_id: str) -> None:
         """One more job was refused as a whole and halved."""
         self._change(run_id, add={"halved": 1}, condition=_OPEN)
 
@@ -382,7 +384,7 @@ class Runs:
 
         Lanes that note the same at once lose a count: there will be others.
         """
-        trouble = met(run.troubles.get(where), code, text, now)
+        trouble = after_failure(run.troubles.get(where), code, text, now)
         self._change(
             run.run_id,
             assign={
@@ -432,7 +434,7 @@ class Runs:
             run.run_id,
             assign={
                 "failures_seen": json.dumps(run.failures),
-                "carried_seen": run.carried,
+                "carried_seen": run.processed,
                 **named,
             },
             remove=("pause", *unnamed),
@@ -562,7 +564,7 @@ class Runs:
         return (self._table.get(keys.run(run_id), keys.DELETED) or {}).get("by")
 
     def count(
-        self, run: Run, lane: int, counts: Mapping[str, int], *, heard_until: float = 0.0
+        self, run: Run, lane: int, counts: Mapping[str, int], *, alive_until: float = 0.0
     ) -> None:
         """Add to the figures of one lane; lanes have items of their own so that none waits.
 
@@ -575,12 +577,12 @@ class Runs:
                 keys.run(run.run_id),
                 keys.lane(lane),
                 add=added,
-                assign={"heard_until": heard_until},
+                assign={"heard_until": alive_until},
                 assign_once={"expires_at": run.expires_at},
             )
         )
 
-    def heard_until(self, run_id: str) -> dict[int, float]:
+    def alive_until(self, run_id: str) -> dict[int, float]:
         """Lane → when it should be heard of again (epoch seconds); 0 of one that has ended."""
         return {
             int(item["sk"].removeprefix(keys.LANE)): item.get("heard_until", 0.0)
@@ -649,7 +651,7 @@ def _trouble(item: Mapping[str, Any]) -> Trouble:
 def _run(item: Item) -> Run:
     unpacked = item.get("unpacked")
     resolving = item.get("resolving")
-    halt, pause = item.get("halt"), item.get("pause")
+    stop, pause = item.get("halt"), item.get("pause")
     return Run(
         run_id=item["run_id"],
         status=RunStatus(item["status"]),
@@ -675,9 +677,9 @@ def _run(item: Item) -> Run:
         ),
         outcomes={status: item.get(f"n_{status.value}", 0) for status in OutcomeStatus},
         jobs_settled=item.get("jobs_settled", 0),
-        halt=Halt(halt["code"], halt["reason"]) if halt else None,
+        stop=StopReason(stop["code"], stop["reason"]) if stop else None,
         pause=Pause(pause["code"], pause["reason"], pause["at"]) if pause else None,
-        rests=item.get("rests", False),
+        suspended=item.get("rests", False),
         trial=item.get("trial"),
         failures={
             name.removeprefix(keys.FAILED): n
@@ -685,7 +687,7 @@ def _run(item: Item) -> Run:
             if name.startswith(keys.FAILED)
         },
         failures_seen=json.loads(item.get("failures_seen", "{}")),
-        carried_seen=item.get("carried_seen", 0),
+        processed_seen=item.get("carried_seen", 0),
         error=item.get("error"),
         lanes=item.get("lanes", 0),
         relaunches=item.get("relaunches", 0),
@@ -697,7 +699,7 @@ def _run(item: Item) -> Run:
         job_rows=item.get("job_rows"),
         forecast=json.loads(item.get("forecast", "null")),
         figures=json.loads(item.get("figures", "null")),
-        halved=item.get("halved", 0),
+        bisected=item.get("halved", 0),
         settle_calls=item.get("settle_calls", 0),
         settle_gb_ms=item.get("settle_gb_ms", 0),
         settle_units=item.get("settle_units", 0),
