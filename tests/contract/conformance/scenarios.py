@@ -203,7 +203,7 @@ READS = (
 
 @dataclass(frozen=True)
 class Job(Case):
-    """One fate of a job of four rows, and what poll and results must say once its time is up.
+    """One end of a job of four rows, and what poll and results must say once its time is up.
 
     rows    the outcome of each row; None: the job has not ended
     status  the vendor's own word, where it matters
@@ -330,7 +330,7 @@ BY_TOKEN = {
 }
 """What is different where a job is found by its token, whatever it did."""
 
-TWINS = "two of the same size are told apart"
+TWINS = "two of the same size are distinguished"
 UNSEEN = "pending where the job is hidden and its records are not"
 
 

@@ -73,11 +73,11 @@ def no_secret_in_any_log(
 
 @plays("Submitting")
 def test_a_submission_is_answered_by_what_the_vendor_did(
-    case: Write, prompt_bench: Bench, little_patience: Callable[[JsonObject], None]
+    case: Write, prompt_bench: Bench, tight_bounds: Callable[[JsonObject], None]
 ) -> None:
     bench = prompt_bench
     effect = _effect(bench, case)
-    little_patience(case.does)
+    tight_bounds(case.does)
     if effect:
         bench.befall(bench.write, case.times, **effect)
 
@@ -159,13 +159,13 @@ def test_a_redirect_to_no_address_is_an_answer(bench: Bench) -> None:
 def test_a_poll_that_learns_nothing_says_why_and_loses_nothing(
     case: Read,
     prompt_bench: Bench,
-    little_patience: Callable[[JsonObject], None],
+    tight_bounds: Callable[[JsonObject], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = prompt_bench
     job_id = bench.submitted(bench.records(2))
     bench.befall(bench.readers, **_effect(bench, case))
-    little_patience(case.does)
+    tight_bounds(case.does)
 
     answer = bench.client.poll([job_id])
     monkeypatch.undo()
@@ -183,11 +183,11 @@ def test_a_poll_that_learns_nothing_says_why_and_loses_nothing(
 
 @plays("Testing a connection")
 def test_the_harmless_request_is_judged_like_any_other(
-    case: Read, prompt_bench: Bench, little_patience: Callable[[JsonObject], None]
+    case: Read, prompt_bench: Bench, tight_bounds: Callable[[JsonObject], None]
 ) -> None:
     bench = prompt_bench
     bench.befall(bench.harmless, **_effect(bench, case))
-    little_patience(case.does)
+    tight_bounds(case.does)
 
     answer = bench.client.test()
 
@@ -219,11 +219,11 @@ _OUTCOMES = {
 
 @plays("Jobs")
 def test_a_job_is_read_for_what_became_of_it(case: Job, bench: Bench) -> None:
-    read_for_what_became_of_it(replace(case, **bench.fates.get(case.name, {})), bench)
+    read_for_what_became_of_it(replace(case, **bench.differences.get(case.name, {})), bench)
 
 
 def read_for_what_became_of_it(case: Job, bench: Bench) -> None:
-    """Play one fate of a job; a vendor's own tests play fates that only its jobs have."""
+    """Play one end of a job; a vendor's own tests play ends that only its jobs have."""
     records = bench.records(4)
     bench.befall(bench.write, **case.does)
     job_id = bench.submitted(records)
@@ -300,7 +300,7 @@ def test_nothing_to_poll_takes_no_request(bench: Bench) -> None:
 
 @plays("Lost submissions", *[case.name for case in LOST])
 def test_the_job_of_a_lost_submission_is_looked_for(case: Lost, bench: Bench) -> None:
-    case = replace(case, **bench.fates.get(case.name, {}))
+    case = replace(case, **bench.differences.get(case.name, {}))
     count = min(3, bench.create.max_records)
     search = Search(bench)
     job_id = search.submit(bench.records(count), **case.does)

@@ -19,7 +19,7 @@ DECLARED_SUNSHINE = vendor_from(validate(yaml.safe_load(DOCUMENT.read_text())))
 
 
 class DeclaredSunshineBench(SunshineBench):
-    """The words and fates are the vendor's own, whatever its adapter is made of."""
+    """The words and differences are the vendor's own, whatever its adapter is made of."""
 
     title: ClassVar[str] = "Sunshine, declared"
     vendor: ClassVar[Vendor] = DECLARED_SUNSHINE

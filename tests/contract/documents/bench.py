@@ -89,7 +89,7 @@ def bench_of(path: Path) -> type[DocumentBench]:
         "by_id": reader,
         "harmless": {"method": "GET", "path": _pattern(said, said["test"]["path"])},
         "replies": _replies(said),
-        "fates": {name: fate for name, fate in _fates(said).items() if name not in lacks},
+        "differences": _differences(said, lacks),
         "words": _words(said),
         "lacks": lacks,
     }
@@ -134,34 +134,34 @@ def _words(said: Mapping[str, Any]) -> tuple[str, str, str]:
     return words.working, words.queued, words.done
 
 
-def _fates(said: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def _differences(said: Mapping[str, Any], lacks: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
     """What becomes of the kit's jobs with this vendor."""
     words, results = Words(said), said["results"]
     listed = {"phase": JobPhase.ACTIVE, "rows": None, "status": words.done}
-    fates: dict[str, Mapping[str, Any]] = {
+    differences: dict[str, Mapping[str, Any]] = {
         "some rows failed": {"status": words.done},
         "all rows failed": {"status": words.done},
         "the job died at once": {"status": words.broken},
         "the job died half-way": {"status": words.broken},
     }
     if words.broken in words.partial:
-        fates["the job died half-way"] = {"status": words.broken, "rows": "++??"}
+        differences["the job died half-way"] = {"status": words.broken, "rows": "++??"}
     if results.get("index"):
         # A result without its index could be anyone's.
-        fates["results without index"] = {"rows": "????"}
+        differences["results without index"] = {"rows": "????"}
     else:
-        fates["results short"] = {"rows": "????"}
+        differences["results short"] = {"rows": "????"}
     if words.called_off is not None:
-        fates["the job was called off"] = {
+        differences["the job was called off"] = {
             "does": {"status_word": words.called_off},
             "rows": "----",
             "status": words.called_off,
         }
     if said.get("search", {}).get("token"):
-        fates |= BY_TOKEN
+        differences |= BY_TOKEN
     if said["poll"].get("list"):
-        fates |= dict.fromkeys(("unknown by id, still listed", "only ever listed"), listed)
-    return fates
+        differences |= dict.fromkeys(("unknown by id, still listed", "only ever listed"), listed)
+    return {name: each for name, each in differences.items() if name not in lacks}
 
 
 def _lacks(said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -67,7 +67,7 @@ class VidispineBench(Bench):
         "forbidden": error(403, "forbidden", "Bulk import is off"),
         "job id that is a path": {"body": {"jobId": "../item/VX-1"}, "after": True},
     }
-    fates: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    differences: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "all rows failed": {"status": "FAILED_TOTAL"},
         "the job died at once": {"rows": "-", "status": "FAILED_TOTAL"},
         "the job was called off": {
@@ -75,7 +75,7 @@ class VidispineBench(Bench):
             "rows": "-",
             "status": "ABORTED",
         },
-        **{name: fate for name, fate in BY_TOKEN.items() if name != NO_RECORD},
+        **{name: difference for name, difference in BY_TOKEN.items() if name != NO_RECORD},
         # A site keeps its jobs until somebody purges them.
         "undecidable once the vendor may have forgotten": {"must": FoundState.FOUND},
     }

@@ -60,9 +60,9 @@ def test_found_by_its_token_at_any_time(
     assert (found.state, found.job_id, found.requests) == (FoundState.FOUND, job_id, 1)
 
 
-@pytest.mark.parametrize("fate", ["fail", "warn"])
-def test_found_however_it_ended(bench: VidispineBench, search: Search, fate: str) -> None:
-    job_id = search.submit(**LOST, **({"fail_job": True} if fate == "fail" else {}))
+@pytest.mark.parametrize("difference", ["fail", "warn"])
+def test_found_however_it_ended(bench: VidispineBench, search: Search, difference: str) -> None:
+    job_id = search.submit(**LOST, **({"fail_job": True} if difference == "fail" else {}))
     bench.pass_time()
 
     assert search.find().job_id == job_id

@@ -91,7 +91,7 @@ def test_a_canonical_document_says_the_same(document: JsonObject) -> None:
         ("operations/books.add/required", [1], "operations.books.add.required.0: must be a"),
         ("poll/path", "/imports", "poll.path: must hold {id}, for one job a request, or {ids}"),
         ("poll/path", "/imports/{id}", "poll.batch: must be left out where a request reads one"),
-        ("poll/id", None, "poll.id: is missing: many jobs are told apart by their ids."),
+        ("poll/id", None, "poll.id: is missing: many jobs are distinguished by their ids."),
         ("poll/ended", "done", "poll.ended: must be a list."),
         ("results/failed", None, "results.failed: is missing."),
         ("results/path", "/x", "results.path: must hold {id}."),

@@ -35,7 +35,7 @@ class JobPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RateReading:
-    """What the headers of one answer told of the account's limits; None for what they left out.
+    """Limits of the account that the headers of one answer advertise; None for what they leave out.
 
     It comes along with an answer and is no part of its meaning: answers are compared without it.
 
@@ -171,7 +171,7 @@ class PollAnswer:
     problem: str | None = None
     """Why nothing was learned (gateway error, time-out), in words for the log."""
     limits: RateReading | None = field(default=None, compare=False)
-    """What the last answer of the round told."""
+    """What the last answer of the round advertised."""
 
 
 class FoundState(StrEnum):

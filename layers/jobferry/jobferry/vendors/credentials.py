@@ -107,5 +107,5 @@ def authorization(credentials: Mapping[str, str]) -> str:
 
 
 def authorizer(read_secret: Callable[[bool], Mapping[str, str]]) -> Callable[[bool], str]:
-    """What `HttpClient` asks for its header: reads the secret, afresh when told to refresh."""
+    """What `HttpClient` asks for its header: reads the secret, afresh when asked to refresh."""
     return lambda refresh: authorization(read_secret(refresh))

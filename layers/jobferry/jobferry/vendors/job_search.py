@@ -89,7 +89,7 @@ class SearchResult:
         if self.vanished:
             return undecidable("a job ran at that time and what it made is gone")
         if self.matches[Match.DOUBTFUL]:
-            return undecidable("a job ran at that time and its records cannot be told apart")
+            return undecidable("a job ran at that time and its records cannot be distinguished")
         if not self.complete:
             return undecidable("the list of recent jobs does not reach back to it")
         if age > trusted:

@@ -1,6 +1,6 @@
 """Tries a vendor's document at the vendor itself: one job, and what each path of it found.
 
-Nothing is repeated and nothing is guessed: what was sent and what came back is told step by step.
+Nothing is repeated and nothing is guessed: what was sent and what came back is shown step by step.
 """
 
 from __future__ import annotations
@@ -216,11 +216,11 @@ class VendorCheck:
     def _exchanged(self) -> tuple[tuple[str, ...], Any]:
         """The requests since this was last asked, and the document of the last answer."""
         exchanges, self._http.exchanges = self._http.exchanges, []
-        told = tuple(
+        requests = tuple(
             f"{request} → {answer.status if isinstance(answer, Answer) else answer.reason}"
             for request, answer in exchanges
         )
-        return told, json_of(exchanges[-1][1]) if exchanges else None
+        return requests, json_of(exchanges[-1][1]) if exchanges else None
 
 
 def _of_phase(reading: JobReading) -> str:

@@ -181,7 +181,7 @@ class DeclaredClient:
         return replace(found, requests=made, throttled=gathered.throttled)
 
     def recent_jobs(self, token: str) -> list[JsonObject]:
-        """The jobs that a search for this token would look at; none where it cannot be read."""
+        """The jobs that a search for this token would examine; none where it cannot be read."""
         search = self._document.search
         if search is None:
             return []

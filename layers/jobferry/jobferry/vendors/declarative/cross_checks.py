@@ -64,11 +64,11 @@ def _of_polls(poll: Mapping[str, Any]) -> Iterator[str]:
     if path and ("{id}" in path) == ("{ids}" in path):
         yield "poll.path: must hold {id}, for one job a request, or {ids}, for many."
     if "{ids}" in path and poll.get("id") is None:
-        yield "poll.id: is missing: many jobs are told apart by their ids."
+        yield "poll.id: is missing: many jobs are distinguished by their ids."
     if "{id}" in path and poll.get("batch", 1) != 1:
         yield "poll.batch: must be left out where a request reads one job."
     if poll.get("list") is not None and poll.get("id") is None:
-        yield "poll.id: is missing: jobs of a list are told apart by their ids."
+        yield "poll.id: is missing: jobs of a list are distinguished by their ids."
 
 
 def _of_results(results: Mapping[str, Any]) -> Iterator[str]:
@@ -92,7 +92,7 @@ def _of_searches(document: Mapping[str, Any]) -> Iterator[str]:
             if search.get(key) is None:
                 yield f"search.{key}: is missing, and there is no poll.list to be searched."
     if poll.get("id") is None:
-        yield "poll.id: is missing: jobs of a list are told apart by their ids."
+        yield "poll.id: is missing: jobs of a list are distinguished by their ids."
     look_up = search.get("look_up")
     if look_up is not None and "{ids}" not in str(_mapping(look_up).get("path")):
         yield "search.look_up.path: must hold {ids}."

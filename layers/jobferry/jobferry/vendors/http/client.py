@@ -140,7 +140,7 @@ def check_base_url(url: str, reach: Reach) -> str:
 
 
 class _Session(requests.Session):
-    """A session that does not even look where a redirect leads: the far side wrote it."""
+    """A session that does not even read where a redirect leads: the far side wrote it."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
         return None

@@ -131,7 +131,7 @@ class VidispineClient:
                 if isinstance(shown, JobReading):
                     readings[job_id] = shown
                 elif shown is not None:
-                    # The list's few words would do, but the next look may tell the reasons.
+                    # The list's few words would do, but the next poll may tell the reasons.
                     readings.pop(job_id, None)
                     problems.append(shown)
                 elif trouble is None:
@@ -177,7 +177,7 @@ class VidispineClient:
         """(jobs of a page, newest first; jobs there are in all; what went wrong).
 
         `user=false`, because by default a list hides the jobs of other users, and credentials
-        may be changed to another user's. Jobs of the same moment are told apart by their id, so
+        may be changed to another user's. Jobs of the same moment are distinguished by their id, so
         that pages neither overlap nor leave one out.
         """
         common = {

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class Account:
     """HTTP to one account.
 
-    limits     what the last answer told
+    limits     what the last answer advertised
     throttled  how the vendor has asked us to wait, if it has, since this was last set to None
     """
 

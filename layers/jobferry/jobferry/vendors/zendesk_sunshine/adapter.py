@@ -192,7 +192,7 @@ class ZendeskSunshineClient(ZendeskClient):
     def _look_at_unfinished(self, wanted: set[str], gathered: PollRound) -> None:
         for status in UNFINISHED:
             listing = self._reader.listed(status)
-            # What the list calls ended, if it disregards the filter, is worth a look by id.
+            # What the list calls ended, if it disregards the filter, is worth a read by id.
             gathered.read(
                 reading
                 for reading in _listed_readings(listing, wanted)
@@ -206,7 +206,7 @@ class ZendeskSunshineClient(ZendeskClient):
         """Read jobs one by one, side by side; returns those that the vendor does not know."""
         missing: set[str] = set()
 
-        def look(job_id: str) -> JsonObject | Problem | None:
+        def show(job_id: str) -> JsonObject | Problem | None:
             if gathered.over.is_set():
                 return None
             shown = self._reader.show(job_id)
@@ -216,7 +216,7 @@ class ZendeskSunshineClient(ZendeskClient):
             return shown
 
         with ThreadPoolExecutor(max_workers=READERS) as pool:
-            for job_id, shown in zip(job_ids, pool.map(look, job_ids), strict=True):
+            for job_id, shown in zip(job_ids, pool.map(show, job_ids), strict=True):
                 if isinstance(shown, dict):
                     gathered.read([replace(reading_of(shown), job_id=job_id)])
                 elif is_missing(shown):

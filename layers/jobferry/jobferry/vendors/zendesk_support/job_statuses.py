@@ -57,12 +57,12 @@ class JobReader:
         self._unfinished_first = False
 
     @property
-    def told_to_wait(self) -> bool:
-        """The vendor has asked us to wait since this was last heeded."""
+    def is_throttled(self) -> bool:
+        """The vendor has asked us to wait since this was last reset."""
         return self._account.throttled is not None
 
     def poll(self, job_ids: Sequence[str]) -> PollAnswer:
-        """Look at jobs with as few requests as may be; `requests` is left to the caller.
+        """Poll jobs with as few requests as may be; `requests` is left to the caller.
 
         A job is GONE only when both readers answered and neither knew it.
         """
@@ -179,7 +179,7 @@ class JobReader:
         """Look at ended jobs by id where an item holds no results, as documented items may."""
         for job_id, reading in readings.items():
             if reading.phase is JobPhase.ENDED and "results" not in (reading.raw or {}):
-                shown = None if self.told_to_wait else self.show(job_id)
+                shown = None if self.is_throttled else self.show(job_id)
                 readings[job_id] = (
                     shown
                     if isinstance(shown, JobReading)

@@ -71,7 +71,7 @@ def search(
     size: int | None,
     compare: Callable[[JsonObject], Match],
 ) -> SearchResult:
-    """Look through the list of recent jobs, as far back as the lost one may stand.
+    """Read the list of recent jobs, as far back as the lost one may stand.
 
     Args:
         size: how many records ours shows as its total; None if that cannot be said.
@@ -96,7 +96,7 @@ def search(
         candidates,
         lambda item: _examine(jobs, item, size, compare),
         complete=complete,
-        stopped=lambda: jobs.told_to_wait,
+        stopped=lambda: jobs.is_throttled,
     )
 
 

@@ -100,7 +100,7 @@ def _membership_creation(kind: str, other: str, *also: str) -> Operation:
         f"{kind}.create",
         f"Add users to {other}s.",
         # A pair exists once, but a repetition is refused without the id of what is there, so a
-        # row that was done would be told as failed.
+        # row that was done would be shown as failed.
         repeatable=False,
         required=tuple((name,) for name in pair),
         types=dict.fromkeys(pair, ColumnType.INTEGER),
