@@ -86,7 +86,10 @@ def statuses(document: JsonObject, raw: JsonObject | None, count: int) -> list[s
 
 
 class TestResultsApart:
-    @pytest.mark.parametrize("url", ["/r/1?x=2", "https://press.example/r/1?x=2"])
+    @pytest.mark.parametrize(
+        "url",
+        ["/r/1?x=2", "https://press.example/r/1?x=2", "HTTPS://Press.Example:443/r/1?x=2"],
+    )
     def test_they_are_read_from_the_address_that_the_job_names(self, url: str) -> None:
         lines = [{"number": "L1", "status": "ok"}, {"error": {"code": "jam"}}]
         site = Site({"/api/orders/J1": ended(url), "/r/1?x=2": {"labels": lines}})
@@ -106,6 +109,11 @@ class TestResultsApart:
             "https://press.example@evil.example/r/1",
             "https://press.example:8443/r/1",
             "http://press.example/r/1",
+            "http://press.example:443/r/1",
+            "https://press.example",
+            "https://[/r/1",
+            "https://press.example:x/r/1",
+            "/r/1#x",
             "/\\evil.example/r/1",
             "r/1",
             "/r/1 HTTP/1.1\r\nHost: evil.example",

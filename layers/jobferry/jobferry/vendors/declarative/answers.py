@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 """A job id that is safe in a path; anything else is not one."""
 
+LONGEST_SEARCHED = 2_000
+"""Characters of a refusal that patterns are searched in: a slow pattern must not hang on a long
+text."""
+
 UNREADABLE = Ambiguous("the vendor's answer cannot be read")
 
 _WHO = "The vendor"
@@ -45,8 +49,10 @@ def problem_of(answer: Answer | NoAnswer, errors: Errors) -> Problem | None:
     body = answer.json()
     code, message = text_at(errors.code, body), text_at(errors.message, body)
 
+    searched = f"{code} {message}"[:LONGEST_SEARCHED]
+
     def says(pattern: re.Pattern[str] | None) -> bool:
-        return pattern is not None and bool(pattern.search(f"{code} {message}"))
+        return pattern is not None and bool(pattern.search(searched))
 
     if says(errors.slots):
         return _throttled(ThrottleReason.SLOTS, answer, errors)

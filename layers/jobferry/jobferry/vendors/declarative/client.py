@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answer_gate import whole
@@ -236,7 +236,7 @@ class DeclaredClient:
         if results.url is None:
             path: str | None = self._document.base_path + results.path.replace("{id}", job_id)
         else:
-            path = self._own_path(results.url(job))
+            path = own_path(self._http.base_url, results.url(job))
         pages: list[Any] = []
         size = 0
         for _ in range(RESULT_PAGES):
@@ -252,16 +252,6 @@ class DeclaredClient:
             pages.append(document)
             path = _next_page(path, results.next, document)
         return pages
-
-    def _own_path(self, address: object) -> str | None:
-        """Path and query of an address on the connection's own host; None for any other."""
-        if not isinstance(address, str) or not address.isascii() or not address.isprintable():
-            return None
-        root = self._http.base_url
-        path = address.removeprefix(root) if address.startswith(f"{root}/") else address
-        if not path.startswith("/") or path.startswith("//") or set(path) & set(" \\#"):
-            return None
-        return path
 
     def _read_list(self, gathered: _Round) -> None:
         """The second reader, for jobs that the first does not know."""
@@ -325,6 +315,35 @@ class DeclaredClient:
 
     def _send(self, method: str, path: str, body: bytes | None = None) -> Answer | NoAnswer:
         return self._http.request(method, self._document.base_path + path, body=body)
+
+
+def own_path(root: str, address: object) -> str | None:
+    """Path and query of an address on a site; None for any other, and for what is no address.
+
+    Args:
+        root: scheme, host and port of the site.
+    """
+    if not isinstance(address, str) or not address.isascii() or not address.isprintable():
+        return None
+    if set(address) & set(" \\#"):
+        return None
+    try:
+        site, there = urlsplit(root), urlsplit(address)
+        same = (there.scheme, there.hostname, _port(there)) == (
+            site.scheme,
+            site.hostname,
+            _port(site),
+        )
+    except ValueError:
+        return None
+    is_path = not there.scheme and not there.netloc
+    if not there.path.startswith("/") or "@" in there.netloc or not (same or is_path):
+        return None
+    return there.path + (f"?{there.query}" if there.query else "")
+
+
+def _port(parts: SplitResult) -> int | None:
+    return parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
 def _next_page(path: str, following: Extractor | None, document: Any) -> str | None:
