@@ -61,7 +61,7 @@ $(TOOLS)/.ready: requirements/tools.txt | setup
 types: setup ## mypy, strict
 	$(BIN)/mypy
 
-unit: setup ## all tests but those on the emulator and stories of faults; of long proofs a part
+unit: setup ## all tests but those on the emulator and the chaos scenarios; of long proofs a part
 	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/chaos -n 2
 
 thorough: setup ## the same, with long proofs as a whole
@@ -73,11 +73,11 @@ coverage: setup ## the same as unit, and what of the layer they reach: nine tent
 e2e: setup ## the deployed stack on the emulator, IAM enforced
 	$(BIN)/pytest tests/e2e -n 2 --dist loadfile --no-loadscope-reorder
 
-faults: setup ## some five hundred stories of faults, and faulty builds that they must find out
+faults: setup ## some five hundred chaos scenarios, and seeded defects that they must find
 	$(BIN)/pytest tests/chaos -n 2 --dist worksteal
 
-chaos: setup ## N stories of faults (10,000), every promise checked after each
-	$(BIN)/python -m tests.chaos --schedules $(N) --processes 2
+chaos: setup ## N chaos scenarios (10,000), every promise checked after each
+	$(BIN)/python -m tests.chaos --scenarios $(N) --processes 2
 
 fuzz: setup ## N bad answers (10,000) to every adapter and call: a verdict or a declared error
 	$(BIN)/python -m tests.fuzz --cases $(N) --processes 2

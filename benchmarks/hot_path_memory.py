@@ -62,12 +62,12 @@ def carry_out(function: str, jobs: int, row_bytes: int) -> dict[str, float]:
     first_use = peak_mb()
 
     from jobferry.lane.state import LaneState
-    from jobferry.lane.submitter import SENDERS
+    from jobferry.scheduler.settings import USUAL as SCHEDULING
     from tests.fakes.vendor import fake_vendor
     from tests.fakes.world import World
 
     chunks = SETTLE_JOBS if function == "settle_job" else jobs
-    world = World(max_jobs=jobs, senders=SENDERS)
+    world = World(max_jobs=jobs, senders=SCHEDULING.senders)
     world.vendor = fake_vendor(world.account, max_bytes=BODY_BYTES)
     with world:
         run = world.planned(_file(chunks * ROWS_PER_JOB, row_bytes))

@@ -33,7 +33,8 @@ from benchmarks.memory import peak_mb
 from jobferry.csvfile.dialect import SAMPLE_BYTES, detect
 from jobferry.csvfile.duplicate_keys import SeenKeys
 from jobferry.csvfile.mapping import compile_mapping
-from jobferry.csvfile.planner import ChunkLimits, ChunkSpec, plan
+from jobferry.csvfile.plan_items import ChunkLimits, ChunkSpec
+from jobferry.csvfile.planner import plan
 from jobferry.csvfile.reader import read_blocks
 from jobferry.domain.outcome import RejectedRow
 from jobferry.domain.profile import Column, ColumnType, Profile

@@ -32,7 +32,7 @@ from benchmarks.virtual.vendor import Conditions, VendorModel
 from jobferry.domain.run import Run
 from jobferry.steps.open_run import PRIORITY_OPTION
 from tests.fakes.schedule import Schedule
-from tests.fakes.world import things
+from tests.fakes.world import sample_csv
 
 SEEDS = 20
 JOBS = 500
@@ -126,7 +126,7 @@ def _carry(conditions: Conditions, seed: int, files: Sequence[tuple[int, str, fl
     schedule = Schedule(START, seed)
     with ModelWorld(vendor, schedule) as world:
         requests = [
-            world.drop(things(jobs, start=1 + 100_000 * n), options={PRIORITY_OPTION: priority})
+            world.drop(sample_csv(jobs, start=1 + 100_000 * n), options={PRIORITY_OPTION: priority})
             for n, (jobs, priority, _) in enumerate(files)
         ]
         runs = world.execute_all(requests, [delay for _, _, delay in files])

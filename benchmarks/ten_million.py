@@ -124,7 +124,7 @@ def simulate(
             seconds=schedule.now() - START,
             cpu_seconds=time.process_time() - began,
             megabytes=psutil.Process().memory_info().rss // 2**20,
-            laps=execution.laps,
+            laps=execution.iterations,
             launches=execution.launches,
             requests={kind.value: n for kind, n in vendor.requests.items()},
             refused={reason.value: n for reason, n in vendor.refused.items()},

@@ -1,6 +1,6 @@
 """`make demo`: a sample CSV through the whole system, on this machine and nothing else.
 
-Builds and deploys the real template onto the embedded emulator, drops a sample of `events/` into
+Builds and deploys the real template onto the embedded emulator, drops one of `examples/` into
 the inbox bucket as anybody would, follows the run that the upload starts, and keeps its
 results. What it starts, it stops.
 
@@ -25,11 +25,11 @@ from jobferry.domain.run_request import RunRequest
 from jobferry.steps.open_run import run_id_of
 
 ROOT = Path(__file__).parent.parent
-# Vendor → profile and sample file of the same name.
+# Vendor → example, and the name of its profile.
 SAMPLES = {
-    "zendesk_support": "new-tickets",
-    "zendesk_sunshine": "sunshine-products",
-    "vidispine": "vidispine-imports",
+    "zendesk_support": ("tickets.create", "new-tickets"),
+    "zendesk_sunshine": ("resources.external_id_set", "sunshine-products"),
+    "vidispine": ("jobs.create.import", "vidispine-imports"),
 }
 OPEN_SECONDS = 120.0
 
@@ -40,7 +40,8 @@ def main() -> int:
     parser.add_argument("--vendor", choices=SAMPLES, default="zendesk_support")
     arguments = parser.parse_args()
     out: Path = arguments.out.absolute()
-    profile = SAMPLES[arguments.vendor]
+    example, profile = SAMPLES[arguments.vendor]
+    sample = ROOT / "examples" / arguments.vendor / f"{example}.csv"
     shutil.rmtree(out / "results", ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
     # The demo keeps out of the way of a stack that somebody works with.
@@ -48,15 +49,15 @@ def main() -> int:
     began = time.monotonic()
     up = _jobferry("local", "up", "--port", "0", "--simulator-port", "0", "--json")
     try:
-        return _carry(json.loads(up.stdout), profile, out, began)
+        return _follow(json.loads(up.stdout), sample, profile, out, began)
     finally:
         _jobferry("local", "down", "--json")
 
 
-def _carry(stack: dict[str, Any], profile: str, out: Path, began: float) -> int:
+def _follow(stack: dict[str, Any], sample: Path, profile: str, out: Path, began: float) -> int:
     """Upload the sample, follow its run, keep what came out; returns the exit code."""
-    run_id = _upload(stack, profile)
-    print(f"Uploaded {profile}.csv; its run is {run_id}.", file=sys.stderr)
+    run_id = _upload(stack, sample, profile)
+    print(f"Uploaded {sample.name}; its run is {run_id}.", file=sys.stderr)
     _wait_for_event(run_id)
     watched = subprocess.run(
         [_command(), "watch", run_id, "--json"], stdout=subprocess.PIPE, check=False
@@ -71,7 +72,7 @@ def _carry(stack: dict[str, Any], profile: str, out: Path, began: float) -> int:
     adds_up = summary["closed_at"] is not None and summary["rows"] == sum(
         summary["outcomes"].values()
     )
-    _tell(summary, out, time.monotonic() - began, adds_up=adds_up)
+    _print_summary(summary, out, time.monotonic() - began, adds_up=adds_up)
     return 0 if adds_up else 1
 
 
@@ -88,7 +89,7 @@ def _wait_for_event(run_id: str) -> None:
     raise SystemExit(f"The upload started no run within {OPEN_SECONDS:.0f} s.")
 
 
-def _upload(stack: dict[str, Any], profile: str) -> str:
+def _upload(stack: dict[str, Any], sample: Path, profile: str) -> str:
     """Drop the sample into the inbox; returns the run id that this version of it will have."""
     session = boto3.Session(
         aws_access_key_id="test", aws_secret_access_key="test", region_name=stack["region"]
@@ -98,7 +99,6 @@ def _upload(stack: dict[str, Any], profile: str) -> str:
         StackName=stack["stack"]
     )
     outputs = {o["OutputKey"]: o["OutputValue"] for o in stacks["Stacks"][0]["Outputs"]}
-    sample = ROOT / "events" / f"{profile}.csv"
     bucket, key = outputs["InboxBucketName"], f"inbox/{profile}/{sample.name}"
     answer = session.client("s3", endpoint_url=endpoint).put_object(
         Bucket=bucket, Key=key, Body=sample.read_bytes()
@@ -106,7 +106,7 @@ def _upload(stack: dict[str, Any], profile: str) -> str:
     return run_id_of(RunRequest(profile, bucket, key), answer["VersionId"])
 
 
-def _tell(summary: dict[str, Any], out: Path, seconds: float, *, adds_up: bool) -> None:
+def _print_summary(summary: dict[str, Any], out: Path, seconds: float, *, adds_up: bool) -> None:
     outcomes = summary["outcomes"]
     print(f"\n{summary['rows']} rows, {summary['status']} in {summary['seconds']} s:")
     for status, count in outcomes.items():

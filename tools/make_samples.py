@@ -1,4 +1,4 @@
-"""Writes the sample CSVs of `events/`: small, made-up, with the mistakes that people make.
+"""Writes the largest example, of `tickets.create`: made-up, with the mistakes that people make.
 
 python tools/make_samples.py
 """
@@ -9,7 +9,7 @@ import csv
 import random
 from pathlib import Path
 
-EVENTS = Path(__file__).parent.parent / "events"
+EXAMPLE = Path(__file__).parent.parent / "examples" / "zendesk_support" / "tickets.create.csv"
 ROWS = 300
 SEED = 20_261_122
 
@@ -55,11 +55,11 @@ def ticket_rows(count: int, seed: int) -> list[list[str]]:
 
 def main() -> None:
     header = ["Subject", "Body", "Ref", "Requester", "Name", "Priority", "Tags", "Due"]
-    with (EVENTS / "new-tickets.csv").open("w", newline="", encoding="utf-8") as file:
+    with EXAMPLE.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(ticket_rows(ROWS, SEED))
-    print(f"{EVENTS / 'new-tickets.csv'}: {ROWS} rows")
+    print(f"{EXAMPLE}: {ROWS} rows")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ from jobferry.domain.run import Source
 from jobferry.domain.types import JsonObject
 from jobferry.store import keys
 from jobferry.store.objects import Head, ObjectMissingError
-from jobferry.store.table import BATCH_WRITE_ITEMS, Item, Operation
+from jobferry.store.operations import Item, Operation
+from jobferry.store.table import BATCH_WRITE_ITEMS
 from jobferry.vendors.answers import Accepted, JobPhase, JobReading, PollAnswer, SubmitAnswer
 from jobferry.vendors.operation import Operation as VendorOperation
 from tests.fakes.effects import Effects

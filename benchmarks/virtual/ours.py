@@ -1,4 +1,4 @@
-"""Jobferry on the model vendor: the real steps, ledger and pacing, from the upload to the closed
+"""Jobferry on the model vendor: the real steps, store and scheduler, from the upload to the closed
 run, in virtual time.
 
 Only what lies outside is replaced: the table and the objects by fakes that keep DynamoDB's and
@@ -25,7 +25,7 @@ from benchmarks.virtual.vendor import (
 from jobferry.domain.connection import Connection
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.types import JsonObject
-from jobferry.lane.submitter import SENDERS
+from jobferry.scheduler.settings import USUAL as SCHEDULING
 from jobferry.vendors.answers import (
     Accepted,
     Found,
@@ -40,10 +40,10 @@ from jobferry.vendors.answers import (
 )
 from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Capabilities, Operation
-from jobferry.vendors.protocol import Vendor
+from jobferry.vendors.protocol import Meter, Vendor
 from tests.fakes.schedule import Schedule
 from tests.fakes.vendor import VENDOR
-from tests.fakes.world import CONNECTION, World, things
+from tests.fakes.world import CONNECTION, World, sample_csv
 
 
 class ModelClient:
@@ -53,6 +53,7 @@ class ModelClient:
         self._vendor = vendor
         self._schedule = schedule
         self.requests_made = 0
+        self.meter: Meter | None = None
 
     def drop_idle_connections(self) -> None:
         """There is no connection that could have idled."""
@@ -66,25 +67,25 @@ class ModelClient:
         now = self._request(Kind.SUBMIT)
         answer = self._vendor.submit(now)
         if isinstance(answer, Refusal):
-            return _throttled(answer, self._told(now))
-        return Accepted(str(answer), self._told(now))
+            return _throttled(answer, self._rate(now))
+        return Accepted(str(answer), self._rate(now))
 
     def poll(self, job_ids: Sequence[str]) -> PollAnswer:
         readings: dict[str, JobReading] = {}
         requests = 0
-        told = None
+        rate = None
         for first in range(0, len(job_ids), POLL_BATCH):
             asked = job_ids[first : first + POLL_BATCH]
             now = self._request(Kind.POLL)
             answer = self._vendor.poll(now, [int(job_id) for job_id in asked])
-            told = self._told(now)
+            rate = self._rate(now)
             requests += 1
             if isinstance(answer, Refusal):
                 return PollAnswer(
-                    readings, _throttled(answer, told), requests=requests, limits=told
+                    readings, _throttled(answer, rate), requests=requests, limits=rate
                 )
             readings |= {i: _reading(i, seen) for i, seen in zip(asked, answer, strict=True)}
-        return PollAnswer(readings, requests=requests, limits=told)
+        return PollAnswer(readings, requests=requests, limits=rate)
 
     def find(self, _operation: Operation, _lost: LostSubmission, _now: float) -> Found:
         """The model loses no answer."""
@@ -95,7 +96,7 @@ class ModelClient:
         self._schedule.sleep(self._vendor.request_seconds(kind))
         return self._schedule.now()
 
-    def _told(self, now: float) -> RateReading:
+    def _rate(self, now: float) -> RateReading:
         """The headers that Zendesk sends with every answer."""
         return RateReading(
             requests_limit=self._vendor.conditions.requests_per_minute,
@@ -104,10 +105,10 @@ class ModelClient:
         )
 
 
-def _throttled(refusal: Refusal, told: RateReading) -> Throttled:
+def _throttled(refusal: Refusal, rate: RateReading) -> Throttled:
     slots = refusal.reason is Reason.JOBS
     reason = ThrottleReason.SLOTS if slots else ThrottleReason.RATE
-    return Throttled(reason, refusal.retry_after, told)
+    return Throttled(reason, refusal.retry_after, rate)
 
 
 def _reading(job_id: str, seen: Reading) -> JobReading:
@@ -122,7 +123,7 @@ class ModelWorld(World):
     """A deployment whose one connection leads to the model, on the model's schedule."""
 
     def __init__(self, vendor: VendorModel, schedule: Schedule) -> None:
-        super().__init__(max_records=1, senders=SENDERS)
+        super().__init__(max_records=1, senders=SCHEDULING.senders)
         conditions = vendor.conditions
         self.clock = schedule
         self.vendor: Vendor = replace(
@@ -158,7 +159,7 @@ def jobferry(vendor: VendorModel, jobs: int, schedule: Schedule) -> None:
         RuntimeError: the run broke a promise.
     """
     with ModelWorld(vendor, schedule) as world:
-        run = world.processed(things(jobs))
+        run = world.processed(sample_csv(jobs))
         problems = world.problems(run.run_id)
     if problems or run.outcomes.get(OutcomeStatus.SUCCEEDED) != jobs:
         raise RuntimeError(f"{run.run_id}: {'; '.join(problems) or run.outcomes}")

@@ -1,7 +1,7 @@
-"""How others poll, carried out on the same vendor.
+"""How others poll, run against the same vendor.
 
 Each is described by what its own documentation or source says, and where that says nothing, by
-what suits it best: every peer keeps all J slots in view, is told J, obeys `Retry-After`, never
+what suits it best: every peer keeps all J slots in view, knows J, obeys `Retry-After`, never
 gives a job up, and its own machinery (transitions, starts, queues) takes no time at all.
 """
 
@@ -16,7 +16,7 @@ from benchmarks.virtual.vendor import POLL_BATCH, Kind, Reading, Refusal, Vendor
 from tests.fakes.schedule import Schedule
 
 SEARCH_TIMEOUT = 5.0
-"""Seconds until a client tries again that was not told how long to wait."""
+"""Seconds until a client tries again that got no Retry-After."""
 
 
 class Client:
@@ -50,11 +50,11 @@ def _patience(refusal: Refusal) -> float:
 
 
 Waits = Callable[[Random], Iterator[float]]
-"""The seconds before each look at one job, without end."""
+"""The seconds before each poll of one job, without end."""
 
 
 def one_poller_per_job(waits: Waits, workers: int | None = None) -> Policy:
-    """A policy of pollers that each submit a job, look at it after these waits, and end with it.
+    """A policy of pollers that each submit a job, poll it after these waits, and end with it.
 
     Args:
         workers: pollers at once; as many as there are slots by default.
@@ -84,7 +84,7 @@ def one_poller_per_job(waits: Waits, workers: int | None = None) -> Policy:
 
 
 def one_client_in_rounds(interval: float, batch: int) -> Policy:
-    """A policy of one client that does one thing after another: fill all slots, wait, look at all
+    """A policy of one client that does one thing after another: fill all slots, wait, poll all
     jobs in flight, `batch` in a request."""
 
     def policy(vendor: VendorModel, jobs: int, schedule: Schedule) -> None:
@@ -150,14 +150,14 @@ AWS Job Poller: the sample project of the Step Functions developer guide. One ex
     submit, Wait, get status, Choice, loop; its example waits 60 s, and 5 s is what people set when
     that is too slow. The sample has no cap on executions and no handling of a full account; J at
     once is given to it, and the retry of throttled calls. Its history would end a job's execution
-    after 2,777 looks; here it does not.
+    after 2,777 polls; here it does not.
 AWS durable functions: the default of `wait_for_condition` in AWS's durable execution SDK: 5 s,
     × 1.5, up to 5 min, full jitter. After 60 attempts it raises; here it goes on. J at once.
-Salesforce CLI: `sf data import bulk` looks at its one job every 5 s, which Data Loader does too,
-    and neither asks about many jobs at once. Here one client carries J jobs, one request after
-    another, and looks at each of them every round.
+Salesforce CLI: `sf data import bulk` polls its one job every 5 s, which Data Loader does too,
+    and neither asks about many jobs at once. Here one client has J jobs, one request after
+    another, and polls each of them every round.
 batched poller: what a careful script does with the vendor's list of ids: as above, but all jobs
     in as few requests as can be. No tool was found that ships it.
-sequential script: submit, look every second, then the next: how the vendors' client libraries
+sequential script: submit, poll every second, then the next: how the vendors' client libraries
     show it, which return the job's status and leave polling to the caller.
 """

@@ -26,6 +26,6 @@ class Entry:
 POLICIES: Mapping[str, Entry] = {
     "Jobferry": Entry(jobferry, cost=5.0, most_jobs=10_000),
     **{name: Entry(policy, cost=0.1, most_jobs=100_000) for name, policy in PEERS.items()},
-    # A look a second at each job in its turn: by far the most requests.
+    # A poll a second of each job in its turn: by far the most requests.
     "sequential script": Entry(PEERS["sequential script"], cost=1.0, most_jobs=10_000),
 }

@@ -25,7 +25,7 @@ START = 1_767_225_600.0
 starts within the minute before, at any point of a window."""
 
 Policy = Callable[[VendorModel, int, Schedule], None]
-"""(vendor, jobs, schedule): carry out all jobs, and know of each that it has ended. Starts at the
+"""(vendor, jobs, schedule): run all jobs, and know of each that it has ended. Starts at the
 schedule's time, and returns at the time when all is known."""
 
 
@@ -60,7 +60,7 @@ def measure(policy: Policy, conditions: Conditions, jobs: int, seed: int) -> Fig
     """Run a policy once.
 
     Raises:
-        RuntimeError: it did not carry out each job exactly once.
+        RuntimeError: it did not run each job exactly once.
     """
     vendor = VendorModel(conditions, seed)
     started_at = START + Random(f"start {seed}").uniform(STORM_EVERY - WINDOW, STORM_EVERY)

@@ -9,7 +9,7 @@ from jobferry.domain.commands import command
 from jobferry.domain.connection import Connection, ConnectionLimits, RequestLog
 from jobferry.domain.run import Run
 from jobferry.domain.timestamps import timestamp
-from jobferry.scheduler import rate_limit
+from jobferry.scheduler import concurrency, rate_limit
 from jobferry.vendors.connections import max_jobs as jobs_allowed
 from jobferry.vendors.protocol import Vendor
 from jobferry_cli.errors import CommandError
@@ -38,7 +38,7 @@ def connection_state(stack: Stack, found: Connection) -> dict[str, Any]:
         "blocked_until": _moment(limits.retry_after_until, now),
         "full_until": _moment(limits.no_slot_until, now),
         "in_flight": limits.in_flight,
-        "slots": limits.max_jobs(now),
+        "slots": concurrency.max_jobs(limits, now),
         "requests_last_minute": _last_minute(requests, now),
         "learned": {
             "jobs": _learned(limits.learned_jobs),
@@ -141,7 +141,7 @@ def _in_flight(limits: ConnectionLimits, most: int) -> str:
 
 
 def _jobs_learned(limits: ConnectionLimits, now: float) -> str:
-    slots = limits.max_jobs(now)
+    slots = concurrency.max_jobs(limits, now)
     return f" ({slots} for now, as was learned)" if slots < limits.ceiling else ""
 
 

@@ -18,11 +18,12 @@ from jobferry.binding.external_ids import add_external_ids, added_field
 from jobferry.csvfile.bounds import bounded
 from jobferry.csvfile.dialect import Dialect
 from jobferry.csvfile.duplicate_keys import SeenKeys
-from jobferry.csvfile.mapping import RowMapping
-from jobferry.csvfile.planner import Boundary, ChunkSpec, PlanItem, superseded_rows
+from jobferry.csvfile.plan_items import Boundary, ChunkSpec, PlanItem
 from jobferry.csvfile.planner import plan as plan_rows
+from jobferry.csvfile.planner import superseded_rows
 from jobferry.csvfile.reader import RowBlock, read_blocks
 from jobferry.csvfile.records import read_records
+from jobferry.csvfile.row_mapping import RowMapping
 from jobferry.csvfile.shared_records import rows_that_share_records
 from jobferry.domain.error_codes import FileRefused
 from jobferry.domain.outcome import OutcomeStatus, RejectedRow

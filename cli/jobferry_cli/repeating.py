@@ -24,6 +24,7 @@ from jobferry.operator.rerun import (
     OutcomesMissingError,
     ReadsOtherwiseError,
     Repeat,
+    RowFilter,
     check_copy,
     copy_rows,
     rerun_of,
@@ -236,10 +237,9 @@ def _uploaded(
     Raises:
         UploadedBeforeError: it must be there once only, and is there.
     """
-    inbox = app.stack.inbox
     try:
-        if repeat.judge is None:
-            request = inbox.copy(
+        if repeat.row_filter is None:
+            request = app.stack.inbox.copy(
                 run.source,
                 run.profile,
                 repeat.name,
@@ -249,27 +249,7 @@ def _uploaded(
                 once=once,
             )
             return request, Copied(run.rows)
-        with tempfile.TemporaryFile() as file:
-            copied = copy_rows(run, repeat.judge, file, app.stack.deps)
-            if not copied.rows:
-                raise CommandError(
-                    f"No row of run {run.run_id} can go again.{_reasons(copied.left_out)}",
-                    next_command=command("results", run.run_id, "--out", f"results/{run.run_id}"),
-                )
-            size = file.tell()
-            header = check_copy(run, usable.profile, file).header
-            bind_columns(usable.profile, usable.operation, usable.vendor, header)
-            with shown_upload(size) as sent:
-                request = inbox.upload(
-                    file,
-                    run.profile,
-                    repeat.name,
-                    priority=priority,
-                    origin=run.run_id,
-                    by=app.stack.caller.name,
-                    once=once,
-                    sent=sent,
-                )
+        return _uploaded_rows(app, run, repeat, repeat.row_filter, usable, priority, once=once)
     except FileRefused as refusal:
         raise _unfit(
             run,
@@ -288,6 +268,40 @@ def _uploaded(
         if error.response["Error"].get("Code") not in _MISSING:
             raise
         raise _gone(run) from None
+
+
+def _uploaded_rows(
+    app: App,
+    run: Run,
+    repeat: Repeat,
+    row_filter: RowFilter,
+    usable: UsableProfile,
+    priority: str,
+    *,
+    once: bool,
+) -> tuple[RunRequest, Copied]:
+    """A file of some of the run's rows, in the inbox."""
+    with tempfile.TemporaryFile() as file:
+        copied = copy_rows(run, row_filter, file, app.stack.deps)
+        if not copied.rows:
+            raise CommandError(
+                f"No row of run {run.run_id} can be retried.{_reasons(copied.left_out)}",
+                next_command=command("results", run.run_id, "--out", f"results/{run.run_id}"),
+            )
+        size = file.tell()
+        header = check_copy(run, usable.profile, file).header
+        bind_columns(usable.profile, usable.operation, usable.vendor, header)
+        with shown_upload(size) as sent:
+            request = app.stack.inbox.upload(
+                file,
+                run.profile,
+                repeat.name,
+                priority=priority,
+                origin=run.run_id,
+                by=app.stack.caller.name,
+                once=once,
+                sent=sent,
+            )
     return request, copied
 
 

@@ -11,7 +11,7 @@ from jobferry.binding.column_binding import bind_columns
 from jobferry.csvfile.bounds import file_too_large
 from jobferry.csvfile.dialect import SAMPLE_BYTES, Dialect, detect
 from jobferry.csvfile.gzipped import unpack
-from jobferry.csvfile.mapping import RowMapping
+from jobferry.csvfile.row_mapping import RowMapping
 from jobferry.domain.commands import command, other_command
 from jobferry.domain.error_codes import FileRefused
 from jobferry.domain.inbox import delimiter_of, is_packed

@@ -1,4 +1,4 @@
-"""SubmitJobs: one lap's submissions of a lane."""
+"""SubmitJobs: one iteration's submissions of a lane."""
 
 from __future__ import annotations
 

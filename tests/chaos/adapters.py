@@ -1,4 +1,4 @@
-"""The real adapters that stories are carried out with: what each of them needs to be told."""
+"""The real adapters that scenarios are run with: what the harness needs to know of each."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from jobferry.vendors.protocol import Vendor
 from jobferry.vendors.vidispine.adapter import VIDISPINE
 from jobferry.vendors.zendesk_sunshine.adapter import ZENDESK_SUNSHINE
 from jobferry.vendors.zendesk_support.adapter import ZENDESK_SUPPORT
-from tests.chaos.sites import Wrong
+from tests.chaos.adapter_scenarios import VendorFaultKind
 
 
 @dataclass(frozen=True)
 class Work:
-    """An operation as stories use it, and the field that the row's name goes into."""
+    """An operation as scenarios use it, and the field that the row's name goes into."""
 
     operation: str
     name: str
@@ -27,7 +27,7 @@ class Work:
 class Adapter:
     """A vendor's adapter.
 
-    path      what stands behind the site's address
+    path      what follows the vendor's address
     submits   paths of submissions, as a regular expression
     create    the operation that must not be repeated
     upsert    the one that may be; None: the vendor has none
@@ -45,7 +45,7 @@ class Adapter:
     create: Work
     upsert: Work | None
     kinds: frozenset[str]
-    ends: Sequence[Wrong]
+    ends: Sequence[VendorFaultKind]
     path: str = ""
     max_jobs: str = ""
     list_has_results: bool = True
@@ -61,13 +61,13 @@ class Adapter:
 
 
 _COMMON_ENDS = (
-    Wrong.ROW_REFUSED,
-    Wrong.DIES_AT_ONCE,
-    Wrong.STUCK,
-    Wrong.LATE,
-    Wrong.UNKNOWN_BY_ID,
-    Wrong.FORGOTTEN,
-    Wrong.STEPS_BACK,
+    VendorFaultKind.ROW_REFUSED,
+    VendorFaultKind.DIES_AT_ONCE,
+    VendorFaultKind.STUCK,
+    VendorFaultKind.LATE,
+    VendorFaultKind.UNKNOWN_BY_ID,
+    VendorFaultKind.FORGOTTEN,
+    VendorFaultKind.STEPS_BACK,
 )
 
 _SUPPORT = Adapter(
@@ -80,13 +80,13 @@ _SUPPORT = Adapter(
     max_jobs="max_jobs",
     ends=(
         *_COMMON_ENDS,
-        Wrong.ROW_IN_CONFLICT,
-        Wrong.NO_RESULTS,
-        Wrong.SHORT_RESULTS,
-        Wrong.SHUFFLED_RESULTS,
-        Wrong.EMPTY_RESULT,
-        Wrong.DIES,
-        Wrong.KILLED,
+        VendorFaultKind.ROW_IN_CONFLICT,
+        VendorFaultKind.NO_RESULTS,
+        VendorFaultKind.SHORT_RESULTS,
+        VendorFaultKind.SHUFFLED_RESULTS,
+        VendorFaultKind.EMPTY_RESULT,
+        VendorFaultKind.DIES,
+        VendorFaultKind.KILLED,
     ),
 )
 
@@ -101,11 +101,11 @@ _SUNSHINE = Adapter(
     list_has_results=False,
     ends=(
         *_COMMON_ENDS,
-        Wrong.NO_RESULTS,
-        Wrong.SHORT_RESULTS,
-        Wrong.EMPTY_RESULT,
-        Wrong.DIES,
-        Wrong.ABORTED,
+        VendorFaultKind.NO_RESULTS,
+        VendorFaultKind.SHORT_RESULTS,
+        VendorFaultKind.EMPTY_RESULT,
+        VendorFaultKind.DIES,
+        VendorFaultKind.ABORTED,
     ),
 )
 
@@ -118,7 +118,7 @@ _VIDISPINE = Adapter(
     upsert=None,
     kinds=frozenset({"item"}),
     job_names_row=True,
-    ends=(*_COMMON_ENDS, Wrong.NO_RESULTS),
+    ends=(*_COMMON_ENDS, VendorFaultKind.NO_RESULTS),
 )
 
 ADAPTERS: Mapping[str, Adapter] = {
@@ -132,7 +132,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         changes=True,
     ),
 }
-"""By name of the site that a story may have."""
+"""By the name that a scenario gives to its adapter."""
 
 
 def ticket_of(file: int, row: int) -> int:
@@ -141,11 +141,11 @@ def ticket_of(file: int, row: int) -> int:
 
 
 TICKETS = range(100, 1_000)
-"""Tickets that were there long before any story."""
+"""Tickets that were there long before any scenario."""
 
 
 def row_name(fields: JsonObject, known: frozenset[str]) -> str | None:
-    """Which row of the story a record came from: its name stands in one of the fields."""
+    """Which row of the scenario a record came from: its name stands in one of the fields."""
     for value in fields.values():
         if isinstance(value, str) and value in known:
             return value

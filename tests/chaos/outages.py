@@ -1,8 +1,8 @@
-"""What fails for longer than a moment: a collaborator, from a moment on, for so long or for ever.
+"""What fails for longer than a moment, for some time or permanently.
 
-Beside the single faults of `story.Fault`, which strike one effect: here everything of a kind fails
-while the outage lasts, as in a region that is down, a policy that was taken away, a secret that was
-deleted, a vendor that answers 502 all afternoon.
+Beside the single faults of `scenario.Fault`, which strike one effect: here everything of a kind
+fails while the outage lasts, as in a region that is down, a policy that was taken away, a secret
+that was deleted, a vendor that answers 502 all afternoon.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from jobferry.vendors.answers import (
 )
 from jobferry.vendors.http.client import Answer, NoAnswer
 
-FOR_EVER = 1e9
+PERMANENT = 1e9
 """Seconds."""
 
 WAIT = 45.0
@@ -45,7 +45,7 @@ class Way(StrEnum):
     GARBLED = "it cannot be read"
     UNREACHABLE = "it cannot be reached"
     BAD_GATEWAY = "502, and nothing is done"
-    BAD_GATEWAY_DONE = "502, and it is carried out"
+    BAD_GATEWAY_DONE = "502, and it is applied"
     RATE = "429"
     RATE_WITH_WAIT = "429 with Retry-After"
     FORBIDDEN = "403"
@@ -75,7 +75,7 @@ WAYS: dict[str, Sequence[Way]] = {
 """What can fail, and how it can."""
 
 RECOVERS = (TABLE, OBJECTS)
-"""What is never gone for ever: without it nothing can be noted, and so nothing ended."""
+"""What is never gone permanently: without it nothing can be noted, and so nothing ended."""
 
 LASTING = (300.0, 3_600.0, 3 * 3_600.0)
 
@@ -95,28 +95,28 @@ class Outage:
         return self.at + self.seconds
 
     @property
-    def lasts_for_ever(self) -> bool:
-        return self.seconds >= FOR_EVER and not self.times
+    def permanent(self) -> bool:
+        return self.seconds >= PERMANENT and not self.times
 
-    def strikes(self, kind: str, seconds: float) -> bool:
-        """Whether it strikes an effect of this kind, so many seconds after the story began."""
+    def matches(self, kind: str, seconds: float) -> bool:
+        """Whether it strikes an effect of this kind, so many seconds after the scenario began."""
         here = kind == self.what or kind.startswith(f"{self.what}.")
-        # A story that is made shorter may combine what cannot be.
+        # A scenario that is made shorter may combine what cannot be.
         possible = self.way in WAYS[self.what]
         return here and possible and self.at <= seconds < self.ends
 
 
-def draw_outage(rng: Random, of: Iterable[str] = tuple(WAYS), *, for_ever: bool = False) -> Outage:
+def draw_outage(rng: Random, of: Iterable[str] = tuple(WAYS), *, permanent: bool = False) -> Outage:
     """One of these collaborators, in any of its ways."""
-    what = rng.choice([w for w in of if not (for_ever and w in RECOVERS)])
-    seconds = FOR_EVER if for_ever else rng.choice(LASTING)
+    what = rng.choice([w for w in of if not (permanent and w in RECOVERS)])
+    seconds = PERMANENT if permanent else rng.choice(LASTING)
     return Outage(what, rng.choice(WAYS[what]), rng.choice((0.0, 1.0, 10.0, 25.0)), seconds)
 
 
 def draw_single(rng: Random) -> Outage:
     """One 403 or one redirect, once, which stands for nothing."""
     way = rng.choice((Way.FORBIDDEN, Way.REDIRECT))
-    return Outage(rng.choice((SUBMIT, POLL)), way, rng.choice((0.0, 10.0, 25.0)), FOR_EVER, 1)
+    return Outage(rng.choice((SUBMIT, POLL)), way, rng.choice((0.0, 10.0, 25.0)), PERMANENT, 1)
 
 
 # what it looks like to whoever asks
@@ -156,7 +156,7 @@ def to_submission(way: Way) -> SubmitAnswer:
     return Ambiguous("502")
 
 
-def to_look(way: Way) -> PollAnswer:
+def to_poll(way: Way) -> PollAnswer:
     match way:
         case Way.RATE:
             return PollAnswer(throttled=Throttled(ThrottleReason.RATE))

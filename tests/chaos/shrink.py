@@ -1,4 +1,4 @@
-"""Make a story short that breaks a promise: whatever can go while it still does, goes."""
+"""Make a scenario short that breaks a promise: whatever can go while it still does, goes."""
 
 from __future__ import annotations
 
@@ -9,46 +9,50 @@ from enum import Enum
 from itertools import islice
 from typing import Any
 
-from tests.chaos.story import Story
+from tests.chaos.scenario import Scenario
 
 MOST_TRIES = 600
 MOST_SECONDS = 30.0
-"""Of real time: stories that do not end take a second each."""
+"""Of real time: scenarios that do not end take a second each."""
 
 _SEEDS = range(3)
 """Who goes first is chance anyway: these say it as well as any other."""
 
 
-def shrink(story: Story, still_breaks: Callable[[Story], bool], tries: int = MOST_TRIES) -> Story:
-    """The shortest story that is found by leaving things out and making numbers smaller.
+def shrink(
+    scenario: Scenario, still_breaks: Callable[[Scenario], bool], tries: int = MOST_TRIES
+) -> Scenario:
+    """The shortest scenario that is found by leaving things out and making numbers smaller.
 
     Args:
-        still_breaks: whether a story breaks the same promise.
+        still_breaks: whether a scenario breaks the same promise.
     """
     until = time.monotonic() + MOST_SECONDS
     tried = begun_at = 0
     while True:
-        # What could not go before can seldom go now: look on from here, and once more from the
+        # What could not go before can seldom go now: go on from here, and once more from the
         # beginning when the end is reached.
-        for at, shorter in enumerate(islice(_shorter_stories(story), begun_at, None), begun_at):
+        for at, shorter in enumerate(
+            islice(_shorter_scenarios(scenario), begun_at, None), begun_at
+        ):
             tried += 1
             if tried > tries or time.monotonic() > until:
-                return story
+                return scenario
             if still_breaks(shorter):
-                story, begun_at = shorter, at
+                scenario, begun_at = shorter, at
                 break
         else:
             if begun_at == 0:
-                return story
+                return scenario
             begun_at = 0
 
 
-def _shorter_stories(story: Story) -> Iterator[Story]:
-    for shorter in _simpler(story, Story()):
+def _shorter_scenarios(scenario: Scenario) -> Iterator[Scenario]:
+    for shorter in _simpler(scenario, Scenario()):
         if shorter.files:
             yield shorter
-    if story.seed not in _SEEDS:
-        yield from (replace(story, seed=seed) for seed in _SEEDS)
+    if scenario.seed not in _SEEDS:
+        yield from (replace(scenario, seed=seed) for seed in _SEEDS)
 
 
 def _simpler(value: Any, plain: Any) -> Iterator[Any]:

@@ -1,24 +1,22 @@
-"""How much is done at once: batches, pages and blocks, shrunk so that few rows fill many of them.
+"""Batches, pages and blocks, made small so that few rows fill many of them.
 
-With the sizes of earnest, a file of nine rows is one page, one batch, one block and one lap. A part
-of all stories is carried out with sizes of one to three instead; all of them are patched here.
-"""
+With the sizes of production, a file of nine rows is one page, one batch, one block and one
+iteration. A part of all scenarios is run with sizes of one to three instead; all of them are
+patched here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from random import Random
 from types import ModuleType
 from unittest import mock
 
-from jobferry.lane import submitter
 from jobferry.operator import resolve_run
-from jobferry.scheduler import lanes
+from jobferry.scheduler.settings import SchedulerSettings
 from jobferry.settlement import abandon_run
-from jobferry.steps import plan_run
-from jobferry.store import chunks, keys, rows, runs
+from jobferry.store import chunk_moves, chunk_settling, keys, plan_pages, plan_writer, rows
 from jobferry.vendors.zendesk_sunshine import jobs
 from jobferry.vendors.zendesk_support import job_statuses
 from tests.fakes import table
@@ -28,7 +26,7 @@ LEAST, MOST = 1, 3
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is done at once; 0 is as in earnest.
+    """How much is done at once; 0 is as in production.
 
     claim        chunks claimed in one transaction
     settle       chunks counted in one transaction
@@ -36,8 +34,8 @@ class Sizes:
     batch        items in one batch of writes
     page         chunks whose spans share an item
     block        rows that share a partition
-    lap          finished chunks with which a lap ends
-    laps         laps after which a lane is renewed
+    iteration    finished chunks with which an iteration ends
+    iterations   iterations after which a lane is renewed
     group        chunks that one SettleJob takes
     rejects      rejected rows that planning writes at once
     listed       jobs on one page of a vendor's list, where there may be several
@@ -52,7 +50,7 @@ class Sizes:
     page: int = 0
     block: int = 0
     iteration: int = 0
-    laps: int = 0
+    iterations: int = 0
     group: int = 0
     rejects: int = 0
     listed: int = 0
@@ -60,44 +58,51 @@ class Sizes:
     query: int = 0
 
 
-IN_EARNEST = Sizes()
+PRODUCTION = Sizes()
 
 
 def draw_sizes(rng: Random) -> Sizes:
-    """All of them shrunk."""
+    """All of them small."""
     return Sizes(*(rng.randint(LEAST, MOST) for _ in fields(Sizes)))
 
 
-def patches(sizes: Sizes) -> Iterator[tuple[ModuleType, str, int]]:
-    """(module, name, value) of every constant that is not as in earnest."""
+def scheduling_of(sizes: Sizes, usual: SchedulerSettings) -> SchedulerSettings:
+    """The scheduler's numbers with these sizes."""
+    changes: dict[str, int] = {}
     if sizes.claim:
-        for module in (chunks, submitter, abandon_run):
+        changes |= {"claim_batch": sizes.claim, "skipped_per_iteration": 2 * sizes.claim}
+    if sizes.iteration:
+        changes["iteration_chunks"] = sizes.iteration
+    if sizes.iterations:
+        # An iteration of one group has 31 events.
+        changes["max_events"] = 30 * sizes.iterations + 40
+    if sizes.group:
+        changes["settle_group"] = sizes.group
+    return replace(usual, **changes)
+
+
+def patches(sizes: Sizes) -> Iterator[tuple[ModuleType, str, int]]:
+    """(module, name, value) of every constant that is not as in production."""
+    if sizes.claim:
+        for module in (chunk_moves, abandon_run):
             yield module, "CLAIM_BATCH", sizes.claim
-        yield submitter, "SKIPPED_PER_ITERATION", 2 * sizes.claim
     if sizes.settle:
-        yield chunks, "SETTLE_BATCH", sizes.settle
+        yield chunk_settling, "SETTLE_BATCH", sizes.settle
     if sizes.transaction:
-        for holder in (chunks, rows):
+        for holder in (chunk_moves, rows):
             yield holder, "TRANSACTION_ITEMS", 1 + sizes.transaction
     if sizes.batch:
         yield table, "BATCH_WRITE_ITEMS", sizes.batch
         yield table, "BATCH_GET_ITEMS", sizes.batch
     if sizes.page:
-        for planner in (runs, plan_run):
+        for planner in (plan_pages, plan_writer):
             yield planner, "CHUNKS_PER_PAGE", sizes.page
-        yield plan_run, "CHUNKS_AT_ONCE", 2 * sizes.page
+        yield plan_writer, "CHUNKS_AT_ONCE", 2 * sizes.page
     if sizes.block:
         yield keys, "ROWS_PER_BLOCK", sizes.block
         yield keys, "ROWS_PER_PERSON_BLOCK", 1 + sizes.block
-    if sizes.iteration:
-        yield lanes, "ITERATION_CHUNKS", sizes.iteration
-    if sizes.laps:
-        # A lap of one group has 31 events.
-        yield lanes, "MAX_EVENTS", 30 * sizes.laps + 40
-    if sizes.group:
-        yield lanes, "SETTLE_GROUP", sizes.group
     if sizes.rejects:
-        yield plan_run, "REJECTS_AT_ONCE", sizes.rejects
+        yield plan_writer, "REJECTS_AT_ONCE", sizes.rejects
     if sizes.listed:
         yield job_statuses, "LIST_PAGE", sizes.listed
         yield jobs, "PER_PAGE", sizes.listed
@@ -108,7 +113,7 @@ def patches(sizes: Sizes) -> Iterator[tuple[ModuleType, str, int]]:
 
 
 @contextmanager
-def shrunk(sizes: Sizes) -> Iterator[None]:
+def patched(sizes: Sizes) -> Iterator[None]:
     """The code with these sizes."""
     with ExitStack() as stack:
         for module, name, value in patches(sizes):

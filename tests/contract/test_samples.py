@@ -1,13 +1,11 @@
-"""The samples of `profiles/` and `events/`: one for every operation, and each of them works."""
+"""The examples: one for every operation, and each of them works."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import yaml
 
 from jobferry.binding.profile_document import validate
 from jobferry.domain.outcome import OutcomeStatus
@@ -15,11 +13,10 @@ from jobferry.domain.run import RunStatus
 from jobferry.vendors.registry import BUILT_IN
 from jobferry_cli.local.samples import SAMPLES
 from tests.contract.simulated import simulated_world
+from tests.examples import EXAMPLES, Example
 from tests.fakes.world import World
 from vendorsim import RunningSimulator
 
-ROOT = Path(__file__).parent.parent.parent
-PROFILES = sorted((ROOT / "profiles").glob("*.yaml"))
 ACCOUNTS = {sample.connection: (sample.vendor, sample.credentials) for sample in SAMPLES}
 
 
@@ -29,12 +26,8 @@ def simulated() -> Iterator[tuple[World, RunningSimulator]]:
         yield pair
 
 
-def operation_of(path: Path) -> str:
-    return str(yaml.safe_load(path.read_text())["operation"])
-
-
 def test_every_operation_has_a_sample() -> None:
-    sampled = {operation_of(path) for path in PROFILES}
+    sampled = {example.operation for example in EXAMPLES.values()}
     missing = {
         name
         for vendor in BUILT_IN.built_in()
@@ -44,14 +37,14 @@ def test_every_operation_has_a_sample() -> None:
     assert missing == set()
 
 
-@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
-def test_a_sample_is_carried_to_its_end(
-    path: Path, simulated: tuple[World, RunningSimulator]
+@pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
+def test_an_example_runs_to_its_end(
+    example: Example, simulated: tuple[World, RunningSimulator]
 ) -> None:
     world, _ = simulated
-    document = validate(yaml.safe_load(path.read_text()))
+    document = validate(example.document)
     world.store.config.put_profile(document["name"], document)
-    run = world.processed((ROOT / "events" / f"{path.stem}.csv").read_bytes(), profile=path.stem)
+    run = world.processed(example.csv.read_bytes(), profile=document["name"])
 
     assert world.problems(run.run_id) == []
     assert run.status in (RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_FAILURES)

@@ -1,6 +1,6 @@
 """A run for each family of operations of each vendor, several of an account at once.
 
-The profiles are the samples of `profiles/`. Every file holds rows that are good, rows that are
+The profiles are the samples of `examples/`. Every file holds rows that are good, rows that are
 rejected before sending, and rows that the vendor refuses; each outcome is held against what
 really happened in the account.
 """
@@ -12,17 +12,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import yaml
 
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry_cli.local.samples import SAMPLES
 from tests.e2e.conftest import Desk, Stack, csv_of, open_desk
-
-PROFILES = Path(__file__).parent.parent.parent / "profiles"
+from tests.examples import EXAMPLES
 
 AT_ONCE = 3
 """Runs under way together. Each needs a worker of its own for every function, and starting the
@@ -73,7 +70,7 @@ class Family:
     @property
     def profile(self) -> dict[str, Any]:
         """The profile's document."""
-        document = yaml.safe_load((PROFILES / f"{self.sample}.yaml").read_text())
+        document = EXAMPLES[self.sample].document
         return {"row_key": None, **document, **self.changes}
 
     @property

@@ -14,11 +14,11 @@ from tests.fakes.world import MOST_PAYLOAD, state_machine
 class Model:
     """`tests.fakes.machine` with the definition file."""
 
-    def carry_out(self, script: Script, given: Any) -> Ended:
+    def execute(self, script: Script, given: Any) -> Ended:
         host = _Host(script)
         ended = Ended("SUCCEEDED")
         try:
-            ended.output = state_machine().carry_out(given, host, "arn:of:the:execution")
+            ended.output = state_machine().execute(given, host, "arn:of:the:execution")
         except ExecutionFailedError as error:
             ended.status, ended.error, ended.cause = "FAILED", error.error, str(error)
         ended.waits, ended.lanes_failed = host.waits, host.lanes_failed

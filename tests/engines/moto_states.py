@@ -64,7 +64,7 @@ class MotoStates:
         )["stateMachineArn"]
         return arn
 
-    def carry_out(self, script: Script, given: Any) -> Ended:
+    def execute(self, script: Script, given: Any) -> Ended:
         return self.carry_out_by(script.answer, given)
 
     def carry_out_by(self, answer: Answering, given: Any) -> Ended:

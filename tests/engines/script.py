@@ -121,7 +121,7 @@ class Ended:
 class Engine(Protocol):
     """Something that carries out the deployed state machine."""
 
-    def carry_out(self, script: Script, given: Any) -> Ended:
+    def execute(self, script: Script, given: Any) -> Ended:
         """One execution with this input, to its end."""
         ...
 

@@ -77,7 +77,7 @@ def through(lanes: Lanes, **steps: Any) -> Script:
 class TestOpening:
     def test_what_the_run_is_opened_with(self, engine: Engine) -> None:
         script = Script(OpenRun=[{**RUN, "state": OpenRoute.DUPLICATE}])
-        engine.carry_out(script, UPLOAD)
+        engine.execute(script, UPLOAD)
         (asked,) = script.calls("OpenRun")
         assert asked["input"] == UPLOAD
         assert asked["execution"].startswith("arn:")
@@ -92,13 +92,13 @@ class TestOpening:
     )
     def test_what_is_no_new_file_ends_at_once(self, engine: Engine, answer: dict[str, Any]) -> None:
         script = Script(OpenRun=[answer])
-        ended = engine.carry_out(script, UPLOAD)
+        ended = engine.execute(script, UPLOAD)
         assert (ended.status, ended.output) == ("SUCCEEDED", answer)
         assert (script.order, script.announced) == (["OpenRun"], [])
 
     def test_an_input_that_names_no_file_is_refused(self, engine: Engine) -> None:
         script = Script(OpenRun=[{"state": OpenRoute.REFUSED, "error": "No file."}])
-        ended = engine.carry_out(script, {"profile": 3})
+        ended = engine.execute(script, {"profile": 3})
         assert (ended.status, ended.error) == ("FAILED", "InputRefused")
         assert (script.order, script.announced) == (["OpenRun"], [])
 
@@ -107,7 +107,7 @@ class TestOpening:
             return StepError("BusyTableError")
 
         script = Script(OpenRun=fail)
-        ended = engine.carry_out(script, UPLOAD)
+        ended = engine.execute(script, UPLOAD)
         assert (ended.status, ended.error) == ("FAILED", "RunNotOpened")
         assert len(script.calls("OpenRun")) > 50
         assert script.order[-2:] == ["OpenRun", SEND_MESSAGE]
@@ -119,7 +119,7 @@ class TestOpening:
     def test_a_run_that_cannot_begin_is_closed_and_announced(self, engine: Engine) -> None:
         closed = {**CLOSED, "status": "failed", "rows": 0, "outcomes": {"failed": 0}}
         script = Script(OpenRun=[{**RUN, "state": OpenRoute.UNUSABLE}], CloseRun=[closed])
-        ended = engine.carry_out(script, UPLOAD)
+        ended = engine.execute(script, UPLOAD)
         assert (ended.status, ended.output) == ("SUCCEEDED", {**RUN, "status": "failed"})
         assert script.order == ["OpenRun", "CloseRun", PUT_EVENTS]
         assert script.calls("CloseRun") == [RUN]
@@ -133,7 +133,7 @@ class TestPlanning:
     def test_a_plan_goes_on_until_it_is_done(self, engine: Engine) -> None:
         planning = {**RUN, "state": PlanRoute.PLANNING}
         script = through(Lanes({0: [[]]}), PlanRun=[planning, planning, planned(0)])
-        assert engine.carry_out(script, UPLOAD).status == "SUCCEEDED"
+        assert engine.execute(script, UPLOAD).status == "SUCCEEDED"
         assert script.calls("PlanRun") == [RUN] * 3
 
     @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ class TestPlanning:
     )
     def test_a_run_without_jobs_is_closed(self, engine: Engine, answer: Answer) -> None:
         script = Script(OpenRun=[OPENED], PlanRun=[answer], CloseRun=[CLOSED])
-        assert engine.carry_out(script, UPLOAD).output == ENDED
+        assert engine.execute(script, UPLOAD).output == ENDED
         assert script.order == ["OpenRun", "PlanRun", "CloseRun", PUT_EVENTS]
 
 
@@ -153,7 +153,7 @@ class TestLanes:
     def test_each_lane_laps_until_it_is_done(self, engine: Engine) -> None:
         iterations = {0: [[[1]], [], []], 1: [[[11], [12, 13]], []], 2: [[]]}
         script = through(Lanes(iterations), PlanRun=[planned(0, 1, 2)])
-        ended = engine.carry_out(script, UPLOAD)
+        ended = engine.execute(script, UPLOAD)
         assert (ended.status, ended.output, ended.lanes_failed) == ("SUCCEEDED", ENDED, 0)
         for lane, polls in iterations.items():
             assert len(script.of_lane("SubmitJobs", lane)) == len(polls)
@@ -163,14 +163,14 @@ class TestLanes:
 
     def test_a_lane_begins_with_its_number_and_nothing_to_settle(self, engine: Engine) -> None:
         script = through(Lanes({0: [[]], 7: [[]]}), PlanRun=[planned(0, 7)])
-        engine.carry_out(script, UPLOAD)
+        engine.execute(script, UPLOAD)
         first = sorted(script.calls("SubmitJobs"), key=lambda payload: payload["lane"])
         assert first == [{**RUN, "lane": lane, "settle": []} for lane in (0, 7)]
 
     def test_each_step_is_given_what_the_one_before_it_said(self, engine: Engine) -> None:
         lanes = Lanes({0: [[[1], [2, 3]], [[4]], []]})
         script = through(lanes)
-        engine.carry_out(script, UPLOAD)
+        engine.execute(script, UPLOAD)
         begun = {**RUN, "lane": 0, "settle": []}
         for submitted, polled in zip(
             script.calls("SubmitJobs"), script.calls("PollJobs"), strict=True
@@ -190,7 +190,7 @@ class TestLanes:
     ) -> None:
         """One group of one chunk is a list in a list on every way."""
         script = through(Lanes({0: [groups, []]}))
-        assert engine.carry_out(script, UPLOAD).status == "SUCCEEDED"
+        assert engine.execute(script, UPLOAD).status == "SUCCEEDED"
         found = sorted(script.calls("SettleJob"), key=lambda payload: payload["chunks"])
         assert found == [{**RUN, "chunks": chunks} for chunks in asked]
 
@@ -199,7 +199,7 @@ class TestLanes:
         script = through(
             renewing, PlanRun=[planned(0, 1)], CloseRun=[relaunched(0, 1), relaunched(0), CLOSED]
         )
-        ended = engine.carry_out(script, UPLOAD)
+        ended = engine.execute(script, UPLOAD)
         assert (ended.status, ended.lanes_failed) == ("SUCCEEDED", 0)
         begun = [payload for payload in script.calls("SubmitJobs") if "iteration" not in payload]
         assert sorted(payload["lane"] for payload in begun) == [0, 0, 0, 1, 1]
@@ -217,7 +217,7 @@ class TestFailures:
         script = through(
             lanes, PlanRun=[planned(0, 1)], SettleJob=settle, CloseRun=[relaunched(1), CLOSED]
         )
-        ended = engine.carry_out(script, UPLOAD)
+        ended = engine.execute(script, UPLOAD)
         assert (ended.status, ended.output, ended.lanes_failed) == ("SUCCEEDED", ENDED, 1)
         chunks = [payload["chunks"] for payload in script.calls("SettleJob")]
         assert chunks.count([1]) > 1
@@ -234,27 +234,27 @@ class TestFailures:
             return StepError("BusyTableError")
 
         script = through(Lanes({0: [[]]}), **{step: fail})
-        ended = engine.carry_out(script, UPLOAD)
+        ended = engine.execute(script, UPLOAD)
         assert (ended.status, ended.output, ended.lanes_failed) == ("SUCCEEDED", ENDED, 1)
         assert len(script.calls(step)) > 1
 
     @pytest.mark.parametrize("step", ["PlanRun", "CloseRun"])
     def test_a_run_that_is_gone_is_not_tried_again(self, engine: Engine, step: str) -> None:
         script = through(Lanes({0: [[]]}), **{step: [StepError("RunGoneError")]})
-        ended = engine.carry_out(script, UPLOAD)
+        ended = engine.execute(script, UPLOAD)
         assert (ended.status, ended.error, ended.waits) == ("FAILED", "RunGoneError", [])
         assert script.announced == []
 
     def test_a_lane_whose_run_is_gone_is_not_tried_again(self, engine: Engine) -> None:
         script = through(Lanes({0: [[]]}), PollJobs=[StepError("RunGoneError")])
-        ended = engine.carry_out(script, UPLOAD)
+        ended = engine.execute(script, UPLOAD)
         assert (ended.output, ended.lanes_failed, ended.waits) == (ENDED, 1, [])
 
     def test_throttled_functions_are_called_for_longer_than_others(self, engine: Engine) -> None:
         """A busy account is no reason to give a run up."""
         throttled = [StepError(THROTTLED)] * 60
         script = through(Lanes({0: [[]]}), PlanRun=[*throttled, planned(0)])
-        ended = engine.carry_out(script, UPLOAD)
+        ended = engine.execute(script, UPLOAD)
         assert (ended.output, len(ended.waits)) == (ENDED, 60)
         assert max(ended.waits) <= 60
 
@@ -266,7 +266,7 @@ class TestFailures:
         usual = {"OpenRun": OPENED, "PlanRun": planned(0), "CloseRun": CLOSED}
         answers = [StepError(error), StepError(error), usual[step]]
         script = through(Lanes({0: [[]]}), **{step: answers})
-        ended = engine.carry_out(script, UPLOAD)
+        ended = engine.execute(script, UPLOAD)
         assert (ended.status, ended.output) == ("SUCCEEDED", ENDED)
         first, second, third = script.calls(step)
         assert first == second == third
@@ -285,7 +285,7 @@ class TestFailures:
             return failures.pop(0) if failures else usual[step](payload)
 
         script = through(lanes, **{step: fail_twice})
-        ended = engine.carry_out(script, UPLOAD)
+        ended = engine.execute(script, UPLOAD)
         assert (ended.status, ended.lanes_failed) == ("SUCCEEDED", 0)
         first, second, third, *_ = script.calls(step)
         assert first == second == third
@@ -293,7 +293,7 @@ class TestFailures:
     def test_what_could_not_be_announced_is_announced_again(self, engine: Engine) -> None:
         entry = [StepError(FAILED_ENTRY), {"FailedEntryCount": 0}]
         script = through(Lanes({0: [[]]}), **{PUT_EVENTS: entry})
-        assert engine.carry_out(script, UPLOAD).output == ENDED
+        assert engine.execute(script, UPLOAD).output == ENDED
         assert script.announced == [("jobferry", "Run closed", ANNOUNCED)] * 2
 
     def test_an_answer_that_is_too_large_to_hand_on_ends_its_lane(self, engine: Engine) -> None:
@@ -304,7 +304,7 @@ class TestFailures:
             return {**as_document(lanes.poll(payload)), "note": "x" * 256 * 1024}
 
         script = through(lanes, PollJobs=large)
-        ended = engine.carry_out(script, UPLOAD)
+        ended = engine.execute(script, UPLOAD)
         assert (ended.output, ended.lanes_failed) == (ENDED, 1)
 
 
@@ -312,26 +312,26 @@ class TestClosing:
     def test_a_run_that_is_paused_ends_without_a_word(self, engine: Engine) -> None:
         paused = {**RUN, "state": CloseRoute.PAUSED}
         script = through(Lanes({0: [[[1]], []]}), CloseRun=[paused])
-        ended = engine.carry_out(script, UPLOAD)
+        ended = engine.execute(script, UPLOAD)
         assert (ended.status, ended.output, script.announced) == ("SUCCEEDED", paused, [])
 
     def test_a_run_is_resumed_by_an_execution_of_its_own(self, engine: Engine) -> None:
         given = {"resume": RUN["run_id"], "previous": "arn:of:the:last"}
         script = through(Lanes({0: [[]]}))
-        assert engine.carry_out(script, given).output == ENDED
+        assert engine.execute(script, given).output == ENDED
         assert script.calls("OpenRun")[0]["input"] == given
         assert script.order[:2] == ["OpenRun", "PlanRun"]
 
     def test_closing_goes_on_until_it_is_done(self, engine: Engine) -> None:
         closing = {**RUN, "state": CloseRoute.CLOSING}
         script = through(Lanes({0: [[]]}), CloseRun=[closing, closing, CLOSED])
-        assert engine.carry_out(script, UPLOAD).output == ENDED
+        assert engine.execute(script, UPLOAD).output == ENDED
         assert script.calls("CloseRun") == [RUN] * 3
         assert len(script.announced) == 1
 
     def test_a_run_that_does_not_add_up_fails_loudly(self, engine: Engine) -> None:
         script = through(Lanes({0: [[]]}), CloseRun=[{**RUN, "state": CloseRoute.UNBALANCED}])
-        ended = engine.carry_out(script, UPLOAD)
+        ended = engine.execute(script, UPLOAD)
         assert (ended.status, ended.error) == ("FAILED", "RunDoesNotAddUp")
         assert script.announced == []
 

@@ -19,7 +19,7 @@ from jobferry.steps.open_run import open_run
 from tests.engines.moto_states import MotoStates
 from tests.engines.script import Ended, StepError
 from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.world import Execution, World, things
+from tests.fakes.world import Execution, World, sample_csv
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def steps_of(execution: Execution) -> Callable[[str, dict[str, Any]], dict[str, 
 
 
 def test_a_run_in_three_lanes(world: World, states: MotoStates) -> None:
-    run, ended = carried(world, world.drop(things(31)), states)
+    run, ended = carried(world, world.drop(sample_csv(31)), states)
     assert (ended.status, ended.lanes_failed) == ("SUCCEEDED", 0)
     assert run.lanes == 3
     assert world.statuses(run.run_id) == [OutcomeStatus.SUCCEEDED] * 31
@@ -69,11 +69,11 @@ def test_a_run_in_three_lanes(world: World, states: MotoStates) -> None:
 
 
 def test_the_second_event_for_a_file_changes_nothing(world: World, states: MotoStates) -> None:
-    request = world.drop(things(3))
+    request = world.drop(sample_csv(3))
     run, _ = carried(world, request, states)
     again, ended = carried(world, request, states)
     assert (ended.status, again) == ("SUCCEEDED", run)
-    assert sorted(world.account.carried_out.items()) == [("r1", 1), ("r2", 1), ("r3", 1)]
+    assert sorted(world.account.times_applied.items()) == [("r1", 1), ("r2", 1), ("r3", 1)]
 
 
 @pytest.mark.parametrize("number", [3, 9, 15, 21])
@@ -82,7 +82,7 @@ def test_a_step_that_dies_in_the_middle_is_repeated(
 ) -> None:
     death = CrashOnce(number, Phase.AFTER)
     world.effects.on_effect = death
-    run, ended = carried(world, world.drop(things(9)), states)
+    run, ended = carried(world, world.drop(sample_csv(9)), states)
     assert (ended.status, len(ended.waits)) == ("SUCCEEDED", 1)
     assert world.statuses(run.run_id) == [OutcomeStatus.SUCCEEDED] * 9
     assert world.problems(run.run_id) == []

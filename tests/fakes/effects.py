@@ -18,7 +18,7 @@ OnEffect = Callable[[str, Phase], None]
 
 
 def _let_pass(kind: str, phase: Phase) -> None:
-    """No harm is done by default."""
+    """By default nothing goes wrong."""
 
 
 @dataclass
@@ -27,8 +27,8 @@ class Effects:
 
     portion  (kind, items) → how many items of a batch are written; the rest comes back unprocessed
     echoed   kind → whether the answer of a write was lost and the SDK writes once more
-    on_read  told of every read, which changes nothing; may raise
-    between  told between two pages of one query, when others may have their turn
+    on_read  called at every read, which changes nothing; may raise
+    between  called between two pages of one query, when others may have their turn
     """
 
     on_effect: OnEffect = _let_pass

@@ -1,4 +1,4 @@
-"""Carry out a state machine by its definition: the part of the States Language that ours uses.
+"""Run a state machine by its definition: the part of the States Language that ours uses.
 
 The definition is compiled once. What is not known here is refused when it is compiled, so that a
 state machine which grows cannot quietly mean something else in the tests than in AWS.
@@ -63,7 +63,7 @@ class _AbandonedError(ExecutionStoppedError):
 
 
 class Host(Protocol):
-    """What the machine runs on: a clock, and somebody who carries out tasks."""
+    """What the machine runs on: a clock, and somebody who runs tasks."""
 
     def now(self) -> float: ...
 
@@ -137,7 +137,7 @@ class Machine:
         self._states = _Chain(definition)
         self.timeout = float(definition.get("TimeoutSeconds", "inf"))
 
-    def carry_out(self, payload: Json, host: Host, execution: str) -> Json:
+    def execute(self, payload: Json, host: Host, execution: str) -> Json:
         """One execution, from its first state to its last; returns the output of the last one.
 
         Raises:
@@ -284,7 +284,7 @@ class _Task(_State):
         began = scope.host.now()
         result = scope.host.task(self._function, arguments)
         if scope.host.now() - began > self._timeout:
-            # In earnest the function goes on beside the next try; second deliveries show that.
+            # In AWS the function goes on beside the next try; duplicate deliveries show that.
             raise ExecutionFailedError(f"{self.name}: {TIMEOUT}", TIMEOUT)
         if self._function in SERVICES.values():
             return result
@@ -293,9 +293,9 @@ class _Task(_State):
     def _caught(self, name: str, failure: Exception, payload: Json) -> tuple[Json, str | None]:
         for catcher in self.body.get("Catch", ()):
             if _matches(catcher["ErrorEquals"], name):
-                told = {"Error": name, "Cause": str(failure)}
-                states = {"input": payload, "errorOutput": told}
-                output = template(catcher["Output"])(states) if "Output" in catcher else told
+                error = {"Error": name, "Cause": str(failure)}
+                states = {"input": payload, "errorOutput": error}
+                output = template(catcher["Output"])(states) if "Output" in catcher else error
                 return output, catcher["Next"]
         raise ExecutionFailedError(f"{self.name}: {failure}", name) from failure
 
@@ -440,7 +440,7 @@ class _Map(_State):
             raise ExecutionFailedError(f"{self.name}: the items are no list", RUNTIME)
         tolerated = self.body.get("ToleratedFailurePercentage", 0) >= 100
 
-        def carry_out(pair: tuple[int, Json]) -> Json:
+        def run_item(pair: tuple[int, Json]) -> Json:
             index, item = pair
             inner = scope.inside(Map={"Item": {"Index": index, "Value": item}})
             chosen = self._select({"input": payload, "context": inner.context})
@@ -456,7 +456,7 @@ class _Map(_State):
                 return {"Error": error.error}
 
         most = self.body.get("MaxConcurrency", 0) or len(items)
-        results = _beside(scope, carry_out, list(enumerate(items)), most)
+        results = _beside(scope, run_item, list(enumerate(items)), most)
         keeps_input = "ResultPath" in self.body
         return payload if keeps_input else results, self.following
 
@@ -474,7 +474,7 @@ class _Parallel(_State):
     def run(self, payload: Json, scope: Scope) -> tuple[Json, str | None]:
         inner = scope.inside()
 
-        def carry_out(branch: _Chain) -> Json:
+        def run_branch(branch: _Chain) -> Json:
             try:
                 return branch.run(payload, inner)
             except ExecutionStoppedError:
@@ -483,7 +483,7 @@ class _Parallel(_State):
                 inner.over = inner.over or _AbandonedError(str(error), error.error)
                 raise
 
-        results = _beside(inner, carry_out, self._branches, len(self._branches))
+        results = _beside(inner, run_branch, self._branches, len(self._branches))
         return self._output({"input": results}), self.following
 
 
@@ -493,7 +493,7 @@ def _beside(
     """Work side by side; raises what failed, not that others were abandoned for it."""
     failures: list[ExecutionFailedError] = []
 
-    def carry_out(item: Any) -> Json:
+    def run_item(item: Any) -> Json:
         try:
             return work(item)
         except ExecutionFailedError as error:
@@ -501,7 +501,7 @@ def _beside(
             return None
 
     one = len(items) == 1
-    results = [carry_out(items[0])] if one else scope.host.parallel_map(carry_out, items, most)
+    results = [run_item(items[0])] if one else scope.host.parallel_map(run_item, items, most)
     real = [each for each in failures if not isinstance(each, _AbandonedError)]
     if failures:
         raise (real or failures)[0]

@@ -52,7 +52,7 @@ class FakeObjects(Objects):
     """Buckets that live as long as the object. All of them keep versions.
 
     Args:
-        effects: told before and after every request that changes something.
+        effects: called before and after every request that changes something.
         smallest_part: lower it to see uploads in parts without megabytes.
         now: epoch seconds.
     """
@@ -125,7 +125,7 @@ class FakeObjects(Objects):
 
     def head(self, bucket: str, key: str, version_id: str | None) -> Head:
         try:
-            self._reading(bucket)
+            self._note_read(bucket)
             version = self._current(bucket, key, version_id)
         except ClientError as error:
             if _status(error) == 404:
@@ -152,11 +152,11 @@ class FakeObjects(Objects):
     def read_range(self, source: Source, offset: int, length: int) -> bytes:
         if length == 0:
             return b""
-        self._reading_of_a_run(source)
+        self._note_read_of_a_run(source)
         return self._from(source, offset)[:length]
 
     def stream(self, source: Source, offset: int = 0) -> BinaryIO:
-        self._reading_of_a_run(source)
+        self._note_read_of_a_run(source)
         return BytesIO(self._from(source, offset) if offset else self._body(source))
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
@@ -164,7 +164,7 @@ class FakeObjects(Objects):
             self.upload(self.archive_bucket, key, bytes(body), content_type=content_type)
 
     def get(self, key: str) -> bytes:
-        self._reading(self.archive_bucket)
+        self._note_read(self.archive_bucket)
         try:
             return self._current(self.archive_bucket, key).body
         except ClientError:
@@ -242,14 +242,14 @@ class FakeObjects(Objects):
         with self.effects.around("objects.drop_upload"), self._lock:
             self._uploads.pop(upload_id, None)
 
-    def _reading(self, bucket: str) -> None:
-        """Told before every read, by what is read: the archive, or somebody's source."""
+    def _note_read(self, bucket: str) -> None:
+        """Called before every read, with what is read: the archive, or somebody's source."""
         kind = "objects.read" if bucket == self.archive_bucket else "source.read"
         self.effects.on_read(kind)
 
-    def _reading_of_a_run(self, source: Source) -> None:
+    def _note_read_of_a_run(self, source: Source) -> None:
         try:
-            self._reading(source.bucket)
+            self._note_read(source.bucket)
         except ClientError as error:
             raise SourceError(source_code(_status(error))) from None
         except BotoCoreError:

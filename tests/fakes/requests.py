@@ -23,7 +23,8 @@ import botocore.session
 from botocore.exceptions import ClientError, ParamValidationError
 from botocore.validate import ParamValidator
 
-from jobferry.store.table import Delete, Operation, Put, Table, Update
+from jobferry.store.operations import Delete, Operation, Put, Update
+from jobferry.store.table import Table
 
 EXPRESSION_BYTES = 4096
 PLACEHOLDER_BYTES = 255

@@ -1,15 +1,15 @@
 """Virtual time for ordinary blocking code that runs side by side.
 
-Actors are threads of which exactly one runs: it keeps the baton until it waits, and then hands it
-to the actor that is due next. So code that sleeps and code that maps over workers runs unchanged,
-no real time passes, and what happens depends on the seed alone.
+Actors are threads of which exactly one runs: it runs until it waits, and then
+hands over to the actor that is due next. So code that sleeps and code that maps over workers runs
+unchanged, no real time passes, and what happens depends on the seed alone.
 
     schedule = Schedule(0.0, seed=7)
     schedule.run(lambda: schedule.gather(lambda s: schedule.sleep(s), [3, 1, 2], workers=2))
     assert schedule.now() == 3
 
 An actor must not wait while it holds a real lock that others need: they would wait for the lock
-with the baton in their hands, and nothing would ever go on.
+while it is their turn, and nothing would ever go on.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class Actor(Generic[T]):
         self._work = work
         self._result: T | None = None
         self._error: BaseException | None = None
-        self._error_told = False
+        self._error_raised = False
         self._joining: list[Actor[Any]] = []
         self._ident = 0
-        self._baton = Lock()
-        self._baton.acquire()
+        self._turn = Lock()
+        self._turn.acquire()
 
     def join(self) -> T:
         """Wait for the end of the work.
@@ -66,11 +66,11 @@ class Actor(Generic[T]):
         """
         self._schedule._await(self)
         if self._error is not None:
-            self._error_told = True
+            self._error_raised = True
             raise self._error
         return cast("T", self._result)
 
-    def _carry_out(self) -> None:
+    def _run(self) -> None:
         self._ident = get_ident()
         try:
             self._result = self._work()
@@ -115,7 +115,7 @@ class Schedule:
         self.until(self._now + seconds)
 
     advance = sleep
-    """As a clock is told to move on."""
+    """The name that a clock has for it."""
 
     def pass_time(self, seconds: float) -> None:
         """Time that passes under whoever runs: nobody else gets a turn because of it."""
@@ -169,10 +169,10 @@ class Schedule:
 
         def start_next() -> None:
             for item in waiting:
-                actors.append(self.spawn(partial(carry_out, item), f"item {len(actors)}"))
+                actors.append(self.spawn(partial(work_on, item), f"item {len(actors)}"))
                 return
 
-        def carry_out(item: T) -> R:
+        def work_on(item: T) -> R:
             try:
                 return work(item)
             finally:
@@ -193,7 +193,7 @@ class Schedule:
         return results
 
     def run(self, work: Callable[[], T]) -> T:
-        """Carry out `work` as the first actor, in this thread, until it and all others ended.
+        """Run `work` as the first actor, in this thread, until it and all others ended.
 
         Returns:
             What `work` returned.
@@ -212,8 +212,8 @@ class Schedule:
         self._failure = None
         self._actors = [main]
         self._current = main
-        main._carry_out()
-        main._error_told = True
+        main._run()
+        main._error_raised = True
         if self._current is not main:
             # Interrupted from outside (Ctrl-C, a test's time-out) while another actor ran.
             self._failure = main._error
@@ -228,7 +228,7 @@ class Schedule:
         if self._failure is not None:
             raise self._failure
         for actor in actors:
-            if actor._error is not None and not actor._error_told:
+            if actor._error is not None and not actor._error_raised:
                 raise actor._error
         return cast("T", main._result)
 
@@ -257,7 +257,7 @@ class Schedule:
         following = self._next()
         if following is not None and following is not me:
             self._wake(following)
-            me._baton.acquire()
+            me._turn.acquire()
         if self._failure is not None:
             raise _Stopped
 
@@ -284,7 +284,7 @@ class Schedule:
 
     def _wake(self, actor: Actor[Any]) -> None:
         if actor._ident:
-            actor._baton.release()
+            actor._turn.release()
             return
         thread = Thread(target=self._live, args=(actor,), name=actor.name, daemon=True)
         self._threads.append(thread)
@@ -295,7 +295,7 @@ class Schedule:
         following: Actor[Any] | None = actor
         while following is not None and not following._ident:
             if self._failure is None:
-                following._carry_out()
+                following._run()
             following = self._end(following)
         self._pass_on(following)
 

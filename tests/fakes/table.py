@@ -14,6 +14,7 @@ from jobferry.store import Store
 from jobferry.store.chunks import Chunks
 from jobferry.store.config import Config
 from jobferry.store.connection_limits import ConnectionLimitsStore
+from jobferry.store.operations import Delete, Item, Operation, Put, Update
 from jobferry.store.rows import Rows
 from jobferry.store.runs import Runs
 from jobferry.store.table import (
@@ -22,14 +23,9 @@ from jobferry.store.table import (
     TRANSACTION_ITEMS,
     BusyTableError,
     ConditionFailedError,
-    Delete,
-    Item,
-    Operation,
-    Put,
     Table,
-    Units,
-    Update,
 )
+from jobferry.store.units import Units
 from tests.fakes.conditions import BadExpressionError, holds
 from tests.fakes.effects import Effects
 from tests.fakes.requests import TableRequests
@@ -45,8 +41,12 @@ BATCH_TRIES = 14
 REQUESTS = TableRequests()
 """The requests that a real table would have made, of all fakes of this process."""
 
+PAGE_BYTES = 1024 * 1024
+"""What one page of a query holds at most. Between two pages others may write, and the next page
+shows it."""
+
 PAGE_ITEMS = 1_000_000
-"""Items on one page of a query. Between two pages others may write, and the next page shows it."""
+"""Items on one page of a query, where no table says otherwise; the bytes end it long before."""
 
 Key = tuple[str, str]
 
@@ -63,11 +63,13 @@ class FakeTable(Table):
 
     Args:
         effects: told before and after every request that changes something.
+        page_items: items on one page of a query; None: `PAGE_ITEMS`.
     """
 
-    def __init__(self, effects: Effects | None = None) -> None:
+    def __init__(self, effects: Effects | None = None, *, page_items: int | None = None) -> None:
         # The client of the real table is left out on purpose.
         self.effects = effects or Effects()
+        self.page_items = page_items
         self.units = Units()
         self._items: dict[Key, Item] = {}
         self._sizes: dict[Key, int] = {}
@@ -141,9 +143,11 @@ class FakeTable(Table):
         left = limit
         while True:
             self.effects.on_read("table.read")
-            most = PAGE_ITEMS if left is None else min(left, PAGE_ITEMS)
+            most = self.page_items or PAGE_ITEMS
+            most = most if left is None else min(left, most)
             page = self._page(pk, prefix, since, until, newest_first, index, last, most + 1)
-            full, page = len(page) > most, page[:most]
+            held = self._first_bytes(page[:most])
+            full, page = len(page) > held, page[:held]
             self.units.found(len(page))
             for _, item in page:
                 yield _copied(item)
@@ -181,6 +185,16 @@ class FakeTable(Table):
                 found = [at for at in found if (at < last if newest_first else at > last)]
             # What is stored is replaced by every change and never changed itself.
             return [(at, entries[at[1]]) for at in found[:most]]
+
+    def _first_bytes(self, page: Sequence[tuple[tuple[str, Key], Item]]) -> int:
+        """How many of these items one answer holds."""
+        left = PAGE_BYTES
+        with self._lock:
+            for at, ((_, key), _) in enumerate(page):
+                left -= self._sizes.get(key, 0)
+                if left < 0 and at:
+                    return at
+        return len(page)
 
     def reap(self, now: float) -> int:
         """Remove what has expired, as DynamoDB does sooner or later; returns how many items."""

@@ -1,7 +1,7 @@
-"""A vendor that does as it is told, and remembers what really happened.
+"""A vendor that follows a script, and remembers what really happened.
 
 `Account` is the far side: it takes jobs, works on them in virtual time and keeps a record of
-every record that was carried out. `FakeClient` is the near side of it, a `VendorClient`.
+every record that was applied. `FakeClient` is the near side of it, a `VendorClient`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ KEY_FIELD = "ref"
 POLL_BATCH = 100
 
 
-class Act(StrEnum):
+class Behaviour(StrEnum):
     """What the account makes of one submission."""
 
     ACCEPT = "accept"
@@ -60,16 +60,16 @@ class Act(StrEnum):
     REFUSE_PROFILE = "refuse_profile"
     """The adapter refuses the profile before anything is sent."""
     THROTTLE = "throttle"
-    FULL = "full"
-    DONE_UNHEARD = "done_unheard"
+    TOO_MANY_JOBS = "too_many_jobs"
+    APPLIED_NO_ANSWER = "applied_no_answer"
     """The job is taken, and the answer is lost."""
-    LOST = "lost"
-    """The request never arrives; the client cannot tell."""
+    NEVER_ARRIVED = "never_arrived"
+    """The request never arrives; the client cannot know."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    act: Act = Act.ACCEPT
+    behaviour: Behaviour = Behaviour.ACCEPT
     retry_after: float | None = None
     code: str = "refused"
     message: str = "The vendor says no."
@@ -132,31 +132,31 @@ class Account:
     latency: Callable[[int], float] = lambda _number: 20.0
     result_of: ResultOf = _succeed
     never_arrives: Callable[[Sequence[JsonObject]], bool] = lambda _records: False
-    """Requests with these records never arrive, and nobody is told."""
+    """Requests with these records never arrive, and nobody learns of it."""
     poison: Callable[[JsonObject], bool] = lambda _record: False
     """Records for whose sake the account refuses the whole request (422)."""
     request_seconds: float = 0.0
     full_wait: float | None = None
     """The Retry-After of "too many jobs"."""
     retry_after_until: float = 0.0
-    """Requests before this moment break the vendor's limit, and are counted as `trespasses`."""
-    trespasses: int = 0
+    """Requests before this moment break the vendor's limit, and are counted."""
+    requests_during_wait: int = 0
     during_submit: Callable[[Submission], None] | None = None
     """Called when the request has arrived and the answer is under way: what others do meanwhile."""
     during_find: Callable[[LostSubmission], None] | None = None
     submissions: list[Submission] = field(default_factory=list)
     jobs: dict[str, Job] = field(default_factory=dict)
     polls: list[tuple[float, tuple[str, ...]]] = field(default_factory=list)
-    finds: list[tuple[float, LostSubmission]] = field(default_factory=list)
+    searches: list[tuple[float, LostSubmission]] = field(default_factory=list)
     most_in_flight: int = 0
     _replies: deque[Reply] = field(default_factory=deque)
     _poll_answers: deque[PollAnswer | None] = field(default_factory=deque)
     _find_answers: deque[Found | None] = field(default_factory=deque)
     _lock: RLock = field(default_factory=RLock)
 
-    def will_reply(self, *replies: Reply | Act) -> None:
+    def will_reply(self, *replies: Reply | Behaviour) -> None:
         """What it makes of the next submissions; afterwards it accepts."""
-        self._replies.extend(Reply(r) if isinstance(r, Act) else r for r in replies)
+        self._replies.extend(Reply(r) if isinstance(r, Behaviour) else r for r in replies)
 
     def will_answer_polls(self, *answers: PollAnswer | None) -> None:
         """The next polls get these answers; None stands for the truth."""
@@ -171,8 +171,8 @@ class Account:
         return sum(job.ends_at > self.clock.now() for job in self.jobs.values())
 
     @property
-    def carried_out(self) -> Counter[str]:
-        """How often each record, by its key, was carried out."""
+    def times_applied(self) -> Counter[str]:
+        """How often each record, by its key, was applied."""
         return Counter(str(r.get(KEY_FIELD)) for job in self.jobs.values() for r in job.records)
 
     @property
@@ -190,16 +190,16 @@ class Account:
             self._note_request()
             now = self.clock.now()
             if self.in_flight >= self.max_jobs:
-                if reply.act is Act.ACCEPT:
-                    reply = Reply(Act.FULL, self.full_wait)
-                elif reply.act is Act.DONE_UNHEARD:
-                    reply = Reply(Act.LOST, reply.retry_after)
+                if reply.behaviour is Behaviour.ACCEPT:
+                    reply = Reply(Behaviour.TOO_MANY_JOBS, self.full_wait)
+                elif reply.behaviour is Behaviour.APPLIED_NO_ANSWER:
+                    reply = Reply(Behaviour.NEVER_ARRIVED, reply.retry_after)
             if self.never_arrives(records):
-                reply = Reply(Act.LOST)
-            if reply.act is Act.ACCEPT and any(map(self.poison, records)):
-                reply = Reply(Act.REFUSE, code="unprocessable", http_status=422)
+                reply = Reply(Behaviour.NEVER_ARRIVED)
+            if reply.behaviour is Behaviour.ACCEPT and any(map(self.poison, records)):
+                reply = Reply(Behaviour.REFUSE, code="unprocessable", http_status=422)
             job_id = None
-            if reply.act in (Act.ACCEPT, Act.DONE_UNHEARD):
+            if reply.behaviour in (Behaviour.ACCEPT, Behaviour.APPLIED_NO_ANSWER):
                 number = len(self.jobs) + 1
                 job_id = f"job-{number}"
                 ends_at = now + self.latency(number)
@@ -215,21 +215,21 @@ class Account:
 
     @staticmethod
     def _answer(reply: Reply, job_id: str | None) -> SubmitAnswer:
-        match reply.act:
-            case Act.ACCEPT:
+        match reply.behaviour:
+            case Behaviour.ACCEPT:
                 return Accepted(str(job_id), warnings=reply.warnings)
-            case Act.REFUSE:
+            case Behaviour.REFUSE:
                 return Refused(reply.code, reply.message, http_status=reply.http_status)
-            case Act.REFUSE_RUN:
+            case Behaviour.REFUSE_RUN:
                 status = reply.http_status or 403
                 return Refused(reply.code, reply.message, RefusalScope.RUN, status)
-            case Act.REFUSE_PROFILE:
+            case Behaviour.REFUSE_PROFILE:
                 return Refused(reply.code, reply.message, RefusalScope.RUN)
-            case Act.THROTTLE:
+            case Behaviour.THROTTLE:
                 return Throttled(ThrottleReason.RATE, reply.retry_after)
-            case Act.FULL:
+            case Behaviour.TOO_MANY_JOBS:
                 return Throttled(ThrottleReason.SLOTS, reply.retry_after)
-            case Act.DONE_UNHEARD | Act.LOST:
+            case Behaviour.APPLIED_NO_ANSWER | Behaviour.NEVER_ARRIVED:
                 return Ambiguous("connection reset", reply.retry_after)
 
     def poll(self, job_ids: Sequence[str]) -> PollAnswer:
@@ -272,7 +272,7 @@ class Account:
         self.clock.advance(self.request_seconds)
         with self._lock:
             self._note_request()
-            self.finds.append((now, lost))
+            self.searches.append((now, lost))
             scripted = self._find_answers.popleft() if self._find_answers else None
             answer = scripted or self._truth(lost)
         if self.during_find is not None:
@@ -289,7 +289,7 @@ class Account:
 
     def _note_request(self) -> None:
         if self.clock.now() < self.retry_after_until:
-            self.trespasses += 1
+            self.requests_during_wait += 1
 
 
 class FakeClient:
@@ -368,12 +368,12 @@ def read_results(
     _records: Callable[[], Sequence[JsonObject]],
 ) -> list[RecordResult]:
     """The results of a job as `Account.raw` wrote them."""
-    said: list[Any] = [*raw["results"], *[None] * sent][:sent]
+    results: list[Any] = [*raw["results"], *[None] * sent][:sent]
     return [
         RecordResult(OutcomeStatus.UNKNOWN, code="unsaid", text="The vendor did not say.")
         if result is None
         else RecordResult(OutcomeStatus(result[0]), *result[1:])
-        for result in said
+        for result in results
     ]
 
 

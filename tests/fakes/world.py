@@ -1,6 +1,6 @@
 """A whole deployment in memory and in virtual time: what `run.asl.json` does, without AWS.
 
-`World` puts the real steps together with fakes, and `Execution` carries a run by the definition of
+`World` puts the real steps together with fakes, and `Execution` runs a file by the definition of
 the state machine (`tests.fakes.machine`): its states, payloads (through JSON) and retries, lanes
 side by side on one clock.
 """
@@ -18,7 +18,6 @@ from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from unittest import mock
 
 from jobferry.binding.profile_document import validate
 from jobferry.deps import Deps
@@ -27,10 +26,9 @@ from jobferry.domain.connection import Connection
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.run import Run
 from jobferry.domain.run_request import RunRequest
-from jobferry.lane import submitter as fill_module
 from jobferry.lane.state import LaneState
 from jobferry.runtime.settings import Settings
-from jobferry.scheduler import lanes as lanes_module
+from jobferry.scheduler.settings import USUAL, SchedulerSettings
 from jobferry.steps.close_run import close_run
 from jobferry.steps.open_run import open_run, resume_run
 from jobferry.steps.plan_run import plan_run
@@ -105,8 +103,9 @@ class World:
         seed: who goes first among those that are due at one moment; None: whoever came first.
         slots: jobs that the vendor allows in flight, and says so.
         refuses_excess, token_search: what the vendor says of itself (see `Capabilities`).
-        lane_window: jobs that one lane keeps in flight, and one look sees; lower it to see
+        lane_window: jobs that one lane keeps in flight, and one poll reads; lower it to see
             several lanes without hundreds of slots.
+        scheduling: other numbers for the scheduler.
         retention_days: how long the table keeps what is written into it.
 
     `seconds` is the time that each step may take before its deadline; `ended` the status of
@@ -126,7 +125,8 @@ class World:
         slots: int = 30,
         refuses_excess: bool = False,
         token_search: bool = True,
-        lane_window: int = lanes_module.LANE_WINDOW,
+        lane_window: int = USUAL.lane_window,
+        scheduling: SchedulerSettings = USUAL,
         retention_days: int = 30,
     ) -> None:
         self.clock = Schedule(START, seed)
@@ -155,9 +155,8 @@ class World:
         self.announced: list[Any] = []
         self.parked: list[Any] = []
         self.machine = state_machine()
-        self.seconds = {"submit": 70.0, "plan": 810.0, "close": 810.0, "poll": 130.0}
-        self._senders = senders
-        self._lane_window = lane_window
+        self.seconds = {"submit": 130.0, "plan": 810.0, "close": 810.0, "poll": 190.0}
+        self.scheduling = replace(scheduling, senders=senders, lane_window=lane_window)
         self._executions = count(1)
         self._cleanup = ExitStack()
         self.deps = self.fresh_deps()
@@ -167,9 +166,6 @@ class World:
         self.put_profile(PLAIN_PROFILE)
 
     def __enter__(self) -> Self:
-        self._cleanup.enter_context(mock.patch.object(fill_module, "SENDERS", self._senders))
-        lanes = mock.patch.object(lanes_module, "LANE_WINDOW", self._lane_window)
-        self._cleanup.enter_context(lanes)
         self._scratch = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory()))
         return self
 
@@ -206,6 +202,7 @@ class World:
             log=line("info"),
             warn=line("warning"),
             emit=lambda **counts: self.metrics.append(counts),
+            scheduling=self.scheduling,
         )
 
     def fresh_vendors(self) -> VendorRegistry:
@@ -232,6 +229,11 @@ class World:
         self.bounds = bounds
         self.deps = self.fresh_deps()
 
+    def schedule_with(self, **changes: Any) -> None:
+        """Deploy with other numbers for the scheduler (`SchedulerSettings`)."""
+        self.scheduling = replace(self.scheduling, **changes)
+        self.deps = self.fresh_deps()
+
     def put_profile(self, changes: Mapping[str, Any]) -> int:
         """The plain profile with these changes; returns its revision."""
         document = validate({**PLAIN_PROFILE, **changes})
@@ -252,34 +254,34 @@ class World:
         return RunRequest(profile, INBOX, key, version)
 
     def execute(self, request: RunRequest) -> Run:
-        """Carry a file to the end; returns the closed run."""
+        """Run a file to the end; returns the closed run."""
         execution = self.execution()
-        execution.carry(lambda: open_run(request, execution.arn, self.deps))
+        execution.run(lambda: open_run(request, execution.arn, self.deps))
         return self.run(execution.run_id)
 
     def execute_all(
         self, requests: Sequence[RunRequest], starting: Sequence[float] | None = None
     ) -> list[Run]:
-        """Carry files to the end side by side; returns the closed runs in the same order.
+        """Run files to the end side by side; returns the closed runs in the same order.
 
         Args:
             starting: seconds from now at which each of them starts; all at once by default.
         """
 
-        def carry(each: tuple[RunRequest, float]) -> Run:
+        def execute(each: tuple[RunRequest, float]) -> Run:
             request, delay = each
             self.clock.sleep(delay)
             return self.execute(request)
 
         delays = starting or [0.0] * len(requests)
         return self.clock.parallel_map(
-            carry, list(zip(requests, delays, strict=True)), len(requests)
+            execute, list(zip(requests, delays, strict=True)), len(requests)
         )
 
     def processed(
         self, body: bytes | str, *, profile: str = PROFILE, name: str = "file.csv"
     ) -> Run:
-        """Drop a file and carry it to the end."""
+        """Drop a file and run it to the end."""
         return self.execute(self.drop(body, profile=profile, name=name))
 
     def execution(self) -> Execution:
@@ -320,15 +322,15 @@ class World:
             self.unopened.append,
         )
 
-    def carry_restarts(self) -> None:
-        """Carry the runs on that the sweep wants carried on."""
+    def run_restarts(self) -> None:
+        """Run what the sweep has asked to be continued, or opened."""
         requests, self.unopened = self.unopened, []
         for request in requests:
             self.execute(request)
         restarts, self.restarts = self.restarts, []
         for run_id, previous in restarts:
             execution = self.execution()
-            execution.carry(partial(resume_run, run_id, previous, execution.arn, self.deps))
+            execution.run(partial(resume_run, run_id, previous, execution.arn, self.deps))
 
     def run(self, run_id: str) -> Run:
         return self.store.runs.must_get(run_id)
@@ -365,7 +367,7 @@ class World:
             "chunks are still in flight": not list(self.store.chunks.pointers(connection)),
             "chunks are left in the pool": not self.store.chunks.pool(run_id).left,
             "uploads in parts are left open": self.objects.open_uploads == 0,
-            "the vendor had asked for patience": not self.account.trespasses,
+            "requests came while the vendor asked to wait": not self.account.requests_during_wait,
         }
         return [problem for problem, kept in checks.items() if not kept]
 
@@ -377,15 +379,15 @@ class Execution:
     world: World
     arn: str
     run_id: str = ""
-    laps: int = 0
+    iterations: int = 0
     lanes_died: int = 0
     ended: str = ""
     history: list[str] = field(default_factory=list)
     began_at: float = 0.0
     _opening: Callable[[], dict[str, Any]] = dict
 
-    def carry(self, opening: Callable[[], dict[str, Any]]) -> None:
-        """Carry out the state machine; `opening` is what OpenRun does.
+    def run(self, opening: Callable[[], dict[str, Any]]) -> None:
+        """Run the state machine; `opening` is what OpenRun does.
 
         Raises:
             ExecutionFailedError: a task failed for good, or the run does not add up.
@@ -394,7 +396,7 @@ class Execution:
         self._opening = opening
         self.world.running.add(self.arn)
         try:
-            self.world.machine.carry_out({}, self, self.arn)
+            self.world.machine.execute({}, self, self.arn)
         except ExecutionTimedOutError:
             self.world.ended[self.arn] = TIMED_OUT
             raise
@@ -415,7 +417,7 @@ class Execution:
         return self.world.clock.parallel_map(work, items, workers)
 
     def entering(self, name: str, payload: Any) -> None:
-        self.laps += name == "LaneIteration"
+        self.iterations += name == "LaneIteration"
 
     def failed(self, _name: str) -> None:
         """The next try meets a cold function."""
@@ -464,7 +466,7 @@ class Execution:
         raise ValueError(f"there is no function {name}")
 
 
-def things(rows: int, *, start: int = 1) -> str:
-    """A file of the plain profile: `Name` and `Ref` of things r1, r2 …"""
+def sample_csv(rows: int, *, start: int = 1) -> str:
+    """A CSV of the plain profile: columns `Name` and `Ref`, rows r1, r2 …"""
     lines = ["Name,Ref", *(f"thing {i},r{i}" for i in range(start, start + rows))]
     return "\n".join(lines) + "\n"

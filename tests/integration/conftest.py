@@ -47,20 +47,61 @@ MOTO_FAILS = {
 }
 """Faults of moto 5.2.5 itself, by test. An expectation that no longer fails is told by pytest."""
 
+HERE = Path(__file__).parent
+UNIT_STORE = HERE.parent / "unit" / "store"
+
+TABLE = {"table", "store"}
+"""Fixtures of a test that runs on every engine."""
+
+ENGINES = ("emulator", "moto")
+"""Beside the table in memory, on which the same tests run in `tests/unit/store`."""
+
 READY_SECONDS = 30.0
 INBOX = "inbox-bucket"
 
 _names = count(1)
 
 
+class StoreTests(pytest.File):
+    """The modules of `tests/unit/store` once more: what the table in memory promises is what a
+    DynamoDB API does. Their tests get the fixtures of this folder."""
+
+    def collect(self) -> Iterator[pytest.Module]:
+        for path in sorted(UNIT_STORE.glob("test_*.py")):
+            yield pytest.Module.from_parent(self, path=path, nodeid=f"{self.nodeid}/{path.name}")
+
+
+def store_tests(parent: pytest.Collector) -> StoreTests:
+    """What collects them, in a folder of tests."""
+    made: StoreTests = StoreTests.from_parent(
+        parent, path=HERE / "test_store.py", nodeid=f"{parent.nodeid}/store"
+    )
+    return made
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    return store_tests(parent) if file_path == HERE / "test_store.py" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
+    # A test that asks for no table has nothing to tell about one.
+    items[:] = [item for item in items if not _is_from_unit(item) or is_on_an_engine(item)]
     for item in items:
-        if item.path.is_relative_to(here) and item.name in MOTO_FAILS:
+        if (item.path.is_relative_to(HERE) or _is_from_unit(item)) and item.name in MOTO_FAILS:
             item.add_marker(pytest.mark.xfail(strict=True, reason=MOTO_FAILS[item.name]))
 
 
-@pytest.fixture(scope="session", params=["emulator", "moto"])
+def _is_from_unit(item: pytest.Item) -> bool:
+    """Whether a test was collected by `StoreTests`."""
+    return item.getparent(StoreTests) is not None
+
+
+def is_on_an_engine(item: pytest.Item) -> bool:
+    """Whether a test asks for a table."""
+    return not TABLE.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
     """What the tests run on. See docs/engines.md."""
     name: str = request.param

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from jobferry.store.table import Put, Update
+from jobferry.store.operations import Put, Update
 from tests.fakes.objects import FakeObjects
 from tests.fakes.table import FakeTable
 from tests.template.policies import (

@@ -137,7 +137,7 @@ class File:
     def carry(self) -> None:
         self.account.running.add(self.number)
         try:
-            Machine(DEFINITION).carry_out({"file": self.number}, self, f"arn:{self.number}")
+            Machine(DEFINITION).execute({"file": self.number}, self, f"arn:{self.number}")
         except ExecutionFailedError:
             self.account.given_up += 1
         finally:

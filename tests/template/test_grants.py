@@ -31,8 +31,8 @@ from jobferry.reporting import result_files
 from jobferry.steps import close_run as closing
 from jobferry.steps.sweep import INBOX_YOUNG, SETTLED_SECONDS
 from jobferry.vendors.answers import Found, FoundState
-from tests.fakes.vendor import KEY_FIELD, UPSERT, Act
-from tests.fakes.world import CONNECTION, INBOX, World, things
+from tests.fakes.vendor import KEY_FIELD, UPSERT, Behaviour
+from tests.fakes.world import CONNECTION, INBOX, World, sample_csv
 from tests.template.conftest import Template
 from tests.template.policies import LEADING_KEYS, TABLE, Call, Policy
 from tests.template.recorded_steps import FUNCTIONS, ColdWorld, StepRecorder
@@ -73,7 +73,7 @@ def _start(world: World) -> Callable[[str, str], None]:
 def _under_way(world: World) -> Run:
     """A run of which jobs are in flight, and whose execution died."""
     world.store.limits.learn_jobs(CONNECTION, 3, world.clock.now())
-    run = world.planned(things(12))
+    run = world.planned(sample_csv(12))
     world.account.latency = lambda number: 5.0 if number == 1 else 900.0
     world.submit(LaneState(run.run_id, 0))
     return run
@@ -82,12 +82,12 @@ def _under_way(world: World) -> Run:
 def _swept(world: World) -> None:
     world.clock.advance(SETTLED_SECONDS + 1)
     world.sweep()
-    world.carry_restarts()
+    world.run_restarts()
 
 
 def several_lanes(recorder: StepRecorder) -> None:
     with ColdWorld(recorder, max_records=1, lane_window=3, senders=4, slots=12) as world:
-        run = world.processed(things(40))
+        run = world.processed(sample_csv(40))
         assert run.status is RunStatus.COMPLETED
 
 
@@ -99,23 +99,23 @@ def rows_again_of_a_packed_file(recorder: StepRecorder) -> None:
         mock.patch.object(gzipped, "BLOCK_BYTES", 30),
     ):
         world.account.result_of = _conflict_at_first(7)
-        run = world.processed(gzip.compress(things(80).encode()), name="file.csv.gz")
+        run = world.processed(gzip.compress(sample_csv(80).encode()), name="file.csv.gz")
         assert run.outcomes[SUCCEEDED] == 80
-        damaged = gzip.compress(things(40).encode())[:-9]
+        damaged = gzip.compress(sample_csv(40).encode())[:-9]
         assert world.processed(damaged, name="cut-off.csv.gz").status is RunStatus.FAILED
 
 
 def rows_again(recorder: StepRecorder) -> None:
     with ColdWorld(recorder, max_records=10, slots=3) as world:
         world.account.result_of = _conflict_at_first(7)
-        assert world.processed(things(80)).outcomes[SUCCEEDED] == 80
+        assert world.processed(sample_csv(80)).outcomes[SUCCEEDED] == 80
 
 
 def in_order(recorder: StepRecorder) -> None:
     with ColdWorld(recorder, max_records=2) as world:
         world.put_profile({"order": "file", "operation": UPSERT})
         world.account.result_of = _conflict_at_first(3)
-        assert world.processed(things(9)).outcomes[SUCCEEDED] == 9
+        assert world.processed(sample_csv(9)).outcomes[SUCCEEDED] == 9
 
 
 def plan_in_steps(recorder: StepRecorder) -> None:
@@ -129,38 +129,43 @@ def plan_in_steps(recorder: StepRecorder) -> None:
 
 def submissions_lost(recorder: StepRecorder) -> None:
     with ColdWorld(recorder, max_records=2, token_search=False) as world:
-        world.processed(things(2, start=50))
-        world.account.will_reply(Act.DONE_UNHEARD, Act.LOST, Act.ACCEPT, Act.LOST)
-        assert world.processed(things(12)).closed_at
-        world.account.will_reply(Act.DONE_UNHEARD)
-        lane = LaneState(world.planned(things(2, start=90)).run_id, 0)
+        world.processed(sample_csv(2, start=50))
+        world.account.will_reply(
+            Behaviour.APPLIED_NO_ANSWER,
+            Behaviour.NEVER_ARRIVED,
+            Behaviour.ACCEPT,
+            Behaviour.NEVER_ARRIVED,
+        )
+        assert world.processed(sample_csv(12)).closed_at
+        world.account.will_reply(Behaviour.APPLIED_NO_ANSWER)
+        lane = LaneState(world.planned(sample_csv(2, start=90)).run_id, 0)
         world.submit(world.submit(lane))  # a lane that sees to it before it polls
-        world.account.will_reply(Act.LOST)
+        world.account.will_reply(Behaviour.NEVER_ARRIVED)
         world.account.will_find(Found(FoundState.UNDECIDABLE, requests=1))
-        unknown = world.processed(things(2))
+        unknown = world.processed(sample_csv(2))
         assert unknown.status is RunStatus.UNRESOLVED
         world.clock.advance(3_600)
         ask_resolve(unknown, world.deps, _start(world))
-        world.carry_restarts()
+        world.run_restarts()
 
 
 def given_up_and_resolved(recorder: StepRecorder) -> None:
     with ColdWorld(recorder) as world:
         world.account.latency = lambda number: 2 * JOB_DEADLINE if number == 1 else 20.0
-        run = world.processed(things(200))
+        run = world.processed(sample_csv(200))
         assert run.status is RunStatus.UNRESOLVED
         world.clock.advance(2 * JOB_DEADLINE)
         ask_resolve(run, world.deps, _start(world))
-        world.carry_restarts()
+        world.run_restarts()
         assert world.run(run.run_id).status is RunStatus.COMPLETED
 
 
 def trial_and_yes(recorder: StepRecorder) -> None:
     with ColdWorld(recorder, max_records=2) as world:
-        run = world.execute(world.drop(things(9), options={"jobferry-trial": "3"}))
+        run = world.execute(world.drop(sample_csv(9), options={"jobferry-trial": "3"}))
         assert run.suspended
         resume(run, world.deps, _start(world))
-        world.carry_restarts()
+        world.run_restarts()
         assert world.run(run.run_id).status is RunStatus.COMPLETED
 
 
@@ -168,19 +173,24 @@ def breaker_and_abort(recorder: StepRecorder) -> None:
     with ColdWorld(recorder, max_records=2, slots=2) as world:
         world.put_profile({"breaker": {"share": 0.5, "at_least": 4}})
         world.account.result_of = _all_fail
-        run = world.processed(things(60))
+        run = world.processed(sample_csv(60))
         assert run.pause is not None
         abort_run(run, "Wrong file.", world.deps)
         continue_run(run.run_id, world.deps, _start(world))
-        world.carry_restarts()
+        world.run_restarts()
         assert world.run(run.run_id).status is RunStatus.ABORTED
 
 
 def refused(recorder: StepRecorder) -> None:
-    for act in (Act.REFUSE_RUN, Act.REFUSE_PROFILE, Act.THROTTLE, Act.FULL):
+    for act in (
+        Behaviour.REFUSE_RUN,
+        Behaviour.REFUSE_PROFILE,
+        Behaviour.THROTTLE,
+        Behaviour.TOO_MANY_JOBS,
+    ):
         with ColdWorld(recorder, max_records=2) as world:
             world.account.will_reply(act)
-            assert world.processed(things(20)).closed_at
+            assert world.processed(sample_csv(20)).closed_at
 
 
 def ended_by_force(recorder: StepRecorder) -> None:
@@ -189,7 +199,7 @@ def ended_by_force(recorder: StepRecorder) -> None:
         world.clock.advance(8.0)
         world.poll(LaneState(run.run_id, 0))  # one job has ended, and is not settled
         force_run(world.run(run.run_id), "Enough.", world.deps, _start(world))
-        world.carry_restarts()
+        world.run_restarts()
         assert world.statuses(run.run_id)[:2] == [SUCCEEDED] * 2
 
 
@@ -204,20 +214,20 @@ def connection_deleted(recorder: StepRecorder) -> None:
 def closed_in_steps(recorder: StepRecorder) -> None:
     with (
         ColdWorld(recorder) as world,
-        mock.patch.object(closing, "ROWS_BETWEEN_LOOKS", 10),
+        mock.patch.object(closing, "ROWS_PER_CLOCK_CHECK", 10),
         mock.patch.object(result_files, "PART_BYTES", 500),
     ):
         world.seconds["close"] = 0.0
-        assert world.processed(things(100)).status is RunStatus.COMPLETED
+        assert world.processed(sample_csv(100)).status is RunStatus.COMPLETED
 
 
 def unusable(recorder: StepRecorder) -> None:
     with ColdWorld(recorder) as world:
         for name in ("book.xlsx", "empty.csv"):
             assert world.execute(world.drop("", name=name)).status is RunStatus.FAILED
-        assert world.processed(things(2), profile="nobody").status is RunStatus.FAILED
+        assert world.processed(sample_csv(2), profile="nobody").status is RunStatus.FAILED
         current = RunRequest("things", INBOX, "inbox/things/now.csv", None)
-        world.objects.upload(INBOX, current.key, things(3).encode())
+        world.objects.upload(INBOX, current.key, sample_csv(3).encode())
         assert world.execute(current).status is RunStatus.COMPLETED
         again = world.execute(current)
         assert again.rows == 3
@@ -227,9 +237,9 @@ def unusable(recorder: StepRecorder) -> None:
 
 def swept(recorder: StepRecorder) -> None:
     with ColdWorld(recorder, max_records=2) as world:
-        closed = world.planned(things(1))
+        closed = world.planned(sample_csv(1))
         world.store.runs.stop(closed.run_id, StopReason("aborted", "Stopped."))
-        world.execution().carry(lambda: {"run_id": closed.run_id, "state": "unusable"})
+        world.execution().run(lambda: {"run_id": closed.run_id, "state": "unusable"})
         (planned,) = world.store.runs.planned_chunks(closed.run_id, 1, 1)
         offered = Pool(1, 2, frozenset())
         now = world.clock.now()
@@ -237,7 +247,7 @@ def swept(recorder: StepRecorder) -> None:
         run = _under_way(world)
         world.ended[run.execution] = "ABORTED"
         world.store.limits._set(CONNECTION, {"in_flight": 9})
-        world.objects.upload(INBOX, "inbox/things/lost.csv", things(2).encode())
+        world.objects.upload(INBOX, "inbox/things/lost.csv", sample_csv(2).encode())
         world.clock.advance(INBOX_YOUNG + 1)
         world.sweep()
         world.sweep()  # slots are counted twice before they are set right
@@ -249,7 +259,7 @@ def swept(recorder: StepRecorder) -> None:
 
 def deleted_meanwhile(recorder: StepRecorder) -> None:
     with ColdWorld(recorder, max_records=2) as world:
-        run = world.processed(things(6))
+        run = world.processed(sample_csv(6))
         delete_run(run, world.deps)
         world.clock.advance(INBOX_YOUNG + 1)
         assert world.sweep()["opened"] == 0

@@ -23,7 +23,7 @@ from jobferry.vendors.protocol import Vendor
 from jobferry_cli.main import cli
 from tests.contract.documents.bench import DOCUMENT
 from tests.fakes.vendor import FakeClient
-from tests.fakes.world import PLAIN_PROFILE, World, things
+from tests.fakes.world import PLAIN_PROFILE, World, sample_csv
 from tests.template.conftest import ROOT, Template
 from tests.template.policies import (
     ACCOUNT,
@@ -62,7 +62,7 @@ def policy(template: Template, role: str) -> Policy:
 
 
 def _closed(shell: Shell) -> str:
-    return shell.world.processed(things(3)).run_id
+    return shell.world.processed(sample_csv(3)).run_id
 
 
 def _failed(shell: Shell) -> str:
@@ -76,12 +76,12 @@ def _unknown(shell: Shell) -> str:
 
 
 def _open(shell: Shell) -> str:
-    return shell.world.planned(things(3)).run_id
+    return shell.world.planned(sample_csv(3)).run_id
 
 
 def _file(folder: Path) -> Path:
     file = folder / "file.csv"
-    file.write_text(things(4))
+    file.write_text(sample_csv(4))
     return file
 
 
@@ -110,7 +110,7 @@ def _credentials(folder: Path) -> Path:
 
 
 def _scheduled(shell: Shell) -> Words:
-    shell.world.objects.upload(_OF_INBOX, "scheduled/a.csv", things(2).encode())
+    shell.world.objects.upload(_OF_INBOX, "scheduled/a.csv", sample_csv(2).encode())
     source = ("--profile", "things", "--source", f"s3://{_OF_INBOX}/scheduled/a.csv")
     return ("schedule", "put", "nightly", "--rate", "1 day", *source)
 

@@ -18,7 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "csvfile": {"domain"},
     "store": {"domain"},
     "vendors": {"domain"},
-    "deps": {"store", "vendors"},
+    "deps": {"scheduler", "store", "vendors"},
     "binding": {"deps", "domain", "scheduler", "csvfile", "store", "vendors"},
     "reporting": {"deps", "domain", "scheduler", "csvfile", "store", "vendors"},
     "settlement": {"deps", "domain", "scheduler", "store", "vendors", "binding"},

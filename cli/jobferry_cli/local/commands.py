@@ -71,7 +71,9 @@ def up(
     put_text(f"The stack {state.stack} is up at {state.endpoint_url}.")
     if state.simulator_url:
         put_text(f"Vendor simulators: {state.simulator_url}")
-    put_text("Try: jobferry run events/new-tickets.csv --profile new-tickets --wait")
+    put_text(
+        "Try: jobferry run examples/zendesk_support/tickets.create.csv --profile new-tickets --wait"
+    )
 
 
 @local.command()

@@ -32,7 +32,7 @@ SAMPLES = (
 
 
 def seed(state: LocalState, root: Path) -> None:
-    """Put a connection per vendor, and every profile of `profiles/`."""
+    """Put a connection per vendor, and every profile of `examples/`."""
     stack = open_stack(StackChoice(state.stack, state))
     store = stack.deps.store
     for sample in SAMPLES:
@@ -40,9 +40,8 @@ def seed(state: LocalState, root: Path) -> None:
         connection = Connection(sample.connection, sample.vendor, base_url)
         stack.secrets.put(sample.connection, sample.credentials, base_url)
         store.config.put_connection(connection)
-        store.limits.ensure(
-            sample.connection, max_jobs(connection, stack.deps.vendors.named(sample.vendor))
-        )
-    for path in sorted((root / "profiles").glob("*.yaml")):
-        profile = validate(yaml.safe_load(path.read_text()))
-        store.config.put_profile(profile["name"], profile)
+        vendor = stack.deps.vendors.named(sample.vendor)
+        store.limits.ensure(sample.connection, max_jobs(connection, vendor))
+        for path in sorted((root / "examples" / sample.vendor).glob("*.yaml")):
+            profile = validate(yaml.safe_load(path.read_text()))
+            store.config.put_profile(profile["name"], profile)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from jobferry.scheduler.settings import USUAL, SchedulerSettings
 from jobferry.store import Store
 from jobferry.store.objects import Objects
 from jobferry.vendors.connections import Connections
@@ -44,9 +45,10 @@ class Deps:
 
     now          epoch seconds
     sleep        waits, in seconds
-    gather       works on several things at once
+    parallel_map  works on several things at once
     log, warn    one structured line each; keys only, never a cell or a secret
     emit         counts as metrics
+    scheduling   every number that the scheduler goes by
     memory       what a warm function knows from its invocations before
     """
 
@@ -60,6 +62,7 @@ class Deps:
     log: Callable[..., None] = _no_log
     warn: Callable[..., None] = _no_log
     emit: Callable[..., None] = _no_log
+    scheduling: SchedulerSettings = USUAL
     memory: dict[object, object] = field(default_factory=dict)
 
     @property

@@ -54,7 +54,7 @@ def test_abort_ends_the_jobs_and_skips_the_rest(
     run = under_way(world)
     assert abort_run(run, "Wrong file.", world.deps)
     world.restarts.append((run.run_id, run.execution))
-    world.carry_restarts()
+    world.run_restarts()
 
     closed = world.run(run.run_id)
     assert closed.status is RunStatus.ABORTED

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-import yaml
 
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Run, RunStatus
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.vidispine.adapter import VIDISPINE
 from tests.contract.simulated import simulated_world
+from tests.examples import EXAMPLES
 from tests.fakes.world import World
 from vendorsim import RunningSimulator
 
-ROOT = Path(__file__).parents[3]
 CONNECTION = "acme-media"
 PROFILE = "tapes"
 
@@ -130,10 +128,10 @@ def test_jobs_in_flight_are_queued_by_the_site_without_harm(site: Site) -> None:
     ],
 )
 def test_the_samples_do_what_they_are_for(site: Site, profile: str, statuses: list[str]) -> None:
-    document = yaml.safe_load((ROOT / "profiles" / f"{profile}.yaml").read_text())
-    site.world.put_profile(document)
+    example = EXAMPLES[profile]
+    site.world.put_profile(example.document)
 
-    run = site.carried_file((ROOT / "events" / f"{profile}.csv").read_text(), profile)
+    run = site.carried_file(example.csv.read_text(), profile)
 
     outcomes = site.world.outcomes(run.run_id)
     assert [outcomes[row].status.value for row in sorted(outcomes)] == statuses

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-import yaml
 
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Run, RunStatus
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.zendesk_support.adapter import ZENDESK_SUPPORT
 from tests.contract.simulated import simulated_world
+from tests.examples import EXAMPLES
 from tests.fakes.world import World
 from vendorsim import RunningSimulator
 
-ROOT = Path(__file__).parents[3]
 CONNECTION = "acme"
 CLIENT = {"client_id": "sim-client", "client_secret": "sim-secret"}
 
@@ -78,14 +76,14 @@ def site() -> Iterator[Site]:
 
 def test_the_samples_do_what_they_are_for(site: Site) -> None:
     samples = {
-        path.stem: document
-        for path in (ROOT / "profiles").glob("*.yaml")
-        if (document := yaml.safe_load(path.read_text()))["connection"] == CONNECTION
+        name: example
+        for name, example in EXAMPLES.items()
+        if example.document["connection"] == CONNECTION
     }
     assert set(IN_ORDER) == set(samples)
     closed = {}
     for name in IN_ORDER:
-        run = site.processed((ROOT / "events" / f"{name}.csv").read_text(), **samples[name])
+        run = site.processed(samples[name].csv.read_text(), **samples[name].document)
         closed[name] = run.status
 
     # Among the new tickets there are the mistakes that people make.

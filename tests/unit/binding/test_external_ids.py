@@ -19,7 +19,8 @@ from jobferry.binding.external_ids import (
     most_added_bytes,
 )
 from jobferry.binding.profile_document import validate
-from jobferry.csvfile.planner import ChunkLimits, json_size
+from jobferry.csvfile.plan_items import ChunkLimits
+from jobferry.csvfile.row_scale import json_size
 from jobferry.domain.profile import Profile
 from jobferry.vendors.zendesk_support.adapter import ZENDESK_SUPPORT
 

@@ -9,7 +9,7 @@ import pytest
 from jobferry.binding.run_binding import load_context
 from jobferry.csvfile.records import SourceChanged
 from jobferry.domain.chunk import Chunk, ChunkState
-from tests.fakes.world import World, things
+from tests.fakes.world import World, sample_csv
 
 
 def chunks_of(world: World, run_id: str) -> list[Chunk]:
@@ -29,7 +29,7 @@ def test_records_are_read_afresh_from_the_pinned_version(world: World) -> None:
 
 
 def test_a_source_that_is_not_the_planned_one_is_noticed(world: World) -> None:
-    run = world.planned(things(4))
+    run = world.planned(sample_csv(4))
     other = world.drop("Name,Ref\n" + "x\n" * 40)
     source = replace(run.source, version_id=str(other.version_id))
     context = load_context(replace(run, source=source), world.deps)
@@ -46,14 +46,14 @@ def test_a_source_that_is_not_the_planned_one_is_noticed(world: World) -> None:
     ],
 )
 def test_what_is_gone_is_said(world: World, changes: dict[str, object], words: str) -> None:
-    run = world.planned(things(4))
+    run = world.planned(sample_csv(4))
     world.put_profile({"operation": "things.dance"})
     with pytest.raises(LookupError, match=words):
         load_context(replace(run, **changes), world.deps)  # type: ignore[arg-type]
 
 
 def test_a_run_has_no_dialect_before_it_is_planned(world: World) -> None:
-    run = world.planned(things(4))
+    run = world.planned(sample_csv(4))
     context = load_context(replace(run, plan=type(run.plan)()), world.deps)
     with pytest.raises(LookupError, match="not planned"):
         _ = context.dialect

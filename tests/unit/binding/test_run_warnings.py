@@ -12,17 +12,17 @@ from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Run, RunStatus
 from jobferry.operator.delete_run import delete_run
 from jobferry.operator.status import run_document
-from jobferry.store.runs import MOST_WARNINGS, WARNING_CHARACTERS
+from jobferry.store.run_notes import MOST_WARNINGS, WARNING_CHARACTERS
 from jobferry.vendors.operation import Operation
-from tests.fakes.vendor import CREATE, KEY_FIELD, Act, Reply
-from tests.fakes.world import World, things
+from tests.fakes.vendor import CREATE, KEY_FIELD, Behaviour, Reply
+from tests.fakes.world import World, sample_csv
 from tests.unit.operator.test_pause_resume import resumed, trial
 
 IGNORED = 'Removed restricted keys ["subjet"] from parameters according to whitelist'
 
 
 def warning(text: str = IGNORED) -> Reply:
-    return Reply(Act.ACCEPT, warnings=(text,))
+    return Reply(Behaviour.ACCEPT, warnings=(text,))
 
 
 def list_fields(world: World, *fields: str) -> None:
@@ -56,13 +56,13 @@ class TestOfThePlan:
     def test_nothing_where_all_is_well(self, world: World) -> None:
         list_fields(world, "name", KEY_FIELD)
 
-        assert told(world, world.processed(things(3))) == []
+        assert told(world, world.processed(sample_csv(3))) == []
 
 
 class TestOfTheVendor:
     def test_it_is_kept_once_and_names_the_vendor(self, world: World) -> None:
         world.account.will_reply(*[warning()] * 5)
-        run = world.processed(things(5))
+        run = world.processed(sample_csv(5))
 
         assert told(world, run) == [f"{world.vendor.title} warns: {IGNORED}"]
         assert run.status is RunStatus.COMPLETED
@@ -70,20 +70,20 @@ class TestOfTheVendor:
 
     def test_different_texts_are_kept_up_to_a_bound(self, world: World) -> None:
         world.account.will_reply(*[warning(f"text {n}") for n in range(MOST_WARNINGS + 10)])
-        run = world.processed(things(2 * (MOST_WARNINGS + 10)))
+        run = world.processed(sample_csv(2 * (MOST_WARNINGS + 10)))
 
         assert len(told(world, run)) == MOST_WARNINGS
 
     def test_a_long_text_is_cut(self, world: World) -> None:
         world.account.will_reply(*[warning("x" * 5_000)] * 2)
-        run = world.processed(things(4))
+        run = world.processed(sample_csv(4))
 
         (text,) = told(world, run)
         assert len(text) == WARNING_CHARACTERS
 
     def test_it_is_in_no_log_and_no_metric(self, world: World) -> None:
         world.account.will_reply(warning("secret words"))
-        world.execute(world.drop(things(9), options=trial(3)))
+        world.execute(world.drop(sample_csv(9), options=trial(3)))
 
         assert "secret words" not in repr(world.log)
         assert "secret words" not in repr(world.metrics)
@@ -91,14 +91,14 @@ class TestOfTheVendor:
 
     def test_it_is_in_the_report(self, world: World) -> None:
         world.account.will_reply(warning())
-        run = world.processed(things(3))
+        run = world.processed(sample_csv(3))
 
         page = world.objects.get(f"results/{run.run_id}/report.html").decode()
         assert "Removed restricted keys" in page
         assert "Warnings" in page
 
     def test_a_run_that_is_gone_stays_gone(self, world: World) -> None:
-        run = world.processed(things(3))
+        run = world.processed(sample_csv(3))
         delete_run(run, world.deps, vendor_jobs=False)
         world.store.runs.warn(run.run_id, "late")
 
@@ -108,7 +108,7 @@ class TestOfTheVendor:
 class TestOfATrial:
     def test_it_is_paused_with_the_reason(self, world: World) -> None:
         world.account.will_reply(warning())
-        run = world.execute(world.drop(things(9), options=trial(6)))
+        run = world.execute(world.drop(sample_csv(9), options=trial(6)))
 
         assert run.pause is not None
         assert run.pause.code == "vendor_warning"
@@ -120,26 +120,26 @@ class TestOfATrial:
         self, world: World
     ) -> None:
         world.account.will_reply(*[warning()] * 5)
-        run = world.execute(world.drop(things(9), options=trial(6)))
+        run = world.execute(world.drop(sample_csv(9), options=trial(6)))
         after = resumed(world, run)
 
         assert after.pause is not None
         assert after.pause.code == "trial"
-        assert sorted(world.account.carried_out) == [f"r{n}" for n in range(1, 7)]
+        assert sorted(world.account.times_applied) == [f"r{n}" for n in range(1, 7)]
         assert resumed(world, after).outcomes[OutcomeStatus.SUCCEEDED] == 9
-        assert set(world.account.carried_out.values()) == {1}
+        assert set(world.account.times_applied.values()) == {1}
         assert world.problems(run.run_id) == []
 
     def test_at_its_last_job_a_yes_sends_the_rest(self, world: World) -> None:
-        world.account.will_reply(Act.ACCEPT, Act.ACCEPT, warning())
-        run = world.execute(world.drop(things(9), options=trial(6)))
+        world.account.will_reply(Behaviour.ACCEPT, Behaviour.ACCEPT, warning())
+        run = world.execute(world.drop(sample_csv(9), options=trial(6)))
 
         assert run.pause is not None
         assert run.pause.code == "vendor_warning"
         assert resumed(world, run).outcomes[OutcomeStatus.SUCCEEDED] == 9
 
     def test_after_the_trial_nothing_is_paused(self, world: World) -> None:
-        run = world.execute(world.drop(things(9), options=trial(2)))
+        run = world.execute(world.drop(sample_csv(9), options=trial(2)))
         world.account.will_reply(warning())
 
         assert resumed(world, run).outcomes[OutcomeStatus.SUCCEEDED] == 9
@@ -147,7 +147,7 @@ class TestOfATrial:
     @pytest.mark.parametrize("rows", [5, 6, 100])
     def test_a_trial_of_all_rows_is_paused_too(self, world: World, rows: int) -> None:
         world.account.will_reply(warning())
-        run = world.execute(world.drop(things(5), options=trial(rows)))
+        run = world.execute(world.drop(sample_csv(5), options=trial(rows)))
 
         assert run.pause is not None
         assert run.pause.code == "vendor_warning"
@@ -156,7 +156,7 @@ class TestOfATrial:
     @pytest.mark.parametrize("rows", [2, 100])
     def test_where_nothing_is_left_to_send_the_run_ends(self, world: World, rows: int) -> None:
         world.account.will_reply(warning())
-        run = world.execute(world.drop(things(2), options=trial(rows)))
+        run = world.execute(world.drop(sample_csv(2), options=trial(rows)))
 
         assert run.status is RunStatus.COMPLETED
         assert run_document(run, world.deps)["paused"] is None
@@ -165,7 +165,7 @@ class TestOfATrial:
     def test_without_a_trial_the_run_goes_on(self, world: World) -> None:
         world.account.will_reply(warning())
 
-        assert world.processed(things(9)).outcomes[OutcomeStatus.SUCCEEDED] == 9
+        assert world.processed(sample_csv(9)).outcomes[OutcomeStatus.SUCCEEDED] == 9
 
 
 def test_only_what_is_new_is_worth_keeping() -> None:

@@ -18,9 +18,9 @@ from jobferry.operator.delete_run import delete_run
 from jobferry.operator.rerun import copy_rows, rerun_of, retry_of
 from jobferry.steps.open_run import open_run
 from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.world import INBOX, World, things
+from tests.fakes.world import INBOX, World, sample_csv
 
-BODY = things(40).encode()
+BODY = sample_csv(40).encode()
 PACKED = gzip.compress(BODY)
 PART = 100
 PARTS = -(-len(BODY) // PART)
@@ -56,7 +56,7 @@ def test_a_packed_file_is_carried_like_a_plain_one(world: World, name: str) -> N
     assert (run.source.key, run.source.size) == (request.key, len(PACKED))
     assert unpacked_bytes(world, run) == BODY
     assert run.file == run.unpacked
-    assert set(world.account.carried_out.values()) == {1}
+    assert set(world.account.times_applied.values()) == {1}
     assert b"thing 40" in world.objects.get(f"results/{run.run_id}/succeeded.csv")
     assert world.problems(run.run_id) == []
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.world import World, things
+from tests.fakes.world import World, sample_csv
 from tests.unit.cli.shell import Shell
 
 
@@ -21,7 +21,9 @@ def csv_file(tmp_path: Path) -> Callable[..., Path]:
 
     def write(content: int | str = 3, name: str = "file.csv") -> Path:
         path = tmp_path / name
-        path.write_text(things(content) if isinstance(content, int) else content, encoding="utf-8")
+        path.write_text(
+            sample_csv(content) if isinstance(content, int) else content, encoding="utf-8"
+        )
         return path
 
     return write

@@ -237,13 +237,13 @@ class FakeStates:
         """Carry to the end what was started."""
         for request in self.waiting:
             execution = self.world.execution()
-            execution.carry(partial(open_run, request, execution.arn, self.world.deps))
+            execution.run(partial(open_run, request, execution.arn, self.world.deps))
         for ended in self.resuming:
             execution = self.world.execution()
             opening = partial(
                 resume_run, ended.run_id, ended.previous, execution.arn, self.world.deps
             )
-            execution.carry(opening)
+            execution.run(opening)
         self.waiting, self.resuming = [], []
 
 

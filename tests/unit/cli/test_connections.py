@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from jobferry.scheduler.concurrency import max_jobs
 from jobferry.vendors.answers import Ambiguous, Refused, Throttled, ThrottleReason
 from jobferry.vendors.http.addresses import LOOPBACK
 from tests.fakes.vendor import FakeClient
-from tests.fakes.world import CONNECTION, things
+from tests.fakes.world import CONNECTION, sample_csv
 from tests.unit.cli.shell import ANN, SECRETS, Answer, Shell
 
 SECRET = "very-secret-token"
@@ -46,7 +47,7 @@ def test_put_keeps_configuration_limits_and_secret(shell: Shell, credentials: Pa
     }
     shown = shell("connection", "show", "new", "--json").document
     assert {name: shown[name] for name in answer.document} == answer.document
-    assert shell.world.store.limits.get("new").max_jobs(0.0) == 7
+    assert max_jobs(shell.world.store.limits.get("new"), 0.0) == 7
     assert json.loads(shell.secrets.values[SECRETS + "new"]) == {
         "bearer": SECRET,
         "base_url": "https://x.example",
@@ -137,7 +138,7 @@ def test_put_again_changes_it(shell: Shell, credentials: Path) -> None:
     secret = {"bearer": "changed", "base_url": "https://x.example"}
     assert json.loads(shell.secrets.values[SECRETS + "new"]) == secret
     assert shell("connection", "show", "new", "--json").document["max_jobs"] is None
-    assert shell.world.store.limits.get("new").max_jobs(0.0) == 30
+    assert max_jobs(shell.world.store.limits.get("new"), 0.0) == 30
 
 
 def test_a_deleted_connection_can_be_made_again(shell: Shell, credentials: Path) -> None:
@@ -170,7 +171,7 @@ def test_a_connection_in_use_is_not_deleted(shell: Shell) -> None:
 def test_a_connection_with_jobs_in_flight_is_not_deleted(shell: Shell) -> None:
     from jobferry.lane.state import LaneState
 
-    run = shell.world.planned(things(3))
+    run = shell.world.planned(sample_csv(3))
     shell.world.submit(LaneState(run.run_id, 0))
     shell.world.store.config.delete_profile("things")
     answer = shell("connection", "delete", CONNECTION)
@@ -278,7 +279,7 @@ def test_show_tells_what_it_waits_for_and_unblock_ends_it(shell: Shell) -> None:
 def test_an_open_run_keeps_the_address(shell: Shell, credentials: Path, suspended: bool) -> None:
     from jobferry.lane.state import LaneState
 
-    run = shell.world.planned(things(3))
+    run = shell.world.planned(sample_csv(3))
     if not suspended:
         shell.world.submit(LaneState(run.run_id, 0))
     words = ("connection", "put", CONNECTION, "--vendor", "fake", "--credentials", credentials)
@@ -295,7 +296,7 @@ def test_an_open_run_keeps_the_address(shell: Shell, credentials: Path, suspende
 
 
 def test_a_closed_run_does_not_keep_the_address(shell: Shell, credentials: Path) -> None:
-    shell.world.processed(things(3))
+    shell.world.processed(sample_csv(3))
     answer = shell(
         *("connection", "put", CONNECTION, "--vendor", "fake", "--credentials", credentials),
         *("--base-url", "https://other.example"),

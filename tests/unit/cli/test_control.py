@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tests.fakes.world import CONNECTION, things
+from tests.fakes.world import CONNECTION, sample_csv
 from tests.unit.cli.shell import Shell
 
 
 def test_abort_says_that_jobs_are_seen_through(shell: Shell) -> None:
-    run = shell.world.planned(things(3))
+    run = shell.world.planned(sample_csv(3))
     answer = shell("abort", run.run_id, "--json")
 
     assert answer.document["error"] == "Stopped by an operator."
@@ -15,7 +15,7 @@ def test_abort_says_that_jobs_are_seen_through(shell: Shell) -> None:
 
 
 def test_priority_is_kept_with_the_run_alone(shell: Shell) -> None:
-    run = shell.world.planned(things(3))
+    run = shell.world.planned(sample_csv(3))
     answer = shell("priority", run.run_id, "high", "--json")
 
     assert answer.document == {"run_id": run.run_id, "priority": "high", "jobs": 0}
@@ -24,7 +24,7 @@ def test_priority_is_kept_with_the_run_alone(shell: Shell) -> None:
 
 
 def test_problems_are_not_told(shell: Shell) -> None:
-    run = shell.world.planned(things(3))
+    run = shell.world.planned(sample_csv(3))
     answer = shell("problems", run.run_id, "--json")
 
     assert (answer.code, answer.stdout) == (0, "")
@@ -33,7 +33,7 @@ def test_problems_are_not_told(shell: Shell) -> None:
 
 
 def test_delete_forgets_runs(shell: Shell) -> None:
-    runs = [shell.world.processed(things(rows)) for rows in (2, 3)]
+    runs = [shell.world.processed(sample_csv(rows)) for rows in (2, 3)]
     answer = shell("delete", *(run.run_id for run in runs), "--yes", "--json")
 
     assert answer.code == 0
@@ -49,7 +49,7 @@ def test_delete_forgets_runs(shell: Shell) -> None:
 
 
 def test_delete_asks_first(shell: Shell) -> None:
-    run = shell.world.processed(things(2))
+    run = shell.world.processed(sample_csv(2))
     answer = shell("delete", run.run_id, "--vendor-jobs")
 
     assert answer.code == 1
@@ -60,8 +60,8 @@ def test_delete_asks_first(shell: Shell) -> None:
 
 
 def test_one_open_run_keeps_all_of_them(shell: Shell) -> None:
-    closed = shell.world.processed(things(2))
-    open_one = shell.world.planned(things(3))
+    closed = shell.world.processed(sample_csv(2))
+    open_one = shell.world.planned(sample_csv(3))
     answer = shell("delete", closed.run_id, open_one.run_id, "--yes")
 
     assert answer.code == 1
@@ -69,7 +69,7 @@ def test_one_open_run_keeps_all_of_them(shell: Shell) -> None:
 
 
 def test_delete_says_what_the_vendor_keeps(shell: Shell) -> None:
-    run = shell.world.processed(things(2))
+    run = shell.world.processed(sample_csv(2))
     answer = shell("delete", run.run_id, "--vendor-jobs", "--yes")
 
     assert answer.code == 0
@@ -78,7 +78,7 @@ def test_delete_says_what_the_vendor_keeps(shell: Shell) -> None:
 
 
 def test_a_connection_that_is_gone_is_a_sentence(shell: Shell) -> None:
-    run = shell.world.planned(things(3))
+    run = shell.world.planned(sample_csv(3))
     shell.world.store.config.delete_connection(CONNECTION)
     answer = shell("problems", run.run_id)
 
@@ -88,14 +88,14 @@ def test_a_connection_that_is_gone_is_a_sentence(shell: Shell) -> None:
 
 
 def test_abort_needs_no_connection(shell: Shell) -> None:
-    run = shell.world.planned(things(3))
+    run = shell.world.planned(sample_csv(3))
     shell.world.store.config.delete_connection(CONNECTION)
     answer = shell("abort", run.run_id, "--json")
     assert (answer.code, answer.document["error"]) == (0, "Stopped by an operator.")
 
 
 def test_abort_by_force_closes_the_run(shell: Shell) -> None:
-    run = shell.world.planned(things(3))
+    run = shell.world.planned(sample_csv(3))
     answer = shell("abort", run.run_id, "--force", "--reason", "Stuck.", "--json")
     assert (answer.code, answer.document["error"]) == (0, "Stuck.")
     shell.states.go_on()
@@ -105,7 +105,7 @@ def test_abort_by_force_closes_the_run(shell: Shell) -> None:
 
 
 def test_the_priority_of_a_run_that_is_over_changes_nothing(shell: Shell) -> None:
-    run = shell.world.processed(things(2))
+    run = shell.world.processed(sample_csv(2))
     answer = shell("priority", run.run_id, "high", "--json")
     assert answer.code == 1
     assert "is over" in answer.error["text"]

@@ -18,7 +18,7 @@ from jobferry_cli import main
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.output import printable
 from tests.fakes.vendor import FakeClient
-from tests.fakes.world import things
+from tests.fakes.world import sample_csv
 from tests.unit.cli.shell import Answer, Shell, client_error
 
 TITLE = "\x1b]0;owned\x07"
@@ -125,7 +125,7 @@ def test_a_file_with_blanks_and_quotes_is_one_word(shell: Shell, tmp_path: Path)
 def test_a_file_whose_name_steers(shell: Shell, tmp_path: Path, text: str) -> None:
     shell.world.put_profile({})
     file = tmp_path / f"{text}.csv"
-    file.write_text(things(2) + "\n,nameless\n")
+    file.write_text(sample_csv(2) + "\n,nameless\n")
 
     assert is_clean(shell("plan", file, "--profile", "things"))
     assert is_clean(shell("plan", f"{file}.gone", "--profile", "things"))
@@ -152,7 +152,7 @@ def test_what_the_vendor_says_of_rows(shell: Shell, text: str) -> None:
     shell.world.account.result_of = lambda _: RecordResult(
         OutcomeStatus.FAILED, vendor_id=None, code="Invalid", text=text
     )
-    run = shell.world.processed(things(3))
+    run = shell.world.processed(sample_csv(3))
 
     for words in (("rows",), ("status",), ("watch",)):
         assert is_clean(shell(*words, run.run_id))

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from jobferry.store.table import BusyTableError
 from jobferry_cli.errors import explain
-from tests.fakes.world import things
+from tests.fakes.world import sample_csv
 from tests.unit.cli.shell import Shell, client_error
 
 FAILURES = [
@@ -99,7 +99,7 @@ def test_help_needs_no_stack(shell: Shell, words: tuple[str, ...]) -> None:
 
 
 def test_json_may_stand_before_the_command(shell: Shell) -> None:
-    run = shell.world.processed(things(1))
+    run = shell.world.processed(sample_csv(1))
 
     assert shell("--json", "status", run.run_id).document["run_id"] == run.run_id
 

@@ -10,7 +10,7 @@ import pytest
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.run import Run
 from jobferry.domain.types import JsonObject
-from tests.fakes.world import things
+from tests.fakes.world import sample_csv
 from tests.unit.cli.shell import Shell
 
 ROWS = 150
@@ -26,7 +26,7 @@ def mixed(record: JsonObject) -> RecordResult:
 @pytest.fixture
 def run(shell: Shell) -> Run:
     shell.world.account.result_of = mixed
-    return shell.world.processed(things(ROWS) + ",nameless\n")
+    return shell.world.processed(sample_csv(ROWS) + ",nameless\n")
 
 
 def test_every_row_has_one_line_in_order(shell: Shell, run: Run) -> None:
@@ -71,7 +71,7 @@ def test_a_row_that_is_not_there(shell: Shell, run: Run) -> None:
 
 
 def test_a_row_without_an_outcome_yet(shell: Shell) -> None:
-    open_run = shell.world.planned(things(3))
+    open_run = shell.world.planned(sample_csv(3))
     answer = shell("rows", open_run.run_id, "--row", 2)
 
     assert answer.code == 1
@@ -102,7 +102,7 @@ def test_results_lie_directly_in_the_folder(shell: Shell, run: Run, tmp_path: Pa
 
 
 def test_results_come_when_the_run_is_closed(shell: Shell, tmp_path: Path) -> None:
-    open_run = shell.world.planned(things(3))
+    open_run = shell.world.planned(sample_csv(3))
     answer = shell("results", open_run.run_id, "--out", tmp_path / "out")
 
     assert answer.code == 1

@@ -11,7 +11,7 @@ from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.run import Run
 from jobferry.domain.types import JsonObject
 from jobferry_cli import resources
-from tests.fakes.world import things
+from tests.fakes.world import sample_csv
 from tests.unit.cli.shell import Shell, client_error
 
 CsvFile = Callable[..., Path]
@@ -22,7 +22,7 @@ REASON = "The trial of 2 rows is over: 2 succeeded. 4 more rows can be sent."
 
 def paused(shell: Shell) -> Run:
     """A run of six rows that waits after two."""
-    return shell.world.execute(shell.world.drop(things(6), options=TRIAL))
+    return shell.world.execute(shell.world.drop(sample_csv(6), options=TRIAL))
 
 
 def test_a_trial_ends_with_the_commands_that_come_next(shell: Shell, csv_file: CsvFile) -> None:
@@ -41,7 +41,7 @@ def test_a_trial_ends_with_the_commands_that_come_next(shell: Shell, csv_file: C
         f"Next:  jobferry resume {run_id}",
         f"Next:  jobferry abort {run_id}",
     ]
-    assert len(shell.world.account.carried_out) == 2
+    assert len(shell.world.account.times_applied) == 2
 
 
 def test_a_large_file_is_tried_too(
@@ -50,7 +50,7 @@ def test_a_large_file_is_tried_too(
     monkeypatch.setattr(resources, "PART_BYTES", 100)
     shell("run", csv_file(50), "--profile", "things", "--trial", "7", "--wait")
 
-    assert len(shell.world.account.carried_out) == 7
+    assert len(shell.world.account.times_applied) == 7
 
 
 @pytest.mark.parametrize("rows", ["0", "-1", "many"])
@@ -111,7 +111,7 @@ def test_resume_answers_at_once_otherwise(shell: Shell) -> None:
 
     assert (answer.code, answer.document) == (0, {"run_id": run.run_id})
     shell.states.go_on()
-    assert len(shell.world.account.carried_out) == 6
+    assert len(shell.world.account.times_applied) == 6
 
 
 def test_resume_twice_is_as_once(shell: Shell) -> None:
@@ -122,7 +122,7 @@ def test_resume_twice_is_as_once(shell: Shell) -> None:
     assert again.code == 0
     assert f"Run {run.run_id} is not paused." in again.stderr
     shell.states.go_on()
-    assert set(shell.world.account.carried_out.values()) == {1}
+    assert set(shell.world.account.times_applied.values()) == {1}
     assert shell.world.problems(run.run_id) == []
 
 
@@ -141,7 +141,7 @@ def test_an_execution_that_could_not_be_started_is_started_by_the_next_resume(
 
 
 def test_only_an_open_run_can_go_on(shell: Shell) -> None:
-    run = shell.world.processed(things(2))
+    run = shell.world.processed(sample_csv(2))
     answer = shell("resume", run.run_id)
 
     assert answer.code == 1
@@ -171,7 +171,7 @@ def test_abort_closes_a_paused_run(shell: Shell) -> None:
 
 
 def test_abort_of_a_run_under_way_starts_nothing(shell: Shell) -> None:
-    run = shell.world.planned(things(6))
+    run = shell.world.planned(sample_csv(6))
     shell("abort", run.run_id)
 
     assert shell.states.resuming == []

@@ -10,7 +10,7 @@ import pytest
 from jobferry.domain.connection import Connection
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from tests.fakes.vendor import UPSERT
-from tests.fakes.world import things
+from tests.fakes.world import sample_csv
 from tests.unit.cli.shell import Shell
 
 CsvFile = Callable[..., Path]
@@ -52,7 +52,7 @@ def test_every_bad_row_has_its_reason(shell: Shell, csv_file: CsvFile) -> None:
 
 def test_the_plan_is_what_the_run_does(shell: Shell, csv_file: CsvFile) -> None:
     shell.world.put_profile({"row_key": "Ref", "batch_size": 7})
-    file = csv_file(things(60) + ",bad\nagain,r3\n")
+    file = csv_file(sample_csv(60) + ",bad\nagain,r3\n")
     planned = shell("plan", file, "--profile", "things", "--json").document
     done = shell("run", file, "--profile", "things", "--wait", "--json").document
 
@@ -67,7 +67,7 @@ def test_the_plan_is_what_the_run_does(shell: Shell, csv_file: CsvFile) -> None:
 
 
 def test_an_earlier_run_tells_how_long_it_takes(shell: Shell, csv_file: CsvFile) -> None:
-    run = shell.world.processed(things(300))
+    run = shell.world.processed(sample_csv(300))
     assert run.closed_at is not None
     answer = shell("plan", csv_file(300), "--profile", "things", "--json")
 
@@ -168,7 +168,7 @@ def test_no_more_rows_are_sent_when_every_one_fails(
     shell.world.put_profile(changes)
     planned = shell("plan", csv_file(8_000), "--profile", "things", "--json").document
     shell.world.account.result_of = lambda _record: RecordResult(OutcomeStatus.FAILED, code="Bad")
-    run = shell.world.processed(things(8_000))
+    run = shell.world.processed(sample_csv(8_000))
 
     assert run.pause is not None
     assert run.outcomes[OutcomeStatus.FAILED] <= planned["at_stake"]
@@ -189,7 +189,7 @@ def test_the_forecast_knows_that_jobs_go_one_after_the_other(
     side_by_side = shell("plan", file, "--profile", "things", "--json").document["forecast"]
     shell.world.put_profile({"order": "file"})
     in_order = shell("plan", file, "--profile", "things", "--json").document["forecast"]
-    done = shell.world.processed(things(3_000))
+    done = shell.world.processed(sample_csv(3_000))
 
     assert in_order["bound"] > 20 * side_by_side["bound"]
     assert done.forecast == in_order

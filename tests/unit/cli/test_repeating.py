@@ -11,7 +11,7 @@ from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.run import RunStatus
 from jobferry.domain.types import JsonObject
 from tests.fakes.vendor import UPSERT
-from tests.fakes.world import INBOX, things
+from tests.fakes.world import INBOX, sample_csv
 from tests.unit.cli.shell import Answer, Shell
 
 
@@ -40,7 +40,7 @@ def file_of(shell: Shell, answer: Answer) -> str:
 
 def test_retry_sends_the_failed_rows_and_no_others(shell: Shell) -> None:
     failing(shell, {"r2", "r5"}, {"r3"})
-    origin = shell.world.processed(things(6) + ",nameless\n")
+    origin = shell.world.processed(sample_csv(6) + ",nameless\n")
     sent = len(shell.world.account.submissions)
     failing(shell, ())
     answer = shell("retry", origin.run_id, "--json")
@@ -71,7 +71,7 @@ def test_retry_sends_the_failed_rows_and_no_others(shell: Shell) -> None:
 )
 def test_retry_takes_more_when_asked(shell: Shell, words: list[str], refs: list[str]) -> None:
     failing(shell, {"r2"}, {"r3"})
-    origin = shell.world.processed(things(4) + ",r5\n")
+    origin = shell.world.processed(sample_csv(4) + ",r5\n")
     shell.world.put_profile(
         {
             "columns": {"Name": {"field": "title", "optional": True}, "Ref": "ref"},
@@ -89,7 +89,7 @@ def test_retry_takes_more_when_asked(shell: Shell, words: list[str], refs: list[
 
 
 def test_retry_without_failed_rows_says_so(shell: Shell) -> None:
-    origin = shell.world.processed(things(3))
+    origin = shell.world.processed(sample_csv(3))
     answer = shell("retry", origin.run_id, "--json")
 
     assert (answer.code, answer.error["code"]) == (1, "input")
@@ -99,7 +99,7 @@ def test_retry_without_failed_rows_says_so(shell: Shell) -> None:
 
 def test_retry_twice_is_one_run(shell: Shell) -> None:
     failing(shell, {"r2"})
-    origin = shell.world.processed(things(3))
+    origin = shell.world.processed(sample_csv(3))
     sent = len(shell.world.account.submissions)
     first = shell("retry", origin.run_id, "--wait", "--json")
     second = shell("retry", origin.run_id, "--wait", "--json")
@@ -114,7 +114,7 @@ def test_retry_twice_is_one_run(shell: Shell) -> None:
 
 def test_other_rows_of_a_run_that_was_retried_are_no_surprise(shell: Shell) -> None:
     failing(shell, {"r2"}, {"r3"})
-    origin = shell.world.processed(things(3))
+    origin = shell.world.processed(sample_csv(3))
     retried = shell("retry", origin.run_id, "--wait", "--json").document["run_id"]
     answer = shell("rerun", origin.run_id)
 
@@ -139,14 +139,14 @@ def test_nothing_but_rows_that_cannot_be_read(shell: Shell) -> None:
     answer = shell("retry", origin.run_id, "--rejected", "--json")
 
     assert answer.code == 1
-    assert f"No row of run {origin.run_id} can go again." in answer.stderr
+    assert f"No row of run {origin.run_id} can be retried." in answer.stderr
     assert not shell.world.objects.keys("inbox/things/retry/", INBOX)
 
 
 def test_rerun_of_a_create_leaves_out_what_was_done_or_may_have_been(shell: Shell) -> None:
     shell.world.put_profile({"row_key": "Ref"})
     failing(shell, {"r2"}, {"r3"})
-    origin = shell.world.processed(things(4) + "again,r1\n")
+    origin = shell.world.processed(sample_csv(4) + "again,r1\n")
     sent = len(shell.world.account.submissions)
     failing(shell, ())
     answer = shell("rerun", origin.run_id, "--json")
@@ -161,7 +161,7 @@ def test_rerun_of_a_create_leaves_out_what_was_done_or_may_have_been(shell: Shel
 
 def test_rerun_sends_succeeded_rows_when_asked(shell: Shell) -> None:
     failing(shell, {"r2"})
-    origin = shell.world.processed(things(4))
+    origin = shell.world.processed(sample_csv(4))
     sent = len(shell.world.account.submissions)
     answer = shell("rerun", origin.run_id, "--repeat-succeeded", "--wait", "--json")
 
@@ -172,7 +172,7 @@ def test_rerun_sends_succeeded_rows_when_asked(shell: Shell) -> None:
 
 def test_rerun_of_a_repeatable_operation_is_the_whole_file_each_time(shell: Shell) -> None:
     shell.world.put_profile({"operation": UPSERT})
-    origin = shell.world.processed(things(3))
+    origin = shell.world.processed(sample_csv(3))
     ids = {shell("rerun", origin.run_id, "--json").document["run_id"] for _ in range(2)}
     shell.states.go_on()
 
@@ -199,8 +199,8 @@ def test_what_adds_something_each_time_is_left_out_where_it_succeeded(
 
 def test_rerun_reads_the_version_that_was_carried(shell: Shell) -> None:
     shell.world.put_profile({"operation": UPSERT})
-    origin = shell.world.processed(things(3))
-    shell.world.drop(things(9))
+    origin = shell.world.processed(sample_csv(3))
+    shell.world.drop(sample_csv(9))
     answer = shell("rerun", origin.run_id, "--wait", "--json")
 
     assert answer.document["rows"] == 3
@@ -217,7 +217,7 @@ def test_a_run_of_nothing_done_goes_again_once(shell: Shell) -> None:
 
 @pytest.mark.parametrize("command", ["retry", "rerun", "delete"])
 def test_an_open_run_is_left_alone(shell: Shell, command: str) -> None:
-    run = shell.world.planned(things(3))
+    run = shell.world.planned(sample_csv(3))
     answer = shell(command, run.run_id)
 
     assert answer.code == 1
@@ -226,7 +226,7 @@ def test_an_open_run_is_left_alone(shell: Shell, command: str) -> None:
 
 def test_the_priority_of_the_old_run_stays_unless_another_is_said(shell: Shell) -> None:
     failing(shell, {"r1"})
-    request = shell.world.drop(things(1), options={"jobferry-priority": "high"})
+    request = shell.world.drop(sample_csv(1), options={"jobferry-priority": "high"})
     origin = shell.world.execute(request)
 
     assert shell("retry", origin.run_id, "--wait", "--json").document["priority"] == "high"
@@ -236,7 +236,7 @@ def test_the_priority_of_the_old_run_stays_unless_another_is_said(shell: Shell) 
 
 def test_a_profile_that_the_rows_no_longer_fit(shell: Shell) -> None:
     failing(shell, {"r1"})
-    origin = shell.world.processed(things(1))
+    origin = shell.world.processed(sample_csv(1))
     shell.world.put_profile({"columns": {"Title": "name"}})
     answer = shell("retry", origin.run_id)
 
@@ -247,7 +247,7 @@ def test_a_profile_that_the_rows_no_longer_fit(shell: Shell) -> None:
 
 def test_a_file_that_is_no_longer_kept(shell: Shell) -> None:
     failing(shell, {"r1"})
-    origin = shell.world.processed(things(2))
+    origin = shell.world.processed(sample_csv(2))
     shell.world.objects.lose(origin.source)
 
     for command in ("retry", "rerun"):
@@ -259,7 +259,7 @@ def test_a_file_that_is_no_longer_kept(shell: Shell) -> None:
 def test_two_retries_at_once_are_one_run(shell: Shell) -> None:
     """The other lists the uploads a moment before this one's file arrives."""
     failing(shell, {"r2"})
-    origin = shell.world.processed(things(3))
+    origin = shell.world.processed(sample_csv(3))
     sent = len(shell.world.account.submissions)
     other: list[str] = []
 
@@ -282,7 +282,7 @@ def test_two_retries_at_once_are_one_run(shell: Shell) -> None:
 
 def test_unknown_rows_are_looked_up_first(shell: Shell) -> None:
     failing(shell, set(), {"r3"})
-    origin = shell.world.processed(things(4))
+    origin = shell.world.processed(sample_csv(4))
     failing(shell, ())
     sent = len(shell.world.account.submissions)
 
@@ -296,7 +296,7 @@ def test_unknown_rows_are_looked_up_first(shell: Shell) -> None:
 
 def test_what_may_have_been_done_is_not_repeated_without_a_yes(shell: Shell) -> None:
     failing(shell, {"r2"}, {"r3"})
-    origin = shell.world.processed(things(4))
+    origin = shell.world.processed(sample_csv(4))
     sent = len(shell.world.account.submissions)
 
     answer = shell("retry", origin.run_id, "--unknown", "--json")
@@ -311,7 +311,7 @@ def test_what_may_have_been_done_is_not_repeated_without_a_yes(shell: Shell) -> 
 def test_what_can_be_repeated_needs_no_yes(shell: Shell) -> None:
     shell.world.put_profile({"operation": UPSERT})
     failing(shell, {"r2"}, {"r3"})
-    origin = shell.world.processed(things(4))
+    origin = shell.world.processed(sample_csv(4))
     sent = len(shell.world.account.submissions)
     assert shell("retry", origin.run_id, "--unknown", "--json").code == 0
     failing(shell, ())
@@ -322,7 +322,7 @@ def test_what_can_be_repeated_needs_no_yes(shell: Shell) -> None:
 def test_a_packed_file_goes_again_packed_and_its_rows_unpacked(shell: Shell) -> None:
     shell.world.put_profile({"operation": UPSERT})
     failing(shell, {"r2"})
-    packed = gzip.compress(things(3).encode())
+    packed = gzip.compress(sample_csv(3).encode())
     origin = shell.world.processed(packed, name="file.csv.gz")
     failing(shell, ())
     retried = shell("retry", origin.run_id, "--json")

@@ -7,7 +7,7 @@ import pytest
 from jobferry.domain.run import Run, RunStatus
 from jobferry.lane.poller import JOB_DEADLINE
 from jobferry.vendors.answers import PollAnswer
-from tests.fakes.world import CONNECTION, things
+from tests.fakes.world import CONNECTION, sample_csv
 from tests.unit.cli.shell import Shell
 
 
@@ -15,7 +15,7 @@ from tests.unit.cli.shell import Shell
 def run(shell: Shell) -> Run:
     """A closed run whose only job was given up."""
     shell.world.account.latency = lambda _number: 2 * JOB_DEADLINE
-    return shell.world.processed(things(3))
+    return shell.world.processed(sample_csv(3))
 
 
 def test_rows_are_decided_and_the_run_is_closed_anew(shell: Shell, run: Run) -> None:
@@ -67,7 +67,7 @@ def test_rows_that_stay_unknown_are_exit_code_4(shell: Shell, run: Run) -> None:
 
 
 def test_a_run_without_unknown_rows_has_nothing_to_resolve(shell: Shell) -> None:
-    run = shell.world.processed(things(3))
+    run = shell.world.processed(sample_csv(3))
 
     answer = shell("resolve", run.run_id)
 

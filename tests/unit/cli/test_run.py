@@ -12,8 +12,8 @@ from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.types import JsonObject
 from jobferry.store.objects import ObjectMissingError
 from jobferry_cli import resources
-from tests.fakes.vendor import Act
-from tests.fakes.world import INBOX, things
+from tests.fakes.vendor import Behaviour
+from tests.fakes.world import INBOX, sample_csv
 from tests.unit.cli.shell import Shell
 
 CsvFile = Callable[..., Path]
@@ -56,7 +56,7 @@ def test_the_event_of_the_upload_makes_no_second_run(shell: Shell, csv_file: Csv
     shell.states.go_on()
 
     assert run.run_id == run_id
-    assert set(shell.world.account.carried_out.values()) == {1}
+    assert set(shell.world.account.times_applied.values()) == {1}
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_skipped_rows_are_no_failure(shell: Shell, csv_file: CsvFile) -> None:
 
 
 def test_a_run_that_the_account_refuses_is_exit_code_3(shell: Shell, csv_file: CsvFile) -> None:
-    shell.world.account.will_reply(*[Act.REFUSE_PROFILE] * 20)
+    shell.world.account.will_reply(*[Behaviour.REFUSE_PROFILE] * 20)
     answer = shell("run", csv_file(3), "--profile", "things", "--wait", "--json")
 
     assert answer.code == 3
@@ -185,7 +185,7 @@ def test_a_large_file_goes_up_in_parts(
 
     source = answer.document["source"]
     head = shell.world.objects.head(source["bucket"], source["key"], source["version_id"])
-    assert shell.world.objects.read_range(head.source, 0, 10_000) == things(50).encode()
+    assert shell.world.objects.read_range(head.source, 0, 10_000) == sample_csv(50).encode()
     assert answer.document["priority"] == "low"
     assert len(shell.s3.parts) > 1
     assert shell.s3.open_uploads == 0
@@ -234,7 +234,7 @@ def test_the_key_ends_as_the_upload_rule_asks(
 def test_packed_files_and_tsv_are_uploaded_as_they_are(
     shell: Shell, tmp_path: Path, name: str, key: str, content_type: str
 ) -> None:
-    text = things(30) if ".csv" in name.lower() else things(30).replace(",", "\t")
+    text = sample_csv(30) if ".csv" in name.lower() else sample_csv(30).replace(",", "\t")
     body = text.encode()
     (tmp_path / name).write_bytes(gzip.compress(body) if name.lower().endswith("gz") else body)
     planned = shell("plan", tmp_path / name, "--profile", "things", "--json").document

@@ -22,8 +22,8 @@ from jobferry.lane.poller import JOB_DEADLINE
 from jobferry_cli.errors import ExitCode
 from jobferry_cli.main import cli
 from tests.documents import ROOT, RUNBOOK, commands
-from tests.fakes.vendor import VENDOR, Act, FakeClient
-from tests.fakes.world import CONNECTION, PROFILE, World, things
+from tests.fakes.vendor import VENDOR, Behaviour, FakeClient
+from tests.fakes.world import CONNECTION, PROFILE, World, sample_csv
 from tests.unit.cli.shell import Shell
 from tests.unit.cli.test_runs import fail_all
 from tests.unit.cli.test_undo import declare
@@ -61,14 +61,14 @@ def _of_every_kind(record: JsonObject) -> RecordResult | None:
 def closed(shell: Shell, _folder: Path) -> Names:
     """A run with rows that failed, rows that are unknown, and others."""
     shell.world.account.result_of = _of_every_kind
-    return {"RUN": shell.world.processed(things(4) + ",nameless\n").run_id}
+    return {"RUN": shell.world.processed(sample_csv(4) + ",nameless\n").run_id}
 
 
 def failed(shell: Shell, _folder: Path) -> Names:
     """A closed run of which all rows failed; the reason is mended."""
     result_of = shell.world.account.result_of
     shell.world.account.result_of = fail_all
-    run = shell.world.processed(things(3))
+    run = shell.world.processed(sample_csv(3))
     shell.world.account.result_of = result_of
     return {"RUN": run.run_id}
 
@@ -76,46 +76,46 @@ def failed(shell: Shell, _folder: Path) -> Names:
 def given_up(shell: Shell, _folder: Path) -> Names:
     """A closed run whose job ended later than anybody waits for."""
     shell.world.account.latency = lambda _number: 2 * JOB_DEADLINE
-    run = shell.world.processed(things(3))
+    run = shell.world.processed(sample_csv(3))
     shell.world.clock.advance(2 * JOB_DEADLINE)
     return {"RUN": run.run_id}
 
 
 def refused(shell: Shell, _folder: Path) -> Names:
     """A run that is aborted, as the account refused us; that is mended."""
-    shell.world.account.will_reply(*[Act.REFUSE_RUN] * 30)
-    return {"RUN": shell.world.processed(things(9)).run_id}
+    shell.world.account.will_reply(*[Behaviour.REFUSE_RUN] * 30)
+    return {"RUN": shell.world.processed(sample_csv(9)).run_id}
 
 
 def unusable(shell: Shell, _folder: Path) -> Names:
     """A run that is failed, as its profile was missing; now it is there."""
-    run = shell.world.processed(things(3), profile="late")
+    run = shell.world.processed(sample_csv(3), profile="late")
     shell.world.put_profile({"name": "late"})
     return {"RUN": run.run_id}
 
 
 def under_way(shell: Shell, _folder: Path) -> Names:
-    return {"RUN": shell.world.planned(things(9)).run_id}
+    return {"RUN": shell.world.planned(sample_csv(9)).run_id}
 
 
 def paused(shell: Shell, _folder: Path) -> Names:
     """A run that its breaker has paused, with rows that were not sent."""
     shell.world.put_profile({"breaker": {"share": 0.5, "at_least": 4}, "batch_size": 1})
     shell.world.account.result_of = fail_all
-    run = shell.world.processed(things(200))
+    run = shell.world.processed(sample_csv(200))
     assert run.pause is not None
     return {"RUN": run.run_id}
 
 
 def after_a_trial(shell: Shell, _folder: Path) -> Names:
-    run = shell.world.execute(shell.world.drop(things(9), options={"jobferry-trial": "3"}))
+    run = shell.world.execute(shell.world.drop(sample_csv(9), options={"jobferry-trial": "3"}))
     assert run.pause is not None
     return {"RUN": run.run_id}
 
 
 def undoable(shell: Shell, folder: Path) -> Names:
     declare(shell.world, undone_by="things.delete")
-    return {"RUN": shell.world.processed(things(3)).run_id, "DIR": folder / "undo"}
+    return {"RUN": shell.world.processed(sample_csv(3)).run_id, "DIR": folder / "undo"}
 
 
 def telling(shell: Shell, folder: Path) -> Names:
@@ -132,7 +132,7 @@ def waits(shell: Shell, _folder: Path) -> Names:
 
 
 def file_and_profile(_shell: Shell, folder: Path) -> Names:
-    (folder / "a.csv").write_text(things(3))
+    (folder / "a.csv").write_text(sample_csv(3))
     return {"FILE": folder / "a.csv", "P": PROFILE}
 
 
@@ -155,9 +155,8 @@ def nothing(_shell: Shell, _folder: Path) -> Names:
 def first_steps(shell: Shell, folder: Path) -> Names:
     """The files that a newcomer has, and a profile of the name that the guide gives it."""
     (folder / "acme.json").write_text('{"email": "a@example.com", "token": "t"}')
-    (folder / "profiles").mkdir()
-    shutil.copy(ROOT / "profiles" / "new-tickets.yaml", folder / "profiles")
-    (folder / "tickets.csv").write_text(things(30))
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    (folder / "tickets.csv").write_text(sample_csv(30))
     shell.world.put_profile({"name": "new-tickets"})
     return {}
 
@@ -209,7 +208,10 @@ TYPED = [
         first_steps,
     ),
     Typed("jobferry --stack jobferry connection test acme", nothing),
-    Typed("jobferry --stack jobferry profile put profiles/new-tickets.yaml", first_connection),
+    Typed(
+        "jobferry --stack jobferry profile put examples/zendesk_support/tickets.create.yaml",
+        first_connection,
+    ),
     Typed("jobferry --stack jobferry plan tickets.csv --profile new-tickets", first_steps),
     Typed(
         "jobferry --stack jobferry run tickets.csv --profile new-tickets --trial 10 --wait",

@@ -10,7 +10,7 @@ from jobferry.domain.inbox import UNKNOWN
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.run_request import RunRequest
 from jobferry.domain.types import JsonObject
-from tests.fakes.world import INBOX, things
+from tests.fakes.world import INBOX, sample_csv
 from tests.unit.cli.shell import Shell, client_error
 
 
@@ -19,7 +19,7 @@ def fail_all(_: JsonObject) -> RecordResult:
 
 
 def test_status_is_the_status_document(shell: Shell) -> None:
-    run = shell.world.processed(things(3))
+    run = shell.world.processed(sample_csv(3))
     answer = shell("status", run.run_id, "--json")
 
     assert answer.code == 0
@@ -30,7 +30,7 @@ def test_status_is_the_status_document(shell: Shell) -> None:
 
 def test_status_of_failed_rows_is_still_a_success_of_the_command(shell: Shell) -> None:
     shell.world.account.result_of = fail_all
-    run = shell.world.processed(things(3))
+    run = shell.world.processed(sample_csv(3))
     answer = shell("status", run.run_id)
 
     assert answer.code == 0
@@ -40,7 +40,7 @@ def test_status_of_failed_rows_is_still_a_success_of_the_command(shell: Shell) -
 
 
 def test_status_of_several_runs_is_json_lines(shell: Shell) -> None:
-    ids = [shell.world.processed(things(n)).run_id for n in (1, 2)]
+    ids = [shell.world.processed(sample_csv(n)).run_id for n in (1, 2)]
     answer = shell("status", *ids, "--json")
 
     assert [d["run_id"] for d in answer.documents] == ids
@@ -48,7 +48,7 @@ def test_status_of_several_runs_is_json_lines(shell: Shell) -> None:
 
 
 def test_status_of_an_open_run_says_how_to_follow_it(shell: Shell) -> None:
-    run = shell.world.planned(things(5))
+    run = shell.world.planned(sample_csv(5))
     answer = shell("status", run.run_id)
 
     assert answer.stdout.splitlines()[-1] == f"Next:     jobferry watch {run.run_id}"
@@ -86,7 +86,7 @@ def test_a_run_that_was_started_a_moment_ago_is_waited_for(
     shell: Shell, tmp_path: Path, command: str
 ) -> None:
     file = tmp_path / "file.csv"
-    file.write_text(things(1))
+    file.write_text(sample_csv(1))
     run_id = shell("run", file, "--profile", "things", "--json").document["run_id"]
     assert shell.world.store.runs.get(run_id) is None
 
@@ -97,7 +97,7 @@ def test_a_run_that_was_started_a_moment_ago_is_waited_for(
 
 def test_watch_follows_to_the_end(shell: Shell) -> None:
     shell.world.account.result_of = fail_all
-    run = shell.world.planned(things(3))
+    run = shell.world.planned(sample_csv(3))
     shell.while_sleeping = lambda: continue_run(shell, run.run_id)
     answer = shell("watch", run.run_id, "--json")
 
@@ -111,11 +111,11 @@ def continue_run(shell: Shell, run_id: str) -> None:
     run = shell.world.run(run_id)
     if run.closed_at is None:
         shell.world.restarts.append((run_id, run.execution))
-        shell.world.carry_restarts()
+        shell.world.run_restarts()
 
 
 def test_abort_halts_with_the_reason(shell: Shell) -> None:
-    run = shell.world.planned(things(3))
+    run = shell.world.planned(sample_csv(3))
     answer = shell("abort", run.run_id, "--reason", "Wrong file.", "--json")
 
     assert answer.code == 0
@@ -126,7 +126,7 @@ def test_abort_halts_with_the_reason(shell: Shell) -> None:
 
 
 def test_an_aborted_run_is_exit_code_3(shell: Shell) -> None:
-    run = shell.world.planned(things(3))
+    run = shell.world.planned(sample_csv(3))
     shell("abort", run.run_id)
     shell.while_sleeping = lambda: continue_run(shell, run.run_id)
     answer = shell("watch", run.run_id, "--json")
@@ -138,7 +138,7 @@ def test_an_aborted_run_is_exit_code_3(shell: Shell) -> None:
 
 
 def test_a_finished_run_cannot_be_aborted(shell: Shell) -> None:
-    run = shell.world.processed(things(1))
+    run = shell.world.processed(sample_csv(1))
     answer = shell("abort", run.run_id)
 
     assert answer.code == 1
@@ -146,7 +146,7 @@ def test_a_finished_run_cannot_be_aborted(shell: Shell) -> None:
 
 
 def test_runs_are_listed_newest_first_and_paged(shell: Shell) -> None:
-    ids = [shell.world.processed(things(n)).run_id for n in (1, 2, 3, 4, 5)]
+    ids = [shell.world.processed(sample_csv(n)).run_id for n in (1, 2, 3, 4, 5)]
     seen: list[str] = []
     words: list[str] = []
     for _ in range(3):
@@ -159,10 +159,10 @@ def test_runs_are_listed_newest_first_and_paged(shell: Shell) -> None:
 
 def test_runs_can_be_filtered(shell: Shell) -> None:
     shell.world.put_profile({"name": "others"})
-    good = shell.world.processed(things(1)).run_id
-    other = shell.world.processed(things(1), profile="others").run_id
+    good = shell.world.processed(sample_csv(1)).run_id
+    other = shell.world.processed(sample_csv(1), profile="others").run_id
     shell.world.account.result_of = fail_all
-    bad = shell.world.processed(things(2)).run_id
+    bad = shell.world.processed(sample_csv(2)).run_id
 
     def listed(*words: str) -> list[str]:
         return [document["run_id"] for document in shell("runs", "--json", *words).documents]
@@ -176,7 +176,7 @@ def test_runs_can_be_filtered(shell: Shell) -> None:
 
 def test_a_list_for_people_says_how_to_go_on(shell: Shell) -> None:
     for rows in (1, 2, 3):
-        shell.world.processed(things(rows))
+        shell.world.processed(sample_csv(rows))
     answer = shell("runs", "--limit", 2)
 
     assert len(answer.stdout.splitlines()) == 3
@@ -198,7 +198,7 @@ def test_a_file_without_a_profile_leads_to_the_profiles(shell: Shell) -> None:
 def test_whoever_may_not_ask_the_vendor_is_told_all_the_rest(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = shell.world.planned(things(3))
+    run = shell.world.planned(sample_csv(3))
 
     def refused(*_: object) -> None:
         said = "User: x is not authorized to perform: dynamodb:UpdateItem on resource: y"
@@ -214,7 +214,7 @@ def test_whoever_may_not_ask_the_vendor_is_told_all_the_rest(
 def test_a_table_that_fails_is_no_matter_of_rights(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = shell.world.planned(things(3))
+    run = shell.world.planned(sample_csv(3))
 
     def fails(*_: object) -> None:
         raise client_error("InternalError")

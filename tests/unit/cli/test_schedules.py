@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.fakes.world import INBOX, things
+from tests.fakes.world import INBOX, sample_csv
 from tests.unit.cli.shell import Shell
 
 KEY = "scheduled/things.csv"
@@ -20,7 +20,7 @@ def input_of(shell: Shell, name: str = "nightly") -> dict[str, str]:
 
 
 def test_put_makes_a_schedule_that_starts_runs(shell: Shell) -> None:
-    shell.world.objects.upload(INBOX, KEY, things(2).encode())
+    shell.world.objects.upload(INBOX, KEY, sample_csv(2).encode())
     words = (*PUT, "--cron", "0 6 ? * MON-FRI *", "--timezone", "Europe/Oslo", "--json")
     answer = shell(*words)
 
@@ -96,7 +96,7 @@ def test_a_file_that_is_not_there_yet_is_said(shell: Shell) -> None:
 
 
 def test_run_now_starts_what_the_schedule_would_start(shell: Shell) -> None:
-    shell.world.objects.upload(INBOX, KEY, things(2).encode())
+    shell.world.objects.upload(INBOX, KEY, sample_csv(2).encode())
     shell(*PUT, "--rate", "1 day")
     first = shell("schedule", "run-now", "nightly", "--wait", "--json")
     second = shell("schedule", "run-now", "nightly", "--json")
@@ -104,13 +104,13 @@ def test_run_now_starts_what_the_schedule_would_start(shell: Shell) -> None:
     assert first.document["outcomes"]["succeeded"] == 2
     assert second.document == {"run_id": first.document["run_id"], "name": "nightly"}
     assert "has not changed since" in second.stderr
-    shell.world.objects.upload(INBOX, KEY, things(3).encode())
+    shell.world.objects.upload(INBOX, KEY, sample_csv(3).encode())
     third = shell("schedule", "run-now", "nightly", "--wait", "--json")
     assert third.document["rows"] == 3
 
 
 def test_run_now_of_every_time_is_a_run_of_its_own(shell: Shell) -> None:
-    shell.world.objects.upload(INBOX, KEY, things(2).encode())
+    shell.world.objects.upload(INBOX, KEY, sample_csv(2).encode())
     shell(*PUT, "--rate", "1 day", "--every-time")
     ids = set()
     for _ in range(2):

@@ -21,7 +21,7 @@ from jobferry.vendors.operation import Operation
 from jobferry.vendors.protocol import Vendor
 from jobferry.vendors.registry import BUILT_IN
 from tests.fakes.vendor import CREATE
-from tests.fakes.world import World, things
+from tests.fakes.world import World, sample_csv
 from tests.unit.cli.shell import Shell
 
 DELETE = "things.delete"
@@ -48,7 +48,7 @@ def told(record: JsonObject) -> RecordResult:
 def run(shell: Shell) -> Run:
     declare(shell.world, undone_by=DELETE, cannot_undo=STAYS)
     shell.world.account.result_of = told
-    return shell.world.processed(things(5) + ",nameless\n")
+    return shell.world.processed(sample_csv(5) + ",nameless\n")
 
 
 def cells(path: Path) -> list[list[str]]:
@@ -70,7 +70,7 @@ def test_an_id_that_a_spreadsheet_would_run_is_text_there_and_sent_as_it_is(
 ) -> None:
     declare(shell.world, undone_by=DELETE)
     shell.world.account.result_of = lambda _: RecordResult(OutcomeStatus.SUCCEEDED, vendor_id)
-    run = shell.world.processed(things(1))
+    run = shell.world.processed(sample_csv(1))
 
     document = shell("undo", run.run_id, "--out", tmp_path, "--json").document
 
@@ -144,7 +144,7 @@ def test_asked_for_again_the_files_are_the_same(shell: Shell, run: Run, tmp_path
 
 def test_where_every_row_can_be_undone_there_is_no_other_file(shell: Shell, tmp_path: Path) -> None:
     declare(shell.world, undone_by=DELETE)
-    run = shell.world.processed(things(3))
+    run = shell.world.processed(sample_csv(3))
 
     answer = shell("undo", run.run_id, "--out", tmp_path, "--json")
 
@@ -157,7 +157,7 @@ def test_the_profile_of_a_long_name_has_a_name_that_fits(shell: Shell, tmp_path:
     declare(shell.world, undone_by=DELETE)
     name = "x" * 48
     shell.world.put_profile({"name": name})
-    run = shell.world.processed(things(1), profile=name)
+    run = shell.world.processed(sample_csv(1), profile=name)
 
     document = shell("undo", run.run_id, "--out", tmp_path, "--json").document
 
@@ -167,7 +167,7 @@ def test_the_profile_of_a_long_name_has_a_name_that_fits(shell: Shell, tmp_path:
 
 def test_what_cannot_be_undone_is_said_and_nothing_written(shell: Shell, tmp_path: Path) -> None:
     declare(shell.world, cannot_undo=STAYS)
-    run = shell.world.processed(things(3))
+    run = shell.world.processed(sample_csv(3))
 
     answer = shell("undo", run.run_id, "--out", tmp_path, "--json")
 
@@ -181,7 +181,7 @@ def test_what_cannot_be_undone_is_said_and_nothing_written(shell: Shell, tmp_pat
 
 def test_a_run_on_its_way_is_not_undone(shell: Shell, tmp_path: Path) -> None:
     declare(shell.world, undone_by=DELETE)
-    run = shell.world.planned(things(3))
+    run = shell.world.planned(sample_csv(3))
 
     answer = shell("undo", run.run_id, "--out", tmp_path)
 

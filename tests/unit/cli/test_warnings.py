@@ -10,8 +10,8 @@ from typing import cast
 import pytest
 
 from jobferry.vendors.operation import Operation
-from tests.fakes.vendor import CREATE, Act, Reply
-from tests.fakes.world import CONNECTION, things
+from tests.fakes.vendor import CREATE, Behaviour, Reply
+from tests.fakes.world import CONNECTION, sample_csv
 from tests.unit.cli.shell import Answer, Shell
 
 CsvFile = Callable[..., Path]
@@ -132,7 +132,7 @@ def test_more_jobs_than_the_vendor_takes(shell: Shell, tmp_path: Path, csv_file:
 def test_what_the_vendor_warns_of_is_shown_while_watching_and_at_the_end(
     shell: Shell, csv_file: CsvFile
 ) -> None:
-    shell.world.account.will_reply(Reply(Act.ACCEPT, warnings=("\x1b[2Jfield x is ignored",)))
+    shell.world.account.will_reply(Reply(Behaviour.ACCEPT, warnings=("\x1b[2Jfield x is ignored",)))
     answer = shell("run", csv_file(3), "--profile", "things", "--wait")
 
     said = f"{shell.world.vendor.title} warns: ␛[2Jfield x is ignored"
@@ -142,8 +142,8 @@ def test_what_the_vendor_warns_of_is_shown_while_watching_and_at_the_end(
 
 
 def test_watch_shows_the_pause_of_a_trial(shell: Shell) -> None:
-    shell.world.account.will_reply(Reply(Act.ACCEPT, warnings=("field x is ignored",)))
-    request = shell.world.drop(things(900), options={"jobferry-trial": "500"})
+    shell.world.account.will_reply(Reply(Behaviour.ACCEPT, warnings=("field x is ignored",)))
+    request = shell.world.drop(sample_csv(900), options={"jobferry-trial": "500"})
     run = shell.world.execute(request)
     answer = shell("watch", run.run_id)
 

@@ -12,7 +12,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from jobferry.lane.poller import JOB_DEADLINE
 from jobferry.steps.open_run import open_run
-from tests.fakes.world import PLAIN_PROFILE, things
+from tests.fakes.world import PLAIN_PROFILE, sample_csv
 from tests.unit.cli.shell import ANN, Shell, client_error
 from tests.unit.cli.test_runs import fail_all
 
@@ -46,13 +46,13 @@ def test_a_run_is_by_whoever_typed_it_also_where_its_upload_comes_first(
 
 
 def test_an_upload_of_a_stranger_is_by_nobody_known(shell: Shell) -> None:
-    run = shell.world.processed(things(1))
+    run = shell.world.processed(sample_csv(1))
     assert by(shell, run.run_id) == NOBODY
     assert " by " not in shell("status", run.run_id).stdout
 
 
 def test_who_aborts_first_is_kept(shell: Shell) -> None:
-    run = shell.world.planned(things(3))
+    run = shell.world.planned(sample_csv(3))
     shell("abort", run.run_id)
     shell.arn = BOB
     shell("abort", run.run_id)
@@ -61,13 +61,13 @@ def test_who_aborts_first_is_kept(shell: Shell) -> None:
 
 
 def test_who_aborts_by_force_is_kept(shell: Shell) -> None:
-    run = shell.world.planned(things(3))
+    run = shell.world.planned(sample_csv(3))
     shell("abort", run.run_id, "--force")
     assert by(shell, run.run_id)["aborted"] == ANN
 
 
 def test_who_gives_it_another_priority_last_is_kept(shell: Shell) -> None:
-    run = shell.world.planned(things(3))
+    run = shell.world.planned(sample_csv(3))
     shell("priority", run.run_id, "high")
     assert by(shell, run.run_id)["priority"] == ANN
     shell.arn = BOB
@@ -89,7 +89,7 @@ def test_who_resumes_a_trial_is_kept(shell: Shell, csv_file: Csv) -> None:
 
 def test_who_retries_has_started_the_new_run(shell: Shell) -> None:
     shell.world.account.result_of = fail_all
-    origin = shell.world.processed(things(3)).run_id
+    origin = shell.world.processed(sample_csv(3)).run_id
     again = shell("retry", origin, "--wait", "--json").document
     assert (again["origin"], again["by"]["started"]) == (origin, ANN)
     shell.arn = BOB
@@ -99,13 +99,13 @@ def test_who_retries_has_started_the_new_run(shell: Shell) -> None:
 
 def test_who_resolves_is_kept(shell: Shell) -> None:
     shell.world.account.latency = lambda _number: 2 * JOB_DEADLINE
-    run = shell.world.processed(things(3))
+    run = shell.world.processed(sample_csv(3))
     shell("resolve", run.run_id, "--wait")
     assert by(shell, run.run_id)["resolved"] == ANN
 
 
 def test_who_has_deleted_a_run_is_told_to_those_who_look_for_it(shell: Shell) -> None:
-    run = shell.world.processed(things(1))
+    run = shell.world.processed(sample_csv(1))
     shell("delete", run.run_id, "--yes")
     answer = shell("status", run.run_id)
     assert f"Run {run.run_id} has been deleted by {ANN}." in answer.stderr
@@ -134,7 +134,7 @@ def test_a_revision_of_a_profile_tells_who_has_put_it(shell: Shell, tmp_path: Pa
 
 
 def test_a_schedule_is_named_by_the_runs_that_it_starts(shell: Shell) -> None:
-    shell.world.objects.upload("inbox-bucket", "scheduled/a.csv", things(2).encode())
+    shell.world.objects.upload("inbox-bucket", "scheduled/a.csv", sample_csv(2).encode())
     source = ("--profile", "things", "--source", "s3://inbox-bucket/scheduled/a.csv")
     shell("schedule", "put", "nightly", "--rate", "1 day", *source)
     fired = shell.scheduler.schedules["nightly"]["Target"]["Input"]
@@ -149,7 +149,7 @@ def test_a_schedule_is_named_by_the_runs_that_it_starts(shell: Shell) -> None:
 
 
 def test_a_schedule_that_is_run_now_is_by_whoever_says_so(shell: Shell) -> None:
-    shell.world.objects.upload("inbox-bucket", "scheduled/a.csv", things(2).encode())
+    shell.world.objects.upload("inbox-bucket", "scheduled/a.csv", sample_csv(2).encode())
     source = ("--profile", "things", "--source", "s3://inbox-bucket/scheduled/a.csv")
     shell("schedule", "put", "nightly", "--rate", "1 day", *source)
     document = shell("schedule", "run-now", "nightly", "--wait", "--json").document
@@ -172,7 +172,7 @@ def test_a_command_works_where_sts_does_not(
 def test_commands_that_only_look_ask_nobody_who_they_are(
     shell: Shell, words: tuple[str, ...]
 ) -> None:
-    run = shell.world.processed(things(1))
+    run = shell.world.processed(sample_csv(1))
     shell(*words, run.run_id)
     shell("runs")
     shell("connection", "show", "acme")
@@ -181,7 +181,7 @@ def test_commands_that_only_look_ask_nobody_who_they_are(
 
 
 def test_it_is_asked_once_however_much_is_changed(shell: Shell) -> None:
-    first, second = (shell.world.processed(things(n)).run_id for n in (1, 2))
+    first, second = (shell.world.processed(sample_csv(n)).run_id for n in (1, 2))
     shell("delete", first, second, "--yes")
     assert shell.asked_who == 1
 

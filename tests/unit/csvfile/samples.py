@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from jobferry.csvfile import lines, reader
 from jobferry.csvfile.dialect import Dialect, detect
 from jobferry.csvfile.duplicate_keys import SeenKeys
-from jobferry.csvfile.mapping import RowMapping, compile_mapping
-from jobferry.csvfile.planner import ChunkLimits, PlanItem, Rules, plan
+from jobferry.csvfile.mapping import compile_mapping
+from jobferry.csvfile.plan_items import ChunkLimits, PlanItem, Rules
+from jobferry.csvfile.planner import plan
 from jobferry.csvfile.reader import RawRow, read_blocks, read_rows
+from jobferry.csvfile.row_mapping import RowMapping
 from jobferry.domain.profile import Column, Profile
 
 GENEROUS = ChunkLimits(max_records=100, max_bytes=1_000_000)

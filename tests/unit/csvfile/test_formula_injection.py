@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 import io
 import re
+import sys
+import unicodedata
 
 import pytest
 from hypothesis import example, given
@@ -44,6 +46,14 @@ def cells_in_any_program(line: str) -> list[str]:
         "\u200b\u200b=1",
         "\u202e=1",
         '"=1',
+        "\u200b-0",
+        "\ufeff+5",
+        " \u200b -5",
+        "\x00-5",
+        "\u3164=1",
+        "\ufe0f=1",
+        "\U000e0041=1",
+        "\u034f=1",
     ],
 )
 def test_what_a_spreadsheet_could_run_gets_an_apostrophe(cell: str) -> None:
@@ -64,6 +74,8 @@ def test_what_a_spreadsheet_could_run_gets_an_apostrophe(cell: str) -> None:
         ("=1;=2", "'=1;'=2"),
         ("\t=1", "'\t'=1"),
         ("x;-5;-cmd", "x;'-5;'-cmd"),
+        ("x;\u200b-5", "x;\u200b'-5"),
+        ("x; \u2060 +5", "x; \u2060 '+5"),
     ],
 )
 def test_a_formula_after_another_programs_separator_is_made_text(cell: str, safe: str) -> None:
@@ -84,6 +96,8 @@ def test_a_formula_after_another_programs_separator_is_made_text(cell: str, safe
         "'-5",
         "2",
         "x;-5",
+        " -5",
+        'x; "-5',
         "ann@example.net, bob@example.net",
         "Dear Ann,\r\n\r\nthanks; a well-known thing.\n",
         "https://example.net/?a=b&c=d",
@@ -128,6 +142,18 @@ def test_no_program_finds_a_formula_in_a_line(cells: list[str], delimiter: str) 
     numbers = re.compile(r"[\s\"]*[+\-][0-9]+([.,][0-9]+)?[\s\"]*")
     for cell in cells_in_any_program(line.getvalue()):
         assert not _BARE_FORMULA.match(cell) or numbers.match(cell), cell
+
+
+@pytest.mark.parametrize("sign", ["=", "-"])
+def test_no_invisible_character_hides_a_formula(sign: str) -> None:
+    unseen = [
+        character
+        for character in map(chr, range(sys.maxunicode + 1))
+        if unicodedata.category(character) in ("Cf", "Cc", "Zs", "Zl", "Zp")
+    ]
+    assert len(unseen) > 200
+    shown = [each for each in unseen if not defuse(f"{each}{sign}A1").startswith("'")]
+    assert shown == []
 
 
 def test_a_long_cell_of_separators_and_blanks_takes_no_longer_than_others() -> None:

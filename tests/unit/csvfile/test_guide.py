@@ -12,7 +12,7 @@ import yaml
 
 from jobferry.binding.profile_document import validate
 from jobferry.csvfile.duplicate_keys import SeenKeys
-from jobferry.csvfile.planner import ChunkSpec
+from jobferry.csvfile.plan_items import ChunkSpec
 from jobferry.domain.outcome import RejectedRow
 from jobferry.domain.profile import Column, Profile
 from tests.unit.csvfile.samples import compile_mapping, csv_text, planned, read, read_text

@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 
 from jobferry.csvfile.blanks import is_blank
 from jobferry.csvfile.formula_injection import defuse
-from jobferry.csvfile.mapping import RESULT_COLUMNS, RowMapping, RowRejected, compile_mapping
+from jobferry.csvfile.header_names import RESULT_COLUMNS
+from jobferry.csvfile.mapping import compile_mapping
 from jobferry.csvfile.mojibake import is_garbled
+from jobferry.csvfile.row_mapping import RowMapping, RowRejected
 from jobferry.domain.error_codes import CUT_MARK, FileRefused
 from jobferry.domain.profile import Column, ColumnType, Empty, Profile
 from tests.unit.csvfile.samples import profile

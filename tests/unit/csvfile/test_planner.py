@@ -8,19 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobferry.csvfile.chunk_cutter import MOST_SPANS
 from jobferry.csvfile.duplicate_keys import SeenKeys
-from jobferry.csvfile.planner import (
-    MOST_SPANS,
-    Boundary,
-    ChunkLimits,
-    ChunkSpec,
-    PlanItem,
-    Rules,
-    json_size,
-    superseded_rows,
-)
+from jobferry.csvfile.plan_items import Boundary, ChunkLimits, ChunkSpec, PlanItem, Rules
+from jobferry.csvfile.planner import superseded_rows
 from jobferry.csvfile.reader import read_blocks
 from jobferry.csvfile.records import SourceChanged, read_records
+from jobferry.csvfile.row_scale import json_size
 from jobferry.domain.chunk import Span
 from jobferry.domain.error_codes import FileRefused
 from jobferry.domain.outcome import OutcomeStatus, RejectedRow

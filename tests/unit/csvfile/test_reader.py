@@ -4,7 +4,7 @@ import codecs
 from io import BytesIO
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jobferry.csvfile.blanks import is_blank
@@ -60,11 +60,22 @@ def test_cells_come_back_exactly(
 
 
 @given(messy_files, st.integers(1, 20), st.sampled_from([16, 40, 1000]))
+@example(b'A,B\n"aaaaaaaaa,b\n""\r\n\n', 1, 16)
+@example(b'A,B\n"aaaaaaaaaa,b\nc,d\ne,f\ng",h\n', 3, 16)
+@example(b'A,B\n"aaaaaaaaaa\n""x\n""y\n""z",h\n', 1, 16)
 def test_where_blocks_end_changes_nothing(data: bytes, block: int, limit: int) -> None:
     with small_limits(block=1000, row=limit, cell=limit // 2):
         whole = read(data)
     with small_limits(block=block, row=limit, cell=limit // 2):
         assert read(data) == whole
+
+
+def test_a_row_that_outgrows_the_limit_ends_with_the_line_that_does_so() -> None:
+    with small_limits(block=1000, row=16, cell=8):
+        row, *_ = read(b'A,B\n"aaaaaaaaaaaa\n""x\n""y\n""z",h\n')[1]
+    assert row.length == len(b'"aaaaaaaaaaaa\n""x\n')
+    assert row.problem is not None
+    assert "Nothing of the line below is sent" in row.problem.reason
 
 
 @given(messy_files, st.sampled_from([16, 40, 1000]))

@@ -36,8 +36,8 @@ from jobferry.vendors.answers import (
 )
 from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Operation
-from tests.fakes.vendor import Act, FakeClient
-from tests.fakes.world import CONNECTION, ExecutionFailedError, World, things
+from tests.fakes.vendor import Behaviour, FakeClient
+from tests.fakes.world import CONNECTION, ExecutionFailedError, World, sample_csv
 from tests.thorough import THOROUGH
 
 DAY = 24 * 3_600.0
@@ -54,7 +54,7 @@ def carried_by_sweeps(world: World, run_id: str, until: float = DAY + 3_600.0) -
         world.clock.advance(SWEEP)
         try:
             world.sweep()
-            world.carry_restarts()
+            world.run_restarts()
         except (ExecutionFailedError, LookupError):
             continue
     return world.run(run_id)
@@ -62,7 +62,7 @@ def carried_by_sweeps(world: World, run_id: str, until: float = DAY + 3_600.0) -
 
 def opened(world: World, rows: int) -> Run:
     """A run that is planned, and whose execution is not there any more."""
-    return world.planned(things(rows))
+    return world.planned(sample_csv(rows))
 
 
 class TestRules:
@@ -161,7 +161,7 @@ class TestRefusedSubmissions:
         self, world: World, site: Site, refusal: Refused, times: int
     ) -> None:
         site.answers(*[refusal] * times)
-        run = world.processed(things(9))
+        run = world.processed(sample_csv(9))
         assert run.status is RunStatus.COMPLETED
         assert {o.attempts for o in world.outcomes(run.run_id).values()} == {1}
         assert world.problems(run.run_id) == []
@@ -171,7 +171,7 @@ class TestRefusedSubmissions:
         self, world: World, site: Site, refusal: Refused
     ) -> None:
         site.submit = lambda: refusal
-        run = world.processed(things(9))
+        run = world.processed(sample_csv(9))
         assert (run.status, run.error) == (RunStatus.ABORTED, refusal.message)
         assert run.outcomes[FAILED] == 2
         assert run.outcomes[SKIPPED] == 7
@@ -185,7 +185,7 @@ class TestRefusedSubmissions:
         refused = PollAnswer(refused=REFUSALS["redirect"])
         left = [refused] * 4
         site.poll = lambda: left.pop() if left else None
-        run = world.processed(things(6))
+        run = world.processed(sample_csv(6))
         assert run.status is RunStatus.COMPLETED
         assert run.outcomes[SUCCEEDED] == 6
 
@@ -264,7 +264,7 @@ class TestForEver:
         site.find = lambda: Found(FoundState.PENDING, readable=False) if out() else None
         run = carried_by_sweeps(world, opened(world, 30).run_id)
         assert run.status is RunStatus.COMPLETED
-        assert set(world.account.carried_out.values()) == {1}
+        assert set(world.account.times_applied.values()) == {1}
         assert world.problems(run.run_id) == []
 
     @pytest.mark.parametrize("answers", [100, 300] if THOROUGH else [60])
@@ -274,7 +274,7 @@ class TestForEver:
             site.answers(*[Ambiguous("502")] * answers)
             run = carried_by_sweeps(world, opened(world, 3_000).run_id)
             assert run.status is RunStatus.COMPLETED
-            assert set(world.account.carried_out.values()) == {1}
+            assert set(world.account.times_applied.values()) == {1}
             assert world.problems(run.run_id) == []
 
     @pytest.mark.parametrize("hours", [1.5, 12.0])
@@ -334,7 +334,7 @@ class TestForEver:
     @pytest.mark.parametrize("by_token", [True, False])
     def test_a_lost_submission_whose_file_may_not_be_read(self, by_token: bool) -> None:
         with World(max_records=2, token_search=by_token) as world:
-            world.account.will_reply(Act.DONE_UNHEARD)
+            world.account.will_reply(Behaviour.APPLIED_NO_ANSWER)
             run = opened(world, 2)
             world.submit(lane_of(run))
             world.objects.denied[run.source.key] = float("inf")
@@ -349,7 +349,7 @@ class TestForEver:
 
     def test_a_run_whose_search_waits_for_its_file_says_so_until_it_can_be_read(self) -> None:
         with World(max_records=2, token_search=False) as world:
-            world.account.will_reply(Act.DONE_UNHEARD)
+            world.account.will_reply(Behaviour.APPLIED_NO_ANSWER)
             run = opened(world, 2)
             state = world.submit(lane_of(run))
             world.objects.denied[run.source.key] = world.clock.now() + 600.0
@@ -384,7 +384,7 @@ class TestAccounts:
         world.deps = world.fresh_deps()
         world.poll(state)
         execution = world.execution()
-        execution.carry(lambda: {"run_id": run.run_id, "state": "unusable"})
+        execution.run(lambda: {"run_id": run.run_id, "state": "unusable"})
         paused = world.run(run.run_id)
         assert paused.pause is not None
         assert paused.pause.code == "connection_changed"
@@ -395,7 +395,7 @@ class TestAccounts:
         self.back(world)
         world.deps = world.fresh_deps()
         world.store.runs.resume(paused)
-        execution.carry(lambda: {"run_id": run.run_id, "state": "unusable"})
+        execution.run(lambda: {"run_id": run.run_id, "state": "unusable"})
         assert world.run(run.run_id).status is RunStatus.COMPLETED
         assert world.problems(run.run_id) == []
 

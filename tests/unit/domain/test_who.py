@@ -13,7 +13,7 @@ from jobferry.domain.run_request import RunRequest
 from jobferry.domain.who import MOST_CHARACTERS, claimed, name_of, schedule_named, uploader
 from jobferry.runtime.triggers import read_trigger, upload_input
 from jobferry.steps.open_run import BY_OPTION, open_run
-from tests.fakes.world import INBOX, World, things
+from tests.fakes.world import INBOX, World, sample_csv
 
 ANN = "arn:aws:iam::123456789012:user/ann"
 EVENTS = Path(__file__).parents[3] / "events"
@@ -135,7 +135,7 @@ def test_the_input_wins_over_the_uploaders_word_and_that_over_s3s(
 ) -> None:
     with World() as world:
         options = {} if claim is None else {BY_OPTION: claim}
-        dropped = world.drop(things(1), options=options)
+        dropped = world.drop(sample_csv(1), options=options)
         request = RunRequest(
             dropped.profile,
             dropped.bucket,
@@ -150,7 +150,7 @@ def test_the_input_wins_over_the_uploaders_word_and_that_over_s3s(
 
 def test_who_asks_makes_no_other_run_of_it() -> None:
     with World() as world:
-        dropped = world.drop(things(1))
+        dropped = world.drop(sample_csv(1))
         again = RunRequest(
             dropped.profile, dropped.bucket, dropped.key, dropped.version_id, by="bob"
         )

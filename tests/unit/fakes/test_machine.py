@@ -157,20 +157,20 @@ def test_a_state_that_leads_nowhere_is_refused() -> None:
 
 def test_a_failed_task_is_tried_again_later_and_later() -> None:
     host = Host(failing(ValueError("1"), KeyError("2")))
-    assert machine(First=task(Retry=[RETRY])).carry_out({"a": 1}, host, "arn") == {"a": 1}
+    assert machine(First=task(Retry=[RETRY])).execute({"a": 1}, host, "arn") == {"a": 1}
     assert (len(host.asked), host.clock) == (3, 2.0 + 4.0)
 
 
 def test_the_longest_wait_between_tries_is_kept() -> None:
     host = Host(failing(*[ValueError("no")] * 3))
-    machine(First=task(Retry=[{**RETRY, "MaxDelaySeconds": 3}])).carry_out({}, host, "arn")
+    machine(First=task(Retry=[{**RETRY, "MaxDelaySeconds": 3}])).execute({}, host, "arn")
     assert host.clock == 2.0 + 3.0 + 3.0
 
 
 def test_tries_come_to_an_end() -> None:
     host = Host(failing(*[ValueError("no")] * 9))
     with pytest.raises(ExecutionFailedError) as failed:
-        machine(First=task(Retry=[RETRY])).carry_out({}, host, "arn")
+        machine(First=task(Retry=[RETRY])).execute({}, host, "arn")
     assert (len(host.asked), failed.value.error) == (4, "ValueError")
 
 
@@ -178,14 +178,14 @@ def test_only_the_errors_that_are_named_are_tried_again() -> None:
     host = Host(failing(KeyError("no")))
     retry = {**RETRY, "ErrorEquals": ["ValueError"]}
     with pytest.raises(ExecutionFailedError):
-        machine(First=task(Retry=[retry])).carry_out({}, host, "arn")
+        machine(First=task(Retry=[retry])).execute({}, host, "arn")
     assert len(host.asked) == 1
 
 
 def test_an_answer_that_is_too_large_is_not_asked_for_again() -> None:
     host = Host(failing(ExecutionFailedError("too large", DATA_LIMIT)))
     with pytest.raises(ExecutionFailedError):
-        machine(First=task(Retry=[RETRY])).carry_out({}, host, "arn")
+        machine(First=task(Retry=[RETRY])).execute({}, host, "arn")
     assert len(host.asked) == 1
 
 
@@ -193,7 +193,7 @@ def test_what_fails_for_good_is_caught_by_its_name() -> None:
     catch = [{"ErrorEquals": ["KeyError"], "Next": "Second"}]
     host = Host(failing(KeyError("gone")))
     caught = machine(First=task(Catch=catch), Second={"Type": "Succeed"})
-    assert caught.carry_out({}, host, "arn") == {"Error": "KeyError", "Cause": "'gone'"}
+    assert caught.execute({}, host, "arn") == {"Error": "KeyError", "Cause": "'gone'"}
 
 
 def test_a_task_that_takes_too_long_is_tried_again() -> None:
@@ -205,7 +205,7 @@ def test_a_task_that_takes_too_long_is_tried_again() -> None:
         return payload
 
     host.answers = slow
-    machine(First=task(Retry=[RETRY], TimeoutSeconds=5)).carry_out({}, host, "arn")
+    machine(First=task(Retry=[RETRY], TimeoutSeconds=5)).execute({}, host, "arn")
     assert len(host.asked) == 2
 
 
@@ -214,7 +214,7 @@ def test_an_execution_that_is_stopped_tries_nothing_again() -> None:
     catch = [{"ErrorEquals": ["States.ALL"], "Next": "Second"}]
     stopped = machine(First=task(Retry=[RETRY], Catch=catch), Second={"Type": "Succeed"})
     with pytest.raises(ExecutionStoppedError):
-        stopped.carry_out({}, host, "arn")
+        stopped.execute({}, host, "arn")
     assert (len(host.asked), host.entered) == (1, ["First"])
 
 
@@ -222,7 +222,7 @@ def test_an_execution_ends_when_its_time_is_up() -> None:
     wait = {"Type": "Wait", "QueryLanguage": "JSONata", "Seconds": 60, "Next": "Second"}
     host = Host()
     with pytest.raises(ExecutionTimedOutError):
-        machine(First=wait, Second={"Type": "Succeed"}, timeout=30).carry_out({}, host, "arn")
+        machine(First=wait, Second={"Type": "Succeed"}, timeout=30).execute({}, host, "arn")
     assert (host.clock, host.entered) == (30.0, ["First"])
 
 
@@ -232,7 +232,7 @@ def test_an_execution_ends_when_its_time_is_up() -> None:
 def test_a_wait_ends_at_its_moment(seen: str, clock: float) -> None:
     wait = {"Type": "Wait", "QueryLanguage": "JSONata", "Timestamp": "{% $states.input.at %}"}
     host = Host()
-    machine(First={**wait, "End": True}).carry_out({"at": seen}, host, "arn")
+    machine(First={**wait, "End": True}).execute({"at": seen}, host, "arn")
     assert host.clock == clock
 
 
@@ -240,7 +240,7 @@ def test_a_wait_ends_at_its_moment(seen: str, clock: float) -> None:
 def test_a_wait_for_what_is_no_moment_fails(at: str | None) -> None:
     wait = {"Type": "Wait", "QueryLanguage": "JSONata", "Timestamp": "{% $states.input.at %}"}
     with pytest.raises(ExecutionFailedError):
-        machine(First={**wait, "End": True}).carry_out({"at": at}, Host(), "arn")
+        machine(First={**wait, "End": True}).execute({"at": at}, Host(), "arn")
 
 
 def distributed(**body: Any) -> dict[str, Any]:
@@ -262,21 +262,21 @@ def distributed(**body: Any) -> dict[str, Any]:
 
 def test_a_map_hands_each_item_on_and_keeps_its_input() -> None:
     host, given = Host(), {"run": "r", "lanes": [0, 1]}
-    assert machine(First=distributed()).carry_out(given, host, "arn") == given
+    assert machine(First=distributed()).execute(given, host, "arn") == given
     assert host.asked == [("Work", {"run": "r", "lane": lane, "settle": []}) for lane in (0, 1)]
 
 
 def test_failures_that_a_map_tolerates_do_not_end_it() -> None:
     host = Host(failing(ValueError("no")))
     tolerant = machine(First=distributed(ToleratedFailurePercentage=100))
-    tolerant.carry_out({"run": "r", "lanes": [0, 1]}, host, "arn")
+    tolerant.execute({"run": "r", "lanes": [0, 1]}, host, "arn")
     assert (host.children_failed, len(host.asked)) == (1, 2)
 
 
 def test_a_failure_that_a_map_does_not_tolerate_ends_it() -> None:
     host = Host(failing(ValueError("no")))
     with pytest.raises(ExecutionFailedError, match="no"):
-        machine(First=distributed()).carry_out({"run": "r", "lanes": [0, 1]}, host, "arn")
+        machine(First=distributed()).execute({"run": "r", "lanes": [0, 1]}, host, "arn")
 
 
 def test_a_branch_that_fails_takes_the_others_along() -> None:
@@ -287,7 +287,7 @@ def test_a_branch_that_fails_takes_the_others_along() -> None:
     ]
     both = {"Type": "Parallel", "QueryLanguage": "JSONPath", "Branches": branches, "End": True}
     with pytest.raises(ExecutionFailedError, match="no"):
-        machine(First=both).carry_out({}, host, "arn")
+        machine(First=both).execute({}, host, "arn")
     assert host.entered == ["First", "Bad"]
 
 
@@ -297,7 +297,7 @@ def test_a_parallel_state_gives_what_its_path_chooses() -> None:
         {"StartAt": "Two", "States": {"Two": task(Output={"n": 2})}},
     ]
     both = {"Type": "Parallel", "QueryLanguage": "JSONPath", "Branches": branches, "End": True}
-    assert machine(First={**both, "OutputPath": "$[1]"}).carry_out({}, Host(), "arn") == {"n": 2}
+    assert machine(First={**both, "OutputPath": "$[1]"}).execute({}, Host(), "arn") == {"n": 2}
 
 
 @pytest.mark.parametrize(("state", "end"), [("a", "A"), ("b", "B"), ("c", "Other")])
@@ -309,10 +309,10 @@ def test_a_choice_takes_the_first_rule_that_holds(state: str, end: str) -> None:
     choice = {"Type": "Choice", "QueryLanguage": "JSONata", "Choices": rules, "Default": "Other"}
     ends = {name: {"Type": "Succeed"} for name in ("A", "B", "Other")}
     host = Host()
-    machine(First=choice, **ends).carry_out({"state": state}, host, "arn")
+    machine(First=choice, **ends).execute({"state": state}, host, "arn")
     assert host.entered == ["First", end]
 
 
 def test_a_fail_state_fails_by_its_name() -> None:
     with pytest.raises(ExecutionFailedError, match=r"^Wrong$"):
-        machine(First={"Type": "Fail", "Error": "Wrong"}).carry_out({}, Host(), "arn")
+        machine(First={"Type": "Fail", "Error": "Wrong"}).execute({}, Host(), "arn")

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 
-from jobferry.store.table import Delete, Operation, Put, Table, Update
+from jobferry.store.operations import Delete, Operation, Put, Update
+from jobferry.store.table import Table
 from tests.fakes import table as fake_table
 from tests.fakes.requests import TableRequests, check_request, problems, reserved_words
 from tests.fakes.table import FakeTable
-from tests.fakes.world import World, things
+from tests.fakes.world import World, sample_csv
 
 KEY = {"pk": {"S": "p"}, "sk": {"S": "s"}}
 
@@ -146,7 +147,7 @@ def test_the_requests_of_a_whole_run_are_looked_at(monkeypatch: pytest.MonkeyPat
     requests = TableRequests()
     monkeypatch.setattr(fake_table, "REQUESTS", requests)
     with World(max_records=2) as world:
-        run = world.processed(things(5))
+        run = world.processed(sample_csv(5))
         assert world.problems(run.run_id) == []
     ways = {shape[0] for shape in requests.shapes if isinstance(shape, tuple)}
     assert ways == {"write", "transact", "query"}

@@ -11,12 +11,12 @@ from jobferry.domain.outcome import OutcomeStatus
 from jobferry.lane.claimed_jobs import NOT_SEEN, RECENT_SECONDS, ClaimedJobs, known_jobs, remember
 from jobferry.lane.state import LaneState
 from jobferry.store.chunks import Chunks
-from tests.fakes.world import World, things
+from tests.fakes.world import World, sample_csv
 
 
 def test_those_of_this_run_and_of_others(world: World) -> None:
-    other = world.processed(things(2, start=50))
-    run = world.planned(things(6))
+    other = world.processed(sample_csv(2, start=50))
+    run = world.planned(sample_csv(6))
     world.submit(LaneState(run.run_id, 0))
 
     known = ClaimedJobs(run, world.deps).read()
@@ -27,15 +27,15 @@ def test_those_of_this_run_and_of_others(world: World) -> None:
 
 
 def test_not_those_of_runs_that_are_long_over(world: World) -> None:
-    world.processed(things(2, start=50))
+    world.processed(sample_csv(2, start=50))
     world.clock.advance(RECENT_SECONDS + 1)
-    run = world.planned(things(2))
+    run = world.planned(sample_csv(2))
 
     assert ClaimedJobs(run, world.deps).read() == {}
 
 
 def test_what_is_settled_is_read_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = world.processed(things(8))
+    run = world.processed(sample_csv(8))
     known = ClaimedJobs(run, world.deps)
     first = dict(known.read() or {})
     read: list[Chunk] = []
@@ -68,7 +68,7 @@ class TestSlowTable:
         monkeypatch.setattr(Chunks, "all", slowly)
 
     def test_what_is_not_read_in_time_is_read_on(self, world: World) -> None:
-        run = world.processed(things(20))
+        run = world.processed(sample_csv(20))
         known = ClaimedJobs(run, world.deps)
 
         readings = [known.read(world.clock.now() + 4.5) for _ in range(3)]
@@ -79,7 +79,7 @@ class TestSlowTable:
         }
 
     def test_what_has_changed_meanwhile_is_not_missed(self, world: World) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         planned = world.submit(LaneState(run.run_id, 0))
         first, *_ = world.store.chunks.all(run.run_id)
         known = ClaimedJobs(run, world.deps)
@@ -94,7 +94,7 @@ class TestSlowTable:
 
 
 def test_a_warm_function_reads_on_where_it_stopped(world: World) -> None:
-    run = world.processed(things(4))
+    run = world.processed(sample_csv(4))
     first = known_jobs(run, 0, world.deps)
     first.read()
     remember(first, 0)
@@ -107,14 +107,14 @@ def test_a_warm_function_reads_on_where_it_stopped(world: World) -> None:
 
 
 def test_too_many_to_remember_are_not_known(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = world.processed(things(8))
+    run = world.processed(sample_csv(8))
     monkeypatch.setattr("jobferry.lane.claimed_jobs.MOST_JOBS", 3)
 
     assert ClaimedJobs(run, world.deps).read() is None
 
 
 def test_what_may_still_change_is_read_again(world: World) -> None:
-    run = world.planned(things(8))
+    run = world.planned(sample_csv(8))
     known = ClaimedJobs(run, world.deps)
     state = world.submit(LaneState(run.run_id, 0))
     assert set((known.read() or {}).values()) == {NOT_SEEN}
@@ -129,7 +129,7 @@ def test_what_may_still_change_is_read_again(world: World) -> None:
 
 
 def test_a_job_that_was_given_up_was_not_seen_ended(world: World) -> None:
-    run = world.planned(things(2))
+    run = world.planned(sample_csv(2))
     world.submit(LaneState(run.run_id, 0))
     (chunk,) = world.store.chunks.all(run.run_id)
     given_up = JobEnd(chunk.number, verdict=(OutcomeStatus.UNKNOWN, "job_never_ended", "It runs."))

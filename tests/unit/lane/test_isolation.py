@@ -32,8 +32,8 @@ from jobferry.vendors.answers import (
 from jobferry.vendors.operation import Operation
 from jobferry.vendors.protocol import VendorClient
 from tests.fakes.objects import FakeObjects
-from tests.fakes.vendor import Act, Job, read_results
-from tests.fakes.world import CONNECTION, World, things
+from tests.fakes.vendor import Behaviour, Job, read_results
+from tests.fakes.world import CONNECTION, World, sample_csv
 
 SUCCEEDED, FAILED = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED
 UNKNOWN = OutcomeStatus.UNKNOWN
@@ -74,7 +74,7 @@ def with_raw(world: World, raw_of: Callable[[JsonObject], object]) -> None:
 
 def processed(world: World) -> dict[int, Outcome]:
     """Carry the file; whatever was said of row 13, the others have succeeded and the run ends."""
-    run = world.processed(things(ROWS))
+    run = world.processed(sample_csv(ROWS))
     assert world.problems(run.run_id) == []
     outcomes = world.outcomes(run.run_id)
     others = {row: outcome for row, outcome in outcomes.items() if row != BAD}
@@ -381,7 +381,7 @@ class TestSubmissions:
 
         def refusing(operation: Operation, records: Sequence[JsonObject], token: str) -> Any:
             if records[0]["ref"] == f"r{BAD}":
-                world.account.will_reply(Act.REFUSE)
+                world.account.will_reply(Behaviour.REFUSE)
                 submit(operation, records, token)
                 return Refused(code, message, http_status=409)
             return submit(operation, records, token)
@@ -405,7 +405,7 @@ class TestSubmissions:
             return submit(operation, records, token)
 
         world.account.submit = throttling  # type: ignore[method-assign]
-        run = world.processed(things(ROWS))
+        run = world.processed(sample_csv(ROWS))
         assert world.statuses(run.run_id) == [SUCCEEDED] * ROWS
         assert asked[1] - asked[0] <= 3_700
         assert world.store.limits.get(CONNECTION).in_flight == 0

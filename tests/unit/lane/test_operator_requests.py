@@ -16,7 +16,7 @@ from jobferry.operator.job_control import abort_run, change_priority
 from jobferry.vendors.answers import Ambiguous, Refused, Throttled, ThrottleReason
 from tests.fakes.effects import Crash, CrashOnce, Phase
 from tests.fakes.vendor import FakeClient
-from tests.fakes.world import CONNECTION, World, things
+from tests.fakes.world import CONNECTION, World, sample_csv
 
 Answer = Refused | Throttled | Ambiguous | None
 
@@ -79,14 +79,14 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 
 def under_way(site: Site, rows: int = 5) -> tuple[Run, LaneState]:
-    run = site.world.planned(things(rows))
+    run = site.world.planned(sample_csv(rows))
     state = site.world.submit(LaneState(run.run_id, 0))
     return site.world.run(run.run_id), state
 
 
 def carried_on(site: Site, run: Run) -> Run:
     site.world.restarts.append((run.run_id, run.execution))
-    site.world.carry_restarts()
+    site.world.run_restarts()
     return site.world.run(run.run_id)
 
 
@@ -131,7 +131,7 @@ def test_a_priority_that_is_changed_again_is_told_again(site: Site) -> None:
 
 
 def test_jobs_that_were_made_well_after_the_change_have_it_already(site: Site) -> None:
-    run = site.world.planned(things(2))
+    run = site.world.planned(sample_csv(2))
     change_priority(run, "high", site.world.deps)
     site.world.clock.advance(STALE_PRIORITY)
     site.world.poll(site.world.submit(LaneState(run.run_id, 0)))
@@ -207,7 +207,7 @@ def test_a_crash_asks_again_and_changes_nothing(site: Site, phase: Phase) -> Non
 
 def test_a_run_that_is_over_takes_no_wish(site: Site) -> None:
     site.world.account.latency = lambda _number: 5.0
-    run = site.world.processed(things(1))
+    run = site.world.processed(sample_csv(1))
     assert not abort_run(run, "Late.", site.world.deps)
     assert not change_priority(run, "high", site.world.deps)
     assert site.world.run(run.run_id) == run

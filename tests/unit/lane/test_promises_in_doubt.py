@@ -20,13 +20,13 @@ from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.row_verdict import when_stopped
 from jobferry.domain.run import StopReason
 from jobferry.lane.state import LaneState
-from jobferry.lane.submitter import INTENT_SECONDS
+from jobferry.scheduler.settings import USUAL
 from jobferry.settlement.retry_chunks import Remainder, bundled
 from jobferry.steps.settle_job import settle_job
 from jobferry.store.chunks import Chunks
 from tests.fakes.effects import Phase
-from tests.fakes.vendor import UPSERT, Act, Reply
-from tests.fakes.world import CONNECTION, World, things
+from tests.fakes.vendor import UPSERT, Behaviour, Reply
+from tests.fakes.world import CONNECTION, World, sample_csv
 
 UNKNOWN, FAILED, SKIPPED = OutcomeStatus.UNKNOWN, OutcomeStatus.FAILED, OutcomeStatus.SKIPPED
 HALT = StopReason("aborted", "Stopped by hand.")
@@ -35,7 +35,7 @@ HALT = StopReason("aborted", "Stopped by hand.")
 def doubtful(world: World) -> LaneState:
     """A chunk in the pool that may have been carried out, by a request that nobody remembers."""
     world.put_profile({"operation": UPSERT})
-    run = world.planned(things(2))
+    run = world.planned(sample_csv(2))
     chunks, now = world.store.chunks, world.clock.now()
     (chunk,) = chunks.claim(
         run,
@@ -57,7 +57,7 @@ def test_a_doubtful_chunk_that_is_refused_is_unknown_and_not_halved(
     world: World, http_status: int | None
 ) -> None:
     state = doubtful(world)
-    world.account.will_reply(Reply(Act.REFUSE, http_status=http_status))
+    world.account.will_reply(Reply(Behaviour.REFUSE, http_status=http_status))
     world.submit(state)
     (chunk,) = world.store.chunks.get(state.run_id, [1])
     assert (chunk.state, chunk.bisect) == (ChunkState.FINISHED, False)
@@ -94,7 +94,7 @@ class TestLateIntent:
 
     @staticmethod
     def submitted(world: World, seconds: float) -> LaneState:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         writes: list[str] = []
 
         def slow(kind: str, phase: Phase) -> None:
@@ -110,7 +110,7 @@ class TestLateIntent:
         return state
 
     def test_nothing_leaves_when_the_intent_took_too_long(self, world: World) -> None:
-        state = self.submitted(world, INTENT_SECONDS + 0.1)
+        state = self.submitted(world, USUAL.intent_seconds + 0.1)
         assert world.account.submissions == []
         (chunk,) = world.store.chunks.get(state.run_id, [1])
         assert (chunk.state, chunk.sending_at, chunk.attempt) == (ChunkState.CLAIMED, None, 0)
@@ -118,7 +118,7 @@ class TestLateIntent:
         assert len(world.account.submissions) == 1
 
     def test_it_leaves_when_the_intent_was_written_in_time(self, world: World) -> None:
-        self.submitted(world, INTENT_SECONDS)
+        self.submitted(world, USUAL.intent_seconds)
         assert len(world.account.submissions) == 1
 
 
@@ -165,7 +165,7 @@ def test_what_is_settled_while_closing_looks_is_counted(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run is read, the last job is settled by a lane, and then nothing is in flight."""
-    state = world.submit(LaneState(world.planned(things(2)).run_id, 0))
+    state = world.submit(LaneState(world.planned(sample_csv(2)).run_id, 0))
     world.clock.advance(25)
     state = world.poll(state)
     in_flight = Chunks.in_flight
@@ -182,7 +182,7 @@ def test_what_is_settled_while_closing_looks_is_counted(
 
 def test_a_pool_read_before_is_no_offer_any_more(world: World) -> None:
     """A claim by an old pool takes nothing that is claimed, given back and claimed again."""
-    run = world.planned(things(4))
+    run = world.planned(sample_csv(4))
     chunks, now = world.store.chunks, world.clock.now()
     planned = world.store.runs.planned_chunks(run.run_id, 1, 1)
     fresh = chunks.pool(run.run_id)

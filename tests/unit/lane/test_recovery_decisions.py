@@ -25,10 +25,10 @@ from jobferry.domain.run import Run
 from jobferry.domain.trouble import SOURCE_UNREADABLE
 from jobferry.lane.absence import SEARCH_TIMEOUT
 from jobferry.lane.recovery import LateJob, Search, resolve_lost, search_earlier
-from jobferry.store.chunks import _job_mark
+from jobferry.store.chunk_moves import _job_mark
 from jobferry.vendors.answers import Found, FoundState
 from tests.fakes.vendor import UPSERT, FakeClient
-from tests.fakes.world import CONNECTION, World, things
+from tests.fakes.world import CONNECTION, World, sample_csv
 
 PENDING, ABSENT, FOUND = FoundState.PENDING, FoundState.ABSENT, FoundState.FOUND
 PLANNED, FINISHED, CLAIMED = ChunkState.PLANNED, ChunkState.FINISHED, ChunkState.CLAIMED
@@ -40,7 +40,7 @@ def lost(world: World, *, rows: int = 2, operation: str = "", noted: bool = True
     """A chunk that was sent just now; its request is over without an answer."""
     if operation:
         world.put_profile({"operation": operation})
-    run = world.planned(things(rows))
+    run = world.planned(sample_csv(rows))
     now, chunks = world.clock.now(), world.store.chunks
     planned = world.store.runs.planned_chunks(run.run_id, 1, 1)
     claimed = chunks.claim(run, 0, planned, chunks.pool(run.run_id), now, max_jobs=9)
@@ -73,10 +73,10 @@ def test_nothing_is_done_while_the_request_may_be_under_way(world: World) -> Non
     chunk = lost(world, noted=False)
     world.clock.advance(SEND_WINDOW - 0.5)
     assert resolved(world, chunk) == Search()
-    assert world.account.finds == []
+    assert world.account.searches == []
     world.clock.advance(0.5)
     resolved(world, chunk)
-    assert len(world.account.finds) == 1
+    assert len(world.account.searches) == 1
 
 
 @pytest.mark.parametrize(("seconds", "state"), [(19.5, CLAIMED), (20.0, PLANNED), (21.0, PLANNED)])
@@ -87,7 +87,7 @@ def test_what_may_be_repeated_goes_again_unasked_when_its_job_would_be_over(
     without_tokens(world)
     world.clock.advance(seconds)
     assert resolved(world, chunk) == Search()
-    assert (kept(world, chunk).state, world.account.finds) == (state, [])
+    assert (kept(world, chunk).state, world.account.searches) == (state, [])
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_search_that_could_not_be_made_says_nothing_of_the_vendor(
     search = resolved(world, chunk, None if reason == "jobs" else {})
     source = SOURCE_UNREADABLE if reason == "file" else None
     assert search == Search(0, None, now + 3.0, None, source)
-    assert world.account.finds == []
+    assert world.account.searches == []
 
 
 def test_a_job_that_is_found_is_the_chunks(world: World) -> None:
@@ -272,7 +272,7 @@ class TestEarlier:
     def test_each_is_searched_for_as_it_was_sent(self, world: World) -> None:
         absent = Found(ABSENT, requests=1)
         assert self.searched(world, absent, absent) == LateJob(None, 2)
-        found = [(lost.token, lost.sent_at, lost.lost_at) for _, lost in world.account.finds]
+        found = [(lost.token, lost.sent_at, lost.lost_at) for _, lost in world.account.searches]
         assert found == [("t0", 0.0, 10.0), ("t1", 1.0, 11.0)]
 
     @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import pytest
 
 from jobferry.domain.run import RunStatus
 from jobferry.lane.state import LaneState
-from jobferry.lane.submitter import STALE_CHECK_SECONDS, STALE_RESULT_PART
+from jobferry.scheduler.settings import USUAL
 from jobferry.settlement.expiring_results import RISKY_PART
 from jobferry.vendors.answers import PollAnswer
 from tests.fakes.vendor import CREATE
-from tests.fakes.world import CONNECTION, World, things
+from tests.fakes.world import CONNECTION, World, sample_csv
 
 HOUR = 3_600.0
 
@@ -19,7 +19,7 @@ HOUR = 3_600.0
 def state(world: World) -> LaneState:
     """A lane with one job, of a run that has more to send."""
     world.store.limits.learn_jobs(CONNECTION, 1, world.clock.now())
-    return world.submit(LaneState(world.planned(things(20)).run_id, 0))
+    return world.submit(LaneState(world.planned(sample_csv(20)).run_id, 0))
 
 
 def retention(world: World) -> float:
@@ -33,7 +33,7 @@ def free_slots(world: World) -> None:
 def test_reading_comes_before_sending_when_a_job_is_old(world: World, state: LaneState) -> None:
     sent = len(world.account.submissions)
     free_slots(world)
-    world.clock.advance(STALE_RESULT_PART * retention(world) + 1)
+    world.clock.advance(USUAL.stale_result_part * retention(world) + 1)
 
     world.submit(state)
 
@@ -43,7 +43,7 @@ def test_reading_comes_before_sending_when_a_job_is_old(world: World, state: Lan
 def test_a_job_that_is_younger_holds_up_nothing(world: World, state: LaneState) -> None:
     sent = len(world.account.submissions)
     free_slots(world)
-    world.clock.advance(STALE_RESULT_PART * retention(world) - HOUR)
+    world.clock.advance(USUAL.stale_result_part * retention(world) - HOUR)
 
     world.submit(state)
 
@@ -52,7 +52,7 @@ def test_a_job_that_is_younger_holds_up_nothing(world: World, state: LaneState) 
 
 def test_a_lane_that_cannot_read_does_not_turn_in_circles(world: World, state: LaneState) -> None:
     free_slots(world)
-    world.clock.advance(STALE_RESULT_PART * retention(world) + 1)
+    world.clock.advance(USUAL.stale_result_part * retention(world) + 1)
     world.account.will_answer_polls(*[PollAnswer(problem="time-out")] * 500)
     sent, asked = len(world.account.submissions), len(world.account.polls)
     began = world.clock.now()
@@ -60,7 +60,7 @@ def test_a_lane_that_cannot_read_does_not_turn_in_circles(world: World, state: L
     while world.clock.now() < began + HOUR:
         before = world.clock.now()
         state = world.poll(world.submit(state))
-        world.clock.until(max(before + STALE_CHECK_SECONDS, world.clock.now()))
+        world.clock.until(max(before + USUAL.stale_check_seconds, world.clock.now()))
 
     assert len(world.account.submissions) == sent
     assert len(world.account.polls) - asked < 200
@@ -70,7 +70,7 @@ def test_a_long_job_that_is_read_holds_up_nothing(world: World, state: LaneState
     first = world.account.jobs["job-1"]
     first.ends_at = world.clock.now() + 11 * HOUR
     free_slots(world)
-    world.clock.advance(STALE_RESULT_PART * retention(world) + 1)
+    world.clock.advance(USUAL.stale_result_part * retention(world) + 1)
     sent = len(world.account.submissions)
 
     world.poll(world.submit(state))
@@ -80,15 +80,15 @@ def test_a_long_job_that_is_read_holds_up_nothing(world: World, state: LaneState
 
 def test_the_run_goes_on_when_the_vendor_can_be_read_again(world: World, state: LaneState) -> None:
     free_slots(world)
-    world.clock.advance(STALE_RESULT_PART * retention(world) + 1)
+    world.clock.advance(USUAL.stale_result_part * retention(world) + 1)
 
     world.sweep()
-    world.carry_restarts()
+    world.run_restarts()
 
     run = world.run(state.run_id)
     assert run.status is RunStatus.COMPLETED
     assert world.problems(run.run_id) == []
-    assert set(world.account.carried_out.values()) == {1}
+    assert set(world.account.times_applied.values()) == {1}
 
 
 class TestSweep:
@@ -106,7 +106,7 @@ class TestSweep:
         assert world.metrics == []
 
     def test_a_connection_without_jobs_has_none_at_risk(self, world: World) -> None:
-        run = world.processed(things(3))
+        run = world.processed(sample_csv(3))
         world.clock.advance(RISKY_PART * retention(world) + 1)
         world.metrics.clear()
         world.sweep()

@@ -23,24 +23,24 @@ from jobferry.domain.trouble import (
     VENDOR_UNAVAILABLE,
     Trouble,
 )
-from jobferry.lane import submitter as fill_module
-from jobferry.lane.session import NEVER, TRIES, LaneSession, open_lane
+from jobferry.lane import feedback, loop
+from jobferry.lane.offer import offered
+from jobferry.lane.session import LaneSession, open_session
 from jobferry.lane.state import LaneState
-from jobferry.lane.submitter import (
-    INTENT_SECONDS,
-    OTHERS_SLOTS,
-    STALE_CHECK_SECONDS,
-    _offered,
-    fill_slots,
-)
-from jobferry.scheduler import bounds, concurrency
+from jobferry.lane.submitter import release_ready, submit
+from jobferry.scheduler import fair_share, policy
+from jobferry.scheduler.completion import NO_CORRECTION, Correction
+from jobferry.scheduler.policy import NEVER, Submit, Wait
 from jobferry.scheduler.rate_limit import ACCOUNT
+from jobferry.scheduler.settings import USUAL
 from jobferry.store.chunks import Chunks
 from jobferry.vendors.answers import (
     Accepted,
     Ambiguous,
     Found,
     FoundState,
+    JobPhase,
+    JobReading,
     RateReading,
     RefusalScope,
     Refused,
@@ -48,9 +48,10 @@ from jobferry.vendors.answers import (
     Throttled,
     ThrottleReason,
 )
-from tests.fakes.vendor import UPSERT, VENDOR, Act, FakeClient, Reply, Submission
-from tests.fakes.world import CONNECTION, World, things
+from tests.fakes.vendor import UPSERT, VENDOR, Behaviour, FakeClient, Reply, Submission
+from tests.fakes.world import CONNECTION, World, sample_csv
 
+ACTIVE = JobReading("job", JobPhase.ACTIVE, "working")
 HALT = StopReason("aborted", "Stopped by ops.")
 SLOTS, RATE = ThrottleReason.SLOTS, ThrottleReason.RATE
 CLAIMED, PLANNED, SUBMITTED = ChunkState.CLAIMED, ChunkState.PLANNED, ChunkState.SUBMITTED
@@ -58,9 +59,39 @@ CLAIMED, PLANNED, SUBMITTED = ChunkState.CLAIMED, ChunkState.PLANNED, ChunkState
 
 def work_of(world: World, run: Run, *, lane: int = 0, seconds: float = 70.0) -> LaneSession:
     """A lane taken up by a fresh invocation."""
-    work = open_lane(LaneState(run.run_id, lane), world.task_deps(), world.clock.now() + seconds)
+    work = open_session(LaneState(run.run_id, lane), world.task_deps(), world.clock.now() + seconds)
     assert work is not None
     return work
+
+
+def held(work: LaneSession) -> dict[int, Chunk]:
+    """The chunks in hand, by number."""
+    return {chunk.number: chunk for chunk in work.chunks.in_state(*ChunkState)}
+
+
+def slots_refused(work: LaneSession) -> bool:
+    """Whether no submission is tried before the next poll."""
+    return work.pace.refused >= USUAL.refusals_before_poll
+
+
+def fill_slots(work: LaneSession) -> None:
+    """One round of a lane that polls nothing; `work.next_submit_at` says when the next would be."""
+    poll_not_before, work.pace.poll_not_before = work.pace.poll_not_before, NEVER
+    work.pace.pool = None
+    work.read_limits()
+    loop._follow_run(work)
+    decision = loop.decide(work)
+    if isinstance(decision, Submit):
+        submit(work, decision)
+        decision = loop.decide(work)
+    if isinstance(decision, Wait) and decision.release:
+        release_ready(work)
+        decision = loop.decide(work)
+    work.next_submit_at = decision.until if isinstance(decision, Wait) else NEVER
+    if isinstance(decision, Submit):
+        work.next_submit_at = work.deps.now()
+    if work.pace.poll_not_before == NEVER:
+        work.pace.poll_not_before = poll_not_before
 
 
 def claim(world: World, run: Run, count: int, *, lane: int = 0) -> list[Chunk]:
@@ -143,6 +174,13 @@ class Presumed:
     jobs: int = 0
     due: float = NEVER
     asked: list[int] = field(default_factory=list)
+    scarce_requests: bool = False
+
+    def after_acceptance(self, _at: float) -> Correction:
+        return NO_CORRECTION
+
+    def after_refusal(self, _at: float, _held: int) -> Correction:
+        return NO_CORRECTION
 
     def ended(self, _now: float) -> int:
         return self.jobs
@@ -153,7 +191,7 @@ class Presumed:
 
 
 def presume(world: World, estimate: Presumed) -> None:
-    patch = mock.patch.object(LaneSession, "completion_estimate", return_value=estimate)
+    patch = mock.patch.object(policy, "estimate_of", return_value=estimate)
     world._cleanup.enter_context(patch)
 
 
@@ -185,7 +223,7 @@ class TestBlocked:
     def test_it_keeps_a_run_that_has_something_to_send(
         self, world: World, *, claimed: int, left: int, troubled: bool, after_failure: bool
     ) -> None:
-        run = world.planned(things(2 * (claimed + left or 1)))
+        run = world.planned(sample_csv(2 * (claimed + left or 1)))
         if not left and not claimed:
             lose(world, claim(world, run, 1)[0])
         claim(world, run, claimed)
@@ -197,24 +235,24 @@ class TestBlocked:
         fill_slots(work)
         trouble = world.run(run.run_id).troubles.get(SUBMIT)
         assert (trouble is not None and trouble.code == VENDOR_THROTTLES) is after_failure
-        assert (work.next_submit_at, work.poll_not_before) == (until, until)
+        assert work.next_submit_at == until
         assert sent(world) == []
 
     def test_a_paused_run_waits_for_nothing(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         claim(world, run, 1)
         world.store.runs.pause(run.run_id, Pause("ops", "Wait.", world.clock.now()))
         world.store.limits.block(CONNECTION, world.clock.now() + 100.0)
         work = work_of(world, run)
         fill_slots(work)
         assert world.run(run.run_id).troubles == {}
-        assert (state_of(world, run, 1), work.left, work.chunks) == (PLANNED, 0, {})
+        assert (state_of(world, run, 1), work.left, held(work)) == (PLANNED, 0, {})
 
 
 class TestPaused:
     def test_what_comes_back_is_not_for_this_lane(self, world: World) -> None:
         world.put_profile({"operation": UPSERT})
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         lose(world, claim(world, run, 1)[0])
         world.clock.advance(300.0)
         world.store.runs.pause(run.run_id, Pause("ops", "Wait.", world.clock.now()))
@@ -228,30 +266,30 @@ class TestHeld:
     """The last submissions did not go well."""
 
     def test_nothing_is_sent_before_an_outage_is_tried(self, world: World) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         claim(world, run, 1)
         until = world.clock.now() + 40.0
         world.store.limits.hold_submissions(CONNECTION, until)
         work = work_of(world, run)
         fill_slots(work)
         assert (sent(world), work.next_submit_at) == ([], until)
-        assert (state_of(world, run, 1), work.chunks, work.left) == (PLANNED, {}, 3)
+        assert (state_of(world, run, 1), held(work), work.left) == (PLANNED, {}, 3)
 
     def test_the_later_of_all_waits_counts(self, world: World) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         now = world.clock.now()
         world.store.limits.hold_submissions(CONNECTION, now + 40.0)
         world.store.limits.full(CONNECTION, now + 25.0)
         (lost,) = claim(world, run, 1)
         lose(world, lost)
         work = work_of(world, run)
-        work.search_from[lost.number] = now + 500.0
+        work.pace.search_not_before[lost.number] = now + 500.0
         fill_slots(work)
         assert work.next_submit_at == now + 40.0
 
     @pytest.mark.parametrize("where", [SUBMIT, SOURCE])
     def test_a_trouble_holds_until_its_next_try(self, world: World, where: str) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         trouble = world.store.runs.note_trouble(run, where, "forbidden", "No.", world.clock.now())
         work = work_of(world, run)
         fill_slots(work)
@@ -259,13 +297,13 @@ class TestHeld:
 
     @pytest.mark.parametrize("code", [VENDOR_THROTTLES, VENDOR_UNAVAILABLE])
     def test_what_has_a_moment_of_its_own_holds_nothing(self, world: World, code: str) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         world.store.runs.note_trouble(run, SUBMIT, code, "Later.", world.clock.now())
         fill_slots(work_of(world, run))
         assert len(sent(world)) == 3
 
     def test_full_slots_are_waited_for(self, world: World) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         until = world.clock.now() + 25.0
         world.store.limits.full(CONNECTION, until)
         work = work_of(world, run)
@@ -273,7 +311,7 @@ class TestHeld:
         assert (sent(world), work.next_submit_at) == ([], until)
 
     def test_old_unread_jobs_come_first(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         world.account.latency = lambda _number: 100_000.0
         fill_slots(work_of(world, run))
         old = chunk_of(world, run, 1)
@@ -282,7 +320,7 @@ class TestHeld:
             CONNECTION, [chunk_of(world, run, 2)], [JobEnd(2, evidence="x")], world.clock.now()
         )
         work = work_of(world, run)
-        work.seen[3] = world.clock.now()
+        work.ages.note_active(work.chunks[3], ACTIVE, world.clock.now())
         fill_slots(work)
         assert len(sent(world)) == 4, "a third of the time is just over, not more"
         world.clock.advance(1.0)
@@ -291,12 +329,12 @@ class TestHeld:
         )
         work = work_of(world, run)
         now = world.clock.now()
-        work.seen[old.number] = 0.0
+        assert old.number in work.chunks
         fill_slots(work)
-        assert (len(sent(world)), work.next_submit_at) == (4, now + STALE_CHECK_SECONDS)
+        assert (len(sent(world)), work.next_submit_at) == (4, now + USUAL.stale_check_seconds)
 
     def test_one_old_job_beside_young_ones_is_enough(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         first, second = claim(world, run, 2)
         now = world.clock.now()
         for chunk, at in ((first, now - 50_000.0), (second, now)):
@@ -306,7 +344,7 @@ class TestHeld:
         world.clock.advance(5.0)
         work = work_of(world, run)
         fill_slots(work)
-        assert (sent(world), work.next_submit_at) == ([], now + 5.0 + STALE_CHECK_SECONDS)
+        assert (sent(world), work.next_submit_at) == ([], now + 5.0 + USUAL.stale_check_seconds)
 
 
 class TestCareful:
@@ -314,7 +352,7 @@ class TestCareful:
 
     @pytest.mark.parametrize("cause", ["outage", SUBMIT, SOURCE])
     def test_in_doubt_only_one_is_sent(self, world: World, cause: str) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         if cause == "outage":
             world.store.limits.note_unclear(CONNECTION, world.clock.now(), weight=OUTAGE_FROM)
         else:
@@ -333,7 +371,7 @@ class TestCareful:
     def test_the_first_job_of_a_run_goes_alone(
         self, world: World, settled: int, under_way: int, side_by_side: int
     ) -> None:
-        run = world.planned(things(12))
+        run = world.planned(sample_csv(12))
         if under_way:
             (chunk,) = claim(world, run, 1)
             now = world.clock.now()
@@ -351,46 +389,43 @@ class TestCareful:
     def test_large_chunks_are_not_sent_side_by_side(
         self, world: World, most: int, senders: int
     ) -> None:
-        body = things(4) + "a name that is far longer than the others of the file,r5\nx,r6\n"
+        body = sample_csv(4) + "a name that is far longer than the others of the file,r5\nx,r6\n"
         run = world.planned(body)
         work = work_of(world, run)
         seen = gathered(work)
-        with (
-            mock.patch.object(fill_module, "BYTES_AT_ONCE", most),
-            mock.patch.object(fill_module, "SENDERS", 12),
-        ):
-            fill_slots(work)
-        largest = max(chunk.source_bytes for chunk in work.chunks.values())
+        work.deps = replace(work.deps, scheduling=replace(USUAL, bytes_at_once=most))
+        fill_slots(work)
+        largest = max(chunk.source_bytes for chunk in held(work).values())
         assert 40 < largest <= 75
         assert seen == [(2, senders if senders != 3 else 150 // largest)]
 
 
 class TestRoom:
     def test_at_the_deadline_nothing_is_claimed(self, world: World) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         work = work_of(world, run, seconds=0.0)
         before = world.store.chunks.pool(run.run_id)
         fill_slots(work)
         assert (sent(world), world.store.chunks.pool(run.run_id)) == ([], before)
 
     def test_slots_taken_for_free_are_tried(self, world: World) -> None:
-        run = world.planned(things(20))
+        run = world.planned(sample_csv(20))
         fill_slots(work_of(world, run))
         presume(world, Presumed(2))
         fill_slots(work_of(world, run))
         assert len(sent(world)) == 5
 
     def test_no_more_requests_are_taken_than_are_sent(self, world: World) -> None:
-        run = world.planned(things(20))
+        run = world.planned(sample_csv(20))
         taken_by_others(world, 2)
         work = work_of(world, run)
         fill_slots(work)
-        assert (len(sent(world)), work.uncounted) == (1, 1)
+        assert (len(sent(world)), work.usage.uncounted) == (1, 1)
         fill_slots(work)
-        assert (len(sent(world)), work.uncounted) == (1, 1)
+        assert (len(sent(world)), work.usage.uncounted) == (1, 1)
 
     def test_what_is_left_is_what_the_pool_says(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         work = work_of(world, run)
         fill_slots(work)
         assert work.left == 2
@@ -403,25 +438,25 @@ class TestRoom:
         self, world: World, batch: int
     ) -> None:
         world.store.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", 6))
-        run = world.planned(things(20))
+        run = world.planned(sample_csv(20))
         world.store.limits.need(CONNECTION, Demand("other", "medium", 9), world.clock.now())
-        with mock.patch.object(fill_module, "CLAIM_BATCH", batch):
-            work = work_of(world, run)
-            assert work.window(work.limits) == 3
-            fill_slots(work)
-        assert (len(sent(world)), work.left, work.uncounted) == (3, 7, 3)
+        world.schedule_with(claim_batch=batch)
+        work = work_of(world, run)
+        assert policy.window_of(work.snapshot(), world.clock.now()) == 3
+        fill_slots(work)
+        assert (len(sent(world)), work.left, work.usage.uncounted) == (3, 7, 3)
 
     def test_chunks_in_hand_count_for_the_window(self, world: World) -> None:
         world.store.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", 6))
-        run = world.planned(things(20))
+        run = world.planned(sample_csv(20))
         world.store.limits.need(CONNECTION, Demand("other", "medium", 9), world.clock.now())
         claim(world, run, 1)
         work = work_of(world, run)
         fill_slots(work)
-        assert (len(sent(world)), work.uncounted) == (3, 3)
+        assert (len(sent(world)), work.usage.uncounted) == (3, 3)
 
     def test_a_slot_that_another_run_takes_meanwhile_is_done_without(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         original = Chunks.claim
         first = iter([1])
 
@@ -435,7 +470,7 @@ class TestRoom:
         assert len(sent(world)) == 2
 
     def test_a_chunk_that_another_lane_takes_meanwhile_costs_no_slot(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         original = Chunks.claim
         first = iter([1])
 
@@ -451,7 +486,7 @@ class TestRoom:
         assert sent(world) == [("r3", "r4"), ("r5", "r6"), ("r7", "r8")]
 
     def test_an_empty_pool_is_asked_for_nothing(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         original = Chunks.claim
         claims: list[int] = []
 
@@ -468,7 +503,7 @@ class TestRoom:
         assert (sent(world), claims) == ([("r3", "r4")], [2, 1])
 
     def test_nothing_is_left_where_another_lane_took_all(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         original = Chunks.claim
 
         def contended(chunks: Chunks, *args: Any, **options: Any) -> list[Chunk] | None:
@@ -483,17 +518,17 @@ class TestRoom:
         assert (sent(world), work.left) == ([], 0)
 
     def test_the_last_slots_are_filled_by_a_smaller_claim(self, world: World) -> None:
-        run = world.planned(things(10))
-        with mock.patch.object(fill_module, "CLAIM_BATCH", 2):
-            fill_slots(work_of(world, run))
+        run = world.planned(sample_csv(10))
+        world.schedule_with(claim_batch=2)
+        fill_slots(work_of(world, run))
         assert len(sent(world)) == 3
 
     def test_a_trial_offers_no_chunk_beyond_it(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         work = work_of(world, run)
         pool = Pool(2, 2, frozenset(), frozenset({9}))
-        assert _offered(work, pool, 1) == []
-        assert [c.number for c in _offered(work, Pool(2, 4, frozenset()), 5)] == [2, 3]
+        assert offered(work, pool, 1) == []
+        assert [c.number for c in offered(work, Pool(2, 4, frozenset()), 5)] == [2, 3]
 
 
 class TestInHand:
@@ -511,7 +546,7 @@ class TestInHand:
     def test_they_go_back_where_nothing_of_the_lane_frees_a_slot(
         self, world: World, others: int, submitted: int, lost: int, jobs: int, after: ChunkState
     ) -> None:
-        run = world.planned(things(2 * (1 + submitted + lost)))
+        run = world.planned(sample_csv(2 * (1 + submitted + lost)))
         now = world.clock.now()
         mine = claim(world, run, 1 + submitted + lost)
         for chunk in mine[1 : 1 + submitted]:
@@ -523,12 +558,12 @@ class TestInHand:
         taken_by_others(world, others)
         world.store.limits.learn_jobs(CONNECTION, jobs, now)
         work = work_of(world, run)
-        work.search_from = dict.fromkeys(work.chunks, now + 900.0)
+        work.pace.search_not_before = dict.fromkeys(held(work), now + 900.0)
         fill_slots(work)
         assert state_of(world, run, 1) is after
         assert work.left == (after is PLANNED)
         if after is CLAIMED:
-            assert work.next_submit_at == now + OTHERS_SLOTS
+            assert work.next_submit_at == now + USUAL.others_slots_seconds
 
 
 class TestRequests:
@@ -536,16 +571,16 @@ class TestRequests:
         world.store.config.put_connection(
             Connection(CONNECTION, VENDOR, "https://x", 30, per_minute)
         )
-        return world.planned(things(100))
+        return world.planned(sample_csv(100))
 
     def test_a_few_are_kept_for_looks(self, world: World) -> None:
         run = self.limited(world, 20)
         work = work_of(world, run)
-        work.answer_seconds = 0.0
+        work.pace.answer_seconds = 0.0
         now = world.clock.now()
         fill_slots(work)
         assert len(sent(world)) == 19
-        assert (work.short_until, work.next_submit_at) == (now + 61.0, now + 61.0)
+        assert (work.pace.submit_not_before, work.next_submit_at) == (now + 61.0, now + 61.0)
 
     @pytest.mark.parametrize(("priority", "sent_now"), [("immediate", 20), ("high", 19)])
     def test_what_is_kept_is_for_the_most_urgent_run_too(
@@ -554,7 +589,7 @@ class TestRequests:
         run = self.limited(world, 20)
         work = work_of(world, run)
         work.demands = [Demand(run.run_id, priority, 50), Demand("other", "high", 5)]
-        with mock.patch.object(LaneSession, "part", return_value=1.0):
+        with mock.patch.object(fair_share, "part", return_value=1.0):
             fill_slots(work)
         assert len(sent(world)) == sent_now
 
@@ -565,15 +600,15 @@ class TestRequests:
         now = world.clock.now()
         fill_slots(work)
         assert len(sent(world)) == 9
-        assert (work.short_until, work.next_submit_at) == (
-            now + bounds.MIN_POLL_INTERVAL,
-            now + bounds.MIN_POLL_INTERVAL,
+        assert (work.pace.submit_not_before, work.next_submit_at) == (
+            now + USUAL.min_poll_interval,
+            now + USUAL.min_poll_interval,
         )
 
     def test_they_count_when_the_last_one_leaves(self, world: World) -> None:
         run = self.limited(world, 20)
         work = work_of(world, run)
-        work.answer_seconds = 2.0
+        work.pace.answer_seconds = 2.0
         now = world.clock.now()
         fill_slots(work)
         logs = world.store.limits.requests(CONNECTION).logs
@@ -582,70 +617,67 @@ class TestRequests:
 
 class TestNextTry:
     def test_the_first_search_of_all_lost_ones(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         now = world.clock.now()
         for chunk in claim(world, run, 2):
             lose(world, chunk)
         work = work_of(world, run)
-        work.search_from = {1: now + 40.0, 2: now + 90.0}
+        work.pace.search_not_before = {1: now + 40.0, 2: now + 90.0}
         fill_slots(work)
         assert work.next_submit_at == now + 40.0
 
     def test_a_refusal_is_tried_again_before_a_later_search(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         (lost,) = claim(world, run, 1)
         lose(world, lost)
-        world.account.will_reply(Act.REFUSE_RUN)
+        world.account.will_reply(Behaviour.REFUSE_RUN)
         work = work_of(world, run)
-        work.search_from = {lost.number: world.clock.now() + 500.0}
+        work.pace.search_not_before = {lost.number: world.clock.now() + 500.0}
         fill_slots(work)
         assert work.next_submit_at == work.run.troubles[SUBMIT].next_try
 
     def test_after_a_wait_that_another_lane_was_told(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         now = world.clock.now()
-        world.account.will_reply(Reply(Act.THROTTLE, 60.0))
+        world.account.will_reply(Reply(Behaviour.THROTTLE, 60.0))
         world.account.during_submit = lambda _s: world.store.limits.block(CONNECTION, now + 500.0)
         work = work_of(world, run)
         fill_slots(work)
-        assert (work.next_submit_at, work.poll_not_before) == (now + 500.0, now + 500.0)
+        assert work.next_submit_at == now + 500.0
 
     def test_full_without_a_wait_is_tried_again_a_moment_later(self, world: World) -> None:
-        run = world.planned(things(10))
-        world.account.will_reply(Reply(Act.FULL, 0.0))
+        run = world.planned(sample_csv(10))
+        world.account.will_reply(Reply(Behaviour.TOO_MANY_JOBS, 0.0))
         work = work_of(world, run)
         fill_slots(work)
-        assert work.next_submit_at == world.clock.now() + bounds.MIN_POLL_INTERVAL
+        assert work.next_submit_at == world.clock.now() + USUAL.min_poll_interval
 
-    @pytest.mark.parametrize(("accepted", "wait"), [(0, concurrency.NO_SLOT), (1, NEVER)])
+    @pytest.mark.parametrize(("accepted", "wait"), [(0, USUAL.no_slot_wait), (1, NEVER)])
     def test_slots_that_were_refused_too_often(
         self, world: World, accepted: int, wait: float
     ) -> None:
-        run = world.planned(things(20))
+        run = world.planned(sample_csv(20))
         taken_by_others(world, 3)
         presume(world, Presumed(1 + accepted))
         work = work_of(world, run)
         now = world.clock.now()
-        work.tries_refused = 0 if accepted else TRIES - 1
+        work.pace.refused = 0 if accepted else USUAL.refusals_before_poll - 1
         answers(world, *[Accepted("job-1", RateReading(jobs_remaining=0))] * accepted)
         world.account.max_jobs = 0
-        with mock.patch.object(
-            LaneSession, "refused_slot", lambda w, _l: setattr(w, "slots_refused", True)
-        ):
-            fill_slots(work)
-        assert work.slots_refused is True
+        fill_slots(work)
+        assert slots_refused(work)
         assert work.next_submit_at == now + wait
 
     def test_refused_slots_are_tried_again_where_no_job_tells_more(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         work = work_of(world, run)
-        work.slots_refused = True
+        work.pace.refused = USUAL.refusals_before_poll
         fill_slots(work)
-        assert (len(sent(world)), work.slots_refused) == (3, False)
-        work.slots_refused = True
+        assert (len(sent(world)), slots_refused(work)) == (3, False)
+        work.pace.refused = USUAL.refusals_before_poll
         world.store.limits.set_in_flight(CONNECTION, 3, 1)
         fill_slots(work)
-        assert (len(sent(world)), work.slots_refused) == (3, True)
+        assert (len(sent(world)), slots_refused(work)) == (3, True)
 
     @pytest.mark.parametrize(
         ("others", "wanted", "due", "moment"),
@@ -653,13 +685,13 @@ class TestNextTry:
             (3, 1, 10.0, 10.0),
             (5, 3, 10.0, 10.0),
             (0, 1, 10.0, 10.0),
-            (3, 1, 0.0, bounds.MIN_POLL_INTERVAL),
+            (3, 1, 0.0, USUAL.min_poll_interval),
         ],
     )
     def test_when_a_slot_is_presumed_to_be_free(
         self, world: World, *, others: int, wanted: int, due: float, moment: float
     ) -> None:
-        run = world.planned(things(20))
+        run = world.planned(sample_csv(20))
         taken_by_others(world, others)
         now = world.clock.now()
         estimate = Presumed(0, now + due)
@@ -669,34 +701,39 @@ class TestNextTry:
             fill_slots(work)
         fill_slots(work)
         assert estimate.asked[-1] == wanted
-        expected = min(moment, OTHERS_SLOTS) if others else moment
+        expected = min(moment, USUAL.others_slots_seconds) if others else moment
         assert work.next_submit_at == now + expected
 
-    def test_after_something_was_sent_a_presumed_slot_is_tried_at_once(self, world: World) -> None:
-        run = world.planned(things(20))
-        now = world.clock.now()
-        presume(world, Presumed(0, now - 5.0))
-        work = work_of(world, run)
-        fill_slots(work)
-        assert (len(sent(world)), work.next_submit_at) == (3, now)
-
     def test_chunks_in_hand_hold_no_job(self, world: World) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         claim(world, run, 1)
         taken_by_others(world, 4)
         estimate = Presumed(0, NEVER)
         presume(world, estimate)
         work = work_of(world, run)
-        work.chunks[9] = replace(work.chunks[1], number=9, state=SUBMITTED, job_id="j")
+        work.chunks.keep(
+            [
+                replace(
+                    work.chunks[1],
+                    number=9,
+                    state=SUBMITTED,
+                    job_id="j",
+                    submitted_at=world.clock.now(),
+                )
+            ]
+        )
         fill_slots(work)
-        assert estimate.asked == [5 - 1 - 3 + 1]
-        assert (work.left, work.next_submit_at) == (0, world.clock.now() + OTHERS_SLOTS)
+        assert set(estimate.asked) == {5 - 1 - 3 + 1}
+        assert (work.left, work.next_submit_at) == (
+            0,
+            world.clock.now() + USUAL.others_slots_seconds,
+        )
 
-    @pytest.mark.parametrize(("need", "wait"), [(0, OTHERS_SLOTS), (99, NEVER)])
+    @pytest.mark.parametrize(("need", "wait"), [(0, USUAL.others_slots_seconds), (99, NEVER)])
     def test_a_run_without_a_share_waits_for_others(
         self, world: World, need: int, wait: float
     ) -> None:
-        run = world.planned(things(20))
+        run = world.planned(sample_csv(20))
         taken_by_others(world, 3)
         work = work_of(world, run)
         if need:
@@ -707,14 +744,14 @@ class TestNextTry:
         assert work.next_submit_at == now + wait
 
     def test_a_full_window_waits_for_its_own_jobs(self, world: World) -> None:
-        run = world.planned(things(20))
+        run = world.planned(sample_csv(20))
         work = work_of(world, run)
         fill_slots(work)
         fill_slots(work)
         assert work.next_submit_at == NEVER
 
     def test_a_moment_that_is_known_is_not_tried_before(self, world: World) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         now = world.clock.now()
         make_again(world, run, [now + 30.0])
         work = work_of(world, run)
@@ -726,12 +763,12 @@ class TestAgain:
     """Rows that are tried again, from a moment on."""
 
     def test_they_go_from_their_moment_on(self, world: World) -> None:
-        run = world.planned(things(8))
+        run = world.planned(sample_csv(8))
         now = world.clock.now()
         first, _, _, _ = make_again(world, run, [now, now + 90.0, now + 30.0, now + 60.0])
         work = work_of(world, run)
         fill_slots(work)
-        assert (sent(world), work.uncounted, work.left) == ([("r1", "r2")], 1, 3)
+        assert (sent(world), work.usage.uncounted, work.left) == ([("r1", "r2")], 1, 3)
         assert state_of(world, run, first) is SUBMITTED
         assert work.next_submit_at == now + 30.0
         world.clock.advance(30.0)
@@ -739,17 +776,18 @@ class TestAgain:
         assert sent(world) == [("r1", "r2"), ("r5", "r6")]
 
     def test_those_not_read_yet_are_no_moment_to_wait_for(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         now = world.clock.now()
         make_again(world, run, [now, now])
-        with mock.patch.object(fill_module, "CLAIM_BATCH", 1):
-            work = work_of(world, run)
-            fill_slots(work)
+        world.schedule_with(claim_batch=1)
+        work = work_of(world, run)
+        fill_slots(work)
         assert sent(world)[:1] == [("r1", "r2")]
-        assert work.next_submit_at > now
+        fill_slots(work)
+        assert sent(world) == [("r1", "r2"), ("r3", "r4")]
 
     def test_those_of_a_stopped_run_are_skipped_at_once(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         numbers = make_again(world, run, [world.clock.now() + 90.0] * 2)
         world.store.runs.stop(run.run_id, HALT)
         work = work_of(world, run)
@@ -763,19 +801,16 @@ class TestAgain:
 
 class TestStopped:
     def test_a_part_of_the_rows_is_skipped_at_a_time(self, world: World) -> None:
-        run = world.planned(things(12))
+        run = world.planned(sample_csv(12))
         world.store.runs.stop(run.run_id, HALT)
+        world.schedule_with(skipped_per_iteration=4, claim_batch=2)
         work = work_of(world, run)
         now = world.clock.now()
-        with (
-            mock.patch.object(fill_module, "SKIPPED_PER_ITERATION", 4),
-            mock.patch.object(fill_module, "CLAIM_BATCH", 2),
-        ):
-            fill_slots(work)
+        fill_slots(work)
         assert (len(work.to_settle), work.left > 0, work.next_submit_at) == (4, True, now)
 
     def test_a_claim_that_another_lane_was_faster_with_is_made_again(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         world.store.runs.stop(run.run_id, HALT)
         original, refused = Chunks.claim, iter([None])
         with mock.patch.object(
@@ -819,25 +854,25 @@ class TestStopped:
 
 class TestSending:
     def test_a_chunk_counts_as_sent_while_its_request_is_under_way(self, world: World) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         work = work_of(world, run)
         seen: list[list[int]] = []
 
         def look(_submission: Submission) -> None:
-            seen.append([c.number for c in work.lost])
+            seen.append([c.number for c in work.chunks.lost])
 
         world.account.during_submit = look
         fill_slots(work)
         assert seen == [[1], [2], [3]]
 
     def test_a_file_that_cannot_be_read_ends_the_round(self, world: World) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         work = work_of(world, run, seconds=900.0)
         world.objects.denied[run.source.key] = world.clock.now() + 100.0
         fill_slots(work)
         assert sent(world) == []
         assert [state_of(world, run, n) for n in (1, 2, 3)] == [PLANNED] * 3
-        assert (work.left, work.patience.is_set()) == (3, True)
+        assert (work.left, work.throttled.is_set()) == (3, True)
         trouble = world.run(run.run_id).troubles[SOURCE]
         assert trouble.times == 1
         world.clock.advance(200.0)
@@ -846,7 +881,7 @@ class TestSending:
         assert world.run(run.run_id).troubles == {}
 
     def test_the_round_ends_with_the_first_that_cannot_be_read(self, world: World) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         work = work_of(world, run)
         reads: list[int] = []
         plain = work.context.read
@@ -861,7 +896,7 @@ class TestSending:
         assert len(reads) == 1
 
     def test_a_chunk_that_somebody_else_has_is_theirs(self, world: World) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         work = work_of(world, run)
 
         def taken(chunks: Chunks, chunk: Chunk, *_args: Any) -> None:
@@ -869,17 +904,17 @@ class TestSending:
 
         with mock.patch.object(Chunks, "begin_sending", taken):
             fill_slots(work)
-        assert (sent(world), work.chunks) == ([], {})
+        assert (sent(world), held(work)) == ([], {})
 
     @pytest.mark.parametrize("moved", [False, True])
     def test_an_intent_that_took_long_is_taken_back(self, world: World, moved: bool) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         work = work_of(world, run)
         original = Chunks.begin_sending
 
         def slow(chunks: Chunks, chunk: Chunk, *args: Any) -> Chunk | None:
             begun = original(chunks, chunk, *args)
-            world.clock.advance(INTENT_SECONDS + 0.5)
+            world.clock.advance(USUAL.intent_seconds + 0.5)
             if moved and begun is not None:
                 chunks.release(CONNECTION, begun)
             return begun
@@ -888,9 +923,12 @@ class TestSending:
             fill_slots(work)
         assert sent(world) == []
         if moved:
-            assert work.chunks == {}
+            assert held(work) == {}
         else:
-            assert [(c.number, c.attempt, c.sending_at) for c in work.ready] == [(1, 0, None)]
+            assert [(c.number, c.attempt, c.sending_at) for c in work.chunks.ready] == [
+                (1, 0, None)
+            ]
+            world.clock.advance(USUAL.min_poll_interval)
             fill_slots(work)
             assert len(sent(world)) == 1
 
@@ -898,45 +936,45 @@ class TestSending:
     def test_a_job_began_while_its_answer_was_on_its_way(
         self, world: World, seconds: float, before: float
     ) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         world.account.request_seconds = seconds
         work = work_of(world, run)
         fill_slots(work)
         assert work.chunks[1].submitted_at == world.clock.now() - before
         assert chunk_of(world, run, 1).submitted_at == world.clock.now() - before
-        assert work.answer_seconds == pytest.approx(0.3 + 0.2 * (seconds - 0.3))
+        assert work.pace.answer_seconds == pytest.approx(0.3 + 0.2 * (seconds - 0.3))
 
     def test_an_acceptance_ends_what_was_in_the_way(self, world: World) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         world.store.runs.note_trouble(run, SUBMIT, VENDOR_THROTTLES, "Later.", world.clock.now())
         work = work_of(world, run)
-        work.tries_refused = 2
+        work.pace.refused = 2
         answers(world, Accepted("job-1", RateReading(requests_limit=77, jobs_remaining=1)))
         fill_slots(work)
         assert world.run(run.run_id).troubles == {}
-        assert (work.tries_refused, work.slots_refused) == (0, False)
+        assert (work.pace.refused, slots_refused(work)) == (0, False)
         assert world.store.limits.requests(CONNECTION).advertised == 77
 
     @pytest.mark.parametrize(("remaining", "refused"), [(0, True), (1, False), (None, False)])
     def test_no_slot_left_is_heeded(
         self, world: World, *, remaining: int | None, refused: bool
     ) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         work = work_of(world, run)
         answers(world, Accepted("job-1", RateReading(jobs_remaining=remaining)))
         fill_slots(work)
-        assert work.slots_refused is refused
+        assert slots_refused(work) is refused
 
     def test_a_job_of_another_chunk_is_none(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         work = work_of(world, run)
         answers(world, Accepted("job-1"), Accepted("job-1"))
         fill_slots(work)
-        assert [c.number for c in work.lost] == [2]
-        assert [c.number for c in work.submitted().values()] == [1]
+        assert [c.number for c in work.chunks.lost] == [2]
+        assert [c.number for c in work.chunks.submitted.values()] == [1]
 
     def test_a_job_of_a_chunk_that_somebody_else_has_is_not_kept(self, world: World) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         work = work_of(world, run)
 
         def taken(_submission: Submission) -> None:
@@ -944,13 +982,13 @@ class TestSending:
 
         world.account.during_submit = taken
         fill_slots(work)
-        assert work.chunks == {}
+        assert held(work) == {}
 
     @pytest.mark.parametrize("answer", [ValueError("?"), Accepted("")])
     def test_an_unusable_answer_is_none(
         self, world: World, answer: SubmitAnswer | Exception
     ) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         work = work_of(world, run)
         answers(world, answer)
         fill_slots(work)
@@ -975,7 +1013,7 @@ class TestOutage:
     def test_a_clear_answer_ends_it(
         self, world: World, *, answer: SubmitAnswer, over: bool
     ) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         limits, now = world.store.limits, world.clock.now()
         limits.note_unclear(CONNECTION, now - 50.0, weight=2)
         limits.hold_submissions(CONNECTION, now - 1.0)
@@ -988,19 +1026,20 @@ class TestOutage:
             assert (work.limits.unclear, after.outage_until) == (0, 0.0)
 
     def test_it_is_noted_where_it_ended(self, world: World) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         now = world.clock.now()
         world.store.limits.note_unclear(CONNECTION, now - 50.0, weight=OUTAGE_FROM)
         world.store.limits.hold_submissions(CONNECTION, now - 1.0)
         work = work_of(world, run)
         seen: list[tuple[int, float]] = []
-        heed = fill_module._apply_rate_headers
+        apply = feedback.apply_advertised_limits
 
-        def look(polled: LaneSession, told: RateReading | None) -> None:
-            seen.append((polled.limits.unclear, polled.limits.outage_until))
-            heed(polled, told)
+        def look(session: LaneSession, read: RateReading) -> None:
+            seen.append((session.limits.unclear, session.limits.outage_until))
+            apply(session, read)
 
-        with mock.patch.object(fill_module, "_apply_rate_headers", look):
+        answers(world, Accepted("job-1", RateReading(requests_limit=77)))
+        with mock.patch.object(feedback, "apply_advertised_limits", look):
             fill_slots(work)
         assert seen == [(0, 0.0)]
         assert world.store.limits.get(CONNECTION).outages == ((now - 50.0, now),)
@@ -1010,28 +1049,28 @@ class TestOutage:
         self, world: World, retry_after: float | None, requests: int
     ) -> None:
         world.store.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", 10))
-        run = world.planned(things(20))
+        run = world.planned(sample_csv(20))
         now = world.clock.now()
-        world.account.will_reply(*[Reply(Act.LOST, retry_after)] * 10)
+        world.account.will_reply(*[Reply(Behaviour.NEVER_ARRIVED, retry_after)] * 10)
         work = work_of(world, run)
         fill_slots(work)
         limits = world.store.limits.get(CONNECTION)
         assert (len(sent(world)), limits.in_outage) == (requests, True)
-        assert limits.outage_until == now + concurrency.OUTAGE_FIRST
+        assert limits.outage_until == now + USUAL.outage_wait
         assert world.run(run.run_id).troubles[SUBMIT].code == VENDOR_UNAVAILABLE
         assert world.store.limits.lost(CONNECTION, run.operation) == {"2": requests}
-        assert (work.left, len(work.lost)) == (10 - requests, requests)
+        assert (work.left, len(work.chunks.lost)) == (10 - requests, requests)
 
 
 class TestRefused:
     def test_an_account_keeps_its_chunk_for_the_next_try(self, world: World) -> None:
-        run = world.planned(things(2))
-        world.account.will_reply(Act.REFUSE_RUN)
+        run = world.planned(sample_csv(2))
+        world.account.will_reply(Behaviour.REFUSE_RUN)
         work = work_of(world, run)
         fill_slots(work)
         chunk = chunk_of(world, run, 1)
         assert (chunk.state, chunk.attempt) == (PLANNED, 0)
-        assert (work.chunks, work.left) == ({}, 1)
+        assert (held(work), work.left) == ({}, 1)
 
     @pytest.mark.parametrize(
         ("answer", "rows", "bisect", "troubled"),
@@ -1047,7 +1086,7 @@ class TestRefused:
     def test_one_row_may_be_to_blame(
         self, world: World, *, answer: Refused, rows: int, bisect: bool, troubled: bool
     ) -> None:
-        run = world.planned(things(rows))
+        run = world.planned(sample_csv(rows))
         now = world.clock.now()
         work = work_of(world, run)
         trouble = Trouble(VENDOR_THROTTLES, "Later.", now - 100.0, now - 50.0, 5)
@@ -1089,7 +1128,7 @@ class TestTooMany:
         learned: int | None,
         costs: bool,
     ) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         taken_by_others(world, others)
         if others == 3:
             presume(world, Presumed(1))
@@ -1098,16 +1137,16 @@ class TestTooMany:
         fill_slots(work)
         limits = world.store.limits.get(CONNECTION)
         assert (limits.learned_jobs and limits.learned_jobs.value) == learned
-        assert (limits.over_limit_penalised, work.tries_refused) == (costs, int(kept))
+        assert (limits.over_limit_penalised, work.pace.refused) == (costs, int(kept))
         chunk = chunk_of(world, run, 1)
         assert (chunk.state, chunk.attempt) == (CLAIMED if kept else PLANNED, 0)
-        assert (len(work.ready), work.left) == ((1, 0) if kept else (0, 1))
+        assert (len(work.chunks.ready), work.left) == ((1, 0) if kept else (0, 1))
 
     def test_slots_that_are_not_there_are_counted_without_what_was_not_sent(
         self, world: World
     ) -> None:
-        run = world.planned(things(6))
-        world.account.will_reply(Act.ACCEPT, Reply(Act.FULL, 60.0))
+        run = world.planned(sample_csv(6))
+        world.account.will_reply(Behaviour.ACCEPT, Reply(Behaviour.TOO_MANY_JOBS, 60.0))
         fill_slots(work_of(world, run))
         learned = world.store.limits.get(CONNECTION).learned_jobs
         assert learned is not None
@@ -1118,7 +1157,7 @@ class TestResolving:
     """Submissions whose answer was lost."""
 
     def lost(self, world: World, rows: int = 2) -> tuple[Run, LaneSession]:
-        run = world.planned(things(rows))
+        run = world.planned(sample_csv(rows))
         for chunk in claim(world, run, rows // 2):
             lose(world, chunk)
         return run, work_of(world, run)
@@ -1129,27 +1168,27 @@ class TestResolving:
         world.account.will_find(Found(FoundState.PENDING, throttled=Throttled(RATE, 45.0)))
         fill_slots(work)
         assert len(world.account.finds) == 1
-        assert (work.next_submit_at, work.poll_not_before) == (now + 45.0, now + 45.0)
+        assert work.next_submit_at == now + 45.0
         assert world.store.limits.get(CONNECTION).retry_after_until == now + 45.0
         assert world.run(run.run_id).troubles[POLL].code == VENDOR_THROTTLES
         assert chunk_of(world, run, 2).searched_at is None
 
     def test_after_the_deadline_none_is_searched(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         for chunk in claim(world, run, 2):
             lose(world, chunk)
         fill_slots(work_of(world, run, seconds=0.0))
-        assert world.account.finds == []
+        assert world.account.searches == []
 
     def test_the_next_search_waits_as_the_last_one_said(self, world: World) -> None:
         _, work = self.lost(world)
         now = world.clock.now()
         world.account.will_find(Found(FoundState.PENDING))
         fill_slots(work)
-        assert work.search_from[1] > now
-        work.chunks[1] = replace(work.chunks[1], searched_at=None)
+        assert work.pace.search_not_before[1] > now
+        work.chunks.keep([replace(work.chunks[1], searched_at=None)])
         fill_slots(work)
-        assert len(world.account.finds) == 1
+        assert len(world.account.searches) == 1
 
     @pytest.mark.parametrize(
         ("found", "before", "after"),
@@ -1183,7 +1222,7 @@ class TestResolving:
         world.clock.advance(60.0)
         world.store.limits.full(CONNECTION, world.clock.now() + 25.0)
         fill_slots(work)
-        assert (state_of(world, run, 1), work.left, work.chunks) == (PLANNED, 1, {})
+        assert (state_of(world, run, 1), work.left, held(work)) == (PLANNED, 1, {})
 
     @pytest.mark.parametrize(
         ("halted", "where", "times", "given_up"),
@@ -1217,5 +1256,5 @@ class TestResolving:
             assert (status, error) == (OutcomeStatus.UNKNOWN, "submission_lost")
             assert text.endswith("It is gone.")
             assert [c.number for c in work.to_settle] == [1]
-        assert (len(world.account.finds) == 0) is given_up
+        assert (len(world.account.searches) == 0) is given_up
         assert (chunk.state is ChunkState.FINISHED) is given_up

@@ -19,9 +19,9 @@ from jobferry.lane.state import LaneState
 from jobferry.steps.settle_job import settle_job
 from jobferry.store import keys
 from jobferry.store.objects import SourceError
-from jobferry.store.table import Update
+from jobferry.store.operations import Update
 from jobferry.vendors.answers import Found, FoundState
-from tests.fakes.world import CONNECTION, World, things
+from tests.fakes.world import CONNECTION, World, sample_csv
 
 UNKNOWN, FAILED, SUCCEEDED = OutcomeStatus.UNKNOWN, OutcomeStatus.FAILED, OutcomeStatus.SUCCEEDED
 
@@ -33,7 +33,7 @@ def slots(world: World) -> int:
 class TestRecount:
     @pytest.fixture
     def under_way(self, world: World) -> LaneState:
-        return world.submit(LaneState(world.planned(things(4)).run_id, 0))
+        return world.submit(LaneState(world.planned(sample_csv(4)).run_id, 0))
 
     @staticmethod
     def miscounted(world: World, slots: int) -> None:
@@ -79,7 +79,7 @@ class TestRecount:
 
 def ended(world: World, result: RecordResult | None) -> LaneState:
     world.account.result_of = lambda _record: result
-    state = world.submit(LaneState(world.planned(things(2)).run_id, 0))
+    state = world.submit(LaneState(world.planned(sample_csv(2)).run_id, 0))
     world.clock.advance(25)
     return world.poll(state)
 
@@ -130,7 +130,7 @@ class TestSearchEarlier:
     )
 
     def searched(self, world: World, *answers: Found) -> tuple[Chunk, LateJob]:
-        state = world.submit(LaneState(world.planned(things(2)).run_id, 0))
+        state = world.submit(LaneState(world.planned(sample_csv(2)).run_id, 0))
         (kept,) = world.store.chunks.get(state.run_id, [1])
         whole = kept.spans
         first = (whole[0]._replace(length=whole[0].length // 2, rows=1),)
@@ -150,7 +150,7 @@ class TestSearchEarlier:
         absent = Found(FoundState.ABSENT, requests=1)
         _, late = self.searched(world, absent, absent)
         assert late == LateJob(None, 2)
-        lost = [asked for _, asked in world.account.finds]
+        lost = [asked for _, asked in world.account.searches]
         assert [(a.token, a.sent_at, a.lost_at, len(a.records)) for a in lost] == [
             ("first", 1_000.0, 1_050.0, 1),
             ("second", 2_000.0, 2_050.0, 2),
@@ -159,7 +159,7 @@ class TestSearchEarlier:
     def test_the_first_that_shows_itself_is_told(self, world: World) -> None:
         _, late = self.searched(world, Found(FoundState.FOUND, "job-9", requests=1))
         assert late == LateJob("job-9", 1)
-        assert len(world.account.finds) == 1
+        assert len(world.account.searches) == 1
 
     def test_its_own_job_is_no_late_one(self, world: World) -> None:
         own = Found(FoundState.FOUND, "job-1", requests=1)
@@ -174,7 +174,7 @@ class TestWrittenOff:
     @pytest.mark.parametrize("stopped", [False, True])
     @pytest.mark.parametrize("sent", ["not", "without a job", "with a job"])
     def test_what_becomes_of_a_chunk(self, world: World, sent: str, stopped: bool) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         chunks, now = world.store.chunks, world.clock.now()
         planned = world.store.runs.planned_chunks(run.run_id, 1, 1)
         (chunk,) = chunks.claim(run, 0, planned, chunks.pool(run.run_id), now, max_jobs=3) or [None]

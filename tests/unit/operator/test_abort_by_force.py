@@ -17,7 +17,7 @@ from jobferry.operator.resolve_run import ask_resolve
 from jobferry.steps.open_run import open_run, resume_run
 from jobferry.steps.sweep import SETTLED_SECONDS
 from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.world import CONNECTION, ExecutionFailedError, World, things
+from tests.fakes.world import CONNECTION, ExecutionFailedError, World, sample_csv
 
 SUCCEEDED, SKIPPED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.SKIPPED, OutcomeStatus.UNKNOWN
 
@@ -25,7 +25,7 @@ SUCCEEDED, SKIPPED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.SKIPPED, Ou
 @pytest.fixture
 def under_way(world: World) -> Run:
     """A run of twelve rows: two settled, two finished, two sent, six left."""
-    run = world.planned(things(12))
+    run = world.planned(sample_csv(12))
     world.account.latency = lambda number: {1: 5.0, 2: 12.0}.get(number, 900.0)
     world.store.limits.ensure(CONNECTION, 3)
     state = world.submit(LaneState(run.run_id, 0))
@@ -36,7 +36,7 @@ def under_way(world: World) -> Run:
 
 def forced(world: World, run: Run) -> Run:
     force_run(run, "Enough.", world.deps, lambda *who: world.restarts.append(who))
-    world.carry_restarts()
+    world.run_restarts()
     return world.run(run.run_id)
 
 
@@ -86,7 +86,7 @@ def test_a_lane_that_is_at_work_stops_at_once(world: World, under_way: Run) -> N
 
 
 def test_one_that_is_being_planned_sends_nothing(world: World) -> None:
-    request = world.drop(things(9))
+    request = world.drop(sample_csv(9))
     run_id = open_run(request, "arn:execution:0", world.deps)["run_id"]
     closed = forced(world, world.run(run_id))
     assert (closed.status, closed.rows) == (RunStatus.FAILED, 0)
@@ -96,7 +96,7 @@ def test_one_that_is_being_planned_sends_nothing(world: World) -> None:
 
 
 def test_a_planner_that_is_behind_counts_nothing_any_more(world: World) -> None:
-    request = world.drop(things(9))
+    request = world.drop(sample_csv(9))
     run_id = open_run(request, "arn:execution:0", world.deps)["run_id"]
     before = world.run(run_id)
     force_run(before, "Enough.", world.deps, lambda *_: None)
@@ -110,7 +110,7 @@ def test_what_is_unknown_can_be_resolved(world: World, under_way: Run) -> None:
     closed = forced(world, under_way)
     world.clock.advance(1_000)
     ask_resolve(closed, world.deps, lambda *who: world.restarts.append(who))
-    world.carry_restarts()
+    world.run_restarts()
     again = world.run(closed.run_id)
     assert again.outcomes[UNKNOWN] == 0
     assert again.status is RunStatus.ABORTED
@@ -138,12 +138,12 @@ def test_killed_at_any_effect_it_ends_all_the_same(
     world.effects.on_effect = lambda _kind, _phase: None
     world.clock.advance(SETTLED_SECONDS + 1)
     world.sweep()
-    world.carry_restarts()
+    world.run_restarts()
     assert world.run(under_way.run_id).closed_at is not None
     assert world.problems(under_way.run_id) == []
 
 
 def test_a_closed_run_is_not_forced(world: World) -> None:
-    run = world.processed(things(2))
+    run = world.processed(sample_csv(2))
     assert not force_run(run, "Enough.", world.deps, partial(broken))
     assert world.run(run.run_id) == run

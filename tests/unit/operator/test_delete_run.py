@@ -12,7 +12,7 @@ from jobferry.operator.delete_source import delete_source
 from jobferry.operator.job_control import RunOpenError
 from jobferry.steps.open_run import ORIGIN_OPTION, open_run
 from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.world import INBOX, World, things
+from tests.fakes.world import INBOX, World, sample_csv
 
 
 def left_of(world: World, run: Run) -> list[str]:
@@ -22,8 +22,8 @@ def left_of(world: World, run: Run) -> list[str]:
 
 
 def test_nothing_is_left_but_a_mark(world: World) -> None:
-    run = world.processed(things(5) + ",bad\n")
-    kept = world.processed(things(2))
+    run = world.processed(sample_csv(5) + ",bad\n")
+    kept = world.processed(sample_csv(2))
     before = left_of(world, kept)
     archived = sum(run.run_id in key for key in world.objects.keys("results/"))
     archived += sum(run.run_id in key for key in world.objects.keys("evidence/"))
@@ -35,7 +35,7 @@ def test_nothing_is_left_but_a_mark(world: World) -> None:
 
 
 def test_a_late_event_does_not_carry_it_again(world: World) -> None:
-    request = world.drop(things(3))
+    request = world.drop(sample_csv(3))
     run = world.execute(request)
     delete_run(run, world.deps)
     sent = len(world.account.submissions)
@@ -45,7 +45,7 @@ def test_a_late_event_does_not_carry_it_again(world: World) -> None:
 
 
 def test_an_open_run_is_left_alone(world: World) -> None:
-    run = world.planned(things(3))
+    run = world.planned(sample_csv(3))
     before = left_of(world, run)
     with pytest.raises(RunOpenError):
         delete_run(run, world.deps)
@@ -62,7 +62,7 @@ def test_a_file_that_could_not_be_used_can_be_deleted(world: World) -> None:
 def test_it_can_be_interrupted_anywhere_and_finished(world: World, phase: Phase) -> None:
     number = 0
     while True:
-        run = world.processed(things(5))
+        run = world.processed(sample_csv(5))
         number += 1
         world.effects.on_effect = crash = CrashOnce(number, phase)
         try:
@@ -87,16 +87,16 @@ class TestSource:
         """A run of a copy that `retry` or `rerun` has made."""
         key = f"inbox/{run.profile}/{copy_names(name, run.run_id)}all.csv"
         options = {ORIGIN_OPTION: run.run_id}
-        version = world.objects.upload(INBOX, key, things(5).encode(), options)
+        version = world.objects.upload(INBOX, key, sample_csv(5).encode(), options)
         return world.execute(RunRequest(run.profile, INBOX, key, version))
 
     def test_all_versions_and_all_copies_go(self, world: World) -> None:
-        run = world.processed(things(5))
-        world.objects.upload(INBOX, run.source.key, things(5, start=9).encode())
+        run = world.processed(sample_csv(5))
+        world.objects.upload(INBOX, run.source.key, sample_csv(5, start=9).encode())
         again = self.copied(world, run, "rerun")
         self.copied(world, again, "retry")
         other = "inbox/things/other.csv"
-        world.objects.upload(INBOX, other, things(2).encode())
+        world.objects.upload(INBOX, other, sample_csv(2).encode())
 
         deleted = delete_run(run, world.deps, source=True)
 
@@ -104,20 +104,20 @@ class TestSource:
         assert self.uploads(world) == [other]
 
     def test_without_being_asked_they_stay(self, world: World) -> None:
-        run = world.processed(things(5))
+        run = world.processed(sample_csv(5))
         assert delete_run(run, world.deps).uploads is None
         assert self.uploads(world) == [run.source.key]
 
     def test_a_name_that_begins_alike_is_another_file(self, world: World) -> None:
-        run = world.processed(things(5))
+        run = world.processed(sample_csv(5))
         other = run.source.key + ".gz"
         world.objects.upload(INBOX, other, b"x")
         delete_run(run, world.deps, source=True)
         assert self.uploads(world) == [other]
 
     def test_an_upload_that_an_open_run_reads_stays(self, world: World) -> None:
-        run = world.processed(things(5))
-        newer = world.objects.upload(INBOX, run.source.key, things(7).encode())
+        run = world.processed(sample_csv(5))
+        newer = world.objects.upload(INBOX, run.source.key, sample_csv(7).encode())
         request = RunRequest(run.profile, INBOX, run.source.key, newer)
         opened = open_run(request, "arn:execution:2", world.deps)["run_id"]
         before = left_of(world, run)
@@ -129,14 +129,14 @@ class TestSource:
 
     def test_of_a_schedules_file_only_the_version_goes(self, world: World) -> None:
         key = "scheduled/things.csv"
-        first = world.objects.upload(INBOX, key, things(2).encode())
-        second = world.objects.upload(INBOX, key, things(3).encode())
+        first = world.objects.upload(INBOX, key, sample_csv(2).encode())
+        second = world.objects.upload(INBOX, key, sample_csv(3).encode())
         run = world.execute(RunRequest("things", INBOX, key, first))
 
         assert delete_run(run, world.deps, source=True).uploads == 1
         assert world.objects.current_version(INBOX, key) == second
 
     def test_it_can_be_repeated(self, world: World) -> None:
-        run = world.processed(things(5))
+        run = world.processed(sample_csv(5))
         assert delete_source(run, world.deps) == 1
         assert delete_run(run, world.deps, source=True).uploads == 0

@@ -18,8 +18,8 @@ from jobferry.operator.status import run_document
 from jobferry.steps.open_run import open_run, run_id_of
 from jobferry.steps.sweep import SETTLED_SECONDS
 from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.vendor import Act, Reply
-from tests.fakes.world import CONNECTION, World, things
+from tests.fakes.vendor import Behaviour, Reply
+from tests.fakes.world import CONNECTION, World, sample_csv
 from tests.thorough import some_of
 
 SUCCEEDED, FAILED, SKIPPED = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.SKIPPED
@@ -53,7 +53,7 @@ def resumed(world: World, run: Run) -> Run:
         resume(run, world.deps, partial(ask_for_an_execution, world))
     except Crash:
         resume(world.run(run.run_id), world.deps, partial(ask_for_an_execution, world))
-    world.carry_restarts()
+    world.run_restarts()
     return world.run(run.run_id)
 
 
@@ -61,16 +61,16 @@ def aborted(world: World, run: Run) -> Run:
     """Stop a run, and carry it on if nobody does."""
     abort_run(run, "Wrong file.", world.deps)
     continue_run(run.run_id, world.deps, partial(ask_for_an_execution, world))
-    world.carry_restarts()
+    world.run_restarts()
     return world.run(run.run_id)
 
 
 class TestTrial:
     @pytest.mark.parametrize("rows", [1, 2, 3, 6])
     def test_exactly_the_first_rows_are_sent(self, world: World, rows: int) -> None:
-        run = world.execute(world.drop(things(9), options=trial(rows)))
+        run = world.execute(world.drop(sample_csv(9), options=trial(rows)))
 
-        assert sorted(world.account.carried_out) == [f"r{n}" for n in range(1, rows + 1)]
+        assert sorted(world.account.times_applied) == [f"r{n}" for n in range(1, rows + 1)]
         assert run.closed_at is None
         assert run.pause is not None
         assert run.pause.code == "trial"
@@ -82,7 +82,7 @@ class TestTrial:
         body = "Name,Ref\n,bad\na,r1\nb,r1\n,bad\nc,r2\nd,r3\ne,r4\n"
         run = world.execute(world.drop(body, options=trial(3)))
 
-        assert sorted(world.account.carried_out) == ["r1", "r2", "r3"]
+        assert sorted(world.account.times_applied) == ["r1", "r2", "r3"]
         assert run.pause is not None
         assert run.pause.reason.endswith("is over: 3 succeeded. 1 more row can be sent.")
         assert resumed(world, run).outcomes[SUCCEEDED] == 4
@@ -90,7 +90,7 @@ class TestTrial:
 
     def test_the_reason_says_how_it_went(self, world: World) -> None:
         world.account.result_of = fails(2)
-        run = world.execute(world.drop(things(9), options=trial(4)))
+        run = world.execute(world.drop(sample_csv(9), options=trial(4)))
 
         assert run_document(run, world.deps)["paused"] == {
             "code": "trial",
@@ -101,12 +101,12 @@ class TestTrial:
         assert run_document(run, world.deps)["status"] == "running"
 
     def test_a_yes_sends_the_rest(self, world: World) -> None:
-        run = world.execute(world.drop(things(9), options=trial(3)))
+        run = world.execute(world.drop(sample_csv(9), options=trial(3)))
         closed = resumed(world, run)
 
         assert closed.status is RunStatus.COMPLETED
         assert closed.outcomes[SUCCEEDED] == 9
-        assert set(world.account.carried_out.values()) == {1}
+        assert set(world.account.times_applied.values()) == {1}
         assert world.problems(run.run_id) == []
         assert run_document(closed, world.deps)["paused"] is None
 
@@ -114,7 +114,7 @@ class TestTrial:
     def test_a_file_that_is_no_longer_than_the_trial_completes(
         self, world: World, rows: int
     ) -> None:
-        run = world.execute(world.drop(things(4), options=trial(rows)))
+        run = world.execute(world.drop(sample_csv(4), options=trial(rows)))
 
         assert run.status is RunStatus.COMPLETED
         assert world.problems(run.run_id) == []
@@ -126,25 +126,25 @@ class TestTrial:
             if r["ref"] == "r2" and told
             else RecordResult(SUCCEEDED, vendor_id=f"id-{r['ref']}")
         )
-        run = world.execute(world.drop(things(9), options=trial(3)))
+        run = world.execute(world.drop(sample_csv(9), options=trial(3)))
 
         assert world.statuses(run.run_id) == [SUCCEEDED] * 3
         assert run.pause is not None
 
     def test_planning_in_steps_cuts_the_same_trial(self, world: World) -> None:
         world.seconds["plan"] = 0.0
-        run = world.execute(world.drop(things(9), options=trial(5)))
+        run = world.execute(world.drop(sample_csv(9), options=trial(5)))
 
         assert world.statuses(run.run_id) == [SUCCEEDED] * 5
         assert run.plan.trial_chunks == 3
         assert resumed(world, run).outcomes[SUCCEEDED] == 9
 
     def test_other_runs_have_the_connection_meanwhile(self, world: World) -> None:
-        run = world.execute(world.drop(things(9), options=trial(1)))
+        run = world.execute(world.drop(sample_csv(9), options=trial(1)))
 
         assert world.store.limits.get(CONNECTION).in_flight == 0
         assert world.store.limits.demands(CONNECTION, world.clock.now()) == []
-        other = world.processed(things(9, start=100))
+        other = world.processed(sample_csv(9, start=100))
         assert other.status is RunStatus.COMPLETED
         assert world.run(run.run_id).pause == run.pause
 
@@ -152,15 +152,15 @@ class TestTrial:
     def test_a_trial_that_cannot_be_understood_sends_nothing(
         self, world: World, asked: str
     ) -> None:
-        run = world.execute(world.drop(things(3), options={"jobferry-trial": asked}))
+        run = world.execute(world.drop(sample_csv(3), options={"jobferry-trial": asked}))
 
         assert run.status is RunStatus.FAILED
         assert run.error == "The file's metadata jobferry-trial must be a whole number above 0."
         assert world.account.submissions == []
 
     def test_an_account_that_refuses_us_ends_the_run(self, world: World) -> None:
-        world.account.will_reply(*[Act.REFUSE_PROFILE] * 20)
-        run = world.execute(world.drop(things(9), options=trial(3)))
+        world.account.will_reply(*[Behaviour.REFUSE_PROFILE] * 20)
+        run = world.execute(world.drop(sample_csv(9), options=trial(3)))
 
         assert run.status is RunStatus.ABORTED
         assert run.outcomes[FAILED] + run.outcomes[SKIPPED] == 9
@@ -169,19 +169,19 @@ class TestTrial:
 
 class TestResume:
     def test_twice_is_as_once(self, world: World) -> None:
-        run = world.execute(world.drop(things(9), options=trial(3)))
+        run = world.execute(world.drop(sample_csv(9), options=trial(3)))
         for _ in range(2):
             resume(run, world.deps, partial(ask_for_an_execution, world))
         resume(world.run(run.run_id), world.deps, partial(ask_for_an_execution, world))
-        world.carry_restarts()
+        world.run_restarts()
         resume(run, world.deps, partial(ask_for_an_execution, world))
 
         assert world.restarts == []
-        assert set(world.account.carried_out.values()) == {1}
+        assert set(world.account.times_applied.values()) == {1}
         assert world.problems(run.run_id) == []
 
     def test_what_could_not_be_started_is_started_by_the_next_one(self, world: World) -> None:
-        run = world.execute(world.drop(things(9), options=trial(3)))
+        run = world.execute(world.drop(sample_csv(9), options=trial(3)))
 
         def refuse(_run_id: str, _previous: str) -> None:
             raise OSError("no")
@@ -191,11 +191,11 @@ class TestResume:
         assert resumed(world, world.run(run.run_id)).status is RunStatus.COMPLETED
 
     def test_or_by_the_sweep(self, world: World) -> None:
-        run = world.execute(world.drop(things(9), options=trial(3)))
+        run = world.execute(world.drop(sample_csv(9), options=trial(3)))
         resume(run, world.deps, lambda _run_id, _previous: None)
         world.clock.advance(SETTLED_SECONDS + 1)
         world.sweep()
-        world.carry_restarts()
+        world.run_restarts()
 
         assert world.run(run.run_id).status is RunStatus.COMPLETED
         assert world.problems(run.run_id) == []
@@ -204,7 +204,7 @@ class TestResume:
         world.put_profile(LITTLE_PATIENCE)
         world.account.latency = lambda number: 10.0 if number <= 2 else 100.0
         world.account.result_of = fails(1, 2, 3, 4)
-        request = world.drop(things(40))
+        request = world.drop(sample_csv(40))
         run_id = run_id_of(request, str(request.version_id))
         asked: list[tuple[str, str]] = []
 
@@ -231,14 +231,14 @@ class TestBreaker:
         world.put_profile(LITTLE_PATIENCE)
         world.account.latency = lambda _number: 60.0
         world.account.result_of = fails()
-        run = world.processed(things(40))
+        run = world.processed(sample_csv(40))
 
         assert run.pause is not None
         assert run.pause.code == "breaker"
         assert run.pause.reason == "6 of 6 rows failed with RecordInvalid: Name: is taken"
         assert run.suspended
         assert 4 <= run.outcomes[FAILED] <= 12
-        assert len(world.account.carried_out) == run.outcomes[FAILED]
+        assert len(world.account.times_applied) == run.outcomes[FAILED]
         assert world.store.limits.get(CONNECTION).in_flight == 0
         assert [m for m in world.metrics if "RunsPaused" in m] == [{"RunsPaused": 1}]
         (line,) = [line for line in world.log if line.message == "run paused"]
@@ -252,7 +252,7 @@ class TestBreaker:
     def test_it_trips_again_on_new_failures_only(self, world: World) -> None:
         world.put_profile(LITTLE_PATIENCE)
         world.account.result_of = fails()
-        run = world.processed(things(40))
+        run = world.processed(sample_csv(40))
         seen = run.outcomes[FAILED]
         world.account.result_of = fails(*range(1, seen + 4))
         second = resumed(world, run)
@@ -263,7 +263,7 @@ class TestBreaker:
     def test_and_again(self, world: World) -> None:
         world.put_profile(LITTLE_PATIENCE)
         world.account.result_of = fails()
-        first = world.processed(things(60))
+        first = world.processed(sample_csv(60))
         second = resumed(world, first)
 
         assert second.pause is not None
@@ -277,7 +277,7 @@ class TestBreaker:
     def test_a_profile_may_bear_more(self, world: World, breaker: object) -> None:
         world.put_profile({"breaker": breaker})
         world.account.result_of = fails(*range(5, 41))
-        run = world.processed(things(40))
+        run = world.processed(sample_csv(40))
 
         assert run.status is RunStatus.COMPLETED_WITH_FAILURES
         assert run.outcomes[FAILED] == 36
@@ -287,7 +287,7 @@ class TestBreaker:
     ) -> None:
         world.put_profile(LITTLE_PATIENCE)
         world.account.result_of = lambda r: RecordResult(FAILED, code=f"Bad {r['ref']}", text="No.")
-        run = world.processed(things(80))
+        run = world.processed(sample_csv(80))
 
         assert run.pause is not None
         assert (
@@ -307,7 +307,7 @@ class TestBreaker:
             return RecordResult(FAILED, code=("RecordInvalid", "http_403")[said - 1], text="No.")
 
         world.account.result_of = result_of
-        run = world.processed(things(81))
+        run = world.processed(sample_csv(81))
 
         assert run.status is RunStatus.COMPLETED_WITH_FAILURES
         assert run.failures == {"RecordInvalid": 27, "http_403": 27}
@@ -315,15 +315,15 @@ class TestBreaker:
     def test_a_run_that_is_at_its_end_is_not_kept_open(self, world: World) -> None:
         world.put_profile(LITTLE_PATIENCE)
         world.account.result_of = fails()
-        run = world.processed(things(6))
+        run = world.processed(sample_csv(6))
 
         assert run.status is RunStatus.COMPLETED_WITH_FAILURES
         assert run.pause is None
 
     def test_refused_submissions_count(self, world: World) -> None:
         world.put_profile(LITTLE_PATIENCE)
-        world.account.will_reply(*[Reply(Act.REFUSE)] * 1_000)
-        run = world.processed(things(1_000))
+        world.account.will_reply(*[Reply(Behaviour.REFUSE)] * 1_000)
+        run = world.processed(sample_csv(1_000))
 
         assert run.pause is not None
         assert "The vendor says no." in run.pause.reason
@@ -342,7 +342,7 @@ class TestBreaker:
             world.put_profile(LITTLE_PATIENCE)
             world.account.latency = lambda _number: 60.0
             world.account.result_of = fails(*range(1, 7))
-            request = world.drop(things(14), options=trial(12))
+            request = world.drop(sample_csv(14), options=trial(12))
             world.effects.on_effect = crash
             run = world.execute(request)
             reasons = []
@@ -352,12 +352,12 @@ class TestBreaker:
             assert reasons == ["breaker", "trial"]
             assert world.problems(run.run_id) == []
             assert (run.outcomes[SUCCEEDED], run.outcomes[FAILED]) == (8, 6)
-            assert set(world.account.carried_out.values()) == {1}
+            assert set(world.account.times_applied.values()) == {1}
 
 
 class TestSweep:
     def test_a_run_that_rests_is_left_alone(self, world: World) -> None:
-        world.execute(world.drop(things(9), options=trial(3)))
+        world.execute(world.drop(sample_csv(9), options=trial(3)))
         world.clock.advance(SETTLED_SECONDS + 1)
 
         assert world.sweep() == {"open_runs": 1, "restarted": 0, "opened": 0}
@@ -366,7 +366,7 @@ class TestSweep:
         world.put_profile(LITTLE_PATIENCE)
         world.account.latency = lambda number: 10.0 if number <= 2 else 100.0
         world.account.result_of = fails()
-        run = world.planned(things(40))
+        run = world.planned(sample_csv(40))
         state = world.submit(LaneState(run.run_id, 0))
         world.clock.advance(20)
         state = world.poll(state)
@@ -377,16 +377,16 @@ class TestSweep:
 
         world.clock.advance(SETTLED_SECONDS + 1)
         assert world.sweep()["restarted"] == 1
-        world.carry_restarts()
+        world.run_restarts()
         run = world.run(run.run_id)
         assert run.suspended
         assert world.store.limits.get(CONNECTION).in_flight == 0
-        assert run.outcomes[FAILED] == len(world.account.carried_out)
+        assert run.outcomes[FAILED] == len(world.account.times_applied)
 
 
 class TestAbort:
     def test_a_paused_run_closes(self, world: World) -> None:
-        run = world.execute(world.drop(things(9), options=trial(3)))
+        run = world.execute(world.drop(sample_csv(9), options=trial(3)))
         closed = aborted(world, run)
 
         assert closed.status is RunStatus.ABORTED
@@ -394,31 +394,31 @@ class TestAbort:
         assert world.problems(run.run_id) == []
 
     def test_a_resume_does_not_undo_it(self, world: World) -> None:
-        run = world.execute(world.drop(things(9), options=trial(3)))
+        run = world.execute(world.drop(sample_csv(9), options=trial(3)))
         abort_run(run, "Wrong file.", world.deps)
         closed = resumed(world, world.run(run.run_id))
 
         assert closed.status is RunStatus.ABORTED
-        assert len(world.account.carried_out) == 3
+        assert len(world.account.times_applied) == 3
         assert world.problems(run.run_id) == []
 
     def test_the_sweep_closes_it_where_nobody_else_does(self, world: World) -> None:
-        run = world.execute(world.drop(things(9), options=trial(3)))
+        run = world.execute(world.drop(sample_csv(9), options=trial(3)))
         abort_run(run, "Wrong file.", world.deps)
         world.clock.advance(SETTLED_SECONDS + 1)
         world.sweep()
-        world.carry_restarts()
+        world.run_restarts()
 
         assert world.run(run.run_id).status is RunStatus.ABORTED
 
     def test_during_planning_every_row_is_skipped(self, world: World) -> None:
         world.seconds["plan"] = 0.0
-        request = world.drop(things(9) + ",bad\n", options=trial(3))
+        request = world.drop(sample_csv(9) + ",bad\n", options=trial(3))
         run_id = open_run(request, "arn:execution:0", world.deps)["run_id"]
         assert world.plan(run_id)["state"] == "planning"
         abort_run(world.run(run_id), "Wrong file.", world.deps)
         execution = world.execution()
-        execution.carry(lambda: {"run_id": run_id, "state": "open"})
+        execution.run(lambda: {"run_id": run_id, "state": "open"})
 
         run = world.run(run_id)
         assert run.status is RunStatus.ABORTED
@@ -432,7 +432,7 @@ class TestAbort:
         with World(max_records=1, max_jobs=3) as world:
             world.account.request_seconds = 0.3
             world.account.latency = lambda number: 3.0 + number % 5
-            request = world.drop(things(200))
+            request = world.drop(sample_csv(200))
             run_id = run_id_of(request, str(request.version_id))
             start = world.clock.now()
 
@@ -450,23 +450,25 @@ class TestAbort:
             assert run.status is RunStatus.ABORTED
             last = max(submission.at for submission in world.account.submissions)
             assert last <= start + seconds + 2.0 + 0.3
-            assert run.outcomes[SUCCEEDED] == len(world.account.carried_out)
+            assert run.outcomes[SUCCEEDED] == len(world.account.times_applied)
             assert run.outcomes[SKIPPED] == 200 - run.outcomes[SUCCEEDED]
             assert world.problems(run_id) == []
 
-    @pytest.mark.parametrize("script", [[], [Act.ACCEPT, Act.DONE_UNHEARD, Act.LOST]])
-    def test_at_any_effect_the_sum_holds(self, script: list[Act]) -> None:
+    @pytest.mark.parametrize(
+        "script", [[], [Behaviour.ACCEPT, Behaviour.APPLIED_NO_ANSWER, Behaviour.NEVER_ARRIVED]]
+    )
+    def test_at_any_effect_the_sum_holds(self, script: list[Behaviour]) -> None:
         effects = self._stopped_after(0, script)
         assert effects > 60
         for number in some_of(effects, every=5, salt=len(script)):
             self._stopped_after(number, script)
 
     @staticmethod
-    def _stopped_after(number: int, script: list[Act]) -> int:
+    def _stopped_after(number: int, script: list[Behaviour]) -> int:
         """Stop a run after its `number`-th effect; returns how many effects there were."""
         with World(max_records=2, max_jobs=2) as world:
             world.account.will_reply(*script)
-            request = world.drop(things(7) + ",bad\n", options=trial(3))
+            request = world.drop(sample_csv(7) + ",bad\n", options=trial(3))
             run_id = run_id_of(request, str(request.version_id))
             seen = 0
 
@@ -484,13 +486,13 @@ class TestAbort:
             run = resumed(world, run) if run.pause is not None else run
             assert sum(run.outcomes.values()) == 8
             assert world.problems(run_id) == []
-            assert set(world.account.carried_out.values()) <= {1}
-            assert run.outcomes[SUCCEEDED] == len(world.account.carried_out)
+            assert set(world.account.times_applied.values()) <= {1}
+            assert run.outcomes[SUCCEEDED] == len(world.account.times_applied)
             return seen
 
 
 def test_a_pause_that_came_since_is_not_ended_by_an_old_yes(world: World) -> None:
-    run = world.execute(world.drop(things(9), options=trial(3)))
+    run = world.execute(world.drop(sample_csv(9), options=trial(3)))
     seen = world.run(run.run_id)
     assert world.store.runs.resume(seen)
     later = Pause("breaker", "Too many rows failed.", world.clock.now() + 1)

@@ -17,16 +17,16 @@ from jobferry.domain.types import JsonObject
 from jobferry.operator.job_control import RunOpenError
 from jobferry.operator.rerun import (
     Copied,
-    Judge,
     LeftOut,
     OutcomesMissingError,
     ReadsOtherwiseError,
+    RowFilter,
     check_copy,
     copy_rows,
     rerun_of,
     retry_of,
 )
-from tests.fakes.world import World, things
+from tests.fakes.world import World, sample_csv
 from tests.unit.csvfile.samples import csv_text, read
 
 FAILED = [OutcomeStatus.FAILED]
@@ -38,10 +38,10 @@ def fail_marked(record: JsonObject) -> RecordResult:
     return RecordResult(OutcomeStatus.FAILED if failed else OutcomeStatus.SUCCEEDED)
 
 
-def judge_of(run: Run, statuses: Sequence[OutcomeStatus]) -> Judge:
-    judge = retry_of(run, statuses).judge
-    assert judge is not None
-    return judge
+def row_filter_of(run: Run, statuses: Sequence[OutcomeStatus]) -> RowFilter:
+    row_filter = retry_of(run, statuses).row_filter
+    assert row_filter is not None
+    return row_filter
 
 
 def profile_of(world: World) -> Profile:
@@ -77,7 +77,7 @@ def test_failed_rows_are_copied_as_they_stand(
         world.account.result_of = fail_marked
         run = world.processed(text.encode(encoding))
         file = BytesIO()
-        copied = copy_rows(run, judge_of(run, FAILED), file, world.deps)
+        copied = copy_rows(run, row_filter_of(run, FAILED), file, world.deps)
         failed = [row for row, (_, fails) in zip(cells, names, strict=True) if fails]
         assert copied.rows == len(failed)
         if failed:
@@ -93,7 +93,7 @@ def test_the_whole_copy_is_the_file(world: World) -> None:
     text = '\ufeffsep=;\n\nRef; "Na""me";Name\n1;"a\nb";"c"\n\n2;;d'
     run = world.processed(text.encode())
     file = BytesIO()
-    assert copy_rows(run, judge_of(run, FAILED), file, world.deps) == Copied(2)
+    assert copy_rows(run, row_filter_of(run, FAILED), file, world.deps) == Copied(2)
     # A blank line is no row, and stays behind.
     assert file.getvalue().decode() == text.replace("\n\n2", "\n2")
 
@@ -105,7 +105,7 @@ def test_rows_far_apart_in_a_large_file(world: World) -> None:
     run = world.processed("Name,Ref\n" + "".join(f"{name},r\n" for name in names))
     assert run.source.size > 4 * BLOCK_BYTES
     file = BytesIO()
-    copied = copy_rows(run, judge_of(run, FAILED), file, world.deps)
+    copied = copy_rows(run, row_filter_of(run, FAILED), file, world.deps)
     assert copied == Copied(3, {LeftOut.NOT_ASKED: 1_497})
     wanted = [f"{names[i]},r" for i in (0, 700, 1_499)]
     assert file.getvalue().decode().splitlines() == ["Name,Ref", *wanted]
@@ -114,7 +114,7 @@ def test_rows_far_apart_in_a_large_file(world: World) -> None:
 def test_a_row_too_large_to_send_stays_behind(world: World) -> None:
     run = world.processed(f"Name,Ref\na,1\n{'b' * 9_000_000},2\nc,3\n,4\n")
     file = BytesIO()
-    copied = copy_rows(run, judge_of(run, [OutcomeStatus.REJECTED]), file, world.deps)
+    copied = copy_rows(run, row_filter_of(run, [OutcomeStatus.REJECTED]), file, world.deps)
     assert copied == Copied(1, {LeftOut.NOT_ASKED: 2, LeftOut.UNREADABLE: 1})
     assert file.getvalue() == b"Name,Ref\n,4\n"
 
@@ -122,16 +122,16 @@ def test_a_row_too_large_to_send_stays_behind(world: World) -> None:
 def test_a_rerun_is_whole_when_nothing_was_done_or_doing_it_twice_does_no_harm(
     world: World,
 ) -> None:
-    done = world.processed(things(2))
-    assert rerun_of(done, repeatable=True).judge is None
-    assert rerun_of(done, repeatable=False).judge is not None
+    done = world.processed(sample_csv(2))
+    assert rerun_of(done, repeatable=True).row_filter is None
+    assert rerun_of(done, repeatable=False).row_filter is not None
     world.account.result_of = lambda _: RecordResult(OutcomeStatus.FAILED)
-    undone = world.processed(things(2))
-    assert rerun_of(undone, repeatable=False).judge is None
+    undone = world.processed(sample_csv(2))
+    assert rerun_of(undone, repeatable=False).row_filter is None
 
 
 def test_the_name_tells_which_rows_they_are(world: World) -> None:
-    run = world.processed(things(2))
+    run = world.processed(sample_csv(2))
     wanted = [OutcomeStatus.UNKNOWN, OutcomeStatus.FAILED]
     assert retry_of(run, wanted).name == f"retry/{run.run_id}-failed-unknown.csv"
     assert rerun_of(run, repeatable=True).name == f"rerun/{run.run_id}-all.csv"
@@ -139,7 +139,7 @@ def test_the_name_tells_which_rows_they_are(world: World) -> None:
 
 
 def test_a_row_without_outcome_is_not_guessed(world: World) -> None:
-    run = world.processed(things(3))
+    run = world.processed(sample_csv(3))
     world.table.delete_many([(f"ROWS#{run.run_id}#000000", "ROW#0000000002")])
     with pytest.raises(OutcomesMissingError):
         copy_rows(run, lambda _: None, BytesIO(), world.deps)
@@ -147,10 +147,10 @@ def test_a_row_without_outcome_is_not_guessed(world: World) -> None:
 
 def test_an_open_run_is_not_copied(world: World) -> None:
     with pytest.raises(RunOpenError):
-        copy_rows(world.planned(things(3)), lambda _: None, BytesIO(), world.deps)
+        copy_rows(world.planned(sample_csv(3)), lambda _: None, BytesIO(), world.deps)
 
 
 def test_rows_that_would_be_read_otherwise_are_noticed(world: World) -> None:
-    run = world.processed(things(2))
+    run = world.processed(sample_csv(2))
     with pytest.raises(ReadsOtherwiseError):
         check_copy(run, profile_of(world), BytesIO(b"Name;Ref\na;b\n"))

@@ -33,8 +33,8 @@ from jobferry.vendors.answers import (
     ThrottleReason,
 )
 from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.vendor import Act
-from tests.fakes.world import CONNECTION, ExecutionFailedError, World, things
+from tests.fakes.vendor import Behaviour
+from tests.fakes.world import CONNECTION, ExecutionFailedError, World, sample_csv
 
 ROWS = 6
 SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
@@ -44,7 +44,7 @@ SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, Outc
 def given_up(world: World) -> Run:
     """A closed run of three jobs, the second of which took longer than anybody waits."""
     world.account.latency = lambda number: 2 * JOB_DEADLINE if number == 2 else 20.0
-    run = world.processed(things(ROWS))
+    run = world.processed(sample_csv(ROWS))
     assert run.status is RunStatus.UNRESOLVED
     assert world.statuses(run.run_id) == [SUCCEEDED] * 2 + [UNKNOWN] * 2 + [SUCCEEDED] * 2
     return run
@@ -53,9 +53,9 @@ def given_up(world: World) -> Run:
 @pytest.fixture
 def lost(world: World) -> Run:
     """A closed run of three jobs; what became of the second submission could not be told."""
-    world.account.will_reply(Act.ACCEPT, Act.DONE_UNHEARD)
+    world.account.will_reply(Behaviour.ACCEPT, Behaviour.APPLIED_NO_ANSWER)
     world.account.will_find(Found(FoundState.UNDECIDABLE, reason="no list", requests=1))
-    run = world.processed(things(ROWS))
+    run = world.processed(sample_csv(ROWS))
     assert run.status is RunStatus.UNRESOLVED
     assert [o.error_code for o in world.outcomes(run.run_id).values()].count("submission_lost") == 2
     return run
@@ -68,7 +68,7 @@ def started(world: World) -> Callable[[str, str], None]:
 def resolved(world: World, run: Run) -> Run:
     """A wish, carried out."""
     ask_resolve(run, world.deps, started(world))
-    world.carry_restarts()
+    world.run_restarts()
     return world.run(run.run_id)
 
 
@@ -78,7 +78,7 @@ def swept(world: World, run_id: str, times: int = 6) -> Run:
         world.clock.advance(300)
         world.sweep()
         try:
-            world.carry_restarts()
+            world.run_restarts()
         except ExecutionFailedError:
             continue
     return world.run(run_id)
@@ -135,7 +135,7 @@ class TestJobsThatWereGivenUp:
             return said.get(str(record["ref"]))
 
         world.account.result_of = told
-        run = world.processed(things(2))
+        run = world.processed(sample_csv(2))
         assert world.statuses(run.run_id) == [SUCCEEDED, UNKNOWN]
         said |= {"r1": RecordResult(FAILED, code="no"), "r2": RecordResult(FAILED, code="Invalid")}
 
@@ -155,20 +155,20 @@ class TestJobsThatWereGivenUp:
         for _ in range(2):
             ask_resolve(given_up, world.deps, started(world))
         assert len(world.restarts) == 2
-        world.carry_restarts()
+        world.run_restarts()
         assert world.run(given_up.run_id).status is RunStatus.COMPLETED
         assert world.problems(given_up.run_id) == []
 
     def test_many_jobs_are_asked_about_in_several_invocations(self, world: World) -> None:
         world.account.latency = lambda _number: 2 * JOB_DEADLINE
-        run = world.processed(things(2 * ROWS))
+        run = world.processed(sample_csv(2 * ROWS))
         world.clock.advance(2 * JOB_DEADLINE)
         polls = len(world.account.polls)
         world.account.request_seconds = 5.0
         world.seconds["close"] = 1.0
         ask_resolve(run, world.deps, started(world))
         execution = world.execution()
-        execution.carry(partial(resume_run, run.run_id, run.execution, execution.arn, world.deps))
+        execution.run(partial(resume_run, run.run_id, run.execution, execution.arn, world.deps))
         assert world.run(run.run_id).status is RunStatus.COMPLETED
         asked = [job for _, jobs in world.account.polls[polls:] for job in jobs]
         assert sorted(asked) == sorted(set(asked))
@@ -188,9 +188,9 @@ class TestLostSubmissions:
         world.account.jobs["job-2"].ends_at = world.clock.now() + 3_600
         assert resolved(world, lost).status is RunStatus.UNRESOLVED
         world.clock.advance(3_600)
-        finds = len(world.account.finds)
+        finds = len(world.account.searches)
         assert resolved(world, world.run(lost.run_id)).status is RunStatus.COMPLETED
-        assert len(world.account.finds) == finds, "it knows its job by now"
+        assert len(world.account.searches) == finds, "it knows its job by now"
 
     def test_one_that_never_arrived_is_failed_once_that_is_proven(
         self, world: World, lost: Run
@@ -226,7 +226,7 @@ class TestLostSubmissions:
         with monkeypatch.context() as patched:
             patched.setattr(world.objects, "read_range", gone)
             with suppress(ExecutionFailedError):
-                world.carry_restarts()
+                world.run_restarts()
         assert world.outcomes(lost.run_id)[3].status is SUCCEEDED
         assert world.run(lost.run_id).warnings == (SOURCE_GONE,)
 
@@ -234,9 +234,9 @@ class TestLostSubmissions:
 @pytest.mark.parametrize("searched", [False, True], ids=["none", "list"])
 def test_an_old_list_of_jobs_proves_nothing(searched: bool) -> None:
     with World(max_records=2, token_search=not searched) as world:
-        world.account.will_reply(Act.LOST)
+        world.account.will_reply(Behaviour.NEVER_ARRIVED)
         world.account.will_find(Found(FoundState.UNDECIDABLE, requests=1))
-        run = world.processed(things(2))
+        run = world.processed(sample_csv(2))
         assert world.statuses(run.run_id) == [UNKNOWN] * 2
         world.clock.advance(3_600)
 
@@ -321,7 +321,7 @@ class TestVendorsThatCannotBeAsked:
         ask_resolve(given_up, world.deps, started(world))
         world.store.config.delete_connection(CONNECTION)
         world.deps = world.fresh_deps()
-        world.carry_restarts()
+        world.run_restarts()
         again = world.run(given_up.run_id)
         assert again.status is RunStatus.UNRESOLVED
         assert again.warnings[0].startswith(NOT_ASKED)
@@ -338,9 +338,9 @@ def a_job_and_a_submission() -> Iterator[World]:
     with World(max_records=2, max_jobs=3) as world:
         told = world.account.result_of
         world.account.result_of = lambda record: None if record["ref"] in "r1 r2" else told(record)
-        world.account.will_reply(Act.ACCEPT, Act.DONE_UNHEARD)
+        world.account.will_reply(Behaviour.ACCEPT, Behaviour.APPLIED_NO_ANSWER)
         world.account.will_find(Found(FoundState.UNDECIDABLE, requests=1))
-        run = world.processed(things(ROWS))
+        run = world.processed(sample_csv(ROWS))
         world.account.result_of = told
         assert world.statuses(run.run_id).count(UNKNOWN) == 4
         world.clock.advance(3_600)
@@ -368,7 +368,7 @@ def test_killed_at_any_effect_it_ends_right(phase: Phase) -> None:
             world.effects.on_effect = crash
             try:
                 ask_resolve(run, world.deps, started(world))
-                world.carry_restarts()
+                world.run_restarts()
             except (Crash, ExecutionFailedError):
                 world.restarts.clear()
             again = swept(world, run.run_id, times=3)

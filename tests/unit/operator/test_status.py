@@ -7,15 +7,15 @@ import json
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.lane.state import LaneState
 from jobferry.operator.status import row_document, run_document
-from tests.fakes.vendor import Act, Reply
-from tests.fakes.world import World, things
+from tests.fakes.vendor import Behaviour, Reply
+from tests.fakes.world import World, sample_csv
 
 NO_OUTCOMES = {"succeeded": 0, "failed": 0, "rejected": 0, "skipped": 0, "unknown": 0}
 
 
 def test_a_closed_run(world: World) -> None:
-    world.account.will_reply(Act.ACCEPT, Reply(Act.REFUSE, http_status=405))
-    run = world.processed(things(6) + ",bad\n")
+    world.account.will_reply(Behaviour.ACCEPT, Reply(Behaviour.REFUSE, http_status=405))
+    run = world.processed(sample_csv(6) + ",bad\n")
     document = run_document(run, world.deps)
     assert document == {
         "run_id": run.run_id,
@@ -58,7 +58,7 @@ def test_a_closed_run(world: World) -> None:
 
 def test_a_run_under_way(world: World) -> None:
     world.account.latency = lambda number: 20.0 if number <= 3 else 500.0
-    run = world.planned(things(10))
+    run = world.planned(sample_csv(10))
     state = world.submit(LaneState(run.run_id, 0))
     document = run_document(world.run(run.run_id), world.deps)
     assert document["jobs"] == {"planned": 5, "submitted": 3, "finished": 0}
@@ -83,8 +83,8 @@ def test_a_run_that_cannot_be_used(world: World) -> None:
 
 
 def test_a_stopped_run_says_why(world: World) -> None:
-    world.account.will_reply(Reply(Act.REFUSE_PROFILE, message="Log in."))
-    run = world.processed(things(6))
+    world.account.will_reply(Reply(Behaviour.REFUSE_PROFILE, message="Log in."))
+    run = world.processed(sample_csv(6))
     assert run_document(run, world.deps)["error"] == "Log in."
 
 

@@ -1,4 +1,4 @@
-"""Presuming: slots are tried when jobs should have ended, and what an answer tells is believed."""
+"""Slots are tried when jobs should have ended, and what an answer proves is believed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobferry.domain.latency import Latency
-from jobferry.scheduler.bounds import MAX_POLL_INTERVAL
-from jobferry.scheduler.completion import CompletionEstimate, InFlight, Known, can_estimate
+from jobferry.scheduler.completion import (
+    CompletionEstimate,
+    Correction,
+    InFlight,
+    can_estimate,
+)
+from jobferry.scheduler.settings import USUAL, SchedulerSettings
 
 NOW = 1_767_225_600.0
 LATENCIES = st.builds(
@@ -22,14 +27,14 @@ MOMENTS = st.floats(-5_000, 0).map(lambda seconds: NOW + seconds)
 JOBS = st.builds(
     lambda submitted_at, seen: InFlight(submitted_at, max(submitted_at, seen)), MOMENTS, MOMENTS
 )
-PRESUMPTIONS = st.builds(
+ESTIMATES = st.builds(
     CompletionEstimate,
     in_flight=st.lists(JOBS, max_size=8),
     latency=LATENCIES,
-    answer_seconds=st.floats(0.01, 5),
-    slots=st.floats(1, 8),
-    known=st.none() | st.builds(Known, at=MOMENTS, ended=st.floats(0, 8)),
+    max_jobs=st.integers(1, 8),
     scale=st.floats(1, 4),
+    answer_seconds=st.floats(0.01, 5),
+    correction=st.builds(Correction, at=MOMENTS, jobs=st.floats(0, 8)),
     scarce_requests=st.booleans(),
 )
 
@@ -42,106 +47,111 @@ def sent(*ages: float) -> list[InFlight]:
     return [InFlight(NOW - age) for age in ages]
 
 
-@given(PRESUMPTIONS)
-def test_never_more_than_there_are(completion_estimate: CompletionEstimate) -> None:
-    most = completion_estimate.scale * len(completion_estimate.in_flight)
-    assert 0 <= completion_estimate.ended(NOW) <= math.ceil(most)
+@given(ESTIMATES)
+def test_never_more_than_there_are(estimate: CompletionEstimate) -> None:
+    assert 0 <= estimate.ended(NOW) <= math.ceil(estimate.scale * len(estimate.in_flight))
 
 
-@given(PRESUMPTIONS, st.integers(1, 9))
-def test_the_moment_is_right(completion_estimate: CompletionEstimate, wanted: int) -> None:
-    moment = completion_estimate.when(wanted, NOW)
+@given(ESTIMATES, st.integers(1, 9))
+def test_the_moment_is_right(estimate: CompletionEstimate, wanted: int) -> None:
+    moment = estimate.when(wanted, NOW)
     assert moment >= NOW
     if moment < math.inf:
-        assert moment < NOW + MAX_POLL_INTERVAL
-        assert completion_estimate.ended(moment) >= wanted
+        assert moment < NOW + USUAL.max_poll_interval
+        assert estimate.ended(moment) >= wanted
         if moment > NOW + 0.05:
-            assert completion_estimate.ended(moment - 0.05) < wanted
+            assert estimate.ended(moment - 0.05) < wanted
 
 
-@given(PRESUMPTIONS)
-def test_after_a_refusal_no_slot_is_presumed_that_it_denied(
-    completion_estimate: CompletionEstimate,
+@given(ESTIMATES, st.integers(0, 40))
+def test_after_a_refusal_as_many_are_expected_as_it_has_proven(
+    estimate: CompletionEstimate, held: int
 ) -> None:
-    known = completion_estimate.after_refusal(NOW, len(completion_estimate.in_flight))
-    told = replace(completion_estimate, known=known, answer_seconds=0.0)
-    there = max(0.0, len(completion_estimate.in_flight) - completion_estimate.slots)
-    assert told.ended(NOW) <= completion_estimate.scale * there + 1
+    after = estimate.corrected(estimate.after_refusal(NOW, held))
+    assert after.expected(NOW) == pytest.approx(max(0, held - estimate.max_jobs), abs=1e-6)
 
 
-@given(PRESUMPTIONS)
-def test_after_an_acceptance_at_least_so_many_have_ended(
-    completion_estimate: CompletionEstimate,
+@given(ESTIMATES)
+def test_after_an_acceptance_at_least_so_many_are_expected_as_must_have_ended(
+    estimate: CompletionEstimate,
 ) -> None:
-    known = completion_estimate.after_acceptance(NOW)
-    least = len(completion_estimate.in_flight) - completion_estimate.slots
-    if least <= 0 or completion_estimate.scarce_requests:
-        assert known == completion_estimate.known
+    after = estimate.corrected(estimate.after_acceptance(NOW))
+    proven = estimate.scale * len(estimate.in_flight) - estimate.max_jobs
+    assert after.expected(NOW) >= estimate.expected(NOW) - 1e-6
+    if proven > 0 and not estimate.scarce_requests:
+        assert after.expected(NOW) >= proven - 1e-6
     else:
-        assert known is not None
-        assert least - 1e-9 <= known.ended <= len(completion_estimate.in_flight)
+        assert after == estimate
 
 
 def test_a_slot_is_tried_when_its_job_should_have_ended() -> None:
-    completion_estimate = CompletionEstimate(sent(5), steady(20), 0.2, slots=1)
-    assert completion_estimate.ended(NOW) == 0
-    assert NOW + 15 < completion_estimate.when(1, NOW) < NOW + 18
+    estimate = CompletionEstimate(sent(5), steady(20), 1)
+    assert estimate.ended(NOW) == 0
+    assert NOW + 14 < estimate.when(1, NOW) < NOW + 18
 
 
 def test_what_was_refused_is_tried_again_when_another_job_should_have_ended() -> None:
     """Six jobs, one a second, five slots: the first should have ended, and had not."""
-    completion_estimate = CompletionEstimate(sent(20, 19, 18, 17, 16, 15), steady(17), 0.2, slots=5)
-    assert completion_estimate.ended(NOW) >= 3
-    told = replace(
-        completion_estimate,
-        known=completion_estimate.after_refusal(NOW, len(completion_estimate.in_flight)),
-    )
-    assert told.ended(NOW) == 1
-    assert NOW < told.when(2, NOW) < NOW + 2
+    estimate = CompletionEstimate(sent(20, 19, 18, 17, 16, 15), steady(17), 5)
+    assert estimate.ended(NOW) >= 3
+    refused = estimate.corrected(estimate.after_refusal(NOW, 6))
+    assert refused.ended(NOW) == 1
+    assert NOW < refused.when(2, NOW) < NOW + 3
 
 
 def test_a_slot_that_was_found_makes_another_likelier() -> None:
-    completion_estimate = CompletionEstimate(sent(*range(10, 20)), steady(19), 0.2, slots=7)
-    known = completion_estimate.after_acceptance(NOW)
-    assert known is not None
-    before, after = (
-        completion_estimate.when(4, NOW),
-        replace(completion_estimate, known=known).when(4, NOW),
-    )
-    assert after < before
+    estimate = CompletionEstimate(sent(*range(10, 20)), steady(30), 7)
+    found = estimate.corrected(estimate.after_acceptance(NOW))
+    assert found.when(4, NOW) < estimate.when(4, NOW)
 
 
-def test_where_requests_are_scarce_only_sure_slots_are_tried() -> None:
-    likely = CompletionEstimate(sent(*[21] * 6), steady(20), 0.2, slots=6)
-    sure = replace(likely, scarce_requests=True)
+def test_where_requests_are_scarce_only_certain_slots_are_tried() -> None:
+    likely = CompletionEstimate(sent(*[21] * 6), steady(20), 6)
+    certain = replace(likely, scarce_requests=True)
     assert likely.ended(NOW) >= 4
-    assert sure.ended(NOW) == 0
-    assert sure.ended(NOW + 60) == 2
+    assert certain.ended(NOW) == 0
+    assert certain.ended(NOW + 60) == 2
 
 
 def test_other_lanes_jobs_end_as_ours() -> None:
-    ours = CompletionEstimate(sent(30, 30, 1, 1), steady(20), 0.2, slots=2, scale=2.0)
+    ours = CompletionEstimate(sent(30, 30, 1, 1), steady(20), 4, scale=2.0)
     assert ours.ended(NOW) == 4
 
 
+@pytest.mark.parametrize(("threshold", "ended"), [(0.0, 1), (0.5, 1), (0.8, 0), (1.0, 0)])
+def test_a_lower_threshold_tries_sooner(threshold: float, ended: int) -> None:
+    """The job ends by now with a probability of 0.6 to 0.7."""
+    settings = SchedulerSettings(submit_threshold=threshold, threshold_growth=0.0)
+    estimate = CompletionEstimate(sent(20.7), steady(20), 1, settings=settings)
+    assert 0.6 < estimate.expected(NOW + 0.15) < 0.7
+    assert estimate.ended(NOW) == ended
+
+
+@pytest.mark.parametrize(("seconds", "threshold"), [(1, 0.31), (60, 0.4), (300, 0.8), (9e3, 0.8)])
+def test_the_rarer_jobs_end_the_surer_it_must_be(seconds: float, threshold: float) -> None:
+    estimate = CompletionEstimate([], Latency(math.log(seconds), 0.02, 100), 30)
+    assert estimate.threshold == pytest.approx(threshold, abs=0.01)
+
+
 @pytest.mark.parametrize("seed", range(5))
-def test_presumed_is_about_what_has_ended(seed: int) -> None:
-    """Jobs that really take what was learned, told of at random moments."""
+def test_the_estimate_is_about_what_has_ended(seed: int) -> None:
+    """Jobs that really take what was learned; a refusal at a random moment tells how many."""
     random = Random(seed)
     latency = Latency(math.log(20), 0.3, 500)
     away = []
     for _ in range(40):
         ages = [random.uniform(0, 60) for _ in range(60)]
-        known_at = NOW - random.uniform(0, 10)
+        refused_at = NOW - random.uniform(0, 10)
         ends = [(age, age - 20 * math.exp(random.gauss(0, 0.3))) for age in ages]
         ended = sum(past >= 0 for _, past in ends)
-        then = sum(past >= NOW - known_at for _, past in ends)
-        told = CompletionEstimate(sent(*ages), latency, 0.0, slots=60, known=Known(known_at, then))
-        away.append(told.ended(NOW) - ended)
+        then = sum(past >= NOW - refused_at for _, past in ends)
+        estimate = CompletionEstimate(sent(*ages), latency, 60, answer_seconds=0.0)
+        told = estimate.corrected(estimate.after_refusal(refused_at, 60 + then))
+        away.append(told.expected(NOW) - ended)
     assert abs(sum(away) / len(away)) < 2
 
 
-def test_nothing_is_presumed_of_jobs_that_nobody_knows() -> None:
-    assert not can_estimate(None)
-    assert not can_estimate(steady(1, jobs=4))
-    assert can_estimate(steady(1, jobs=5))
+def test_nothing_is_estimated_of_jobs_that_nobody_knows() -> None:
+    assert not can_estimate(None, USUAL)
+    assert not can_estimate(steady(1, jobs=4), USUAL)
+    assert can_estimate(steady(1, jobs=5), USUAL)

@@ -12,7 +12,7 @@ from jobferry.domain.run import Run, RunStatus, StopReason
 from jobferry.lane.state import LaneState
 from jobferry.settlement.abandon_run import abandon_run
 from jobferry.steps.sweep import SETTLED_SECONDS
-from tests.fakes.world import CONNECTION, World, things
+from tests.fakes.world import CONNECTION, World, sample_csv
 
 
 def delete_connection(world: World) -> None:
@@ -24,7 +24,7 @@ def carried_on(world: World, run: Run) -> Run:
     """What becomes of a run whose execution died: the sweep has it carried on."""
     world.clock.advance(SETTLED_SECONDS + 1)
     assert world.sweep()["restarted"] == 1
-    world.carry_restarts()
+    world.run_restarts()
     assert world.sweep() == {"open_runs": 0, "restarted": 0, "opened": 0}
     closed = world.run(run.run_id)
     assert world.problems(run.run_id) == []
@@ -43,7 +43,7 @@ def codes(world: World, run: Run) -> set[tuple[OutcomeStatus, str | None]]:
 def under_way(world: World) -> Run:
     """A run of twelve rows: two settled, four sent, six left."""
     world.store.limits.learn_jobs(CONNECTION, 3, world.clock.now())
-    run = world.planned(things(12))
+    run = world.planned(sample_csv(12))
     world.account.latency = lambda number: 5.0 if number == 1 else 900.0
     state = world.submit(LaneState(run.run_id, 0))
     world.clock.advance(8.0)
@@ -76,7 +76,7 @@ def test_settled_rows_stay_sent_ones_are_unknown_and_the_others_skipped(
 
 
 def test_a_run_of_which_nothing_was_sent_is_aborted_with_the_reason(world: World) -> None:
-    run = world.planned(things(9) + ",nameless\n")
+    run = world.planned(sample_csv(9) + ",nameless\n")
     delete_connection(world)
 
     closed = carried_on(world, run)
@@ -87,7 +87,7 @@ def test_a_run_of_which_nothing_was_sent_is_aborted_with_the_reason(world: World
 
 
 def test_the_reason_of_an_earlier_stop_stays(world: World) -> None:
-    run = world.planned(things(4))
+    run = world.planned(sample_csv(4))
     world.store.runs.stop(run.run_id, StopReason("aborted", "Stopped by hand."))
     delete_connection(world)
 
@@ -99,7 +99,7 @@ def test_the_reason_of_an_earlier_stop_stays(world: World) -> None:
 
 def test_a_run_that_is_not_planned_yet_fails(world: World) -> None:
     world.seconds["plan"] = -1.0
-    run = world.planned(things(400) + ",nameless\n")
+    run = world.planned(sample_csv(400) + ",nameless\n")
     assert not run.plan.done
     world.seconds["plan"] = 810.0
     delete_connection(world)

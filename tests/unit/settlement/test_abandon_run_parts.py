@@ -17,7 +17,7 @@ from jobferry.settlement.abandon_run import abandon_run, give_up_plan, why_aband
 from jobferry.steps.open_run import open_run
 from jobferry.store.chunks import Chunks
 from jobferry.store.table import BusyTableError
-from tests.fakes.world import CONNECTION, World, things
+from tests.fakes.world import CONNECTION, World, sample_csv
 
 SKIPPED, UNKNOWN, FAILED = OutcomeStatus.SKIPPED, OutcomeStatus.UNKNOWN, OutcomeStatus.FAILED
 HALT = StopReason("ops", "Now.")
@@ -56,7 +56,7 @@ def said(world: World, run: Run) -> list[tuple[OutcomeStatus, str | None]]:
 def test_why_it_is_written_off(
     world: World, *, stop: StopReason | None, forced: bool, reason: str | None
 ) -> None:
-    run = replace(world.planned(things(2)), stop=stop, forced=forced)
+    run = replace(world.planned(sample_csv(2)), stop=stop, forced=forced)
     assert why_abandoned(run, world.deps) == reason
 
 
@@ -95,7 +95,7 @@ def test_a_plan_that_is_given_up(
 def test_what_was_sent_is_unknown_and_the_rest_skipped(
     world: World, *, forced: bool, code: str
 ) -> None:
-    run = world.planned(things(8))
+    run = world.planned(sample_csv(8))
     _, lost, job = claim(world, run, 3)
     now, chunks = world.clock.now(), world.store.chunks
     assert chunks.begin_sending(lost, "t2", "d", now)
@@ -114,7 +114,7 @@ def test_what_was_sent_is_unknown_and_the_rest_skipped(
 
 
 def test_chunks_that_were_given_back_or_go_again_are_skipped_too(world: World) -> None:
-    run = world.planned(things(8))
+    run = world.planned(sample_csv(8))
     back, again = claim(world, run, 2)
     chunks, now = world.store.chunks, world.clock.now()
     chunks.release(CONNECTION, back)
@@ -128,7 +128,7 @@ def test_chunks_that_were_given_back_or_go_again_are_skipped_too(world: World) -
 
 
 def test_no_more_are_claimed_at_once_than_fit(world: World) -> None:
-    run = world.planned(things(12))
+    run = world.planned(sample_csv(12))
     (back,) = claim(world, run, 1)
     world.store.chunks.release(CONNECTION, back)
     original, claims = Chunks.claim, []
@@ -146,13 +146,13 @@ def test_no_more_are_claimed_at_once_than_fit(world: World) -> None:
 
 
 def test_a_trial_offers_no_chunk_beyond_the_pool(world: World) -> None:
-    run = world.planned(things(12))
+    run = world.planned(sample_csv(12))
     offered = module._offered(run, Pool(2, 4, frozenset()), world.deps)
     assert [c.number for c in offered] == [2, 3]
 
 
 def test_what_a_trial_has_kept_back_is_skipped(world: World) -> None:
-    request = world.drop(things(12), options={"jobferry-trial": "2"})
+    request = world.drop(sample_csv(12), options={"jobferry-trial": "2"})
     opened = open_run(request, "arn:1", world.deps)
     world.plan(opened["run_id"])
     run = world.run(opened["run_id"])
@@ -162,14 +162,14 @@ def test_what_a_trial_has_kept_back_is_skipped(world: World) -> None:
 
 
 def test_a_pool_that_nobody_had_opened_is_opened(world: World) -> None:
-    run = world.planned(things(4))
+    run = world.planned(sample_csv(4))
     world.store.chunks._table.delete_many([(f"RUN#{run.run_id}", "POOL")])
     assert written(world, run)
     assert said(world, run) == [(SKIPPED, CONNECTION_GONE)] * 4
 
 
 def test_a_claim_that_another_makes_is_made_again(world: World) -> None:
-    run = world.planned(things(4))
+    run = world.planned(sample_csv(4))
     original, refused = Chunks.claim, iter([None])
 
     def contended(*args: Any, **options: Any) -> Any:
@@ -182,7 +182,7 @@ def test_a_claim_that_another_makes_is_made_again(world: World) -> None:
 
 class TestForced:
     def finished(self, world: World) -> tuple[Run, Chunk]:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         (chunk,) = claim(world, run, 1)
         now, chunks = world.clock.now(), world.store.chunks
         sent = chunks.begin_sending(chunk, "t", "d", now)
@@ -242,7 +242,7 @@ class TestForced:
         assert settle.call_args.args[2] == []
 
     def test_what_a_run_without_a_reason_leaves_is_unknown(self, world: World) -> None:
-        run = replace(world.planned(things(2)), stop=None, forced=True)
+        run = replace(world.planned(sample_csv(2)), stop=None, forced=True)
         (chunk,) = claim(world, run, 1)
         module._settle(run, [chunk], world.deps)
         assert said(world, run) == [(UNKNOWN, ABORTED_BY_FORCE)] * 2

@@ -6,8 +6,8 @@ from collections import Counter
 
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.types import JsonObject
-from tests.fakes.vendor import KEY_FIELD, UPSERT, Act
-from tests.fakes.world import World, things
+from tests.fakes.vendor import KEY_FIELD, UPSERT, Behaviour
+from tests.fakes.world import World, sample_csv
 
 
 def only_the_first(record: JsonObject) -> RecordResult:
@@ -19,9 +19,9 @@ def only_the_first(record: JsonObject) -> RecordResult:
 def test_a_row_that_may_have_been_carried_out_is_not_called_failed() -> None:
     with World(token_search=False) as world:
         world.put_profile({"operation": UPSERT})
-        world.account.will_reply(Act.DONE_UNHEARD)
+        world.account.will_reply(Behaviour.APPLIED_NO_ANSWER)
         world.account.result_of = only_the_first
-        run = world.processed(things(2))
+        run = world.processed(sample_csv(2))
         assert world.statuses(run.run_id) == [OutcomeStatus.SUCCEEDED, OutcomeStatus.UNKNOWN]
         second = world.outcomes(run.run_id)[2]
         assert second.error_code == "NotFound"
@@ -34,9 +34,9 @@ def test_a_row_that_may_have_been_carried_out_is_not_called_failed() -> None:
 def test_a_row_that_was_surely_not_carried_out_before_is_failed() -> None:
     with World(token_search=False) as world:
         world.put_profile({"operation": UPSERT})
-        world.account.will_reply(Act.THROTTLE)
+        world.account.will_reply(Behaviour.THROTTLE)
         world.account.result_of = only_the_first
-        run = world.processed(things(2))
+        run = world.processed(sample_csv(2))
         assert world.statuses(run.run_id) == [OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED]
 
 
@@ -56,7 +56,7 @@ def test_doubt_about_one_row_is_no_doubt_about_another_of_its_job() -> None:
     with World(token_search=False) as world:
         world.put_profile({"operation": UPSERT})
         world.account.result_of = at_first
-        run = world.processed(things(2))
+        run = world.processed(sample_csv(2))
         assert world.statuses(run.run_id) == [OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN]
         assert sent == {"r1": 2, "r2": 2}
         assert world.problems(run.run_id) == []

@@ -16,8 +16,8 @@ from jobferry.settlement.abandon_run import abandon_run
 from jobferry.settlement.retry_policy import BISECTIONS
 from jobferry.steps.settle_job import settle_job
 from tests.fakes.effects import Phase
-from tests.fakes.vendor import Act, Reply
-from tests.fakes.world import CONNECTION, World, things
+from tests.fakes.vendor import Behaviour, Reply
+from tests.fakes.world import CONNECTION, World, sample_csv
 
 SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
 HALT = StopReason("aborted", "Stopped by hand.")
@@ -39,7 +39,7 @@ class Meanwhile:
 def finished(world: World, result: Callable[[JsonObject], RecordResult | None]) -> Run:
     """A run of one job, which has ended and is not settled."""
     world.account.result_of = result
-    state = world.submit(LaneState(world.planned(things(2)).run_id, 0))
+    state = world.submit(LaneState(world.planned(sample_csv(2)).run_id, 0))
     world.clock.advance(25)
     world.poll(state)
     return world.run(state.run_id)
@@ -116,8 +116,8 @@ def test_rows_that_went_again_before_the_run_was_stopped(
 
 
 def test_a_job_that_was_halved_while_it_could_be(world: World) -> None:
-    world.account.will_reply(Reply(Act.REFUSE, http_status=422))
-    state = world.submit(LaneState(world.planned(things(2)).run_id, 0))
+    world.account.will_reply(Reply(Behaviour.REFUSE, http_status=422))
+    state = world.submit(LaneState(world.planned(sample_csv(2)).run_id, 0))
     run = world.run(state.run_id)
     assert chunk(world, run).bisect
     for _ in range(BISECTIONS):

@@ -33,7 +33,7 @@ from jobferry.steps.settle_job import settle_job
 from jobferry.store.chunks import Chunks
 from jobferry.store.objects import SourceError
 from tests.fakes.vendor import UPSERT
-from tests.fakes.world import CONNECTION, World, things
+from tests.fakes.world import CONNECTION, World, sample_csv
 
 SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
 DONE = RecordResult(SUCCEEDED, vendor_id="id")
@@ -57,7 +57,7 @@ def says(world: World, *told: Any) -> None:
 
 def ended(world: World, count: int, *, rows: int = 2, **job_end: Any) -> tuple[str, list[int]]:
     """A run with so many chunks whose jobs have ended."""
-    run = world.planned(things(count * rows))
+    run = world.planned(sample_csv(count * rows))
     now, chunks = world.clock.now(), world.store.chunks
     planned = world.store.runs.planned_chunks(run.run_id, 1, count)
     claimed = chunks.claim(run, 0, planned, chunks.pool(run.run_id), now, max_jobs=99)

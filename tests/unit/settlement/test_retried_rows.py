@@ -8,8 +8,8 @@ import pytest
 
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.types import JsonObject
-from tests.fakes.vendor import KEY_FIELD, UPSERT, Act
-from tests.fakes.world import World, things
+from tests.fakes.vendor import KEY_FIELD, UPSERT, Behaviour
+from tests.fakes.world import World, sample_csv
 
 OK, BAD, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
 CONFLICT = RecordResult(BAD, code="DatabaseConflict", text="Database collision")
@@ -37,7 +37,7 @@ class Conflicts:
 def test_only_rows_in_conflict_go_again(rows: set[int]) -> None:
     with World(max_records=10) as world:
         world.account.result_of = conflicts = Conflicts(rows, times=1)
-        run = world.processed(things(20))
+        run = world.processed(sample_csv(20))
         assert run.outcomes[OK] == 20
         assert world.problems(run.run_id) == []
         attempts = {row: o.attempts for row, o in world.outcomes(run.run_id).items()}
@@ -49,7 +49,7 @@ def test_rows_go_again_as_often_as_the_profile_says() -> None:
     with World(max_records=10) as world:
         world.put_profile({"max_attempts": 4})
         world.account.result_of = Conflicts({3}, times=99)
-        run = world.processed(things(12))
+        run = world.processed(sample_csv(12))
         assert (run.outcomes[OK], run.outcomes[BAD]) == (11, 1)
         failed = world.outcomes(run.run_id)[3]
         assert (failed.error_code, failed.attempts) == ("DatabaseConflict", 4)
@@ -60,7 +60,7 @@ def test_a_policy_of_failing() -> None:
     with World(max_records=10) as world:
         world.put_profile({"on_error": {"conflict": "fail"}})
         world.account.result_of = Conflicts({3}, times=1)
-        run = world.processed(things(10))
+        run = world.processed(sample_csv(10))
         assert run.outcomes[BAD] == 1
         assert len(world.account.submissions) == 1
 
@@ -69,7 +69,7 @@ def test_a_policy_of_stopping_pauses_the_run() -> None:
     with World(max_records=10, max_jobs=1) as world:
         world.put_profile({"on_error": {"conflict": "stop"}})
         world.account.result_of = Conflicts({3}, times=1)
-        run = world.processed(things(50))
+        run = world.processed(sample_csv(50))
         assert run.closed_at is None
         assert run.pause is not None
         assert run.pause.code == "policy"
@@ -83,11 +83,11 @@ def test_a_policy_of_stopping_pauses_the_run() -> None:
 def test_a_poisonous_row_stands_alone_in_the_end(row: int) -> None:
     with World(max_records=50) as world:
         world.account.poison = lambda record: record[KEY_FIELD] == f"r{row}"
-        run = world.processed(things(100))
+        run = world.processed(sample_csv(100))
         assert (run.outcomes[OK], run.outcomes[BAD]) == (99, 1)
         outcome = world.outcomes(run.run_id)[row]
         assert (outcome.status, outcome.error_code, outcome.attempts) == (BAD, "unprocessable", 1)
-        assert set(world.account.carried_out.values()) == {1}
+        assert set(world.account.times_applied.values()) == {1}
         assert len(world.account.submissions) <= 2 + 2 * 6
         assert world.problems(run.run_id) == []
 
@@ -95,7 +95,7 @@ def test_a_poisonous_row_stands_alone_in_the_end(row: int) -> None:
 def test_a_profile_that_fits_no_row_is_not_halved_for_ever() -> None:
     with World(max_records=100) as world:
         world.account.poison = lambda _record: True
-        run = world.processed(things(1_000))
+        run = world.processed(sample_csv(1_000))
         assert run.outcomes[BAD] == 1_000
         assert len(world.account.submissions) < 100
         assert world.problems(run.run_id) == []
@@ -113,17 +113,17 @@ def test_rows_the_job_never_listed(operation: str, known: bool) -> None:
             return None if key == "r4" and listed[key] == 1 else done(record)
 
         world.account.result_of = result
-        run = world.processed(things(10))
+        run = world.processed(sample_csv(10))
         outcome = world.outcomes(run.run_id)[4]
         assert outcome.status is (OK if known else UNKNOWN)
-        assert world.account.carried_out["r4"] == (2 if known else 1)
+        assert world.account.times_applied["r4"] == (2 if known else 1)
         assert world.problems(run.run_id) == []
 
 
 def test_a_stopped_run_is_over_at_once() -> None:
     with World(max_records=10) as world:
-        world.account.will_reply(Act.REFUSE_PROFILE)
-        run = world.processed(things(100))
+        world.account.will_reply(Behaviour.REFUSE_PROFILE)
+        run = world.processed(sample_csv(100))
         assert run.closed_at is not None
         assert run.closed_at - run.started_at < 10
         assert world.problems(run.run_id) == []

@@ -15,7 +15,7 @@ from jobferry.domain.types import JsonObject
 from jobferry.settlement.retry_chunks import MOST_CHUNK_OUTCOMES, REACH_BYTES, Remainder, bundled
 from tests.fakes.effects import Crash, CrashOnce, Phase
 from tests.fakes.vendor import KEY_FIELD
-from tests.fakes.world import World, things
+from tests.fakes.world import World, sample_csv
 
 ROW_BYTES = 50
 MOST_ROWS = 10
@@ -91,7 +91,7 @@ class ConflictAtFirst:
 def test_a_row_of_each_job_makes_one_job_in_ten() -> None:
     with World(max_records=10, max_jobs=30) as world:
         world.account.result_of = ConflictAtFirst()
-        run = world.processed(things(300))
+        run = world.processed(sample_csv(300))
         assert run.outcomes[OutcomeStatus.SUCCEEDED] == 300
         assert world.problems(run.run_id) == []
         assert 33 <= len(world.account.submissions) <= 36
@@ -104,7 +104,7 @@ def test_a_crash_loses_and_doubles_nothing(nth: int, phase: Phase) -> None:
         world.account.result_of = ConflictAtFirst()
         world.effects.on_effect = CrashOnce(nth, phase, frozenset({"table.transact"}))
         try:
-            run = world.processed(things(60))
+            run = world.processed(sample_csv(60))
         except Crash:
             pytest.fail("the run was not carried on")
         assert run.outcomes[OutcomeStatus.SUCCEEDED] == 60

@@ -9,6 +9,8 @@ from unittest import mock
 import pytest
 
 from jobferry.csvfile.dialect import Dialect
+from jobferry.domain.chunk import Pool
+from jobferry.domain.closing import Action, WorkLeft, next_action
 from jobferry.domain.connection import Connection, Demand
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.run import Run, RunStatus, StopReason
@@ -19,9 +21,9 @@ from jobferry.reporting.result_files import BOM
 from jobferry.steps import close_run as module
 from jobferry.steps.close_run import RELAUNCHES, STUCK_SECONDS, close_run
 from jobferry.store.objects import SourceError
-from jobferry.store.table import Update
+from jobferry.store.operations import Update
 from tests.fakes.vendor import VENDOR
-from tests.fakes.world import CONNECTION, World, things
+from tests.fakes.world import CONNECTION, World, sample_csv
 
 SUCCEEDED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.UNKNOWN
 FAILED, SKIPPED = OutcomeStatus.FAILED, OutcomeStatus.SKIPPED
@@ -51,8 +53,41 @@ def need(world: World, run: Run) -> None:
     world.store.limits.need(CONNECTION, Demand(run.run_id, "medium", 5), world.clock.now())
 
 
+@pytest.mark.parametrize(
+    ("in_flight", "offered", "cut", "trial", "abandoned", "action"),
+    [
+        (0, 0, 0, None, None, Action.WRITE),
+        (0, 0, 0, None, "gone", Action.WRITE),
+        (0, 0, 0, 5, None, Action.WRITE),
+        (0, 0, 2, 5, None, Action.REST),
+        (0, 0, 2, None, None, Action.WRITE),
+        (0, 0, 2, None, "gone", Action.ABANDON),
+        (0, 3, 0, None, None, Action.REST),
+        (0, 3, 0, None, "gone", Action.ABANDON),
+        (1, 0, 0, None, None, Action.RELAUNCH),
+        (1, 3, 2, 5, None, Action.RELAUNCH),
+        (1, 0, 0, None, "gone", Action.ABANDON),
+    ],
+)
+def test_what_is_done_next_depends_on_the_work_left(
+    world: World,
+    *,
+    in_flight: int,
+    offered: int,
+    cut: int,
+    trial: int | None,
+    abandoned: str | None,
+    action: Action,
+) -> None:
+    """offered, cut: chunks in the pool, and chunks of the plan that are not in it yet."""
+    run = world.planned(sample_csv(1))
+    run = replace(run, trial=trial, plan=replace(run.plan, chunks=offered + cut))
+    pool = Pool(cursor=1, end=1 + offered, released=frozenset())
+    assert next_action(WorkLeft(run, in_flight, pool, abandoned)) is action
+
+
 def test_a_closed_run_needs_no_slots(world: World) -> None:
-    run = ready(world, things(2))
+    run = ready(world, sample_csv(2))
     need(world, run)
     answer = world.close(run.run_id)
     assert answer["outcomes"] == {
@@ -71,12 +106,12 @@ def test_a_closed_run_needs_no_slots(world: World) -> None:
 
 def test_a_counter_that_is_missing_is_none() -> None:
     with World() as world:
-        run = replace(ready(world, things(1)), outcomes={})
+        run = replace(ready(world, sample_csv(1)), outcomes={})
         assert set(module._closed(run, world.deps)["outcomes"].values()) == {0}
 
 
 def test_a_status_alone_or_a_moment_alone_closes_nothing(world: World) -> None:
-    run = ready(world, things(2))
+    run = ready(world, sample_csv(2))
     change(world, run, closed_at=world.clock.now(), status="closing")
     with mock.patch.object(module, "resolve_on", return_value=False) as resolve:
         answer = world.close(run.run_id)
@@ -88,7 +123,7 @@ class TestElsewhere:
     """The connection leads to another account."""
 
     def moved(self, world: World) -> Run:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         world.store.config.put_connection(Connection(CONNECTION, VENDOR, "https://elsewhere"))
         world.deps = world.fresh_deps()
         need(world, run)
@@ -109,7 +144,7 @@ class TestLeft:
     def test_chunks_that_were_kept_back_are_written_off_too(
         self, world: World, *, end: int, unsettled: bool
     ) -> None:
-        run = ready(world, things(4))
+        run = ready(world, sample_csv(4))
         pool = Update(f"RUN#{run.run_id}", "POOL", assign={"end": end, "cursor": end})
         world.store.chunks._table.write(pool)
         with (
@@ -128,7 +163,7 @@ class TestLeft:
     def test_only_a_trial_keeps_chunks_back(
         self, world: World, *, trial: int | None, end: int, state: str
     ) -> None:
-        run = ready(world, things(4))
+        run = ready(world, sample_csv(4))
         if trial is not None:
             change(world, run, trial=trial)
         pool = Update(f"RUN#{run.run_id}", "POOL", assign={"end": end, "cursor": end})
@@ -137,7 +172,7 @@ class TestLeft:
         assert (answer["run_id"], answer["state"]) == (run.run_id, state)
 
     def test_a_run_without_a_lane_gets_one(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         change(world, run, lanes=0)
         assert world.close(run.run_id)["lanes"] == [0]
         change(world, run, lanes=3)
@@ -146,7 +181,7 @@ class TestLeft:
 
 class TestStuck:
     def test_what_nobody_could_carry_is_closed_in_the_end(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         settled = world.run(run.run_id).settled_rows
         now = world.clock.now()
         change(
@@ -165,7 +200,7 @@ class TestStuck:
 
 class TestProof:
     def test_a_file_that_is_read_no_more_is_waited_for_first(self, world: World) -> None:
-        run = ready(world, things(2))
+        run = ready(world, sample_csv(2))
         error = SourceError(SOURCE_MISSING)
         with (
             mock.patch.object(module, "_write_files", side_effect=error) as write,
@@ -178,19 +213,19 @@ class TestProof:
     def test_files_are_marked_as_their_source_is(
         self, world: World, body: bytes, *, marked: bool
     ) -> None:
-        run = ready(world, body + things(2).encode())
+        run = ready(world, body + sample_csv(2).encode())
         world.close(run.run_id)
         written = world.objects.get(f"results/{run.run_id}/succeeded.csv")
         assert written.startswith(BOM) is marked
 
     def test_a_row_more_than_planned_does_not_add_up(self, world: World) -> None:
-        run = ready(world, things(2))
+        run = ready(world, sample_csv(2))
         change(world, run, plan_row=3)
         answer = world.close(run.run_id)
         assert answer == {"run_id": run.run_id, "state": "unbalanced"}
 
     def test_an_outcome_is_that_of_its_row_only(self, world: World) -> None:
-        run = ready(world, things(3))
+        run = ready(world, sample_csv(3))
         first, _, third = (world.outcomes(run.run_id)[n] for n in (1, 2, 3))
         rows = type(world.store.rows)
         with mock.patch.object(rows, "between", return_value=iter([first, third])):
@@ -208,7 +243,7 @@ class TestProof:
             assert world.close(run.run_id)["state"] == "unbalanced"
 
     def test_rows_of_a_file_that_is_gone_have_numbers_and_empty_cells(self, world: World) -> None:
-        run = ready(world, things(3))
+        run = ready(world, sample_csv(3))
         dialect = Dialect.from_json(dict(run.plan.dialect or {}))
         rows = list(module._no_rows(run, dialect, 1))
         assert [(r.number, r.offset, r.length, r.cells) for r in rows] == [
@@ -222,7 +257,7 @@ class TestProof:
         assert list(module._rows_with_outcomes(short, dialect, world.deps, 0, 1, None)) == []
 
     def test_only_outcomes_after_the_row_are_read(self, world: World) -> None:
-        run = ready(world, things(3))
+        run = ready(world, sample_csv(3))
         dialect = Dialect.from_json(dict(run.plan.dialect or {}))
         rows = type(world.store.rows)
         with mock.patch.object(rows, "between", return_value=iter([])) as between:
@@ -236,10 +271,10 @@ class TestProof:
     def test_the_clock_is_looked_at_now_and_then(
         self, world: World, *, polls: int, seconds: float, paused_at: list[int]
     ) -> None:
-        run = ready(world, things(5))
+        run = ready(world, sample_csv(5))
         world.seconds["close"] = seconds
         seen: list[int] = []
-        with mock.patch.object(module, "ROWS_BETWEEN_LOOKS", polls):
+        with mock.patch.object(module, "ROWS_PER_CLOCK_CHECK", polls):
             while world.close(run.run_id)["state"] == "closing":
                 saved = world.objects.get_json(world.run(run.run_id).close or "")
                 seen.append(saved["row"])
@@ -249,7 +284,7 @@ class TestProof:
         assert written.count(b"\n") == 6
 
     def test_what_was_seen_before_a_pause_still_counts(self, world: World) -> None:
-        body = things(4)
+        body = sample_csv(4)
         run = ready(world, body)
         bad = Outcome(1, SKIPPED, None, "ops", "Stopped.", None, 0)
         worse = Outcome(2, FAILED, None, "RecordInvalid", "Name: is taken", None, 1)
@@ -258,20 +293,20 @@ class TestProof:
         world.store.runs.stop(run.run_id, StopReason("ops", "Stopped."))
         world.seconds["close"] = 0.0
         with (
-            mock.patch.object(module, "ROWS_BETWEEN_LOOKS", 2),
+            mock.patch.object(module, "ROWS_PER_CLOCK_CHECK", 2),
             mock.patch.object(module, "build_report", wraps=build_report) as report,
         ):
             while world.close(run.run_id)["state"] == "closing":
                 pass
         assert world.run(run.run_id).status is RunStatus.ABORTED
-        assert "is taken" in str(report.call_args.args[7].to_json())
+        assert "is taken" in str(report.call_args.args[3].to_json())
 
     def test_files_are_begun_anew_after_a_crash_from_their_completion_on(
         self, world: World
     ) -> None:
-        run = ready(world, things(4))
+        run = ready(world, sample_csv(4))
         world.seconds["close"] = 0.0
-        with mock.patch.object(module, "ROWS_BETWEEN_LOOKS", 2):
+        with mock.patch.object(module, "ROWS_PER_CLOCK_CHECK", 2):
             world.close(run.run_id)
         world.seconds["close"] = 60.0
         with (
@@ -282,7 +317,7 @@ class TestProof:
         assert world.run(run.run_id).close is None
 
     def test_nothing_is_noted_where_nothing_was_put_aside(self, world: World) -> None:
-        run = ready(world, things(2))
+        run = ready(world, sample_csv(2))
         with mock.patch.object(type(world.store.runs), "save_close") as save:
             world.close(run.run_id)
         save.assert_not_called()
@@ -291,7 +326,7 @@ class TestProof:
     def test_a_failed_row_of_a_run_that_was_not_stopped_stops_nothing(
         self, world: World, *, halted: bool
     ) -> None:
-        run = ready(world, things(1))
+        run = ready(world, sample_csv(1))
         bad = Outcome(1, FAILED, None, "x", "X.", None, 1)
         world.store.rows.put(run.run_id, [bad], run.expires_at)
         change(world, run, n_failed=1, n_succeeded=0)
@@ -302,7 +337,7 @@ class TestProof:
         assert world.run(run.run_id).status is expected
 
     def test_a_skipped_row_of_a_run_that_was_not_stopped_is_no_harm(self, world: World) -> None:
-        run = ready(world, things(1))
+        run = ready(world, sample_csv(1))
         twin = Outcome(1, SKIPPED, None, "duplicate", "As row 0.", None, 0)
         world.store.rows.put(run.run_id, [twin], run.expires_at)
         change(world, run, n_skipped=1, n_succeeded=0)
@@ -312,7 +347,7 @@ class TestProof:
 
 class TestFinish:
     def test_the_table_forgets_it_from_now_on(self, world: World) -> None:
-        run = ready(world, things(1))
+        run = ready(world, sample_csv(1))
         world.close(run.run_id)
         (item,) = [
             item
@@ -332,7 +367,7 @@ class TestFinish:
     def test_why_it_ended(
         self, world: World, *, error: str | None, stop: StopReason | None, kept: str | None
     ) -> None:
-        run = ready(world, things(1))
+        run = ready(world, sample_csv(1))
         if error is not None:
             change(world, run, error=error)
         if stop is not None:
@@ -341,7 +376,7 @@ class TestFinish:
         assert world.run(run.run_id).error == kept
 
     def test_figures_of_a_run_that_is_closed_once_more_stay(self, world: World) -> None:
-        run = ready(world, things(1))
+        run = ready(world, sample_csv(1))
         world.close(run.run_id)
         closed = world.run(run.run_id)
         world.store.runs.ask_resolve(closed, world.clock.now())
@@ -358,11 +393,11 @@ class TestFinish:
         assert world.run(run.run_id).figures == {}
 
     def test_a_run_is_announced_once(self, world: World) -> None:
-        run = ready(world, things(1))
+        run = ready(world, sample_csv(1))
         world.close(run.run_id)
         closed = [m for m in world.metrics if "RunsClosed" in m]
         with mock.patch.object(type(world.store.runs), "close", return_value=False):
-            second = ready(world, things(1, start=50))
+            second = ready(world, sample_csv(1, start=50))
             close_run(second.run_id, world.deps, world.clock.now() + 60.0)
         assert [m for m in world.metrics if "RunsClosed" in m] == closed
         assert len(closed) == 1

@@ -8,20 +8,21 @@ from unittest import mock
 
 import pytest
 
-from jobferry.csvfile.mapping import RESULT_COLUMNS
+from jobferry.csvfile.header_names import RESULT_COLUMNS
+from jobferry.domain.closing import final_status
 from jobferry.domain.outcome import Outcome, OutcomeStatus, RecordResult
 from jobferry.domain.run import RunStatus, StopReason
 from jobferry.domain.timestamps import timestamp
 from jobferry.lane.state import LaneState
 from jobferry.reporting import result_files
 from jobferry.steps import close_run as module
-from jobferry.steps.close_run import RELAUNCHES, LanesStuckError, final_status
+from jobferry.steps.close_run import RELAUNCHES, LanesStuckError
 from jobferry.steps.open_run import resume_run
+from jobferry.store.operations import Delete, Update
 from jobferry.store.rows import Rows
-from jobferry.store.table import Delete, Update
 from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.vendor import Act
-from tests.fakes.world import ExecutionFailedError, World, things
+from tests.fakes.vendor import Behaviour
+from tests.fakes.world import ExecutionFailedError, World, sample_csv
 from tests.unit.store.samples import a_run
 
 MIXED = "Name,Ref\na,r1\n,r2\nb,r3\nc,r1\nd,r5\ne,r6\nf,r7\n"
@@ -105,7 +106,7 @@ class TestClosed:
         assert len(world.metrics) == 1
 
     def test_what_is_counted_is_told_once(self, world: World) -> None:
-        run_id = ready(world, things(3))
+        run_id = ready(world, sample_csv(3))
         world.close(run_id)
         (metrics,) = world.metrics
         assert (metrics["RunsClosed"], metrics["RowsSucceeded"], metrics["RowsFailed"]) == (1, 3, 0)
@@ -137,7 +138,7 @@ class TestClosed:
 
 class TestLanesLeft:
     def test_lanes_start_again_while_work_is_left(self, world: World) -> None:
-        run = world.planned(things(40))
+        run = world.planned(sample_csv(40))
         state = world.submit(LaneState(run.run_id, 0))
         answer = world.close(run.run_id)
         assert (answer["state"], answer["lanes"]) == ("lanes", [0])
@@ -148,7 +149,7 @@ class TestLanesLeft:
     def test_without_progress_they_start_later_and_later_and_then_no_more(
         self, world: World
     ) -> None:
-        run_id = world.planned(things(8)).run_id
+        run_id = world.planned(sample_csv(8)).run_id
         waits = []
         for _ in range(RELAUNCHES + 1):
             waits.append(world.close(run_id)["wait_until"])
@@ -158,7 +159,7 @@ class TestLanesLeft:
             world.close(run_id)
 
     def test_a_settled_row_is_progress(self, world: World) -> None:
-        run_id = world.planned(things(40)).run_id
+        run_id = world.planned(sample_csv(40)).run_id
         for _ in range(4):
             world.close(run_id)
         state = world.submit(LaneState(run_id, 0))
@@ -167,7 +168,7 @@ class TestLanesLeft:
         assert world.run(run_id).relaunches == 0
 
     def test_a_run_given_up_can_be_carried_on(self, world: World) -> None:
-        run = world.planned(things(8))
+        run = world.planned(sample_csv(8))
         for _ in range(RELAUNCHES + 1):
             world.close(run.run_id)
         with pytest.raises(LanesStuckError):
@@ -176,17 +177,17 @@ class TestLanesLeft:
         assert world.close(run.run_id)["state"] == "lanes"
 
     def test_a_run_may_wait_for_the_slots_of_another(self, world: World) -> None:
-        other = world.planned(things(6, start=500))
+        other = world.planned(sample_csv(6, start=500))
         world.submit(LaneState(other.run_id, 0))
-        run_id = world.planned(things(2)).run_id
+        run_id = world.planned(sample_csv(2)).run_id
         state = LaneState(run_id, 0)
-        with mock.patch("jobferry.scheduler.lanes.MAX_EVENTS", 30):
-            for _ in range(RELAUNCHES + 2):
-                while state.state == "working":
-                    state = world.poll(world.submit(state))
-                answer = world.close(run_id)
-                assert answer["state"] == "lanes"
-                state = LaneState(run_id, 0)
+        world.schedule_with(max_events=30)
+        for _ in range(RELAUNCHES + 2):
+            while state.state == "working":
+                state = world.poll(world.submit(state))
+            answer = world.close(run_id)
+            assert answer["state"] == "lanes"
+            state = LaneState(run_id, 0)
 
 
 def reached(close: str | None) -> int:
@@ -214,7 +215,7 @@ class TestUnbalanced:
         assert world.close(run_id)["state"] == "unbalanced"
 
     def test_the_execution_fails_loudly(self, world: World) -> None:
-        request = world.drop(things(4))
+        request = world.drop(sample_csv(4))
         put = Rows.put
 
         def forgetful(rows: Rows, run_id: str, outcomes: list[Outcome], expires_at: int) -> None:
@@ -234,14 +235,14 @@ class TestInSteps:
 
     @pytest.fixture
     def run_id(self, world: World) -> str:
-        body = things(self.ROWS) + "".join(f",bad {i}\n" for i in range(self.ROWS))
+        body = sample_csv(self.ROWS) + "".join(f",bad {i}\n" for i in range(self.ROWS))
         return ready(world, body)
 
     @pytest.fixture(autouse=True)
     def _in_steps(self, world: World, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """Small parts, and a pause every ten rows."""
         world.seconds["close"] = 0.0
-        monkeypatch.setattr(module, "ROWS_BETWEEN_LOOKS", 10)
+        monkeypatch.setattr(module, "ROWS_PER_CLOCK_CHECK", 10)
         monkeypatch.setattr(result_files, "PART_BYTES", 500)
 
     def close(self, world: World, run_id: str) -> int:
@@ -296,7 +297,7 @@ class TestInSteps:
     def test_a_run_with_many_kinds_of_errors_can_be_paused(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "ROWS_BETWEEN_LOOKS", 200)
+        monkeypatch.setattr(module, "ROWS_PER_CLOCK_CHECK", 200)
         world.account.result_of = lambda record: RecordResult(
             OutcomeStatus.FAILED, code="Invalid", text=f"{record['ref']} {'ф' * 500}"
         )
@@ -400,8 +401,8 @@ class TestResultFiles:
         assert second == delimiter.join([name, "r1", "1", "succeeded", "id-r1", "", ""])
 
     def test_a_stopped_run_has_files_too(self, world: World) -> None:
-        world.account.will_reply(Act.REFUSE_PROFILE)
-        run = world.processed(things(5))
+        world.account.will_reply(Behaviour.REFUSE_PROFILE)
+        run = world.processed(sample_csv(5))
         assert [row[0] for row in table_of(world, run.run_id, "failed")[1:]] == [
             "thing 1",
             "thing 2",

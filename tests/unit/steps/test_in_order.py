@@ -11,11 +11,11 @@ import pytest
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.run import Run, RunStatus
 from jobferry.domain.types import JsonObject
-from jobferry.lane.open_pool import open_pool
-from jobferry.lane.session import open_lane
+from jobferry.lane.offer import open_pool
+from jobferry.lane.session import open_session
 from jobferry.lane.state import LaneState
 from tests.fakes.effects import CrashOnce, Phase
-from tests.fakes.vendor import UPSERT, Act, Reply
+from tests.fakes.vendor import UPSERT, Behaviour, Reply
 from tests.fakes.world import World
 from tests.thorough import some_of
 from tests.unit.operator.test_pause_resume import resumed, trial
@@ -87,7 +87,7 @@ def test_one_lane_sends_one_job_at_a_time(desk: Desk) -> None:
 
 def test_a_lane_is_offered_one_chunk(desk: Desk) -> None:
     run = desk.world.planned(versions(*"abcdefghijkl"))
-    work = open_lane(LaneState(run.run_id, 0), desk.world.deps, desk.world.clock.now() + 60.0)
+    work = open_session(LaneState(run.run_id, 0), desk.world.deps, desk.world.clock.now() + 60.0)
     assert work is not None
 
     assert open_pool(work).left == 1
@@ -102,9 +102,11 @@ def test_without_it_they_go_side_by_side(desk: Desk) -> None:
     assert desk.world.account.most_in_flight == 6
 
 
-@pytest.mark.parametrize("act", [Act.DONE_UNHEARD, Act.LOST])
-def test_a_lost_submission_is_found_or_sent_again_before_later_rows(desk: Desk, act: Act) -> None:
-    desk.world.account.will_reply(Act.ACCEPT, act)
+@pytest.mark.parametrize("act", [Behaviour.APPLIED_NO_ANSWER, Behaviour.NEVER_ARRIVED])
+def test_a_lost_submission_is_found_or_sent_again_before_later_rows(
+    desk: Desk, act: Behaviour
+) -> None:
+    desk.world.account.will_reply(Behaviour.ACCEPT, act)
     desk.processed(versions("a", "b", "a", "c", "a", "d"))
 
     assert desk.numbers == [1, 2, 3, 4, 5, 6]
@@ -122,7 +124,9 @@ def test_rows_that_go_again_go_before_later_rows(desk: Desk) -> None:
 
 def test_a_lost_submission_and_a_row_that_goes_again_leave_the_last_row_on_top(desk: Desk) -> None:
     desk.conflicts["v1"] = 1
-    desk.world.account.will_reply(Act.ACCEPT, Act.LOST, Act.ACCEPT, Act.DONE_UNHEARD)
+    desk.world.account.will_reply(
+        Behaviour.ACCEPT, Behaviour.NEVER_ARRIVED, Behaviour.ACCEPT, Behaviour.APPLIED_NO_ANSWER
+    )
     run = desk.processed(versions("a", "b", "c", "d", "a", "e"))
 
     assert desk.names["a"] == "v5"
@@ -131,9 +135,12 @@ def test_a_lost_submission_and_a_row_that_goes_again_leave_the_last_row_on_top(d
     assert run.status is RunStatus.COMPLETED
 
 
-@pytest.mark.parametrize("reply", [Reply(Act.THROTTLE, 7.0), Reply(Act.FULL, 7.0), Act.FULL])
-def test_what_is_put_off_goes_before_later_rows(desk: Desk, reply: Reply | Act) -> None:
-    desk.world.account.will_reply(Act.ACCEPT, reply, reply)
+@pytest.mark.parametrize(
+    "reply",
+    [Reply(Behaviour.THROTTLE, 7.0), Reply(Behaviour.TOO_MANY_JOBS, 7.0), Behaviour.TOO_MANY_JOBS],
+)
+def test_what_is_put_off_goes_before_later_rows(desk: Desk, reply: Reply | Behaviour) -> None:
+    desk.world.account.will_reply(Behaviour.ACCEPT, reply, reply)
     desk.processed(versions(*"abcdefgh"))
 
     assert desk.numbers == list(range(1, 9))
@@ -191,7 +198,7 @@ def test_a_trial_goes_on_in_order(desk: Desk) -> None:
 
 def busy(desk: Desk) -> None:
     desk.conflicts.update(v1=1, v4=1)
-    desk.world.account.will_reply(Act.ACCEPT, Act.LOST)
+    desk.world.account.will_reply(Behaviour.ACCEPT, Behaviour.NEVER_ARRIVED)
 
 
 @pytest.mark.parametrize("phase", Phase)

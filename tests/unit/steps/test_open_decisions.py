@@ -22,8 +22,8 @@ from jobferry.steps.open_run import (
     run_id_of,
 )
 from jobferry.store.objects import DeniedError, ObjectMissingError
-from tests.fakes.vendor import UPSERT
-from tests.fakes.world import INBOX, PROFILE, World, things
+from tests.fakes.vendor import NOTE, UPSERT
+from tests.fakes.world import INBOX, PROFILE, World, sample_csv
 
 ONE, TWO = "arn:execution:one", "arn:execution:two"
 
@@ -88,7 +88,7 @@ def test_a_file_that_is_not_there_is_not_waited_for(world: World, started: float
     ],
 )
 def test_the_rows_of_a_trial(world: World, asked: str, state: str, trial: int | None) -> None:
-    request = world.drop(things(1), options={"jobferry-trial": asked})
+    request = world.drop(sample_csv(1), options={"jobferry-trial": asked})
     answer = open_run(request, ONE, world.deps)
     assert answer["state"] == state
     assert world.run(answer["run_id"]).trial == trial
@@ -96,14 +96,14 @@ def test_the_rows_of_a_trial(world: World, asked: str, state: str, trial: int | 
 
 def test_it_keeps_what_was_learned_and_how_long_it_stays(world: World) -> None:
     with mock.patch.object(module, "rows_per_job", return_value=17):
-        answer = open_run(world.drop(things(1)), ONE, world.deps)
+        answer = open_run(world.drop(sample_csv(1)), ONE, world.deps)
     run = world.run(answer["run_id"])
     assert run.job_rows == 17
     assert run.expires_at == int(world.clock.now()) + kept_seconds(world.store.retention)
 
 
 def test_one_that_was_deleted_is_not_carried_once_more(world: World) -> None:
-    request = world.drop(things(1))
+    request = world.drop(sample_csv(1))
     run = world.execute(request)
     world.store.runs.delete(run)
     answer = open_run(request, ONE, world.deps)
@@ -116,7 +116,7 @@ class TestSameContent:
 
     def opened(self, world: World, *, origin: str = "") -> str:
         options = {"jobferry-origin": origin} if origin else {}
-        request = world.drop(things(2), options=options)
+        request = world.drop(sample_csv(2), options=options)
         answer = open_run(request, ONE, world.deps)
         assert answer["state"] == "open"
         return str(answer["run_id"])
@@ -136,6 +136,11 @@ class TestSameContent:
         world.put_profile({"operation": UPSERT})
         self.opened(world)
         assert not self.paused(world, self.opened(world))
+
+    def test_what_adds_something_each_time_asks(self, world: World) -> None:
+        world.put_profile({"operation": UPSERT, "constants": {NOTE: "seen"}})
+        self.opened(world)
+        assert self.paused(world, self.opened(world))
 
     def test_without_a_known_content_nothing_is_asked(self, world: World) -> None:
         head = world.objects.head
@@ -206,13 +211,13 @@ class TestResume:
     def test_a_run_that_was_ended_by_force_is_not_planned_on(
         self, world: World, *, forced: bool
     ) -> None:
-        run_id = open_run(world.drop(things(3)), ONE, world.deps)["run_id"]
+        run_id = open_run(world.drop(sample_csv(3)), ONE, world.deps)["run_id"]
         if forced:
             world.store.runs.force(run_id, StopReason("ops", "Now."))
         state = resume_run(run_id, ONE, TWO, world.deps)["state"]
         assert state == ("resumed" if forced else "open")
 
     def test_its_own_execution_finds_a_closed_run_done(self, world: World) -> None:
-        run = world.processed(things(1))
+        run = world.processed(sample_csv(1))
         answer = resume_run(run.run_id, "arn:0", run.execution, world.deps)
         assert answer == {"run_id": run.run_id, "state": "duplicate"}

@@ -20,14 +20,16 @@ from jobferry.runtime.triggers import read_trigger
 from jobferry.steps.open_run import open_run, resume_run, run_id_of
 from tests.fakes.machine import ExecutionFailedError
 from tests.fakes.vendor import UPSERT, VENDOR
-from tests.fakes.world import CONNECTION, INBOX, PLAIN_PROFILE, PROFILE, World, things
+from tests.fakes.world import CONNECTION, INBOX, PLAIN_PROFILE, PROFILE, World, sample_csv
 
 HANDLER = Path(__file__).resolve().parents[3] / "functions" / "open_run" / "app.py"
 ONE, TWO = "arn:execution:one", "arn:execution:two"
 
 
 def test_a_run_is_claimed_with_all_that_it_needs(world: World) -> None:
-    request = world.drop(things(3), options={"Jobferry-Priority": "high", "jobferry-origin": "r0"})
+    request = world.drop(
+        sample_csv(3), options={"Jobferry-Priority": "high", "jobferry-origin": "r0"}
+    )
     answer = open_run(request, ONE, world.deps)
     assert answer == {"run_id": run_id_of(request, str(request.version_id)), "state": "open"}
     run = world.run(answer["run_id"])
@@ -39,18 +41,18 @@ def test_a_run_is_claimed_with_all_that_it_needs(world: World) -> None:
     )
     assert (run.profile, run.revision, run.connection) == (PROFILE, 1, CONNECTION)
     assert (run.priority, run.origin) == ("high", "r0")
-    assert (run.source.version_id, run.source.size) == (request.version_id, len(things(3)))
+    assert (run.source.version_id, run.source.size) == (request.version_id, len(sample_csv(3)))
     assert world.store.limits.get(CONNECTION).ceiling == 3
 
 
 def test_the_vendor_limit_holds_whatever_the_operator_allows(world: World) -> None:
     world.store.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", max_jobs=500))
-    open_run(world.drop(things(1)), ONE, world.deps)
+    open_run(world.drop(sample_csv(1)), ONE, world.deps)
     assert world.store.limits.get(CONNECTION).ceiling == 30
 
 
 def test_asking_again_changes_nothing(world: World) -> None:
-    request = world.drop(things(3))
+    request = world.drop(sample_csv(3))
     first = open_run(request, ONE, world.deps)
     before = world.table.items()
     world.clock.advance(30)
@@ -59,21 +61,21 @@ def test_asking_again_changes_nothing(world: World) -> None:
 
 
 def test_a_second_event_is_a_duplicate(world: World) -> None:
-    request = world.drop(things(3))
+    request = world.drop(sample_csv(3))
     first = open_run(request, ONE, world.deps)
     assert open_run(request, TWO, world.deps) == {**first, "state": "duplicate"}
     assert world.run(first["run_id"]).execution == ONE
 
 
 def test_a_request_without_a_version_means_the_current_one(world: World) -> None:
-    request = world.drop(things(3))
+    request = world.drop(sample_csv(3))
     first = open_run(replace(request, version_id=None), ONE, world.deps)
     assert open_run(request, TWO, world.deps) == {**first, "state": "duplicate"}
 
 
 def test_what_makes_a_run_another(world: World) -> None:
-    request = world.drop(things(3))
-    again = world.drop(things(3))
+    request = world.drop(sample_csv(3))
+    again = world.drop(sample_csv(3))
     world.put_profile({"name": "other"})
     requests = [
         request,
@@ -88,7 +90,7 @@ def test_what_makes_a_run_another(world: World) -> None:
 
 
 def test_a_priority_that_does_not_exist_is_medium(world: World) -> None:
-    request = world.drop(things(1), options={"jobferry-priority": "urgent!"})
+    request = world.drop(sample_csv(1), options={"jobferry-priority": "urgent!"})
     run_id = open_run(request, ONE, world.deps)["run_id"]
     assert world.run(run_id).priority == "medium"
 
@@ -110,7 +112,7 @@ def test_what_cannot_be_used_is_a_failed_run_that_says_why(
     world.put_profile({"name": "lost", "connection": "elsewhere"})
     world.put_profile({"name": "dance", "operation": "things.dance"})
     world.put_profile({"name": "nameless", "columns": {"Ref": "ref"}})
-    request = replace(world.drop(things(3)), **changes)
+    request = replace(world.drop(sample_csv(3)), **changes)
     answer = open_run(request, ONE, world.deps)
     assert answer["state"] == "unusable"
     assert open_run(request, ONE, world.deps) == answer
@@ -135,17 +137,17 @@ def test_a_profile_that_was_stored_by_other_means_costs_no_file(
     world: World, document: dict[str, Any]
 ) -> None:
     world.store.config.put_profile(PROFILE, document)
-    run = world.processed(things(1))
+    run = world.processed(sample_csv(1))
     assert run.status is RunStatus.FAILED
     assert "cannot be read as it is stored" in (run.error or "")
 
 
 def test_a_run_keeps_the_profile_that_it_was_opened_with(world: World) -> None:
-    request = world.drop(things(1))
+    request = world.drop(sample_csv(1))
     run_id = open_run(request, ONE, world.deps)["run_id"]
     world.put_profile({"operation": UPSERT, "columns": {"Ref": "name"}})
     execution = world.execution()
-    execution.carry(lambda: resume_run(run_id, ONE, execution.arn, world.deps))
+    execution.run(lambda: resume_run(run_id, ONE, execution.arn, world.deps))
     (submission,) = world.account.submissions
     assert submission.operation == "things.create"
     assert submission.records == ({"name": "thing 1", "ref": "r1"},)
@@ -178,7 +180,7 @@ def test_whatever_is_dropped_becomes_a_run_that_says_why(
 
 
 def test_a_run_that_was_carried_is_not_counted_among_the_unusable(world: World) -> None:
-    world.processed(things(1))
+    world.processed(sample_csv(1))
     assert world.metrics[-1]["RunsUnusable"] == 0
 
 
@@ -196,12 +198,12 @@ def test_a_file_with_the_name_of_a_folder_is_refused(world: World) -> None:
 
 
 def test_a_file_that_is_too_large_is_not_even_opened(world: World) -> None:
-    world.limit(max_file_bytes=len(things(3)) - 1)
-    run = world.processed(things(3))
+    world.limit(max_file_bytes=len(sample_csv(3)) - 1)
+    run = world.processed(sample_csv(3))
     assert run.status is RunStatus.FAILED
     assert "MaxFileBytes" in (run.error or "")
-    world.limit(max_file_bytes=len(things(3)))
-    assert world.processed(things(3)).status is RunStatus.COMPLETED
+    world.limit(max_file_bytes=len(sample_csv(3)))
+    assert world.processed(sample_csv(3)).status is RunStatus.COMPLETED
 
 
 def uploaded(key: str, version: str) -> RunRequest:
@@ -256,16 +258,16 @@ class TestHandler:
         assert answer["error"]
         execution = world.execution()
         with pytest.raises(ExecutionFailedError, match="InputRefused"):
-            execution.carry(lambda: answer)
+            execution.run(lambda: answer)
         assert execution.history == ["OpenRun"]
 
     def test_nothing_is_written_under_a_profile_that_is_no_name(
         self, world: World, call: Callable[..., dict[str, Any]]
     ) -> None:
-        world.drop(things(1))
+        world.drop(sample_csv(1))
         given = {"profile": "a/../../results/x", "source": "s3:///inbox/things/file.csv"}
         execution = world.execution()
-        execution.carry(lambda: call(given))
+        execution.run(lambda: call(given))
         run = world.run(execution.run_id)
         assert (run.profile, run.status) == ("unknown", RunStatus.FAILED)
         assert "'a/../../results/x' is no profile's name" in (run.error or "")
@@ -274,7 +276,7 @@ class TestHandler:
     def test_a_good_input_opens_a_run(
         self, world: World, call: Callable[..., dict[str, Any]]
     ) -> None:
-        world.drop(things(1))
+        world.drop(sample_csv(1))
         answer = call({"profile": "things", "source": "s3:///inbox/things/file.csv"})
         assert answer["state"] == "open"
         assert call({"resume": answer["run_id"], "previous": ONE})["state"] == "open"
@@ -282,30 +284,30 @@ class TestHandler:
 
 class TestResume:
     def test_a_run_that_was_deleted_is_left_alone(self, world: World) -> None:
-        run = world.processed(things(3))
+        run = world.processed(sample_csv(3))
         delete_run(run, world.deps)
         answer = resume_run(run.run_id, run.execution, TWO, world.deps)
         assert answer == {"run_id": run.run_id, "state": "duplicate"}
 
     def test_a_run_in_planning_is_planned_on(self, world: World) -> None:
-        run_id = open_run(world.drop(things(3)), ONE, world.deps)["run_id"]
+        run_id = open_run(world.drop(sample_csv(3)), ONE, world.deps)["run_id"]
         assert resume_run(run_id, ONE, TWO, world.deps)["state"] == "open"
         assert world.run(run_id).execution == TWO
         assert resume_run(run_id, ONE, TWO, world.deps)["state"] == "open"
 
     def test_only_one_may_take_over(self, world: World) -> None:
-        run_id = open_run(world.drop(things(3)), ONE, world.deps)["run_id"]
+        run_id = open_run(world.drop(sample_csv(3)), ONE, world.deps)["run_id"]
         resume_run(run_id, ONE, TWO, world.deps)
         assert resume_run(run_id, ONE, "arn:execution:three", world.deps)["state"] == "duplicate"
 
     def test_a_run_in_lanes_goes_to_closing_which_starts_them(self, world: World) -> None:
-        run = world.planned(things(3))
+        run = world.planned(sample_csv(3))
         assert resume_run(run.run_id, run.execution, TWO, world.deps)["state"] == "resumed"
         answer = world.close(run.run_id)
         assert (answer["state"], answer["lanes"]) == ("lanes", [0])
 
     def test_a_closed_run_is_left_alone(self, world: World) -> None:
-        run = world.processed(things(3))
+        run = world.processed(sample_csv(3))
         assert resume_run(run.run_id, run.execution, TWO, world.deps)["state"] == "duplicate"
         assert world.run(run.run_id) == run
 

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from jobferry.domain.chunk import PlannedChunk
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.run import Run, RunStatus
-from jobferry.steps import plan_run as module
 from jobferry.steps.open_run import open_run
-from jobferry.steps.plan_run import PlanMovedError
+from jobferry.store import plan_writer
+from jobferry.store.config import Config
+from jobferry.store.plan_writer import PlanMovedError
 from jobferry.store.runs import Runs
 from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.world import CONNECTION, World, things
+from tests.fakes.world import CONNECTION, World, sample_csv
 
 MIXED = "Name,Ref\nname,r1\n,r2\nname,r3\nname,r1\nname,\nname,r4\n,r5\nname,r3\nname,r6\n"
 """Good rows are 1, 3, 6 and 9; 2, 5 and 7 lack a value; 4 and 8 repeat a key."""
@@ -45,7 +46,7 @@ def plan_of(world: World, run: Run) -> tuple[Any, list[PlannedChunk], dict[int, 
 
 
 def test_good_rows_are_cut_into_chunks_and_lanes_may_start(world: World) -> None:
-    run_id = opened(world, things(5))
+    run_id = opened(world, sample_csv(5))
     answer = world.plan(run_id)
     assert answer == {"run_id": run_id, "state": "planned", "lanes": [0]}
     run = world.run(run_id)
@@ -137,11 +138,23 @@ def test_a_planner_that_dies_leaves_the_same_plan(
 
 def test_a_plan_of_many_pages_is_written_as_it_grows(world: World) -> None:
     world.put_profile({"batch_size": 1})
-    with mock.patch.object(module, "CHUNKS_AT_ONCE", 120):
-        run = world.planned(things(333))
+    with mock.patch.object(plan_writer, "CHUNKS_AT_ONCE", 120):
+        run = world.planned(sample_csv(333))
     chunks = world.store.runs.planned_chunks(run.run_id, 1, 400)
     assert [c.number for c in chunks] == list(range(1, 334))
     assert [c.spans[0].first_row for c in chunks] == list(range(1, 334))
+
+
+def test_planning_reads_profile_and_connection_once(world: World) -> None:
+    run_id = opened(world, sample_csv(5))
+    with (
+        mock.patch.object(Config, "profile", side_effect=Config.profile, autospec=True) as profile,
+        mock.patch.object(
+            Config, "connection", side_effect=Config.connection, autospec=True
+        ) as connected,
+    ):
+        assert world.plan(run_id)["state"] == "planned"
+    assert (profile.call_count, connected.call_count) == (1, 1)
 
 
 def test_many_bad_rows_are_written_as_they_come(world: World) -> None:
@@ -184,7 +197,7 @@ LATE = b"Name,Ref\n,r0\n" + b"".join(b"thing,r%06d\n" % i for i in range(24_000)
 
 
 def test_a_file_refused_late_leaves_no_outcome() -> None:
-    with World() as world, mock.patch.object(module, "REJECTS_AT_ONCE", 1):
+    with World() as world, mock.patch.object(plan_writer, "REJECTS_AT_ONCE", 1):
         run = world.processed(LATE)
         assert run.status is RunStatus.FAILED
         assert "UTF-8" in (run.error or "")
@@ -194,7 +207,7 @@ def test_a_file_refused_late_leaves_no_outcome() -> None:
 
 
 def test_a_file_refused_after_a_checkpoint_counts_no_row() -> None:
-    with World() as world, mock.patch.object(module, "CHUNKS_AT_ONCE", 100):
+    with World() as world, mock.patch.object(plan_writer, "CHUNKS_AT_ONCE", 100):
         run = world.processed(LATE)
         assert run.status is RunStatus.FAILED
         assert world.outcomes(run.run_id) == {}
@@ -251,7 +264,7 @@ def test_a_crash_leaves_no_outcome_of_a_run_that_cannot_go_on(world: World) -> N
 
 def test_the_row_with_the_first_key_is_remembered_over_a_pause(world: World) -> None:
     world.put_profile({"row_key": "Ref", "batch_size": 1})
-    run, _ = planned_in_steps(world, things(6) + "again,r1\n")
+    run, _ = planned_in_steps(world, sample_csv(6) + "again,r1\n")
     (outcome,) = world.outcomes(run.run_id).values()
     assert (outcome.row, outcome.status) == (7, OutcomeStatus.SKIPPED)
     assert "row 1" in (outcome.error or "")
@@ -259,7 +272,7 @@ def test_the_row_with_the_first_key_is_remembered_over_a_pause(world: World) -> 
 
 def test_lost_keys_are_never_taken_for_none(world: World) -> None:
     world.put_profile({"row_key": "Ref", "batch_size": 1})
-    run_id = opened(world, things(6))
+    run_id = opened(world, sample_csv(6))
     world.seconds["plan"] = 0.0
     world.plan(run_id)
     row = world.run(run_id).plan.row

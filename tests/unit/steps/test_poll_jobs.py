@@ -13,11 +13,11 @@ from jobferry.domain.run import RunStatus
 from jobferry.domain.trouble import POLL, REFUSED_READING
 from jobferry.lane.poller import JOB_DEADLINE, VISIBLE_WITHIN
 from jobferry.lane.state import LaneState
-from jobferry.scheduler import bounds, lanes, rate_limit
+from jobferry.scheduler.settings import USUAL
 from jobferry.vendors.answers import PollAnswer, Refused, Throttled, ThrottleReason
 from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.vendor import CREATE, Act, Submission
-from tests.fakes.world import CONNECTION, World, things
+from tests.fakes.vendor import CREATE, Behaviour, Submission
+from tests.fakes.world import CONNECTION, World, sample_csv
 
 UNKNOWN = OutcomeStatus.UNKNOWN
 
@@ -25,7 +25,7 @@ UNKNOWN = OutcomeStatus.UNKNOWN
 @pytest.fixture
 def state(world: World) -> LaneState:
     """A lane with three jobs of twenty seconds, which are all of its run."""
-    return world.submit(LaneState(world.planned(things(6)).run_id, 0))
+    return world.submit(LaneState(world.planned(sample_csv(6)).run_id, 0))
 
 
 def in_flight(world: World) -> int:
@@ -62,7 +62,7 @@ class TestEnded:
 
     def test_slots_that_come_free_are_filled_at_once(self, world: World) -> None:
         world.account.latency = lambda number: 5.0 + number
-        state = world.poll(world.submit(LaneState(world.planned(things(20)).run_id, 0)))
+        state = world.poll(world.submit(LaneState(world.planned(sample_csv(20)).run_id, 0)))
         assert len(world.account.submissions) == 10
         assert world.account.most_in_flight == 3
         ended = sorted(job.ends_at for job in world.account.jobs.values())
@@ -79,7 +79,7 @@ class TestEnded:
         first, polls = world.account.polls[0], len(world.account.polls)
         assert first[0] - world.account.jobs["job-1"].created_at < 5
         start = world.clock.now()
-        world.poll(world.submit(LaneState(world.planned(things(6, start=50)).run_id, 0)))
+        world.poll(world.submit(LaneState(world.planned(sample_csv(6, start=50)).run_id, 0)))
         assert 10 < world.account.polls[polls][0] - start <= 20
 
     def test_jobs_under_way_stay(self, world: World, state: LaneState) -> None:
@@ -120,7 +120,7 @@ class TestEnded:
         assert in_flight(world) == 3
         world.clock.advance(2)
         assert world.poll(state).settle == ((1, 2, 3),)
-        assert set(world.account.carried_out.values()) == {1}
+        assert set(world.account.times_applied.values()) == {1}
 
 
 class TestStaying:
@@ -130,37 +130,37 @@ class TestStaying:
         with World(max_records=1, max_jobs=30) as world:
             world.account.latency = lambda _number: 1.0
             world.put_profile({"breaker": None})
-            run_id = world.planned(things(1_000)).run_id
+            run_id = world.planned(sample_csv(1_000)).run_id
             state = world.poll(world.submit(LaneState(run_id, 0)))
             settle = [number for group in state.settle for number in group]
-            iteration = lanes.ITERATION_CHUNKS
+            iteration = USUAL.iteration_chunks
             assert iteration <= len(settle) == len(set(settle)) < iteration + 30
-            assert max(map(len, state.settle)) <= lanes.SETTLE_GROUP
+            assert max(map(len, state.settle)) <= USUAL.settle_group
             assert state.state == LaneRoute.WORKING
 
     def test_results_are_not_held_back_for_long(self, world: World) -> None:
-        run_id = world.planned(things(600)).run_id
+        run_id = world.planned(sample_csv(600)).run_id
         state = world.submit(LaneState(run_id, 0))
         start = world.clock.now()
         state = world.poll(state)
-        assert world.clock.now() - start <= lanes.ITERATION_SECONDS
+        assert world.clock.now() - start <= USUAL.iteration_seconds
         assert state.settle != ()
 
     def test_it_does_not_sit_through_a_long_wait(self, world: World) -> None:
         world.account.latency = lambda _number: 600.0
-        run_id = world.planned(things(6)).run_id
+        run_id = world.planned(sample_csv(6)).run_id
         polled_until(world, world.submit(LaneState(run_id, 0)), world.clock.now() + 700)
         start, polls = world.clock.now(), len(world.account.polls)
-        run_id = world.planned(things(6, start=50)).run_id
+        run_id = world.planned(sample_csv(6, start=50)).run_id
         state = world.poll(world.submit(LaneState(run_id, 0)))
         assert (world.clock.now(), len(world.account.polls)) == (start, polls)
         wait = datetime.fromisoformat(state.wait_until).timestamp() - start
-        assert wait == pytest.approx(bounds.MAX_POLL_INTERVAL, abs=0.1)
+        assert wait == pytest.approx(USUAL.max_poll_interval, abs=0.1)
 
     def test_it_leaves_when_its_time_is_up(self, world: World) -> None:
         world.seconds["poll"] = 8.0
         world.account.latency = lambda number: 3.0 if number < 3 else 500.0
-        run_id = world.planned(things(20)).run_id
+        run_id = world.planned(sample_csv(20)).run_id
         state = world.submit(LaneState(run_id, 0))
         start = world.clock.now()
         state = world.poll(state)
@@ -171,7 +171,7 @@ class TestStaying:
     def test_other_runs_get_the_slots_of_ended_jobs_soon(self, world: World) -> None:
         """Slots are given back within seconds, whatever else this lane waits for."""
         world.account.latency = lambda number: 5.0 if number == 1 else 40.0
-        state = world.submit(LaneState(world.planned(things(6)).run_id, 0))
+        state = world.submit(LaneState(world.planned(sample_csv(6)).run_id, 0))
         start = world.clock.now()
         put_at: list[float] = []
 
@@ -196,7 +196,7 @@ class TestStaying:
     def test_a_long_history_is_renewed_with_what_is_to_be_settled(
         self, world: World, state: LaneState
     ) -> None:
-        after = world.poll(state.then(events=lanes.MAX_EVENTS, iteration=1))
+        after = world.poll(state.then(events=USUAL.max_events, iteration=1))
         assert after.state == LaneRoute.RENEW
         assert set(states(world, state.run_id)) == {ChunkState.FINISHED}
         fresh = world.submit(LaneState(state.run_id, 0))
@@ -216,7 +216,7 @@ class TestGone:
 
     def test_a_job_that_is_forgotten_leaves_its_rows_unknown(self, world: World) -> None:
         world.account.latency = lambda number: 1e9 if number == 2 else 20.0
-        request = world.drop(things(10))
+        request = world.drop(sample_csv(10))
 
         def forget(_submission: Submission) -> None:
             if "job-2" in world.account.jobs:
@@ -235,7 +235,7 @@ class TestGone:
     def test_a_job_that_never_ends_is_given_up(self, world: World) -> None:
         world.account.latency = lambda number: 1e9 if number == 2 else 20.0
         start = world.clock.now()
-        run = world.processed(things(10))
+        run = world.processed(sample_csv(10))
         assert run.status is RunStatus.UNRESOLVED
         assert world.outcomes(run.run_id)[3].error_code == "job_never_ended"
         assert run.outcomes[UNKNOWN] == 2
@@ -252,17 +252,17 @@ class TestThrottled:
             PollAnswer(throttled=Throttled(ThrottleReason.RATE, retry_after))
         )
         after = world.poll(state)
-        until = world.account.polls[0][0] + (retry_after or rate_limit.THROTTLED)
+        until = world.account.polls[0][0] + (retry_after or USUAL.default_retry_after)
         assert world.store.limits.get(CONNECTION).retry_after_until == until
         after = polled_until(world, after, until + 60)
         assert after.settle == ((1, 2, 3),)
         assert all(at >= until for at, _ in world.account.polls[1:])
-        assert world.account.trespasses == 0
+        assert world.account.requests_during_wait == 0
 
     def test_a_run_that_is_throttled_again_and_again_completes(self, world: World) -> None:
         throttled = PollAnswer(throttled=Throttled(ThrottleReason.RATE, 45.0))
         world.account.will_answer_polls(throttled, None, throttled, None, throttled)
-        run = world.processed(things(20))
+        run = world.processed(sample_csv(20))
         assert run.status is RunStatus.COMPLETED
         assert world.problems(run.run_id) == []
 
@@ -273,7 +273,7 @@ class TestRefused:
     @pytest.mark.parametrize("times", [1, 2])
     def test_a_refusal_that_passes_stops_nothing(self, world: World, times: int) -> None:
         world.account.will_answer_polls(*[self.REFUSED] * times)
-        run = world.processed(things(10))
+        run = world.processed(sample_csv(10))
         assert run.status is RunStatus.COMPLETED
         assert (run.stop, run.troubles) == (None, {})
         assert world.problems(run.run_id) == []
@@ -282,8 +282,8 @@ class TestRefused:
         self, world: World
     ) -> None:
         world.account.will_answer_polls(*[self.REFUSED] * 6)
-        world.account.will_reply(*[Act.ACCEPT] * 3, *[Act.FULL] * 99)
-        run = world.processed(things(10))
+        world.account.will_reply(*[Behaviour.ACCEPT] * 3, *[Behaviour.TOO_MANY_JOBS] * 99)
+        run = world.processed(sample_csv(10))
         assert run.status is RunStatus.ABORTED
         assert run.error == "Log in."
         assert run.outcomes[OutcomeStatus.SUCCEEDED] == 6
@@ -292,7 +292,7 @@ class TestRefused:
 
     def test_jobs_are_given_up_after_some_refusals(self, world: World) -> None:
         world.account.will_answer_polls(*[self.REFUSED] * 50)
-        run = world.processed(things(10))
+        run = world.processed(sample_csv(10))
         assert run.status is RunStatus.UNRESOLVED
         assert (run.outcomes[UNKNOWN], run.outcomes[OutcomeStatus.SKIPPED]) == (6, 4)
         outcome = world.outcomes(run.run_id)[1]
@@ -320,9 +320,9 @@ def test_a_gateway_error_is_no_news(world: World, state: LaneState) -> None:
 
 def test_a_lane_of_a_stopped_run_sends_nothing_more(world: World) -> None:
     """Whoever is told by a poll that nothing is welcome does not submit in the same breath."""
-    world.account.will_reply(*[Act.ACCEPT] * 3)
+    world.account.will_reply(*[Behaviour.ACCEPT] * 3)
     world.account.will_answer_polls(TestRefused.REFUSED)
-    state = world.submit(LaneState(world.planned(things(20)).run_id, 0))
+    state = world.submit(LaneState(world.planned(sample_csv(20)).run_id, 0))
     for ago in (100.0, 50.0):
         run, then = world.run(state.run_id), world.clock.now() - ago
         world.store.runs.note_trouble(run, POLL, "401", "Log in.", then)

@@ -10,7 +10,7 @@ from jobferry.domain.types import JsonObject
 from jobferry.lane.state import LaneState
 from jobferry.steps.settle_job import settle_job
 from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.world import World, things
+from tests.fakes.world import World, sample_csv
 
 FAILED, UNKNOWN, SUCCEEDED = OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN, OutcomeStatus.SUCCEEDED
 
@@ -29,7 +29,7 @@ def every_second(record: JsonObject) -> RecordResult | None:
 def state(world: World) -> LaneState:
     """A lane with three finished chunks of six rows together."""
     world.account.result_of = every_second
-    state = world.submit(LaneState(world.planned(things(6)).run_id, 0))
+    state = world.submit(LaneState(world.planned(sample_csv(6)).run_id, 0))
     world.clock.advance(25)
     return world.poll(state)
 
@@ -56,7 +56,7 @@ def test_settling_twice_changes_nothing(world: World, state: LaneState) -> None:
 
 
 def test_only_finished_chunks_are_settled(world: World) -> None:
-    state = world.submit(LaneState(world.planned(things(10)).run_id, 0))
+    state = world.submit(LaneState(world.planned(sample_csv(10)).run_id, 0))
     assert settle_job(state.run_id, [1, 5, 99], world.deps) == {"chunks": 0, "rows": 0}
     assert world.outcomes(state.run_id) == {}
 

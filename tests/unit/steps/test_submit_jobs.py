@@ -15,15 +15,14 @@ from jobferry.domain.routes import LaneRoute
 from jobferry.domain.run import RunStatus, StopReason
 from jobferry.domain.timestamps import timestamp
 from jobferry.lane.state import LaneState
-from jobferry.lane.submitter import OTHERS_SLOTS
-from jobferry.scheduler import lanes, rate_limit
+from jobferry.scheduler.settings import USUAL
 from jobferry.steps.open_run import open_run
 from jobferry.steps.submit_jobs import submit_jobs
 from jobferry.store.chunks import Chunks
-from jobferry.store.table import Item
+from jobferry.store.operations import Item
 from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.vendor import CREATE, UPSERT, VENDOR, Act, Reply, Submission
-from tests.fakes.world import CONNECTION, Execution, World, things
+from tests.fakes.vendor import CREATE, UPSERT, VENDOR, Behaviour, Reply, Submission
+from tests.fakes.world import CONNECTION, Execution, World, sample_csv
 
 SKIPPED, FAILED = OutcomeStatus.SKIPPED, OutcomeStatus.FAILED
 
@@ -48,13 +47,13 @@ def kept(world: World) -> list[Item]:
 def continue_run(world: World, run_id: str) -> Execution:
     """Close, which starts lanes for what is left, until the run is closed."""
     execution = world.execution()
-    execution.carry(lambda: {"run_id": run_id, "state": "unusable"})
+    execution.run(lambda: {"run_id": run_id, "state": "unusable"})
     return execution
 
 
 class TestWindow:
     def test_free_slots_are_filled_in_file_order(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         state = world.submit(lane(run.run_id))
         assert sent(world) == [("r1", "r2"), ("r3", "r4"), ("r5", "r6")]
         assert states(world, run.run_id) == [ChunkState.SUBMITTED] * 3
@@ -63,13 +62,13 @@ class TestWindow:
         assert state.wait_until > timestamp(world.clock.now())
 
     def test_a_full_window_sends_nothing_more(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         state = world.submit(lane(run.run_id))
         world.submit(state)
         assert len(sent(world)) == 3
 
     def test_the_same_step_twice_sends_once(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         first = world.submit(lane(run.run_id))
         before, requests = kept(world), world.store.runs.requests(run.run_id)
         assert world.submit(lane(run.run_id)).to_payload() == first.to_payload()
@@ -78,7 +77,7 @@ class TestWindow:
 
     def test_lanes_share_pool_and_slots(self) -> None:
         with World(max_records=1, max_jobs=20, lane_window=10) as world:
-            run = world.planned(things(50))
+            run = world.planned(sample_csv(50))
             assert run.lanes == 2
             world.submit(lane(run.run_id, 0))
             world.submit(lane(run.run_id, 1))
@@ -87,7 +86,7 @@ class TestWindow:
             assert by_lane == [10, 10]
 
     def test_the_claim_of_another_lane_in_between_is_no_harm(self, world: World) -> None:
-        run = world.planned(things(4))
+        run = world.planned(sample_csv(4))
         stale = world.store.chunks.pool(run.run_id)
         world.store.chunks.claim(
             run,
@@ -107,25 +106,25 @@ class TestWindow:
         assert sent(world) == [("r3", "r4")]
 
     def test_slots_of_other_runs_count(self, world: World) -> None:
-        first = world.planned(things(10))
+        first = world.planned(sample_csv(10))
         world.submit(lane(first.run_id))
-        second = world.planned(things(4, start=100))
+        second = world.planned(sample_csv(4, start=100))
         state = world.submit(lane(second.run_id))
         assert len(sent(world)) == 3
         assert (state.state, state.wait_until) == (
             LaneRoute.WORKING,
-            timestamp(world.clock.now() + OTHERS_SLOTS),
+            timestamp(world.clock.now() + USUAL.others_slots_seconds),
         )
 
     def test_requests_are_counted(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         world.submit(lane(run.run_id))
         assert world.store.runs.requests(run.run_id) == {"submit": 3, "poll": 0, "other": 0}
 
 
 class TestLane:
     def test_a_lane_ends_when_nothing_is_left(self, world: World) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         state = world.poll(world.submit(lane(run.run_id)))
         assert (state.state, state.settle) == (LaneRoute.WORKING, ((1,),))
         world.settle(state)
@@ -133,29 +132,29 @@ class TestLane:
         assert (state.state, state.settle) == (LaneRoute.DONE, ())
 
     def test_a_long_history_is_renewed(self, world: World) -> None:
-        run = world.planned(things(2))
-        state = world.submit(lane(run.run_id).then(events=lanes.MAX_EVENTS - 1, iteration=3))
+        run = world.planned(sample_csv(2))
+        state = world.submit(lane(run.run_id).then(events=USUAL.max_events - 1, iteration=3))
         assert state.state == LaneRoute.WORKING
         assert world.poll(state).state == LaneRoute.RENEW
 
     def test_a_lane_settles_what_its_first_lap_has_found(self, world: World) -> None:
         """Renewed at once, lane after lane would find the same again and settle nothing."""
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         world.submit(lane(run.run_id))
         world.clock.advance(100.0)
-        with mock.patch("jobferry.scheduler.lanes.MAX_EVENTS", 1):
-            state = world.poll(world.submit(lane(run.run_id)))
-            assert (state.state, bool(state.settle)) == (LaneRoute.WORKING, True)
-            assert world.poll(world.submit(state)).state in (LaneRoute.RENEW, LaneRoute.DONE)
+        world.schedule_with(max_events=1)
+        state = world.poll(world.submit(lane(run.run_id)))
+        assert (state.state, bool(state.settle)) == (LaneRoute.WORKING, True)
+        assert world.poll(world.submit(state)).state in (LaneRoute.RENEW, LaneRoute.DONE)
 
     def test_a_closed_run_needs_no_lane(self, world: World) -> None:
-        run = world.processed(things(2))
+        run = world.processed(sample_csv(2))
         state = world.submit(lane(run.run_id).then(settle=((1,),)))
         assert (state.state, state.settle) == (LaneRoute.DONE, ())
         assert len(sent(world)) == 1
 
     def test_what_a_dead_step_finished_is_settled(self, world: World) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         state = world.submit(lane(run.run_id))
         world.poll(state)  # and its answer is lost
         after = world.submit(state)
@@ -163,7 +162,7 @@ class TestLane:
 
     def test_a_fresh_lane_hands_on_at_once_what_waits_to_be_settled(self, world: World) -> None:
         """With one job at a time nothing else goes on until then."""
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         world.submit(lane(run.run_id))
         world.clock.advance(100.0)
         world.poll(lane(run.run_id))
@@ -173,20 +172,21 @@ class TestLane:
         assert world.poll(state).settle
 
     def test_what_a_dead_step_claimed_is_sent(self, world: World) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"table.transact"}))
         with pytest.raises(Crash):
             world.submit(lane(run.run_id))
         assert (sent(world), states(world, run.run_id)) == ([], [ChunkState.CLAIMED] * 3)
         world.submit(lane(run.run_id))
         assert sent(world) == [("r1", "r2"), ("r3", "r4"), ("r5", "r6")]
-        assert world.account.carried_out.most_common(1)[0][1] == 1
+        assert world.account.times_applied.most_common(1)[0][1] == 1
 
 
 class TestDeadline:
     def test_after_it_no_request_is_begun(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         world.account.request_seconds = 40.0
+        world.seconds["submit"] = 70.0
         world.submit(lane(run.run_id))
         assert len(sent(world)) == 2
         assert world.store.limits.get(CONNECTION).in_flight == 2
@@ -195,7 +195,7 @@ class TestDeadline:
 
     def test_what_went_back_is_sent_by_the_next_lap(self, world: World) -> None:
         world.account.request_seconds = 40.0
-        run = world.processed(things(10))
+        run = world.processed(sample_csv(10))
         assert (run.status, run.outcomes[OutcomeStatus.SUCCEEDED]) == (RunStatus.COMPLETED, 10)
         assert world.account.received.most_common(1)[0][1] == 1
 
@@ -203,9 +203,10 @@ class TestDeadline:
 class TestRefused:
     def test_a_refused_chunk_fails_and_the_others_go_on(self, world: World) -> None:
         world.account.will_reply(
-            Act.ACCEPT, Reply(Act.REFUSE, code="BadBody", message="No.", http_status=405)
+            Behaviour.ACCEPT,
+            Reply(Behaviour.REFUSE, code="BadBody", message="No.", http_status=405),
         )
-        run = world.processed(things(10))
+        run = world.processed(sample_csv(10))
         assert run.status is RunStatus.COMPLETED_WITH_FAILURES
         failed = {r: o for r, o in world.outcomes(run.run_id).items() if o.status is FAILED}
         assert sorted(failed) == [3, 4]
@@ -216,8 +217,8 @@ class TestRefused:
         assert world.problems(run.run_id) == []
 
     def test_an_account_that_is_refused_stops_the_run(self, world: World) -> None:
-        world.account.will_reply(*[Reply(Act.REFUSE_RUN, code="401", message="Log in.")] * 50)
-        run = world.processed(things(40))
+        world.account.will_reply(*[Reply(Behaviour.REFUSE_RUN, code="401", message="Log in.")] * 50)
+        run = world.processed(sample_csv(40))
         assert run.status is RunStatus.ABORTED
         assert (run.stop, run.error) == (StopReason("401", "Log in."), "Log in.")
         assert 3 <= len(sent(world)) <= 5
@@ -234,8 +235,8 @@ class TestRefused:
         assert world.problems(run.run_id) == []
 
     def test_a_refusal_in_the_middle_lets_jobs_under_way_end(self, world: World) -> None:
-        world.account.will_reply(*[Act.ACCEPT] * 4, Act.REFUSE_PROFILE)
-        run = world.processed(things(20))
+        world.account.will_reply(*[Behaviour.ACCEPT] * 4, Behaviour.REFUSE_PROFILE)
+        run = world.processed(sample_csv(20))
         assert run.status is RunStatus.ABORTED
         counts = {status: n for status, n in run.outcomes.items() if n}
         assert counts == {OutcomeStatus.SUCCEEDED: 8, FAILED: 2, SKIPPED: 10}
@@ -243,14 +244,14 @@ class TestRefused:
 
     def test_a_large_run_that_is_stopped_skips_many_chunks_a_lap(self) -> None:
         with World(max_records=1, max_jobs=3) as world:
-            world.account.will_reply(Act.REFUSE_PROFILE)
-            run = world.processed(things(700))
+            world.account.will_reply(Behaviour.REFUSE_PROFILE)
+            run = world.processed(sample_csv(700))
             assert run.outcomes[SKIPPED] == 699
             assert len(sent(world)) == 1
             assert world.problems(run.run_id) == []
 
     def test_an_operator_can_stop_a_run(self, world: World) -> None:
-        run = world.planned(things(10))
+        run = world.planned(sample_csv(10))
         world.submit(lane(run.run_id))
         world.store.runs.stop(run.run_id, StopReason("aborted", "Stopped by ops."))
         continue_run(world, run.run_id)
@@ -265,11 +266,11 @@ class TestThrottled:
     def test_nothing_is_sent_before_the_vendor_allows_it(
         self, world: World, retry_after: float | None
     ) -> None:
-        world.account.will_reply(Act.ACCEPT, Reply(Act.THROTTLE, retry_after))
-        run = world.planned(things(10))
+        world.account.will_reply(Behaviour.ACCEPT, Reply(Behaviour.THROTTLE, retry_after))
+        run = world.planned(sample_csv(10))
         now = world.clock.now()
         world.submit(lane(run.run_id))
-        until = now + (rate_limit.THROTTLED if retry_after is None else retry_after)
+        until = now + (USUAL.default_retry_after if retry_after is None else retry_after)
         assert world.store.limits.get(CONNECTION).retry_after_until == until
         continue_run(world, run.run_id)
         run = world.run(run.run_id)
@@ -279,16 +280,16 @@ class TestThrottled:
         assert world.problems(run.run_id) == []
 
     def test_the_lane_waits_as_long_as_the_vendor_asks(self, world: World) -> None:
-        world.account.will_reply(Reply(Act.THROTTLE, 500.0))
-        run = world.planned(things(10))
+        world.account.will_reply(Reply(Behaviour.THROTTLE, 500.0))
+        run = world.planned(sample_csv(10))
         state = world.submit(lane(run.run_id))
         assert len(sent(world)) == 1
         assert state.wait_until == timestamp(world.clock.now() + 500.0)
         assert world.store.limits.get(CONNECTION).in_flight == 0
 
     def test_too_many_jobs_lets_polls_go_on(self, world: World) -> None:
-        world.account.will_reply(Act.ACCEPT, Reply(Act.FULL, 120.0))
-        run = world.planned(things(10))
+        world.account.will_reply(Behaviour.ACCEPT, Reply(Behaviour.TOO_MANY_JOBS, 120.0))
+        run = world.planned(sample_csv(10))
         start = world.clock.now()
         state = world.submit(lane(run.run_id))
         limits = world.store.limits.get(CONNECTION)
@@ -301,8 +302,8 @@ class TestThrottled:
 
     def test_slots_that_others_hold_are_asked_for_less_and_less_often(self, world: World) -> None:
         """Also by one invocation after the other, of which each begins anew."""
-        world.account.will_reply(*[Act.FULL] * 200)
-        run = world.planned(things(2))
+        world.account.will_reply(*[Behaviour.TOO_MANY_JOBS] * 200)
+        run = world.planned(sample_csv(2))
         state, moments = lane(run.run_id), list[float]()
         while world.clock.now() < 1_800.0 + (moments or [world.clock.now()])[0]:
             before = len(world.account.submissions)
@@ -316,15 +317,15 @@ class TestThrottled:
 
     def test_an_account_with_fewer_slots_than_we_think_is_no_harm(self, world: World) -> None:
         world.account.max_jobs = 1
-        run = world.processed(things(12))
+        run = world.processed(sample_csv(12))
         assert run.status is RunStatus.COMPLETED
         assert world.account.most_in_flight == 1
         assert {o.attempts for o in world.outcomes(run.run_id).values()} == {1}
         assert world.problems(run.run_id) == []
 
     def test_patience_asked_for_without_a_clear_answer_is_given(self, world: World) -> None:
-        world.account.will_reply(Reply(Act.LOST, 90.0))
-        run = world.planned(things(10))
+        world.account.will_reply(Reply(Behaviour.NEVER_ARRIVED, 90.0))
+        run = world.planned(sample_csv(10))
         state = world.submit(lane(run.run_id))
         assert len(sent(world)) == 1
         until = world.clock.now() + 90.0
@@ -336,21 +337,25 @@ class TestThrottled:
 
     @pytest.mark.parametrize(
         ("operation", "reply"),
-        [(CREATE, Reply(Act.THROTTLE, 60.0)), (CREATE, Act.LOST), (UPSERT, Act.DONE_UNHEARD)],
+        [
+            (CREATE, Reply(Behaviour.THROTTLE, 60.0)),
+            (CREATE, Behaviour.NEVER_ARRIVED),
+            (UPSERT, Behaviour.APPLIED_NO_ANSWER),
+        ],
     )
     def test_a_lane_stays_for_the_last_chunk_that_went_back(
-        self, world: World, operation: str, reply: Act | Reply
+        self, world: World, operation: str, reply: Behaviour | Reply
     ) -> None:
         world.put_profile({"operation": operation})
         world.account.will_reply(reply, reply)
         execution = world.execution()
-        request = world.drop(things(2))
-        execution.carry(lambda: open_run(request, execution.arn, world.deps))
+        request = world.drop(sample_csv(2))
+        execution.run(lambda: open_run(request, execution.arn, world.deps))
         assert world.run(execution.run_id).status is RunStatus.COMPLETED
         assert execution.history.count("CloseRun") == 1
 
     def test_a_chunk_left_claimed_waits_too(self, world: World) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"table.transact"}))
         with pytest.raises(Crash):
             world.submit(lane(run.run_id))
@@ -359,12 +364,12 @@ class TestThrottled:
         assert sent(world) == []
 
     def test_questions_about_lost_submissions_wait_too(self, world: World) -> None:
-        world.account.will_reply(Act.DONE_UNHEARD)
-        run = world.planned(things(2))
+        world.account.will_reply(Behaviour.APPLIED_NO_ANSWER)
+        run = world.planned(sample_csv(2))
         state = world.submit(lane(run.run_id))
         world.store.limits.block(CONNECTION, world.clock.now() + 60)
         world.submit(state)
-        assert world.account.finds == []
+        assert world.account.searches == []
 
 
 class TestBudget:
@@ -376,7 +381,7 @@ class TestBudget:
             world.store.config.put_connection(
                 Connection(CONNECTION, VENDOR, "https://x", 10, 12, share)
             )
-            run = world.processed(things(60))
+            run = world.processed(sample_csv(60))
             assert run.status is RunStatus.COMPLETED
             moments = [s.at for s in world.account.submissions]
             moments += [at for at, _ in world.account.polls]
@@ -389,7 +394,7 @@ class TestBudget:
             world.store.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", 30, 10))
             world.account.latency = lambda _number: 5.0
             start = world.clock.now()
-            run = world.processed(things(80))
+            run = world.processed(sample_csv(80))
             assert run.status is RunStatus.COMPLETED
             # A look a minute and one that is kept for it: eight of ten may be submissions.
             assert world.clock.now() - start <= 61 * 80 / 8
@@ -399,7 +404,7 @@ class TestTwins:
     """The same step twice at the same time: one was taken for dead, and was only slow."""
 
     def test_a_twin_sends_nothing_twice(self, world: World) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         twins = iter([lane(run.run_id)])
 
         def meanwhile(_submission: Submission) -> None:
@@ -413,7 +418,7 @@ class TestTwins:
         assert state.state == LaneRoute.WORKING
 
     def test_a_twin_without_time_gives_nothing_back_that_is_being_sent(self, world: World) -> None:
-        run = world.planned(things(6))
+        run = world.planned(sample_csv(6))
         world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"table.transact"}))
         with pytest.raises(Crash):
             world.submit(lane(run.run_id))
@@ -432,4 +437,4 @@ class TestTwins:
         world.account.during_submit = meanwhile
         world.submit(lane(run.run_id))
         continue_run(world, run.run_id)
-        assert world.account.carried_out.most_common(1)[0][1] == 1
+        assert world.account.times_applied.most_common(1)[0][1] == 1

@@ -17,52 +17,52 @@ from jobferry.lane.state import LaneState
 from jobferry.steps.open_run import open_run
 from jobferry.steps.sweep import INBOX_SECONDS, INBOX_YOUNG, SETTLED_SECONDS, STOPPED, sweep
 from tests.fakes.clock import START
-from tests.fakes.world import CONNECTION, INBOX, World, things
+from tests.fakes.world import CONNECTION, INBOX, World, sample_csv
 
 
 def test_a_dead_run_is_carried_to_its_end(world: World) -> None:
-    run = world.planned(things(9))
+    run = world.planned(sample_csv(9))
     world.submit(LaneState(run.run_id, 0))  # and then the execution is stopped
     world.clock.advance(SETTLED_SECONDS + 1)
     assert world.sweep() == {"open_runs": 1, "restarted": 1, "opened": 0}
     assert world.restarts == [(run.run_id, run.execution)]
-    world.carry_restarts()
+    world.run_restarts()
     assert world.run(run.run_id).status is RunStatus.COMPLETED
-    assert set(world.account.carried_out.values()) == {1}
+    assert set(world.account.times_applied.values()) == {1}
     assert world.problems(run.run_id) == []
     assert world.sweep() == {"open_runs": 0, "restarted": 0, "opened": 0}
 
 
 def test_two_sweeps_start_one_execution(world: World) -> None:
-    run = world.planned(things(9))
+    run = world.planned(sample_csv(9))
     world.clock.advance(SETTLED_SECONDS + 1)
     world.sweep()
     world.sweep()
     assert len(world.restarts) == 2
-    world.carry_restarts()
+    world.run_restarts()
     assert len(world.account.submissions) == 5
     assert world.problems(run.run_id) == []
 
 
 def test_a_run_that_is_carried_is_left_alone(world: World) -> None:
-    run = world.planned(things(9))
+    run = world.planned(sample_csv(9))
     world.running.add(run.execution)
     world.clock.advance(SETTLED_SECONDS + 1)
     assert world.sweep() == {"open_runs": 1, "restarted": 0, "opened": 0}
 
 
 def test_a_run_that_has_just_begun_is_left_alone(world: World) -> None:
-    world.planned(things(9))
+    world.planned(sample_csv(9))
     world.clock.advance(SETTLED_SECONDS)
     assert world.sweep() == {"open_runs": 1, "restarted": 0, "opened": 0}
 
 
 def test_the_run_itself_decides_and_not_the_index(world: World) -> None:
-    run = world.planned(things(2))
+    run = world.planned(sample_csv(2))
     world.table.hold_indexes()
     world.store.runs.stop(run.run_id, StopReason("aborted", "Stopped."))
     execution = world.execution()
-    execution.carry(lambda: {"run_id": run.run_id, "state": "unusable"})
+    execution.run(lambda: {"run_id": run.run_id, "state": "unusable"})
     world.clock.advance(SETTLED_SECONDS + 1)
     assert world.sweep() == {"open_runs": 0, "restarted": 0, "opened": 0}
 
@@ -74,7 +74,7 @@ def test_a_file_that_failed_and_was_never_closed_is_closed(world: World) -> None
     assert (run.status, run.closed_at) == (RunStatus.FAILED, None)
     world.clock.advance(SETTLED_SECONDS + 1)
     world.sweep()
-    world.carry_restarts()
+    world.run_restarts()
     assert world.run(run.run_id).status is RunStatus.FAILED
     assert world.run(run.run_id).closed_at == world.clock.now()
 
@@ -84,13 +84,13 @@ def test_a_run_that_somebody_stopped_is_brought_to_its_end_and_no_further(
     world: World, status: str
 ) -> None:
     world.store.limits.learn_jobs("acme", 2, world.clock.now())
-    run = world.planned(things(9))
+    run = world.planned(sample_csv(9))
     world.submit(LaneState(run.run_id, 0))  # two jobs are under way
     world.ended[run.execution] = status
     world.clock.advance(SETTLED_SECONDS + 1)
 
     assert world.sweep() == {"open_runs": 1, "restarted": 1, "opened": 0}
-    world.carry_restarts()
+    world.run_restarts()
 
     closed = world.run(run.run_id)
     assert closed.status is RunStatus.ABORTED
@@ -106,14 +106,14 @@ def test_a_run_that_somebody_stopped_is_brought_to_its_end_and_no_further(
 
 def test_a_run_that_was_stopped_while_it_was_planned_sends_nothing(world: World) -> None:
     world.seconds["plan"] = -1.0
-    run = world.planned(things(400))
+    run = world.planned(sample_csv(400))
     assert not run.plan.done
     world.ended[run.execution] = "ABORTED"
     world.seconds["plan"] = 810.0
     world.clock.advance(SETTLED_SECONDS + 1)
 
     world.sweep()
-    world.carry_restarts()
+    world.run_restarts()
 
     assert world.run(run.run_id).status is RunStatus.ABORTED
     assert set(world.statuses(run.run_id)) == {OutcomeStatus.SKIPPED}
@@ -122,16 +122,16 @@ def test_a_run_that_was_stopped_while_it_was_planned_sends_nothing(world: World)
 
 
 def test_an_execution_that_is_no_longer_known_is_carried_on(world: World) -> None:
-    run = world.planned(things(9))
+    run = world.planned(sample_csv(9))
     world.ended[run.execution] = None
     world.clock.advance(SETTLED_SECONDS + 1)
     world.sweep()
-    world.carry_restarts()
+    world.run_restarts()
     assert world.run(run.run_id).status is RunStatus.COMPLETED
 
 
 def test_however_many_runs_came_after_it_an_open_run_is_found(world: World) -> None:
-    run = world.planned(things(3))
+    run = world.planned(sample_csv(3))
     for number in range(600):
         later = replace(
             run,
@@ -149,9 +149,9 @@ def test_however_many_runs_came_after_it_an_open_run_is_found(world: World) -> N
 
 
 def test_what_a_late_claim_has_left_of_a_closed_run_is_forgotten(world: World) -> None:
-    closed, live = world.planned(things(1)), world.planned(things(3, start=10))
+    closed, live = world.planned(sample_csv(1)), world.planned(sample_csv(3, start=10))
     world.store.runs.stop(closed.run_id, StopReason("aborted", "Stopped."))
-    world.execution().carry(lambda: {"run_id": closed.run_id, "state": "unusable"})
+    world.execution().run(lambda: {"run_id": closed.run_id, "state": "unusable"})
     world.submit(LaneState(live.run_id, 0))
     chunks = world.store.chunks
     under_way = list(chunks.pointers(CONNECTION))
@@ -166,7 +166,7 @@ def test_what_a_late_claim_has_left_of_a_closed_run_is_forgotten(world: World) -
 
 
 def test_a_sweep_ends_when_its_time_is_up(world: World) -> None:
-    world.planned(things(3))
+    world.planned(sample_csv(3))
     now = world.clock.advance(SETTLED_SECONDS + 1) or world.clock.now()
 
     swept = sweep(
@@ -183,7 +183,7 @@ def test_a_sweep_ends_when_its_time_is_up(world: World) -> None:
 
 
 def test_a_run_that_cannot_be_looked_after_keeps_no_other_waiting(world: World) -> None:
-    runs = [world.planned(things(2, start=10 * n)) for n in (1, 2, 3)]
+    runs = [world.planned(sample_csv(2, start=10 * n)) for n in (1, 2, 3)]
     world.clock.advance(SETTLED_SECONDS + 1)
     restarted: list[str] = []
 
@@ -199,7 +199,7 @@ def test_a_run_that_cannot_be_looked_after_keeps_no_other_waiting(world: World) 
 
 
 def test_a_connection_of_a_vendor_that_is_gone_hides_no_results_at_risk(world: World) -> None:
-    run = world.planned(things(1))
+    run = world.planned(sample_csv(1))
     world.submit(LaneState(run.run_id, 0))
     world.clock.advance(50_000.0)
     world.store.config.put_connection(Connection("a-first", "gone", "https://gone.example.com"))
@@ -225,7 +225,7 @@ def test_whatever_was_dropped_and_has_no_run_gets_one(world: World, key: str, pr
     world.clock.advance(INBOX_YOUNG + 1)
     assert world.sweep()["opened"] == 1
     assert [(r.profile, r.key) for r in world.unopened] == [(profile, key)]
-    world.carry_restarts()
+    world.run_restarts()
     assert world.sweep()["opened"] == 0
 
 
@@ -261,14 +261,14 @@ class TestFilesWithoutARun:
         world: World,
         deleted: bool,
     ) -> None:
-        run = world.processed(things(2))
+        run = world.processed(sample_csv(2))
         if deleted:
             world.store.runs.delete(run)
         world.clock.advance(INBOX_YOUNG + 1.0)
         assert world.sweep() == {"open_runs": 0, "restarted": 0, "opened": 0}
 
     def test_none_is_opened_when_the_time_is_up(self, world: World) -> None:
-        world.drop(things(2))
+        world.drop(sample_csv(2))
         world.clock.advance(INBOX_YOUNG + 1.0)
         now = world.clock.now()
         opened: list[RunRequest] = []
@@ -277,7 +277,7 @@ class TestFilesWithoutARun:
             assert len(opened) == files
 
     def test_an_inbox_that_cannot_be_listed_is_said_at_the_end(self, world: World) -> None:
-        run = world.planned(things(2))
+        run = world.planned(sample_csv(2))
         world.clock.advance(SETTLED_SECONDS + 1)
         with (
             mock.patch.object(world.objects, "versions", side_effect=PermissionError),
@@ -288,7 +288,7 @@ class TestFilesWithoutARun:
 
 
 def test_an_open_run_is_kept_for_longer(world: World) -> None:
-    run = world.planned(things(2))
+    run = world.planned(sample_csv(2))
     world.running.add(run.execution)
     world.clock.advance(20 * 86_400.0)
     world.sweep()
@@ -296,7 +296,7 @@ def test_an_open_run_is_kept_for_longer(world: World) -> None:
 
 
 def test_a_run_that_is_gone_while_the_index_lags_is_none(world: World) -> None:
-    run = world.planned(things(2))
+    run = world.planned(sample_csv(2))
     world.table.hold_indexes()
     pointer = {"pk": f"CONN#{CONNECTION}", "sk": f"JOB#{run.run_id}#0#1"}
     world.store.chunks._table.put_many([{**pointer, "run_id": run.run_id, "lane": 0, "chunk": 1}])

@@ -24,21 +24,21 @@ from jobferry.vendors.answers import (
     ThrottleReason,
 )
 from tests.fakes.effects import CrashOnce, Phase
-from tests.fakes.vendor import CREATE, UPSERT, VENDOR, Act, Reply
-from tests.fakes.world import CONNECTION, ExecutionFailedError, World, things
+from tests.fakes.vendor import CREATE, UPSERT, VENDOR, Behaviour, Reply
+from tests.fakes.world import CONNECTION, ExecutionFailedError, World, sample_csv
 from tests.thorough import some_of
 
 SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
 
-SMALL = things(7) + ",bad\nagain,r1\n"
+SMALL = sample_csv(7) + ",bad\nagain,r1\n"
 """Seven rows to send, one that is rejected, one that is a repeat."""
 
-LOST_ANSWERS = (Act.ACCEPT, Act.DONE_UNHEARD, Act.LOST)
-THROTTLED = (*LOST_ANSWERS, Reply(Act.THROTTLE, 30.0))
+LOST_ANSWERS = (Behaviour.ACCEPT, Behaviour.APPLIED_NO_ANSWER, Behaviour.NEVER_ARRIVED)
+THROTTLED = (*LOST_ANSWERS, Reply(Behaviour.THROTTLE, 30.0))
 
 
 def processed(
-    operation: str, script: Sequence[Act | Reply], crash: CrashOnce
+    operation: str, script: Sequence[Behaviour | Reply], crash: CrashOnce
 ) -> tuple[World, list[str]]:
     """A small run with troubles of every kind, in a world where the process dies once."""
     with World(max_records=2, max_jobs=3) as world:
@@ -61,7 +61,7 @@ def processed(
 @pytest.mark.parametrize("operation", [CREATE, UPSERT])
 @pytest.mark.parametrize("script", [LOST_ANSWERS, THROTTLED], ids=["lost", "throttled"])
 def test_a_crash_at_any_effect_loses_and_doubles_nothing(
-    operation: str, phase: Phase, script: Sequence[Act | Reply]
+    operation: str, phase: Phase, script: Sequence[Behaviour | Reply]
 ) -> None:
     calm = CrashOnce(0, phase)
     processed(operation, script, calm)
@@ -72,17 +72,17 @@ def test_a_crash_at_any_effect_loses_and_doubles_nothing(
         world, problems = processed(operation, script, crash)
         at = f"{phase} effect {number}, {crash.seen[number - 1]}"
         # Who dies with the vendor's Retry-After in hand cannot know of it afterwards.
-        unnoted = ["the vendor had asked for patience"] if script is THROTTLED else []
+        unnoted = ["requests came while the vendor asked to wait"] if script is THROTTLED else []
         assert problems in ([], unnoted), at
-        assert set(world.account.carried_out) == {f"r{n}" for n in range(1, 8)}, at
+        assert set(world.account.times_applied) == {f"r{n}" for n in range(1, 8)}, at
         if operation == CREATE:
-            assert max(world.account.carried_out.values()) == 1, at
+            assert max(world.account.times_applied.values()) == 1, at
 
 
 def test_a_full_window_is_never_exceeded() -> None:
     with World() as world:
         world.account.latency = lambda number: 10.0 + number % 7
-        run = world.processed(things(3_000))
+        run = world.processed(sample_csv(3_000))
         assert run.status is RunStatus.COMPLETED
         assert run.outcomes[SUCCEEDED] == 3_000
         assert (len(world.account.submissions), world.account.most_in_flight) == (30, 30)
@@ -94,10 +94,10 @@ def test_many_small_jobs_keep_thirty_in_flight_and_no_more() -> None:
     with World(max_records=10) as world:
         world.account.latency = lambda number: 10.0 + number % 7
         start = world.clock.now()
-        run = world.processed(things(3_000))
+        run = world.processed(sample_csv(3_000))
         assert run.status is RunStatus.COMPLETED
         assert (len(world.account.submissions), world.account.most_in_flight) == (300, 30)
-        assert all(s.reply.act is Act.ACCEPT for s in world.account.submissions)
+        assert all(s.reply.behaviour is Behaviour.ACCEPT for s in world.account.submissions)
         assert world.clock.now() - start < 1.5 * 300 * 13 / 30
         assert world.problems(run.run_id) == []
 
@@ -119,10 +119,10 @@ class TestExcess:
             account.max_jobs = there  # which may be fewer than are documented
             account.request_seconds = 0.3
             account.latency = lambda number: latencies[number % len(latencies)]
-            run = world.processed(things(80))
+            run = world.processed(sample_csv(80))
             assert (run.status, run.outcomes[SUCCEEDED]) == (RunStatus.COMPLETED, 80)
             assert account.most_in_flight <= there
-            assert set(account.carried_out.values()) == {1}
+            assert set(account.times_applied.values()) == {1}
             assert {o.attempts for o in world.outcomes(run.run_id).values()} == {1}
             assert world.problems(run.run_id) == []
 
@@ -133,10 +133,12 @@ class TestExcess:
                 world.account.request_seconds = 0.3
                 world.account.latency = lambda number: 3.0 + number % 5 / 10
                 start = world.clock.now()
-                run = world.processed(things(1_200))
+                run = world.processed(sample_csv(1_200))
                 assert world.problems(run.run_id) == []
                 seconds.append(world.clock.now() - start)
-                refused = sum(s.reply.act is Act.FULL for s in world.account.submissions)
+                refused = sum(
+                    s.reply.behaviour is Behaviour.TOO_MANY_JOBS for s in world.account.submissions
+                )
                 assert refused == 0 if not refuses_excess else refused < 120
         assert seconds[1] < seconds[0]
 
@@ -157,15 +159,15 @@ def carried_in_excess(crash: CrashOnce) -> int:
         world.account.latency = lambda number: 2.0 + number % 3 / 2
         known = {2: [(2.3, 2.5)] * 10}
         learn_latencies(world.store.limits, CONNECTION, CREATE, known)
-        request = world.drop(things(20))
+        request = world.drop(sample_csv(20))
         world.effects.on_effect = crash
         run = world.execute(request)
         at = crash.seen[-1] if crash.seen else ""
         assert run.outcomes[SUCCEEDED] == 20, at
-        assert set(world.account.carried_out.values()) == {1}, at
+        assert set(world.account.times_applied.values()) == {1}, at
         assert world.account.most_in_flight == 3, at
         assert world.problems(run.run_id) == [], at
-        return sum(s.reply.act is Act.FULL for s in world.account.submissions)
+        return sum(s.reply.behaviour is Behaviour.TOO_MANY_JOBS for s in world.account.submissions)
 
 
 class TestSideBySide:
@@ -174,8 +176,10 @@ class TestSideBySide:
     def test_an_urgent_small_run_ends_early_and_starves_nobody(self) -> None:
         with World(max_records=1, seed=3) as world:
             world.account.latency = lambda number: 8.0 + number % 5
-            big = world.drop(things(900))
-            small = world.drop(things(20, start=5_000), options={"jobferry-priority": "highest"})
+            big = world.drop(sample_csv(900))
+            small = world.drop(
+                sample_csv(20, start=5_000), options={"jobferry-priority": "highest"}
+            )
             start = world.clock.now()
             runs = world.execute_all([big, small], [0.0, 100.0])
             assert [run.outcomes[SUCCEEDED] for run in runs] == [900, 20]
@@ -193,7 +197,7 @@ class TestSideBySide:
             # Together they take little longer than all their jobs after each other would.
             assert first.closed_at is not None
             assert first.closed_at - start < 1.15 * 920 * 10 / 30 + 12
-            assert set(world.account.carried_out.values()) == {1}
+            assert set(world.account.times_applied.values()) == {1}
             assert [world.problems(run.run_id) for run in runs] == [[], []]
 
     @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -210,7 +214,7 @@ class TestSideBySide:
             world.account.request_seconds = 0.2
             requests = [
                 world.drop(
-                    things(count, start=1_000 * index + 1),
+                    sample_csv(count, start=1_000 * index + 1),
                     options={"jobferry-priority": priorities[index]},
                 )
                 for index, count in enumerate(rows)
@@ -218,14 +222,14 @@ class TestSideBySide:
             runs = world.execute_all(requests)
             assert [run.outcomes[SUCCEEDED] for run in runs] == rows
             assert world.account.most_in_flight <= 5
-            assert all(s.reply.act is Act.ACCEPT for s in world.account.submissions)
-            assert set(world.account.carried_out.values()) == {1}
+            assert all(s.reply.behaviour is Behaviour.ACCEPT for s in world.account.submissions)
+            assert set(world.account.times_applied.values()) == {1}
             assert all(world.problems(run.run_id) == [] for run in runs)
 
     def test_requests_of_a_minute_are_shared_too(self) -> None:
         with World(max_records=1, seed=1) as world:
             world.store.config.put_connection(Connection(CONNECTION, VENDOR, "https://x", 10, 40))
-            requests = [world.drop(things(60)), world.drop(things(60, start=1_000))]
+            requests = [world.drop(sample_csv(60)), world.drop(sample_csv(60, start=1_000))]
             runs = world.execute_all(requests)
             moments = sorted(
                 [s.at for s in world.account.submissions] + [at for at, _ in world.account.polls]
@@ -236,15 +240,15 @@ class TestSideBySide:
 
 def test_threads_send_as_one_does() -> None:
     with World(max_records=5, senders=8) as world:
-        run = world.processed(things(600))
+        run = world.processed(sample_csv(600))
         assert run.outcomes[SUCCEEDED] == 600
-        assert set(world.account.carried_out.values()) == {1}
+        assert set(world.account.times_applied.values()) == {1}
         assert world.problems(run.run_id) == []
 
 
 def test_two_runs_share_a_connection() -> None:
     with World(max_records=1, max_jobs=4) as world:
-        requests = [world.drop(things(10)), world.drop(things(10, start=100))]
+        requests = [world.drop(sample_csv(10)), world.drop(sample_csv(10, start=100))]
         runs = [world.execute(request) for request in requests]
         assert {run.status for run in runs} == {RunStatus.COMPLETED}
         assert len({run.run_id for run in runs}) == 2
@@ -253,7 +257,7 @@ def test_two_runs_share_a_connection() -> None:
 
 def test_events_that_come_again_change_nothing() -> None:
     with World(max_records=2) as world:
-        request = world.drop(things(9))
+        request = world.drop(sample_csv(9))
         run = world.execute(request)
         before = world.table.items()
         assert world.execute(request) == run
@@ -263,7 +267,9 @@ def test_events_that_come_again_change_nothing() -> None:
 
 def test_no_cell_appears_in_a_log_or_a_payload() -> None:
     with World(max_records=2) as world:
-        world.account.will_reply(Act.LOST, Reply(Act.REFUSE), Act.DONE_UNHEARD)
+        world.account.will_reply(
+            Behaviour.NEVER_ARRIVED, Reply(Behaviour.REFUSE), Behaviour.APPLIED_NO_ANSWER
+        )
         world.processed("Name,Ref\n" + "".join(f"private-{n},secret-{n}\n" for n in range(9)))
         text = repr([(line.message, line.keys) for line in world.log])
         assert "private" not in text
@@ -282,7 +288,7 @@ def fate(record: JsonObject) -> RecordResult | None:
 
 REPLIES = st.builds(
     Reply,
-    st.sampled_from([Act.ACCEPT, Act.ACCEPT, *Act]),
+    st.sampled_from([Behaviour.ACCEPT, Behaviour.ACCEPT, *Behaviour]),
     st.none() | st.floats(0, 400, allow_subnormal=False),
 )
 POLLS = st.one_of(
@@ -316,19 +322,19 @@ def test_whatever_goes_wrong_every_row_has_one_true_outcome(data: st.DataObject)
         account.will_reply(*data.draw(st.lists(REPLIES, max_size=8)))
         account.will_answer_polls(*data.draw(st.lists(POLLS, max_size=8)))
         account.will_find(*data.draw(st.lists(FINDS, max_size=4)))
-        request = world.drop(things(rows))
+        request = world.drop(sample_csv(rows))
         world.effects.on_effect = CrashOnce(
             data.draw(st.integers(0, 120)), data.draw(st.sampled_from(Phase))
         )
         run = world.execute(request)
-        assert [p for p in world.problems(run.run_id) if "patience" not in p] == []
+        assert [p for p in world.problems(run.run_id) if "asked to wait" not in p] == []
         assert run.rows == rows
         check_against_effects(world, run.run_id, operation)
 
 
 def check_against_effects(world: World, run_id: str, operation: str) -> None:
     """No outcome says what the vendor knows to be otherwise."""
-    done: Any = world.account.carried_out
+    done: Any = world.account.times_applied
     for row, outcome in world.outcomes(run_id).items():
         key = f"r{row}"
         told = fate({"ref": key})
@@ -352,7 +358,7 @@ def check_against_effects(world: World, run_id: str, operation: str) -> None:
 
 def test_a_function_that_never_works_fails_the_execution_and_loses_nothing() -> None:
     with World(max_records=2) as world:
-        request = world.drop(things(4))
+        request = world.drop(sample_csv(4))
 
         def broken(kind: str, phase: Phase) -> None:
             if kind == "objects.put":
@@ -364,7 +370,7 @@ def test_a_function_that_never_works_fails_the_execution_and_loses_nothing() -> 
         world.effects.on_effect = CrashOnce(0, Phase.BEFORE)
         world.clock.advance(7_200)
         world.sweep()
-        world.carry_restarts()
+        world.run_restarts()
         ((_, run),) = world.store.runs.newest()
         assert run.status is RunStatus.COMPLETED
-        assert set(world.account.carried_out.values()) == {1}
+        assert set(world.account.times_applied.values()) == {1}

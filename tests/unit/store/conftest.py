@@ -1,4 +1,4 @@
-"""The ledger's tests run here against a table in memory, and in `tests/integration` against a
+"""The tests of the store run here against a table in memory, and in `tests/integration` against a
 DynamoDB API: both conftests give the same two fixtures."""
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from tests.fakes.table import FakeTable, fake_store
 
 @pytest.fixture
 def table() -> Table:
-    return FakeTable()
+    # Small pages, so that most queries of a test read several.
+    return FakeTable(page_items=3)
 
 
 @pytest.fixture

@@ -15,8 +15,11 @@ from jobferry.domain.chunk import Chunk, ChunkOutcome, ChunkState, JobEnd, Pool
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Pause, PlanState
 from jobferry.store import Store
-from jobferry.store.chunks import CLAIM_BATCH, SETTLE_BATCH
-from jobferry.store.table import Item, Table
+from jobferry.store.chunk_moves import CLAIM_BATCH
+from jobferry.store.chunk_settling import SETTLE_BATCH
+from jobferry.store.operations import Item
+from jobferry.store.table import Table
+from jobferry.store.transitions import ForbiddenMoveError
 from tests.fakes.table import fake_store
 from tests.unit.store.samples import CONNECTION, NOW, RUN, a_run, claim, only, opened, planned
 
@@ -295,7 +298,7 @@ class TestSettle:
         opened(store, 1)
         (chunk,) = claim(store, [1])
         store.chunks.finish(CONNECTION, [chunk], [JobEnd(1, evidence="e")], NOW)
-        return chunk
+        return only(store, 1)
 
     def test_outcomes_are_counted_once(self, store: Store, chunk: Chunk) -> None:
         tally = ChunkOutcome(
@@ -330,7 +333,10 @@ class TestSettle:
     def test_what_is_not_finished_is_not_settled(self, store: Store) -> None:
         opened(store, 1)
         (chunk,) = claim(store, [1])
-        tally = ChunkOutcome(chunk, {SUCCEEDED: 10})
+        with pytest.raises(ForbiddenMoveError):
+            store.chunks.settle(CONNECTION, RUN, [ChunkOutcome(chunk, {SUCCEEDED: 10})], NOW)
+        taken_for_finished = replace(chunk, state=ChunkState.FINISHED)
+        tally = ChunkOutcome(taken_for_finished, {SUCCEEDED: 10})
         assert store.chunks.settle(CONNECTION, RUN, [tally], NOW) == []
         assert store.runs.must_get(RUN).settled_rows == 0
 
@@ -345,7 +351,7 @@ class TestSettle:
         store.chunks.finish(
             CONNECTION, claimed, [JobEnd(c.number, verdict=VERDICT) for c in claimed], NOW
         )
-        chunk_outcomes = [ChunkOutcome(chunk, {SUCCEEDED: 10}) for chunk in claimed]
+        chunk_outcomes = [ChunkOutcome(chunk, {SUCCEEDED: 10}) for chunk in store.chunks.all(RUN)]
         others = [chunk_outcomes[3], chunk_outcomes[SETTLE_BATCH + 7]]
         used = {"settle_calls": 1}
         assert store.chunks.settle(CONNECTION, RUN, others, NOW, used) == [
@@ -464,7 +470,8 @@ class Slots(RuleBasedStateMachine):
     @rule(data=st.data())
     def settle(self, data: st.DataObject) -> None:
         if chunk := self.some(data):
-            tally = ChunkOutcome(chunk, {SUCCEEDED: chunk.rows})
+            taken_for_finished = replace(chunk, state=ChunkState.FINISHED)
+            tally = ChunkOutcome(taken_for_finished, {SUCCEEDED: chunk.rows})
             self.store.chunks.settle(CONNECTION, RUN, [tally], self.now)
 
     @invariant()

@@ -16,9 +16,11 @@ from jobferry.lane.connection_requests import (
     note_requests,
     take_requests,
 )
+from jobferry.scheduler.concurrency import free_slots, max_jobs
 from jobferry.scheduler.rate_limit import ACCOUNT, ENDPOINT, HOLD, per_minute
 from jobferry.store import Store
-from jobferry.store.connection_limits import DEMAND_SECONDS, ConnectionLimitsStore
+from jobferry.store.connection_limits import ConnectionLimitsStore
+from jobferry.store.demands import DEMAND_SECONDS
 from tests.fakes.schedule import Schedule
 from tests.fakes.table import FakeTable, fake_store
 from tests.unit.store.samples import CONNECTION, NOW, RUN, a_run, claim, opened, planned
@@ -35,20 +37,20 @@ class TestSlots:
         claim(store, [1, 2, 3], max_jobs=4)
         store.limits.ensure(CONNECTION, 2)
         limits = store.limits.get(CONNECTION)
-        assert (limits.in_flight, limits.max_jobs(NOW), limits.free(NOW)) == (3, 2, 0)
+        assert (limits.in_flight, max_jobs(limits, NOW), free_slots(limits, NOW)) == (3, 2, 0)
 
     def test_the_vendors_own_word_counts_below_the_ceiling(self, store: Store) -> None:
         store.limits.ensure(CONNECTION, 30)
         store.limits.advertised_jobs(CONNECTION, 20)
-        assert store.limits.get(CONNECTION).max_jobs(NOW) == 20
+        assert max_jobs(store.limits.get(CONNECTION), NOW) == 20
         store.limits.advertised_jobs(CONNECTION, 500)
-        assert store.limits.get(CONNECTION).max_jobs(NOW) == 30
+        assert max_jobs(store.limits.get(CONNECTION), NOW) == 30
 
     def test_slots_found_to_be_missing_are_tried_again_one_by_one(self, store: Store) -> None:
         store.limits.ensure(CONNECTION, 8)
         store.limits.learn_jobs(CONNECTION, 3, NOW)
         limits = store.limits.get(CONNECTION)
-        assert [limits.max_jobs(NOW + seconds) for seconds in (0, 29, 30, 60, 9_999)] == [
+        assert [max_jobs(limits, NOW + seconds) for seconds in (0, 29, 30, 60, 9_999)] == [
             *(3, 3, 4, 5),
             8,
         ]
@@ -56,7 +58,7 @@ class TestSlots:
     def test_one_slot_is_always_left_to_try(self, store: Store) -> None:
         store.limits.ensure(CONNECTION, 8)
         store.limits.learn_jobs(CONNECTION, 0, NOW)
-        assert store.limits.get(CONNECTION).max_jobs(NOW) == 1
+        assert max_jobs(store.limits.get(CONNECTION), NOW) == 1
 
     def test_that_excess_costs_is_remembered(self, store: Store) -> None:
         assert not store.limits.get(CONNECTION).over_limit_penalised

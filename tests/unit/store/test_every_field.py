@@ -14,9 +14,12 @@ from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.run import Figures, Pause, PlanState, Resolving, Run, RunStatus, StopReason
 from jobferry.domain.trouble import POLL, SOURCE, SUBMIT, Trouble
 from jobferry.lane.connection_requests import lower_rate, note_requests, take_requests
+from jobferry.scheduler.concurrency import max_jobs
 from jobferry.scheduler.rate_limit import ACCOUNT, ENDPOINT, HOLD
 from jobferry.store import Store, keys
-from jobferry.store.table import TRANSACTION_ITEMS, Table, Update
+from jobferry.store.operations import Update
+from jobferry.store.table import TRANSACTION_ITEMS, Table
+from jobferry.store.transitions import ForbiddenMoveError
 from tests.unit.store.samples import (
     CONNECTION,
     EXPIRES,
@@ -318,7 +321,12 @@ class TestJobs:
 
     def test_one_that_is_not_settled_is_not_adopted_late(self, store: Store) -> None:
         opened(store, 1)
-        assert not store.chunks.adopt_late(CONNECTION, sent(store, 1), "job-1")
+        chunk = sent(store, 1)
+        with pytest.raises(ForbiddenMoveError):
+            store.chunks.adopt_late(CONNECTION, chunk, "job-1")
+        taken_for_settled = replace(chunk, state=ChunkState.SETTLED)
+        assert not store.chunks.adopt_late(CONNECTION, taken_for_settled, "job-1")
+        assert only(store, 1).job_id is None
 
 
 class TestRun:
@@ -669,9 +677,9 @@ class TestLimits:
         assert store.limits.requests(CONNECTION) == RequestLog()
 
     def test_a_limit_learned_in_the_future_has_not_risen(self) -> None:
-        assert ConnectionLimits(0, 9, learned_jobs=Learned(3.0, NOW)).max_jobs(NOW - 100) == 3
+        assert max_jobs(ConnectionLimits(0, 9, learned_jobs=Learned(3.0, NOW)), NOW - 100) == 3
         risen = ConnectionLimits(0, 9, learned_jobs=Learned(3.0, NOW))
-        assert [risen.max_jobs(NOW + s) for s in (29.5, 30.0)] == [3, 4]
+        assert [max_jobs(risen, NOW + s) for s in (29.5, 30.0)] == [3, 4]
 
     def test_an_operator_ends_every_wait(self, store: Store, table: Table) -> None:
         store.limits.unblock(CONNECTION)

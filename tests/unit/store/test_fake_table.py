@@ -9,7 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from jobferry.store.keys import ROWS_BY_PERSON
-from jobferry.store.table import BusyTableError, Delete, Item, Operation, Put, Update
+from jobferry.store.operations import Delete, Item, Operation, Put, Update
+from jobferry.store.table import BusyTableError
 from tests.fakes.effects import Effects, Phase
 from tests.fakes.table import FakeTable
 
@@ -144,3 +145,21 @@ def test_a_batch_that_comes_back_for_ever_is_given_up_and_its_part_stays() -> No
     with pytest.raises(BusyTableError):
         table.put_many({"pk": "p", "sk": f"{n}"} for n in range(4))
     assert len(table.items()) == 3
+
+
+@pytest.mark.parametrize("page_items", [1, 2, 5])
+def test_others_have_their_turn_between_two_pages(page_items: int) -> None:
+    table = FakeTable(page_items=page_items)
+    table.put_many({"pk": "p", "sk": f"{n}"} for n in range(4))
+    turns: list[int] = []
+
+    def write() -> None:
+        turns.append(len(table.items()))
+        table.write(Put({"pk": "p", "sk": f"9{len(turns)}"}))
+        if len(turns) == 4:
+            table.effects.between = lambda: None
+
+    table.effects.between = write
+    found = [item["sk"] for item in table.query("p")]
+    assert len(turns) == {1: 4, 2: 2, 5: 0}[page_items]
+    assert found == ["0", "1", "2", "3", *(f"9{n}" for n in range(1, len(turns) + 1))]

@@ -20,7 +20,7 @@ from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import PlanState
 from jobferry.store import Store, keys
 from jobferry.store.connection_limits import OUTAGES
-from jobferry.store.runs import MOST_WARNINGS
+from jobferry.store.run_notes import MOST_WARNINGS
 from jobferry.store.table import Table
 from tests.unit.store.samples import CONNECTION, EXPIRES, NOW, RUN, a_run, claim, only, opened
 

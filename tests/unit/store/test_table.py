@@ -8,7 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from jobferry.store.keys import ROWS_BY_PERSON, RUNS_BY_TIME
-from jobferry.store.table import ConditionFailedError, Delete, Operation, Put, Table, Update
+from jobferry.store.operations import Delete, Operation, Put, Update
+from jobferry.store.table import ConditionFailedError, Table
 
 
 def put(table: Table, sk: str, **attributes: Any) -> None:
@@ -232,3 +233,42 @@ class TestQueries:
             put(table, sk, time_pk="all", time_sk=time_sk)
         found = table.query("all", index=RUNS_BY_TIME, newest_first=True, until="2")
         assert [item["sk"] for item in found] == ["c", "b"]
+
+
+class TestPages:
+    """A query reads page by page: it is no picture of one moment."""
+
+    # Some ten of these are more than the megabyte that a page holds.
+    LONG = "x" * 100_000
+    COUNT = 25
+
+    @pytest.fixture(autouse=True)
+    def _many(self, table: Table) -> None:
+        table.put_many({"pk": "p", "sk": f"{n:02}", "text": self.LONG} for n in range(self.COUNT))
+
+    def test_all_are_read_in_order(self, table: Table) -> None:
+        expected = [f"{n:02}" for n in range(self.COUNT)]
+        assert [item["sk"] for item in table.query("p")] == expected
+        backwards = [item["sk"] for item in table.query("p", newest_first=True)]
+        assert backwards == expected[::-1]
+        assert [item["sk"] for item in table.query("p", limit=17)] == expected[:17]
+
+    def test_what_is_written_ahead_of_it_is_seen_and_behind_it_is_not(self, table: Table) -> None:
+        found = iter(table.query("p"))
+        assert next(found)["sk"] == "00"
+        table.write(Put({"pk": "p", "sk": "99"}))
+        table.write(Delete("p", f"{self.COUNT - 1:02}"))
+        table.write(Update("p", f"{self.COUNT - 2:02}", assign={"text": "new"}))
+        table.write(Put({"pk": "p", "sk": "00a"}))
+        table.write(Delete("p", "01"))
+        rest = list(found)
+        keys = [item["sk"] for item in rest]
+        assert keys == [*(f"{n:02}" for n in range(1, self.COUNT - 1)), "99"]
+        assert rest[-2]["text"] == "new"
+
+    def test_the_item_on_which_a_page_ended_may_be_gone(self, table: Table) -> None:
+        keys = []
+        for item in table.query("p"):
+            keys.append(item["sk"])
+            table.write(Delete("p", item["sk"]))
+        assert keys == [f"{n:02}" for n in range(self.COUNT)]

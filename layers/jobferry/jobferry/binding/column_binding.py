@@ -10,15 +10,16 @@ from jobferry.vendors.operation import Operation, most_records
 from jobferry.vendors.protocol import Vendor
 
 if TYPE_CHECKING:
-    from jobferry.csvfile.mapping import RowMapping
+    from jobferry.csvfile.row_mapping import RowMapping
 
 from typing import TYPE_CHECKING
 
 from jobferry.binding.external_ids import added_field, most_added_bytes
-from jobferry.csvfile.mapping import RowMapping, compile_mapping
+from jobferry.csvfile.mapping import compile_mapping
+from jobferry.csvfile.row_mapping import RowMapping
 
 if TYPE_CHECKING:
-    from jobferry.csvfile.planner import ChunkLimits, Rules, Superseded
+    from jobferry.csvfile.plan_items import ChunkLimits, Rules, Superseded
 
 
 def bind_columns(
@@ -52,7 +53,7 @@ def plan_rules(
         mapping: of the file.
         superseded: where the last of several rows with a key counts: all but these.
     """
-    from jobferry.csvfile.planner import Rules
+    from jobferry.csvfile.plan_items import Rules
 
     group_of = vendor.record_rules(operation, mapping.filled).group_of
     return Rules(profile.on_duplicate, superseded, profile.max_rejected, group_of)
@@ -71,7 +72,7 @@ def chunk_limits(
         job_rows: less than the most records, where that was learned to be better.
     """
     # Late, as the planner opens SQLite, which binding columns for a submission does not need.
-    from jobferry.csvfile.planner import ChunkLimits
+    from jobferry.csvfile.plan_items import ChunkLimits
 
     added = most_added_bytes(added_field(profile, operation, mapping))
     return ChunkLimits(

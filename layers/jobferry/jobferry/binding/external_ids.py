@@ -16,7 +16,7 @@ from jobferry.domain.types import JsonObject
 from jobferry.vendors.operation import Operation, compact_json
 
 if TYPE_CHECKING:
-    from jobferry.csvfile.mapping import RowMapping
+    from jobferry.csvfile.row_mapping import RowMapping
 
 LONGEST = len("jobferry::") + 48 + len("-") + 12 + 10
 """Characters, all of them ASCII: the longest name of a profile, the digest in a run's name, and

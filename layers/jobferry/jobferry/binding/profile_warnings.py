@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from jobferry.csvfile.fieldpath import parse_path
-from jobferry.csvfile.mapping import RESULT_COLUMNS
+from jobferry.csvfile.header_names import RESULT_COLUMNS
 from jobferry.domain.connection import Connection
 from jobferry.domain.profile import Profile
 from jobferry.vendors.operation import Operation

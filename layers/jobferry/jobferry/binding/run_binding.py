@@ -1,4 +1,4 @@
-"""What a step must know of a run beyond its ledger entry: profile, vendor, and its records."""
+"""What a step must know of a run beyond its item in the table: profile, vendor, and its records."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jobferry.vendors.protocol import Vendor
 
 if TYPE_CHECKING:
     from jobferry.csvfile.dialect import Dialect
-    from jobferry.csvfile.mapping import RowMapping
+    from jobferry.csvfile.row_mapping import RowMapping
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,10 @@ class RunContext:
     vendor: Vendor
     operation: Operation
     read: Callable[[int, int], bytes]
+
+    def for_run(self, run: Run, deps: Deps) -> RunContext:
+        """The same for the run as it is now: unpacked, or planned."""
+        return _context(run, self.profile, self.connection, self.vendor, deps)
 
     @property
     def ramps(self) -> bool:
@@ -89,6 +93,11 @@ class RunContext:
         return records
 
 
+def cannot_go_on(error: LookupError) -> str:
+    """The reason, for people, of a run whose context cannot be loaded."""
+    return f"The run cannot go on: {error.args[0]}."
+
+
 def load_context(run: Run, deps: Deps) -> RunContext:
     """The context of a run, with the profile revision that the run was opened with.
 
@@ -101,6 +110,12 @@ def load_context(run: Run, deps: Deps) -> RunContext:
         raise LookupError(f"the profile or the connection of run {run.run_id} is gone")
     profile = Profile.from_document(found[1], found[0])
     vendor = deps.vendors.named(connection.vendor)
+    return _context(run, profile, connection, vendor, deps)
+
+
+def _context(
+    run: Run, profile: Profile, connection: Connection, vendor: Vendor, deps: Deps
+) -> RunContext:
     operation = operation_of(run, profile, vendor)
     if operation is None:
         raise LookupError(f"{vendor.name} has no operation {profile.operation}")

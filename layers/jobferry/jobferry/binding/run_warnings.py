@@ -11,7 +11,7 @@ from jobferry.binding.run_binding import RunContext
 from jobferry.deps import Deps
 from jobferry.domain.chunk import Chunk
 from jobferry.domain.run import Pause, Run
-from jobferry.store.runs import MOST_WARNINGS, WARNING_CHARACTERS
+from jobferry.store.run_notes import MOST_WARNINGS, WARNING_CHARACTERS
 from jobferry.vendors.answer_gate import clipped
 
 VENDOR_WARNING = "vendor_warning"

@@ -9,7 +9,7 @@ from jobferry.domain.error_codes import FileRefused, RefusalCode
 from jobferry.domain.outcome import RejectedRow
 
 if TYPE_CHECKING:
-    from jobferry.csvfile.planner import PlanItem
+    from jobferry.csvfile.plan_items import PlanItem
 
 _UNITS = (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))
 

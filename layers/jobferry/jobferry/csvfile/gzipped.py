@@ -38,46 +38,76 @@ def unpack(stream: ByteStream, most: int) -> Iterator[bytes]:
     Raises:
         FileRefused: it is no gzip file, is damaged or cut off, or holds too much.
     """
-    taken = given = members = 0
-    machine = None
-    data = b""
-    while True:
-        ended = False
-        if not data:
-            data = stream.read(_READ_BYTES)
-            ended = not data
-            if not taken and not _MAGIC.startswith(data[: len(_MAGIC)]):
-                raise _not_gzip()
-            taken += len(data)
-        if machine is None:
-            # Some programs fill up with zeros after the end.
-            data = data.lstrip(b"\0")
-            if ended:
-                break
-            if not data:
-                yield b""
-                continue
-            members += 1
-            if members > MOST_MEMBERS:
-                raise _unpacks_too_far(f"it is made of more than {MOST_MEMBERS:,} pieces")
-            machine = zlib.decompressobj(_GZIP)
-        try:
-            block = machine.decompress(data, BLOCK_BYTES)
-        except zlib.error:
-            raise _damaged("its bytes do not fit its checksums") from None
-        if ended and not block and not machine.eof:
-            raise _damaged("its end is missing")
+    packed = _Packed(stream)
+    given = 0
+    while packed.begin_member():
+        if packed.machine is None:
+            yield b""
+            continue
+        block = packed.unpack_some(packed.machine)
         given += len(block)
         if given > most:
             raise unpacked_too_large(most)
-        if given > FREE_BYTES and given > MOST_TIMES * taken:
+        if given > FREE_BYTES and given > MOST_TIMES * packed.taken:
             raise _unpacks_too_far(f"it grows more than {MOST_TIMES} times")
         yield block
-        data = machine.unconsumed_tail
-        if machine.eof:
-            data, machine = machine.unused_data, None
-    if not members:
+    if not packed.members:
         raise FileRefused(RefusalCode.EMPTY_FILE, "The file is empty: it has not a single byte.")
+
+
+class _Packed:
+    """The bytes of a gzip file, and the member of it that is being unpacked.
+
+    taken    bytes read so far
+    members  how many have begun
+    machine  unpacks the member that has begun; None between two
+    """
+
+    def __init__(self, stream: ByteStream) -> None:
+        self.taken = self.members = 0
+        self.machine: zlib._Decompress | None = None
+        self._stream = stream
+        self._data = b""
+        self._ended = False
+
+    def begin_member(self) -> bool:
+        """Read on where nothing is left, and begin the next member where one has ended.
+
+        Returns:
+            False at the end of the file. No machine after True: only zeros were read.
+        """
+        if not self._data:
+            self._read()
+        if self.machine is not None:
+            return True
+        # Some programs fill up with zeros after the end.
+        self._data = self._data.lstrip(b"\0")
+        if self._data:
+            self.members += 1
+            if self.members > MOST_MEMBERS:
+                raise _unpacks_too_far(f"it is made of more than {MOST_MEMBERS:,} pieces")
+            self.machine = zlib.decompressobj(_GZIP)
+        return not self._ended
+
+    def unpack_some(self, machine: zlib._Decompress) -> bytes:
+        """The next bytes of the member, at most BLOCK_BYTES."""
+        try:
+            block = machine.decompress(self._data, BLOCK_BYTES)
+        except zlib.error:
+            raise _damaged("its bytes do not fit its checksums") from None
+        if self._ended and not block and not machine.eof:
+            raise _damaged("its end is missing")
+        self._data = machine.unconsumed_tail
+        if machine.eof:
+            self._data, self.machine = machine.unused_data, None
+        return block
+
+    def _read(self) -> None:
+        self._data = self._stream.read(_READ_BYTES)
+        self._ended = not self._data
+        if not self.taken and not _MAGIC.startswith(self._data[: len(_MAGIC)]):
+            raise _not_gzip()
+        self.taken += len(self._data)
 
 
 def _not_gzip() -> FileRefused:

@@ -1,320 +1,23 @@
-"""Profile + header → what to do with each cell: check it for planning, place it for sending."""
+"""Profile + header → what to do with each cell."""
 
 from __future__ import annotations
 
 import copy
-import json
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from jobferry.csvfile.blanks import ENDS, INVISIBLE, invisible_in, is_blank
-from jobferry.csvfile.converters import LEFT_OUT, Parse, cell_parser, missing_value
-from jobferry.csvfile.fieldpath import FieldPath, PathConflict, looks_like_path, parse_path, put
+from jobferry.csvfile.blanks import ENDS
+from jobferry.csvfile.converters import cell_parser
+from jobferry.csvfile.fieldpath import PathConflict, looks_like_path, parse_path, put
 from jobferry.csvfile.formula_injection import undefuse
-from jobferry.csvfile.mojibake import is_garbled
-from jobferry.domain.error_codes import (
-    CUT_MARK,
-    CellError,
-    FileRefused,
-    Problem,
-    RefusalCode,
-    RejectCode,
-    column_letters,
-)
-from jobferry.domain.profile import Column, ColumnType, Empty, Profile
+from jobferry.csvfile.header_names import RESULT_COLUMNS, places_of
+from jobferry.csvfile.row_mapping import Judge, MappedField, RowKey, RowMapping, holds, is_one_of
+from jobferry.domain.error_codes import FileRefused, RefusalCode, column_letters
+from jobferry.domain.profile import Column, ColumnType, Profile
 from jobferry.domain.types import JsonObject
 
-RESULT_COLUMNS = (
-    "jobferry_row",
-    "jobferry_status",
-    "jobferry_vendor_id",
-    "jobferry_error_code",
-    "jobferry_error",
-)
-"""Columns that result files add. A file that has one is taken for a result file that was mended."""
-
-Judge = Callable[[JsonObject], tuple[str, str] | None]
-"""A record → why the vendor cannot take it in any request: a code and a sentence."""
-
-_NAMED_COLUMNS = 10
-_GOOD_CELLS = 50_000
-"""Cells of a column that are remembered as good."""
 _IDS = frozenset({"id", "external_id", "phone", "mobile", "shared_phone_number"})
 """Fields whose numbers are names: a digit more or less means another record."""
-
-
-class RowRejected(Exception):
-    """The row cannot become a record."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.code)
-        self.problem = problem
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """One mapped column of this very file.
-
-    header  its name as the file writes it
-    parse   None: the cell is carried as it stands
-    nulls   cells that count as empty
-    key     any text but a rounded number is good
-    good    cells that were read without an objection
-    """
-
-    index: int
-    name: str
-    header: str
-    path: FieldPath
-    when_empty: Empty
-    parse: Parse | None
-    nulls: frozenset[str]
-    key: bool
-    good: set[str] = field(default_factory=set)
-
-    def is_empty(self, cell: str) -> bool:
-        text = cell.strip(ENDS)
-        return not text or text in self.nulls
-
-    def value(self, cell: str) -> object:
-        """What is sent for a cell. Raises CellError."""
-        if self.is_empty(cell):
-            if self.when_empty is Empty.REJECT:
-                raise missing_value()
-            return None if self.when_empty is Empty.CLEAR else LEFT_OUT
-        return self.parse(cell) if self.parse else cell
-
-    def bad_cells(self, cells: Sequence[str]) -> set[str]:
-        """The cells that cannot be read; all others can."""
-        if self.key and not self.nulls and "+" not in "".join(cells):
-            return set()  # no number of a spreadsheet is among them, and any other text is a key
-        new = set(cells) - self.good
-        bad = {cell for cell in new if not self._reads(cell)}
-        if len(self.good) + len(new) > _GOOD_CELLS:
-            self.good.clear()
-        if len(new) <= _GOOD_CELLS:
-            self.good.update(new - bad)
-        return bad
-
-    def _reads(self, cell: str) -> bool:
-        try:
-            self.value(cell)
-        except CellError:
-            return False
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class _RowKey:
-    index: int
-    name: str
-    folded: bool
-    field: _Field | None
-
-
-class RowMapping:
-    """A profile's columns bound to the header of one file. Made by `compile_mapping`.
-
-    key_name     header of the row_key column, None when the profile has none
-    filled       the fields that a column or a constant fills, or something inside them
-    fixed_bytes  at least as many as a record's compact JSON has beyond six times the bytes that
-                 its row has in the file
-    """
-
-    def __init__(
-        self,
-        fields: Sequence[_Field],
-        constants: JsonObject,
-        row_key: _RowKey | None,
-        *,
-        defused: bool,
-        required: Sequence[Sequence[str]] = (),
-        judge: Judge | None = None,
-    ) -> None:
-        self._fields = tuple(fields)
-        self._constants = constants
-        self._row_key = row_key
-        self._defused = defused
-        self._judge = judge
-        needed = [f.index for f in fields if f.when_empty is Empty.REJECT]
-        self._needed = tuple(dict.fromkeys([*needed, row_key.index] if row_key else needed))
-        self._checked = tuple(f for f in fields if f.parse is not None or f.nulls)
-        self._headers = tuple({f.index: fold_name(f.header) for f in fields}.items())
-        self._groups = tuple(self._open_groups(required))
-        self.key_name = row_key.name if row_key else None
-        template = self._template()
-        self.filled = frozenset(template)
-        self.fixed_bytes = _json_bytes(template)
-
-    def check(self, cells: Sequence[str]) -> Problem | None:
-        """What keeps the row from becoming a record: all of it in one sentence each, or None.
-
-        Args:
-            cells: as many as the header has columns.
-
-        Raises:
-            FileRefused: the file has come back from a spreadsheet with its letters garbled.
-        """
-        plain = self._plain(cells)
-        if plain[0].startswith(CUT_MARK):  # all of its cells have it
-            return _cut()
-        if self._defused:
-            _refuse_garbled(plain)
-        if self._repeats_header(plain):
-            return Problem(
-                RejectCode.REPEATED_HEADER,
-                "The row repeats the header. Delete it, or leave it: it is not sent.",
-            )
-        try:
-            for index in self._needed:
-                if is_blank(plain[index]):
-                    return self._complaint(plain)
-            for each in self._checked:
-                each.value(plain[each.index])
-        except CellError:
-            return self._complaint(plain)
-        for group, names in self._groups:
-            if all(each.is_empty(plain[each.index]) for each in group):
-                return Problem(
-                    RejectCode.MISSING_VALUE,
-                    f"The vendor needs {' or '.join(names)}: fill the cell of "
-                    f"{' or '.join(each.name for each in group)}.",
-                )
-        if self._judge is not None:
-            found = self._judge(self._record(plain))
-            if found is not None:
-                return Problem(RejectCode.VENDOR_RULE, found[1], found[0])
-        return None
-
-    def suspects(self, columns: Sequence[Sequence[str]], *, ascii_only: bool) -> set[int]:
-        """The rows of a block, by place, that `check` may object to; it does not to the others.
-
-        Args:
-            columns: the cells of the block, column by column, as many as the header has.
-            ascii_only: no cell holds anything but ASCII.
-        """
-        count = len(columns[0]) if columns else 0
-        if self._defused or self._judge is not None:
-            return set(range(count))
-        found: set[int] = set()
-        if CUT_MARK in "".join(columns[0]):
-            found.update(i for i, cell in enumerate(columns[0]) if cell.startswith(CUT_MARK))
-        for index in self._needed:
-            column = columns[index]
-            # Of ASCII, `strip` without more takes the same.
-            full = all(map(str.strip, column)) if ascii_only else not any(map(is_blank, column))
-            if not full:
-                found.update(i for i, cell in enumerate(column) if is_blank(cell))
-        for each in self._checked:
-            column = columns[each.index]
-            bad = each.bad_cells(column)
-            if bad:
-                found.update(i for i, cell in enumerate(column) if cell in bad)
-        for group, _ in self._groups:
-            cells = zip(*(columns[each.index] for each in group), strict=True)
-            found.update(i for i, row in enumerate(cells) if not any(map(str.strip, row)))
-            if any(each.nulls for each in group) or not ascii_only:
-                found.update(range(count))
-        if self._headers:
-            index, name = self._headers[-1]
-            column = columns[index]
-            # A cell that shows the name holds its longest word, whatever blanks stand around it.
-            word = max(name.split(), key=len, default="")
-            if word in column or any(word in cell for cell in column):
-                found.update(i for i, cell in enumerate(column) if fold_name(cell) == name)
-        return found
-
-    @property
-    def compared(self) -> tuple[int, ...]:
-        """The columns by which two rows of the same key are told apart."""
-        key = self._row_key
-        return tuple(index for index, _ in self._headers if key is None or index != key.index)
-
-    def keys(self, columns: Sequence[Sequence[str]]) -> list[str]:
-        """The keys of all rows of a block, none of which `check` objects to."""
-        key = self._row_key
-        if key is None:
-            return [""] * (len(columns[0]) if columns else 0)
-        column = columns[key.index]
-        if self._defused:
-            column = [undefuse(cell) for cell in column]
-        if key.field is not None and key.field.parse is not None and not key.field.key:
-            keys = [_text(key.field.value(cell)) for cell in column]
-        else:
-            keys = [cell.strip(ENDS) for cell in column]
-        return [each.casefold() for each in keys] if key.folded else keys
-
-    def key(self, cells: Sequence[str]) -> str:
-        """The row's key as it is sent, folded if the vendor compares it so; empty when the profile
-        has none."""
-        (key,) = self.keys([[cell] for cell in cells])
-        return key
-
-    def record(self, cells: Sequence[str]) -> JsonObject:
-        """The record to send. Raises RowRejected with what `check` says when there is something."""
-        plain = self._plain(cells)
-        try:
-            return self._record(plain)
-        except CellError as error:
-            raise RowRejected(self._complaint(plain)) from error
-
-    def sets(self, name: str) -> bool:
-        """Whether a column or a constant fills the field of this name, or something inside it."""
-        return name in self.filled
-
-    def _record(self, plain: Sequence[str]) -> JsonObject:
-        record: JsonObject = copy.deepcopy(self._constants)
-        for each in self._fields:
-            value = each.value(plain[each.index])
-            if value is not LEFT_OUT:
-                put(record, each.path, value, replace=True)
-        return record
-
-    def _plain(self, cells: Sequence[str]) -> Sequence[str]:
-        return [undefuse(cell) for cell in cells] if self._defused else cells
-
-    def _repeats_header(self, cells: Sequence[str]) -> bool:
-        return bool(self._headers) and all(
-            fold_name(cells[index]) == name for index, name in self._headers
-        )
-
-    def _open_groups(
-        self, required: Sequence[Sequence[str]]
-    ) -> Iterable[tuple[tuple[_Field, ...], tuple[str, ...]]]:
-        """What the vendor needs one of, where a row may leave all of it empty."""
-        for names in required:
-            group = tuple(each for each in self._fields if _is_one_of(each.path, names))
-            sure = any(_holds(self._constants, name) for name in names) or any(
-                each.when_empty is Empty.REJECT for each in group
-            )
-            if group and not sure:
-                yield group, tuple(names)
-
-    def _complaint(self, cells: Sequence[str]) -> Problem:
-        problems: list[Problem] = []
-        key = self._row_key
-        if key is not None and is_blank(cells[key.index]):
-            problems.append(
-                Problem(
-                    RejectCode.MISSING_ROW_KEY,
-                    f"{key.name}: must not be empty, as it tells the rows apart.",
-                )
-            )
-        for each in self._fields:
-            if problems and key is not None and each.index == key.index:
-                continue
-            try:
-                each.value(cells[each.index])
-            except CellError as error:
-                problems.append(Problem(error.code, f"{each.name}: {error.wants}."))
-        return Problem(problems[0].code, " ".join(problem.reason for problem in problems))
-
-    def _template(self) -> JsonObject:
-        record = copy.deepcopy(self._constants)
-        for each in self._fields:
-            put(record, each.path, "", replace=True)
-        return record
 
 
 def compile_mapping(
@@ -344,7 +47,7 @@ def compile_mapping(
         list(profile.entries()) if profile.columns is not None else list(_columns_of(names).items())
     )
     wanted = [name for name, _ in columns]
-    places = _places(names, [*wanted, *([profile.row_key] if profile.row_key else [])])
+    places = places_of(names, [*wanted, *([profile.row_key] if profile.row_key else [])])
     nulls = frozenset(text.strip(ENDS) for text in profile.null_values)
     fields = [
         _field(name, _typed(column, types or {}, profile), places[name], names, nulls, profile)
@@ -358,21 +61,10 @@ def compile_mapping(
     if profile.row_key:
         of_key = next((f for f in fields if f.name == profile.row_key), None)
         field_name = "" if of_key is None else ".".join(of_key.path.keys)
-        row_key = _RowKey(places[profile.row_key], profile.row_key, field_name in folded, of_key)
+        row_key = RowKey(places[profile.row_key], profile.row_key, field_name in folded, of_key)
     if profile.columns is None:
         _refuse_without_required(names, constants, required)
     return RowMapping(fields, constants, row_key, defused=defused, required=required, judge=judge)
-
-
-def fold_name(name: str) -> str:
-    """A column's name as people see it: without what is invisible, one blank for several, one kind
-    of apostrophe, letters and their accents composed."""
-    seen = name.translate(_UNSEEN).translate(_APOSTROPHES)
-    return unicodedata.normalize("NFC", " ".join(seen.split()))
-
-
-_UNSEEN = dict.fromkeys(map(ord, INVISIBLE))
-_APOSTROPHES = dict.fromkeys(map(ord, "\u2019\u2018\u02bc\u00b4`"), "'")
 
 
 def _field(
@@ -382,7 +74,7 @@ def _field(
     names: Sequence[str],
     nulls: frozenset[str],
     profile: Profile,
-) -> _Field:
+) -> MappedField:
     path = parse_path(column.field)
     plain = column.type is ColumnType.STRING and not column.enum
     last = path.keys[-1]
@@ -390,7 +82,7 @@ def _field(
     names_a_record = is_key or last in _IDS or last.endswith("_id")
     key = plain and names_a_record and not column.values
     parse = cell_parser(column, key=is_key, names_a_record=names_a_record)
-    return _Field(index, name, names[index], path, column.when_empty, parse, nulls, key)
+    return MappedField(index, name, names[index], path, column.when_empty, parse, nulls, key)
 
 
 def _typed(column: Column, types: Mapping[str, ColumnType], profile: Profile) -> Column:
@@ -415,61 +107,7 @@ def _columns_of(names: Sequence[str]) -> dict[str, Column]:
     return {name: Column(field=name, optional=True) for _, name in own}
 
 
-def _places(names: Sequence[str], wanted: Iterable[str]) -> Mapping[str, int]:
-    """Where each wanted column stands: by its name, or by what people see of it."""
-    exact: dict[str, list[int]] = {}
-    folded: dict[str, list[int]] = {}
-    for index, name in enumerate(names):
-        exact.setdefault(name, []).append(index)
-        folded.setdefault(fold_name(name), []).append(index)
-    wanted = list(dict.fromkeys(wanted))
-    places = {name: exact.get(name) or folded.get(fold_name(name), []) for name in wanted}
-    missing = [name for name in wanted if not places[name]]
-    if missing:
-        raise _missing(missing, names, none_found=len(missing) == len(wanted))
-    for name in wanted:
-        if len(places[name]) > 1:
-            letters = " and ".join(map(column_letters, places[name]))
-            raise FileRefused(
-                RefusalCode.DUPLICATE_COLUMN,
-                f'The columns {letters} are both named "{name}", and the profile uses that name. '
-                "Rename or delete one of them.",
-            )
-    return {name: places[name][0] for name in wanted}
-
-
-def _missing(missing: Sequence[str], names: Sequence[str], *, none_found: bool) -> FileRefused:
-    listed = ", ".join(f'"{name}"' for name in missing[:_NAMED_COLUMNS])
-    if len(missing) > _NAMED_COLUMNS:
-        listed += f" and {len(missing) - _NAMED_COLUMNS} more"
-    folded = {fold_name(name).casefold(): index for index, name in enumerate(names)}
-    if any(fold_name(name).casefold() in folded for name in missing):
-        return FileRefused(
-            RefusalCode.MISSING_COLUMN,
-            f"The header lacks {listed}, which the profile needs. Capital letters count: write "
-            "the names in the header exactly as in the profile.",
-        )
-    unseen = next((i for i, name in enumerate(names) if invisible_in(name)), None)
-    hint = (
-        ""
-        if unseen is None
-        else f" Column {column_letters(unseen)} has an invisible character in its name "
-        f"({invisible_in(names[unseen])}): type the name anew."
-    )
-    if none_found:
-        return FileRefused(
-            RefusalCode.NO_HEADER,
-            f"The first line is not the header that the profile needs: it has none of {listed}. "
-            f"Make the line with the column names the first one, with nothing above it.{hint}",
-        )
-    return FileRefused(
-        RefusalCode.MISSING_COLUMN,
-        f"The header lacks {listed}, which the profile needs. "
-        f"Add what is missing, or take it out of the profile.{hint}",
-    )
-
-
-def _refuse_conflicts(fields: Sequence[_Field], constants: JsonObject) -> None:
+def _refuse_conflicts(fields: Sequence[MappedField], constants: JsonObject) -> None:
     alone: JsonObject = {}
     with_constants: JsonObject = copy.deepcopy(constants)
     for each in fields:
@@ -488,8 +126,8 @@ def _refuse_without_required(
     names: Sequence[str], constants: JsonObject, required: Sequence[Sequence[str]]
 ) -> None:
     for alternatives in required:
-        filled = any(_holds(constants, name) for name in alternatives) or any(
-            _is_one_of(parse_path(name), alternatives) for name in names if name
+        filled = any(holds(constants, name) for name in alternatives) or any(
+            is_one_of(parse_path(name), alternatives) for name in names if name
         )
         if not filled:
             raise FileRefused(
@@ -497,45 +135,3 @@ def _refuse_without_required(
                 f"The vendor needs {' or '.join(alternatives)} in every record. Add the column, or "
                 "a constant to the profile.",
             )
-
-
-def _refuse_garbled(cells: Sequence[str]) -> None:
-    for cell in cells:
-        if not cell.isascii() and is_garbled(cell):
-            raise FileRefused(
-                RefusalCode.GARBLED,
-                "This is a result file that was opened and saved as text of another encoding: its "
-                "accented letters are garbled. Fetch the result file again, open it in the "
-                "spreadsheet by a double click or with Data > From Text/CSV as UTF-8, mend it, and "
-                'save it as "CSV UTF-8".',
-            )
-
-
-def _cut() -> Problem:
-    return Problem(
-        RejectCode.CUT_ROW,
-        "This row was too large to be kept whole in a result file, so only its beginning stands "
-        "here. Take the row from the file that was sent first.",
-    )
-
-
-def _is_one_of(path: FieldPath, names: Sequence[str]) -> bool:
-    """Whether a field, or something inside it, is one of these."""
-    return any(".".join(path.keys[: count + 1]) in names for count in range(len(path.keys)))
-
-
-def _holds(record: JsonObject, name: str) -> bool:
-    value: object = record
-    for key in name.split("."):
-        if not isinstance(value, dict) or key not in value:
-            return False
-        value = value[key]
-    return True
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _json_bytes(value: JsonObject) -> int:
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())

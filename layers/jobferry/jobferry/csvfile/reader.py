@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import csv
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -32,7 +33,8 @@ from jobferry.csvfile.lines import (
     WrongBytes,
     read_lines,
 )
-from jobferry.domain.error_codes import CUT_MARK, Problem, RejectCode, column_letters
+from jobferry.csvfile.unreadable_rows import cut_cells, legible, unclosed_over, unreadable
+from jobferry.domain.error_codes import Problem, RejectCode, column_letters
 
 CELL_LIMIT = 128 * 1024
 """Bytes of one cell, as UTF-8."""
@@ -165,14 +167,20 @@ class _RowReader:
                 first += lines[taken - 1]
             if first == len(texts):
                 break
-            after = line + (lines[taken] if taken < len(found) else self._consumed)
+            if taken < len(found):
+                failure, after = None, line + lines[taken]
+            else:
+                after = line + self._consumed
             if (
                 after == len(texts)
                 and not block.last
-                and taken == len(found)
                 and starts[after] - starts[first] <= ROW_LIMIT
             ):
                 break
+            # The row ends with the line that outgrows the limit, however far a block lets csv see.
+            full = bisect_right(starts, starts[first] + ROW_LIMIT, first + 1)
+            if full < after:
+                failure, after = None, full
             count, cells, problem = self._broken(failure, first, after, starts)
             made.add(starts[first], starts[first + count], cells, problem)
             first += count
@@ -265,20 +273,20 @@ class _RowReader:
         csv gave up on it before line `after`.
         """
         sizes, texts = self._sizes[first:after], self._texts[first:after]
-        taken, problem = _unreadable(failure, sizes)
+        taken, problem = unreadable(failure, sizes, ROW_LIMIT)
         unclosed = problem.code is RejectCode.UNCLOSED_QUOTE
         if unclosed and not self._are_rows(failure, texts[1:]):
             taken = len(texts)
-            problem = _unclosed_over(taken)
+            problem = unclosed_over(taken)
         text = "".join(texts[:taken])
         size = starts[first + taken] - starts[first]
         if size > KEPT_OF_LONG_LINE and (size > ROW_LIMIT or taken > 1):
             return (
                 taken,
-                cut_cells(_legible(text[:KEPT_OF_LONG_LINE], self._dialect), size),
+                cut_cells(legible(text[:KEPT_OF_LONG_LINE], self._dialect), size),
                 problem,
             )
-        return taken, _legible(text, self._dialect), problem
+        return taken, legible(text, self._dialect), problem
 
     def _are_rows(self, failure: csv.Error | None, lines: Sequence[str]) -> bool:
         """Whether the lines below a quotation mark that opens a cell are rows for sure.
@@ -351,62 +359,6 @@ def _fitted(cells: list[str], dialect: Dialect) -> tuple[list[str], Problem | No
 
 
 _QUOTED_AFTER_BLANK = re.compile(r'[ \t\xa0]+".*"[ \t\xa0]*\Z', re.DOTALL)
-
-
-def _unreadable(failure: csv.Error | None, sizes: list[int]) -> tuple[int, Problem]:
-    """How many of the lines are one bad row, and why, when csv could not make a row of them.
-
-    failure  csv's own words; None when the record was merely too long
-    sizes    bytes of the lines that csv had taken when it gave up
-    """
-    words = str(failure)
-    if sizes[0] > ROW_LIMIT:
-        return 1, Problem(
-            RejectCode.ROW_TOO_LARGE,
-            f"The row is larger than {ROW_LIMIT // 1024:,} KB. Shorten its cells.",
-        )
-    if "new-line character" in words and sum(sizes) <= ROW_LIMIT:
-        return len(sizes), Problem(
-            RejectCode.STRAY_LINE_BREAK,
-            "The row contains a line break of another kind than the rest of the file, outside "
-            "quotation marks. Remove it, or save the file again as CSV UTF-8.",
-        )
-    if len(sizes) > 1 or "unexpected end" in words:
-        return 1, Problem(
-            RejectCode.UNCLOSED_QUOTE,
-            'A quotation mark (") opens a cell in this line and is not closed properly. '
-            'Close it, or write "" for a quotation mark inside a quoted cell.',
-        )
-    return 1, Problem(
-        RejectCode.TEXT_AFTER_QUOTE,
-        'Text follows a closing quotation mark ("). '
-        'Write "" for a quotation mark inside a quoted cell.',
-    )
-
-
-def _unclosed_over(lines: int) -> Problem:
-    return Problem(
-        RejectCode.UNCLOSED_QUOTE,
-        'A quotation mark (") opens a cell in this line and is not closed properly. Nothing of the '
-        f"{lines - 1:,} lines below is sent, as they may belong to the cell. Close it, or write "
-        '"" for a quotation mark inside a quoted cell.',
-    )
-
-
-def _legible(text: str, dialect: Dialect) -> list[str]:
-    """Whatever cells can be made out in a bad row, to show it to a person."""
-    text = text.rstrip("\r\n")
-    try:
-        return next(csv.reader([text.replace("\r", " ")], delimiter=dialect.delimiter), [])
-    except csv.Error:
-        return [text]
-
-
-def cut_cells(cells: list[str], size: int) -> list[str]:
-    """What is kept of a row that is too large for a result file, marked so that nobody takes it for
-    the row, and that it is not sent again."""
-    mark = f"{CUT_MARK} {size:,} bytes, of which this is the beginning:"
-    return [f"{mark} {cell}" for cell in cells] or [mark]
 
 
 def _name(dialect: Dialect, index: int) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Container, Sequence
 from io import BytesIO
 
 from jobferry.csvfile.dialect import Dialect
-from jobferry.csvfile.mapping import RowMapping
 from jobferry.csvfile.reader import read_rows
+from jobferry.csvfile.row_mapping import RowMapping
 from jobferry.domain.chunk import Span
 from jobferry.domain.types import JsonObject
 

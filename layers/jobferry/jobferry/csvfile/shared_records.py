@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from jobferry.csvfile.duplicate_keys import SeenKeys
-from jobferry.csvfile.mapping import RowMapping, RowRejected
 from jobferry.csvfile.reader import RowBlock
+from jobferry.csvfile.row_mapping import RowMapping, RowRejected
 
 
 def rows_that_share_records(

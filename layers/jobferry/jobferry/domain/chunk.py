@@ -11,14 +11,16 @@ from jobferry.domain.outcome import OutcomeStatus, Verdict
 
 
 class ChunkState(StrEnum):
-    """planned → claimed → submitted → finished → settled (or unknown, split on trouble)."""
+    """planned → claimed → submitted → finished → settled, or split where rows are sent again.
+
+    `store.transitions` has every move.
+    """
 
     PLANNED = "planned"
     CLAIMED = "claimed"
     SUBMITTED = "submitted"
     FINISHED = "finished"
     SETTLED = "settled"
-    UNKNOWN = "unknown"
     SPLIT = "split"
 
 
@@ -54,7 +56,7 @@ _IN_FLIGHT = frozenset({ChunkState.CLAIMED, ChunkState.SUBMITTED, ChunkState.FIN
 class Attempt(NamedTuple):
     """A submission of rows that was proven never to have been taken.
 
-    spans    the rows that it carried; a chunk made of some of them keeps it
+    spans    the rows that it held; a chunk made of some of them keeps it
     lost_at  when the request was over on our side
     """
 
@@ -66,7 +68,7 @@ class Attempt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Consecutive rows carried as one vendor job.
+    """Consecutive rows processed as one vendor job.
 
     attempt      how often its rows have been sent, this time included, as far as it counts
     sendings     how often it has been sent, whatever counted: tells its tokens apart
@@ -81,8 +83,8 @@ class Chunk:
     ended_at     when the job probably ended: a while before somebody looked
     evidence     archive key of the vendor's raw answer that ended the job
     verdict      (status, code, text) for all rows, when no results decide them one by one
-    in_doubt     an earlier attempt may have been carried out (and may be repeated)
-    halve        the vendor refused it as a whole, which one of its rows may be to blame for
+    maybe_applied  an earlier attempt may have been applied (and may be repeated)
+    bisect       the vendor refused it as a whole, which one of its rows may be to blame for
     not_before   epoch seconds before which it is not sent (again)
     last         (code, text) of what its rows failed with before, where they are tried again
     earlier      submissions of its rows before this one that were proven never to have been taken
@@ -178,7 +180,7 @@ class JobEnd:
     ended_at: float | None = None
     """When the job probably ended."""
     twice: str | None = None
-    """Another job that carries the same rows: see `Chunk.twice`."""
+    """Another job that has the same rows: see `Chunk.twice`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,7 @@ class RetryChunk:
     """Rows of finished chunks that go again as a chunk of their own.
 
     attempt     how often they have been sent already
-    in_doubt    that may have been carried out (and may be repeated)
+    maybe_applied  that may have been applied (and may be repeated)
     not_before  epoch seconds before which they are left alone
     last        (code, text) of what happened to them
     earlier     their submissions that were proven never to have been taken
@@ -213,7 +215,7 @@ class RetryChunk:
 
 
 SEND_WINDOW = 50.0
-"""Seconds after the intent during which its request may still be under way somewhere: a request may
+"""Seconds after the intent during which its request may still be in flight somewhere: a request may
 take 35 (`vendors.http.limits.REQUEST_SECONDS`), and 15 to spare. A test holds the two together."""
 
 EARLIER_KEPT = 4

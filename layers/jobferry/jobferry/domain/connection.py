@@ -12,7 +12,7 @@ WEIGHTS = {"lowest": 1, "low": 2, "medium": 4, "high": 8, "highest": 16, "immedi
 class Demand:
     """A run that wants slots.
 
-    need  jobs that it has under way or could start now
+    need  jobs that it has in flight or could start now
     """
 
     run_id: str
@@ -39,9 +39,6 @@ class Learned:
 OUTAGE_FROM = 3
 """Submissions in a row without a clear answer from which on the vendor is taken to be out."""
 
-_SLOT_SECONDS = 30.0
-"""After "too many jobs" one more slot is tried every so often."""
-
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
@@ -49,13 +46,13 @@ class ConnectionLimits:
 
     in_flight      slots taken: claimed and submitted chunks of all runs
     ceiling        the most that the operator and the vendor's documentation allow
-    told_jobs      the slots that the vendor's own headers name
+    advertised_jobs  the slots that the vendor's own headers name
     learned_jobs   the slots found to be there, when the vendor refused one more
-    excess_costs   one job too many is answered with a time of penance, so none is tried
-    blocked_until  epoch seconds before which no request may be sent (Retry-After)
-    full_at        when a submission last found no slot, of the lanes that share the connection
-    full_with      jobs that were taken to be under way by then
-    full_until     epoch seconds before which no job may be submitted (the vendor said: too many)
+    over_limit_penalised  one job too many is answered with a time of penalty, so none is tried
+    retry_after_until  epoch seconds before which no request may be sent (Retry-After)
+    no_slot_at     when a submission last found no slot, of the lanes that share the connection
+    no_slot_jobs   jobs that were taken to be in flight by then
+    no_slot_until  epoch seconds before which no job may be submitted (the vendor said: too many)
     unclear        submissions in a row that got no clear answer, of all lanes
     unclear_since  when the first of them was over (epoch seconds)
     outage_until   epoch seconds before which no job may be submitted, because of these
@@ -87,27 +84,12 @@ class ConnectionLimits:
             return True
         return any(since <= moment <= until for since, until in self.outages)
 
-    def max_jobs(self, now: float) -> int:
-        """Jobs that may be in flight now."""
-        most = (
-            self.ceiling
-            if self.advertised_jobs is None
-            else min(self.ceiling, self.advertised_jobs)
-        )
-        if self.learned_jobs is None:
-            return most
-        risen = self.learned_jobs.value + max(0.0, now - self.learned_jobs.at) // _SLOT_SECONDS
-        return max(1, min(most, int(risen)))
-
-    def free(self, now: float) -> int:
-        return max(0, self.max_jobs(now) - self.in_flight)
-
 
 @dataclass(frozen=True, slots=True)
 class RequestLog:
     """Requests of the last minute, by limit, and the limit that was learned.
 
-    told  requests a minute that the vendor's own headers name
+    advertised  requests a minute that the vendor's own headers name
     """
 
     logs: Mapping[str, Log] = field(default_factory=dict)

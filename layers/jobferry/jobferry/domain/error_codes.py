@@ -141,7 +141,7 @@ class ErrorClass(StrEnum):
     THROTTLE = "throttle"
     """The vendor was asked too much at once; nothing was done. May go again, later."""
     LOST = "lost"
-    """It may have been carried out: look it up at the vendor before it is sent again."""
+    """It may have been applied: look it up at the vendor before it is sent again."""
     ACCOUNT = "account"
     """The account or the connection: every row would meet the same until a person acts."""
     VENDOR = "vendor"
@@ -270,7 +270,7 @@ def error_class(code: str | None, text: str | None = None) -> ErrorClass:
 
 
 def may_have_been_done(code: str | None, text: str | None = None) -> bool:
-    """Whether a row with this error may have been carried out: the vendor failed over it, and
+    """Whether a row with this error may have been applied: the vendor failed over it, and
     unlike our own codes its word does not say that nothing was done."""
     ours = code in _OWN[ErrorClass.VENDOR]
     return error_class(code, text) is ErrorClass.VENDOR and not ours
@@ -287,7 +287,7 @@ _NOT_FOUND_TEXT = re.compile(
 def is_not_found(code: str | None, text: str | None = None) -> bool:
     """Whether an error says that there is no such record, by its code or in its words.
 
-    For a row of a deletion that may have been carried out before, this is what a success looks
+    For a row of a deletion that may have been applied before, this is what a success looks
     like. An address at which there is no vendor (`vendor_not_found`) says nothing of a record.
     """
     if _NOT_FOUND_CODE.fullmatch(code or ""):

@@ -1,6 +1,6 @@
 """What the key of an uploaded object says: whose it is, how it is written, or why it is refused.
 
-Every object below `inbox/` gets a run, also one that cannot be carried: that run is `failed` and
+Every object below `inbox/` gets a run, also one that cannot be processed: that run is `failed` and
 says why. Only the "folders" that S3's console makes are passed over.
 """
 
@@ -17,7 +17,7 @@ MOST_KEY_BYTES = 1_024
 """The longest key that S3 takes."""
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
-"""How the names of files end that can be carried, in capital letters or not."""
+"""How the names of files end that can be processed, in capital letters or not."""
 
 _SHOWN = 60
 """Characters of a name that a message repeats."""
@@ -41,7 +41,7 @@ def copy_names(command: str, run_id: str) -> str:
 
 
 def suffix_of(key: str) -> str | None:
-    """How the name ends, in small letters; None when no such file can be carried."""
+    """How the name ends, in small letters; None when no such file can be processed."""
     name = key.lower()
     return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
 
@@ -73,7 +73,7 @@ def profile_of(key: str) -> str:
 
 
 def why_refused(profile: str, key: str) -> str | None:
-    """Why an object below `inbox/` cannot be carried, as far as its key says; None if it may be.
+    """Why an object below `inbox/` cannot be processed, as far as its key says; None if it may be.
 
     Args:
         profile: that the run is for.

@@ -53,7 +53,7 @@ class RecordResult:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The final word on one row, as it is kept in the ledger and shown to people."""
+    """The final word on one row, as it is kept in the store and shown to people."""
 
     row: int
     status: OutcomeStatus

@@ -21,7 +21,7 @@ ITERATION_TRANSITIONS = 6
 PollJobs, SettleJobs, IsLaneDone."""
 
 ITERATION = ITERATION_TRANSITIONS * TRANSITION + 2 * LAMBDA_REQUEST
-"""What one more lap of a lane costs, apart from the seconds of its functions."""
+"""What one more iteration of a lane costs, apart from the seconds of its functions."""
 
 POLL_GB = 0.25
 """Memory of the function that waits for jobs, in gigabytes (template.yaml)."""

@@ -130,7 +130,7 @@ DEFAULT_POLICIES: Mapping[ErrorClass, Policy] = {
 class Breaker:
     """When a run is paused because too many rows fail alike.
 
-    share     of the rows carried so far that fail with errors of one class, to be exceeded
+    share     of the rows processed so far that fail with errors of one class, to be exceeded
     at_least  rows that must have failed so
     """
 

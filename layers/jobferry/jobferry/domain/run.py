@@ -84,7 +84,7 @@ class StopReason:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Why nothing more of a run is sent for now. Jobs under way are seen through.
+    """Why nothing more of a run is sent for now. Jobs in flight are seen through.
 
     at  epoch seconds
     """
@@ -96,7 +96,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Resolving:
-    """An operator's wish that the vendor be asked once more about rows that are unknown.
+    """An operator's request that the vendor be asked once more about rows that are unknown.
 
     asked_at  epoch seconds
     after     the last chunk that was looked after
@@ -158,7 +158,7 @@ class Run:
     figures: Mapping[str, Any] | None = None
     """How close it came to the bounds, and what it used; set when it was closed."""
     bisected: int = 0
-    """Jobs that were refused as a whole and halved."""
+    """Jobs that were refused as a whole and bisected."""
     settle_calls: int = 0
     settle_gb_ms: float = 0
     settle_units: int = 0
@@ -176,9 +176,9 @@ class Run:
     priority_at: float = 0.0
     """When an operator has changed the priority (epoch seconds): lanes tell jobs made before."""
     forced: bool = False
-    """An operator wants it closed whatever happens: no lane carries it any more."""
+    """An operator wants it closed whatever happens: no lane works on it any more."""
     resolving: Resolving | None = None
-    """The last wish for a resolve, and how far it is."""
+    """The last request for a resolve, and how far it is."""
     warnings: tuple[str, ...] = ()
     """What the vendor or the plan warned of, for a person."""
     by: Mapping[str, str] = field(default_factory=dict)
@@ -238,7 +238,7 @@ class Figures:
     """What lanes used.
 
     submit, poll, other   requests to the vendor
-    laps                  laps of the state machine
+    iterations                  iterations of the state machine
     gb_ms                 time of their functions (ms) times their memory (GB)
     write_units, read_units  of the table
     puts                  objects written (evidence)

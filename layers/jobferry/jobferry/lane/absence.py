@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from jobferry.domain.chunk import Chunk, lost_from
 from jobferry.vendors.answers import Found, FoundState
 from jobferry.vendors.lost_submission import TAKEN_WITHIN
 
@@ -119,3 +120,14 @@ def _too_late(known: Search, now: float, retention: float) -> bool:
     """
     asked_long_enough = known.readable_at is not None and now >= known.readable_at + SEARCH_TIMEOUT
     return asked_long_enough or now >= known.sent_at + retention
+
+
+def searches_of(chunk: Chunk) -> Search:
+    """What the searches for a sent chunk's job have brought so far."""
+    return Search(
+        sent_at=chunk.sending_at or 0.0,
+        over_at=lost_from(chunk),
+        unseen_at=chunk.unseen_at,
+        readable_at=chunk.readable_at,
+        searched_at=chunk.searched_at,
+    )

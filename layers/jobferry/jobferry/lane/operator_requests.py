@@ -1,7 +1,7 @@
-"""Carry out what an operator wants of a run's jobs: end them, or give them another priority.
+"""Do what an operator asks of a run's jobs: end them, or give them another priority.
 
-The wish stands on the run, and each lane asks the vendor about its own jobs, with requests that are
-paid for. So it reaches jobs that were submitted after the wish, waits when the vendor asks for it,
+The request stands on the run, and each lane asks the vendor about its own jobs, with requests that
+are paid for. So it reaches jobs that were submitted after it, waits when the vendor asks for it,
 and needs nobody to stay. What was asked is noted on the chunk after the vendor has answered: a
 crash in between asks once more, which changes nothing.
 """
@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from jobferry.domain.chunk import Chunk, ChunkState
-from jobferry.lane.session import NEVER, LaneSession
+from jobferry.lane.feedback import apply_throttle
+from jobferry.lane.session import LaneSession
 from jobferry.scheduler import rate_limit
+from jobferry.scheduler.policy import NEVER
 from jobferry.vendors.answers import Ambiguous, Refused, Throttled
 from jobferry.vendors.protocol import JobControl
 
@@ -42,44 +44,44 @@ class _OperatorRequest:
     make: Callable[[], Answer]
 
 
-def apply_operator_requests(work: LaneSession) -> None:
+def apply_operator_requests(session: LaneSession) -> None:
     """Ask the vendor what the run's operator wants asked, as far as there are requests for it.
 
-    `work.operator_from` says when to go on; never, when nothing is left to ask.
+    `session.pace.operator_from` says when to go on; never, when nothing is left to ask.
     """
-    if work.context.run.priority != work.run.priority:
+    if session.context.run.priority != session.run.priority:
         # Jobs that are made from now on have it from the beginning.
-        work.context = replace(work.context, run=work.run)
-    now = work.deps.now()
-    if work.operator_from not in (0.0, NEVER) and now < work.operator_from:
+        session.context = replace(session.context, run=session.run)
+    now = session.deps.now()
+    if session.pace.operator_from not in (0.0, NEVER) and now < session.pace.operator_from:
         return
-    work.operator_from = NEVER
+    session.pace.operator_from = NEVER
     retry_after_until: float | None = None
-    for made, wish in enumerate(_wishes(work)):
+    for made, request in enumerate(_open_requests(session)):
         if retry_after_until is None:
-            retry_after_until = work.read_limits().retry_after_until
-        now = work.deps.now()
+            retry_after_until = session.read_limits().retry_after_until
+        now = session.deps.now()
         if now < retry_after_until:
-            work.operator_from = retry_after_until
+            session.pace.operator_from = retry_after_until
             return
-        if made >= AT_ONCE or now >= work.deadline:
-            work.operator_from = now
+        if made >= AT_ONCE or now >= session.deadline:
+            session.pace.operator_from = now
             return
-        if not _paid(work) or not _asked(work, wish):
+        if not _paid(session) or not _asked(session, request):
             return
 
 
-def _wishes(work: LaneSession) -> Iterator[_OperatorRequest]:
+def _open_requests(session: LaneSession) -> Iterator[_OperatorRequest]:
     """What is still to be asked about the lane's jobs, the oldest chunk first."""
-    run, can = work.run, work.linked.vendor.capabilities
+    run, can = session.run, session.linked.vendor.capabilities
     end = run.end_jobs and can.abort
     tell = run.priority_at > 0 and can.priority and run.stop is None
     if not end and not tell:
         return
-    control = cast("JobControl", work.linked.client)
+    control = cast("JobControl", session.linked.client)
     reason = run.stop.reason if run.stop else None
     word = can.priority_word(run.priority)
-    for chunk in sorted(work.in_state(ChunkState.SUBMITTED), key=lambda chunk: chunk.number):
+    for chunk in session.chunks.in_state(ChunkState.SUBMITTED):
         job_id = str(chunk.job_id)
         if end and not chunk.end_asked:
             yield _OperatorRequest(
@@ -100,34 +102,36 @@ def _to_tell(chunk: Chunk, priority: str, changed_at: float) -> bool:
     return told != priority and (told is not None or made_at < changed_at + STALE_PRIORITY)
 
 
-def _paid(work: LaneSession) -> bool:
+def _paid(session: LaneSession) -> bool:
     """Take one request; false when there is none, and `operator_from` says from when there is."""
-    granted, more_at = work.take_requests(1, work.account_limit())
+    granted, more_at = session.take_requests(1, session.account_limit())
     if not granted:
-        work.operator_from = more_at
+        session.pace.operator_from = more_at
         return False
     return True
 
 
-def _asked(work: LaneSession, wish: _OperatorRequest) -> bool:
+def _asked(session: LaneSession, request: _OperatorRequest) -> bool:
     """Make one request and note it; false when the vendor must be left alone for now."""
-    with work.meter.prepaid(1):
-        answer = wish.make()
-    work.counts["other"] += 1
-    number, now = wish.asked.number, work.deps.now()
+    with session.meter.prepaid(1):
+        answer = request.make()
+    session.count(other=1)
+    number, now = request.asked.number, session.deps.now()
     if isinstance(answer, Throttled):
-        work.apply_throttle(answer)
-        work.operator_from = max(work.poll_not_before, now + 1.0)
+        apply_throttle(session, answer)
+        session.pace.operator_from = max(session.pace.poll_not_before, now + 1.0)
         return False
     if isinstance(answer, Ambiguous):
         asked_until = rate_limit.retry_after_until(now, answer.retry_after or 0.0)
-        work.operator_from = max(now + TRY_AGAIN, asked_until)
+        session.pace.operator_from = max(now + TRY_AGAIN, asked_until)
         return False
     if answer is not None:
         # A job that has ended, or that nobody may change: it is seen through.
-        work.deps.warn("wish refused", run_id=work.run.run_id, chunk=number, code=answer.code)
-    if work.deps.store.chunks.note_asked(wish.asked):
-        work.keep([wish.asked])
+        session.deps.warn(
+            "operator request refused", run_id=session.run.run_id, chunk=number, code=answer.code
+        )
+    if session.deps.store.chunks.note_asked(request.asked):
+        session.chunks.keep([request.asked])
     else:
-        work.reload([number])
+        session.reload([number])
     return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 from jobferry.binding.run_binding import RunContext
@@ -16,10 +17,11 @@ from jobferry.deps import Deps
 from jobferry.domain import row_verdict
 from jobferry.domain.chunk import Chunk, JobEnd, attempts_of, lost_from
 from jobferry.domain.row_verdict import SUBMISSION_LOST
-from jobferry.domain.trouble import VENDOR_UNAVAILABLE
+from jobferry.domain.trouble import POLL, SOURCE, TEXTS, VENDOR_UNAVAILABLE, Trouble
 from jobferry.domain.types import JsonObject
-from jobferry.lane import absence
+from jobferry.lane import absence, feedback
 from jobferry.lane.absence import Step
+from jobferry.lane.session import LaneSession
 from jobferry.store.objects import SourceError
 from jobferry.vendors.answers import DATA_ERRORS, Found, FoundState, Throttled
 from jobferry.vendors.connections import BoundConnection
@@ -66,6 +68,72 @@ class LateJob(NamedTuple):
     requests: int = 0
 
 
+def recover(session: LaneSession) -> None:
+    """Search for submissions whose answer was lost, where their time has come."""
+    known = cache(session.read_claimed_jobs)
+    for chunk in session.chunks.lost:
+        now = session.deps.now()
+        if session.throttled.is_set() or now >= session.deadline:
+            return
+        if now < session.search_at(chunk):
+            continue
+        trouble = _cannot_search(session)
+        if session.run.stop is not None and trouble is not None:
+            _give_up(session, chunk, trouble)
+        else:
+            _search_on(session, chunk, known)
+
+
+def _cannot_search(session: LaneSession) -> Trouble | None:
+    """Why a lost submission can be searched for no more."""
+    source = session.run.troubles.get(SOURCE)
+    return session.cannot_ask or (source if source is not None and source.stops else None)
+
+
+def _give_up(session: LaneSession, chunk: Chunk, trouble: Trouble) -> None:
+    """A lost submission of a stopped run whose vendor cannot be asked stays unknown."""
+    text = f"It is not known whether these rows were carried out: {trouble.text}"
+    verdict = row_verdict.when_lost(SUBMISSION_LOST, text)
+    store, now = session.deps.store.chunks, session.deps.now()
+    job_end = JobEnd(chunk.number, verdict=verdict)
+    session.chunks.finish(store.finish(session.run.connection, [chunk], [job_end], now))
+
+
+def _search_on(session: LaneSession, chunk: Chunk, known: ReadClaimed) -> None:
+    """Search once, and note what came of it."""
+    latency = session.ages.latency
+    seconds = session.settings.unknown_job_seconds if latency is None else latency.median
+    with session.meter.waiting(session.deps.sleep, session.deadline):
+        search = resolve_lost(chunk, session.context, session.linked, session.deps, known, seconds)
+    session.pace.search_not_before[chunk.number] = search.again_at
+    session.count(other=search.requests)
+    if search.throttled is not None:
+        feedback.apply_throttle(session, search.throttled)
+    elif search.read:
+        feedback.note_success(session, POLL)
+    elif search.read is False:
+        feedback.note_failure(session, POLL, VENDOR_UNAVAILABLE, TEXTS[VENDOR_UNAVAILABLE])
+    if search.source is not None:
+        feedback.note_failure(session, SOURCE, search.source, TEXTS[search.source])
+    elif search.read is not None:
+        feedback.note_success(session, SOURCE)
+    session.reload([chunk.number])
+    if chunk.number not in session.chunks:
+        session.note_released(chunk.number)
+
+
+def late_job(session: LaneSession, chunk: Chunk) -> str | None:
+    """The job of an earlier submission of these rows that was taken for never made."""
+    if not chunk.earlier:
+        return None
+    with session.meter.waiting(session.deps.sleep, session.deadline):
+        late = search_earlier(
+            chunk, session.context, session.linked, session.deps, session.read_claimed_jobs
+        )
+    session.count(other=late.requests)
+    return late.job_id
+
+
 def resolve_lost(
     chunk: Chunk,
     context: RunContext,
@@ -76,12 +144,12 @@ def resolve_lost(
 ) -> Search:
     """Resolve one claimed chunk that was sent and has no job.
 
-    Does nothing while the request may still be under way.
+    Does nothing while the request may still be in flight.
 
     Args:
         known: asked only when the vendor must be searched.
         job_seconds: how long a job takes: what goes again unasked waits so long, since the job may
-            be under way after all and hold its slot.
+            be in flight after all and hold its slot.
     """
     now = deps.now()
     if now < lost_from(chunk):
@@ -99,7 +167,7 @@ def resolve_lost(
         found = replace(found, state=FoundState.PENDING)
     step, searched = absence.judge(
         found,
-        searches_of(chunk),
+        absence.searches_of(chunk),
         now,
         retention=context.vendor.capabilities.retention_seconds,
     )
@@ -115,7 +183,7 @@ def resolve_lost(
         doubtful = replace(found, state=FoundState.PENDING, job_id=None)
         step, searched = absence.judge(
             doubtful,
-            searches_of(chunk),
+            absence.searches_of(chunk),
             now,
             retention=context.vendor.capabilities.retention_seconds,
         )
@@ -159,7 +227,7 @@ def search_earlier(
     """Look once more for submissions of a chunk's rows that were taken for never made.
 
     To be asked when the chunk's own job has ended, before its rows are settled. A search that
-    cannot be carried out finds nothing, and is warned of.
+    cannot be made finds nothing, and is warned of.
     """
     requests = 0
     for attempt in chunk.earlier:
@@ -236,17 +304,6 @@ def _find(
         reason=found.reason,
     )
     return found, source
-
-
-def searches_of(chunk: Chunk) -> absence.Search:
-    """What the searches for a sent chunk's job have brought so far."""
-    return absence.Search(
-        sent_at=chunk.sending_at or 0.0,
-        over_at=lost_from(chunk),
-        unseen_at=chunk.unseen_at,
-        readable_at=chunk.readable_at,
-        searched_at=chunk.searched_at,
-    )
 
 
 def _again(chunk: Chunk, context: RunContext, deps: Deps, reason: str) -> None:

@@ -1,6 +1,6 @@
 """Requests that are paid for one by one, from what everybody who uses a connection shares.
 
-A lane pays for what it knows it will send. What only shows itself while a request is carried out
+A lane pays for what it knows it will send. What only shows itself while a request is done
 (a second reader, a search of several pages, a command of an operator) is paid for here: an adapter
 asks the meter before each request, and a meter that says no keeps the request from being sent.
 """
@@ -14,7 +14,8 @@ from threading import Lock
 
 from jobferry.deps import Deps
 from jobferry.lane.connection_requests import lower_rate, note_requests, take_requests
-from jobferry.scheduler import bounds, concurrency, rate_limit
+from jobferry.scheduler import concurrency, rate_limit
+from jobferry.scheduler.settings import USUAL
 from jobferry.store.connection_limits import ConnectionLimitsStore
 from jobferry.vendors.answers import Throttled, ThrottleReason
 from jobferry.vendors.connections import BoundConnection
@@ -110,7 +111,7 @@ class Meter:
             if self._use_prepaid():
                 self.taken += 1
                 return True
-        # Not under the lock: the ledger sorts out who comes first.
+        # Not under the lock: the store sorts out who comes first.
         denied = self._denied()
         while denied is not None and self._waits_for(denied):
             denied = self._denied()
@@ -123,7 +124,7 @@ class Meter:
         """Wait for the next request, if that is worth it; false when it was not."""
         if self._sleep is None or denied.reason is not ThrottleReason.BUDGET:
             return False
-        until = max(denied.until, self._now() + bounds.MIN_POLL_INTERVAL)
+        until = max(denied.until, self._now() + USUAL.min_poll_interval)
         if until >= self._waits_until:
             return False
         self._sleep(until - self._now())

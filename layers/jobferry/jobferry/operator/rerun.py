@@ -50,7 +50,7 @@ class ReadsOtherwiseError(Exception):
     """The rows alone would be taken for a file that is written in another way."""
 
 
-Judge = Callable[[Outcome], LeftOut | None]
+RowFilter = Callable[[Outcome], LeftOut | None]
 """Why a row stays behind; None when it goes again."""
 
 
@@ -59,11 +59,11 @@ class Repeat:
     """What of a run goes again.
 
     name   of the new file, the same for the same rows of the same run
-    judge  None: the whole file, as it is
+    row_filter  None: the whole file, as it is
     """
 
     name: str
-    judge: Judge | None
+    row_filter: RowFilter | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def _undone(outcome: Outcome) -> LeftOut | None:
             return None
 
 
-def copy_rows(run: Run, judge: Judge, file: BinaryIO, deps: Deps) -> Copied:
+def copy_rows(run: Run, row_filter: RowFilter, file: BinaryIO, deps: Deps) -> Copied:
     """Write the header and the chosen rows of a run's source into `file`, as they stand there.
 
     Raises:
@@ -136,7 +136,7 @@ def copy_rows(run: Run, judge: Judge, file: BinaryIO, deps: Deps) -> Copied:
             outcome = next(outcomes, None)
             if outcome is None or outcome.row != row.number:
                 raise OutcomesMissingError(run.run_id)
-            why = judge(outcome)
+            why = row_filter(outcome)
             if why is None and row.problem is not None:
                 why = LeftOut.UNREADABLE
             if why is None:

@@ -14,18 +14,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from jobferry.binding.run_binding import RunContext, load_context
 from jobferry.deps import Deps
-from jobferry.domain.chunk import Chunk, ChunkState, lost_from
+from jobferry.domain.chunk import Chunk, lost_from
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.run import Resolving, Run
-from jobferry.domain.trouble import VENDOR_UNAVAILABLE
 from jobferry.domain.types import JsonObject
 from jobferry.lane.claimed_jobs import ClaimedJobs
 from jobferry.lane.recovery import LISTED
+from jobferry.operator.unknown_rows import UnknownRows, never_taken
 from jobferry.operator.vendor_requests import VendorSession, VendorUnavailableError, vendor_session
 from jobferry.store.objects import SourceError
 from jobferry.vendors.answers import DATA_ERRORS, Ambiguous, Found, FoundState, JobPhase, JobReading
@@ -55,20 +55,6 @@ _BLOCKED = "It has asked for no request for now."
 
 Start = Callable[[str, str], None]
 """(run id, ARN of the execution that closed it): start one that carries the run on."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Unknown:
-    """Rows that are unknown: job id → rows; None: rows of which no job is known."""
-
-    by_job: Mapping[str | None, frozenset[int]]
-
-    def of(self, chunk: Chunk) -> list[int]:
-        """Rows that this chunk left unknown."""
-        rows = self.by_job.get(chunk.job_id, frozenset())
-        if chunk.state is ChunkState.SETTLED:
-            rows |= self.by_job.get(None, frozenset())
-        return [row for row in chunk.row_numbers() if row in rows]
 
 
 def ask_resolve(run: Run, deps: Deps, start: Start, *, by: str | None = None) -> Run:
@@ -175,14 +161,14 @@ class _Resolve:
                 self.deps.store.runs.count(self.run, 0, {"other": asked.meter.taken})
         return _done(self.run, self.deps)
 
-    def _unknown(self) -> _Unknown:
+    def _unknown(self) -> UnknownRows:
         found: dict[str | None, set[int]] = {}
         for outcome in self.deps.store.rows.for_a_person(self.run.run_id, self.run.rows):
             if outcome.status is OutcomeStatus.UNKNOWN:
                 found.setdefault(outcome.job_id, set()).add(outcome.row)
-        return _Unknown({job_id: frozenset(rows) for job_id, rows in found.items()})
+        return UnknownRows({job_id: frozenset(rows) for job_id, rows in found.items()})
 
-    def _batches(self, unknown: _Unknown) -> Iterator[list[Chunk]]:
+    def _batches(self, unknown: UnknownRows) -> Iterator[list[Chunk]]:
         """Chunks of which the vendor can be asked, in order."""
         batch: list[Chunk] = []
         for chunk in self.deps.store.chunks.all(self.run.run_id, self.resolving.after + 1):
@@ -209,7 +195,11 @@ class _Resolve:
         return runs.must_get(self.run.run_id).resolving == self.resolving
 
     def _decide(
-        self, chunks: Sequence[Chunk], unknown: _Unknown, context: RunContext, asked: VendorSession
+        self,
+        chunks: Sequence[Chunk],
+        unknown: UnknownRows,
+        context: RunContext,
+        asked: VendorSession,
     ) -> int:
         """Decide what can be decided of these chunks; returns how many jobs could be read.
 
@@ -274,7 +264,11 @@ class _Resolve:
         return trouble
 
     def _search(
-        self, chunk: Chunk, unknown: _Unknown, context: RunContext, asked: VendorSession
+        self,
+        chunk: Chunk,
+        unknown: UnknownRows,
+        context: RunContext,
+        asked: VendorSession,
     ) -> Chunk | None:
         """Search for a lost submission once more; returns the chunk with its job, if it has one.
 
@@ -300,7 +294,7 @@ class _Resolve:
             found=found.state.value,
         )
         if found.state is FoundState.ABSENT and self._is_proof(lost, context):
-            self._put(_never_taken(chunk, unknown))
+            self._put(never_taken(chunk, unknown))
         return self._adopted(chunk, found) if found.state is FoundState.FOUND else None
 
     def _lost(self, chunk: Chunk, context: RunContext) -> LostSubmission | None:
@@ -352,7 +346,7 @@ class _Resolve:
         return replace(chunk, job_id=found.job_id)
 
     def _outcomes(
-        self, chunk: Chunk, raw: JsonObject, unknown: _Unknown, context: RunContext
+        self, chunk: Chunk, raw: JsonObject, unknown: UnknownRows, context: RunContext
     ) -> list[Outcome]:
         """Outcomes of the chunk's unknown rows that the job's results decide."""
         try:
@@ -365,20 +359,7 @@ class _Resolve:
         except DATA_ERRORS as error:
             self._unreadable(chunk, error)
             return []
-        wanted = set(unknown.of(chunk))
-        return [
-            Outcome(
-                row=row,
-                status=result.status,
-                vendor_id=result.vendor_id,
-                error_code=result.code,
-                error=result.text,
-                job_id=chunk.job_id,
-                attempts=chunk.attempt,
-            )
-            for row, result in zip(chunk.row_numbers(), results, strict=True)
-            if row in wanted and result.status is not OutcomeStatus.UNKNOWN
-        ]
+        return unknown.decided_by(chunk, results)
 
     def _unreadable(self, chunk: Chunk, error: Exception) -> None:
         """An answer that is not as this vendor's answers are costs its own rows and no others."""
@@ -409,12 +390,3 @@ class _Resolve:
         self.deps.sleep(max(0.0, min(until, self.deadline) - now))
         if until >= self.deadline:
             raise _OutOfTimeError
-
-
-def _never_taken(chunk: Chunk, unknown: _Unknown) -> list[Outcome]:
-    """Rows of a submission that is proven not to have arrived."""
-    text = "The vendor has not taken the row: a search has found neither its job nor its record."
-    return [
-        Outcome(row, OutcomeStatus.FAILED, None, VENDOR_UNAVAILABLE, text, None, chunk.attempt)
-        for row in unknown.of(chunk)
-    ]

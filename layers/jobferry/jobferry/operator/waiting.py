@@ -12,6 +12,7 @@ from typing import Any
 from jobferry.domain.connection import ConnectionLimits
 from jobferry.domain.run import Run, RunStatus
 from jobferry.domain.timestamps import timestamp
+from jobferry.scheduler import concurrency
 from jobferry.vendors.answers import JobReading
 
 CONFIRMATION = "confirmation"
@@ -85,8 +86,9 @@ def _of_limits(
     if limits.no_slot_until > now:
         text = "The vendor takes no further job until then."
         found.append(_entry(SLOTS, text, until=limits.no_slot_until))
-    elif under_way == 0 and limits.free(now) == 0:
-        text = f"Other runs have all {limits.max_jobs(now)} slots of the connection {name}."
+    elif under_way == 0 and not concurrency.free_slots(limits, now):
+        slots = concurrency.max_jobs(limits, now)
+        text = f"Other runs have all {slots} slots of the connection {name}."
         found.append(_entry(SLOTS, text))
     return found
 

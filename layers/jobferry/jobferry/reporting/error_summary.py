@@ -74,18 +74,28 @@ class ErrorTally:
         return tally
 
 
-def build_report(
-    run: Run,
-    status: RunStatus,
-    error: str | None,
-    closed_at: float,
-    outcomes: Mapping[OutcomeStatus, int],
-    requests: Mapping[str, int],
-    course: Timeline,
-    tally: ErrorTally,
-    files: Sequence[str],
-    figures: Mapping[str, Any],
-) -> str:
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ends, and what was written of it.
+
+    Attributes:
+        error: why it failed or was stopped.
+        closed_at: epoch seconds.
+        requests: how many of each kind.
+        files: keys of the result files.
+        figures: how close the run came to its bounds (`run_metrics.figures`).
+    """
+
+    status: RunStatus
+    error: str | None
+    closed_at: float
+    outcomes: Mapping[OutcomeStatus, int]
+    requests: Mapping[str, int]
+    files: Sequence[str]
+    figures: Mapping[str, Any]
+
+
+def build_report(run: Run, end: RunEnd, timeline: Timeline, tally: ErrorTally) -> str:
     """The HTML page of a run that is about to close."""
     return render_report(
         RunReport(
@@ -93,20 +103,20 @@ def build_report(
             profile=run.profile,
             operation=run.operation,
             connection=run.connection,
-            status=status,
-            error=error,
+            status=end.status,
+            error=end.error,
             source=f"s3://{run.source.bucket}/{run.source.key}",
             started_at=datetime.fromtimestamp(run.started_at, UTC),
-            closed_at=datetime.fromtimestamp(closed_at, UTC),
+            closed_at=datetime.fromtimestamp(end.closed_at, UTC),
             rows=run.rows,
-            outcomes={s.value: outcomes.get(s, 0) for s in OutcomeStatus},
-            jobs=course.job_counts,
-            requests=requests,
+            outcomes={s.value: end.outcomes.get(s, 0) for s in OutcomeStatus},
+            jobs=timeline.job_counts,
+            requests=end.requests,
             error_groups=tally.groups(),
-            timeline=course.timeline(),
-            cost=figures.get("cost", {}),
-            figures=figures,
-            files=files,
+            timeline=timeline.timeline(),
+            cost=end.figures.get("cost", {}),
+            figures=end.figures,
+            files=end.files,
             warnings=run.warnings,
         )
     )

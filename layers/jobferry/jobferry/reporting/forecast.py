@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from jobferry.domain import prices
 from jobferry.domain.latency import Latency
-from jobferry.scheduler import bounds
 from jobferry.scheduler import lanes as lanes_module
+from jobferry.scheduler.settings import USUAL
 
 ASSUMED = Latency(mu=math.log(10.0), spread=0.5, jobs=0)
 """Jobs of a connection that has never run one: ten seconds."""
@@ -36,7 +36,7 @@ class Terms:
     per_minute  R; None while no limit is known
     poll_batch  P
     latency     what was learned of jobs; `ASSUMED` before the first
-    presumes    slots are refilled on the expected end of their jobs
+    estimates   slots are refilled on the expected end of their jobs
     """
 
     max_jobs: int
@@ -87,7 +87,7 @@ def polls(jobs: int, terms: Terms) -> int:
     gap = max(
         0.02 * terms.latency.median,
         1.5 * terms.latency.mean / terms.max_jobs,
-        bounds.MIN_POLL_INTERVAL,
+        USUAL.min_poll_interval,
     )
     return max(fewest, round(jobs * terms.latency.mean / terms.max_jobs / gap)) + tail
 
@@ -110,15 +110,15 @@ def forecast(rows: int, jobs: int, terms: Terms) -> Forecast:
     seconds = _START_SECONDS + rows / _PLANNED_ROWS_A_SECOND + 1.03 * bound
     seconds += rows / _CLOSED_ROWS_A_SECOND
     lanes = lanes_module.lanes_for(terms.max_jobs, jobs, terms.poll_batch)
-    laps = lanes * (1 + bound / lanes_module.ITERATION_SECONDS)
+    iterations = lanes * (1 + bound / USUAL.iteration_seconds)
     used = prices.Used(
         write_units=rows + prices.WRITES_PER_CHUNK * jobs + prices.WRITES_PER_REFUSAL * refused,
         read_units=rows / 8 + 3 * polled + 3 * jobs,
         transitions=9
         + lanes
-        + prices.ITERATION_TRANSITIONS * laps
-        + jobs / lanes_module.SETTLE_GROUP,
-        invocations=5 + 2 * laps + jobs / lanes_module.SETTLE_GROUP,
+        + prices.ITERATION_TRANSITIONS * iterations
+        + jobs / USUAL.settle_group,
+        invocations=5 + 2 * iterations + jobs / USUAL.settle_group,
         gb_seconds=prices.POLL_GB * lanes * bound + _SETTLED_GB_SECONDS * jobs + rows / 30_000,
         puts=min(polled, jobs / 5) + 12,
         gets=jobs + 10,

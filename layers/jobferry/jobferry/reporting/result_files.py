@@ -14,7 +14,7 @@ from typing import Any
 
 from jobferry.csvfile.dialect import Dialect
 from jobferry.csvfile.formula_injection import defuse, undefuse
-from jobferry.csvfile.mapping import RESULT_COLUMNS
+from jobferry.csvfile.header_names import RESULT_COLUMNS
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.store.objects import PART_BYTES, Objects
 

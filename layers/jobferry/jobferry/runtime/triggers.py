@@ -119,7 +119,7 @@ def moment_of(time: object) -> float | None:
 
 
 def resume_input(run_id: str, previous: str) -> str:
-    """The input of an execution that carries a run on."""
+    """The input of an execution that goes on with a run."""
     return json.dumps({"resume": run_id, "previous": previous})
 
 

@@ -18,6 +18,7 @@ from jobferry.runtime.observability import log, metrics_of, warn
 from jobferry.runtime.settings import Settings, from_env
 from jobferry.store import Store
 from jobferry.store.objects import Objects
+from jobferry.store.table import SDK_ATTEMPTS
 from jobferry.vendors.connections import Connections, secrets_manager
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _BOTO = BotoConfig(
-    retries={"mode": "standard", "max_attempts": 6}, connect_timeout=5, read_timeout=60
+    retries={"mode": "standard", "total_max_attempts": SDK_ATTEMPTS},
+    connect_timeout=5,
+    read_timeout=60,
 )
 
 

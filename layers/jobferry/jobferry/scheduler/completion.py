@@ -1,8 +1,11 @@
-"""Which jobs have ended, as far as can be told without a look: their slots may be tried. Pure.
+"""How many jobs have ended, as far as can be told without a poll: their slots may be tried. Pure.
 
-Where the vendor refuses one job too many without doing anything, a submission is a look as well:
-accepted, it says that a slot was free, and refused, that none was. So slots are refilled when
-their jobs should have ended, and looks wait until they bring many results at once.
+Where the vendor refuses one job too many without doing anything, a submission tells as much as a
+poll: accepted, it says that a slot was free, and refused, that none was. So slots are refilled when
+their jobs should have ended, and polls wait until they bring many results at once.
+
+What is expected is the sum of the jobs' probabilities, corrected by one number: a refusal sets the
+correction to the difference between what was expected and what it has proven.
 """
 
 from __future__ import annotations
@@ -12,172 +15,45 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
-from jobferry.domain.latency import Latency, density, normal
-from jobferry.scheduler.bounds import MAX_POLL_INTERVAL
-
-SUBMIT_THRESHOLD = 0.8
-"""Jobs expected to have ended, beyond those whose slots are filled again, before another
-submission is worth its request."""
-
-FOR_CERTAIN = 5.0
-"""The same where requests are what is scarce."""
-
-_ENOUGH_JOBS = 5
-_HARDLY = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the answer to a submission told: so many of the jobs under way had ended by then."""
-
-    at: float
-    ended: float
-
-
-@dataclass(frozen=True, slots=True)
-class CompletionEstimate:
-    """What may be taken for ended.
-
-    flying           jobs that no look has seen ended
-    answer_seconds   from sending a job to hearing of it: it begins about in the middle
-    slots            as many of them can be under way
-    known            what the last answer told
-    scale            jobs under way on the whole connection for each of these
-    scarce_requests  none is spent on a slot that is not free for certain
-    """
-
-    in_flight: Sequence[InFlight]
-    latency: Latency
-    answer_seconds: float
-    slots: float
-    known: Known | None = None
-    scale: float = 1.0
-    scarce_requests: bool = False
-
-    def ended(self, now: float) -> int:
-        """Jobs of the whole connection that may be taken for ended, for a submission now."""
-        return self._ended(self._chances(), now)
-
-    def when(self, wanted: int, now: float) -> float:
-        """When so many may be; infinity if that lies beyond a minute."""
-        if wanted > self.scale * len(self.in_flight):
-            return math.inf
-        chances = self._chances()
-        moment = first_moment(
-            lambda t: self._ended(chances, t) >= wanted, now, now + MAX_POLL_INTERVAL
-        )
-        return moment if moment < now + MAX_POLL_INTERVAL else math.inf
-
-    def after_refusal(self, now: float, under_way: int) -> Known:
-        """A submission found no slot: as many as there can be are still under way.
-
-        under_way: jobs of the whole connection that no look had seen ended by then.
-        """
-        mine = sum(job.submitted_at <= now for job in self.in_flight)
-        return Known(now, mine * max(0.0, 1.0 - self.scale * self.slots / max(1, under_way)))
-
-    def after_acceptance(self, now: float) -> Known | None:
-        """A submission, by now one of `in_flight`, found a slot: what is known from then on.
-
-        The number of ended jobs is taken as normal, and cut off below those that must have ended.
-        """
-        least = len(self.in_flight) - self.slots
-        if least <= 0 or self.scarce_requests:
-            # Nothing follows; and who has no request to spare does not hope.
-            return self.known
-        chances = self._chances()
-        mean, deviation = chances.mean(now), chances.deviation(now)
-        cut = (least - 0.5 - mean) / max(deviation, _HARDLY)
-        beyond = normal(-cut)
-        if beyond < _HARDLY:
-            return Known(now, least)
-        raised = mean + deviation * density(cut) / beyond
-        return Known(now, min(max(raised, least), len(self.in_flight)))
-
-    def _chances(self) -> _Chances:
-        return _chances(self.in_flight, self.latency, self.known)
-
-    def _ended(self, chances: _Chances, now: float) -> int:
-        worth = FOR_CERTAIN if self.scarce_requests else SUBMIT_THRESHOLD
-        expected = self.scale * chances.mean(now + self.answer_seconds / 2)
-        return max(0, int(expected + 1.0 - worth))
-
-
-def can_estimate(latency: Latency | None) -> TypeGuard[Latency]:
-    """Whether enough jobs were seen to end to tell of another without asking."""
-    return latency is not None and latency.jobs >= _ENOUGH_JOBS
-
-
-@dataclass(frozen=True, slots=True)
-class _Chances:
-    """Jobs that surely have ended, and the others: (job, chance that it is none of those)."""
-
-    latency: Latency
-    surely: float
-    others: Sequence[tuple[InFlight, float]]
-
-    def mean(self, moment: float) -> float:
-        return self.surely + sum(self._each(moment))
-
-    def deviation(self, moment: float) -> float:
-        return math.sqrt(sum(p * (1.0 - p) for p in self._each(moment)))
-
-    def _each(self, moment: float) -> list[float]:
-        return [part * job.ended_by(moment, self.latency) for job, part in self.others]
-
-
-def _chances(in_flight: Sequence[InFlight], latency: Latency, known: Known | None) -> _Chances:
-    if known is None:
-        return _Chances(latency, 0.0, [(job, 1.0) for job in in_flight])
-    before = [job for job in in_flight if job.submitted_at <= known.at]
-    # Only their number was told: those are still under way most likely that were likely to be
-    # before it was told, and those have not ended by then.
-    under_way = [max(_HARDLY, 1.0 - job.ended_by(known.at, latency)) for job in before]
-    part = max(0.0, len(before) - known.ended) / max(sum(under_way), _HARDLY)
-    return _Chances(
-        latency,
-        min(known.ended, len(before)),
-        [
-            *(
-                (replace(job, seen=max(job.seen, known.at)), min(1.0, part * likely))
-                for job, likely in zip(before, under_way, strict=True)
-            ),
-            *((job, 1.0) for job in in_flight if job.submitted_at > known.at),
-        ],
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class InFlight:
-    """A job under way, as pacing sees it.
-
-    seen     when it was last seen under way; its submission, if it never was
-    expected the moment of its end as the vendor's own count of progress foretells it
-    """
-
-    submitted_at: float
-    seen: float = 0.0
-    expected: float | None = None
-
-    @property
-    def known_age(self) -> float:
-        """How old it was when last seen under way."""
-        return max(0.0, self.seen - self.submitted_at)
-
-    def ended_by(self, moment: float, latency: Latency) -> float:
-        """Probability that it has ended by then."""
-        if self.expected is not None:
-            # What is left goes on about as fast as what is done.
-            spread = 0.1 + 0.15 * max(0.0, self.expected - self.seen)
-            return 0.5 * math.erfc((self.expected - moment) / (spread * math.sqrt(2.0)))
-        return latency.ended_since(moment - self.submitted_at, self.known_age)
-
+from jobferry.domain.latency import Latency
+from jobferry.scheduler.settings import USUAL, SchedulerSettings
 
 LONGEST_FORECAST = 30 * 86_400.0
 """Seconds: the farthest end of a job that a count of progress is believed for."""
 
 _LARGEST_COUNT = 2**53
 """Counts above this are no counts; below it they are exact as floats."""
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """A job in flight, as the scheduler sees it.
+
+    Attributes:
+        submitted_at: epoch seconds.
+        last_active_at: when it was last seen in flight; its submission, if it never was.
+        estimated_end: when it will end by the vendor's own count of progress; None: it does not
+            count.
+        job_id: the vendor's name of it.
+    """
+
+    submitted_at: float
+    last_active_at: float = 0.0
+    estimated_end: float | None = None
+    job_id: str = ""
+
+    @property
+    def known_age(self) -> float:
+        """How old it was when last seen in flight."""
+        return max(0.0, self.last_active_at - self.submitted_at)
+
+    def ended_by(self, moment: float, latency: Latency) -> float:
+        """Probability that it has ended by then."""
+        if self.estimated_end is not None:
+            # What is left goes on about as fast as what is done.
+            spread = 0.1 + 0.15 * max(0.0, self.estimated_end - self.last_active_at)
+            return 0.5 * math.erfc((self.estimated_end - moment) / (spread * math.sqrt(2.0)))
+        return latency.ended_since(moment - self.submitted_at, self.known_age)
 
 
 def estimated_end(
@@ -208,3 +84,106 @@ def first_moment(holds: Callable[[float], bool], earliest: float, latest: float)
         middle = (before + after) / 2
         before, after = (before, middle) if holds(middle) else (middle, after)
     return after
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What answers to submissions have proven about the estimate since the last poll.
+
+    Attributes:
+        at: epoch seconds of the last answer that proved something.
+        jobs: to be taken off what is expected to have ended.
+    """
+
+    at: float = 0.0
+    jobs: float = 0.0
+
+
+NO_CORRECTION = Correction()
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionEstimate:
+    """Which jobs of a whole connection may be estimated complete.
+
+    Attributes:
+        in_flight: jobs of this lane that no poll has seen ended.
+        latency: what is known of their length.
+        max_jobs: as many can be in flight on the connection.
+        scale: jobs in flight on the connection for each of this lane's.
+        answer_seconds: from sending a job to its answer: it begins about in the middle.
+        correction: what the last answers have proven.
+        scarce_requests: none is spent on a slot that is not free for certain.
+    """
+
+    in_flight: Sequence[InFlight]
+    latency: Latency
+    max_jobs: int
+    scale: float = 1.0
+    answer_seconds: float = 0.3
+    correction: Correction = NO_CORRECTION
+    scarce_requests: bool = False
+    settings: SchedulerSettings = USUAL
+
+    def expected(self, moment: float) -> float:
+        """Jobs of the connection that have ended by then, on average, as far as it is known."""
+        return self._uncorrected(moment) - self.correction.jobs
+
+    def ended(self, now: float) -> int:
+        """Jobs of the connection that may be estimated complete, for a submission now."""
+        return max(0, int(self.expected(now + self.answer_seconds / 2) + 1.0 - self.threshold))
+
+    @property
+    def threshold(self) -> float:
+        """Jobs expected to have ended, beyond those whose slots are filled again, before another
+        submission is worth its request.
+
+        The longer it takes until the next job ends, the more often a slot would be tried in vain.
+        """
+        settings = self.settings
+        if self.scarce_requests:
+            return settings.certain_threshold
+        until_next = self.latency.mean / self.max_jobs
+        grown = settings.submit_threshold + settings.threshold_growth * until_next
+        return min(settings.max_submit_threshold, grown)
+
+    def when(self, wanted: int, now: float) -> float:
+        """When so many may be; infinity if that lies beyond the longest wait for a poll."""
+        latest = now + self.settings.max_poll_interval
+        if wanted > self.scale * len(self.in_flight):
+            return math.inf
+        moment = first_moment(lambda at: self.ended(at) >= wanted, now, latest)
+        return moment if moment < latest else math.inf
+
+    def after_refusal(self, at: float, held: int) -> Correction:
+        """The correction after a submission that found no slot: all slots were taken then.
+
+        Args:
+            at: epoch seconds of the answer.
+            held: jobs of the connection that no poll had seen ended by then.
+        """
+        return Correction(at, self._uncorrected(at) - max(0.0, held - self.max_jobs))
+
+    def after_acceptance(self, at: float) -> Correction:
+        """The correction after a submission that found a slot: if all were taken before, jobs must
+        have ended.
+
+        Args:
+            at: epoch seconds of the answer. The job is one of `in_flight` by now.
+        """
+        proven = self.scale * len(self.in_flight) - self.max_jobs
+        if proven <= 0 or self.scarce_requests:
+            # Nothing follows; and who has no request to spare does not hope.
+            return self.correction
+        return Correction(at, min(self.correction.jobs, self._uncorrected(at) - proven))
+
+    def corrected(self, correction: Correction) -> CompletionEstimate:
+        return replace(self, correction=correction)
+
+    def _uncorrected(self, moment: float) -> float:
+        return self.scale * expected_ended(moment, self.in_flight, self.latency)
+
+
+def can_estimate(latency: Latency | None, settings: SchedulerSettings) -> TypeGuard[Latency]:
+    """Whether enough jobs were seen to end to tell of another without a poll."""
+    return latency is not None and latency.jobs >= settings.enough_jobs

@@ -1,36 +1,54 @@
-"""How many jobs may be in flight now, and how long to wait after "too many jobs". Pure."""
+"""How many jobs may be in flight on a connection now, and how long to wait without a slot. Pure.
+
+The limit is learned as in TCP: a refusal sets it to what was in flight, and it grows by one every
+so often until the next refusal.
+"""
 
 from __future__ import annotations
 
-from jobferry.scheduler.rate_limit import _bounded
-
-NO_SLOT = 3.0
-"""Wait after "too many jobs" without a Retry-After, when none of our own jobs tells more."""
-
-FULL_CEILING = 30.0
-"""The longest such wait."""
-
-_QUIET = 0.2
+from jobferry.domain.connection import ConnectionLimits
+from jobferry.scheduler.rate_limit import bounded_wait
+from jobferry.scheduler.settings import USUAL, SchedulerSettings
 
 
-def no_slot_until(now: float, retry_after: float | None, quiet: float = 0.0) -> float:
+def max_jobs(limits: ConnectionLimits, now: float, settings: SchedulerSettings = USUAL) -> int:
+    """Jobs that may be in flight now."""
+    most = limits.ceiling
+    if limits.advertised_jobs is not None:
+        most = min(most, limits.advertised_jobs)
+    if limits.learned_jobs is None:
+        return most
+    learned = limits.learned_jobs
+    risen = learned.value + max(0.0, now - learned.at) // settings.slot_probe_seconds
+    return max(1, min(most, int(risen)))
+
+
+def free_slots(limits: ConnectionLimits, now: float, settings: SchedulerSettings = USUAL) -> int:
+    """Jobs that may be submitted now, of all runs together."""
+    return max(0, max_jobs(limits, now, settings) - limits.in_flight)
+
+
+def no_slot_until(
+    now: float,
+    retry_after: float | None,
+    quiet: float = 0.0,
+    settings: SchedulerSettings = USUAL,
+) -> float:
     """No submission before this, after "too many jobs".
 
-    quiet: seconds since a submission was accepted last. Slots that others hold for long are asked
-        for less and less often.
+    Args:
+        quiet: seconds since a submission was accepted last. Slots that others hold for long are
+            asked for less and less often.
     """
-    unsaid = min(FULL_CEILING, max(NO_SLOT, _QUIET * quiet))
-    return now + _bounded(retry_after, unsaid)
+    grown = max(settings.no_slot_wait, settings.no_slot_growth * quiet)
+    default = min(settings.max_no_slot_wait, grown)
+    return now + bounded_wait(retry_after, default, settings)
 
 
-OUTAGE_FIRST = 30.0
-OUTAGE_CEILING = 120.0
-"""The longest wait between two submissions that try whether an outage is over."""
-
-
-def outage_until(now: float, since: float) -> float:
+def outage_until(now: float, since: float, settings: SchedulerSettings = USUAL) -> float:
     """No submission before this, while the vendor gives no clear answers.
 
-    since: when the first of the submissions in a row without one was over.
+    Args:
+        since: when the first of the submissions in a row without one was over.
     """
-    return now + min(OUTAGE_CEILING, max(OUTAGE_FIRST, now - since))
+    return now + min(settings.max_outage_wait, max(settings.outage_wait, now - since))

@@ -40,7 +40,7 @@ def part(run_id: str, demands: Sequence[Demand]) -> float:
 
 
 def is_first(run_id: str, demands: Sequence[Demand]) -> bool:
-    """Whether a run comes before all others that want slots: what is kept for looks is its, too."""
+    """Whether a run comes before all others that want slots: what is kept for polls is its, too."""
     mine = max((d.weight for d in demands if d.run_id == run_id), default=0)
     others = [d.weight for d in demands if d.run_id != run_id and d.need > 0]
     return bool(others) and mine > max(others)

@@ -1,6 +1,6 @@
-"""How long a connection's jobs take, learned from when they were seen under way and ended.
+"""How long a connection's jobs take, learned from when they were seen in flight and ended.
 
-Nobody tells us when a job ended: one look saw it under way, a later one saw it done. Taking the
+Nobody tells us when a job ended: one poll saw it in flight, a later one saw it done. Taking the
 later moment for the end would teach the watcher its own slowness, so each observation is an
 interval, and what is learned is where in it the end most likely lay.
 
@@ -29,7 +29,7 @@ def learned(latency: Latency | None, observed: Sequence[tuple[float, float]]) ->
     """What is known after these jobs as well.
 
     Args:
-        observed: for each job its age when last seen under way, and when first seen ended.
+        observed: for each job its age when last seen in flight, and when first seen ended.
     """
     for seen, ended in observed:
         latency = _after(latency, max(0.0, seen), max(_SHORTEST, ended))
@@ -37,7 +37,7 @@ def learned(latency: Latency | None, observed: Sequence[tuple[float, float]]) ->
 
 
 def likely_end(latency: Latency | None, seen: float, ended: float) -> float:
-    """The age at which a job most likely ended that was under way at one and ended at another."""
+    """The age at which a job most likely ended that was in flight at one and ended at another."""
     if latency is None:
         return (seen + ended) / 2
     away, _ = _told(latency, seen, ended)

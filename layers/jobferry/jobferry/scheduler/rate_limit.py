@@ -12,43 +12,37 @@ from collections.abc import Mapping, Set
 from typing import NamedTuple
 
 from jobferry.domain.connection import Learned, Log, RequestLog
-
-THROTTLED = 15.0
-"""Wait after a 429 that does not say how long."""
-
-THROTTLED_CEILING = 300.0
-"""The longest such wait."""
+from jobferry.scheduler.settings import USUAL, SchedulerSettings
 
 
-LONGEST_WAIT = 3_600.0
-"""Seconds: no wait is longer, whatever a vendor asks for. It is asked again then."""
-
-
-POLLING_SHARE = 0.03
-"""Part of a minute's requests that submissions leave to looks, without which none would end.
-One look finds a window of jobs, so this is what looks need when requests are what is scarce."""
-
-
-def reserve(per_minute: int) -> int:
+def reserve(per_minute: int, settings: SchedulerSettings = USUAL) -> int:
     """Requests of a minute that submissions do not take."""
-    return min(per_minute - 1, max(1, round(POLLING_SHARE * per_minute))) if per_minute > 1 else 0
+    if per_minute <= 1:
+        return 0
+    return min(per_minute - 1, max(1, round(settings.polling_share * per_minute)))
 
 
-def retry_after_until(now: float, retry_after: float | None, lasting: float = 0.0) -> float:
-    """No request before this, after a 429: what the vendor asks for, an hour at the most.
+def retry_after_until(
+    now: float,
+    retry_after: float | None,
+    lasting: float = 0.0,
+    settings: SchedulerSettings = USUAL,
+) -> float:
+    """No request before this, after a 429: what the vendor asks for, within reason.
 
-    lasting: seconds for which there has been nothing else. Where the vendor does not say how long
-        to wait, it is asked later and later.
+    Args:
+        lasting: seconds for which there has been nothing else. Where the vendor does not say how
+            long to wait, it is asked later and later.
     """
-    unsaid = max(THROTTLED, min(THROTTLED_CEILING, lasting / 4))
-    return now + _bounded(retry_after, unsaid)
+    grown = min(settings.max_default_retry_after, lasting / 4)
+    return now + bounded_wait(retry_after, max(settings.default_retry_after, grown), settings)
 
 
-def _bounded(seconds: float | None, unsaid: float) -> float:
-    """A wait within reason; `unsaid` where there is none."""
+def bounded_wait(seconds: float | None, default: float, settings: SchedulerSettings) -> float:
+    """A wait within reason; the default where the vendor names none."""
     if seconds is None or math.isnan(seconds):
-        return unsaid
-    return min(max(0.0, seconds), LONGEST_WAIT)
+        return default
+    return min(max(0.0, seconds), settings.max_retry_after)
 
 
 HOLD = 61
@@ -113,7 +107,7 @@ def next_grant(logs: Mapping[str, Log], limits: Mapping[str, int], now: float) -
 def tells_of_a_rate(retry_after: float | None) -> bool:
     """Whether a refusal for too many requests is about those of a minute.
 
-    A vendor that asks for a few seconds speaks of a moment's crowd: that is obeyed, and no lesson.
+    A vendor that asks for a few seconds speaks of a moment's crowd: that is kept, and no lesson.
     """
     return retry_after is None or retry_after >= _OF_A_MINUTE
 
@@ -121,7 +115,7 @@ def tells_of_a_rate(retry_after: float | None) -> bool:
 def lowered(limit: int | None, in_last_minute: int, now: float) -> Learned | None:
     """What to try after a refusal for too many requests.
 
-    None when we were too quiet to be its cause: then the vendor just wants patience.
+    None when we were too quiet to be its cause: then the vendor just wants a pause.
     """
     basis = in_last_minute if limit is None else min(limit, max(in_last_minute, limit // 2))
     if basis <= _LEAST or (limit is not None and in_last_minute < limit / 2):

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from jobferry.binding.run_binding import load_context
+from jobferry.binding.run_binding import cannot_go_on, load_context
 from jobferry.deps import Deps
 from jobferry.domain import row_verdict
 from jobferry.domain.chunk import Chunk, ChunkOutcome, ChunkState, JobEnd, PlannedChunk, Pool
@@ -21,7 +21,7 @@ from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.row_verdict import CONNECTION_GONE, ENDED_BY_FORCE, NOBODY_CAN_ASK
 from jobferry.domain.run import Run, RunStatus, StopReason
 from jobferry.settlement.outcomes import settle_chunks
-from jobferry.store.chunks import CLAIM_BATCH
+from jobferry.store.chunk_moves import CLAIM_BATCH
 from jobferry.store.table import BusyTableError
 
 _LANE = 0
@@ -33,7 +33,7 @@ def why_unreachable(run: Run, deps: Deps) -> str | None:
     try:
         load_context(run, deps)
     except LookupError as error:
-        return f"The run cannot go on: {error.args[0]}."
+        return cannot_go_on(error)
     return None
 
 

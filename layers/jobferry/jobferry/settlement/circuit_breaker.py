@@ -32,7 +32,7 @@ class Trip:
     """Why a breaker trips.
 
     failed   rows that failed alike
-    carried  rows that were sent and have their outcome
+    processed  rows that were sent and have their outcome
     code     what most of them failed with, as it is counted
     codes    how many codes they failed with; of those in `OTHER`, all of a class count as one
     """

@@ -191,7 +191,7 @@ def _with_parts(
     context: RunContext,
     deps: Deps,
 ) -> tuple[Verdicts, Sequence[RetryChunk]]:
-    """The verdicts, and the chunks of rows that go again.
+    """The verdicts, and the chunks of retried rows.
 
     What cannot be read cannot be sent again: then this was its last attempt.
 
@@ -237,7 +237,7 @@ def _contested(
 ) -> frozenset[int]:
     """Rows that another call may send again, whatever this one makes of them.
 
-    Whoever has read the run before it was stopped, or while jobs of it were halved, sends rows
+    Whoever has read the run before it was stopped, or while jobs of it were bisected, sends rows
     again that this call decides; and so does who can read the file when this call cannot.
     """
     positions: Sequence[int] = verdicts.again

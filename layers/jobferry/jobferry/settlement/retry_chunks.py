@@ -1,4 +1,4 @@
-"""Rows that go again: chunks of their own, gathered over the chunks that are settled together.
+"""Retried rows: chunks of their own, gathered over the chunks that are settled together.
 
 A chunk of which some rows go again is settled for the others in the same transaction, so every
 row is always in exactly one chunk that can still decide it.
@@ -32,7 +32,7 @@ class Remainder:
     """What of a finished chunk goes again.
 
     tally  what is decided of it, counted
-    parts  the rows that go again: those that may have been carried out apart from the others
+    parts  the retried rows: those that may have been applied apart from the others
     """
 
     tally: ChunkOutcome
@@ -83,7 +83,7 @@ def _part(
 ) -> RetryChunk:
     """Some rows of a chunk, by their positions in it.
 
-    A chunk that was refused as a whole is halved, and that attempt does not count: nothing of it
+    A chunk that was refused as a whole is bisected, and that attempt does not count: nothing of it
     was done, and only one row of it may be to blame. One that was lost counts.
     """
     numbers, first = chunk.row_numbers(), results[rows[0]]
@@ -100,7 +100,7 @@ def _part(
 
 
 def put_retry_chunks(remainders: Sequence[Remainder], context: RunContext, deps: Deps) -> int:
-    """Make chunks of the rows that go again; returns how many chunks this call settled so."""
+    """Make chunks of the retried rows; returns how many chunks this call settled so."""
     bisected = [one for one in remainders if one.chunk.bisect]
     mixed = [one for one in remainders if not one.chunk.bisect and len(one.parts) > 1]
     others = [one for one in remainders if not one.chunk.bisect and len(one.parts) == 1]

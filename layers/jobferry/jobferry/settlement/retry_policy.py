@@ -1,7 +1,7 @@
 """Which rows go again, and how: pure decisions from what the vendor said of them.
 
 A row goes again only if the vendor said that nothing was done, or if the operation may be repeated.
-A job that was refused as a whole is halved until the row to blame stands alone.
+A job that was refused as a whole is bisected until the row to blame stands alone.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from jobferry.domain.profile import DEFAULT_POLICIES, Policy
 from jobferry.domain.row_verdict import by_vendor_error
 
 BISECTIONS = 20
-"""Jobs halved before any has succeeded: more would not be a row's fault but the profile's."""
+"""Jobs bisected before any has succeeded: more would not be a row's fault but the profile's."""
 
 BISECTIONS_PER_JOB = 2
-"""Jobs halved for each job that was settled besides."""
+"""Jobs bisected for each job that was settled besides."""
 
 _FIRST_WAIT = 5.0
 _LONGEST_WAIT = 300.0
@@ -30,7 +30,7 @@ class Verdicts:
     """Results of a chunk's rows, sorted by what is to be done.
 
     decided  (position, result): the final word
-    again    positions of rows that go again
+    again    positions of retried rows
     stop     (code, text) of a class that stops the run
     """
 
@@ -76,7 +76,7 @@ def kept_in_order(
 ) -> Verdicts:
     """The verdicts of a chunk whose rows take effect in order: what is overtaken stays as it is.
 
-    A row that went again after a later one of the same record has been carried out would undo it.
+    A row that went again after a later one of the same record has been applied would undo it.
 
     Args:
         names: the record that each row means; empty where it names none.
@@ -111,7 +111,7 @@ def policy_for(result: RecordResult, *, repeatable: bool, policies: Mapping[str,
 
 
 def may_bisect(bisected: int, jobs_settled: int) -> bool:
-    """Whether one more job that was refused as a whole is halved."""
+    """Whether one more job that was refused as a whole is bisected."""
     return bisected < BISECTIONS + BISECTIONS_PER_JOB * jobs_settled
 
 

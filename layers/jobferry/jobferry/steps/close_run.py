@@ -13,17 +13,18 @@ from typing import Any
 from jobferry.csvfile.dialect import Dialect
 from jobferry.csvfile.reader import RawRow, read_rows
 from jobferry.deps import Deps
+from jobferry.domain.closing import Action, WorkLeft, final_status, is_cut_short, next_action
 from jobferry.domain.connection import Connection
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.routes import CloseRoute
-from jobferry.domain.run import Run, RunStatus, StopReason
+from jobferry.domain.run import Run, RunStatus
 from jobferry.domain.timestamps import timestamp
 from jobferry.domain.trouble import SOURCE, TEXTS
 from jobferry.lane.moved_account import account_moved, pause_moved_account
 from jobferry.operator.job_control import ABORTED
 from jobferry.operator.pause_resume import rest
 from jobferry.operator.resolve_run import resolve_on
-from jobferry.reporting.error_summary import ErrorTally, build_report
+from jobferry.reporting.error_summary import ErrorTally, RunEnd, build_report
 from jobferry.reporting.result_files import BOM, ResultFiles, partial_key, result_key
 from jobferry.reporting.run_metrics import figures
 from jobferry.reporting.timeline import Timeline
@@ -38,8 +39,13 @@ STUCK_SECONDS = 20 * 3_600.0
 """A run of which nothing was settled for so long, and whose lanes fail again and again, is closed:
 soon nobody could learn any more what became of its jobs."""
 
-ROWS_BETWEEN_LOOKS = 1_000
-"""Rows written between two looks at the clock."""
+STUCK_REASON = (
+    f"The run's lanes failed for {STUCK_SECONDS / 3600:.0f} hours without settling a row; see the "
+    "log of its functions."
+)
+
+ROWS_PER_CLOCK_CHECK = 1_000
+"""Rows written between two readings of the clock."""
 
 
 class LanesStuckError(Exception):
@@ -65,28 +71,58 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
     run = deps.store.runs.must_get(run_id)
     if run.status is RunStatus.FAILED:
         return _finish(run, ErrorTally(), [], run.outcomes, deps)
-    if (moved := _elsewhere(run, deps)) is not None:
-        pause_moved_account(run, moved, deps)
-        if deps.store.runs.rest(run_id):
-            deps.store.limits.delete_demand(run.connection, run_id)
-            return {"run_id": run_id, "state": CloseRoute.PAUSED}
-        run = deps.store.runs.must_get(run_id)
-    in_flight = list(deps.store.chunks.in_flight(run.connection, run_id))
-    pool = deps.store.chunks.pool(run_id)
-    unsettled = in_flight or pool.left or pool.end <= run.plan.chunks
-    if unsettled and (reason := why_abandoned(run, deps)) is not None:
-        if not abandon_run(run, reason, deps, deadline):
+    if _rests_as_moved(run, deps):
+        return {"run_id": run_id, "state": CloseRoute.PAUSED}
+    return _settle_and_write(run, deps, deadline)
+
+
+def _settle_and_write(run: Run, deps: Deps, deadline: float) -> dict[str, Any]:
+    """Do what is left to do, or have lanes do it; write the files when every row has an outcome."""
+    run_id = run.run_id
+    while True:
+        left = _work_left(run, deps)
+        action, reason = next_action(left), left.abandoned or ""
+        if action is Action.REST:
+            if rest(left.run, left.pool, deps):
+                return {"run_id": run_id, "state": CloseRoute.PAUSED}
+            action = Action.RELAUNCH
+        if action is Action.RELAUNCH:
+            relaunched = _relaunch(left.run, deps)
+            if relaunched is not None:
+                return relaunched
+            action, reason = Action.ABANDON, STUCK_REASON
+        if action is Action.WRITE:
+            return _write(left.run, deps, deadline)
+        if not abandon_run(left.run, reason, deps, deadline):
             return {"run_id": run_id, "state": CloseRoute.CLOSING}
-        return close_run(run_id, deps, deadline)
-    if in_flight:
-        return _relaunch(run, deps, deadline)
-    # Read again: what was settled since the first time is no longer in flight, and counted now.
-    run = deps.store.runs.must_get(run_id)
-    held_back = run.trial is not None and pool.end <= run.plan.chunks
-    if pool.left or held_back:
-        if rest(run, pool, deps):
-            return {"run_id": run_id, "state": CloseRoute.PAUSED}
-        return _relaunch(run, deps, deadline)
+
+
+def _work_left(run: Run, deps: Deps) -> WorkLeft:
+    in_flight = len(deps.store.chunks.in_flight(run.connection, run.run_id))
+    pool = deps.store.chunks.pool(run.run_id)
+    # Read after them: what was settled meanwhile is not in flight, and is counted.
+    left = WorkLeft(deps.store.runs.must_get(run.run_id), in_flight, pool)
+    return left._replace(abandoned=why_abandoned(left.run, deps) if left.any else None)
+
+
+def _rests_as_moved(run: Run, deps: Deps) -> bool:
+    """Pause a run whose connection leads to another account than the run was opened with.
+
+    Returns:
+        Whether it rests now.
+    """
+    moved = _elsewhere(run, deps)
+    if moved is None:
+        return False
+    pause_moved_account(run, moved, deps)
+    if not deps.store.runs.rest(run.run_id):
+        return False
+    deps.store.limits.delete_demand(run.connection, run.run_id)
+    return True
+
+
+def _write(run: Run, deps: Deps, deadline: float) -> dict[str, Any]:
+    """Write the files, without the cells of the source where that is gone for good."""
     try:
         return _write_files(run, deps, deadline)
     except SourceError as error:
@@ -124,7 +160,7 @@ def _write_files(
     )
     tally = ErrorTally.from_json(saved.get("errors", []))
     at, row = saved.get("offset", dialect.data_offset), saved.get("row", 0)
-    harmed = bool(saved.get("harmed"))
+    cut_short = bool(saved.get("harmed"))
     source_rows = _no_rows(run, dialect, row) if without_source else None
     for raw, outcome in _rows_with_outcomes(run, dialect, deps, at, row, source_rows):
         if outcome is None:
@@ -132,14 +168,14 @@ def _write_files(
             return _unbalanced(run_id, deps)
         files.add(raw.cells, outcome)
         tally.add(outcome, dialect.header, raw.cells)
-        harmed = harmed or (run.stop is not None and _is_harmed(outcome, run.stop))
-        if raw.number % ROWS_BETWEEN_LOOKS == 0 and deps.now() >= deadline:
+        cut_short = cut_short or (run.stop is not None and is_cut_short(outcome, run.stop))
+        if raw.number % ROWS_PER_CLOCK_CHECK == 0 and deps.now() >= deadline:
             state = {
                 "row": raw.number,
                 "offset": raw.offset + raw.length,
                 "files": files.pause(raw.number),
                 "errors": tally.to_json(),
-                "harmed": harmed,
+                "harmed": cut_short,
             }
             key = partial_key(run_id, f"{raw.number:010d}.json")
             deps.objects.put_json(key, state)
@@ -158,7 +194,7 @@ def _write_files(
     if run.close:
         # Uploads can be completed once: whoever comes after a crash from here on begins anew.
         deps.store.runs.save_close(run_id, None)
-    return _finish(run, tally, files.finish(), counts, deps, harmed=harmed)
+    return _finish(run, tally, files.finish(), counts, deps, cut_short=cut_short)
 
 
 def _unbalanced(run_id: str, deps: Deps) -> dict[str, Any]:
@@ -168,13 +204,6 @@ def _unbalanced(run_id: str, deps: Deps) -> dict[str, Any]:
 
 def _by_a_person(run: Run) -> bool:
     return run.stop is not None and run.stop.code == ABORTED
-
-
-def _is_harmed(outcome: Outcome, stop: StopReason) -> bool:
-    """Whether a row was not carried out because the run was stopped."""
-    if outcome.status is OutcomeStatus.SKIPPED:
-        return outcome.error_code == stop.code
-    return outcome.status is OutcomeStatus.FAILED
 
 
 def _no_rows(run: Run, dialect: Dialect, row: int) -> Iterator[RawRow]:
@@ -212,25 +241,21 @@ def _rows_with_outcomes(
                 yield raw, None
 
 
-def _write_off_stuck(run: Run, deps: Deps, deadline: float) -> dict[str, Any]:
-    """Close a run that nobody could carry for so long: what is not known stays unknown."""
-    reason = (
-        f"The run's lanes failed for {STUCK_SECONDS / 3600:.0f} hours without settling a row; see "
-        "the log of its functions."
-    )
-    if not abandon_run(run, reason, deps, deadline):
-        return {"run_id": run.run_id, "state": CloseRoute.CLOSING}
-    return close_run(run.run_id, deps, deadline)
+def _relaunch(run: Run, deps: Deps) -> dict[str, Any] | None:
+    """Start lanes again, which asked to be renewed, or died.
 
+    Returns:
+        The answer; None where they have settled nothing for too long.
 
-def _relaunch(run: Run, deps: Deps, deadline: float) -> dict[str, Any]:
-    """Work is left: lanes asked to be renewed, or died. Start them again, patiently."""
+    Raises:
+        LanesStuckError: they settle nothing, but not for long enough.
+    """
     progress = run.settled_rows > run.settled_at_relaunch
     relaunches = 0 if progress else run.relaunches + 1
     stuck = deps.store.runs.note_stuck(run, deps.now())
     if relaunches > RELAUNCHES:
         if deps.now() - stuck > STUCK_SECONDS:
-            return _write_off_stuck(run, deps, deadline)
+            return None
         raise LanesStuckError(f"the lanes of {run.run_id} settle nothing any more")
     deps.store.runs.relaunch(run.run_id, relaunches, run.settled_rows)
     deps.log("lanes relaunched", run_id=run.run_id, relaunches=relaunches)
@@ -238,29 +263,8 @@ def _relaunch(run: Run, deps: Deps, deadline: float) -> dict[str, Any]:
         "run_id": run.run_id,
         "state": CloseRoute.LANES,
         "lanes": list(range(max(1, run.lanes))),
-        "wait_until": timestamp(lanes.relaunch_at(deps.now(), relaunches)),
+        "wait_until": timestamp(lanes.relaunch_at(deps.now(), relaunches, deps.scheduling)),
     }
-
-
-def final_status(
-    run: Run, outcomes: Mapping[OutcomeStatus, int], *, harmed: bool = True
-) -> RunStatus:
-    """What a balanced run is called.
-
-    Args:
-        harmed: whether a row was not carried out because the run was stopped; a run that was
-            stopped when nothing was left to send is what its rows are.
-    """
-    if run.status is RunStatus.FAILED:
-        return RunStatus.FAILED
-    if outcomes.get(OutcomeStatus.UNKNOWN):
-        return RunStatus.UNRESOLVED
-    if run.stop is not None and harmed:
-        return RunStatus.ABORTED
-    not_done = outcomes.get(OutcomeStatus.FAILED) or outcomes.get(OutcomeStatus.REJECTED)
-    if not_done or run.plan.conflicts:
-        return RunStatus.COMPLETED_WITH_FAILURES
-    return RunStatus.COMPLETED
 
 
 def _finish(
@@ -270,19 +274,18 @@ def _finish(
     outcomes: Mapping[OutcomeStatus, int],
     deps: Deps,
     *,
-    harmed: bool = False,
+    cut_short: bool = False,
 ) -> dict[str, Any]:
     """Write the report and give the run its final status."""
-    status = final_status(run, outcomes, harmed=harmed)
+    status = final_status(run, outcomes, cut_short=cut_short)
     error = run.error or (run.stop.reason if run.stop else None)
     requests = deps.store.runs.requests(run.run_id)
     now = deps.now()
     timeline = Timeline.of(run, deps.store.chunks.all(run.run_id))
     # Those of a run that is closed once more stay as they were.
     closeness = dict(run.figures or _figures(run, timeline, deps, now))
-    page = build_report(
-        run, status, error, now, outcomes, requests, timeline, tally, files, closeness
-    )
+    end = RunEnd(status, error, now, outcomes, requests, files, closeness)
+    page = build_report(run, end, timeline, tally)
     deps.objects.put(
         result_key(run.run_id, "report.html"), page.encode(), "text/html; charset=utf-8"
     )

@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from jobferry.binding.profile_fit import ProfileError, check_against
 from jobferry.csvfile.bounds import file_too_large
 from jobferry.deps import Deps
+from jobferry.domain.connection import Connection
 from jobferry.domain.inbox import is_folder, shown, why_refused
 from jobferry.domain.profile import Profile
 from jobferry.domain.routes import OpenRoute
@@ -25,7 +26,9 @@ from jobferry.reporting.run_metrics import rows_per_job
 from jobferry.settlement.retention import kept_seconds
 from jobferry.store.objects import DeniedError, Head, ObjectMissingError
 from jobferry.vendors.connections import max_jobs
-from jobferry.vendors.operation import most_records
+from jobferry.vendors.operation import Operation, most_records
+from jobferry.vendors.protocol import Vendor
+from jobferry.vendors.registry import VendorRegistry
 
 PRIORITIES = ("lowest", "low", "medium", "high", "highest", "immediate")
 
@@ -76,90 +79,144 @@ def open_run(
     Raises:
         DeniedError: S3 does not let us see the file, which may pass.
     """
-    try:
-        head = deps.objects.head(request.bucket, request.key, request.version_id)
-    except (ObjectMissingError, DeniedError) as error:
-        denied = isinstance(error, DeniedError)
-        ours = request.bucket == deps.settings.inbox_bucket
-        bearable = DENIED_INBOX_SECONDS if ours else DENIED_SECONDS
-        if denied and (started_at is None or deps.now() < started_at + bearable):
-            raise  # a right that is missing may be given: the step is repeated
-        missing = Source(request.bucket, request.key, request.version_id or "null")
-        run = _new_run(request, Head(missing, {}), execution, deps)
-        return _claim(
-            run,
-            deps,
-            f"There is no file s3://{request.bucket}/{request.key} that Jobferry may read. "
-            "Files are read from the stack's inbox bucket.",
-        )
-    if is_folder(request.key, head.source.size):
+    head = _head(request, deps, started_at)
+    if head is not None and is_folder(request.key, head.source.size):
         return {"state": OpenRoute.IGNORED}
     run = _new_run(request, head, execution, deps)
-    refusal = request.problem or why_refused(request.profile, request.key)
-    if refusal is not None:
-        return _claim(run, deps, refusal)
-    most = deps.settings.max_file_bytes
-    if head.source.size > most:
-        return _claim(run, deps, file_too_large(head.source.size, most).message)
-    found = deps.store.config.profile(request.profile)
-    if found is None:
-        return _claim(
-            run,
-            deps,
-            f"There is no profile {request.profile!r}. "
-            "Make it with: jobferry profile put FILE.yaml",
+    reason = file_problem(request, head, deps.settings.max_file_bytes)
+    if reason is not None or head is None:
+        return _claim(_failed(run, reason), deps)
+    stored = _stored(request.profile, deps)
+    setup = checked(request.profile, head, stored, deps.vendors)
+    if not isinstance(setup, Setup):
+        return _claim(_failed(run, setup), deps)
+    return _claim(_planned(run, head, setup, deps), deps)
+
+
+class Stored(NamedTuple):
+    """What the table has for a file: nothing, a profile, or a profile and its connection.
+
+    Attributes:
+        profile: revision and document.
+        connection: the one that the document names.
+    """
+
+    profile: tuple[int, Mapping[str, Any]] | None = None
+    connection: Connection | None = None
+
+
+class Setup(NamedTuple):
+    """Profile, connection and vendor of a run, which fit together.
+
+    Attributes:
+        trial: rows to send before a person says yes; None: all.
+    """
+
+    profile: Profile
+    connection: Connection
+    vendor: Vendor
+    operation: Operation
+    trial: int | None
+
+
+def file_problem(request: RunRequest, head: Head | None, most_bytes: int) -> str | None:
+    """Why a file cannot become a run, whatever its profile says; None when it can.
+
+    Args:
+        head: None: it is not there, or may not be read.
+    """
+    if head is None:
+        return (
+            f"There is no file s3://{request.bucket}/{request.key} that Jobferry may read. "
+            "Files are read from the stack's inbox bucket."
         )
-    revision, document = found
+    problem = request.problem or why_refused(request.profile, request.key)
+    if problem is None and head.source.size > most_bytes:
+        return file_too_large(head.source.size, most_bytes).message
+    return problem
+
+
+def checked(name: str, head: Head, stored: Stored, vendors: VendorRegistry) -> Setup | str:
+    """What a run of this file and profile works with, or why there can be none.
+
+    Args:
+        name: of the profile.
+    """
+    if stored.profile is None:
+        return f"There is no profile {name!r}. Make it with: jobferry profile put FILE.yaml"
+    revision, document = stored.profile
     try:
         profile = Profile.from_document(document, revision)
     except (AttributeError, KeyError, TypeError, ValueError):
-        return _claim(
-            run,
-            deps,
-            f"Profile {request.profile!r} cannot be read as it is stored. "
-            "Store it again with: jobferry profile put FILE.yaml",
+        return (
+            f"Profile {name!r} cannot be read as it is stored. "
+            "Store it again with: jobferry profile put FILE.yaml"
         )
-    connection = deps.store.config.connection(profile.connection)
+    connection = stored.connection
     if connection is None:
-        return _claim(
-            run,
-            deps,
+        return (
             f"Profile {profile.name!r} names the connection {profile.connection!r}, which is not "
-            f"there. Make it with: jobferry connection put {profile.connection} …",
+            f"there. Make it with: jobferry connection put {profile.connection} …"
         )
     try:
-        vendor = deps.vendors.named(connection.vendor)
+        vendor = vendors.named(connection.vendor)
     except LookupError as error:
-        return _claim(run, deps, f"Connection {connection.name!r} cannot be used. {error.args[0]}")
+        return f"Connection {connection.name!r} cannot be used. {error.args[0]}"
     try:
-        check_against(profile, vendor)
+        operation = check_against(profile, vendor)
     except ProfileError as error:
-        return _claim(run, deps, f"Profile {profile.name!r} cannot be used. {error}")
-    deps.store.limits.ensure(connection.name, max_jobs(connection, vendor))
-    operation = vendor.operation(profile.operation)
-    job_rows = None
-    if operation is not None:
-        most = most_records(profile, operation)
-        job_rows = rows_per_job(connection, vendor, operation, most, deps.store)
+        return f"Profile {profile.name!r} cannot be used. {error}"
     trial = _trial(head.options)
     if trial is not None and trial < 1:
-        return _claim(
-            run, deps, f"The file's metadata {TRIAL_OPTION} must be a whole number above 0."
-        )
+        return f"The file's metadata {TRIAL_OPTION} must be a whole number above 0."
+    return Setup(profile, connection, vendor, operation, trial)
+
+
+def _head(request: RunRequest, deps: Deps, started_at: float | None) -> Head | None:
+    """The file's version, size and metadata; None: it is not there, or may not be read.
+
+    Raises:
+        DeniedError: S3 does not let us see it, and a missing right may still be given.
+    """
+    try:
+        return deps.objects.head(request.bucket, request.key, request.version_id)
+    except ObjectMissingError:
+        return None
+    except DeniedError:
+        ours = request.bucket == deps.settings.inbox_bucket
+        bearable = DENIED_INBOX_SECONDS if ours else DENIED_SECONDS
+        if started_at is None or deps.now() < started_at + bearable:
+            raise
+        return None
+
+
+def _stored(profile: str, deps: Deps) -> Stored:
+    """What the table has of a profile and its connection."""
+    found = deps.store.config.profile(profile)
+    document = found[1] if found is not None else None
+    name = document.get("connection") if isinstance(document, Mapping) else None
+    return Stored(found, deps.store.config.connection(name) if isinstance(name, str) else None)
+
+
+def _planned(run: Run, head: Head, setup: Setup, deps: Deps) -> Run:
+    """The run with what it was opened with; paused where its content was sent before."""
+    profile, connection, vendor = setup.profile, setup.connection, setup.vendor
+    deps.store.limits.ensure(connection.name, max_jobs(connection, vendor))
+    operation = setup.operation
+    most = most_records(profile, operation)
     planned = replace(
         run,
-        status=RunStatus.PLANNING,
-        revision=revision,
+        revision=profile.revision,
         connection=connection.name,
         operation=profile.operation,
-        job_rows=job_rows,
-        trial=trial,
+        job_rows=rows_per_job(connection, vendor, operation, most, deps.store),
+        trial=setup.trial,
         vendor=connection.vendor,
         base_url=connection.base_url,
     )
-    if operation is not None and not operation.repeatable and head.content:
-        planned = _asking(planned, head.content, deps)
-    return _claim(planned, deps, None)
+    if not operation.repeatable and head.content:
+        return _asking(planned, head.content, deps)
+    return planned
 
 
 def _asking(run: Run, content: str, deps: Deps) -> Run:
@@ -221,39 +278,52 @@ def _trial(options: Mapping[str, str]) -> int | None:
     return min(int(asked), MOST_ROWS) if asked.isascii() and asked.isdigit() else 0
 
 
-def _new_run(request: RunRequest, head: Head, execution: str, deps: Deps) -> Run:
+def _new_run(request: RunRequest, head: Head | None, execution: str, deps: Deps) -> Run:
+    """The run as far as its file alone says it.
+
+    Args:
+        head: None: the file is not there.
+    """
     now = deps.now()
-    priority = head.options.get(PRIORITY_OPTION, "medium")
-    by = request.by or claimed(head.options.get(BY_OPTION)) or request.uploader
+    source = Source(request.bucket, request.key, request.version_id or "null")
+    options: Mapping[str, str] = {}
+    if head is not None:
+        source, options = head.source, head.options
+    priority = options.get(PRIORITY_OPTION, "medium")
+    by = request.by or claimed(options.get(BY_OPTION)) or request.uploader
     return Run(
-        run_id=run_id_of(request, head.source.version_id),
-        status=RunStatus.FAILED,
+        run_id=run_id_of(request, source.version_id),
+        status=RunStatus.PLANNING,
         profile=request.profile,
         revision=0,
         connection="",
         operation="",
-        source=head.source,
+        source=source,
         started_at=now,
         priority=priority if priority in PRIORITIES else "medium",
         execution=execution,
-        origin=head.options.get(ORIGIN_OPTION),
+        origin=options.get(ORIGIN_OPTION),
         by={} if by is None else {"started": by},
         expires_at=int(now) + kept_seconds(deps.store.retention),
     )
 
 
-def _claim(run: Run, deps: Deps, unusable: str | None) -> dict[str, Any]:
-    if unusable is not None:
-        run = replace(run, error=unusable)
-    state = OpenRoute.OPEN if unusable is None else OpenRoute.UNUSABLE
-    if deps.store.runs.is_deleted(run.run_id):
+def _failed(run: Run, reason: str | None) -> Run:
+    return replace(run, status=RunStatus.FAILED, error=reason)
+
+
+def _claim(run: Run, deps: Deps) -> dict[str, Any]:
+    """Create the run, if it is not there yet and was not deleted; answers what becomes of it."""
+    runs = deps.store.runs
+    if runs.is_deleted(run.run_id):
         deps.log("run was deleted", run_id=run.run_id)
         return {"run_id": run.run_id, "state": OpenRoute.DUPLICATE}
-    if not deps.store.runs.create(run):
-        existing = deps.store.runs.must_get(run.run_id)
+    if not runs.create(run):
+        existing = runs.must_get(run.run_id)
         if existing.execution != run.execution:
             deps.log("run exists", run_id=run.run_id, execution=existing.execution)
             return {"run_id": run.run_id, "state": OpenRoute.DUPLICATE}
-        state = OpenRoute.UNUSABLE if existing.status is RunStatus.FAILED else OpenRoute.OPEN
+        run = existing
+    state = OpenRoute.UNUSABLE if run.status is RunStatus.FAILED else OpenRoute.OPEN
     deps.log("run opened", run_id=run.run_id, state=state, size=run.source.size)
     return {"run_id": run.run_id, "state": state}

@@ -8,7 +8,8 @@ from typing import Any
 
 from jobferry.domain.connection import Connection
 from jobferry.store import keys
-from jobferry.store.table import ConditionFailedError, Put, Table
+from jobferry.store.operations import Put
+from jobferry.store.table import ConditionFailedError, Table
 
 OLD_CONNECTIONS = "CONNECTIONS"
 OLD_PROFILES = "PROFILES"

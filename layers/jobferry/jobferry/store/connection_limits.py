@@ -1,37 +1,30 @@
-"""What one connection may do now, shared by all its runs: slots, requests, what was learned.
+"""What one connection may do now, shared by all its runs: slots, and moments to wait for.
 
-Slots and moments stand in `LIMITS`, requests in `REQUESTS`: they change at different times, and
-writers of the one need not wait for those of the other.
+`ConnectionLimitsStore` is all that is kept of a connection. Slots and moments stand in `LIMITS`,
+requests in `REQUESTS`: they change at different times, and writers of the one need not wait for
+those of the other.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from jobferry.domain import connection as connection_module
-from jobferry.domain.connection import ConnectionLimits, Demand, Learned, Log, RequestLog
-from jobferry.domain.latency import Latency, by_size
+from jobferry.domain.connection import ConnectionLimits
 from jobferry.store import keys
-from jobferry.store.table import ConditionFailedError, Delete, Table, Update
-
-DEMAND_SECONDS = 300.0
-"""A run that has not said for this long what it needs has no share: nobody carries it."""
+from jobferry.store.demands import Demands
+from jobferry.store.learned import LearnedLatencies, learned_of
+from jobferry.store.operations import Update
+from jobferry.store.request_log import RequestLogs
+from jobferry.store.table import ConditionFailedError
 
 OUTAGES = 10
 """Outages that are remembered: what was lost in one is not held against its rows."""
 
 
-_LOST = "lost_"
-
-
-class ConnectionLimitsStore:
+class ConnectionLimitsStore(RequestLogs, Demands, LearnedLatencies):
     """Access to `CONN#<name>`: LIMITS, REQUESTS, what runs need, what was learned of operations."""
-
-    def __init__(self, table: Table) -> None:
-        self._table = table
 
     def ensure(self, connection: str, max_jobs: int) -> None:
         """Make the limits of a connection, or set its ceiling; slots in use stay as they are."""
@@ -50,7 +43,7 @@ class ConnectionLimitsStore:
             in_flight=item.get("in_flight", 0),
             ceiling=item.get("max_jobs", 1),
             advertised_jobs=item.get("told_jobs"),
-            learned_jobs=_learned(item.get("learned_jobs")),
+            learned_jobs=learned_of(item.get("learned_jobs")),
             over_limit_penalised=item.get("excess_costs", False),
             retry_after_until=item.get("blocked_until", 0.0),
             no_slot_until=item.get("full_until", 0.0),
@@ -61,50 +54,6 @@ class ConnectionLimitsStore:
             outage_until=item.get("outage_until", 0.0),
             outages=tuple((since, until) for since, until in item.get("outages", ())),
         )
-
-    def requests(self, connection: str) -> RequestLog:
-        item = self._table.get(keys.connection(connection), keys.REQUESTS) or {}
-        logs = json.loads(item.get("logs", "{}"))
-        return RequestLog(
-            logs={name: tuple((s, n) for s, n in log) for name, log in logs.items()},
-            learned=_learned(item.get("learned")),
-            advertised=item.get("told"),
-            version=item.get("version", 0),
-        )
-
-    def advertised_rate(self, connection: str, per_minute: int) -> None:
-        """The vendor's headers name its limit."""
-        before = self.requests(connection)
-        if before.advertised != per_minute:
-            self._put_requests(connection, before, {"told": per_minute})
-
-    def put_request_log(self, connection: str, before: RequestLog, logs: Mapping[str, Log]) -> bool:
-        """Keep the requests of the last minute.
-
-        Returns:
-            False where they are no longer as they were read (`before`): somebody was faster.
-        """
-        return self._put_requests(connection, before, {"logs": _dump(logs)})
-
-    def put_learned_rate(self, connection: str, before: RequestLog, learned: Learned) -> None:
-        """Keep a limit that was found out, unless the log has changed meanwhile."""
-        self._put_requests(connection, before, {"learned": [learned.value, learned.at]})
-
-    def _put_requests(self, connection: str, before: RequestLog, change: Mapping[str, Any]) -> bool:
-        absent = "attribute_not_exists(version)"
-        try:
-            self._table.write(
-                Update(
-                    keys.connection(connection),
-                    keys.REQUESTS,
-                    assign={**change, "version": before.version + 1},
-                    condition=absent if before.version == 0 else "version = :was",
-                    values={} if before.version == 0 else {":was": before.version},
-                )
-            )
-        except ConditionFailedError:
-            return False  # another lane was faster
-        return True
 
     def learn_jobs(self, connection: str, jobs: int, now: float) -> None:
         """The vendor has this many slots for us at the moment."""
@@ -121,9 +70,6 @@ class ConnectionLimitsStore:
     def note_over_limit_penalty(self, connection: str) -> None:
         """One job too many was answered with a wait: no slot is tried on presumption any more."""
         self._set(connection, {"excess_costs": True})
-
-    def _set(self, connection: str, values: Mapping[str, Any]) -> None:
-        self._table.write(Update(keys.connection(connection), keys.LIMITS, assign=values))
 
     def block(self, connection: str, until: float) -> None:
         """No request before `until`, for every lane of every run."""
@@ -144,21 +90,6 @@ class ConnectionLimitsStore:
                     condition="attribute_exists(pk)",
                 )
             )
-
-    def _extend(self, connection: str, attribute: str, until: float) -> None:
-        try:
-            self._table.write(
-                Update(
-                    keys.connection(connection),
-                    keys.LIMITS,
-                    assign={attribute: until},
-                    condition="attribute_not_exists(#a) OR #a < :until",
-                    names={"#a": attribute},
-                    values={":until": until},
-                )
-            )
-        except ConditionFailedError:
-            return  # somebody was told to wait longer still
 
     def note_unclear(self, connection: str, now: float, *, weight: int = 1) -> ConnectionLimits:
         """A submission got no clear answer.
@@ -238,80 +169,20 @@ class ConnectionLimitsStore:
             return False
         return True
 
-    def need(self, connection: str, demand: Demand, now: float) -> None:
-        """Say what a run needs of the connection's slots; what needs nothing is not spoken of."""
-        if not demand.need:
-            self.delete_demand(connection, demand.run_id)
-            return
-        self._table.write(
-            Update(
-                keys.connection(connection),
-                keys.demand(demand.run_id),
-                assign={
-                    "run_id": demand.run_id,
-                    "priority": demand.priority,
-                    "need": demand.need,
-                    "said_at": now,
-                    "expires_at": int(now) + 86_400,
-                },
+    def _set(self, connection: str, values: Mapping[str, Any]) -> None:
+        self._table.write(Update(keys.connection(connection), keys.LIMITS, assign=values))
+
+    def _extend(self, connection: str, attribute: str, until: float) -> None:
+        try:
+            self._table.write(
+                Update(
+                    keys.connection(connection),
+                    keys.LIMITS,
+                    assign={attribute: until},
+                    condition="attribute_not_exists(#a) OR #a < :until",
+                    names={"#a": attribute},
+                    values={":until": until},
+                )
             )
-        )
-
-    def delete_demand(self, connection: str, run_id: str) -> None:
-        self._table.write(Delete(keys.connection(connection), keys.demand(run_id)))
-
-    def demands(self, connection: str, now: float) -> list[Demand]:
-        """What the runs of a connection need, of those that somebody carries."""
-        items = self._table.query(keys.connection(connection), prefix=keys.demand(""))
-        return [
-            Demand(item["run_id"], item["priority"], item["need"])
-            for item in items
-            if item["said_at"] > now - DEMAND_SECONDS
-        ]
-
-    def latencies(self, connection: str, operation: str) -> dict[str, Latency]:
-        """What was learned of jobs of an operation, by size class; `""` for all sizes."""
-        item = self._table.get(keys.connection(connection), keys.learned(operation)) or {}
-        found = {
-            name: Latency.from_list(values)
-            for name, values in json.loads(item.get("latencies", "{}")).items()
-        }
-        return {name: latency for name, latency in found.items() if latency is not None}
-
-    def lost(self, connection: str, operation: str) -> dict[str, int]:
-        """Submissions of an operation that got no clear answer, by size class of the job."""
-        item = self._table.get(keys.connection(connection), keys.learned(operation)) or {}
-        return {name.removeprefix(_LOST): n for name, n in item.items() if name.startswith(_LOST)}
-
-    def learn_lost(self, connection: str, operation: str, rows: int) -> None:
-        """A submission of so many rows got no clear answer."""
-        self._table.write(
-            Update(
-                keys.connection(connection),
-                keys.learned(operation),
-                add={_LOST + by_size(rows): 1},
-            )
-        )
-
-    def put_latencies(
-        self, connection: str, operation: str, latencies: Mapping[str, Latency]
-    ) -> None:
-        """Keep what is known of jobs of an operation, by size class.
-
-        Two lanes that learn at once lose one lesson; there are many.
-        """
-        self._table.write(
-            Update(
-                keys.connection(connection),
-                keys.learned(operation),
-                assign={"latencies": json.dumps({n: la.to_list() for n, la in latencies.items()})},
-            )
-        )
-
-
-def _learned(saved: Any) -> Learned | None:
-    return Learned(float(saved[0]), float(saved[1])) if saved else None
-
-
-def _dump(logs: Mapping[str, connection_module.Log]) -> str:
-    return json.dumps(logs, separators=(",", ":"))
+        except ConditionFailedError:
+            return  # somebody was told to wait longer still

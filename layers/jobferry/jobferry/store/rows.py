@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from jobferry.domain.chunk import Chunk, ChunkState
+from jobferry.domain.chunk import Chunk
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.store import keys
-from jobferry.store.table import TRANSACTION_ITEMS, ConditionFailedError, Item, Put, Table, Update
+from jobferry.store.operations import Item, Put, Update
+from jobferry.store.table import TRANSACTION_ITEMS, ConditionFailedError, Table
+from jobferry.store.transitions import ChunkEvent, check
 
 ERROR_CHARACTERS = 500
 """Longer error texts are cut: a row of at most 1 KB costs one write unit."""
@@ -50,13 +52,14 @@ class Rows:
         Returns:
             False when the chunk is settled or gone; then nothing more was written.
         """
+        check(ChunkEvent.SETTLE, chunk.state)
         waits = Update(
             keys.run(chunk.run_id),
             keys.chunk(chunk.number),
-            assign={"state": ChunkState.FINISHED.value},
+            assign={"state": chunk.state.value},
             condition="#state = :finished",
             names={"#state": "state"},
-            values={":finished": ChunkState.FINISHED.value},
+            values={":finished": chunk.state.value},
         )
         step = TRANSACTION_ITEMS - 1
         for start in range(0, len(outcomes), step):

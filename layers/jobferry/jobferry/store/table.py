@@ -1,50 +1,47 @@
-"""The only place that speaks DynamoDB: plain dictionaries in and out, throttles retried.
-
-Numbers are `int` or `float` on our side; DynamoDB's `Decimal` does not leave this module.
-"""
+"""The only place that calls DynamoDB: plain dictionaries in and out."""
 
 from __future__ import annotations
 
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
 from itertools import islice
-from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
+
+from jobferry.store.operations import Delete, Item, Operation, Put, Update
+from jobferry.store.units import Units
+from jobferry.store.wire import key_of, plain_of, update_request, wire_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-Item = dict[str, Any]
 
 # DynamoDB's own limits.
 BATCH_WRITE_ITEMS = 25
 BATCH_GET_ITEMS = 100
 TRANSACTION_ITEMS = 100
 
-# A request that loses against another transaction, or is throttled, is repeated this often:
-# the last waits are about a second each, so a busy item gets some ten seconds to calm down.
-_ATTEMPTS = 14
-_PASSING = frozenset(
+SDK_ATTEMPTS = 6
+"""Requests that the SDK makes for one call where the table throttles or the connection breaks: the
+first one and five retries, with waits that add up to 16 seconds on average and 31 at most."""
+
+MOST_REQUESTS = 14
+"""Requests after which no call is repeated by us, the retries of the SDK counted. The last waits
+are about a second each, so that a busy item gets some ten seconds to calm down."""
+
+# What the SDK has retried in vain.
+_THROTTLED = frozenset(
     {
-        "TransactionConflict",
-        "TransactionConflictException",
-        "ThrottlingError",
-        "ProvisionedThroughputExceeded",
-        "TransactionInProgressException",
         "ThrottlingException",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
+        "TransactionInProgressException",
     }
 )
 
-_serializer = TypeSerializer()
-_deserializer = TypeDeserializer()
+# Why a transaction was cancelled, where it may be tried once more. The SDK does not retry it.
+_IN_THE_WAY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
 
 class ConditionFailedError(Exception):
@@ -56,94 +53,7 @@ class ConditionFailedError(Exception):
 
 
 class BusyTableError(Exception):
-    """Throttled or in conflict for longer than the patience of one call. Safe to repeat."""
-
-
-@dataclass(frozen=True)
-class Update:
-    """One `UpdateItem`.
-
-    assign       attributes to set
-    assign_once  attributes to set where they are absent
-    add          numbers to add, or members to put into sets
-    take         members to take out of sets
-    remove       attributes to remove
-
-    condition  a DynamoDB condition expression; `#name` and `:name` placeholders in it are
-               resolved from `names` and `values`
-    """
-
-    pk: str
-    sk: str
-    assign: Mapping[str, Any] = field(default_factory=dict)
-    assign_once: Mapping[str, Any] = field(default_factory=dict)
-    add: Mapping[str, float | set[int]] = field(default_factory=dict)
-    take: Mapping[str, set[int]] = field(default_factory=dict)
-    remove: Sequence[str] = ()
-    condition: str | None = None
-    names: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Put:
-    item: Item
-    condition: str | None = None
-    names: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Delete:
-    pk: str
-    sk: str
-
-
-Operation = Update | Put | Delete
-
-
-class Units:
-    """Capacity units used so far.
-
-    written  one per kilobyte and index written, twice that in transactions
-    read     one for each item that is asked for, and for every four kilobytes of a query
-
-    Counted here, since a transaction's answer tells nothing of them unless it is asked for in a
-    form that costs more to read than it is worth. An update is taken for a small item's, and what
-    a query finds for items of a quarter of a kilobyte.
-    """
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self.written = 0
-        self.read = 0
-
-    def asked_for(self, items: int) -> None:
-        """Items were read by their keys."""
-        with self._lock:
-            self.read += items
-
-    def found(self, items: int) -> None:
-        """A query read so many."""
-        with self._lock:
-            self.read += 1 + items // 16
-
-    def add(self, operations: Sequence[Operation], *, together: bool = False) -> None:
-        units = sum(_units(operation) for operation in operations)
-        with self._lock:
-            self.written += 2 * units if together else units
-
-
-_INDEXED = ("time_pk", "person_pk")
-_UNIT_BYTES = 1024
-
-
-def _units(operation: Operation) -> int:
-    if isinstance(operation, Put):
-        size = sum(len(name) + len(str(value)) for name, value in operation.item.items())
-        indexes = sum(name in operation.item for name in _INDEXED)
-        return -(-size // _UNIT_BYTES) * (1 + indexes)
-    return 1
+    """Throttled or in conflict for longer than one call waits. Safe to repeat."""
 
 
 class Table:
@@ -167,28 +77,26 @@ class Table:
         """Strongly consistent read of one item."""
         self.units.asked_for(1)
         answer = self._call(
-            self._client.get_item, TableName=self._name, Key=_key(pk, sk), ConsistentRead=True
+            self._client.get_item, TableName=self._name, Key=key_of(pk, sk), ConsistentRead=True
         )
-        return _plain(answer["Item"]) if "Item" in answer else None
+        return plain_of(answer["Item"]) if "Item" in answer else None
 
     def get_many(self, keys: Sequence[tuple[str, str]]) -> list[Item]:
         """Strongly consistent read of many items, in no particular order; absent ones missing."""
         self.units.asked_for(len(keys))
         found: list[Item] = []
         for start in range(0, len(keys), BATCH_GET_ITEMS):
-            pending = [_key(pk, sk) for pk, sk in keys[start : start + BATCH_GET_ITEMS]]
-            for attempt in range(_ATTEMPTS):
+            pending = [key_of(pk, sk) for pk, sk in keys[start : start + BATCH_GET_ITEMS]]
+            tries = _Tries(self._sleep)
+            while pending:
                 answer = self._call(
                     self._client.batch_get_item,
                     RequestItems={self._name: {"Keys": pending, "ConsistentRead": True}},
                 )
-                found += [_plain(item) for item in answer["Responses"].get(self._name, [])]
+                found += [plain_of(item) for item in answer["Responses"].get(self._name, [])]
                 pending = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", [])
-                if not pending:
-                    break
-                self._pause(attempt)
-            else:
-                raise BusyTableError(f"{len(pending)} items could not be read")
+                if pending:
+                    tries.another(answer, f"{len(pending)} items could not be read")
         return found
 
     def query(
@@ -232,7 +140,7 @@ class Table:
             "TableName": self._name,
             "KeyConditionExpression": condition,
             "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": _wire(values),
+            "ExpressionAttributeValues": wire_of(values),
             "ScanIndexForward": not newest_first,
             "ConsistentRead": consistent and index is None,
         }
@@ -245,7 +153,7 @@ class Table:
             answer = self._call(self._client.query, **request)
             self.units.found(len(answer["Items"]))
             for item in answer["Items"]:
-                yield _plain(item)
+                yield plain_of(item)
             if left is not None:
                 left -= len(answer["Items"])
                 if left <= 0:
@@ -268,7 +176,7 @@ class Table:
         kind, request = self._request(operation)
         self.units.add([operation])
         try:
-            self._call(calls[kind], **request)
+            self._repeat(calls[kind], **request)
         except ClientError as error:
             if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
                 raise ConditionFailedError([0]) from None
@@ -283,23 +191,13 @@ class Table:
         """
         items: Any = [dict([self._request(operation)]) for operation in operations]
         self.units.add(operations, together=True)
-        for attempt in range(_ATTEMPTS):
-            try:
-                self._call(self._client.transact_write_items, TransactItems=items)
-            except ClientError as error:
-                reasons = [
-                    str(reason.get("Code", "None"))
-                    for reason in error.response.get("CancellationReasons", [])
-                ]
-                failed = [i for i, r in enumerate(reasons) if r == "ConditionalCheckFailed"]
-                if failed:
-                    raise ConditionFailedError(failed) from None
-                if not (set(reasons) & _PASSING):
-                    raise
-                self._pause(attempt)
-            else:
-                return
-        raise BusyTableError("other transactions were in the way")
+        try:
+            self._repeat(self._client.transact_write_items, TransactItems=items)
+        except ClientError as error:
+            failed = [i for i, r in enumerate(_reasons(error)) if r == "ConditionalCheckFailed"]
+            if failed:
+                raise ConditionFailedError(failed) from None
+            raise
 
     def put_many(self, items: Iterable[Item]) -> None:
         """Put items, 25 a request, until every one of them is written.
@@ -309,53 +207,104 @@ class Table:
         """
         for batch in _batches(items):
             self.units.add([Put(item) for item in batch])
-            self._batch_write([{"PutRequest": {"Item": _wire(item)}} for item in batch])
+            self._batch_write([{"PutRequest": {"Item": wire_of(item)}} for item in batch])
 
     def delete_many(self, keys: Iterable[tuple[str, str]]) -> None:
         """Delete items, 25 a request, as `put_many`."""
         for batch in _batches(keys):
             self.units.add([Delete(*key) for key in batch])
-            self._batch_write([{"DeleteRequest": {"Key": _key(*key)}} for key in batch])
+            self._batch_write([{"DeleteRequest": {"Key": key_of(*key)}} for key in batch])
 
     def _batch_write(self, batch: list[Any]) -> None:
-        for attempt in range(_ATTEMPTS):
+        tries = _Tries(self._sleep)
+        while batch:
             answer = self._call(self._client.batch_write_item, RequestItems={self._name: batch})
             batch = answer.get("UnprocessedItems", {}).get(self._name, [])
-            if not batch:
-                return
-            self._pause(attempt)
-        raise BusyTableError(f"{len(batch)} items could not be written")
+            if batch:
+                tries.another(answer, f"{len(batch)} items could not be written")
 
     def _request(self, operation: Operation) -> tuple[str, dict[str, Any]]:
         request: dict[str, Any] = {"TableName": self._name}
         match operation:
             case Put(item, condition, names, values):
-                request["Item"] = _wire(item)
+                request["Item"] = wire_of(item)
                 if condition:
                     request["ConditionExpression"] = condition
                 if names:
                     request["ExpressionAttributeNames"] = dict(names)
                 if values:
-                    request["ExpressionAttributeValues"] = _wire(values)
+                    request["ExpressionAttributeValues"] = wire_of(values)
                 return "Put", request
             case Delete(pk, sk):
-                return "Delete", request | {"Key": _key(pk, sk)}
+                return "Delete", request | {"Key": key_of(pk, sk)}
             case Update():
-                return "Update", request | _update(operation)
+                return "Update", request | update_request(operation)
+
+    def _repeat(self, method: Callable[..., Any], **request: Any) -> None:
+        """A write, made again while other transactions are in its way."""
+        tries = _Tries(self._sleep)
+        while True:
+            try:
+                self._call(method, **request)
+            except ClientError as error:
+                if not _is_in_the_way(error):
+                    raise
+                answer = error.response
+            else:
+                return
+            tries.another(answer, "other transactions were in the way")
 
     def _call(self, method: Callable[..., Any], **request: Any) -> Any:
-        """One SDK call. The SDK retries throttles by itself; what is left is repeated here."""
-        for attempt in range(_ATTEMPTS):
-            try:
-                return method(**request)
-            except ClientError as error:
-                if error.response["Error"]["Code"] not in _PASSING:
-                    raise
-                self._pause(attempt)
-        raise BusyTableError("the table is throttled")
+        """One SDK call. The SDK retries throttles and broken connections (`SDK_ATTEMPTS`)."""
+        try:
+            return method(**request)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _THROTTLED:
+                raise BusyTableError("the table is throttled") from error
+            raise
 
-    def _pause(self, attempt: int) -> None:
-        self._sleep(random.uniform(0.5, 1.0) * min(1.0, 0.02 * 2**attempt))  # noqa: S311
+
+class _Tries:
+    """The requests of one call so far, and the wait before the next.
+
+    Args:
+        sleep: how to wait (seconds).
+    """
+
+    def __init__(self, sleep: Callable[[float], None]) -> None:
+        self._sleep = sleep
+        self._calls = 0
+        self._requests = 0
+
+    def another(self, answer: Mapping[str, Any], trouble: str) -> None:
+        """Wait before the call is made again.
+
+        Args:
+            answer: what the SDK returned of the last call; it tells how often the SDK retried.
+            trouble: what to say when there were enough of them.
+
+        Raises:
+            BusyTableError: there were `MOST_REQUESTS` or more.
+        """
+        self._requests += 1 + answer.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+        if self._requests >= MOST_REQUESTS:
+            raise BusyTableError(trouble)
+        self._sleep(random.uniform(0.5, 1.0) * min(1.0, 0.02 * 2**self._calls))  # noqa: S311
+        self._calls += 1
+
+
+def _reasons(error: ClientError) -> list[str]:
+    """Why a transaction was cancelled, operation by operation; "None" of one that did not fail."""
+    reasons: Any = error.response.get("CancellationReasons", [])
+    return [str(reason.get("Code", "None")) for reason in reasons]
+
+
+def _is_in_the_way(error: ClientError) -> bool:
+    """Whether only another transaction, or a throttle within this one, made a write fail."""
+    if error.response["Error"]["Code"] == "TransactionConflictException":
+        return True
+    reasons = set(_reasons(error))
+    return bool(reasons & _IN_THE_WAY) and "ConditionalCheckFailed" not in reasons
 
 
 T = TypeVar("T")
@@ -365,73 +314,3 @@ def _batches(things: Iterable[T]) -> Iterator[list[T]]:
     iterator = iter(things)
     while batch := list(islice(iterator, BATCH_WRITE_ITEMS)):
         yield batch
-
-
-def _update(update: Update) -> dict[str, Any]:
-    names: dict[str, str] = dict(update.names)
-    values: dict[str, Any] = dict(update.values)
-
-    def placeholder(attribute: str, value: Any, kind: str) -> tuple[str, str]:
-        name, slot = f"#{kind}_{attribute}", f":{kind}_{attribute}"
-        names[name] = attribute
-        values[slot] = value
-        return name, slot
-
-    sets = ["{} = {}".format(*placeholder(a, v, "s")) for a, v in update.assign.items()]
-    for attribute, value in update.assign_once.items():
-        name, slot = placeholder(attribute, value, "o")
-        sets.append(f"{name} = if_not_exists({name}, {slot})")
-    adds = ["{} {}".format(*placeholder(a, v, "a")) for a, v in update.add.items()]
-    deletes = ["{} {}".format(*placeholder(a, v, "d")) for a, v in update.take.items()]
-    removes = []
-    for attribute in update.remove:
-        names[f"#r_{attribute}"] = attribute
-        removes.append(f"#r_{attribute}")
-    clauses = [("SET", sets), ("ADD", adds), ("DELETE", deletes), ("REMOVE", removes)]
-    request: dict[str, Any] = {
-        "Key": _key(update.pk, update.sk),
-        "UpdateExpression": " ".join(
-            f"{word} {', '.join(parts)}" for word, parts in clauses if parts
-        ),
-    }
-    if update.condition:
-        request["ConditionExpression"] = update.condition
-    if names:
-        request["ExpressionAttributeNames"] = names
-    if values:
-        request["ExpressionAttributeValues"] = _wire(values)
-    return request
-
-
-def _key(pk: str, sk: str) -> dict[str, Any]:
-    return {"pk": {"S": pk}, "sk": {"S": sk}}
-
-
-def _wire(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _serializer.serialize(_decimal(value)) for name, value in item.items()}
-
-
-def _decimal(value: Any) -> Any:
-    if isinstance(value, float):
-        return Decimal(repr(value))
-    if isinstance(value, Mapping):
-        return {key: _decimal(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_decimal(inner) for inner in value]
-    return value
-
-
-def _plain(item: Mapping[str, Any]) -> Item:
-    return {name: _number(_deserializer.deserialize(value)) for name, value in item.items()}
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, dict):
-        return {key: _number(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_number(inner) for inner in value]
-    if isinstance(value, set):
-        return {_number(inner) for inner in value}
-    return value

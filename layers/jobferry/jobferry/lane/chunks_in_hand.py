@@ -1,0 +1,81 @@
+"""The chunks of a lane, as one invocation knows them. Threads that submit side by side share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from threading import Lock
+
+from jobferry.domain.chunk import Chunk, ChunkState
+
+
+class ChunksInHand:
+    """Chunks of a lane that are claimed, submitted or finished, by number.
+
+    A lane's chunks belong to the lane, and every move of a chunk in the table is conditioned on how
+    it was read; so they are read once, and then follow what this invocation does.
+    """
+
+    def __init__(self, chunks: Iterable[Chunk]) -> None:
+        self._chunks = {chunk.number: chunk for chunk in chunks}
+        self._lock = Lock()
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._chunks
+
+    def __getitem__(self, number: int) -> Chunk:
+        return self._chunks[number]
+
+    def in_state(self, *states: ChunkState) -> list[Chunk]:
+        """Chunks in these states, by number."""
+        with self._lock:
+            chunks = list(self._chunks.values())
+        found = (chunk for chunk in chunks if chunk.state in states)
+        return sorted(found, key=lambda chunk: chunk.number)
+
+    @property
+    def holding_slots(self) -> list[Chunk]:
+        return self.in_state(ChunkState.CLAIMED, ChunkState.SUBMITTED)
+
+    @property
+    def without_job(self) -> list[Chunk]:
+        """They hold a slot, and no job of theirs is known."""
+        return self.in_state(ChunkState.CLAIMED)
+
+    @property
+    def ready(self) -> list[Chunk]:
+        """Claimed, and nothing was ever sent of this attempt."""
+        return [chunk for chunk in self.without_job if chunk.sending_at is None]
+
+    @property
+    def lost(self) -> list[Chunk]:
+        """Sent, and nobody noted a job."""
+        return [chunk for chunk in self.without_job if chunk.sending_at is not None]
+
+    @property
+    def submitted(self) -> dict[str, Chunk]:
+        """Chunks with a job in flight, by job id."""
+        return {c.job_id: c for c in self.in_state(ChunkState.SUBMITTED) if c.job_id}
+
+    @property
+    def finished(self) -> list[Chunk]:
+        return self.in_state(ChunkState.FINISHED)
+
+    def keep(self, chunks: Iterable[Chunk]) -> None:
+        with self._lock:
+            self._chunks |= {chunk.number: chunk for chunk in chunks}
+
+    def drop(self, numbers: Iterable[int]) -> None:
+        with self._lock:
+            for number in numbers:
+                self._chunks.pop(number, None)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._chunks.clear()
+
+    def finish(self, numbers: Iterable[int]) -> None:
+        """Their jobs have ended."""
+        with self._lock:
+            for number in numbers:
+                self._chunks[number] = replace(self._chunks[number], state=ChunkState.FINISHED)

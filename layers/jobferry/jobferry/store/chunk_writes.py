@@ -1,0 +1,63 @@
+"""What all that write chunks share: one move, as `transitions` has it, and all or none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jobferry.domain.chunk import Chunk
+from jobferry.store import keys
+from jobferry.store.operations import Operation, Update
+from jobferry.store.table import ConditionFailedError, Table
+from jobferry.store.transitions import TRANSITIONS, ChunkEvent, check
+
+
+class ChunkAccess:
+    """Access to the table for those who change chunks, their pool and their pointers."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def _all_or_none(self, writes: Sequence[Operation]) -> bool:
+        try:
+            if len(writes) == 1:
+                self._table.write(writes[0])
+            else:
+                self._table.transact(writes)
+        except ConditionFailedError:
+            return False
+        return True
+
+
+def move(event: ChunkEvent, chunk: Chunk, **changes: Any) -> Update:
+    """A change of a chunk, if it still is as it was read: in its state, sent by nobody else.
+
+    Args:
+        chunk: as it was read.
+        changes: attributes to set beside the state.
+
+    Raises:
+        ForbiddenMoveError: the table of transitions has no such move.
+    """
+    transition = check(event, chunk.state)
+    if transition.after is not chunk.state:
+        changes = {"state": transition.after.value, **changes}
+    values: dict[str, Any] = {":state": chunk.state.value, ":claimed_at": chunk.claimed_at}
+    sent = "attribute_not_exists(sending_at)"
+    if chunk.sending_at is not None:
+        sent = "sending_at = :sending_at"
+        values[":sending_at"] = chunk.sending_at
+    return Update(
+        keys.run(chunk.run_id),
+        keys.chunk(chunk.number),
+        assign=changes,
+        condition=f"#state = :state AND claimed_at = :claimed_at AND {sent}",
+        names={"#state": "state"},
+        values=values,
+    )
+
+
+def slots(event: ChunkEvent, connection: str, chunks: int) -> Update:
+    """Take or free the slots of so many chunks that hold one, as the event does."""
+    added = TRANSITIONS[event].slots * chunks
+    return Update(keys.connection(connection), keys.LIMITS, add={"in_flight": added})
