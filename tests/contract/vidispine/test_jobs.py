@@ -112,7 +112,7 @@ def test_a_record_too_long_for_an_address_is_refused(bench: VidispineBench) -> N
 
 
 @pytest.mark.parametrize(
-    ("does", "difference", "status", "code", "text"),
+    ("does", "ending", "status", "code", "text"),
     [
         ({}, None, SUCCEEDED, None, None),
         ({}, "warn", SUCCEEDED, "FINISHED_WARNING", "Simulated warning"),
@@ -138,14 +138,14 @@ def test_a_record_too_long_for_an_address_is_refused(bench: VidispineBench) -> N
 def test_a_job_is_read_for_what_became_of_it(
     bench: VidispineBench,
     does: JsonObject,
-    difference: str | None,
+    ending: str | None,
     status: OutcomeStatus,
     code: str | None,
     text: str | None,
 ) -> None:
     if does:
         bench.befall(bench.write, **does)
-    metadata = {"sim-difference": difference} if difference else {}
+    metadata = {"sim-fate": ending} if ending else {}
     job_id = bench.started(bench.rows(1, jobmetadata=metadata)[0])
     bench.pass_time()
 
