@@ -43,7 +43,7 @@ HOT = ("submit_jobs", "poll_jobs", "settle_job")
 BASELINE = "import boto3; boto3.client('dynamodb')"
 
 _S3 = "app.deps.objects._client()"
-_VENDOR = "from jobferry.vendors.registry import vendor_named; vendor_named('zendesk_support')"
+_VENDOR = "from jobferry.vendors.registry import BUILT_IN; BUILT_IN.named('zendesk_support')"
 _HTTP = "import jobferry.vendors.http.client, aws_lambda_powertools.utilities.parameters"
 _CSV = "import jobferry.csvfile.records, jobferry.binding.column_binding"
 FIRST_USE: Mapping[str, Sequence[str]] = {

@@ -50,7 +50,7 @@ from jobferry.steps.submit_jobs import submit_jobs
 from jobferry.store import Store
 from jobferry.vendors.connections import Connections, max_jobs
 from jobferry.vendors.http.addresses import LOOPBACK
-from jobferry.vendors.registry import VENDORS
+from jobferry.vendors.registry import BUILT_IN
 from jobferry_cli.local import processes
 from tests.fakes.clock import Clock
 from tests.fakes.objects import FakeObjects
@@ -110,7 +110,7 @@ def _deps(store: Store, url: str, clock: Clock) -> Deps:
     """What the steps work with, and an account at the simulator with a profile that sends there."""
     connection = Connection(ACCOUNT, VENDOR, url)
     store.config.put_connection(connection)
-    store.limits.ensure(ACCOUNT, max_jobs(connection, VENDORS[VENDOR]))
+    store.limits.ensure(ACCOUNT, max_jobs(connection, BUILT_IN.named(VENDOR)))
     store.config.put_profile(
         ACCOUNT,
         validate(

@@ -44,7 +44,7 @@ from jobferry.binding.profile_document import validate
 from jobferry.domain.connection import Connection
 from jobferry.steps.open_run import run_id_of
 from jobferry.vendors.connections import max_jobs
-from jobferry.vendors.registry import VENDORS
+from jobferry.vendors.registry import BUILT_IN
 from jobferry_cli.local import deployment
 from jobferry_cli.local.commands import start_local, stop_local
 from jobferry_cli.local.state import HOME_VARIABLE, LocalState, state_folder
@@ -140,7 +140,7 @@ class Bench:
         connection = Connection(NAME, VENDOR, simulator.url)
         config = stack.deps.store.config
         config.put_connection(connection)
-        stack.deps.store.limits.ensure(NAME, max_jobs(connection, VENDORS[VENDOR]))
+        stack.deps.store.limits.ensure(NAME, max_jobs(connection, BUILT_IN.named(VENDOR)))
         config.put_profile(NAME, validate(PROFILE))
 
     def jobferry(self, rows: int) -> Measurement:

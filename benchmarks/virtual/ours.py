@@ -38,8 +38,9 @@ from jobferry.vendors.answers import (
     Throttled,
     ThrottleReason,
 )
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Capabilities, Operation
-from jobferry.vendors.protocol import LostSubmission, Meter, Vendor
+from jobferry.vendors.protocol import Meter, Vendor
 from tests.fakes.schedule import Schedule
 from tests.fakes.vendor import VENDOR
 from tests.fakes.world import CONNECTION, World, sample_csv
@@ -54,7 +55,7 @@ class ModelClient:
         self.requests_made = 0
         self.meter: Meter | None = None
 
-    def wake(self) -> None:
+    def drop_idle_connections(self) -> None:
         """There is no connection that could have idled."""
 
     def test(self) -> None:

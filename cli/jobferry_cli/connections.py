@@ -17,7 +17,6 @@ from jobferry.vendors.connections import max_jobs as jobs_allowed
 from jobferry.vendors.credentials import CredentialsError, parse_credentials
 from jobferry.vendors.http.client import BaseUrlError, check_base_url
 from jobferry.vendors.protocol import Vendor
-from jobferry.vendors.registry import vendor_named
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.connection_state import (
     connection_document,
@@ -50,9 +49,9 @@ def known_connection(stack: Stack, name: str) -> Connection:
     return found
 
 
-def _vendor(name: str) -> Vendor:
+def _vendor(stack: Stack, name: str) -> Vendor:
     try:
-        return vendor_named(name)
+        return stack.deps.vendors.named(name)
     except LookupError as error:
         raise CommandError(str(error.args[0]), next_command=command("operations")) from None
 
@@ -108,8 +107,8 @@ def put(
     share: float,
 ) -> None:
     """Make a connection, or change it. The credentials go into Secrets Manager."""
-    chosen = _vendor(vendor)
     stack = app.stack
+    chosen = _vendor(stack, vendor)
     try:
         text = credentials_file.read_text(encoding="utf-8")
         credentials = parse_credentials(text, chosen.credential_forms)
@@ -177,7 +176,7 @@ def show(app: App, name: str) -> None:
     if app.as_json:
         put_json(connection_state(app.stack, found))
     else:
-        put_text(*connection_lines(app.stack, found, _vendor(found.vendor)))
+        put_text(*connection_lines(app.stack, found, _vendor(app.stack, found.vendor)))
 
 
 @connection.command()

@@ -24,7 +24,6 @@ from jobferry.operator.status import run_document
 from jobferry.reporting.formatting import counted
 from jobferry.steps.open_run import PRIORITIES
 from jobferry.vendors.protocol import Vendor
-from jobferry.vendors.registry import vendor_named
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import closed_run, found_run
@@ -257,4 +256,4 @@ def _put_deleted(app: App, run_id: str, deleted: Deleted) -> None:
 def _vendor_of(app: App, run: Run) -> Vendor | None:
     """The vendor of a run; None when its connection is gone, or it never had one."""
     found = app.stack.deps.store.config.connection(run.connection) if run.connection else None
-    return None if found is None else vendor_named(found.vendor)
+    return None if found is None else app.stack.deps.vendors.named(found.vendor)

@@ -24,6 +24,7 @@ from jobferry_cli.runs import runs, status, watch
 from jobferry_cli.schedules import schedule
 from jobferry_cli.sending import run
 from jobferry_cli.undo import undo
+from jobferry_cli.vendors import vendor
 
 _LOCAL = "local"
 
@@ -108,6 +109,7 @@ for command in (
     schedule,
     status,
     undo,
+    vendor,
     watch,
 ):
     cli.add_command(command)

@@ -1,4 +1,4 @@
-"""`jobferry operations`: what can be done, with fields and limits. Needs no stack."""
+"""`jobferry operations`: what can be done, with fields and limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jobferry.domain.commands import command
 from jobferry.reporting.formatting import number
 from jobferry.vendors.operation import Operation
 from jobferry.vendors.protocol import Vendor
-from jobferry.vendors.registry import VENDORS
+from jobferry.vendors.registry import BUILT_IN
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError
 from jobferry_cli.output import put_json, put_text
@@ -40,13 +40,11 @@ def operation_document(vendor: Vendor, operation: Operation) -> dict[str, Any]:
 @global_options
 @pass_app
 def operations(app: App, vendor: str | None) -> None:
-    """List what each vendor can do: operations, fields, limits."""
-    if vendor is not None and vendor not in VENDORS:
-        raise CommandError(
-            f"There is no vendor {vendor!r}. Known: {', '.join(VENDORS)}.",
-            next_command=command("operations"),
-        )
-    for each in [VENDORS[vendor]] if vendor else VENDORS.values():
+    """List what each vendor can do: operations, fields, limits.
+
+    Needs no stack, unless VENDOR is a document of yours (`jobferry vendor list`).
+    """
+    for each in BUILT_IN.built_in() if vendor is None else [_named(app, vendor)]:
         if not app.as_json:
             jobs = number(each.capabilities.max_jobs)
             put_text(f"{each.title} ({each.name}), at most {jobs} jobs in flight")
@@ -55,6 +53,19 @@ def operations(app: App, vendor: str | None) -> None:
                 put_json(operation_document(each, operation))
             else:
                 put_text(*_described(operation))
+
+
+def _named(app: App, vendor: str) -> Vendor:
+    """The vendor of this name. The stack is asked for it only where it has no package.
+
+    Raises:
+        CommandError: there is none.
+    """
+    registry = BUILT_IN if BUILT_IN.is_built_in(vendor) else app.stack.deps.vendors
+    try:
+        return registry.named(vendor)
+    except LookupError as error:
+        raise CommandError(str(error.args[0]), next_command=command("operations")) from None
 
 
 def _described(operation: Operation) -> list[str]:

@@ -20,7 +20,6 @@ from jobferry.domain.error_codes import FileRefused
 from jobferry.domain.profile import Profile
 from jobferry.vendors.operation import Operation
 from jobferry.vendors.protocol import Vendor
-from jobferry.vendors.registry import vendor_named
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError
 from jobferry_cli.output import note_warnings, put_json, put_table, put_text
@@ -83,7 +82,7 @@ def _bound(stack: Stack, of: Profile) -> UsableProfile:
             next_command=command("connection", "put", of.connection, "--help"),
         )
     try:
-        vendor = vendor_named(connection.vendor)
+        vendor = stack.deps.vendors.named(connection.vendor)
         operation = check_against(of, vendor)
         if of.columns is not None:
             # A header that fits is the kindest there can be: what is wrong now always is.

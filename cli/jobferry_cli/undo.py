@@ -18,7 +18,6 @@ from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.run import Run
 from jobferry.reporting.formatting import counted
 from jobferry.vendors.operation import Operation
-from jobferry.vendors.registry import vendor_named
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import closed_run
@@ -90,7 +89,7 @@ def _operation_of(stack: Stack, run: Run) -> Operation:
             f"Of run {run.run_id} nothing can be undone. {what}",
             next_command=command("status", run.run_id),
         )
-    vendor = vendor_named(connection.vendor)
+    vendor = stack.deps.vendors.named(connection.vendor)
     operation = vendor.operation(run.operation)
     if operation is None:
         raise CommandError(

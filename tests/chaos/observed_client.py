@@ -10,8 +10,9 @@ from typing import Any, Self, TypeVar
 
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answers import Found, PollAnswer, Refused, SubmitAnswer, Throttled
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Operation
-from jobferry.vendors.protocol import LostSubmission, Meter, VendorClient
+from jobferry.vendors.protocol import Meter, VendorClient
 from tests.fakes.schedule import Schedule
 
 T = TypeVar("T")
@@ -54,8 +55,8 @@ class ObservedClient:
     def requests_made(self) -> int:
         return self._client.requests_made
 
-    def wake(self) -> None:
-        self._client.wake()
+    def drop_idle_connections(self) -> None:
+        self._client.drop_idle_connections()
 
     def test(self) -> Refused | Throttled | Any | None:
         return self._client.test()

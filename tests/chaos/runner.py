@@ -203,6 +203,7 @@ class ChaosWorld(World):
             self.read_secret,
             reach=LOOPBACK,
             monotonic=self.clock.now,
+            vendors=self.fresh_vendors(),
         )
 
     def task_deps(self) -> Deps:

@@ -20,8 +20,8 @@ from jobferry.vendors.answers import (
     SubmitAnswer,
     Throttled,
 )
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Operation
-from jobferry.vendors.protocol import LostSubmission
 from tests.chaos.account_truth import ENDLESS_SECONDS, NAME, AccountOfAScenario
 from tests.chaos.malformed_answers import (
     Malformation,

@@ -20,7 +20,7 @@ from jobferry.lane import recovery
 from jobferry.store import chunk_moves, chunk_settling
 from jobferry.store.chunks import Chunks
 from jobferry.store.operations import Operation, Update
-from jobferry.vendors.connections import Linked
+from jobferry.vendors.connections import BoundConnection
 from tests.chaos.account_promises import account_is_clean, jobs_are_bounded
 from tests.chaos.run_promises import ends, nothing_twice, sum_holds, unknown_is_unknowable
 from tests.fakes.objects import FakeObjects
@@ -78,7 +78,9 @@ def slot_released_twice() -> Iterator[None]:
 def sent_again_blindly() -> Iterator[None]:
     """Send again what got no clear answer, without asking the vendor."""
 
-    def again(chunk: Chunk, context: RunContext, _linked: Linked, deps: Deps, *_args: Any) -> int:
+    def again(
+        chunk: Chunk, context: RunContext, _linked: BoundConnection, deps: Deps, *_args: Any
+    ) -> int:
         if chunk.sending_at is None or deps.now() < lost_from(chunk):
             return 0
         if chunk.attempt < context.profile.max_attempts:

@@ -183,7 +183,7 @@ class SimulatedAccount:
             return self._send(client, lambda: send(client, *request))
 
         for patch in (
-            mock.patch.dict(registry.VENDORS, {self.adapter.vendor.name: self._vendor()}),
+            mock.patch.dict(registry.LOADERS, {self.adapter.vendor.name: self._vendor}),
             mock.patch.object(HttpClient, "_send", observed),
             mock.patch.object(http_module, "time", scenario_time),
             mock.patch.object(adapter, "ThreadPoolExecutor", pool),

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answers import Ambiguous, Found
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Operation
-from jobferry.vendors.protocol import LostSubmission
 from tests.contract.conformance.bench import Bench
 
 LONG_AFTER = 120.0
@@ -20,8 +20,11 @@ NEVER_TAKEN = {"reset": True}
 class Search:
     """One submission whose answer is lost, and the search for it."""
 
-    def __init__(self, bench: Bench, operation: Operation | None = None) -> None:
+    def __init__(
+        self, bench: Bench, operation: Operation | None = None, token: str = "run.1.1"
+    ) -> None:
         self.bench = bench
+        self.token = token
         self.operation = operation or bench.create
         self.records: list[JsonObject] = []
         self.sent_at = 0.0
@@ -31,7 +34,7 @@ class Search:
         before = len(self.bench.jobs())
         self.records, self.sent_at = records, self.bench.now()
         self.bench.befall({}, 1, **(effect or LOST))
-        answer = self.bench.client.submit(self.operation, records, "token")
+        answer = self.bench.client.submit(self.operation, records, self.token)
         assert isinstance(answer, Ambiguous)
         taken = self.bench.jobs()[before:]
         return taken[0]["job_id"] if taken else None
@@ -43,7 +46,7 @@ class Search:
         self.bench.pass_time(after)
         ended_before = frozenset(ended)
         lost = LostSubmission(
-            "token",
+            self.token,
             self.sent_at,
             self.records,
             frozenset(known) | ended_before,

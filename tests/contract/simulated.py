@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from jobferry.domain.connection import Connection
+from jobferry.domain.types import JsonObject
 from jobferry.vendors.connections import Connections, max_jobs
 from jobferry.vendors.http.addresses import LOOPBACK
-from jobferry.vendors.registry import VENDORS
 from tests.fakes.schedule import Schedule
 from tests.fakes.world import World
 from vendorsim import RunningSimulator, start
@@ -31,13 +31,18 @@ class SharedClock:
 
 @contextmanager
 def simulated_world(
-    connections: Mapping[str, tuple[str, Mapping[str, str]]], *, latency: str, path: str = ""
+    connections: Mapping[str, tuple[str, Mapping[str, str]]],
+    *,
+    latency: str,
+    path: str = "",
+    documents: Iterable[JsonObject] = (),
 ) -> Iterator[tuple[World, RunningSimulator]]:
     """A deployment in memory whose connections lead to a simulator.
 
     Args:
         connections: name → (vendor, credentials).
         path: what stands behind the simulator's address.
+        documents: vendors that are documents, as `jobferry vendor put` keeps them.
     """
     with World() as world, start(clock=SharedClock(world.clock), latency=latency) as sim:
         world.deps = replace(
@@ -47,10 +52,13 @@ def simulated_world(
                 lambda name, _afresh: json.dumps(connections[name][1]),
                 reach=LOOPBACK,
                 monotonic=world.clock.now,
+                vendors=world.fresh_vendors(),
             ),
         )
+        for document in documents:
+            world.store.config.put_vendor(document["name"], document)
         for name, (vendor, _) in connections.items():
             connection = Connection(name, vendor, sim.url + path)
             world.store.config.put_connection(connection)
-            world.store.limits.ensure(name, max_jobs(connection, VENDORS[vendor]))
+            world.store.limits.ensure(name, max_jobs(connection, world.deps.vendors.named(vendor)))
         yield world, sim

@@ -1,4 +1,4 @@
-"""Lost submissions of rows without any key of their own, told apart by the ids that we add."""
+"""Lost submissions of rows without any key of their own, distinguished by the ids that we add."""
 
 from __future__ import annotations
 

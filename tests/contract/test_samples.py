@@ -10,7 +10,7 @@ import pytest
 from jobferry.binding.profile_document import validate
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import RunStatus
-from jobferry.vendors.registry import VENDORS
+from jobferry.vendors.registry import BUILT_IN
 from jobferry_cli.local.samples import SAMPLES
 from tests.contract.simulated import simulated_world
 from tests.examples import EXAMPLES, Example
@@ -30,7 +30,7 @@ def test_every_operation_has_a_sample() -> None:
     sampled = {example.operation for example in EXAMPLES.values()}
     missing = {
         name
-        for vendor in VENDORS.values()
+        for vendor in BUILT_IN.built_in()
         for name in vendor.operations
         if not any(re.fullmatch(re.sub(r"<\w+>", r"\\w+", name), each) for each in sampled)
     }

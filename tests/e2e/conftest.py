@@ -38,7 +38,6 @@ from jobferry.runtime.wiring import build_deps
 from jobferry.steps.open_run import run_id_of
 from jobferry.vendors.connections import max_jobs
 from jobferry.vendors.http.addresses import LOOPBACK
-from jobferry.vendors.registry import VENDORS
 from jobferry_cli.local import deployment, processes
 from jobferry_cli.local.commands import EMULATOR, start_local, stop_local
 from jobferry_cli.local.state import HOME_VARIABLE, LocalState, state_folder
@@ -318,7 +317,9 @@ def open_desk(
     with vendorsim.start(scenario=scenario, latency="0.6", requests_per_minute=0) as simulator:
         connection = Connection(name, vendor, simulator.url)
         stack.deps.store.config.put_connection(connection)
-        stack.deps.store.limits.ensure(name, max_jobs(connection, VENDORS[connection.vendor]))
+        stack.deps.store.limits.ensure(
+            name, max_jobs(connection, stack.deps.vendors.named(connection.vendor))
+        )
         stack.canaries.given(credentials)
         stack.client("secretsmanager").create_secret(
             Name=stack.outputs["SecretPrefix"] + name, SecretString=json.dumps(credentials)

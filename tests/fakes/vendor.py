@@ -31,8 +31,9 @@ from jobferry.vendors.answers import (
 )
 from jobferry.vendors.credentials import BEARER, CredentialsError
 from jobferry.vendors.http.limits import AUTHORIZE_SECONDS
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Capabilities, Operation, compact_json
-from jobferry.vendors.protocol import LostSubmission, Meter, Vendor
+from jobferry.vendors.protocol import Meter, Vendor
 from tests.fakes.clock import Clock
 from tests.fakes.effects import Effects
 from tests.fakes.schedule import Schedule
@@ -301,7 +302,7 @@ class FakeClient:
         self.woken = 0
         self.meter: Meter | None = None
 
-    def wake(self) -> None:
+    def drop_idle_connections(self) -> None:
         self.woken += 1
 
     def _sign_in(self) -> Throttled | None:

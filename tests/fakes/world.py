@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,6 @@ from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from unittest import mock
 
 from jobferry.binding.profile_document import validate
 from jobferry.deps import Deps
@@ -38,10 +38,10 @@ from jobferry.steps.submit_jobs import submit_jobs
 from jobferry.steps.sweep import sweep
 from jobferry.store import Store
 from jobferry.store.rows import _outcome as stored_outcome
-from jobferry.vendors import registry
 from jobferry.vendors.connections import Connections
 from jobferry.vendors.http.addresses import PUBLIC
 from jobferry.vendors.protocol import Vendor
+from jobferry.vendors.registry import LOADERS, VendorRegistry
 from tests.fakes.clock import START
 from tests.fakes.effects import Effects
 from tests.fakes.machine import (
@@ -166,8 +166,6 @@ class World:
         self.put_profile(PLAIN_PROFILE)
 
     def __enter__(self) -> Self:
-        patched = mock.patch.dict(registry.VENDORS, {VENDOR: self.vendor})
-        self._cleanup.enter_context(patched)
         self._scratch = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory()))
         return self
 
@@ -196,6 +194,7 @@ class World:
                 self.read_secret,
                 reach=PUBLIC,
                 monotonic=self.clock.now,
+                vendors=self.fresh_vendors(),
             ),
             now=self.clock.now,
             sleep=self.clock.sleep,
@@ -205,6 +204,11 @@ class World:
             emit=lambda **counts: self.metrics.append(counts),
             scheduling=self.scheduling,
         )
+
+    def fresh_vendors(self) -> VendorRegistry:
+        """The vendors as a cold function finds them: `self.vendor` among them, as it is now."""
+        loaders = ChainMap({VENDOR: lambda: self.vendor}, LOADERS)
+        return VendorRegistry(self.store.config, loaders, monotonic=self.clock.now)
 
     def read_secret(self, _name: str, _afresh: bool) -> str:
         with self.effects.around("secret.read"):

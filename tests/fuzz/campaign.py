@@ -14,7 +14,8 @@ from typing import Any
 
 from jobferry.vendors.answer_gate import json_document
 from jobferry.vendors.http.client import Answer, HttpClient, NoAnswer
-from jobferry.vendors.protocol import LostSubmission, VendorClient
+from jobferry.vendors.lost_submission import LostSubmission
+from jobferry.vendors.protocol import VendorClient
 from jobferry.vendors.zendesk.oauth import TOKEN_PATH, ZendeskAuthorizer
 from tests.fuzz import checks
 from tests.fuzz.mutations import Reply, encoded, mutate
@@ -22,7 +23,7 @@ from tests.fuzz.worlds import ADAPTERS, SENT_AT, TOKEN, Adapter, Case, split
 
 CALLS = ("submit", "poll", "find", "test", "results")
 TOKEN_CALL = "token"
-CONTROL = ("problems", "abort", "set_priority", "rerun", "delete")
+CONTROL = ("problems", "abort", "set_priority", "delete")
 MOST_MUTATIONS = 3
 
 
@@ -44,7 +45,7 @@ class FuzzedHttp(HttpClient):
         self._asked: Counter[str] = Counter()
         self._lock = Lock()
 
-    def wake(self) -> None:
+    def drop_idle_connections(self) -> None:
         """There is no connection."""
 
     def request(
@@ -171,8 +172,6 @@ def _play_control(call: str, client: Any, case: Case, answers: Any) -> None:
     job_id = case.job_ids[0]
     if call == "problems":
         checks.problems(client.problems(), answers())
-    elif call == "rerun":
-        checks.submitted(client.rerun(job_id, "high"), answers())
     else:
         given = {"abort": [job_id], "set_priority": [job_id, "high"], "delete": [case.job_ids]}
         checks.problem(getattr(client, call)(*given[call]), answers())

@@ -15,12 +15,14 @@ from urllib.parse import parse_qs, urlsplit
 import yaml
 
 from jobferry.domain.types import JsonObject
-from jobferry.vendors.declarative.adapter import DeclaredClient, vendor_from
-from jobferry.vendors.declarative.document import read_document
+from jobferry.vendors.declarative.adapter import vendor_from
+from jobferry.vendors.declarative.client import DeclaredClient
+from jobferry.vendors.declarative.loading import read_document
 from jobferry.vendors.http.client import HttpClient
 from jobferry.vendors.operation import Operation
 from jobferry.vendors.protocol import Vendor, VendorClient
-from jobferry.vendors.vidispine.adapter import VIDISPINE, VidispineClient
+from jobferry.vendors.vidispine.adapter import VIDISPINE
+from jobferry.vendors.vidispine.client import VidispineClient
 from jobferry.vendors.zendesk_sunshine.adapter import ZENDESK_SUNSHINE, ZendeskSunshineClient
 from jobferry.vendors.zendesk_support.adapter import ZENDESK_SUPPORT, ZendeskSupportClient
 from tests.fuzz.mutations import CANARY

@@ -19,10 +19,10 @@ import yaml
 
 from jobferry.lane.poller import JOB_DEADLINE
 from jobferry.store import keys
-from jobferry.vendors import registry
 from jobferry.vendors.protocol import Vendor
 from jobferry_cli.main import cli
-from tests.fakes.vendor import VENDOR, FakeClient
+from tests.contract.documents.bench import DOCUMENT
+from tests.fakes.vendor import FakeClient
 from tests.fakes.world import PLAIN_PROFILE, World, sample_csv
 from tests.template.conftest import ROOT, Template
 from tests.template.policies import (
@@ -137,6 +137,18 @@ def _schedule(*words: object) -> Scene:
     return scene
 
 
+def _vendor_put(_shell: Shell, _folder: Path) -> Words:
+    return ("vendor", "put", DOCUMENT)
+
+
+def _vendor(verb: str) -> Scene:
+    def scene(shell: Shell, folder: Path) -> Words:
+        shell(*_vendor_put(shell, folder))
+        return ("vendor", verb, "shelf")
+
+    return scene
+
+
 SCENES: dict[str, Scene] = {
     "abort": lambda shell, _: ("abort", _open(shell)),
     "abort --force": lambda shell, _: ("abort", _open(shell), "--force"),
@@ -170,10 +182,14 @@ SCENES: dict[str, Scene] = {
     "schedule run-now": _schedule("run-now", "nightly", "--wait"),
     "status": lambda shell, _: ("status", _open(shell)),
     "undo": lambda shell, folder: ("undo", _closed(shell), "--out", folder / "undo"),
+    "vendor delete": _vendor("delete"),
+    "vendor list": lambda *_: ("vendor", "list"),
+    "vendor put": _vendor_put,
+    "vendor show": _vendor("show"),
     "watch": lambda shell, folder: ("watch", _just_started(shell, folder)),
 }
 
-NO_STACK = {"operations", "local"}
+NO_STACK = {"operations", "local", "vendor check"}
 
 
 def _commands(group: object = cli, path: str = "") -> Iterator[str]:
@@ -215,7 +231,7 @@ def _let_tell(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Vendor:
     """The account's vendor can be asked for problems, and to forget jobs."""
     can = replace(shell.world.vendor.capabilities, problems=True, delete=True)
     vendor = replace(shell.world.vendor, capabilities=can)
-    monkeypatch.setitem(registry.VENDORS, VENDOR, vendor)
+    shell.world.vendor = vendor
 
     def told(this: FakeClient, *_: object) -> list[object]:
         this._paid(1)

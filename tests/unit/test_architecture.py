@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 DOORS = {
     "requests": {"vendors/http/client.py"},
     "boto3": {"runtime/wiring.py", "store/wire.py"},
-    "pydantic": {"binding/profile_document.py"},
+    "pydantic": {"binding/profile_document.py", "vendors/declarative/validation.py"},
     "aws_lambda_powertools": {"runtime/observability.py", "vendors/connections.py"},
 }
 

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.contract.documents.bench import SHELF_DOCUMENT
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -83,9 +86,22 @@ def test_a_run_is_opened_without_what_validates_profiles_or_reads_rows() -> None
 def test_one_vendor_does_not_bring_the_others() -> None:
     loaded = modules_after(
         "settle_job",
-        "from jobferry.vendors.registry import vendor_named",
-        "vendor_named('zendesk_support')",
+        "from jobferry.vendors.registry import BUILT_IN",
+        "BUILT_IN.named('zendesk_support')",
     )
 
     assert loaded & VENDORS == {"jobferry.vendors.zendesk_support.adapter"}
     assert loaded & HEAVY == set()
+
+
+def test_a_vendor_that_is_a_document_brings_nothing_that_checks_documents() -> None:
+    loaded = modules_after(
+        "settle_job",
+        "import json",
+        "from jobferry.vendors.declarative.adapter import vendor_from",
+        f"vendor_from(json.loads({json.dumps(json.dumps(SHELF_DOCUMENT))}))",
+    )
+
+    assert loaded & VENDORS == {"jobferry.vendors.declarative.adapter"}
+    assert loaded & HEAVY == set()
+    assert "jobferry.vendors.declarative.validation" not in loaded

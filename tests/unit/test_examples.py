@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from jobferry.vendors.registry import VENDORS
+from jobferry.vendors.registry import LOADERS
 from jobferry_cli.local.samples import SAMPLES
 from tests.examples import EXAMPLES, FOLDER, Example
 
@@ -27,7 +27,7 @@ def test_every_file_belongs_to_an_example() -> None:
 def test_an_example_lies_where_its_operation_says(example: Example) -> None:
     connections = {sample.connection: sample.vendor for sample in SAMPLES}
     assert example.vendor == connections[str(example.document["connection"])]
-    assert example.vendor in VENDORS
+    assert example.vendor in LOADERS
     # Several examples of one operation have a suffix.
     assert re.fullmatch(re.escape(example.operation) + r"(\.[a-z-]+)?\.yaml", example.path.name)
 

@@ -11,7 +11,6 @@ import yaml
 from jobferry.binding.profile_document import validate
 from jobferry.domain.connection import Connection
 from jobferry.vendors.connections import max_jobs
-from jobferry.vendors.registry import VENDORS
 from jobferry_cli.local.state import LocalState
 from jobferry_cli.stack import StackChoice, open_stack
 
@@ -41,7 +40,8 @@ def seed(state: LocalState, root: Path) -> None:
         connection = Connection(sample.connection, sample.vendor, base_url)
         stack.secrets.put(sample.connection, sample.credentials, base_url)
         store.config.put_connection(connection)
-        store.limits.ensure(sample.connection, max_jobs(connection, VENDORS[sample.vendor]))
+        vendor = stack.deps.vendors.named(sample.vendor)
+        store.limits.ensure(sample.connection, max_jobs(connection, vendor))
         for path in sorted((root / "examples" / sample.vendor).glob("*.yaml")):
             profile = validate(yaml.safe_load(path.read_text()))
             store.config.put_profile(profile["name"], profile)

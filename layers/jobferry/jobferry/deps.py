@@ -12,6 +12,7 @@ from jobferry.scheduler.settings import USUAL, SchedulerSettings
 from jobferry.store import Store
 from jobferry.store.objects import Objects
 from jobferry.vendors.connections import Connections
+from jobferry.vendors.registry import VendorRegistry
 
 if TYPE_CHECKING:
     from jobferry.runtime.settings import Settings
@@ -63,3 +64,8 @@ class Deps:
     emit: Callable[..., None] = _no_log
     scheduling: SchedulerSettings = USUAL
     memory: dict[object, object] = field(default_factory=dict)
+
+    @property
+    def vendors(self) -> VendorRegistry:
+        """The vendors that connections may name: those that clients are made of."""
+        return self.connections.vendors

@@ -63,7 +63,7 @@ class Bench(ABC):
 
     replies: ClassVar[Mapping[str, JsonObject]]
     """The vendor's own words for a situation that the kit names."""
-    fates: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    differences: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Name of a `Job` of the kit → those of its fields that are different at this vendor."""
     words: ClassVar[tuple[str, str, str]]
     """Status of a job that works, that waits for its turn, that has ended well."""

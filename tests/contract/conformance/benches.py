@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.contract.conformance.bench import Bench
 from tests.contract.declared_sunshine.bench import DeclaredSunshineBench
-from tests.contract.fourth_vendor.bench import ShelfBench
+from tests.contract.documents.bench import DOCUMENT_BENCHES
 from tests.contract.vidispine.bench import VidispineBench
 from tests.contract.zendesk_sunshine.bench import SunshineBench
 from tests.contract.zendesk_support.bench import ZendeskBench
@@ -14,5 +14,5 @@ BENCHES: tuple[type[Bench], ...] = (
     SunshineBench,
     DeclaredSunshineBench,
     VidispineBench,
-    ShelfBench,
+    *DOCUMENT_BENCHES,
 )

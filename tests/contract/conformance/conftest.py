@@ -72,7 +72,7 @@ def prompt_bench(
 
 
 @pytest.fixture
-def little_patience(monkeypatch: pytest.MonkeyPatch) -> Callable[[JsonObject], None]:
+def tight_bounds(monkeypatch: pytest.MonkeyPatch) -> Callable[[JsonObject], None]:
     """Bounds that a behaviour is meant to break, and no others are likely to."""
 
     def set_bounds(does: JsonObject) -> None:

@@ -18,6 +18,7 @@ from jobferry.domain.types import JsonObject
 from jobferry.vendors.answers import (
     Accepted,
     Ambiguous,
+    FoundState,
     JobPhase,
     RefusalScope,
     Refused,
@@ -202,7 +203,7 @@ READS = (
 
 @dataclass(frozen=True)
 class Job(Case):
-    """One fate of a job of four rows, and what poll and results must say once its time is up.
+    """One end of a job of four rows, and what poll and results must say once its time is up.
 
     rows    the outcome of each row; None: the job has not ended
     status  the vendor's own word, where it matters
@@ -246,6 +247,91 @@ JOBS = (
     Job("the job was called off", {"status_word": "aborted"}, status="aborted"),
     Job("gone", {"gone": True}, GONE, rows=None),
 )
+
+
+LOST_ANSWER = {"reset": True, "after": True}
+NEVER_TAKEN = {"reset": True}
+
+
+@dataclass(frozen=True)
+class Lost(Case):
+    """A submission whose answer is lost, and what the search for its job must say.
+
+    does       what befalls the submission, and the job that it starts
+    during     what befalls every request of the search
+    strangers  jobs of others at that time, of one record fewer, as many, and one more
+    after      seconds from the submission to the search; None: until the vendor has forgotten
+    readable   whether the vendor could be read
+    """
+
+    does: JsonObject = field(default_factory=lambda: LOST_ANSWER)
+    during: JsonObject = field(default_factory=dict)
+    strangers: bool = False
+    after: float | None = 120.0
+    must: FoundState = FoundState.FOUND
+    readable: bool = True
+
+
+NO_RECORD = "undecidable where the job names no record"
+
+LOST = (
+    Lost("found"),
+    Lost("found among the jobs of others", strangers=True),
+    Lost("found though some rows were refused", LOST_ANSWER | {"fail_rows": {"indexes": [0]}}),
+    Lost("pending while it runs", after=1, must=FoundState.PENDING),
+    Lost("pending while it is stuck", LOST_ANSWER | {"stuck": True}, must=FoundState.PENDING),
+    *(
+        Lost(f"pending while {what}", during=fault, must=FoundState.PENDING, readable=False)
+        for what, fault in {
+            "the gateway fails": {"status": 502},
+            "the account is refused": {"status": 401},
+            "the vendor is throttled": {"rate_limited": "edge"},
+            "answers are unreadable": {"html": True, "status": 200},
+            "connections break": {"reset": True},
+        }.items()
+    ),
+    Lost(
+        "pending where the job is hidden and its records are not",
+        LOST_ANSWER | {"gone": True},
+        must=FoundState.PENDING,
+    ),
+    Lost("absent where it was never taken", NEVER_TAKEN, after=1, must=FoundState.ABSENT),
+    Lost(
+        "absent where only others' jobs ran",
+        NEVER_TAKEN,
+        strangers=True,
+        must=FoundState.ABSENT,
+    ),
+    Lost(
+        "absent where every row was refused",
+        LOST_ANSWER | {"fail_rows": {"probability": 1}},
+        must=FoundState.ABSENT,
+    ),
+    Lost(
+        NO_RECORD,
+        LOST_ANSWER | {"results": "null"},
+        must=FoundState.UNDECIDABLE,
+    ),
+    Lost(
+        "undecidable once the vendor may have forgotten",
+        after=None,
+        must=FoundState.UNDECIDABLE,
+    ),
+)
+
+BY_TOKEN = {
+    name: {"must": FoundState.FOUND}
+    for name in (
+        "pending while it runs",
+        "pending while it is stuck",
+        "absent where every row was refused",
+        NO_RECORD,
+    )
+}
+"""What is different where a job is found by its token, whatever it did."""
+
+TWINS = "two of the same size are distinguished"
+UNSEEN = "pending where the job is hidden and its records are not"
 
 
 @dataclass(frozen=True)
@@ -298,6 +384,7 @@ SCENARIOS: Mapping[str, tuple[Case, ...]] = {
     "Polling": (*READS,),
     "Testing a connection": (*READS,),
     "Jobs": (*JOBS,),
+    "Lost submissions": (*LOST, Case(TWINS)),
     "Conduct": CONDUCT,
 }
 """Every scenario there is, in the order of the table."""

@@ -13,6 +13,7 @@ from jobferry.domain.types import JsonObject
 from jobferry.vendors.answers import (
     Accepted,
     Ambiguous,
+    FoundState,
     JobPhase,
     PollAnswer,
     RefusalScope,
@@ -23,14 +24,25 @@ from jobferry.vendors.answers import (
 from jobferry.vendors.http.addresses import LOOPBACK
 from tests.contract.conformance.bench import Bench
 from tests.contract.conformance.benches import BENCHES
-from tests.contract.conformance.scenarios import SCENARIOS, Job, Read, Redirect, Words, Write
+from tests.contract.conformance.scenarios import (
+    LOST,
+    SCENARIOS,
+    TWINS,
+    Job,
+    Lost,
+    Read,
+    Redirect,
+    Words,
+    Write,
+)
+from tests.contract.lost import Search
 from vendorsim import start
 
 
-def plays(group: str, name: str | None = None) -> pytest.MarkDecorator:
-    """Runs a test for each vendor and each scenario of a group, or that of a name alone."""
-    chosen = [case for case in SCENARIOS[group] if name in (None, case.name)]
-    assert chosen, name
+def plays(group: str, *names: str) -> pytest.MarkDecorator:
+    """Runs a test for each vendor and each scenario of a group, or those of these names alone."""
+    chosen = [case for case in SCENARIOS[group] if not names or case.name in names]
+    assert chosen, names
     pairs = [(bench, case) for case in chosen for bench in BENCHES if case.why_not(bench) is None]
     return pytest.mark.parametrize(
         ("make_bench", "case"),
@@ -61,11 +73,11 @@ def no_secret_in_any_log(
 
 @plays("Submitting")
 def test_a_submission_is_answered_by_what_the_vendor_did(
-    case: Write, prompt_bench: Bench, little_patience: Callable[[JsonObject], None]
+    case: Write, prompt_bench: Bench, tight_bounds: Callable[[JsonObject], None]
 ) -> None:
     bench = prompt_bench
     effect = _effect(bench, case)
-    little_patience(case.does)
+    tight_bounds(case.does)
     if effect:
         bench.befall(bench.write, case.times, **effect)
 
@@ -147,13 +159,13 @@ def test_a_redirect_to_no_address_is_an_answer(bench: Bench) -> None:
 def test_a_poll_that_learns_nothing_says_why_and_loses_nothing(
     case: Read,
     prompt_bench: Bench,
-    little_patience: Callable[[JsonObject], None],
+    tight_bounds: Callable[[JsonObject], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = prompt_bench
     job_id = bench.submitted(bench.records(2))
     bench.befall(bench.readers, **_effect(bench, case))
-    little_patience(case.does)
+    tight_bounds(case.does)
 
     answer = bench.client.poll([job_id])
     monkeypatch.undo()
@@ -171,11 +183,11 @@ def test_a_poll_that_learns_nothing_says_why_and_loses_nothing(
 
 @plays("Testing a connection")
 def test_the_harmless_request_is_judged_like_any_other(
-    case: Read, prompt_bench: Bench, little_patience: Callable[[JsonObject], None]
+    case: Read, prompt_bench: Bench, tight_bounds: Callable[[JsonObject], None]
 ) -> None:
     bench = prompt_bench
     bench.befall(bench.harmless, **_effect(bench, case))
-    little_patience(case.does)
+    tight_bounds(case.does)
 
     answer = bench.client.test()
 
@@ -207,11 +219,11 @@ _OUTCOMES = {
 
 @plays("Jobs")
 def test_a_job_is_read_for_what_became_of_it(case: Job, bench: Bench) -> None:
-    read_for_what_became_of_it(replace(case, **bench.fates.get(case.name, {})), bench)
+    read_for_what_became_of_it(replace(case, **bench.differences.get(case.name, {})), bench)
 
 
 def read_for_what_became_of_it(case: Job, bench: Bench) -> None:
-    """Play one fate of a job; a vendor's own tests play fates that only its jobs have."""
+    """Play one end of a job; a vendor's own tests play ends that only its jobs have."""
     records = bench.records(4)
     bench.befall(bench.write, **case.does)
     job_id = bench.submitted(records)
@@ -281,6 +293,47 @@ def test_a_job_is_forgotten_when_its_time_is_up(bench: Bench) -> None:
 def test_nothing_to_poll_takes_no_request(bench: Bench) -> None:
     assert bench.client.poll([]) == PollAnswer(requests=0)
     assert bench.client.requests_made == 0
+
+
+# Lost submissions
+
+
+@plays("Lost submissions", *[case.name for case in LOST])
+def test_the_job_of_a_lost_submission_is_looked_for(case: Lost, bench: Bench) -> None:
+    case = replace(case, **bench.differences.get(case.name, {}))
+    count = min(3, bench.create.max_records)
+    search = Search(bench)
+    job_id = search.submit(bench.records(count), **case.does)
+    if case.strangers:
+        for number in {1, count - 1, count, count + 1} & set(
+            range(1, bench.create.max_records + 1)
+        ):
+            bench.submitted(bench.records(number, prefix=f"other{number}"))
+    if case.during:
+        bench.befall({"method": "GET"}, **case.during)
+    forgotten = bench.vendor.capabilities.retention_seconds + 60.0
+    before = bench.client.requests_made
+
+    found = search.find(after=forgotten if case.after is None else case.after)
+
+    assert (found.state, found.readable) == (case.must, case.readable), found.reason
+    assert found.job_id == (job_id if found.state is FoundState.FOUND else None)
+    assert found.requests == bench.client.requests_made - before
+    if not case.readable:
+        bench.heal()
+        assert search.find().job_id == job_id
+    bench.show_no_secret(found)
+
+
+@plays("Lost submissions", TWINS)
+def test_two_lost_submissions_of_the_same_size_are_told_apart(bench: Bench) -> None:
+    count = min(3, bench.create.max_records)
+    one, other = Search(bench, token="run.1.1"), Search(bench, token="run.11.1")
+    first = one.submit(bench.records(count, prefix="A"))
+    second = other.submit(bench.records(count, prefix="B"))
+
+    assert one.find().job_id == first
+    assert other.find().job_id == second
 
 
 # Credentials

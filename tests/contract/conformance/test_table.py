@@ -20,9 +20,9 @@ def test_names_of_scenarios_are_known_and_stand_once_in_a_group() -> None:
     known = {name for each in names.values() for name in each}
     for bench in BENCHES:
         assert set(bench.lacks) <= known, bench.title
-        assert set(bench.fates) <= set(names["Jobs"]), bench.title
+        assert set(bench.differences) <= {*names["Jobs"], *names["Lost submissions"]}, bench.title
 
 
 def test_nothing_is_both_different_and_not_played() -> None:
     for bench in BENCHES:
-        assert not set(bench.lacks) & set(bench.fates), bench.title
+        assert not set(bench.lacks) & set(bench.differences), bench.title

@@ -8,7 +8,7 @@ import pytest
 
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answers import Ambiguous, Found, FoundState
-from jobferry.vendors.protocol import LostSubmission
+from jobferry.vendors.lost_submission import LostSubmission
 from tests.contract.vidispine.bench import VidispineBench
 
 LOST = {"reset": True, "after": True}
@@ -60,9 +60,9 @@ def test_found_by_its_token_at_any_time(
     assert (found.state, found.job_id, found.requests) == (FoundState.FOUND, job_id, 1)
 
 
-@pytest.mark.parametrize("fate", ["fail", "warn"])
-def test_found_however_it_ended(bench: VidispineBench, search: Search, fate: str) -> None:
-    job_id = search.submit(**LOST, **({"fail_job": True} if fate == "fail" else {}))
+@pytest.mark.parametrize("difference", ["fail", "warn"])
+def test_found_however_it_ended(bench: VidispineBench, search: Search, difference: str) -> None:
+    job_id = search.submit(**LOST, **({"fail_job": True} if difference == "fail" else {}))
     bench.pass_time()
 
     assert search.find().job_id == job_id
@@ -80,7 +80,7 @@ def test_a_job_that_was_run_again_is_found_as_the_first(
 ) -> None:
     job_id = search.submit()
     bench.pass_time(10)
-    bench.client.rerun(str(job_id))
+    bench.send("POST", f"/job/{job_id}/re-run")
 
     assert search.find().job_id == job_id
 

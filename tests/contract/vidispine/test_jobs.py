@@ -112,7 +112,7 @@ def test_a_record_too_long_for_an_address_is_refused(bench: VidispineBench) -> N
 
 
 @pytest.mark.parametrize(
-    ("does", "fate", "status", "code", "text"),
+    ("does", "ending", "status", "code", "text"),
     [
         ({}, None, SUCCEEDED, None, None),
         ({}, "warn", SUCCEEDED, "FINISHED_WARNING", "Simulated warning"),
@@ -138,14 +138,14 @@ def test_a_record_too_long_for_an_address_is_refused(bench: VidispineBench) -> N
 def test_a_job_is_read_for_what_became_of_it(
     bench: VidispineBench,
     does: JsonObject,
-    fate: str | None,
+    ending: str | None,
     status: OutcomeStatus,
     code: str | None,
     text: str | None,
 ) -> None:
     if does:
         bench.befall(bench.write, **does)
-    metadata = {"sim-fate": fate} if fate else {}
+    metadata = {"sim-fate": ending} if ending else {}
     job_id = bench.started(bench.rows(1, jobmetadata=metadata)[0])
     bench.pass_time()
 
@@ -268,7 +268,7 @@ def test_jobs_of_an_earlier_user_are_ours_still(bench: VidispineBench) -> None:
 def test_old_jobs_are_read_one_by_one(
     bench: VidispineBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobferry.vendors.vidispine.adapter.LIST_PAGE", 4)
+    monkeypatch.setattr("jobferry.vendors.vidispine.client.LIST_PAGE", 4)
     old = [bench.started() for _ in range(2)]
     bench.pass_time(10)
     new = [bench.started() for _ in range(10)]
@@ -283,7 +283,7 @@ def test_old_jobs_are_read_one_by_one(
 def test_a_site_that_gives_shorter_pages_is_asked_for_the_rest(
     bench: VidispineBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobferry.vendors.vidispine.adapter.LIST_PAGE", 4)
+    monkeypatch.setattr("jobferry.vendors.vidispine.client.LIST_PAGE", 4)
     jobs = [bench.started() for _ in range(12)]
     bench.pass_time()
 
@@ -378,7 +378,7 @@ def test_a_throttled_list_ends_the_poll(bench: VidispineBench) -> None:
 def test_a_throttle_in_between_keeps_what_was_learned(
     bench: VidispineBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobferry.vendors.vidispine.adapter.LIST_PAGE", 2)
+    monkeypatch.setattr("jobferry.vendors.vidispine.client.LIST_PAGE", 2)
     old = [bench.started() for _ in range(2)]
     bench.pass_time(10)
     new = [bench.started() for _ in range(2)]

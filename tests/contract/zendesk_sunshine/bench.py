@@ -52,7 +52,7 @@ class SunshineBench(ZendeskBench):
         "too many jobs as 422": error(422, "The limit of 1000 concurrent jobs is reached"),
         "job id that is a path": {"body": {"data": {"id": "../objects/records/1"}}, "after": True},
     }
-    fates: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    differences: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "all rows failed": {"status": "completed"},
         "results short": {"rows": "????"},
         "the job died half-way": {"rows": "++??"},

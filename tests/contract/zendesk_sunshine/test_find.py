@@ -2,6 +2,7 @@
 
 Found is adopted and absent is sent again, so either one said wrongly loses rows or makes
 duplicates. Where the vendor cannot say, `undecidable` ends the search and `pending` repeats it.
+What every vendor does alike, the kit plays (`tests/contract/conformance`, "Lost submissions").
 """
 
 from __future__ import annotations
@@ -62,14 +63,6 @@ def test_links_are_found_by_their_ends(bench: SunshineBench) -> None:
     assert job_id != others
 
 
-def test_found_though_some_rows_were_refused(bench: SunshineBench, search: Search) -> None:
-    records = bench.records(4)
-    records[0] = {"type": ""}
-    job_id = search.submit(records)
-
-    assert search.find().job_id == job_id
-
-
 def test_found_though_the_job_failed_half_way(bench: SunshineBench, search: Search) -> None:
     job_id = search.submit(bench.records(4), **LOST, fail_job={"after_rows": 2})
 
@@ -93,16 +86,6 @@ def test_found_though_a_record_is_gone_since(bench: SunshineBench, search: Searc
     deletion = bench.submitted(gone, bench.operation("resources.delete"))
 
     assert search.find(known=[deletion]).job_id == job_id
-
-
-def test_two_lost_ones_of_the_same_size_are_told_apart(
-    bench: SunshineBench, search: Search
-) -> None:
-    other = Search(bench)
-    first, second = search.submit(bench.records(3, prefix="A")), other.submit(bench.records(3))
-
-    assert search.find().job_id == first
-    assert other.find().job_id == second
 
 
 def test_found_among_many_jobs_of_other_times(bench: SunshineBench, search: Search) -> None:
@@ -152,26 +135,6 @@ def test_found_though_the_list_does_not_say_when(bench: SunshineBench, search: S
 # Absent
 
 
-def test_absent_where_nothing_of_ours_is_there(bench: SunshineBench, search: Search) -> None:
-    assert search.submit(bench.records(3), **NEVER_TAKEN) is None
-
-    assert search.find(after=1).state is FoundState.ABSENT
-    assert bench.jobs() == []
-
-
-@pytest.mark.parametrize(
-    ("count", "prefix"), [(2, "E"), (3, "other"), (4, "other")], ids=["fewer", "other", "more"]
-)
-def test_absent_where_only_strangers_ran(
-    bench: SunshineBench, search: Search, count: int, prefix: str
-) -> None:
-    records = bench.records(3, prefix="ours")
-    search.submit(records, **NEVER_TAKEN)
-    bench.submitted(bench.records(count, prefix=prefix))
-
-    assert search.find().state is FoundState.ABSENT
-
-
 def test_absent_where_strangers_made_other_things(bench: SunshineBench, search: Search) -> None:
     search.submit(anonymous(bench.records(2)), **NEVER_TAKEN)
     cars = [{**record, "type": "car"} for record in anonymous(bench.records(2))]
@@ -181,13 +144,8 @@ def test_absent_where_strangers_made_other_things(bench: SunshineBench, search: 
     assert search.find().state is FoundState.ABSENT
 
 
-@pytest.mark.parametrize(
-    "effect", [{"status_word": "aborted"}, {"fail_rows": {"probability": 1}}], ids=str
-)
-def test_a_job_that_did_nothing_is_as_good_as_none(
-    bench: SunshineBench, search: Search, effect: JsonObject
-) -> None:
-    search.submit(bench.records(3), **LOST, **effect)
+def test_a_job_that_was_called_off_is_as_good_as_none(bench: SunshineBench, search: Search) -> None:
+    search.submit(bench.records(3), **LOST, status_word="aborted")
 
     assert search.find().state is FoundState.ABSENT
     assert bench.sim.effects()["effects"] == []
@@ -240,20 +198,6 @@ def test_links_are_absent_without_a_look_up(bench: SunshineBench) -> None:
 # Pending
 
 
-def test_pending_while_a_job_of_that_time_runs(bench: SunshineBench, search: Search) -> None:
-    job_id = search.submit(bench.records(3))
-
-    found = search.find(after=1)
-    assert (found.state, found.readable) == (FoundState.PENDING, True)
-    assert search.find(after=1).job_id == job_id
-
-
-def test_pending_while_a_stuck_job_may_be_ours(bench: SunshineBench, search: Search) -> None:
-    search.submit(bench.records(3), **LOST, stuck=True)
-
-    assert search.find().state is FoundState.PENDING
-
-
 UNREADABLE = pytest.mark.parametrize(
     "effect",
     [{"status": 502}, {"rate_limited": "edge"}, {"html": True, "status": 200}, {"reset": True}],
@@ -262,7 +206,7 @@ UNREADABLE = pytest.mark.parametrize(
 
 
 @UNREADABLE
-@pytest.mark.parametrize("reader", ["listing", "by_id", "look_up"])
+@pytest.mark.parametrize("reader", ["by_id", "look_up"])
 def test_pending_while_something_cannot_be_read(
     bench: SunshineBench, search: Search, effect: JsonObject, reader: str
 ) -> None:
@@ -337,16 +281,6 @@ def test_a_job_in_doubt_is_decided_by_the_records(
     assert search.find().state is FoundState.ABSENT
 
 
-def test_keeps_looking_where_the_job_is_hidden_and_the_records_are_not(
-    bench: SunshineBench, search: Search
-) -> None:
-    search.submit(bench.records(3), **LOST, gone=True)
-
-    found = search.find()
-
-    assert (found.state, found.readable) == (FoundState.PENDING, True)
-
-
 def test_undecidable_where_the_records_are_gone(bench: SunshineBench, search: Search) -> None:
     job_id = search.submit(bench.records(2))
     bench.pass_time()
@@ -386,14 +320,6 @@ def test_undecidable_without_anything_to_compare(bench: SunshineBench, search: S
     assert search.find().state is FoundState.UNDECIDABLE
 
 
-def test_undecidable_once_the_vendor_has_forgotten(bench: SunshineBench, search: Search) -> None:
-    search.submit(bench.records(3))
-
-    found = search.find(after=bench.vendor.capabilities.retention_seconds + 60)
-
-    assert found.state is FoundState.UNDECIDABLE
-
-
 def test_undecidable_where_the_list_is_too_long(
     bench: SunshineBench, search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -408,7 +334,7 @@ def test_undecidable_where_the_list_is_too_long(
 def test_undecidable_where_too_many_jobs_ran_at_that_time(
     bench: SunshineBench, search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobferry.vendors.zendesk_sunshine.lost_jobs.CANDIDATES", 3)
+    monkeypatch.setattr("jobferry.vendors.job_search.CANDIDATES", 3)
     search.submit(anonymous(bench.records(2)), **NEVER_TAKEN)
     for n in range(4):
         bench.submitted(bench.records(1, prefix=f"O{n}"))

@@ -8,8 +8,7 @@ import pytest
 
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answers import JobPhase
-from jobferry.vendors.poll_collector import MAX_HICCUPS
-from jobferry.vendors.zendesk_sunshine.adapter import READERS
+from jobferry.vendors.poll_collector import MAX_TRANSIENT_ERRORS, READERS
 from tests.contract.zendesk_sunshine.bench import SunshineBench
 from vendorsim import start
 
@@ -218,7 +217,7 @@ def test_a_vendor_in_trouble_is_not_hammered(bench: SunshineBench) -> None:
 
     assert answer.problem
     assert not answer.readings
-    assert answer.requests < 2 + MAX_HICCUPS + READERS
+    assert answer.requests < 2 + MAX_TRANSIENT_ERRORS + READERS
 
 
 @pytest.mark.parametrize(

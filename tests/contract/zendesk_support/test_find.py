@@ -2,6 +2,7 @@
 
 Found is adopted and absent is sent again, so either one said wrongly loses rows or makes
 duplicates. Where the vendor cannot say, `undecidable` ends the search and `pending` repeats it.
+What every vendor does alike, the kit plays (`tests/contract/conformance`, "Lost submissions").
 """
 
 from __future__ import annotations
@@ -136,27 +137,11 @@ def test_what_cannot_be_read_back_is_not_decided(
     assert refused.find(others).state is FoundState.ABSENT
 
 
-def test_found_though_some_rows_were_refused(bench: ZendeskBench, search: Search) -> None:
-    records = bench.records(4)
-    records[1]["comment"] = {"body": ""}
-    job_id = search.submit(records)
-
-    assert search.find().job_id == job_id
-
-
 def test_found_where_the_list_shows_id_and_status_only(bench: ZendeskBench, search: Search) -> None:
     bench.sim.change_settings(job_items="id_and_status")
     job_id = search.submit(bench.records(3))
 
     assert search.find().job_id == job_id
-
-
-def test_two_lost_ones_of_the_same_size_are_told_apart(bench: ZendeskBench, search: Search) -> None:
-    other = Search(bench)
-    first, second = search.submit(bench.records(3, prefix="A")), other.submit(bench.records(3))
-
-    assert search.find().job_id == first
-    assert other.find().job_id == second
 
 
 def test_found_behind_several_pages_of_other_jobs(bench: ZendeskBench, search: Search) -> None:
@@ -169,26 +154,6 @@ def test_found_behind_several_pages_of_other_jobs(bench: ZendeskBench, search: S
 
     assert (found.state, found.job_id) == (FoundState.FOUND, job_id)
     assert bench.sim.effects()["requests"]["by_path"]["GET /api/v2/job_statuses"] == 2
-
-
-def test_absent_where_nothing_of_ours_is_there(bench: ZendeskBench, search: Search) -> None:
-    """How soon that is a proof is not for the adapter to say."""
-    assert search.submit(bench.records(3), **NEVER_TAKEN) is None
-
-    assert search.find(after=1).state is FoundState.ABSENT
-    assert bench.jobs() == []
-
-
-@pytest.mark.parametrize(
-    ("count", "prefix"), [(2, "O"), (3, "other")], ids=["other size", "other rows"]
-)
-def test_absent_where_only_strangers_ran(
-    bench: ZendeskBench, search: Search, count: int, prefix: str
-) -> None:
-    search.submit(bench.records(3), **NEVER_TAKEN)
-    bench.submitted(bench.records(count, prefix=prefix))
-
-    assert search.find().state is FoundState.ABSENT
 
 
 def test_jobs_that_belong_to_other_chunks_are_not_ours(bench: ZendeskBench, search: Search) -> None:
@@ -208,36 +173,6 @@ def test_pending_where_another_chunk_made_records_with_our_external_ids(
     found = search.find(known=[twin])
 
     assert (found.state, found.readable) == (FoundState.PENDING, True)
-
-
-def test_pending_while_a_job_of_the_size_runs(bench: ZendeskBench, search: Search) -> None:
-    job_id = search.submit(bench.records(3))
-
-    found = search.find(after=1)
-    assert (found.state, found.readable) == (FoundState.PENDING, True)
-    assert search.find(after=1).job_id == job_id
-
-
-def test_pending_while_a_stuck_job_may_be_ours(bench: ZendeskBench, search: Search) -> None:
-    search.submit(bench.records(3), **LOST, stuck=True)
-
-    assert search.find().state is FoundState.PENDING
-
-
-@pytest.mark.parametrize(
-    "effect",
-    [{"status": 502}, {"status": 401}, {"rate_limited": "edge"}, {"html": True, "status": 200}],
-    ids=["gateway", "unauthorized", "throttled", "unreadable"],
-)
-def test_pending_while_the_list_cannot_be_read(
-    bench: ZendeskBench, search: Search, effect: JsonObject
-) -> None:
-    search.submit(bench.records(3))
-    bench.befall(bench.listing, **effect)
-
-    found = search.find()
-
-    assert (found.state, found.readable) == (FoundState.PENDING, False)
 
 
 def test_a_job_that_made_records_of_another_kind_is_not_ours(
@@ -261,12 +196,6 @@ def test_pending_while_it_cannot_be_read_what_a_job_made(
     bench.befall({"method": "GET", "path": "organizations/show_many"}, status=502)
 
     assert search.find().state is FoundState.PENDING
-
-
-def test_a_job_whose_every_row_was_refused_did_nothing(bench: ZendeskBench, search: Search) -> None:
-    search.submit(bench.records(3), **LOST, fail_rows={"probability": 1})
-
-    assert search.find().state is FoundState.ABSENT
 
 
 @pytest.mark.parametrize(
@@ -363,16 +292,6 @@ def test_records_that_were_there_before_are_not_ours(bench: ZendeskBench, search
     search.submit(bench.records(3), **NEVER_TAKEN)
 
     assert search.find().state is not FoundState.FOUND
-
-
-def test_undecidable_once_the_vendor_may_have_forgotten(
-    bench: ZendeskBench, search: Search
-) -> None:
-    search.submit(bench.records(3))
-
-    found = search.find(after=bench.vendor.capabilities.retention_seconds + 60)
-
-    assert found.state is FoundState.UNDECIDABLE
 
 
 @pytest.mark.parametrize(
@@ -472,7 +391,7 @@ def test_a_search_ends_where_the_vendor_asks_for_patience(
 def test_undecidable_where_too_many_jobs_may_be_the_one(
     bench: ZendeskBench, search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobferry.vendors.zendesk_support.lost_jobs.CANDIDATES", 3)
+    monkeypatch.setattr("jobferry.vendors.job_search.CANDIDATES", 3)
     search.submit(without(bench.records(3), "external_id"), **NEVER_TAKEN)
     for n in range(4):
         bench.submitted(bench.records(3, prefix=f"O{n}"))

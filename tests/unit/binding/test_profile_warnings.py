@@ -14,7 +14,7 @@ from jobferry.binding.profile_warnings import MOST_FIELDS, too_many_jobs, warnin
 from jobferry.domain.connection import Connection
 from jobferry.domain.profile import Profile
 from jobferry.vendors.protocol import Vendor
-from jobferry.vendors.registry import VENDORS, vendor_named
+from jobferry.vendors.registry import BUILT_IN
 
 ROOT = Path(__file__).resolve().parents[3]
 SAMPLES = sorted((ROOT / "profiles").glob("*.yaml"))
@@ -40,7 +40,7 @@ def warned(
             "batch_size": batch_size,
         }
     )
-    found = vendor_named(vendor)
+    found = BUILT_IN.named(vendor)
     known = found.operation(operation)
     assert known is not None
     connection = Connection("acme", vendor, "https://acme.example", max_jobs=max_jobs)
@@ -133,7 +133,7 @@ def test_what_is_legal_is_not_warned_of(vendor: str, operation: str, fields: str
     assert [name for name in fields.split() if warned(vendor, operation, name)] == []
 
 
-@pytest.mark.parametrize("vendor", VENDORS.values(), ids=lambda vendor: vendor.name)
+@pytest.mark.parametrize("vendor", BUILT_IN.built_in(), ids=lambda vendor: vendor.name)
 def test_whatever_an_operation_names_may_be_used(vendor: Vendor) -> None:
     for operation in vendor.operations.values():
         named = (
@@ -150,7 +150,7 @@ def test_whatever_an_operation_names_may_be_used(vendor: Vendor) -> None:
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_the_sample_profiles_are_warned_of_nothing(path: Path) -> None:
     profile = Profile.from_document(validate(yaml.safe_load(path.read_text())), 1)
-    vendor = next(v for v in VENDORS.values() if v.operation(profile.operation))
+    vendor = next(v for v in BUILT_IN.built_in() if v.operation(profile.operation))
     operation = vendor.operation(profile.operation)
     assert operation is not None
     header = next((ROOT / "events").glob(f"{path.stem}.csv")).read_text().splitlines()[0]
@@ -183,7 +183,7 @@ def test_a_field_is_told_once_and_many_of_them_in_one_sentence() -> None:
 
 
 def test_a_vendor_that_lists_no_fields_is_not_second_guessed() -> None:
-    vendor = VENDORS["zendesk_support"]
+    vendor = BUILT_IN.named("zendesk_support")
     operation = replace(vendor.operations["tickets.create"], fields=())
     profile = Profile("p", "acme", "tickets.create", constants={"anything": 1})
     connection = Connection("acme", vendor.name, "https://acme.example")
@@ -206,4 +206,4 @@ def test_more_jobs_in_flight_than_the_vendor_takes(jobs: int | None, told: bool)
     assert bool(found) is told
     assert all(f"{jobs} jobs in flight" in text and "at most 30" in text for text in found)
     connection = Connection("acme", "zendesk_support", "https://a.example", max_jobs=jobs)
-    assert (too_many_jobs(connection, VENDORS["zendesk_support"]) is not None) is told
+    assert (too_many_jobs(connection, BUILT_IN.named("zendesk_support")) is not None) is told

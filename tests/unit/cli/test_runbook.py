@@ -19,7 +19,6 @@ import pytest
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.types import JsonObject
 from jobferry.lane.poller import JOB_DEADLINE
-from jobferry.vendors import registry
 from jobferry_cli.errors import ExitCode
 from jobferry_cli.main import cli
 from tests.documents import ROOT, RUNBOOK, commands
@@ -122,7 +121,7 @@ def undoable(shell: Shell, folder: Path) -> Names:
 def telling(shell: Shell, folder: Path) -> Names:
     """A closed run at a vendor that can be asked for problems, and to forget jobs."""
     can = replace(shell.world.vendor.capabilities, problems=True, delete=True)
-    registry.VENDORS[VENDOR] = replace(shell.world.vendor, capabilities=can)
+    shell.world.vendor = replace(shell.world.vendor, capabilities=can)
     return closed(shell, folder)
 
 

@@ -19,7 +19,7 @@ from jobferry.domain.run import Run
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.operation import Operation
 from jobferry.vendors.protocol import Vendor
-from jobferry.vendors.registry import VENDORS
+from jobferry.vendors.registry import BUILT_IN
 from tests.fakes.vendor import CREATE
 from tests.fakes.world import World, sample_csv
 from tests.unit.cli.shell import Shell
@@ -225,7 +225,7 @@ def test_outcomes_that_are_no_longer_kept_leave_no_half_file(
     assert list(tmp_path.iterdir()) == []
 
 
-OPERATIONS = [(vendor, name) for vendor in VENDORS.values() for name in vendor.operations]
+OPERATIONS = [(vendor, name) for vendor in BUILT_IN.built_in() for name in vendor.operations]
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_every_operation_says_how_it_is_undone_or_why_not(vendor: Vendor, name: 
 
 
 def test_the_opposite_for_one_custom_object_is_that_of_the_same_object() -> None:
-    created = VENDORS["zendesk_support"].operation("custom_objects.car.create")
+    created = BUILT_IN.named("zendesk_support").operation("custom_objects.car.create")
 
     assert created is not None
     assert created.undone_by == "custom_objects.car.delete"

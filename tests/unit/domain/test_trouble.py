@@ -23,7 +23,6 @@ from jobferry.domain.trouble import (
 )
 from jobferry.domain.types import JsonObject
 from jobferry.lane.state import LaneState
-from jobferry.vendors import registry
 from jobferry.vendors.answers import (
     Ambiguous,
     Found,
@@ -35,9 +34,9 @@ from jobferry.vendors.answers import (
     Throttled,
     ThrottleReason,
 )
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Operation
-from jobferry.vendors.protocol import LostSubmission
-from tests.fakes.vendor import VENDOR, Behaviour, FakeClient
+from tests.fakes.vendor import Behaviour, FakeClient
 from tests.fakes.world import CONNECTION, ExecutionFailedError, World, sample_csv
 from tests.thorough import THOROUGH
 
@@ -151,10 +150,8 @@ class Played(FakeClient):
 
 
 @pytest.fixture
-def site(world: World, monkeypatch: pytest.MonkeyPatch) -> Site:
-    made = Site(world)
-    monkeypatch.setitem(registry.VENDORS, VENDOR, world.vendor)
-    return made
+def site(world: World) -> Site:
+    return Site(world)
 
 
 class TestRefusedSubmissions:
@@ -271,12 +268,9 @@ class TestForEver:
         assert world.problems(run.run_id) == []
 
     @pytest.mark.parametrize("answers", [100, 300] if THOROUGH else [60])
-    def test_submissions_that_fail_while_reads_work_fail_no_row(
-        self, monkeypatch: pytest.MonkeyPatch, answers: int
-    ) -> None:
+    def test_submissions_that_fail_while_reads_work_fail_no_row(self, answers: int) -> None:
         with World(max_records=100, max_jobs=30) as world:
             site = Site(world)
-            monkeypatch.setitem(registry.VENDORS, VENDOR, world.vendor)
             site.answers(*[Ambiguous("502")] * answers)
             run = carried_by_sweeps(world, opened(world, 3_000).run_id)
             assert run.status is RunStatus.COMPLETED

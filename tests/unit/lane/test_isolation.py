@@ -19,7 +19,6 @@ from jobferry.domain.types import JsonObject
 from jobferry.lane.isolation import keep_evidence, poll_each
 from jobferry.lane.poller import UNREADABLE_FOR
 from jobferry.store.objects import Objects
-from jobferry.vendors import registry
 from jobferry.vendors.answers import (
     DATA_ERRORS,
     Accepted,
@@ -241,7 +240,7 @@ def surplus(
 
 def with_vendor(world: World, reader: Any) -> None:
     """Read results so."""
-    registry.VENDORS[world.vendor.name] = replace(world.vendor, read_results=reader)
+    world.vendor = replace(world.vendor, read_results=reader)
 
 
 class TestLooks:

@@ -15,7 +15,7 @@ from jobferry.lane.state import LaneState
 from jobferry.operator.job_control import abort_run, change_priority
 from jobferry.vendors.answers import Ambiguous, Refused, Throttled, ThrottleReason
 from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.vendor import VENDOR, FakeClient
+from tests.fakes.vendor import FakeClient
 from tests.fakes.world import CONNECTION, World, sample_csv
 
 Answer = Refused | Throttled | Ambiguous | None
@@ -60,11 +60,7 @@ class Site:
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     with World(max_records=1, max_jobs=10) as world:
         can = replace(world.vendor.capabilities, abort=True, priority=True)
-        monkeypatch.setitem(
-            __import__("jobferry.vendors.registry", fromlist=["VENDORS"]).VENDORS,
-            VENDOR,
-            replace(world.vendor, capabilities=can),
-        )
+        world.vendor = replace(world.vendor, capabilities=can)
         made = Site(world)
         monkeypatch.setattr(
             FakeClient,

@@ -26,7 +26,7 @@ from jobferry.lane.recovery import LISTED
 from jobferry.lane.state import LaneState
 from jobferry.scheduler.settings import USUAL
 from jobferry.vendors.answers import Found, FoundState
-from jobferry.vendors.protocol import LostSubmission
+from jobferry.vendors.lost_submission import LostSubmission
 from tests.fakes.effects import Crash, CrashOnce, Phase
 from tests.fakes.vendor import KEY_FIELD, UPSERT, Behaviour, Submission
 from tests.fakes.world import CONNECTION, World, sample_csv

@@ -26,9 +26,8 @@ from jobferry.domain.trouble import SOURCE_UNREADABLE
 from jobferry.lane.absence import SEARCH_TIMEOUT
 from jobferry.lane.recovery import LateJob, Search, resolve_lost, search_earlier
 from jobferry.store.chunk_moves import _job_mark
-from jobferry.vendors import registry
 from jobferry.vendors.answers import Found, FoundState
-from tests.fakes.vendor import UPSERT, VENDOR, FakeClient
+from tests.fakes.vendor import UPSERT, FakeClient
 from tests.fakes.world import CONNECTION, World, sample_csv
 
 PENDING, ABSENT, FOUND = FoundState.PENDING, FoundState.ABSENT, FoundState.FOUND
@@ -67,7 +66,7 @@ def resolved(world: World, chunk: Chunk, known: Mapping[str, float] | None = NON
 
 def without_tokens(world: World) -> None:
     can = replace(world.vendor.capabilities, token_search=False)
-    registry.VENDORS[VENDOR] = replace(world.vendor, capabilities=can)
+    world.vendor = replace(world.vendor, capabilities=can)
 
 
 def test_nothing_is_done_while_the_request_may_be_under_way(world: World) -> None:

@@ -32,8 +32,7 @@ from jobferry.settlement.retry_policy import BISECTIONS, Verdicts
 from jobferry.steps.settle_job import settle_job
 from jobferry.store.chunks import Chunks
 from jobferry.store.objects import SourceError
-from jobferry.vendors import registry
-from tests.fakes.vendor import UPSERT, VENDOR
+from tests.fakes.vendor import UPSERT
 from tests.fakes.world import CONNECTION, World, sample_csv
 
 SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
@@ -53,7 +52,7 @@ def says(world: World, *told: Any) -> None:
             raise results
         return results
 
-    registry.VENDORS[VENDOR] = replace(world.vendor, read_results=read)
+    world.vendor = replace(world.vendor, read_results=read)
 
 
 def ended(world: World, count: int, *, rows: int = 2, **job_end: Any) -> tuple[str, list[int]]:

@@ -154,3 +154,35 @@ class TestProfiles:
         assert store.config.put_profile("p", {"n": 3}) == 3
         assert store.config.profile("p", 2) == (2, {"n": 2})
         assert store.config.profile("p") == (3, {"n": 3})
+
+
+class TestVendors:
+    def test_the_latest_revision_counts(self, store: Store) -> None:
+        assert store.config.put_vendor("shelf", {"title": "ä"}, by="ann") == 1
+        assert store.config.put_vendor("shelf", {"title": "ö"}) == 2
+        assert store.config.vendor_revision("shelf") == 2
+        assert store.config.vendor("shelf") == (2, {"title": "ö"})
+        assert store.config.vendor("shelf", 1) == (1, {"title": "ä"})
+        assert store.config.vendor_by("shelf", 1) == "ann"
+        assert store.config.vendor_by("shelf", 2) is None
+        assert store.config.vendor_names() == ["shelf"]
+
+    def test_what_is_not_there_is_none(self, store: Store) -> None:
+        assert store.config.vendor_revision("shelf") is None
+        assert store.config.vendor("shelf") is None
+        assert store.config.vendor("shelf", 3) is None
+        assert store.config.vendor_names() == []
+
+    def test_a_deleted_vendor_counts_on_from_its_revisions(self, store: Store) -> None:
+        store.config.put_vendor("shelf", {"n": 1})
+        store.config.delete_vendor("shelf")
+
+        assert store.config.vendor("shelf") is None
+        assert store.config.vendor_names() == []
+        assert store.config.put_vendor("shelf", {"n": 2}) == 2
+
+    def test_functions_may_only_read_where_it_lies(self, store: Store, table: Table) -> None:
+        store.config.put_vendor("shelf", {"n": 1})
+
+        assert [item["sk"] for item in table.query("CONFIG#VENDORS")] == ["shelf"]
+        assert len(list(table.query("CONFIG#VENDOR#shelf"))) == 1

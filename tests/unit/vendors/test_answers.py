@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobferry.vendors.answers import Ambiguous, Refused, Throttled, ThrottleReason, patience
+from jobferry.vendors.answers import Ambiguous, Refused, Throttled, ThrottleReason, throttle_of
 
 RATE = ThrottleReason.RATE
 
@@ -24,4 +24,4 @@ RATE = ThrottleReason.RATE
 def test_patience(
     problem: Refused | Throttled | Ambiguous | None, expected: Throttled | None
 ) -> None:
-    assert patience(problem) == expected
+    assert throttle_of(problem) == expected

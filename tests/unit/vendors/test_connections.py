@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
-from unittest import mock
 
 import pytest
 
 from jobferry.domain.connection import Connection
 from jobferry.store import Store
-from jobferry.vendors import registry
 from jobferry.vendors.connections import (
     CONFIG_SECONDS,
     ConnectionMissingError,
@@ -21,6 +19,9 @@ from jobferry.vendors.connections import (
 )
 from jobferry.vendors.credentials import AddressMismatchError, CredentialsError, secret_of
 from jobferry.vendors.http.addresses import PUBLIC
+from jobferry.vendors.protocol import Vendor
+from jobferry.vendors.registry import VendorRegistry
+from tests.contract.documents.bench import SHELF_DOCUMENT
 from tests.fakes.clock import Clock
 from tests.fakes.table import fake_store
 from tests.fakes.vendor import VENDOR, Account, FakeClient, fake_vendor
@@ -33,10 +34,13 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(autouse=True)
-def _vendor(clock: Clock) -> Iterator[None]:
-    with mock.patch.dict(registry.VENDORS, {VENDOR: fake_vendor(Account(clock))}):
-        yield
+@pytest.fixture
+def vendor(clock: Clock) -> Vendor:
+    return fake_vendor(Account(clock))
+
+
+def registry_of(vendor: Vendor) -> VendorRegistry:
+    return VendorRegistry(None, {VENDOR: lambda: vendor})
 
 
 @pytest.fixture
@@ -47,12 +51,13 @@ def store() -> Store:
 
 
 @pytest.fixture
-def connections(store: Store, clock: Clock) -> Connections:
+def connections(store: Store, clock: Clock, vendor: Vendor) -> Connections:
     return Connections(
         store.config,
         lambda _name, _afresh: '{"bearer": "secret"}',
         reach=PUBLIC,
         monotonic=clock.now,
+        vendors=registry_of(vendor),
     )
 
 
@@ -79,6 +84,24 @@ def test_the_configuration_is_read_again_after_a_while(
     assert linked.client is not first.client
 
 
+def test_a_vendor_that_is_a_document_has_a_new_client_for_a_new_revision(
+    store: Store, clock: Clock
+) -> None:
+    store.config.put_vendor("shelf", SHELF_DOCUMENT)
+    store.config.put_connection(Connection("books", "shelf", "https://shelf.example"))
+    connections = Connections(
+        store.config, lambda _name, _afresh: '{"bearer": "x"}', monotonic=clock.now
+    )
+
+    first = connections.link("books")
+    store.config.put_vendor("shelf", {**SHELF_DOCUMENT, "title": "Shelf 2"})
+    clock.advance(CONFIG_SECONDS)
+    second = connections.link("books")
+
+    assert (first.vendor.title, second.vendor.title) == ("Shelf", "Shelf 2")
+    assert second.client is not first.client
+
+
 def test_a_connection_that_is_not_there(connections: Connections) -> None:
     with pytest.raises(ConnectionMissingError, match="jobferry connection put nobody"):
         connections.link("nobody")
@@ -91,9 +114,11 @@ def test_a_vendor_that_is_not_there(connections: Connections, store: Store) -> N
 
 
 @pytest.mark.parametrize(("allowed", "jobs"), [(None, 30), (7, 7), (500, 30)])
-def test_jobs_in_flight_are_limited_by_both_sides(allowed: int | None, jobs: int) -> None:
+def test_jobs_in_flight_are_limited_by_both_sides(
+    vendor: Vendor, allowed: int | None, jobs: int
+) -> None:
     connection = Connection("acme", VENDOR, "https://x.example", max_jobs=allowed)
-    assert max_jobs(connection, registry.VENDORS[VENDOR]) == jobs
+    assert max_jobs(connection, vendor) == jobs
 
 
 def test_credentials_are_read_only_when_they_are_needed(store: Store) -> None:
@@ -110,8 +135,7 @@ def test_credentials_are_read_only_when_they_are_needed(store: Store) -> None:
 
     entry = fake_vendor(Account(Clock()))
     object.__setattr__(entry, "client", client)
-    with mock.patch.dict(registry.VENDORS, {VENDOR: entry}):
-        Connections(store.config, read, reach=PUBLIC).link("acme")
+    Connections(store.config, read, reach=PUBLIC, vendors=registry_of(entry)).link("acme")
     assert asked == []
     (credentials,) = given
     assert callable(credentials)
@@ -131,8 +155,9 @@ def opened(store: Store, secret: str) -> Callable[[bool], Mapping[str, str]]:
 
     entry = fake_vendor(Account(Clock()))
     object.__setattr__(entry, "client", client)
-    with mock.patch.dict(registry.VENDORS, {VENDOR: entry}):
-        Connections(store.config, lambda _name, _afresh: secret).link("acme")
+    Connections(store.config, lambda _name, _afresh: secret, vendors=registry_of(entry)).link(
+        "acme"
+    )
     return given[0]
 
 

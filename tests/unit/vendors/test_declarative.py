@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
@@ -17,13 +16,14 @@ from jobferry.domain.profile import ColumnType
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answers import Accepted, FoundState, JobPhase, Refused
 from jobferry.vendors.declarative.adapter import vendor_from
-from jobferry.vendors.declarative.document import DocumentError
+from jobferry.vendors.declarative.validation import validate
 from jobferry.vendors.http.addresses import LOOPBACK
-from jobferry.vendors.protocol import LostSubmission, Vendor
+from jobferry.vendors.lost_submission import LostSubmission
+from jobferry.vendors.protocol import Vendor
 from jobferry.vendors.zendesk_sunshine.adapter import ZENDESK_SUNSHINE
 from jobferry.vendors.zendesk_sunshine.results import read_results as read_sunshine
 from tests.contract.declared_sunshine.bench import DECLARED_SUNSHINE, DeclaredSunshineBench
-from tests.contract.fourth_vendor.bench import DOCUMENT
+from tests.contract.documents.bench import DOCUMENT
 from vendorsim import ManualClock, start
 
 SHELF: JsonObject = yaml.safe_load(DOCUMENT.read_text())
@@ -41,7 +41,7 @@ def changed(path: str, value: Any) -> JsonObject:
 
 
 def shelf(path: str, value: Any) -> Vendor:
-    return vendor_from(changed(path, value))
+    return vendor_from(validate(changed(path, value)))
 
 
 def read(vendor: Vendor, raw: JsonObject, sent: list[JsonObject]) -> list[RecordResult]:
@@ -62,7 +62,7 @@ def test_it_declares_what_every_vendor_declares() -> None:
     assert (operation.repeatable, operation.required) == (False, (("title",),))
     assert operation.types == {"pages": ColumnType.INTEGER}
     assert (vendor.capabilities.poll_batch, vendor.capabilities.max_jobs) == (50, 20)
-    assert not vendor.capabilities.job_list
+    assert not vendor.capabilities.token_search
 
 
 def test_what_adds_something_each_time_is_declared() -> None:
@@ -71,81 +71,11 @@ def test_what_adds_something_each_time_is_declared() -> None:
     assert vendor.operations["books.add"].adds == {"remark"}
 
 
-@pytest.mark.parametrize(
-    ("path", "value", "sentence"),
-    [
-        ("name", None, "name is missing: it must be a text."),
-        ("title", 7, "title must be a text."),
-        ("base_path", "v1", "base_path must begin with /."),
-        ("credentials", ["password_file"], "credentials may be: email_token, bearer, password."),
-        ("test", None, "test is missing: it must be a mapping."),
-        ("submit/job_id", "import.", "submit.job_id is no JMESPath expression: 'import.'."),
-        ("submit/metod", "PUT", "submit.metod is no known key; is 'method' meant?"),
-        ("operations", {}, "operations must be a mapping that is not empty."),
-        ("operations/books.add/repeatable", None, "operations.books.add.repeatable is missing"),
-        ("operations/books.add/body", {}, "must hold '$records' or '$record', once."),
-        (
-            "operations/books.add/body",
-            {"book": "$record"},
-            "operations.books.add.max_records must be 1, as the body holds '$record'.",
-        ),
-        ("operations/books.add/types", {"pages": "page"}, "operations.books.add.types may be: "),
-        ("submit/method", "GET", "submit.method may be: POST, PUT, PATCH, DELETE."),
-        ("operations/books.add/required", [1], "operations.books.add.required must be a list of"),
-        ("poll/path", "/imports", "poll.path must hold {id}, for one job a request, or {ids}"),
-        ("poll/path", "/imports/{id}", "poll.batch must be left out"),
-        ("poll/ended", "done", "poll.ended must be a list of texts."),
-        ("results/failed", None, "results.failed is missing: it must be a text."),
-        ("errors/slots", "(", "errors.slots is no regular expression"),
-        ("limits/max_jobs", 0, "limits.max_jobs must be a whole number above 0."),
-        ("limits/max_jobs", True, "limits.max_jobs must be a whole number above 0."),
-        ("limits/max_jobs", "20", "limits.max_jobs must be a whole number above 0."),
-        ("shelves", {}, "shelves is no known key."),
-    ],
-)
-def test_a_fault_is_told_in_a_sentence(path: str, value: Any, sentence: str) -> None:
-    with pytest.raises(DocumentError) as caught:
-        shelf(path, value)
-
-    assert sentence in str(caught.value)
-
-
-def test_all_faults_are_told_at_once() -> None:
-    with pytest.raises(DocumentError) as caught:
-        vendor_from({})
-
-    told = str(caught.value).splitlines()
-    assert {"name", "title", "credentials", "test", "submit", "operations", "poll"} <= {
-        line.split()[0] for line in told
-    }
-    assert len(told) == len(set(told))
-
-
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=12,
 )
-
-
-def paths(value: Any, start: str = "") -> list[str]:
-    """Every place of a document."""
-    below = value if isinstance(value, dict) else {}
-    return [path for key in below for path in (start + key, *paths(below[key], f"{start}{key}/"))]
-
-
-@given(st.sampled_from(paths(SHELF)), _JSON)
-def test_whatever_stands_in_a_document_it_is_a_vendor_or_a_fault(path: str, value: Any) -> None:
-    with suppress(DocumentError):
-        assert shelf(path, value).operations
-
-
-@given(
-    st.sampled_from(["required", "types", "match_on", "fields", "record", "method", "path"]), _JSON
-)
-def test_so_with_what_an_operation_may_say(key: str, value: Any) -> None:
-    with suppress(DocumentError):
-        assert shelf(f"operations/books.add/{key}", value).operations
 
 
 # What is sent
@@ -303,8 +233,10 @@ def test_a_lost_job_is_never_guessed() -> None:
     with start(clock=clock) as sim:
         bench = DeclaredSunshineBench(sim, clock)
         lost = LostSubmission("t", clock.now(), bench.records(1), frozenset())
+        vendor = vendor_from(SHELF)
+        client = vendor.client(sim.url, bench.secret, reach=LOOPBACK)
 
-        found = bench.client.find(bench.create, lost, clock.now() + 60)
+        found = client.find(vendor.operations["books.add"], lost, clock.now() + 60)
 
     assert (found.state, found.requests) == (FoundState.UNDECIDABLE, 0)
     assert found.reason

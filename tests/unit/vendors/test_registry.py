@@ -9,28 +9,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobferry.store.config import Config
 from jobferry.vendors.operation import Operation, compact_json
 from jobferry.vendors.protocol import Vendor
-from jobferry.vendors.registry import VENDORS, Vendors, vendor_named
+from jobferry.vendors.registry import (
+    BUILT_IN,
+    DOCUMENT_SECONDS,
+    LOADERS,
+    UnusableVendorError,
+    VendorRegistry,
+)
 from jobferry.vendors.zendesk_support.adapter import ZENDESK_SUPPORT
+from tests.contract.documents.bench import SHELF_DOCUMENT
+from tests.fakes.clock import Clock
+from tests.fakes.table import fake_store
 
 OPERATIONS = [
     pytest.param(vendor, operation, id=f"{vendor.name} {operation.name}")
-    for vendor in VENDORS.values()
+    for vendor in BUILT_IN.built_in()
     for operation in vendor.operations.values()
 ]
 
 
 def test_vendors_are_known_by_their_names() -> None:
-    assert {name: vendor.name for name, vendor in VENDORS.items()} == {
-        name: name for name in VENDORS
+    assert {name: BUILT_IN.named(name).name for name in BUILT_IN.names()} == {
+        name: name for name in LOADERS
     }
-    assert vendor_named("zendesk_support") is ZENDESK_SUPPORT
+    assert BUILT_IN.named("zendesk_support") is ZENDESK_SUPPORT
 
 
 def test_an_unknown_vendor_is_told_which_there_are() -> None:
     with pytest.raises(LookupError, match=r"'zendesk'.*zendesk_support"):
-        vendor_named("zendesk")
+        BUILT_IN.named("zendesk")
 
 
 def test_a_vendor_is_loaded_when_it_is_asked_for() -> None:
@@ -40,22 +50,80 @@ def test_a_vendor_is_loaded_when_it_is_asked_for() -> None:
         asked.append("zendesk_support")
         return ZENDESK_SUPPORT
 
-    vendors = Vendors({"zendesk_support": load})
+    vendors = VendorRegistry(None, {"zendesk_support": load})
 
-    assert list(vendors) == ["zendesk_support"]
-    assert "zendesk_support" in vendors
-    assert len(vendors) == 1
+    assert vendors.names() == ["zendesk_support"]
+    assert vendors.is_built_in("zendesk_support")
     assert asked == []
-    assert vendors["zendesk_support"] is ZENDESK_SUPPORT
+    assert vendors.named("zendesk_support") is ZENDESK_SUPPORT
     assert asked == ["zendesk_support"]
 
 
-def test_a_vendor_can_be_added_and_taken_away() -> None:
-    vendors = Vendors({})
-    vendors["mine"] = ZENDESK_SUPPORT
-    assert dict(vendors) == {"mine": ZENDESK_SUPPORT}
-    del vendors["mine"]
-    assert vendors.get("mine") is None
+class TestDocuments:
+    @pytest.fixture
+    def clock(self) -> Clock:
+        return Clock()
+
+    @pytest.fixture
+    def config(self) -> Config:
+        config: Config = fake_store().config
+        config.put_vendor("shelf", SHELF_DOCUMENT)
+        return config
+
+    @pytest.fixture
+    def vendors(self, config: Config, clock: Clock) -> VendorRegistry:
+        return VendorRegistry(config, monotonic=clock.now)
+
+    def test_a_vendor_that_has_no_package_is_read_from_its_document(
+        self, vendors: VendorRegistry
+    ) -> None:
+        assert vendors.names() == [*LOADERS, "shelf"]
+        assert not vendors.is_built_in("shelf")
+        assert vendors.named("shelf").title == "Shelf"
+        assert vendors.named("shelf") is vendors.named("shelf")
+
+    def test_a_new_revision_is_seen_after_a_minute(
+        self, vendors: VendorRegistry, config: Config, clock: Clock
+    ) -> None:
+        first = vendors.named("shelf")
+        config.put_vendor("shelf", {**SHELF_DOCUMENT, "title": "Shelf 2"})
+
+        assert vendors.named("shelf") is first
+        clock.advance(DOCUMENT_SECONDS)
+        assert vendors.named("shelf").title == "Shelf 2"
+
+    def test_the_same_revision_is_the_same_vendor(
+        self, vendors: VendorRegistry, clock: Clock
+    ) -> None:
+        first = vendors.named("shelf")
+        clock.advance(DOCUMENT_SECONDS)
+
+        assert vendors.named("shelf") is first
+
+    def test_a_document_does_not_take_the_place_of_a_package(
+        self, vendors: VendorRegistry, config: Config
+    ) -> None:
+        config.put_vendor("vidispine", {**SHELF_DOCUMENT, "name": "vidispine"})
+
+        assert vendors.named("vidispine") is BUILT_IN.named("vidispine")
+
+    def test_a_vendor_that_was_deleted_is_gone(
+        self, vendors: VendorRegistry, config: Config, clock: Clock
+    ) -> None:
+        vendors.named("shelf")
+        config.delete_vendor("shelf")
+        clock.advance(DOCUMENT_SECONDS)
+
+        with pytest.raises(LookupError, match="no vendor 'shelf'"):
+            vendors.named("shelf")
+
+    def test_a_document_that_cannot_be_read_says_what_to_type(
+        self, vendors: VendorRegistry, config: Config
+    ) -> None:
+        config.put_vendor("odd", {"name": "odd"})
+
+        with pytest.raises(UnusableVendorError, match=r"jobferry vendor put"):
+            vendors.named("odd")
 
 
 @pytest.mark.parametrize(("vendor", "operation"), OPERATIONS)
@@ -70,7 +138,7 @@ def test_an_operation_is_declared_in_full(vendor: Vendor, operation: Operation) 
     assert set(operation.match_on) <= set(operation.fields)
 
 
-@pytest.mark.parametrize("vendor", VENDORS.values(), ids=VENDORS)
+@pytest.mark.parametrize("vendor", BUILT_IN.built_in(), ids=LOADERS)
 def test_capabilities_are_such_that_a_run_can_work(vendor: Vendor) -> None:
     capabilities = vendor.capabilities
 

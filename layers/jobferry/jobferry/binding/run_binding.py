@@ -16,7 +16,6 @@ from jobferry.domain.types import JsonObject
 from jobferry.scheduler import ramp
 from jobferry.vendors.operation import Operation
 from jobferry.vendors.protocol import Vendor
-from jobferry.vendors.registry import vendor_named
 
 if TYPE_CHECKING:
     from jobferry.csvfile.dialect import Dialect
@@ -111,7 +110,7 @@ def load_context(run: Run, deps: Deps) -> RunContext:
     if found is None or connection is None:
         raise LookupError(f"the profile or the connection of run {run.run_id} is gone")
     profile = Profile.from_document(found[1], found[0])
-    vendor = vendor_named(connection.vendor)
+    vendor = deps.vendors.named(connection.vendor)
     return _context(run, profile, connection, vendor, deps)
 
 

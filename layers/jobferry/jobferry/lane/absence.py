@@ -14,7 +14,7 @@ from enum import Enum, auto
 
 from jobferry.domain.chunk import Chunk, lost_from
 from jobferry.vendors.answers import Found, FoundState
-from jobferry.vendors.protocol import TAKEN_WITHIN
+from jobferry.vendors.lost_submission import TAKEN_WITHIN
 
 CERTAIN_AFTER = TAKEN_WITHIN
 """Seconds after a request was over from which on a search may prove that it was never taken."""

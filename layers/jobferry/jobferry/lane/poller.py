@@ -23,7 +23,8 @@ from jobferry.lane.recovery import late_job
 from jobferry.lane.session import LaneSession
 from jobferry.scheduler.policy import Poll
 from jobferry.vendors.answers import JobPhase, JobReading, PollAnswer
-from jobferry.vendors.protocol import READERS, TAKEN_WITHIN
+from jobferry.vendors.lost_submission import TAKEN_WITHIN
+from jobferry.vendors.poll_collector import READERS
 
 VISIBLE_WITHIN = TAKEN_WITHIN
 """Seconds after its submission in which a job may be unknown to the vendor's readers."""

@@ -24,8 +24,8 @@ from jobferry.lane.absence import Step
 from jobferry.lane.session import LaneSession
 from jobferry.store.objects import SourceError
 from jobferry.vendors.answers import DATA_ERRORS, Found, FoundState, Throttled
-from jobferry.vendors.connections import Linked
-from jobferry.vendors.protocol import LostSubmission
+from jobferry.vendors.connections import BoundConnection
+from jobferry.vendors.lost_submission import LostSubmission
 
 LOST_BEFORE_BISECTION = 2
 """Attempts without a clear answer after which a chunk goes again in halves."""
@@ -137,7 +137,7 @@ def late_job(session: LaneSession, chunk: Chunk) -> str | None:
 def resolve_lost(
     chunk: Chunk,
     context: RunContext,
-    linked: Linked,
+    linked: BoundConnection,
     deps: Deps,
     known: ReadClaimed,
     job_seconds: float,
@@ -222,7 +222,7 @@ def _decide(
 
 
 def search_earlier(
-    chunk: Chunk, context: RunContext, linked: Linked, deps: Deps, known: ReadClaimed
+    chunk: Chunk, context: RunContext, linked: BoundConnection, deps: Deps, known: ReadClaimed
 ) -> LateJob:
     """Look once more for submissions of a chunk's rows that were taken for never made.
 
@@ -252,7 +252,12 @@ def search_earlier(
 
 
 def _find(
-    chunk: Chunk, context: RunContext, linked: Linked, deps: Deps, known: ReadClaimed, now: float
+    chunk: Chunk,
+    context: RunContext,
+    linked: BoundConnection,
+    deps: Deps,
+    known: ReadClaimed,
+    now: float,
 ) -> tuple[Found, str | None]:
     """Ask the vendor. An answer that the adapter cannot digest counts as none.
 

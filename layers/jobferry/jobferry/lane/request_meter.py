@@ -18,7 +18,7 @@ from jobferry.scheduler import concurrency, rate_limit
 from jobferry.scheduler.settings import USUAL
 from jobferry.store.connection_limits import ConnectionLimitsStore
 from jobferry.vendors.answers import Throttled, ThrottleReason
-from jobferry.vendors.connections import Linked
+from jobferry.vendors.connections import BoundConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class Meter:
         return None if granted else Denied(ThrottleReason.BUDGET, max(more_at, now))
 
 
-def account_limit(linked: Linked, deps: Deps) -> dict[str, int]:
+def account_limit(linked: BoundConnection, deps: Deps) -> dict[str, int]:
     """Requests a minute of the whole account of a connection, where a limit is known."""
     per_minute = rate_limit.per_minute(
         deps.store.limits.requests(linked.connection.name),
@@ -155,7 +155,7 @@ def account_limit(linked: Linked, deps: Deps) -> dict[str, int]:
 
 
 @contextmanager
-def paying(linked: Linked, deps: Deps) -> Iterator[Meter]:
+def paying(linked: BoundConnection, deps: Deps) -> Iterator[Meter]:
     """Each request of the client is paid for meanwhile."""
     meter = Meter(
         deps.store.limits,
@@ -171,7 +171,7 @@ def paying(linked: Linked, deps: Deps) -> Iterator[Meter]:
         client.meter = before
 
 
-def keep_throttle(linked: Linked, answer: Throttled, deps: Deps) -> float | None:
+def keep_throttle(linked: BoundConnection, answer: Throttled, deps: Deps) -> float | None:
     """Make everybody who uses the connection wait as the vendor has asked.
 
     Returns:

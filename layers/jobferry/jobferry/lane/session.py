@@ -37,7 +37,7 @@ from jobferry.scheduler import policy, ramp, rate_limit
 from jobferry.scheduler.completion import NO_CORRECTION, CompletionEstimate
 from jobferry.scheduler.policy import LaneSnapshot
 from jobferry.scheduler.settings import SchedulerSettings
-from jobferry.vendors.connections import Linked
+from jobferry.vendors.connections import BoundConnection
 
 _RETRIED_BY_THEMSELVES = (VENDOR_THROTTLES, VENDOR_UNAVAILABLE)
 """For a throttled request the vendor says when it may be sent again, and an outage has a time of
@@ -67,7 +67,7 @@ class LaneSession:
     state: LaneState
     run: Run
     context: RunContext
-    linked: Linked
+    linked: BoundConnection
     deps: Deps
     deadline: float
     chunks: ChunksInHand

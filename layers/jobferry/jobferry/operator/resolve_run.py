@@ -30,7 +30,7 @@ from jobferry.operator.vendor_requests import VendorSession, VendorUnavailableEr
 from jobferry.store.objects import SourceError
 from jobferry.vendors.answers import DATA_ERRORS, Ambiguous, Found, FoundState, JobPhase, JobReading
 from jobferry.vendors.connections import ConnectionMissingError
-from jobferry.vendors.protocol import LostSubmission
+from jobferry.vendors.lost_submission import LostSubmission
 
 JOBS_AT_ONCE = 100
 """Jobs whose answers are held in memory, and kept as evidence together."""

@@ -10,8 +10,8 @@ from jobferry.deps import Deps
 from jobferry.domain.timestamps import timestamp
 from jobferry.domain.trouble import ADDRESS_NOT_ALLOWED, TEXTS
 from jobferry.lane.request_meter import Denied, Meter, keep_throttle, paying
-from jobferry.vendors.answers import Ambiguous, Refused, Throttled, ThrottleReason, patience
-from jobferry.vendors.connections import Linked
+from jobferry.vendors.answers import Ambiguous, Refused, Throttled, ThrottleReason, throttle_of
+from jobferry.vendors.connections import BoundConnection
 
 
 class VendorUnavailableError(Exception):
@@ -30,13 +30,13 @@ class VendorUnavailableError(Exception):
 class VendorSession:
     """A connection whose requests are paid for."""
 
-    linked: Linked
+    linked: BoundConnection
     meter: Meter
     deps: Deps
 
     def no(self, answer: Refused | Throttled | Ambiguous) -> VendorUnavailableError:
         """What a "no" means for a person; a wait that the vendor asks for is kept."""
-        wait = patience(answer)
+        wait = throttle_of(answer)
         until = None if wait is None else keep_throttle(self.linked, wait, self.deps)
         denied = self.meter.denied
         if isinstance(answer, Throttled) and answer.reason is ThrottleReason.BUDGET and denied:

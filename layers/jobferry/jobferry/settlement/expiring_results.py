@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from jobferry.deps import Deps
 from jobferry.domain.chunk import ChunkState
-from jobferry.vendors.registry import vendor_named
 
 RISKY_PART = 1 / 2
 """Part of the time for which a vendor keeps results (`Capabilities.retention_seconds`) after which
@@ -16,7 +15,7 @@ def results_at_risk(connection: str, deps: Deps) -> int:
     config, chunks = deps.store.config.connection(connection), deps.store.chunks
     if config is None:
         return 0
-    retention = vendor_named(config.vendor).capabilities.retention_seconds
+    retention = deps.vendors.named(config.vendor).capabilities.retention_seconds
     latest = deps.now() - RISKY_PART * retention
     run_ids = dict.fromkeys(run_id for run_id, _, _ in chunks.pointers(connection))
     return sum(

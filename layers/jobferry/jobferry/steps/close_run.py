@@ -31,7 +31,6 @@ from jobferry.reporting.timeline import Timeline
 from jobferry.scheduler import lanes
 from jobferry.settlement.abandon_run import abandon_run, give_up_plan, why_abandoned
 from jobferry.store.objects import SourceError
-from jobferry.vendors.registry import vendor_named
 
 RELAUNCHES = 8
 """Starts of lanes without a single row settled in between before the run is left to a person."""
@@ -325,7 +324,9 @@ def _figures(run: Run, timeline: Timeline, deps: Deps, now: float) -> dict[str, 
     connection = deps.store.config.connection(run.connection) if run.connection else None
     if connection is None or not timeline.chunks:
         return {}
-    return figures(run, connection, vendor_named(connection.vendor), timeline, deps.store, now)
+    return figures(
+        run, connection, deps.vendors.named(connection.vendor), timeline, deps.store, now
+    )
 
 
 def _closed(run: Run, deps: Deps) -> dict[str, Any]:

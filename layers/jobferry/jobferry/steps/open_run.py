@@ -28,7 +28,7 @@ from jobferry.store.objects import DeniedError, Head, ObjectMissingError
 from jobferry.vendors.connections import max_jobs
 from jobferry.vendors.operation import Operation, most_records
 from jobferry.vendors.protocol import Vendor
-from jobferry.vendors.registry import vendor_named
+from jobferry.vendors.registry import VendorRegistry
 
 PRIORITIES = ("lowest", "low", "medium", "high", "highest", "immediate")
 
@@ -87,7 +87,7 @@ def open_run(
     if reason is not None or head is None:
         return _claim(_failed(run, reason), deps)
     stored = _stored(request.profile, deps)
-    setup = checked(request.profile, head, stored)
+    setup = checked(request.profile, head, stored, deps.vendors)
     if not isinstance(setup, Setup):
         return _claim(_failed(run, setup), deps)
     return _claim(_planned(run, head, setup, deps), deps)
@@ -136,7 +136,7 @@ def file_problem(request: RunRequest, head: Head | None, most_bytes: int) -> str
     return problem
 
 
-def checked(name: str, head: Head, stored: Stored) -> Setup | str:
+def checked(name: str, head: Head, stored: Stored, vendors: VendorRegistry) -> Setup | str:
     """What a run of this file and profile works with, or why there can be none.
 
     Args:
@@ -158,7 +158,10 @@ def checked(name: str, head: Head, stored: Stored) -> Setup | str:
             f"Profile {profile.name!r} names the connection {profile.connection!r}, which is not "
             f"there. Make it with: jobferry connection put {profile.connection} …"
         )
-    vendor = vendor_named(connection.vendor)
+    try:
+        vendor = vendors.named(connection.vendor)
+    except LookupError as error:
+        return f"Connection {connection.name!r} cannot be used. {error.args[0]}"
     try:
         operation = check_against(profile, vendor)
     except ProfileError as error:

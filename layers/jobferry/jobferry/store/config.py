@@ -1,4 +1,4 @@
-"""Configuration: connections, and profiles with all their revisions."""
+"""Configuration: connections, and profiles and vendors' documents with all their revisions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ OLD_PROFILES = "PROFILES"
 
 
 class Config:
-    """Connections and profiles. Names are also kept in one partition each, to be listed.
+    """Connections, profiles and vendors that are documents. Names are also kept in one partition
+    each, to be listed.
 
     All of it lies in partitions that begin with `CONFIG#`. What was put by an older version lies
     elsewhere (decision 23): it is read where there is nothing newer, and moved when it is put
@@ -77,25 +78,12 @@ class Config:
             by: who puts it; None: nobody knows.
         """
         while True:
-            revision = self._latest(name) + 1
-            try:
-                self._table.write(
-                    Put(
-                        {
-                            "pk": keys.profile_config(name),
-                            "sk": keys.revision(revision),
-                            "revision": revision,
-                            "document": json.dumps(document, ensure_ascii=False),
-                            "by": by,
-                        },
-                        condition="attribute_not_exists(pk)",
-                    )
-                )
-            except ConditionFailedError:
-                continue  # somebody else wrote that revision just now
-            self._table.put_many([{"pk": keys.PROFILES, "sk": name, "revision": revision}])
-            self._table.delete_many([(OLD_PROFILES, name)])
-            return revision
+            revision = self._latest(keys.profile_config(name), keys.profile(name)) + 1
+            if self._put_revision(keys.profile_config(name), revision, document, by):
+                break
+        self._table.put_many([{"pk": keys.PROFILES, "sk": name, "revision": revision}])
+        self._table.delete_many([(OLD_PROFILES, name)])
+        return revision
 
     def profile(self, name: str, revision: int | None = None) -> tuple[int, dict[str, Any]] | None:
         """(revision, document) of a profile: the latest listed one, or the one asked for."""
@@ -123,12 +111,66 @@ class Config:
         """Take a profile off the list. Revisions stay: runs in progress still read theirs."""
         self._table.delete_many([(keys.PROFILES, name), (OLD_PROFILES, name)])
 
+    def put_vendor(self, name: str, document: Mapping[str, Any], *, by: str | None = None) -> int:
+        """Keep a validated vendor document as its next revision, and return that number.
+
+        Args:
+            by: who puts it; None: nobody knows.
+        """
+        while True:
+            revision = self._latest(keys.vendor_config(name)) + 1
+            if self._put_revision(keys.vendor_config(name), revision, document, by):
+                break
+        self._table.put_many([{"pk": keys.VENDORS, "sk": name, "revision": revision}])
+        return revision
+
+    def vendor_revision(self, name: str) -> int | None:
+        """The revision of a vendor's document that holds; None: there is no such vendor."""
+        listed = self._table.get(keys.VENDORS, name)
+        return None if listed is None else int(listed["revision"])
+
+    def vendor(self, name: str, revision: int | None = None) -> tuple[int, dict[str, Any]] | None:
+        """(revision, document) of a vendor: the latest listed one, or the one asked for."""
+        number = self.vendor_revision(name) if revision is None else revision
+        if number is None:
+            return None
+        item = self._table.get(keys.vendor_config(name), keys.revision(number))
+        return (number, json.loads(item["document"])) if item else None
+
+    def vendor_by(self, name: str, revision: int) -> str | None:
+        """Who has put a revision of a vendor's document, as far as known."""
+        item = self._table.get(keys.vendor_config(name), keys.revision(revision))
+        return item.get("by") if item else None
+
+    def vendor_names(self) -> list[str]:
+        return self._names(keys.VENDORS)
+
+    def delete_vendor(self, name: str) -> None:
+        """Take a vendor off the list. Its revisions stay, to be counted on from."""
+        self._table.delete_many([(keys.VENDORS, name)])
+
     def _names(self, *lists: str) -> list[str]:
         return sorted({item["sk"] for names in lists for item in self._table.query(names)})
 
-    def _latest(self, name: str) -> int:
-        """The highest revision there is of a profile, listed or not; 0 when there is none."""
-        places = (keys.profile_config(name), keys.profile(name))
+    def _put_revision(
+        self, pk: str, revision: int, document: Mapping[str, Any], by: str | None
+    ) -> bool:
+        """Write a revision; False where somebody else wrote one of this number just now."""
+        item = {
+            "pk": pk,
+            "sk": keys.revision(revision),
+            "revision": revision,
+            "document": json.dumps(document, ensure_ascii=False),
+            "by": by,
+        }
+        try:
+            self._table.write(Put(item, condition="attribute_not_exists(pk)"))
+        except ConditionFailedError:
+            return False
+        return True
+
+    def _latest(self, *places: str) -> int:
+        """The highest revision in these partitions, listed or not; 0 when there is none."""
         found = [next(self._revisions(place), None) for place in places]
         return max((int(item["revision"]) for item in found if item), default=0)
 

@@ -29,6 +29,7 @@ CONFIG = "CONFIG"
 
 CONNECTIONS = f"{CONFIG}#CONNECTIONS"
 PROFILES = f"{CONFIG}#PROFILES"
+VENDORS = f"{CONFIG}#VENDORS"
 """Lists of names."""
 
 BY = "by_"
@@ -90,6 +91,10 @@ def connection_config(name: str) -> str:
 
 def profile_config(name: str) -> str:
     return f"{CONFIG}#PROFILE#{name}"
+
+
+def vendor_config(name: str) -> str:
+    return f"{CONFIG}#VENDOR#{name}"
 
 
 def job(run_id: str, lane_number: int, chunk_number: int) -> str:

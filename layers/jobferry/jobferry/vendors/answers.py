@@ -35,7 +35,7 @@ class JobPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RateReading:
-    """What the headers of one answer told of the account's limits; None for what they left out.
+    """Limits of the account that the headers of one answer advertise; None for what they leave out.
 
     It comes along with an answer and is no part of its meaning: answers are compared without it.
 
@@ -86,7 +86,7 @@ class ThrottleReason(StrEnum):
     """Why nothing was done. The last four: the request never left."""
 
     RATE = "rate"
-    """Too many requests, or the service asks for patience: every lane waits."""
+    """Too many requests, or the service asks us to wait: every lane waits."""
     SLOTS = "slots"
     """Too many jobs in flight: a slot must come free first."""
     UNREACHABLE = "unreachable"
@@ -116,7 +116,7 @@ class Throttled:
 class Ambiguous:
     """The request may have been carried out: time-out, reset, 5xx, an unreadable success.
 
-    `retry_after` in seconds, where the vendor asked for patience all the same; `absurd_hint` as in
+    `retry_after` in seconds, where the vendor asked us to wait all the same; `absurd_hint` as in
     `Throttled`.
     """
 
@@ -125,11 +125,14 @@ class Ambiguous:
     absurd_hint: bool = field(default=False, compare=False, kw_only=True)
 
 
-SubmitAnswer = Accepted | Refused | Throttled | Ambiguous
+Problem = Refused | Throttled | Ambiguous
+"""Why a vendor did not do as asked."""
+
+SubmitAnswer = Accepted | Problem
 
 
-def patience(problem: Refused | Throttled | Ambiguous | None) -> Throttled | None:
-    """How a vendor that has not answered a read asks for patience, if it does.
+def throttle_of(problem: Problem | None) -> Throttled | None:
+    """How a vendor that has not answered a read asks us to wait, if it does.
 
     A read may simply be repeated, so that one without a clear answer is as good as throttled when
     the vendor says how long to wait.
@@ -168,7 +171,7 @@ class PollAnswer:
     problem: str | None = None
     """Why nothing was learned (gateway error, time-out), in words for the log."""
     limits: RateReading | None = field(default=None, compare=False)
-    """What the last answer of the round told."""
+    """What the last answer of the round advertised."""
 
 
 class FoundState(StrEnum):
@@ -196,7 +199,7 @@ class Found:
     requests: int = 0
     readable: bool = True
     throttled: Throttled | None = field(default=None, compare=False)
-    """The vendor asked for patience meanwhile; it comes along and is no part of the finding."""
+    """The vendor asked us to wait meanwhile; it comes along and is no part of the finding."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from jobferry.domain.connection import Connection
 from jobferry.vendors.credentials import open_secret
 from jobferry.vendors.http.addresses import PUBLIC, Reach
 from jobferry.vendors.protocol import Vendor, VendorClient
-from jobferry.vendors.registry import vendor_named
+from jobferry.vendors.registry import VendorDocuments, VendorRegistry
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -30,7 +30,7 @@ class ConnectionMissingError(LookupError):
 
 
 @dataclass(frozen=True, slots=True)
-class Linked:
+class BoundConnection:
     """A connection with its vendor and a client for it."""
 
     connection: Connection
@@ -48,8 +48,8 @@ def max_jobs(connection: Connection, vendor: Vendor) -> int:
     return limit if connection.max_jobs is None else min(limit, connection.max_jobs)
 
 
-class ConnectionConfig(Protocol):
-    """Where connections are configured (`store.config.Config`)."""
+class ConnectionConfig(VendorDocuments, Protocol):
+    """Where connections and vendors are configured (`store.config.Config`)."""
 
     def connection(self, name: str) -> Connection | None: ...
 
@@ -58,9 +58,10 @@ class Connections:
     """Clients by connection name, kept while the function is warm.
 
     Args:
-        config: where connections are configured.
+        config: where connections are configured, and vendors that are documents.
         read_secret: reads the credentials of a connection.
         reach: addresses that requests may go to.
+        vendors: the vendors that connections may name; None: all of `LOADERS` and of `config`.
     """
 
     def __init__(
@@ -70,46 +71,48 @@ class Connections:
         *,
         reach: Reach = PUBLIC,
         monotonic: Callable[[], float] = time.monotonic,
+        vendors: VendorRegistry | None = None,
     ) -> None:
+        self.vendors = vendors or VendorRegistry(config, monotonic=monotonic)
         self._config = config
         self._read_secret = read_secret
         self._reach = reach
         self._monotonic = monotonic
-        self._linked: dict[str, tuple[float, Linked]] = {}
+        self._linked: dict[str, tuple[float, BoundConnection]] = {}
 
-    def link(self, name: str) -> Linked:
+    def link(self, name: str) -> BoundConnection:
         """The client of a connection.
 
         Raises:
             ConnectionMissingError: there is no such connection.
+            LookupError: there is no such vendor, or its document cannot be read.
         """
         now = self._monotonic()
         kept = self._linked.get(name)
         if kept is not None and now - kept[0] < CONFIG_SECONDS:
-            kept[1].client.wake()
+            kept[1].client.drop_idle_connections()
             return kept[1]
         connection = self._config.connection(name)
         if connection is None:
             raise ConnectionMissingError(
                 f"There is no connection {name!r}. Make it with: jobferry connection put {name} …"
             )
-        if kept is not None and kept[1].connection == connection:
-            linked = kept[1]
-            linked.client.wake()
+        vendor = self.vendors.named(connection.vendor)
+        linked = None if kept is None else kept[1]
+        if linked and linked.connection == connection and linked.vendor is vendor:
+            linked.client.drop_idle_connections()
         else:
-            linked = self._build(connection)
+            linked = self._build(connection, vendor)
         self._linked[name] = (now, linked)
         return linked
 
-    def _build(self, connection: Connection) -> Linked:
-        vendor = vendor_named(connection.vendor)
-
+    def _build(self, connection: Connection, vendor: Vendor) -> BoundConnection:
         def credentials(refresh: bool) -> Mapping[str, str]:
             text = self._read_secret(connection.name, refresh)
             return open_secret(text, vendor.credential_forms, connection.base_url)
 
         client = vendor.client(connection.base_url, credentials, reach=self._reach)
-        return Linked(connection, vendor, client)
+        return BoundConnection(connection, vendor, client)
 
 
 def secrets_manager(client: SecretsManagerClient, prefix: str) -> ReadSecret:

@@ -11,6 +11,7 @@ EMAIL_TOKEN = frozenset({"email", "token"})
 BEARER = frozenset({"bearer"})
 CLIENT = frozenset({"client_id", "client_secret"})
 PASSWORD = frozenset({"username", "password"})
+API_KEY = frozenset({"api_key"})
 
 
 _VISIBLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
@@ -106,5 +107,5 @@ def authorization(credentials: Mapping[str, str]) -> str:
 
 
 def authorizer(read_secret: Callable[[bool], Mapping[str, str]]) -> Callable[[bool], str]:
-    """What `HttpClient` asks for its header: reads the secret, afresh when told to refresh."""
+    """What `HttpClient` asks for its header: reads the secret, afresh when asked to refresh."""
     return lambda refresh: authorization(read_secret(refresh))

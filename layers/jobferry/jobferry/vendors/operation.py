@@ -84,17 +84,13 @@ class Capabilities:
     """How long results can be read after the job was created, at the least."""
     token_search: bool = False
     """A job can be found by the token that its submission carried."""
-    job_list: bool = False
-    """Recent jobs can be listed."""
     record_lookup: bool = False
     """Records can be looked up by external id."""
     abort: bool = False
     priority: bool = False
-    rerun: bool = False
     delete: bool = False
     problems: bool = False
-    """These five: the client is a `JobControl`, and this call of it works."""
-    push: bool = False
+    """These four: the client is a `JobControl`, and this call of it works."""
     priority_field: str = ""
     """Record field that says a new job's priority; empty: a new job cannot be given one. Its
     bytes are no part of the request's body, which is weighed when the file is planned."""

@@ -6,9 +6,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from threading import Event
 
-from jobferry.vendors.answers import Ambiguous, JobReading, PollAnswer, Refused, Throttled, patience
+from jobferry.vendors.answers import (
+    Ambiguous,
+    JobReading,
+    PollAnswer,
+    Refused,
+    Throttled,
+    throttle_of,
+)
 
-MAX_HICCUPS = 3
+READERS = 8
+"""Requests of a poll that are in flight at once, where it takes several."""
+
+MAX_TRANSIENT_ERRORS = 3
 """Requests of a poll that may go wrong before it ends: the vendor is in trouble."""
 
 
@@ -19,18 +29,18 @@ class PollRound:
     readings: dict[str, JobReading] = field(default_factory=dict)
     throttled: Throttled | None = None
     refused: Refused | None = None
-    hiccups: list[str] = field(default_factory=list)
+    transient_errors: list[str] = field(default_factory=list)
     over: Event = field(default_factory=Event)
 
     def note(self, problem: Refused | Throttled | Ambiguous) -> None:
-        """Sort a problem in; a hiccup ends the round only when it is one of several."""
-        asked = patience(problem)
+        """Sort a problem in; a transient error ends the round only when it is one of several."""
+        asked = throttle_of(problem)
         self.throttled = asked or self.throttled
         if isinstance(problem, Refused):
             self.refused = problem
         elif isinstance(problem, Ambiguous):
-            self.hiccups.append(problem.reason)
-            if asked is None and len(self.hiccups) < MAX_HICCUPS:
+            self.transient_errors.append(problem.reason)
+            if asked is None and len(self.transient_errors) < MAX_TRANSIENT_ERRORS:
                 return
         self.over.set()
 
@@ -43,5 +53,5 @@ class PollRound:
             readings=self.readings,
             throttled=self.throttled,
             refused=self.refused,
-            problem="; ".join(dict.fromkeys(self.hiccups)) or None,
+            problem="; ".join(dict.fromkeys(self.transient_errors)) or None,
         )

@@ -14,44 +14,9 @@ from typing import Protocol
 
 from jobferry.domain.outcome import RecordResult
 from jobferry.domain.types import JsonObject
-from jobferry.vendors.answers import (
-    Ambiguous,
-    Found,
-    JobProblem,
-    PollAnswer,
-    Refused,
-    SubmitAnswer,
-    Throttled,
-)
+from jobferry.vendors.answers import Found, JobProblem, PollAnswer, Problem, SubmitAnswer
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Capabilities, Operation, RecordRules, no_record_rules
-
-READERS = 8
-"""Requests of a poll that are under way at once, where it takes several."""
-
-TAKEN_WITHIN = 660.0
-"""Seconds after which a vendor neither takes a request that was over, nor shows its job any more:
-ten minutes, and one to spare."""
-
-
-@dataclass(frozen=True, slots=True)
-class LostSubmission:
-    """What we know about a submission without an answer.
-
-    token        the token the submission carried, if the vendor can carry one
-    sent_at      epoch seconds, just before the request left
-    lost_at      epoch seconds, when the request was over on our side
-    known_jobs   ids of jobs of this connection that belong to other chunks
-    ended_before  those of them whose results were read in the hour before this was sent: a list of
-                 recent jobs still has them, and one that goes by the ends of jobs has nothing below
-                 them that ended later
-    """
-
-    token: str
-    sent_at: float
-    records: Sequence[JsonObject]
-    known_jobs: frozenset[str]
-    ended_before: frozenset[str] = frozenset()
-    lost_at: float = 0.0
 
 
 class Meter(Protocol):
@@ -73,11 +38,11 @@ class VendorClient(Protocol):
         """Requests sent so far, of every kind."""
         ...
 
-    def wake(self) -> None:
+    def drop_idle_connections(self) -> None:
         """Called once before each use: connections that idled too long are dropped."""
         ...
 
-    def test(self) -> Refused | Throttled | Ambiguous | None:
+    def test(self) -> Problem | None:
         """One harmless authenticated request; None when the vendor welcomed us."""
         ...
 
@@ -92,10 +57,7 @@ class VendorClient(Protocol):
         ...
 
     def find(self, operation: Operation, lost: LostSubmission, now: float) -> Found:
-        """Look for the job of a submission whose answer was lost.
-
-        It knows no timers: how late a job may show itself is for the caller to weigh.
-        """
+        """Look for the job of a lost submission; how late it may show itself, the caller weighs."""
         ...
 
 
@@ -107,25 +69,17 @@ class JobControl(VendorClient, Protocol):
 
     def abort(
         self, job_id: str, *, reason: str | None = None, cleanup: bool = True
-    ) -> Refused | Throttled | Ambiguous | None:
+    ) -> Problem | None:
         """Ask for the end of a job. It may take a while: the next polls tell."""
         ...
 
-    def set_priority(
-        self, job_id: str, priority: str
-    ) -> Refused | Throttled | Ambiguous | None: ...
+    def set_priority(self, job_id: str, priority: str) -> Problem | None: ...
 
-    def rerun(self, job_id: str, priority: str | None = None) -> SubmitAnswer:
-        """Start a copy of a job; it is a new job with an id of its own."""
-        ...
-
-    def delete(self, job_ids: Sequence[str]) -> Refused | Throttled | Ambiguous | None:
+    def delete(self, job_ids: Sequence[str]) -> Problem | None:
         """Remove the vendor's records of jobs; one that is not there counts as removed."""
         ...
 
-    def problems(
-        self, job_id: str | None = None
-    ) -> Sequence[JobProblem] | Refused | Throttled | Ambiguous:
+    def problems(self, job_id: str | None = None) -> Sequence[JobProblem] | Problem:
         """What jobs wait for: all of them, or one job."""
         ...
 

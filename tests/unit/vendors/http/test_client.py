@@ -498,6 +498,6 @@ def test_connections_that_idled_are_dropped_on_waking(
     http = client("https://nowhere.invalid")
     monkeypatch.setattr(http._session, "close", lambda: closed.append(True))
 
-    http.wake()
+    http.drop_idle_connections()
 
     assert bool(closed) is dropped

@@ -16,15 +16,16 @@ from jobferry.vendors.answers import (
     Refused,
     Throttled,
     ThrottleReason,
-    patience,
+    throttle_of,
 )
-from jobferry.vendors.declarative.adapter import DeclaredClient, vendor_from
-from jobferry.vendors.declarative.document import read_document
+from jobferry.vendors.declarative.adapter import vendor_from
+from jobferry.vendors.declarative.client import DeclaredClient
+from jobferry.vendors.declarative.loading import read_document
 from jobferry.vendors.http.client import Answer, HttpClient, NoAnswer
 from jobferry.vendors.operation import Operation, compact_json
 from jobferry.vendors.protocol import VendorClient
 from jobferry.vendors.vidispine.adapter import OPERATIONS as VIDISPINE
-from jobferry.vendors.vidispine.adapter import VidispineClient
+from jobferry.vendors.vidispine.client import VidispineClient
 from jobferry.vendors.zendesk_sunshine.adapter import OPERATIONS as SUNSHINE
 from jobferry.vendors.zendesk_sunshine.adapter import ZendeskSunshineClient
 from jobferry.vendors.zendesk_support.adapter import ZendeskSupportClient
@@ -156,6 +157,6 @@ def test_a_wait_that_nobody_can_mean_is_marked(name: str) -> None:
     assert isinstance(ambiguous, Ambiguous)
     assert (throttled.retry_after, throttled.absurd_hint) == (None, True)
     assert (ambiguous.retry_after, ambiguous.absurd_hint) == (None, True)
-    asked = patience(Ambiguous("x", 5.0, absurd_hint=True))
+    asked = throttle_of(Ambiguous("x", 5.0, absurd_hint=True))
     assert asked is not None
     assert asked.absurd_hint

@@ -21,8 +21,8 @@ from jobferry.vendors.answers import (
     ThrottleReason,
 )
 from jobferry.vendors.http.client import Answer, NoAnswer
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import compact_json
-from jobferry.vendors.protocol import LostSubmission
 from jobferry.vendors.zendesk_support.adapter import ZendeskSupportClient
 from jobferry.vendors.zendesk_support.operations import OPERATIONS
 from tests.unit.vendors.script import Script
@@ -144,9 +144,9 @@ def test_a_list_without_end_is_left_at_last() -> None:
 
 def test_waking_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     woken: list[bool] = []
-    monkeypatch.setattr(Script, "wake", lambda _: woken.append(True))
+    monkeypatch.setattr(Script, "drop_idle_connections", lambda _: woken.append(True))
 
-    client().wake()
+    client().drop_idle_connections()
 
     assert woken == [True]
 

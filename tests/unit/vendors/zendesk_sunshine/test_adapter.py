@@ -27,8 +27,8 @@ from jobferry.vendors.answers import (
     ThrottleReason,
 )
 from jobferry.vendors.http.client import Answer, NoAnswer
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import compact_json
-from jobferry.vendors.protocol import LostSubmission
 from jobferry.vendors.zendesk_sunshine.adapter import (
     OPERATIONS,
     ZENDESK_SUNSHINE,

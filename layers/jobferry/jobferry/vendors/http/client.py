@@ -140,7 +140,7 @@ def check_base_url(url: str, reach: Reach) -> str:
 
 
 class _Session(requests.Session):
-    """A session that does not even look where a redirect leads: the far side wrote it."""
+    """A session that does not even read where a redirect leads: the far side wrote it."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
         return None
@@ -159,8 +159,9 @@ class HttpClient:
 
     Args:
         base_url: the site's root, checked by `check_base_url`.
-        authorize: called with `refresh`; returns the value of the `Authorization` header, or,
-            where there is none to be had, the answer to give in its stead. After a 401 it is
+        authorize: called with `refresh`; returns the value of the `Authorization` header, or the
+            headers that carry the credentials instead, or, where there are none to be had, the
+            answer to give in their stead. After a 401 it is
             called once more with refresh, and the request is repeated once: a request without
             accepted credentials has done nothing. What it raises ends here, and nothing is sent.
         reach: addresses that may be connected to.
@@ -170,7 +171,7 @@ class HttpClient:
     def __init__(
         self,
         base_url: str,
-        authorize: Callable[[bool], str | Answer | NoAnswer],
+        authorize: Callable[[bool], str | Mapping[str, str] | Answer | NoAnswer],
         *,
         reach: Reach = PUBLIC,
         max_answer_bytes: int | None = None,
@@ -189,7 +190,12 @@ class HttpClient:
         self.requests_made = 0
         self.meter: Meter | None = None
 
-    def wake(self) -> None:
+    @property
+    def base_url(self) -> str:
+        """The site's root, without a trailing slash."""
+        return self._base_url
+
+    def drop_idle_connections(self) -> None:
         """Drop connections that have been idle: the far side may have closed them unseen."""
         if time.monotonic() - self._used_at > IDLE_SECONDS:
             self._session.close()
@@ -228,14 +234,16 @@ class HttpClient:
             return _without_credentials("the credentials were given for another address")
         except Exception:  # noqa: BLE001 - gone, malformed, not allowed: nothing has left
             return _without_credentials("the credentials cannot be read")
-        if not isinstance(authorization, str):
+        if isinstance(authorization, Answer | NoAnswer):
             return authorization
-        if not is_header_text(authorization):
+        headers = (
+            {"Authorization": authorization} if isinstance(authorization, str) else authorization
+        )
+        if not all(map(is_header_text, headers.values())):
             return _without_credentials("the credentials cannot be part of a request")
         if time.monotonic() - asked_at > AUTHORIZE_SECONDS:
             # Whoever noted that a request is about to leave counts on its leaving at once.
             return _without_credentials("the credentials took too long to read")
-        headers = {"Authorization": authorization}
         return self._unpaid() or self._send(method, path, params, body, headers)
 
     def _unpaid(self) -> NoAnswer | None:

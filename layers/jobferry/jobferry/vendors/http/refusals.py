@@ -21,8 +21,6 @@ from jobferry.vendors.answers import (
 if TYPE_CHECKING:
     from jobferry.vendors.http.client import Answer, NoAnswer
 
-Problem = Refused | Throttled | Ambiguous
-
 
 def not_sent(answer: NoAnswer) -> Throttled:
     """Nothing has left, so nothing was done; it says for want of what."""

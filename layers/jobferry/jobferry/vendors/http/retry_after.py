@@ -60,7 +60,7 @@ def read_retry_after(value: str | None, date: str | None, now: float) -> Wait:
 
 
 def bounded_wait(seconds: float) -> Wait:
-    """A wait as it is obeyed: negative is none, hours are asked about again after one."""
+    """A wait as it is applied: negative is none, hours are asked about again after one."""
     if not math.isfinite(seconds) or seconds > LONGEST_SANE:
         return Wait(absurd=True)
     return Wait(min(max(0.0, seconds), LONGEST_WAIT))

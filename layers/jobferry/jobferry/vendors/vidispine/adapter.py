@@ -2,65 +2,22 @@
 
 Facts from the JobApi reference of the official SDK (PyPI `vidispine` 5.0.4), from
 https://apidoc.vidispine.com and from recorded traffic.
-
-Every job carries two metadata keys of ours: the token of its submission, by which a lost one is
-found exactly, and a mark that all jobs of ours share. The list has no filter by id, so a poll
-lists our newest jobs, a page of them in one request, complete with data and log. Only jobs
-that are not on these pages (they have been running for long) are read one by one.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
 
-from jobferry.domain.types import JsonObject
-from jobferry.vendors.answer_gate import clipped, plain, usable_id, whole_in_text, word
-from jobferry.vendors.answers import (
-    Accepted,
-    Ambiguous,
-    Found,
-    FoundState,
-    JobPhase,
-    JobProblem,
-    JobReading,
-    PollAnswer,
-    RefusalScope,
-    Refused,
-    SubmitAnswer,
-    Throttled,
-    patience,
-)
 from jobferry.vendors.credentials import PASSWORD, authorizer
 from jobferry.vendors.http.addresses import Reach
-from jobferry.vendors.http.refusals import Problem
 from jobferry.vendors.operation import Capabilities, Operation
-from jobferry.vendors.protocol import READERS, LostSubmission, Meter, Vendor
-from jobferry.vendors.vidispine.answers import (
-    JOB_ID,
-    NOT_FOUND,
-    document_of,
-    job_of,
-    objects,
-    pairs,
-    problem_of,
-)
+from jobferry.vendors.protocol import Vendor
+from jobferry.vendors.vidispine.client import API, LIST_PAGE, RETENTION_SECONDS, VidispineClient
 from jobferry.vendors.vidispine.requests import (
-    OURS,
-    OURS_KEY,
     PRIORITIES,
-    TOKEN_KEY,
-    creation_query,
     encode,
-    query_of,
 )
-from jobferry.vendors.vidispine.results import ENDED, read_results
-
-if TYPE_CHECKING:
-    from jobferry.vendors.http.client import Answer, HttpClient, NoAnswer
-
-API = "/API"
+from jobferry.vendors.vidispine.results import read_results
 
 MAX_JOBS = 200
 """Jobs in flight. Vidispine publishes no limit (it queues what its job pools cannot take); this
@@ -68,26 +25,6 @@ one is ours, so that the site's own users are not queued behind a whole file."""
 
 BODY_BYTES = 1024 * 1024
 """Vidispine publishes no limit for a document; this one is ours."""
-
-RETENTION_SECONDS = 86_400
-"""Jobs are kept until the site's administrator purges them; that this takes a day is ours."""
-
-LIST_PAGE = 200
-"""Jobs asked for in one list call; a site that gives fewer is asked for the rest."""
-
-LIST_PAGES = 5
-"""Pages that one poll reads at the most."""
-
-DELETE_BATCH = 100
-"""Ids in one deletion, so that the address stays short."""
-
-WAITING = "WAITING"
-"""The state of a job that waits on a problem."""
-
-_UNNAMED = "something"
-_NUMBER = re.compile(r"[0-9]{1,18}$")
-
-_UNREADABLE = Ambiguous("the answer is none of Vidispine's; check the base URL of the connection")
 
 OPERATIONS = {
     "jobs.create": Operation(
@@ -109,347 +46,6 @@ OPERATIONS = {
         "names the item: delete there what should not be.",
     )
 }
-
-
-class VidispineClient:
-    """Talks to one Vidispine site."""
-
-    def __init__(self, http: HttpClient) -> None:
-        self._http = http
-
-    @property
-    def meter(self) -> Meter | None:
-        return self._http.meter
-
-    @meter.setter
-    def meter(self, meter: Meter | None) -> None:
-        self._http.meter = meter
-
-    @property
-    def requests_made(self) -> int:
-        return self._http.requests_made
-
-    def wake(self) -> None:
-        self._http.wake()
-
-    def test(self) -> Problem | None:
-        answer = self._send("GET", "/jobtype")
-        problem = problem_of(answer)
-        if problem is not None:
-            return problem
-        return None if "uri" in (document_of(answer) or {}) else _UNREADABLE
-
-    def submit(
-        self, operation: Operation, records: Sequence[JsonObject], token: str
-    ) -> SubmitAnswer:
-        if len(records) != operation.max_records:
-            return Refused("too_many_records", "A Vidispine job carries one row.")
-        query = creation_query(records[0], token)
-        if isinstance(query, Refused):
-            return query
-        return _created(self._send("POST", f"/job?{query}", encode(operation, records)))
-
-    def poll(self, job_ids: Sequence[str]) -> PollAnswer:
-        """List our newest jobs, then read by id what the list did not show.
-
-        A job is GONE only when both readers answered and neither knew it.
-        """
-        if not job_ids:
-            return PollAnswer(requests=0)
-        before = self.requests_made
-        readings, trouble = self._list_ours(frozenset(job_ids))
-        problems = [trouble] if trouble is not None else []
-        doubtful = [
-            job_id for job_id in job_ids if job_id not in readings or _is_thin(readings[job_id])
-        ]
-        if doubtful and not _stops(trouble):
-            for job_id, shown in self._show_each(doubtful).items():
-                if isinstance(shown, JobReading):
-                    readings[job_id] = shown
-                elif shown is not None:
-                    # The list's few words would do, but the next look may tell the reasons.
-                    readings.pop(job_id, None)
-                    problems.append(shown)
-                elif trouble is None:
-                    readings.setdefault(job_id, JobReading(job_id, JobPhase.GONE, "gone"))
-        unresolved = any(job_id not in readings for job_id in job_ids)
-        throttled = next(filter(None, map(patience, problems)), None)
-        refused = next(
-            (p for p in problems if isinstance(p, Refused) and p.scope is RefusalScope.RUN), None
-        )
-        return PollAnswer(
-            readings=readings,
-            throttled=throttled,
-            refused=refused if unresolved else None,
-            requests=self.requests_made - before,
-            problem=_in_words(problems) if unresolved and not (throttled or refused) else None,
-        )
-
-    def _list_ours(self, wanted: frozenset[str]) -> tuple[dict[str, JobReading], Problem | None]:
-        """Readings of the wanted jobs that the newest pages show, and why they end too early.
-
-        No more pages than there are jobs left to find, as these can be read one by one.
-        """
-        readings: dict[str, JobReading] = {}
-        first = 1
-        for number in range(LIST_PAGES):
-            if number and number >= len(wanted) - len(readings):
-                break
-            page, hits, problem = self._list(
-                ("jobmetadata", f"{OURS_KEY}={OURS}"), ("first", str(first)), ("step", "true")
-            )
-            if problem is not None:
-                return readings, problem
-            for job in page:
-                if str(job.get("jobId")) in wanted:
-                    reading = _reading(job)
-                    readings[reading.job_id] = reading
-            first += len(page)
-            if not page or first > hits or len(readings) == len(wanted):
-                break
-        return readings, None
-
-    def _list(self, *conditions: tuple[str, str]) -> tuple[list[JsonObject], int, Problem | None]:
-        """(jobs of a page, newest first; jobs there are in all; what went wrong).
-
-        `user=false`, because by default a list hides the jobs of other users, and credentials
-        may be changed to another user's. Jobs of the same moment are told apart by their id, so
-        that pages neither overlap nor leave one out.
-        """
-        common = {
-            "user": "false",
-            "metadata": "true",
-            "sort": "startTime desc,jobId desc",
-            "number": str(LIST_PAGE),
-        }
-        query = query_of([*common.items(), *conditions])
-        answer = self._send("GET", f"/job?{query}")
-        problem = problem_of(answer)
-        document = document_of(answer) if problem is None else None
-        if problem is None and not {"hits", "job"} & set(document or {}):
-            problem = _UNREADABLE
-        jobs = objects((document or {}).get("job"))
-        hits = whole_in_text((document or {}).get("hits"))
-        return jobs, len(jobs) if hits is None else hits, problem
-
-    def _show_each(self, job_ids: Sequence[str]) -> dict[str, JobReading | Problem | None]:
-        """Jobs by id, None for one that is unknown. Ends early where the first cannot be read."""
-        from concurrent.futures import ThreadPoolExecutor
-
-        first, rest = job_ids[0], job_ids[1:]
-        shown = {first: self._show(first)}
-        if not rest or isinstance(shown[first], Refused | Throttled | Ambiguous):
-            return shown
-        with ThreadPoolExecutor(max_workers=READERS) as pool:
-            return shown | dict(zip(rest, pool.map(self._show, rest), strict=True))
-
-    def _show(self, job_id: str) -> JobReading | Problem | None:
-        """One job by id; None when the site does not know it."""
-        if not JOB_ID.fullmatch(job_id):
-            return None
-        answer = self._send("GET", f"/job/{job_id}?metadata=true")
-        problem = problem_of(answer)
-        if _is_unknown(problem):
-            return None
-        if problem is not None:
-            return problem
-        job = job_of(answer, job_id)
-        return _UNREADABLE if job is None else _reading(job)
-
-    def find(
-        self,
-        operation: Operation,  # noqa: ARG002  one kind of job, found by its token
-        lost: LostSubmission,
-        now: float,
-    ) -> Found:
-        """Look for the job that carries the token of a lost submission.
-
-        A copy that somebody started of it carries the same token: the oldest one is ours.
-        """
-        before = self.requests_made
-
-        def found(state: FoundState, job_id: str | None = None, reason: str = "") -> Found:
-            made = self.requests_made - before
-            return Found(
-                state,
-                job_id,
-                reason,
-                made,
-                readable=problem is None,
-                throttled=patience(problem),
-            )
-
-        jobs, hits, problem = self._list(("jobmetadata", f"{TOKEN_KEY}={lost.token}"))
-        if problem is not None:
-            return found(FoundState.PENDING, reason=_in_words([problem]))
-        ours = [job for job in jobs if pairs(job.get("data")).get(TOKEN_KEY) == lost.token]
-        job_id = min(ours, key=_age, default={}).get("jobId")
-        if isinstance(job_id, str) and JOB_ID.fullmatch(job_id):
-            return found(FoundState.FOUND, job_id)
-        if jobs or hits:
-            return found(
-                FoundState.UNDECIDABLE,
-                reason="the site does not search its jobs by metadata",
-            )
-        if now - lost.sent_at > RETENTION_SECONDS:
-            return found(FoundState.UNDECIDABLE, reason="the site may have purged the job")
-        return found(FoundState.ABSENT)
-
-    def abort(
-        self, job_id: str, *, reason: str | None = None, cleanup: bool = True
-    ) -> Problem | None:
-        """Ask for the end of a job; without cleanup, one that has not begun ends at once."""
-        query = [("cleanup", "true" if cleanup else "false")]
-        if reason:
-            query.append(("reason", reason))
-        return self._change("DELETE", job_id, query)
-
-    def set_priority(self, job_id: str, priority: str) -> Problem | None:
-        """Change a job's priority, one of `PRIORITIES` in either case."""
-        level = priority.upper()
-        if level not in PRIORITIES:
-            return Refused("bad_priority", f"Vidispine knows the priorities {_LEVELS}.")
-        return self._change("PUT", job_id, [("priority", level)])
-
-    def rerun(self, job_id: str, priority: str | None = None) -> SubmitAnswer:
-        """Start a copy of a job, with its priority unless another is given."""
-        if not JOB_ID.fullmatch(job_id):
-            return _no_such_job(job_id)
-        query = f"?{query_of([('priority', priority.upper())])}" if priority else ""
-        return _created(self._send("POST", f"/job/{job_id}/re-run{query}"))
-
-    def delete(self, job_ids: Sequence[str]) -> Problem | None:
-        """Remove the site's records of jobs; stops at the first problem.
-
-        A list with an unknown id is refused whole, so its jobs are then removed one by one.
-        """
-        for start in range(0, len(job_ids), DELETE_BATCH):
-            batch = job_ids[start : start + DELETE_BATCH]
-            problem = self._delete(batch)
-            if _is_unknown(problem):
-                each = map(self._delete, ([job_id] for job_id in batch))
-                problem = next((p for p in each if p is not None and not _is_unknown(p)), None)
-            if problem is not None:
-                return problem
-        return None
-
-    def _delete(self, job_ids: Sequence[str]) -> Problem | None:
-        query = query_of([("id", ",".join(job_ids))])
-        return problem_of(self._send("DELETE", f"/job?{query}"))
-
-    def problems(self, job_id: str | None = None) -> list[JobProblem] | Problem:
-        """What jobs wait for until somebody at the site acts."""
-        if job_id is not None and not JOB_ID.fullmatch(job_id):
-            return _no_such_job(job_id)
-        path = "/job/problem" if job_id is None else f"/job/{job_id}/problem"
-        answer = self._send("GET", path)
-        problem = problem_of(answer)
-        if problem is not None:
-            return problem
-        document = document_of(answer)
-        if document is None:
-            return _UNREADABLE
-        return [_job_problem(entry) for entry in objects(document.get("problem"))]
-
-    def _change(self, method: str, job_id: str, query: Iterable[tuple[str, str]]) -> Problem | None:
-        if not JOB_ID.fullmatch(job_id):
-            return _no_such_job(job_id)
-        return problem_of(self._send(method, f"/job/{job_id}?{query_of(query)}"))
-
-    def _send(self, method: str, path: str, body: bytes | None = None) -> Answer | NoAnswer:
-        return self._http.request(method, API + path, body=body)
-
-
-_LEVELS = ", ".join(PRIORITIES)
-
-
-def _no_such_job(job_id: str) -> Refused:
-    return Refused(NOT_FOUND, f"{job_id!r} is not the id of a Vidispine job.")
-
-
-def _is_unknown(problem: Problem | None) -> bool:
-    return isinstance(problem, Refused) and problem.code == NOT_FOUND
-
-
-def _created(answer: Answer | NoAnswer) -> SubmitAnswer:
-    """What the answer to a request for a new job says of it."""
-    problem = problem_of(answer)
-    if problem is not None:
-        return problem
-    job_id = (document_of(answer) or {}).get("jobId")
-    if isinstance(job_id, str) and JOB_ID.fullmatch(job_id):
-        return Accepted(job_id, warnings=answer.warnings)
-    return Ambiguous("the vendor accepted the request but its answer names no job")
-
-
-def _reading(job: JsonObject) -> JobReading:
-    """A job document as a reading. Words that nobody documented count as active."""
-    status = word(job.get("status"))
-    ended = status in ENDED
-    step = job.get("currentStep")
-    at = whole_in_text(step.get("number")) if isinstance(step, dict) else None
-    total = whole_in_text(job.get("totalSteps"))
-    return JobReading(
-        job_id=str(job["jobId"]),
-        phase=JobPhase.ENDED if ended else JobPhase.ACTIVE,
-        status=status,
-        progress=total if ended else (at - 1 if at else None),
-        total=total,
-        raw=job,
-        waiting_for=None if ended else _waiting_for(status, job.get("waiting")),
-    )
-
-
-def _waiting_for(status: str, waiting: Any) -> str | None:
-    """`room (storage VX-1)`: what is needed, and of what. A job may wait and not say for what."""
-    if not isinstance(waiting, dict):
-        return _UNNAMED if status == WAITING else None
-    resource = " ".join(
-        filter(None, map(plain, (waiting.get("resourceType"), waiting.get("resourceId"))))
-    )
-    needed = plain(waiting.get("requirement")) or _UNNAMED
-    return clipped(f"{needed} ({resource})" if resource else needed)
-
-
-def _is_thin(reading: JobReading) -> bool:
-    """Whether an ended job came without the parts that name its product and its reasons."""
-    return reading.phase is JobPhase.ENDED and not {"data", "log"} & set(reading.raw or {})
-
-
-def _stops(trouble: Problem | None) -> bool:
-    """Whether the other reader would meet the same. A user may lack the right to list alone."""
-    if isinstance(trouble, Refused):
-        return trouble.scope is RefusalScope.RUN and trouble.http_status != 403
-    return patience(trouble) is not None
-
-
-def _in_words(problems: Iterable[Problem]) -> str:
-    """Problems as one line for the log: codes, and no words of the vendor's."""
-    words = (
-        problem.reason
-        if isinstance(problem, Ambiguous)
-        else f"refused: {problem.code}"
-        if isinstance(problem, Refused)
-        else "the vendor asks for patience"
-        for problem in problems
-    )
-    return "; ".join(dict.fromkeys(words)) or "not all jobs could be read"
-
-
-def _age(job: JsonObject) -> tuple[str, int]:
-    """Sorts the oldest first; a site writes all its times in one form."""
-    number = _NUMBER.search(plain(job.get("jobId")))
-    return plain(job.get("started")), int(number[0]) if number else 0
-
-
-def _job_problem(entry: JsonObject) -> JobProblem:
-    jobs = entry.get("job")
-    return JobProblem(
-        problem_id=usable_id(entry.get("id")) or "",
-        kind=word(entry.get("type")),
-        details={clipped(k): clipped(v) for k, v in pairs(entry.get("data")).items()},
-        jobs=list(filter(None, map(usable_id, jobs if isinstance(jobs, list) else [jobs]))),
-    )
 
 
 def build_client(
@@ -474,10 +70,8 @@ VIDISPINE = Vendor(
         max_jobs=MAX_JOBS,
         retention_seconds=RETENTION_SECONDS,
         token_search=True,
-        job_list=True,
         abort=True,
         priority=True,
-        rerun=True,
         delete=True,
         problems=True,
         priority_field="priority",

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answer_gate import made_safe, plain
-from jobferry.vendors.answers import RefusalScope, ThrottleReason
+from jobferry.vendors.answers import Problem, RefusalScope, ThrottleReason
 from jobferry.vendors.http.refusals import (
-    Problem,
     is_unclear,
     refused,
     refused_to_the_account,
@@ -103,7 +102,7 @@ def problem_of(answer: Answer | NoAnswer) -> Problem | None:
     status = answer.status
     if 200 <= status < 300:
         return None
-    key, told = _error_of(document_of(answer) or {})
+    key, said = _error_of(document_of(answer) or {})
     if status == 429:
         # Vidispine has no limit of its own; a proxy in front of it may have one.
         return throttled(ThrottleReason.RATE, answer)
@@ -111,10 +110,10 @@ def problem_of(answer: Answer | NoAnswer) -> Problem | None:
         return unclear(answer)
     if key in _OF_THE_SITE:
         code, text = _OF_THE_SITE[key]
-        words = " ".join(filter(None, (text, told)))
+        words = " ".join(filter(None, (text, said)))
         return refused(code, words, status=status, who=_WHO, scope=RefusalScope.RUN)
-    return refused_to_the_account(status, told, who=_WHO, is_document=bool(key)) or refused(
-        key, told, status=status, who=_WHO
+    return refused_to_the_account(status, said, who=_WHO, is_document=bool(key)) or refused(
+        key, said, status=status, who=_WHO
     )
 
 
@@ -137,13 +136,13 @@ def _error_of(document: JsonObject) -> tuple[str, str]:
             continue
         if not isinstance(details, dict):
             return key, plain(details)
-        told = details.get("explanation") or details.get("message")
+        said = details.get("explanation") or details.get("message")
         named = details.get("value") or " ".join(
             filter(None, map(plain, (details.get("type"), details.get("id"))))
         )
-        if key == NOT_FOUND and not told:
-            told = "There is no such thing"
-        return key, ": ".join(filter(None, map(plain, (told, named))))
+        if key == NOT_FOUND and not said:
+            said = "There is no such thing"
+        return key, ": ".join(filter(None, map(plain, (said, named))))
     return "", ""
 
 

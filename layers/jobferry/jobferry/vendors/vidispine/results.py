@@ -51,12 +51,12 @@ def _verdict(raw: JsonObject) -> RecordResult:
     vendor_id = next(filter(None, named), None)
     if status == FINISHED:
         return RecordResult(OutcomeStatus.SUCCEEDED, vendor_id=vendor_id)
-    told = _reasons(raw, data)
+    words = _reasons(raw, data)
     if status == FINISHED_WARNING:
-        text = told or "Vidispine finished the job with a warning and gave no reason."
+        text = words or "Vidispine finished the job with a warning and gave no reason."
         return RecordResult(OutcomeStatus.SUCCEEDED, vendor_id, status, text)
     if status in ENDED:
-        text = told or f"The job ended as {status}; Vidispine gave no reason."
+        text = words or f"The job ended as {status}; Vidispine gave no reason."
         return RecordResult(OutcomeStatus.FAILED, vendor_id, status, text)
     return RecordResult(
         OutcomeStatus.UNKNOWN,

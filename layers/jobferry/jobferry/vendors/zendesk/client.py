@@ -17,11 +17,12 @@ from jobferry.vendors.answers import (
     Refused,
     SubmitAnswer,
     Throttled,
-    patience,
+    throttle_of,
 )
 from jobferry.vendors.http.addresses import Reach
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Operation
-from jobferry.vendors.protocol import BuildClient, LostSubmission, Meter
+from jobferry.vendors.protocol import BuildClient, Meter
 from jobferry.vendors.zendesk.errors import JOB_ID, problem_of
 from jobferry.vendors.zendesk.oauth import zendesk_http
 from jobferry.vendors.zendesk.rate_headers import limits_of
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 class Account:
     """HTTP to one account.
 
-    limits     what the last answer told
-    throttled  how the vendor has asked for patience, if it has, since this was last set to None
+    limits     what the last answer advertised
+    throttled  how the vendor has asked us to wait, if it has, since this was last set to None
     """
 
     def __init__(self, http: HttpClient) -> None:
@@ -46,8 +47,8 @@ class Account:
     def requests_made(self) -> int:
         return self.http.requests_made
 
-    def wake(self) -> None:
-        self.http.wake()
+    def drop_idle_connections(self) -> None:
+        self.http.drop_idle_connections()
 
     def request(
         self,
@@ -60,7 +61,7 @@ class Account:
         """Send one request, as `HttpClient.request`."""
         answer = self.http.request(method, path, params=params, body=body)
         self.limits = _limits(answer)
-        self.throttled = patience(problem_of(answer)) or self.throttled
+        self.throttled = throttle_of(problem_of(answer)) or self.throttled
         return answer
 
 
@@ -82,8 +83,8 @@ class ZendeskClient(ABC):
     def requests_made(self) -> int:
         return self._account.requests_made
 
-    def wake(self) -> None:
-        self._account.wake()
+    def drop_idle_connections(self) -> None:
+        self._account.drop_idle_connections()
 
     @abstractmethod
     def test(self) -> Refused | Throttled | Ambiguous | None: ...

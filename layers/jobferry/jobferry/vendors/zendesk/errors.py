@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answer_gate import plain
-from jobferry.vendors.answers import ThrottleReason
+from jobferry.vendors.answers import Problem, ThrottleReason
 from jobferry.vendors.http.refusals import (
-    Problem,
     is_unclear,
     refused,
     refused_to_the_account,

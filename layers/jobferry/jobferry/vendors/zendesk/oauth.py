@@ -54,7 +54,7 @@ class ZendeskAuthorizer:
     """What `HttpClient` asks for its header, whichever form the credentials have.
 
     Args:
-        read_secret: reads the credentials, afresh when told to.
+        read_secret: reads the credentials, afresh when asked to.
     """
 
     def __init__(

@@ -19,15 +19,17 @@ from jobferry.vendors.answers import (
     JobPhase,
     JobReading,
     PollAnswer,
+    Problem,
     Refused,
     SubmitAnswer,
     Throttled,
 )
 from jobferry.vendors.credentials import BEARER, CLIENT, EMAIL_TOKEN
-from jobferry.vendors.http.refusals import Problem, is_missing
+from jobferry.vendors.http.refusals import is_missing
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Capabilities, Operation, compact_json
-from jobferry.vendors.poll_collector import PollRound
-from jobferry.vendors.protocol import READERS, LostSubmission, Vendor
+from jobferry.vendors.poll_collector import READERS, PollRound
+from jobferry.vendors.protocol import Vendor
 from jobferry.vendors.zendesk.client import ZendeskClient, client_builder, taken
 from jobferry.vendors.zendesk.errors import json_object
 from jobferry.vendors.zendesk_sunshine.jobs import (
@@ -190,7 +192,7 @@ class ZendeskSunshineClient(ZendeskClient):
     def _look_at_unfinished(self, wanted: set[str], gathered: PollRound) -> None:
         for status in UNFINISHED:
             listing = self._reader.listed(status)
-            # What the list calls ended, if it disregards the filter, is worth a look by id.
+            # What the list calls ended, if it disregards the filter, is worth a read by id.
             gathered.read(
                 reading
                 for reading in _listed_readings(listing, wanted)
@@ -204,7 +206,7 @@ class ZendeskSunshineClient(ZendeskClient):
         """Read jobs one by one, side by side; returns those that the vendor does not know."""
         missing: set[str] = set()
 
-        def look(job_id: str) -> JsonObject | Problem | None:
+        def show(job_id: str) -> JsonObject | Problem | None:
             if gathered.over.is_set():
                 return None
             shown = self._reader.show(job_id)
@@ -214,7 +216,7 @@ class ZendeskSunshineClient(ZendeskClient):
             return shown
 
         with ThreadPoolExecutor(max_workers=READERS) as pool:
-            for job_id, shown in zip(job_ids, pool.map(look, job_ids), strict=True):
+            for job_id, shown in zip(job_ids, pool.map(show, job_ids), strict=True):
                 if isinstance(shown, dict):
                     gathered.read([replace(reading_of(shown), job_id=job_id)])
                 elif is_missing(shown):
@@ -248,7 +250,7 @@ def _listed_readings(listing: Listing, wanted: set[str]) -> list[JobReading]:
 def _note_list(problem: Problem, gathered: PollRound) -> None:
     """Note what was wrong with the list; one that is not served leaves the reader by id."""
     if isinstance(problem, Refused) and problem.http_status == 404:
-        gathered.hiccups.append("the vendor serves no list of jobs")
+        gathered.transient_errors.append("the vendor serves no list of jobs")
     else:
         gathered.note(problem)
 
@@ -262,7 +264,6 @@ ZENDESK_SUNSHINE = Vendor(
         poll_batch=1,
         max_jobs=1_000,
         retention_seconds=RETENTION_SECONDS,
-        job_list=True,
         record_lookup=True,
     ),
     read_results=read_results,

@@ -17,12 +17,13 @@ from jobferry.vendors.answers import (
     Ambiguous,
     JobPhase,
     JobReading,
+    Problem,
     RefusalScope,
     Refused,
     Throttled,
     ThrottleReason,
 )
-from jobferry.vendors.http.refusals import Problem, refused
+from jobferry.vendors.http.refusals import refused
 from jobferry.vendors.zendesk.errors import JOB_ID, error_of, json_object, problem_of
 from jobferry.vendors.zendesk_sunshine.results import ABORTED, FAILED
 

@@ -6,41 +6,30 @@ results. A job that made records is recognised by reading some of them back.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from enum import Enum, auto
+from collections.abc import Mapping
 
-from jobferry.domain.error_codes import may_have_been_done
 from jobferry.domain.types import JsonObject
-from jobferry.vendors.answers import Found, FoundState, Refused
-from jobferry.vendors.http.limits import REQUEST_SECONDS
+from jobferry.vendors.answers import Found, Refused
 from jobferry.vendors.http.refusals import is_missing
+from jobferry.vendors.job_search import (
+    CLOCK_SKEW_SECONDS,
+    Made,
+    Match,
+    RecordLookup,
+    RecordReader,
+    SearchResult,
+    decide,
+    examined,
+    match_of_results,
+    may_be_of_that_time,
+    moment,
+)
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Operation
-from jobferry.vendors.protocol import TAKEN_WITHIN, LostSubmission
-from jobferry.vendors.zendesk.errors import errors_of
 from jobferry.vendors.zendesk_sunshine.jobs import SunshineReader, reading_of
-from jobferry.vendors.zendesk_sunshine.results import ABORTED, FAILED, id_of
-
-CLOCK_SKEW_SECONDS = 300.0
-"""How far the vendor's clock may be from ours."""
-
-CANDIDATES = 200
-"""Jobs of the time in question that are looked at, each for one request and more."""
-
-READ_BACK = 3
-"""Records of a job that are read back at the most; mostly the first one decides."""
+from jobferry.vendors.zendesk_sunshine.results import ABORTED, FAILED, verdict_of
 
 EXTERNAL_IDS_PER_REQUEST = 50
-
-
-class _Match(Enum):
-    OURS = auto()
-    NOT_OURS = auto()
-    DOUBTFUL = auto()
-    VANISHED = auto()
-    RUNNING = auto()
-    UNREAD = auto()
 
 
 def find_job(
@@ -58,113 +47,59 @@ def find_job(
         now: epoch seconds.
         retention: seconds for which the vendor lists a job.
     """
+    records = RecordReader(
+        lambda identity: _record(reader, kind, identity),
+        lambda record: _key(kind, record),
+        _resemblance,
+    )
     listing = reader.listed()
     if listing.problem is not None:
-        return _pending("the list of jobs could not be read", readable=False)
-    candidates = [job for job in listing.jobs if _may_be_ours(job, lost)]
-    if len(candidates) > CANDIDATES:
-        return _weighed(reader, operation, lost, "too many jobs were begun at that time")
-    seen: Counter[_Match] = Counter()
-    for job in candidates:
-        match = _examine(reader, job, kind, lost.records)
-        if match is _Match.OURS:
-            return Found(FoundState.FOUND, str(job["id"]))
-        seen[match] += 1
-    if seen[_Match.UNREAD]:
-        return _pending("a job of that time cannot be read yet", readable=False)
-    if seen[_Match.RUNNING]:
-        return _pending("a job of that time is still running")
-    if seen[_Match.VANISHED]:
-        return Found(
-            FoundState.UNDECIDABLE, reason="a job ran at that time and what it made is gone"
+        result = SearchResult(unreadable=True)
+    else:
+        result = examined(
+            [job for job in listing.jobs if _may_be_ours(job, lost)],
+            lambda job: (_examine(reader, job, lost, records), str(job.get("id"))),
+            complete=listing.complete,
         )
-    doubt = ""
-    if seen[_Match.DOUBTFUL]:
-        doubt = "a job ran at that time and its records cannot be told apart"
-    elif not listing.complete:
-        doubt = "the list of recent jobs is too long"
-    elif now - lost.sent_at > retention:
-        doubt = "the vendor has forgotten jobs of that time"
-    return _weighed(reader, operation, lost, doubt)
 
+    def look_up(_absent: bool) -> RecordLookup:
+        return _made(reader, operation, lost)
 
-def _pending(reason: str, *, readable: bool = True) -> Found:
-    return Found(FoundState.PENDING, reason=reason, readable=readable)
+    return decide(result, now - lost.sent_at, retention, look_up)
 
 
 def _may_be_ours(job: JsonObject, lost: LostSubmission) -> bool:
-    if job.get("id") in lost.known_jobs:
-        return False
-    created = _moment(job.get("created_at"))
-    if created is None:
-        return True
-    latest = lost.sent_at + REQUEST_SECONDS + TAKEN_WITHIN + CLOCK_SKEW_SECONDS
-    return lost.sent_at - CLOCK_SKEW_SECONDS <= created <= latest
+    known = job.get("id") in lost.known_jobs
+    return not known and may_be_of_that_time(moment(job.get("created_at")), lost)
 
 
 def _examine(
-    reader: SunshineReader, job: JsonObject, kind: str, records: Sequence[JsonObject]
-) -> _Match:
+    reader: SunshineReader, job: JsonObject, lost: LostSubmission, records: RecordReader
+) -> Match:
     """Whether a job of the list is the lost one."""
     status = job.get("job_status")
     if status == ABORTED:
         # It did nothing: whether it was ours or not, the rows may be sent.
-        return _Match.NOT_OURS
+        return Match.NOT_OURS
     if status not in ("completed", FAILED):
-        return _Match.RUNNING
+        return Match.RUNNING
     shown = reader.show(str(job.get("id")))
     if not isinstance(shown, dict):
-        return _Match.DOUBTFUL if is_missing(shown) else _Match.UNREAD
-    results = shown.get("results")
-    items = [
-        item if isinstance(item, dict) else {}
-        for item in (results if isinstance(results, list) else [])
+        return Match.DOUBTFUL if is_missing(shown) else Match.UNREADABLE
+    listed = shown.get("results")
+    results = [
+        verdict_of(item if isinstance(item, dict) else {})
+        for item in (listed if isinstance(listed, list) else [])
     ]
-    # Fewer are no proof: a job that failed lists what it had done, and results may lack rows.
-    if len(items) > len(records):
-        return _Match.NOT_OURS
-    made = [
-        (ours, identity)
-        for ours, item in zip(records, items, strict=False)
-        if item.get("success") is True and (identity := id_of(item))
-    ]
-    if not made:
-        # Every row was refused: again, nothing was done. Without all results nobody can say, nor
-        # where the vendor failed over a row.
-        whole = len(items) == len(records) and reading_of(shown).status != FAILED
-        refused = whole and all(_refused(item) for item in items)
-        return _Match.NOT_OURS if refused else _Match.DOUBTFUL
-    return _compare(reader, kind, records, made)
+    broke_off = reading_of(shown).status == FAILED
+    return match_of_results(results, lost.records, records, broke_off=broke_off)
 
 
-def _refused(item: JsonObject) -> bool:
-    """Whether a result says for sure that its row was not carried out."""
-    errors = item.get("errors")
-    code, text = errors_of(errors if isinstance(errors, list) else [])
-    return item.get("success") is False and not may_have_been_done(code, text)
-
-
-def _compare(
-    reader: SunshineReader,
-    kind: str,
-    records: Sequence[JsonObject],
-    made: Sequence[tuple[JsonObject, str]],
-) -> _Match:
-    """Read records back: one that has a key of ours decides, others must agree."""
-    keys = {key for record in records if (key := _key(kind, record))}
-    matches: set[_Match] = set()
-    for ours, identity in made[:READ_BACK]:
-        stored = reader.record(kind, identity)
-        if not isinstance(stored, dict):
-            if is_missing(stored):
-                continue
-            return _Match.UNREAD
-        if _key(kind, ours):
-            return _Match.OURS if _key(kind, stored) in keys else _Match.NOT_OURS
-        matches.add(_resemblance(ours, stored))
-    if not matches:
-        return _Match.VANISHED
-    return matches.pop() if len(matches) == 1 else _Match.DOUBTFUL
+def _record(reader: SunshineReader, kind: str, identity: str) -> JsonObject | Match | None:
+    stored = reader.record(kind, identity)
+    if isinstance(stored, dict):
+        return stored
+    return None if is_missing(stored) else Match.UNREADABLE
 
 
 def _key(kind: str, record: JsonObject) -> tuple[str, ...] | None:
@@ -175,55 +110,43 @@ def _key(kind: str, record: JsonObject) -> tuple[str, ...] | None:
     return (str(record.get("type")), str(external_id)) if external_id else None
 
 
-def _resemblance(ours: JsonObject, stored: JsonObject) -> _Match:
+def _resemblance(ours: JsonObject, stored: JsonObject) -> Match:
     """Compare an object record without external id. Its type never changes, attributes may."""
     if str(ours.get("type")) != str(stored.get("type")):
-        return _Match.NOT_OURS
+        return Match.NOT_OURS
     sent, kept = ours.get("attributes"), stored.get("attributes")
     if not isinstance(sent, Mapping) or not isinstance(kept, Mapping) or not sent:
-        return _Match.DOUBTFUL
+        return Match.DOUBTFUL
     equal = sum(name in kept and kept[name] == value for name, value in sent.items())
     if equal == len(sent):
-        return _Match.OURS
+        return Match.OURS
     untouched = stored.get("created_at") == stored.get("updated_at")
-    return _Match.NOT_OURS if untouched and not equal else _Match.DOUBTFUL
+    return Match.NOT_OURS if untouched and not equal else Match.DOUBTFUL
 
 
-def _weighed(
-    reader: SunshineReader, operation: Operation, lost: LostSubmission, doubt: str
-) -> Found:
-    """The last word: whether a record with one of our external ids was made since we sent them.
-
-    Args:
-        doubt: why the jobs decide nothing; empty where none of them is ours.
-    """
-    by_jobs = Found(FoundState.UNDECIDABLE, reason=doubt) if doubt else Found(FoundState.ABSENT)
+def _made(reader: SunshineReader, operation: Operation, lost: LostSubmission) -> RecordLookup:
+    """Whether a record with one of our external ids was made since we sent them."""
     if "external_id" not in operation.fields:
-        return by_jobs
-    by_type = _external_ids(lost.records)
+        return RecordLookup(Made.NO_LOOK_UP)
+    by_type = _external_ids(lost)
     for type_key, external_ids in by_type.items():
         for start in range(0, len(external_ids), EXTERNAL_IDS_PER_REQUEST):
             batch = external_ids[start : start + EXTERNAL_IDS_PER_REQUEST]
             listing = reader.records_by_external_id(type_key, batch)
             if isinstance(listing.problem, Refused):
                 # An account without this look-up leaves the list of jobs as the proof.
-                return by_jobs
+                return RecordLookup(Made.NO_LOOK_UP)
             if listing.problem is not None:
-                return _pending("the records could not be read", readable=False)
+                return RecordLookup(Made.UNREADABLE)
             if any(_made_since(record, lost.sent_at) for record in listing.jobs):
-                if doubt:
-                    return by_jobs
-                return _pending(
-                    "records with these external ids were made since, by no job that was seen"
-                )
-    all_asked = sum(map(len, by_type.values())) == len(lost.records)
-    return Found(FoundState.ABSENT) if all_asked else by_jobs
+                return RecordLookup(Made.SOME)
+    return RecordLookup(Made.NONE, sum(map(len, by_type.values())) == len(lost.records))
 
 
-def _external_ids(records: Sequence[JsonObject]) -> dict[str, list[str]]:
+def _external_ids(lost: LostSubmission) -> dict[str, list[str]]:
     """Type → external ids that can be asked for in a comma-separated list."""
     by_type: dict[str, list[str]] = {}
-    for record in records:
+    for record in lost.records:
         external_id = str(record.get("external_id") or "")
         if external_id and "," not in external_id:
             by_type.setdefault(str(record.get("type")), []).append(external_id)
@@ -231,13 +154,5 @@ def _external_ids(records: Sequence[JsonObject]) -> dict[str, list[str]]:
 
 
 def _made_since(record: JsonObject, sent_at: float) -> bool:
-    created = _moment(record.get("created_at"))
+    created = moment(record.get("created_at"))
     return created is None or created >= sent_at - CLOCK_SKEW_SECONDS
-
-
-def _moment(value: object) -> float | None:
-    """Epoch seconds of a time as the vendor writes it."""
-    try:
-        return datetime.fromisoformat(str(value)).timestamp()
-    except (ValueError, OverflowError):
-        return None

@@ -42,7 +42,7 @@ def read_results(
     if raw.get("job_status") == ABORTED and not items:
         return [NOTHING_DONE] * count
     placed = _placed(operation, raw, items, count, records)
-    return one_per_record(count, placed, _verdict)
+    return one_per_record(count, placed, verdict_of)
 
 
 def id_of(item: JsonObject) -> str | None:
@@ -78,7 +78,7 @@ def _placed_by_id(items: Sequence[JsonObject], sent: Sequence[str]) -> dict[int,
     return {free[id_of(item)].popleft(): item for item in items if free[id_of(item)]}
 
 
-def _verdict(item: JsonObject) -> RecordResult:
+def verdict_of(item: JsonObject) -> RecordResult:
     """What one result says about its record. Only a plain `success` without errors is one."""
     success, errors = item.get("success"), item.get("errors")
     if success is False or errors:

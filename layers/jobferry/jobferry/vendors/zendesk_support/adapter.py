@@ -13,14 +13,14 @@ from jobferry.domain.types import JsonObject
 from jobferry.vendors.answer_gate import usable_id
 from jobferry.vendors.answers import Ambiguous, Found, PollAnswer, Refused, SubmitAnswer, Throttled
 from jobferry.vendors.credentials import BEARER, CLIENT, EMAIL_TOKEN
+from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Capabilities, Operation
-from jobferry.vendors.protocol import LostSubmission, Vendor
+from jobferry.vendors.protocol import Vendor
 from jobferry.vendors.zendesk.client import ZendeskClient, client_builder, taken
 from jobferry.vendors.zendesk.errors import is_json_object, json_object, problem_of
 from jobferry.vendors.zendesk_support.job_statuses import API, POLL_BATCH, JobReader, job_of
 from jobferry.vendors.zendesk_support.lost_jobs import find_job
-from jobferry.vendors.zendesk_support.lost_merges import find_merge
-from jobferry.vendors.zendesk_support.lost_updates import find_update
+from jobferry.vendors.zendesk_support.lost_updates import find_merge, find_update
 from jobferry.vendors.zendesk_support.operations import MERGE, OPERATIONS, find_operation
 from jobferry.vendors.zendesk_support.requests import (
     Request,
@@ -122,7 +122,6 @@ ZENDESK_SUPPORT = Vendor(
         max_jobs=30,
         refuses_excess=True,
         retention_seconds=86_400,
-        job_list=True,
         record_lookup=True,
     ),
     read_results=read_results,

@@ -17,11 +17,12 @@ from jobferry.vendors.answers import (
     JobPhase,
     JobReading,
     PollAnswer,
+    Problem,
     Refused,
     Throttled,
-    patience,
+    throttle_of,
 )
-from jobferry.vendors.http.refusals import Problem, is_missing
+from jobferry.vendors.http.refusals import is_missing
 from jobferry.vendors.zendesk.errors import JOB_ID, json_object, problem_of
 
 if TYPE_CHECKING:
@@ -56,12 +57,12 @@ class JobReader:
         self._unfinished_first = False
 
     @property
-    def told_to_wait(self) -> bool:
-        """The vendor has asked for patience since this was last heeded."""
+    def is_throttled(self) -> bool:
+        """The vendor has asked us to wait since this was last reset."""
         return self._account.throttled is not None
 
     def poll(self, job_ids: Sequence[str]) -> PollAnswer:
-        """Look at jobs with as few requests as may be; `requests` is left to the caller.
+        """Poll jobs with as few requests as may be; `requests` is left to the caller.
 
         A job is GONE only when both readers answered and neither knew it.
         """
@@ -178,7 +179,7 @@ class JobReader:
         """Look at ended jobs by id where an item holds no results, as documented items may."""
         for job_id, reading in readings.items():
             if reading.phase is JobPhase.ENDED and "results" not in (reading.raw or {}):
-                shown = None if self.told_to_wait else self.show(job_id)
+                shown = None if self.is_throttled else self.show(job_id)
                 readings[job_id] = (
                     shown
                     if isinstance(shown, JobReading)
@@ -232,8 +233,8 @@ def readings_of(jobs: Iterable[Any], wanted: Iterable[str]) -> dict[str, JobRead
 
 
 def _stops(problem: Problem) -> bool:
-    """Whether the next request would meet the same, or come while the vendor asks for patience."""
-    return not isinstance(problem, Ambiguous) or patience(problem) is not None
+    """Whether the next request would meet the same, or come while the vendor asks us to wait."""
+    return not isinstance(problem, Ambiguous) or throttle_of(problem) is not None
 
 
 def _answer(readings: dict[str, JobReading], problems: Sequence[Problem]) -> PollAnswer:
@@ -241,7 +242,7 @@ def _answer(readings: dict[str, JobReading], problems: Sequence[Problem]) -> Pol
     refused: Refused | None = None
     reasons: list[str] = []
     for problem in problems:
-        throttled = patience(problem) or throttled
+        throttled = throttle_of(problem) or throttled
         if isinstance(problem, Refused):
             refused = problem
         elif isinstance(problem, Ambiguous):

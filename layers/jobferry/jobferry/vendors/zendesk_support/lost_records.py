@@ -13,14 +13,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from jobferry.domain.types import JsonObject
-from jobferry.vendors.answers import Ambiguous, Refused
-from jobferry.vendors.http.refusals import Problem
+from jobferry.vendors.answers import Ambiguous, Problem, Refused
+from jobferry.vendors.job_search import Made, RecordLookup
 from jobferry.vendors.operation import Operation
 from jobferry.vendors.zendesk.errors import json_object, problem_of
 from jobferry.vendors.zendesk_support.job_statuses import API
@@ -43,30 +41,6 @@ _LACKING = frozenset({400, 403, 404, 405, 422})
 """HTTP statuses of an account that does not have a look-up, or not for us."""
 
 
-class Made(Enum):
-    """What the records say of a submission."""
-
-    SOME = auto()
-    """Records of ours were made since it was sent."""
-    NONE = auto()
-    """None of the records that were looked up was."""
-    UNREADABLE = auto()
-    """They could not be read; it may work later."""
-    NO_LOOK_UP = auto()
-    """They cannot be looked up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What looking for records brought.
-
-    whole  every record of the submission was looked for
-    """
-
-    made: Made
-    whole: bool = False
-
-
 _Read = Callable[["Account", Sequence[str]], "list[JsonObject] | Problem"]
 
 
@@ -77,7 +51,7 @@ def records_made(
     sent_at: float,
     *,
     all_of_them: bool,
-) -> Look:
+) -> RecordLookup:
     """Look for records that were made of these since they were sent.
 
     Args:
@@ -86,7 +60,7 @@ def records_made(
     reader = _reader_of(operation.name)
     askable, whole = _external_ids(records)
     if reader is None or not askable:
-        return Look(Made.NO_LOOK_UP)
+        return RecordLookup(Made.NO_LOOK_UP)
     per_request, read = reader
     if per_request == 1 and not all_of_them:
         sample = spread(askable, SAMPLE)
@@ -97,17 +71,17 @@ def records_made(
         asked = askable[start : start + per_request]
         found = read(account, asked)
         if isinstance(found, Refused) and found.http_status in _LACKING:
-            return Look(Made.NO_LOOK_UP)
+            return RecordLookup(Made.NO_LOOK_UP)
         if not isinstance(found, list):
-            return Look(Made.UNREADABLE)
+            return RecordLookup(Made.UNREADABLE)
         wanted = {external_id.casefold() for external_id in asked}
         ours = [each for each in found if str(each.get("external_id")).casefold() in wanted]
         if len(ours) < len(found):
             # It has not been asked for what we wanted to know.
-            return Look(Made.NO_LOOK_UP)
+            return RecordLookup(Made.NO_LOOK_UP)
         if any(age is None or made_since(each, sent_at, age) for each in ours):
-            return Look(Made.SOME)
-    return Look(Made.NONE, whole)
+            return RecordLookup(Made.SOME)
+    return RecordLookup(Made.NONE, whole)
 
 
 def telling_age(records: Sequence[JsonObject]) -> str | None:

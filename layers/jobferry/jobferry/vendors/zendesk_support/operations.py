@@ -16,6 +16,16 @@ from typing import Any
 
 from jobferry.domain.profile import ColumnType
 from jobferry.vendors.operation import Operation
+from jobferry.vendors.zendesk_support.fields import (
+    ID_TYPE,
+    ORGANIZATION_FIELDS,
+    ORGANIZATION_TYPES,
+    RECORD_FIELDS,
+    TICKET_FIELDS,
+    TICKET_TYPES,
+    USER_FIELDS,
+    USER_TYPES,
+)
 
 RECORDS_PER_JOB = 100
 BODY_BYTES = 4 * 1024 * 1024
@@ -31,140 +41,17 @@ KEY_PLACEHOLDER = "<key>"
 
 _CUSTOM_OBJECT = re.compile(r"custom_objects\.(?P<key>[A-Za-z0-9_-]{1,100})\.(?P<action>[a-z_]+)")
 
-# Every field that a request may set, by the pages of /ticketing/tickets/tickets/ (with
-# /ticket_comments/ and /ticket_import/), /users/users/, /organizations/organizations/ and
-# /custom-data/custom-objects/custom_object_records/ there: what is not listed is warned of.
-_TICKET_FIELDS = (
-    "subject",
-    "comment.body",
-    "comment.html_body",
-    "comment.public",
-    "comment.author_id",
-    "comment.uploads",
-    "requester_id",
-    "requester.email",
-    "requester.name",
-    "requester.locale_id",
-    "assignee_id",
-    "assignee_email",
-    "group_id",
-    "organization_id",
-    "external_id",
-    "priority",
-    "status",
-    "custom_status_id",
-    "type",
-    "tags",
-    "due_at",
-    "brand_id",
-    "ticket_form_id",
-    "custom_fields[<id>]",
-    "fields",
-    "description",
-    "raw_subject",
-    "recipient",
-    "submitter_id",
-    "problem_id",
-    "collaborator_ids",
-    "collaborators",
-    "additional_collaborators",
-    "email_cc_ids",
-    "email_ccs",
-    "follower_ids",
-    "followers",
-    "sharing_agreement_ids",
-    "attribute_value_ids",
-    "macro_id",
-    "macro_ids",
-    "metadata",
-    "via",
-    "via_id",
-    "via_followup_source_id",
-    "voice_comment",
-    "satisfaction_rating",
-    "is_public",
-    "allow_attachments",
-)
-_USER_FIELDS = (
-    "name",
-    "email",
-    "external_id",
-    "phone",
-    "shared_phone_number",
-    "role",
-    "custom_role_id",
-    "organization_id",
-    "organization_ids",
-    "organization.name",
-    "default_group_id",
-    "verified",
-    "skip_verify_email",
-    "identities",
-    "tags",
-    "notes",
-    "details",
-    "alias",
-    "signature",
-    "time_zone",
-    "locale",
-    "locale_id",
-    "moderator",
-    "only_private_comments",
-    "restricted_agent",
-    "suspended",
-    "ticket_restriction",
-    "agent_brand_ids",
-    "photo",
-    "remote_photo_url",
-    "user_fields.<key>",
-)
-_ORGANIZATION_FIELDS = (
-    "name",
-    "external_id",
-    "domain_names",
-    "details",
-    "notes",
-    "group_id",
-    "shared_tickets",
-    "shared_comments",
-    "tags",
-    "organization_fields.<key>",
-)
-_RECORD_FIELDS = ("name", "external_id", "custom_object_fields.<key>")
-
-# The ids of a deletion travel in the query, parted by commas: a cell must hold just one.
-_ID_TYPE = {"id": ColumnType.INTEGER}
-
-_TICKET_TYPES = {
-    **dict.fromkeys(
-        (
-            "assignee_id",
-            "brand_id",
-            "group_id",
-            "organization_id",
-            "problem_id",
-            "requester_id",
-            "submitter_id",
-            "ticket_form_id",
-        ),
-        ColumnType.INTEGER,
-    ),
-    "requester.email": ColumnType.EMAIL,
-}
-_USER_TYPES = {"organization_id": ColumnType.INTEGER, "email": ColumnType.EMAIL}
-_ORGANIZATION_TYPES = {"group_id": ColumnType.INTEGER}
-
 _UPDATE_TICKETS: dict[str, Any] = {"endpoint": "tickets-update", "endpoint_per_minute": 100}
 _UPDATE_USERS: dict[str, Any] = {"endpoint": "users-update", "endpoint_per_minute": 60}
 
-_BY_ID: dict[str, Any] = {"required": (("id",),), "match_on": ("id",), "types": _ID_TYPE}
+_BY_ID: dict[str, Any] = {"required": (("id",),), "match_on": ("id",), "types": ID_TYPE}
 
 # Users and organizations are named by either key; Zendesk folds the case of external ids.
 _BY_EITHER_ID: dict[str, Any] = {
     "required": (("id", "external_id"),),
     "match_on": ("id", "external_id"),
     "folded": frozenset({"external_id"}),
-    "types": _ID_TYPE,
+    "types": ID_TYPE,
 }
 
 _EXTERNAL_ID = "external_id"
@@ -213,7 +100,7 @@ def _membership_creation(kind: str, other: str, *also: str) -> Operation:
         f"{kind}.create",
         f"Add users to {other}s.",
         # A pair exists once, but a repetition is refused without the id of what is there, so a
-        # row that was done would be told as failed.
+        # row that was done would be shown as failed.
         repeatable=False,
         required=tuple((name,) for name in pair),
         types=dict.fromkeys(pair, ColumnType.INTEGER),
@@ -249,8 +136,8 @@ _TICKETS = (
         "Create tickets.",
         repeatable=False,
         required=(("comment.body", "comment.html_body", "description"),),
-        types=_TICKET_TYPES,
-        fields=_TICKET_FIELDS,
+        types=TICKET_TYPES,
+        fields=TICKET_FIELDS,
         external_id_field=_EXTERNAL_ID,
         undone_by="tickets.delete",
         cannot_undo=f"Notifications that were sent stay sent. {_MADE_BESIDES}",
@@ -262,11 +149,11 @@ _TICKETS = (
         repeatable=True,
         # Sent twice, a comment stands there twice, and its readers get it twice.
         adds=frozenset({"comment", "voice_comment"}),
-        **{**_BY_ID, "types": _ID_TYPE | _TICKET_TYPES},
+        **{**_BY_ID, "types": ID_TYPE | TICKET_TYPES},
         **_UPDATE_TICKETS,
         fields=(
             "id",
-            *_TICKET_FIELDS,
+            *TICKET_FIELDS,
             "additional_tags",
             "remove_tags",
             "safe_update",
@@ -302,7 +189,7 @@ _TICKETS = (
         # What the results of a merge name is documented nowhere: either ticket is the row's.
         match_on=("id", "target_id"),
         types={
-            **_ID_TYPE,
+            **ID_TYPE,
             "target_id": ColumnType.INTEGER,
             "target_comment_is_public": ColumnType.BOOLEAN,
             "source_comment_is_public": ColumnType.BOOLEAN,
@@ -323,9 +210,9 @@ _TICKETS = (
         "Import tickets with their history: past times are kept, no trigger fires.",
         repeatable=False,
         required=(("comments", "comment.body", "description"),),
-        types={"comments": ColumnType.JSON, **_TICKET_TYPES},
+        types={"comments": ColumnType.JSON, **TICKET_TYPES},
         fields=(
-            *_TICKET_FIELDS,
+            *TICKET_FIELDS,
             "comments",
             "created_at",
             "updated_at",
@@ -355,8 +242,8 @@ _USERS = (
         repeatable=False,
         required=(("name",),),
         **_USER_KEYS,
-        types=_USER_TYPES,
-        fields=_USER_FIELDS,
+        types=USER_TYPES,
+        fields=USER_FIELDS,
         external_id_field=_EXTERNAL_ID,
         undone_by="users.delete",
         cannot_undo="Mails that greeted the users stay sent. A user with open tickets is not "
@@ -370,19 +257,19 @@ _USERS = (
         external_id_field=_EXTERNAL_ID,
         identified_by=("id", "external_id", "email"),
         **_USER_KEYS,
-        types=_USER_TYPES,
+        types=USER_TYPES,
         **_UPDATE_USERS,
-        fields=_USER_FIELDS,
+        fields=USER_FIELDS,
         cannot_undo=_MADE_OR_CHANGED,
     ),
     _operation(
         "users.update",
         "Change users, each row its own change, by id or external id.",
         repeatable=True,
-        **{**_BY_EITHER_ID, "types": _ID_TYPE | _USER_TYPES},
+        **{**_BY_EITHER_ID, "types": ID_TYPE | USER_TYPES},
         **_UPDATE_USERS,
         says_status=True,
-        fields=("id", *_USER_FIELDS),
+        fields=("id", *USER_FIELDS),
         cannot_undo=_CHANGES_STAY,
     ),
     _operation(
@@ -401,8 +288,8 @@ _ORGANIZATIONS = (
         "Create organizations; their names are unique.",
         repeatable=False,
         required=(("name",),),
-        types=_ORGANIZATION_TYPES,
-        fields=_ORGANIZATION_FIELDS,
+        types=ORGANIZATION_TYPES,
+        fields=ORGANIZATION_FIELDS,
         external_id_field=_EXTERNAL_ID,
         undone_by="organizations.delete",
     ),
@@ -410,8 +297,8 @@ _ORGANIZATIONS = (
         "organizations.update",
         "Change organizations, each row its own change, by id or external id.",
         repeatable=True,
-        **{**_BY_EITHER_ID, "types": _ID_TYPE | _ORGANIZATION_TYPES},
-        fields=("id", *_ORGANIZATION_FIELDS),
+        **{**_BY_EITHER_ID, "types": ID_TYPE | ORGANIZATION_TYPES},
+        fields=("id", *ORGANIZATION_FIELDS),
         cannot_undo=_CHANGES_STAY,
     ),
     _operation(
@@ -443,7 +330,7 @@ _AGENTS = (
         repeatable=True,
         required=(("id",), ("action",), ("attribute_values",)),
         match_on=("id",),
-        types={**_ID_TYPE, "attribute_values": ColumnType.LIST},
+        types={**ID_TYPE, "attribute_values": ColumnType.LIST},
         fields=("id", "action", "attribute_values"),
         cannot_undo="Which values the agents had before is not known.",
     ),
@@ -455,7 +342,7 @@ _CUSTOM_OBJECTS = (
         "Create records of a custom object, up to 32 KB each.",
         repeatable=False,
         match_on=("external_id",),
-        fields=_RECORD_FIELDS,
+        fields=RECORD_FIELDS,
         external_id_field=_EXTERNAL_ID,
         undone_by=f"custom_objects.{KEY_PLACEHOLDER}.delete",
     ),
@@ -465,7 +352,7 @@ _CUSTOM_OBJECTS = (
         repeatable=True,
         required=(("id",),),
         match_on=("id",),
-        fields=("id", *_RECORD_FIELDS),
+        fields=("id", *RECORD_FIELDS),
         cannot_undo=_CHANGES_STAY,
     ),
     _custom_object(
@@ -492,7 +379,7 @@ _CUSTOM_OBJECTS = (
         repeatable=True,
         required=(("external_id",),),
         match_on=("external_id",),
-        fields=_RECORD_FIELDS,
+        fields=RECORD_FIELDS,
         cannot_undo=_MADE_OR_CHANGED,
     ),
     _custom_object(
@@ -502,7 +389,7 @@ _CUSTOM_OBJECTS = (
         repeatable=True,
         required=(("name",),),
         match_on=("name",),
-        fields=_RECORD_FIELDS,
+        fields=RECORD_FIELDS,
         cannot_undo=_MADE_OR_CHANGED,
     ),
 )

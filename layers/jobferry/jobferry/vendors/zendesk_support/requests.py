@@ -53,7 +53,7 @@ def request_of(operation: Operation, records: Sequence[JsonObject]) -> Request |
 
 
 def encode(operation: Operation, records: Sequence[JsonObject]) -> bytes:
-    """What is sent, ids in the query included, so that it can be weighed and told apart."""
+    """What is sent, ids in the query included, so that it can be weighed and distinguished."""
     request = request_of(operation, records)
     if isinstance(request, Refused):
         return compact_json(list(records))

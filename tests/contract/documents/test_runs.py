@@ -8,10 +8,9 @@ import pytest
 
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Run, RunStatus
-from jobferry.vendors.registry import VENDORS
 from tests.contract import simulated
-from tests.contract.fourth_vendor.bench import SHELF
-from tests.contract.fourth_vendor.simulator import KEY, ShelfSimulator
+from tests.contract.documents.bench import FOLDER, SHELF, SHELF_DOCUMENT, read
+from tests.contract.documents.simulator import API_KEYS, GOOD, simulator_of
 from tests.fakes.world import World
 from vendorsim import Clock, RunningSimulator, Scenario, Settings
 from vendorsim.settings import parse_latency
@@ -29,14 +28,14 @@ PROFILE = {
 
 def start_shelf(*, clock: Clock, latency: str) -> RunningSimulator:
     settings = Settings(latency=parse_latency(latency))
-    return RunningSimulator(ShelfSimulator(Scenario(settings=settings), clock))
+    return RunningSimulator(simulator_of(SHELF_DOCUMENT)(Scenario(settings=settings), clock))
 
 
 @pytest.fixture
 def shelved(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelved]:
-    monkeypatch.setitem(VENDORS, SHELF.name, SHELF)
     monkeypatch.setattr(simulated, "start", start_shelf)
-    with simulated.simulated_world({"library": (SHELF.name, {"bearer": KEY})}, latency="2") as pair:
+    accounts = {"library": (SHELF.name, GOOD["bearer"])}
+    with simulated.simulated_world(accounts, latency="2", documents=[SHELF_DOCUMENT]) as pair:
         pair[0].put_profile(PROFILE)
         yield pair
 
@@ -50,7 +49,7 @@ def processed(world: World, rows: int) -> Run:
 
 def made(sim: RunningSimulator) -> dict[int, str]:
     """Row → the book that was made of it."""
-    effects = sim.effects(kind="book")["effects"]
+    effects = sim.effects(kind="record")["effects"]
     rows = [int(effect["external_id"].removeprefix("b-")) for effect in effects]
     assert len(rows) == len(set(rows)), "a row was made twice"
     return dict(zip(rows, (effect["id"] for effect in effects), strict=True))
@@ -91,3 +90,38 @@ def test_what_cannot_be_known_is_unknown_and_nothing_is_sent_twice(
     for row, outcome in outcomes.items():
         if outcome.status is OutcomeStatus.SUCCEEDED:
             assert outcome.vendor_id == books[row]
+
+
+class TestSearchedByToken:
+    """A vendor whose document says how lost jobs are found loses no row to a lost answer."""
+
+    @pytest.fixture
+    def press(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelved]:
+        document = read(FOLDER / "press.yaml")
+
+        def start(*, clock: Clock, latency: str) -> RunningSimulator:
+            settings = Settings(latency=parse_latency(latency))
+            return RunningSimulator(simulator_of(document)(Scenario(settings=settings), clock))
+
+        monkeypatch.setattr(simulated, "start", start)
+        accounts = {"library": ("press", API_KEYS)}
+        with simulated.simulated_world(accounts, latency="2", documents=[document]) as pair:
+            columns = {"Code": "external_id", "Title": "address"}
+            profile = {**PROFILE, "operation": "labels.print", "columns": columns}
+            pair[0].put_profile(profile)
+            yield pair
+
+    @pytest.mark.parametrize(
+        "effect", [{"reset": True, "after": True}, {"status": 502}], ids=["taken", "not taken"]
+    )
+    def test_every_row_ends_with_what_became_of_it(
+        self, press: Shelved, effect: dict[str, object]
+    ) -> None:
+        world, sim = press
+        sim.set_faults({"match": {"method": "POST", "nth": [3, 6, 9]}, "effect": effect})
+
+        run = processed(world, 600)
+
+        assert run.status is RunStatus.COMPLETED
+        outcomes = world.outcomes(run.run_id)
+        assert {row: outcome.vendor_id for row, outcome in outcomes.items()} == made(sim)
