@@ -3,9 +3,6 @@
 Facts from the pages of https://developer.zendesk.com/api-reference/ whose requests answer with a
 job status (tickets, ticket import, users, organizations, both memberships, skill-based routing,
 custom object records): 100 records a request in all of them but merging.
-
-Limits of single endpoints are those of /introduction/rate-limits/ there. It gives them for one
-endpoint of a kind without naming the bulk form, so they are declared for the bulk form as well.
 """
 
 from __future__ import annotations
