@@ -151,7 +151,7 @@ USER_KEYS: dict[str, Any] = {
 
 EXTERNAL_ID = "external_id"
 
-# Limits of single endpoints, by /introduction/rate-limits/. It gives them for one endpoint of a kind
-# without naming the bulk form, so they are declared for the bulk form as well.
+# Limits of single endpoints, by /introduction/rate-limits/. It gives them for one endpoint of each
+# kind without naming the bulk form, so they are declared for the bulk form as well.
 UPDATE_TICKETS: dict[str, Any] = {"endpoint": "tickets-update", "endpoint_per_minute": 100}
 UPDATE_USERS: dict[str, Any] = {"endpoint": "users-update", "endpoint_per_minute": 60}
