@@ -20,13 +20,8 @@ from jobferry.vendors.declarative.validation import validate
 from tests.contract.conformance.bench import Bench
 from tests.contract.conformance.scenarios import BY_TOKEN, LOST, TWINS, UNSEEN
 from tests.contract.documents.inverse import with_value
-from tests.contract.documents.simulator import (
-    Words,
-    credentials_of,
-    refusal_body,
-    simulator_of,
-    words_for,
-)
+from tests.contract.documents.matching import refusal_body, words_for
+from tests.contract.documents.simulator import Words, credentials_of, simulator_of
 
 FOLDER = Path(__file__).parent
 DOCUMENT = FOLDER / "shelf.yaml"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -24,6 +23,7 @@ from jobferry.vendors.credentials import API_KEY, authorization
 from jobferry.vendors.declarative.document import RECORD, RECORDS, TOKEN, Document
 from jobferry.vendors.declarative.loading import read_document
 from tests.contract.documents.inverse import that_satisfies, with_value
+from tests.contract.documents.matching import Template, matches, refusal_body, words_for
 from vendorsim.effects import JobEntry, RecordEffect, RequestKind
 from vendorsim.faults import Effect
 from vendorsim.simulator import Simulator
@@ -46,31 +46,6 @@ def credentials_of(document: Mapping[str, Any]) -> dict[str, str]:
     """Accepted credentials of the first form that a document names."""
     form = document["credentials"][0]
     return GOOD[form] if isinstance(form, str) else API_KEYS
-
-
-@dataclass(frozen=True)
-class Template:
-    """A path of the document, matched against requests.
-
-    `{id}`, `{ids}`, `{token}` stand for what a request names there.
-    """
-
-    text: str
-
-    def match(self, path: str, query: str) -> dict[str, str] | None:
-        """What stands at the placeholders; None for a request of another path."""
-        own_path, _, own_query = self.text.partition("?")
-        pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(own_path))
-        found = re.fullmatch(pattern, path)
-        if found is None:
-            return None
-        values, given = found.groupdict(), dict(parse_qsl(query))
-        for name, value in parse_qsl(own_query):
-            if name not in given:
-                return None
-            if value.startswith("{"):
-                values[value.strip("{}")] = given[name]
-        return values
 
 
 @dataclass
@@ -180,7 +155,7 @@ class DocumentVendor:
         for name, submission in self._document.submissions.items():
             values = Template(submission.path).match(path, request.url.query)
             found: dict[str, Any] = {}
-            fits = submission.method == request.method and _matches(submission.body, sent, found)
+            fits = submission.method == request.method and matches(submission.body, sent, found)
             if values is not None and fits:
                 return self._accepted(request, name, {**values, **found})
         return self.not_found()
@@ -408,62 +383,6 @@ class DocumentVendor:
 
 _RESULTS = "/_results/{id}"
 """Where results are, if only the job says where."""
-
-
-def _matches(template: Any, sent: Any, found: dict[str, Any]) -> bool:
-    """Whether a body was made by a template; `found` gets what stands at its placeholders."""
-    if template in (RECORDS, RECORD, TOKEN):
-        found[template] = sent
-        return template != RECORDS or isinstance(sent, list)
-    if isinstance(template, dict):
-        return (
-            isinstance(sent, dict)
-            and template.keys() == sent.keys()
-            and all(_matches(each, sent[key], found) for key, each in template.items())
-        )
-    if isinstance(template, list):
-        return (
-            isinstance(sent, list)
-            and len(template) == len(sent)
-            and all(_matches(each, part, found) for each, part in zip(template, sent, strict=True))
-        )
-    return bool(template == sent)
-
-
-def refusal_body(said: Mapping[str, Any], code: str, text: str) -> JsonObject:
-    """The body of a refusal in which the document finds code and text."""
-    errors, body = said.get("errors", {}), {}
-    if errors.get("code"):
-        body = with_value(errors["code"], code, body)
-    if errors.get("message"):
-        body = with_value(errors["message"], text, body)
-    return body or {"error": text}
-
-
-def words_for(said: Mapping[str, Any], kind: str) -> tuple[str, str]:
-    """Code and text of a refusal of a kind (`slots`, `retry`, `run`), so that its pattern finds it
-    and no other does."""
-    from hypothesis import find
-    from hypothesis import strategies as st
-
-    errors = said.get("errors", {})
-    others = [errors[each] for each in ("slots", "retry", "run") if each != kind and each in errors]
-
-    def split(text: str) -> tuple[str, str] | None:
-        """The text as a code and a message that mean this kind alone."""
-        code, _, message = text.partition(" ")
-        for said_so in (("x", text), (code, message)):
-            shown = " ".join(said_so)
-            fits = all(said_so) and re.search(errors[kind], shown, re.IGNORECASE)
-            if fits and not any(re.search(each, shown, re.IGNORECASE) for each in others):
-                return said_so
-        return None
-
-    pattern = st.from_regex(re.compile(errors[kind], re.IGNORECASE | re.ASCII))
-    plain = st.just(errors[kind]) if re.fullmatch(r"[\w ]+", errors[kind]) else pattern
-    words = split(find(plain, lambda text: split(text) is not None))
-    assert words is not None
-    return words
 
 
 class DocumentSimulator(Simulator):

@@ -1,4 +1,4 @@
-"""Fields of Zendesk Support's records, and the types of those that are no plain text.
+"""Fields of Zendesk Support's records, their types, and what names a record.
 
 Every field that a request may set, by the pages of /ticketing/tickets/tickets/ (with
 /ticket_comments/ and /ticket_import/), /users/users/, /organizations/organizations/ and
@@ -6,6 +6,8 @@ Every field that a request may set, by the pages of /ticketing/tickets/tickets/ 
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from jobferry.domain.profile import ColumnType
 
@@ -128,3 +130,28 @@ TICKET_TYPES = {
 }
 USER_TYPES = {"organization_id": ColumnType.INTEGER, "email": ColumnType.EMAIL}
 ORGANIZATION_TYPES = {"group_id": ColumnType.INTEGER}
+
+BY_ID: dict[str, Any] = {"required": (("id",),), "match_on": ("id",), "types": ID_TYPE}
+
+# Users and organizations are named by either key; Zendesk folds the case of external ids.
+BY_EITHER_ID: dict[str, Any] = {
+    "required": (("id", "external_id"),),
+    "match_on": ("id", "external_id"),
+    "folded": frozenset({"external_id"}),
+    "types": ID_TYPE,
+}
+
+# A user that Zendesk could not take comes back as little more than a number
+# (cloudbees-oss/zendesk-java-client, issue 325).
+USER_KEYS: dict[str, Any] = {
+    "match_on": ("external_id", "email"),
+    "folded": frozenset({"external_id", "email"}),
+    "says_status": True,
+}
+
+EXTERNAL_ID = "external_id"
+
+# Limits of single endpoints, by /introduction/rate-limits/. It gives them for one endpoint of each
+# kind without naming the bulk form, so they are declared for the bulk form as well.
+UPDATE_TICKETS: dict[str, Any] = {"endpoint": "tickets-update", "endpoint_per_minute": 100}
+UPDATE_USERS: dict[str, Any] = {"endpoint": "users-update", "endpoint_per_minute": 60}

@@ -3,9 +3,6 @@
 Facts from the pages of https://developer.zendesk.com/api-reference/ whose requests answer with a
 job status (tickets, ticket import, users, organizations, both memberships, skill-based routing,
 custom object records): 100 records a request in all of them but merging.
-
-Limits of single endpoints are those of /introduction/rate-limits/ there. It gives them for one
-endpoint of a kind without naming the bulk form, so they are declared for the bulk form as well.
 """
 
 from __future__ import annotations
@@ -17,13 +14,19 @@ from typing import Any
 from jobferry.domain.profile import ColumnType
 from jobferry.vendors.operation import Operation
 from jobferry.vendors.zendesk_support.fields import (
+    BY_EITHER_ID,
+    BY_ID,
+    EXTERNAL_ID,
     ID_TYPE,
     ORGANIZATION_FIELDS,
     ORGANIZATION_TYPES,
     RECORD_FIELDS,
     TICKET_FIELDS,
     TICKET_TYPES,
+    UPDATE_TICKETS,
+    UPDATE_USERS,
     USER_FIELDS,
+    USER_KEYS,
     USER_TYPES,
 )
 
@@ -41,21 +44,6 @@ KEY_PLACEHOLDER = "<key>"
 
 _CUSTOM_OBJECT = re.compile(r"custom_objects\.(?P<key>[A-Za-z0-9_-]{1,100})\.(?P<action>[a-z_]+)")
 
-_UPDATE_TICKETS: dict[str, Any] = {"endpoint": "tickets-update", "endpoint_per_minute": 100}
-_UPDATE_USERS: dict[str, Any] = {"endpoint": "users-update", "endpoint_per_minute": 60}
-
-_BY_ID: dict[str, Any] = {"required": (("id",),), "match_on": ("id",), "types": ID_TYPE}
-
-# Users and organizations are named by either key; Zendesk folds the case of external ids.
-_BY_EITHER_ID: dict[str, Any] = {
-    "required": (("id", "external_id"),),
-    "match_on": ("id", "external_id"),
-    "folded": frozenset({"external_id"}),
-    "types": ID_TYPE,
-}
-
-_EXTERNAL_ID = "external_id"
-
 _CHANGES_STAY = "What the records were before the change is not known, so it cannot be put back."
 _MADE_OR_CHANGED = (
     "Which rows made a record and which changed one that was there is not kept: deleting them "
@@ -66,14 +54,6 @@ _TICKETS_STAY = (
     "them among the deleted tickets in Zendesk."
 )
 _MADE_BESIDES = "Users that were made as requesters of the tickets stay."
-
-# A user that Zendesk could not take comes back as little more than a number
-# (cloudbees-oss/zendesk-java-client, issue 325).
-_USER_KEYS: dict[str, Any] = {
-    "match_on": ("external_id", "email"),
-    "folded": frozenset({"external_id", "email"}),
-    "says_status": True,
-}
 
 
 def _operation(
@@ -114,7 +94,7 @@ def _membership_deletion(kind: str, summary: str) -> Operation:
         f"{kind}.delete",
         summary,
         repeatable=True,
-        **_BY_ID,
+        **BY_ID,
         fields=("id",),
         cannot_undo="Whose memberships they were is not known by their ids alone. With a list of "
         f"the users, {kind}.create makes them again.",
@@ -138,7 +118,7 @@ _TICKETS = (
         required=(("comment.body", "comment.html_body", "description"),),
         types=TICKET_TYPES,
         fields=TICKET_FIELDS,
-        external_id_field=_EXTERNAL_ID,
+        external_id_field=EXTERNAL_ID,
         undone_by="tickets.delete",
         cannot_undo=f"Notifications that were sent stay sent. {_MADE_BESIDES}",
     ),
@@ -149,8 +129,8 @@ _TICKETS = (
         repeatable=True,
         # Sent twice, a comment stands there twice, and its readers get it twice.
         adds=frozenset({"comment", "voice_comment"}),
-        **{**_BY_ID, "types": ID_TYPE | TICKET_TYPES},
-        **_UPDATE_TICKETS,
+        **{**BY_ID, "types": ID_TYPE | TICKET_TYPES},
+        **UPDATE_TICKETS,
         fields=(
             "id",
             *TICKET_FIELDS,
@@ -165,7 +145,7 @@ _TICKETS = (
         "tickets.delete",
         "Delete tickets (they stay recoverable for 30 days).",
         repeatable=True,
-        **_BY_ID,
+        **BY_ID,
         fields=("id",),
         cannot_undo=_TICKETS_STAY,
     ),
@@ -173,8 +153,8 @@ _TICKETS = (
         "tickets.mark_as_spam",
         "Mark tickets as spam: they are deleted and their requesters are suspended.",
         repeatable=True,
-        **_BY_ID,
-        **_UPDATE_TICKETS,
+        **BY_ID,
+        **UPDATE_TICKETS,
         fields=("id",),
         cannot_undo=f"{_TICKETS_STAY} Their requesters stay suspended until somebody lifts it.",
     ),
@@ -218,7 +198,7 @@ _TICKETS = (
             "updated_at",
             "solved_at",
         ),
-        external_id_field=_EXTERNAL_ID,
+        external_id_field=EXTERNAL_ID,
         undone_by="tickets.delete",
         cannot_undo=_MADE_BESIDES,
     ),
@@ -227,7 +207,7 @@ _TICKETS = (
         "Delete deleted tickets for good. Zendesk says one word for a whole job: where one of its "
         "tickets fails, all its rows are unknown. With batch_size 1 each row has its own word.",
         repeatable=True,
-        **_BY_ID,
+        **BY_ID,
         endpoint="deleted-tickets-destroy-many",
         endpoint_per_minute=300,
         fields=("id",),
@@ -241,10 +221,10 @@ _USERS = (
         "Create users.",
         repeatable=False,
         required=(("name",),),
-        **_USER_KEYS,
+        **USER_KEYS,
         types=USER_TYPES,
         fields=USER_FIELDS,
-        external_id_field=_EXTERNAL_ID,
+        external_id_field=EXTERNAL_ID,
         undone_by="users.delete",
         cannot_undo="Mails that greeted the users stay sent. A user with open tickets is not "
         "deleted.",
@@ -254,11 +234,11 @@ _USERS = (
         "Create users, or change those with the same external id or e-mail address.",
         repeatable=True,
         required=(("name", "id", "external_id", "email"),),
-        external_id_field=_EXTERNAL_ID,
+        external_id_field=EXTERNAL_ID,
         identified_by=("id", "external_id", "email"),
-        **_USER_KEYS,
+        **USER_KEYS,
         types=USER_TYPES,
-        **_UPDATE_USERS,
+        **UPDATE_USERS,
         fields=USER_FIELDS,
         cannot_undo=_MADE_OR_CHANGED,
     ),
@@ -266,8 +246,8 @@ _USERS = (
         "users.update",
         "Change users, each row its own change, by id or external id.",
         repeatable=True,
-        **{**_BY_EITHER_ID, "types": ID_TYPE | USER_TYPES},
-        **_UPDATE_USERS,
+        **{**BY_EITHER_ID, "types": ID_TYPE | USER_TYPES},
+        **UPDATE_USERS,
         says_status=True,
         fields=("id", *USER_FIELDS),
         cannot_undo=_CHANGES_STAY,
@@ -276,7 +256,7 @@ _USERS = (
         "users.delete",
         "Delete users, by id or external id.",
         repeatable=True,
-        **_BY_EITHER_ID,
+        **BY_EITHER_ID,
         fields=("id", "external_id"),
         cannot_undo="Deleted users do not come back.",
     ),
@@ -290,14 +270,14 @@ _ORGANIZATIONS = (
         required=(("name",),),
         types=ORGANIZATION_TYPES,
         fields=ORGANIZATION_FIELDS,
-        external_id_field=_EXTERNAL_ID,
+        external_id_field=EXTERNAL_ID,
         undone_by="organizations.delete",
     ),
     _operation(
         "organizations.update",
         "Change organizations, each row its own change, by id or external id.",
         repeatable=True,
-        **{**_BY_EITHER_ID, "types": ID_TYPE | ORGANIZATION_TYPES},
+        **{**BY_EITHER_ID, "types": ID_TYPE | ORGANIZATION_TYPES},
         fields=("id", *ORGANIZATION_FIELDS),
         cannot_undo=_CHANGES_STAY,
     ),
@@ -305,7 +285,7 @@ _ORGANIZATIONS = (
         "organizations.delete",
         "Delete organizations, by id or external id.",
         repeatable=True,
-        **_BY_EITHER_ID,
+        **BY_EITHER_ID,
         fields=("id", "external_id"),
         cannot_undo="Deleted organizations do not come back.",
     ),
@@ -343,7 +323,7 @@ _CUSTOM_OBJECTS = (
         repeatable=False,
         match_on=("external_id",),
         fields=RECORD_FIELDS,
-        external_id_field=_EXTERNAL_ID,
+        external_id_field=EXTERNAL_ID,
         undone_by=f"custom_objects.{KEY_PLACEHOLDER}.delete",
     ),
     _custom_object(
