@@ -274,6 +274,15 @@ class Lost(Case):
 
 NO_RECORD = "undecidable where the job names no record"
 
+UNREADABLE: dict[str, dict[str, Any]] = {
+    "the gateway fails": {"status": 502},
+    "the account is refused": {"status": 401},
+    "the vendor is throttled": {"rate_limited": "edge"},
+    "answers are unreadable": {"html": True, "status": 200},
+    "connections break": {"reset": True},
+}
+"""What keeps a search from reading the vendor."""
+
 LOST = (
     Lost("found"),
     Lost("found among the jobs of others", strangers=True),
@@ -282,13 +291,7 @@ LOST = (
     Lost("pending while it is stuck", LOST_ANSWER | {"stuck": True}, must=FoundState.PENDING),
     *(
         Lost(f"pending while {what}", during=fault, must=FoundState.PENDING, readable=False)
-        for what, fault in {
-            "the gateway fails": {"status": 502},
-            "the account is refused": {"status": 401},
-            "the vendor is throttled": {"rate_limited": "edge"},
-            "answers are unreadable": {"html": True, "status": 200},
-            "connections break": {"reset": True},
-        }.items()
+        for what, fault in UNREADABLE.items()
     ),
     Lost(
         "pending where the job is hidden and its records are not",

@@ -60,7 +60,8 @@ def matches(template: Any, sent: Any, found: dict[str, Any]) -> bool:
 
 def refusal_body(said: Mapping[str, Any], code: str, text: str) -> JsonObject:
     """The body of a refusal in which the document finds code and text."""
-    errors, body = said.get("errors", {}), {}
+    errors = said.get("errors", {})
+    body: JsonObject = {}
     if errors.get("code"):
         body = with_value(errors["code"], code, body)
     if errors.get("message"):

@@ -346,7 +346,8 @@ class DocumentVendor:
 
     def _line(self, job: Job, index: int, record: Any, draw: float) -> JsonObject:
         """Make one record, or say why not."""
-        said, line = self._said["results"], {}
+        said = self._said["results"]
+        line: JsonObject = {}
         if said.get("index"):
             line = with_value(said["index"], index, line)
         fields = record if isinstance(record, dict) else {"id": record}

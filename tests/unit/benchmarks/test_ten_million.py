@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,18 +15,21 @@ from benchmarks.virtual.bulk import NumberedFile
 from benchmarks.virtual.history import LANE, MACHINE, events_of
 from jobferry.domain.chunk import PlannedChunk, Span
 from jobferry.scheduler import lanes
+from jobferry.scheduler.settings import USUAL
 from jobferry.store.plan_pages import CHUNKS_PER_PAGE, encode_chunks
 from tests.thorough import at_most
 
 JOBS = at_most(2_000, 1_200)
 ROWS_A_JOB = 5
+SETTLE_PARALLEL = 10
+"""Concurrency of the map of SettleJob."""
 
 
 @pytest.fixture(scope="module")
 def report() -> Report:
     """A run in storms whose lanes are renewed and whose closing is put aside, again and again."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lanes, "MAX_EVENTS", 400)
+        patch.setattr(long_run, "SCHEDULING", replace(USUAL, max_events=250))
         patch.setattr(long_run, "CLOSING_SECONDS", 0.1)
         return simulate(JOBS * ROWS_A_JOB, rows_a_job=ROWS_A_JOB)
 
@@ -50,7 +55,7 @@ def test_everything_with_a_limit_is_measured(report: Report) -> None:
 def test_lanes_are_renewed_before_their_histories_fill(report: Report) -> None:
     seen = {bound.name: bound.most for bound in report.bounds}
     assert report.launches > 2
-    assert seen["history of a lane"] < 400 + lanes.events_of_iteration(lanes.SETTLE_PARALLEL + 1)
+    assert seen["history of a lane"] < 250 + lanes.events_of_iteration(SETTLE_PARALLEL + 1)
 
 
 def test_a_breach_is_told(
