@@ -44,9 +44,11 @@ demo: setup ## a sample CSV through the whole system, on this machine
 
 test: lint types unit telling faults e2e ## everything that needs no cloud
 
-lint: setup $(TOOLS)/.ready ## style, state machine, template (cfn-lint, checkov, rules of the house)
+lint: setup $(TOOLS)/.ready ## style, words, structure, state machine, template (cfn-lint, checkov, rules of the house)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tools/check_words.py
+	$(BIN)/python tools/structure.py
 	$(BIN)/python tools/check_asl.py statemachines/run.asl.json --template template.yaml
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
 	$(BIN)/python tools/lint_template.py --checkov $(TOOLS)/bin/checkov

@@ -38,7 +38,7 @@ T = TypeVar("T")
 ROWS_PER_JOB = 100
 SETTLE_JOBS = 5
 LAPS = 3
-"""Laps that Submit gets: the first chunk of a run goes alone."""
+"""Iterations that Submit gets: the first chunk of a run goes alone."""
 
 BODY_BYTES = 4 * 1024 * 1024
 """The largest body of any vendor's request."""

@@ -38,7 +38,7 @@ FUNCTIONS = ROOT / "functions"
 
 TARGET_RATIO = 1.25
 HOT = ("submit_jobs", "poll_jobs", "settle_job")
-"""The functions of a lane's lap; the target is theirs."""
+"""The functions of a lane's iteration; the target is theirs."""
 
 BASELINE = "import boto3; boto3.client('dynamodb')"
 

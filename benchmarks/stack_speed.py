@@ -54,7 +54,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 DEFAULT_ROWS = (3_000, 6_000)
 DEFAULT_WAITS = (5, 60)
-"""Seconds between two looks of the peer; 60 is the sample's own example."""
+"""Seconds between two polls of the peer; 60 is the sample's own example."""
 LATENCY_SECONDS = 3.0
 MAX_JOBS = 30
 REQUESTS_PER_MINUTE = 700

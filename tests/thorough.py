@@ -1,4 +1,4 @@
-"""How much of a long proof is carried out: all with THOROUGH=1 (`make thorough`), else a part.
+"""How much of a long proof is done: all with THOROUGH=1 (`make thorough`), else a part.
 
 A part is an even one: with `salt` the parts of tests beside each other differ.
 """

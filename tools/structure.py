@@ -91,7 +91,7 @@ def long_functions(trees: dict[str, ast.Module]) -> Iterator[tuple[str, int]]:
 
 
 def repeated(sources: dict[str, str]) -> list[list[str]]:
-    """Places of equal lines in a row; blank ones, imports, docstrings, brackets do not count."""
+    """Places of equal lines in a row; imports, docstrings, signatures, brackets do not count."""
     places: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for name, text in sources.items():
         if name in DATA or name.endswith("operations.py"):
@@ -112,6 +112,8 @@ def _code_lines(text: str) -> Iterator[tuple[int, str]]:
             is_text or isinstance(node, ast.Import | ast.ImportFrom)
         ):
             skipped |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+        elif isinstance(node, ast.FunctionDef):
+            skipped |= set(range(node.lineno, node.body[0].lineno))
     for number, line in enumerate(text.splitlines(), start=1):
         code = line.strip()
         if number not in skipped and len(code) > 3 and not code.startswith("#"):

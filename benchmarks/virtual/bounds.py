@@ -57,8 +57,8 @@ def least_wall(
 
     Args:
         started_at: epoch seconds, by which windows and storms are placed.
-        first: a submission's time under way, until the first job can be accepted.
-        last: the last poll's time under way.
+        first: a submission's time in flight, until the first job can be accepted.
+        last: the last poll's time in flight.
     """
     free = [started_at + first] * max_jobs
     heapify(free)

@@ -1,7 +1,7 @@
 """How others poll, run against the same vendor.
 
 Each is described by what its own documentation or source says, and where that says nothing, by
-what suits it best: every peer keeps all J slots in view, knows J, obeys `Retry-After`, never
+what suits it best: every peer keeps all J slots in view, knows J, keeps to `Retry-After`, never
 gives a job up, and its own machinery (transitions, starts, queues) takes no time at all.
 """
 

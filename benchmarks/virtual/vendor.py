@@ -145,7 +145,7 @@ class VendorModel:
         return last.ends_at - last.accepted_at
 
     def request_seconds(self, kind: Kind) -> float:
-        """How long a request is under way. It takes effect at the end of that time."""
+        """How long a request is in flight. It takes effect at the end of that time."""
         return SECONDS[kind] * self._request_seconds.uniform(1 - JITTER, 1 + JITTER)
 
     def submit(self, now: float) -> int | Refusal:

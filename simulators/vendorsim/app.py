@@ -21,7 +21,7 @@ _IDS = re.compile(r"/(\d+|V3-[0-9a-f]{32}|[A-Z]{2,}-\d+|[0-9a-f-]{36})(?=/|$)")
 
 @dataclass(frozen=True, slots=True)
 class _Late:
-    """A request that is carried out at a moment after its answer.
+    """A request that is done at a moment after its answer.
 
     generation  of the simulator, which a reset ends
     """

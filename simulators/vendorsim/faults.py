@@ -137,7 +137,7 @@ class Effect(_Model):
     hang           seconds before the answer, whatever it is
     truncated      the true answer breaks off and the connection closes (always after)
     malformed      the true answer loses its tail but is well-formed HTTP (always after)
-    accepted_after seconds after which the request is carried out, long after its answer: a 504
+    accepted_after seconds after which the request is done, long after its answer: a 504
                    unless another one is named
 
     The job that the request starts:

@@ -1,4 +1,4 @@
-"""The life of a job that carries rows: queued for half its time, working for the other, then done.
+"""The life of a job that has rows: queued for half its time, working for the other, then done.
 
 A job's records take effect at its end, all of them at that moment. Between requests nothing
 happens: whoever looks first carries out what has ended by then, in the order of the ends.
@@ -80,7 +80,7 @@ AnyJob = TypeVar("AnyJob", bound=Living)
 class LivingJobs(ABC, Generic[AnyJob]):
     """The jobs of an account, from acceptance until they are forgotten.
 
-    vendor   as the ledger names it
+    vendor   as the store names it
     purpose  what this vendor's random numbers are told apart by
     """
 
@@ -114,7 +114,7 @@ class LivingJobs(ABC, Generic[AnyJob]):
 
     @abstractmethod
     def _carry_out(self, job: AnyJob) -> None:
-        """Do the work; what it did is in the ledger, what it says of it in the job."""
+        """Do the work; what it did is in the store, what it says of it in the job."""
 
     def _begin(self, exchange: Exchange) -> tuple[Life, random.Random]:
         """The life of the next job, and the random numbers for the rest of it."""
@@ -134,7 +134,7 @@ class LivingJobs(ABC, Generic[AnyJob]):
         return life, draws
 
     def _take(self, job: AnyJob, operation: str, items: int) -> None:
-        """Let a job begin, and tell the ledger."""
+        """Let a job begin, and tell the store."""
         life = job.life
         self._jobs[job.id] = self._running[job.id] = job
         heapq.heappush(self._ends, (life.ends_at, life.number, job))

@@ -134,7 +134,7 @@ class RunningSimulator:
         return told
 
     def stop(self) -> None:
-        """Stop listening and end the thread; requests under way get a second to finish."""
+        """Stop listening and end the thread; requests in flight get a second to finish."""
         self._server.should_exit = True
         self._thread.join(5)
 

@@ -33,7 +33,7 @@ class World:
 class Exchange:
     """One request on its way: its id, the fault that hit it, whether a limit refused it.
 
-    at  when it is carried out, where that is not now
+    at  when it is done, where that is not now
     """
 
     request_id: str

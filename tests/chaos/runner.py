@@ -1,7 +1,7 @@
-"""Run a scenario: real steps, ledger and client over fakes, in virtual time, with its faults.
+"""Run a scenario: real steps, store and client over fakes, in virtual time, with its faults.
 
 The world is that of `tests.fakes.world`. Here every invocation of a function has a name, so that
-one that crashes is dead as a whole, whatever else it had under way; and before every effect the
+one that crashes is dead as a whole, whatever else it had in flight; and before every effect the
 others that are due may go first, so that the seed decides how invocations interleave.
 """
 

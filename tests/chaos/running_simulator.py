@@ -1,4 +1,4 @@
-"""One simulator for each process, in the time of the scenario that is under way."""
+"""One simulator for each process, in the time of the scenario that is in flight."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vendorsim import Scenario as SimulatorSetup
 
 
 class ScenarioClock:
-    """The simulator's time: that of the scenario that is under way."""
+    """The simulator's time: that of the scenario that is in flight."""
 
     def __init__(self) -> None:
         self.schedule = Schedule(START)

@@ -264,7 +264,7 @@ class Scenario:
     """Files that arrive, a vendor, what goes wrong, and who goes first (`seed`).
 
     max_jobs     that the operator allows on the connection
-    senders      requests of one function under way at once
+    senders      requests of one function in flight at once
     lane_window  jobs that one lane keeps in flight
     tight_deadlines  planning and closing are out of time after every step, and go on from there
     sizes        how much is done at once

@@ -79,7 +79,7 @@ class Canaries:
         self._terminal.append(text)
 
     def found(self) -> list[str]:
-        """Where one of them is that must not be there, since the last look."""
+        """Where one of them is that must not be there, since the last poll."""
         everything = self.cells | self.secrets | self.words
         leaks = [
             f"{where}: {self._kind(canary)}"

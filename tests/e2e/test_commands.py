@@ -153,7 +153,7 @@ def _twin_due_soon(desk: Desk) -> str:
 
 
 def _run_of(desk: Desk, source: dict[str, str], seconds: float = 60.0) -> str:
-    """The run that carries this version, once it has begun."""
+    """The run that has this version, once it has begun."""
     give_up = time.monotonic() + seconds
     while time.monotonic() < give_up:
         for line in jobferry(desk, "runs", "--profile", desk.profile).stdout.splitlines():

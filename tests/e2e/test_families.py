@@ -22,7 +22,7 @@ from tests.e2e.conftest import Desk, Stack, csv_of, open_desk
 from tests.examples import EXAMPLES
 
 AT_ONCE = 3
-"""Runs under way together. Each needs a worker of its own for every function, and starting the
+"""Runs in flight together. Each needs a worker of its own for every function, and starting the
 workers takes far longer than the runs themselves."""
 
 ITS_JOB = "its job"

@@ -149,7 +149,7 @@ def _gone(desk: Desk) -> Carried:
     """400 rows, five jobs at a time."""
     account = Connection(desk.name, "zendesk_support", desk.simulator.url, max_jobs=5)
     desk.stack.deps.store.config.put_connection(account)
-    # A breaker wants to judge early, so that results are settled while jobs are under way.
+    # A breaker wants to judge early, so that results are settled while jobs are in flight.
     desk.put_profile(batch_size=10, breaker={"share": 0.9, "at_least": 20})
     desk.simulator.change_settings(latency="3")
     return Carried(desk, desk.upload(ticket_csv(good_tickets(400))))

@@ -12,7 +12,7 @@ PER_JOB = 10
 
 
 def test_a_run_is_carried_on_when_its_execution_and_every_function_are_gone(desk: Desk) -> None:
-    """Twice, with some rows settled, jobs under way, and a job made whose id nobody has noted.
+    """Twice, with some rows settled, jobs in flight, and a job made whose id nobody has noted.
 
     First all functions are killed at one moment; then the table goes from under them, and they
     fail in what they are doing. The vendor works on. What was made and not noted is found in the
@@ -21,7 +21,7 @@ def test_a_run_is_carried_on_when_its_execution_and_every_function_are_gone(desk
     store = desk.stack.deps.store
     account = Connection(desk.name, "zendesk_support", desk.simulator.url, max_jobs=5)
     store.config.put_connection(account)
-    # A breaker wants to judge early, so that results are settled while jobs are under way.
+    # A breaker wants to judge early, so that results are settled while jobs are in flight.
     desk.put_profile(batch_size=PER_JOB, breaker={"share": 0.9, "at_least": 20})
     desk.simulator.change_settings(latency="3")
     run_id = desk.upload(ticket_csv(good_tickets(ROWS)))

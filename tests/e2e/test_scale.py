@@ -22,7 +22,7 @@ def test_3000_rows_fill_the_slots_and_never_exceed_them(desk: Desk) -> None:
     assert report["max_in_flight"] == 30
     # Slots are refilled when their jobs should have ended; being early costs a request, no more.
     assert 60 <= status["requests"]["submit"] < 90
-    # Batched polling: far fewer looks than jobs.
+    # Batched polling: far fewer polls than jobs.
     assert status["requests"]["poll"] < 40
     assert desk.stack.deps.store.limits.get(desk.name).in_flight == 0
     outcomes = desk.outcomes(run_id)

@@ -121,7 +121,7 @@ def test_event_delivered_five_times_makes_one_run(desk: Desk) -> None:
 
 def test_everything_dropped_below_the_inbox_gets_an_answer(desk: Desk) -> None:
     csv, tsv = ticket_csv(good_tickets(40)), ticket_csv(good_tickets(3)).replace(b",", b"\t")
-    # More than one part, so that an upload is under way when the end turns out to be missing.
+    # More than one part, so that an upload is in flight when the end turns out to be missing.
     long = csv + b"Subject,Body,ref,normal\n" * (PART_BYTES // 20)
     processed = {
         "EXPORT.CSV": (csv, 40),

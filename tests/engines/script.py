@@ -119,7 +119,7 @@ class Ended:
 
 
 class Engine(Protocol):
-    """Something that carries out the deployed state machine."""
+    """Something that runs the deployed state machine."""
 
     def execute(self, script: Script, given: Any) -> Ended:
         """One execution with this input, to its end."""

@@ -150,7 +150,7 @@ class TestPlanning:
 
 
 class TestLanes:
-    def test_each_lane_laps_until_it_is_done(self, engine: Engine) -> None:
+    def test_each_lane_iterates_until_it_is_done(self, engine: Engine) -> None:
         iterations = {0: [[[1]], [], []], 1: [[[11], [12, 13]], []], 2: [[]]}
         script = through(Lanes(iterations), PlanRun=[planned(0, 1, 2)])
         ended = engine.execute(script, UPLOAD)
@@ -185,7 +185,7 @@ class TestLanes:
         ("groups", "asked"),
         [([], []), ([[1]], [[1]]), ([[1, 2]], [[1, 2]]), ([[1, 2], [3]], [[1, 2], [3]])],
     )
-    def test_what_a_lap_found_is_settled_group_by_group_in_the_next(
+    def test_what_an_iteration_found_is_settled_group_by_group_in_the_next(
         self, engine: Engine, groups: list[list[int]], asked: list[list[int]]
     ) -> None:
         """One group of one chunk is a list in a list on every way."""

@@ -1,6 +1,6 @@
 """DynamoDB condition expressions, evaluated on plain items.
 
-The part of the grammar that the ledger uses, with DynamoDB's precedence (comparisons, then NOT,
+The part of the grammar that the store uses, with DynamoDB's precedence (comparisons, then NOT,
 AND, OR) and its treatment of what is not there: a comparison with a missing attribute, or with
 one of another type, is false, but for `<>`, which holds.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html

@@ -96,7 +96,7 @@ class Host(Protocol):
 
 @dataclass
 class Scope:
-    """An execution, a branch or an iteration under way.
+    """An execution, a branch or an iteration in flight.
 
     over  what ends it from outside
     """

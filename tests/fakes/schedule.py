@@ -40,7 +40,7 @@ class _Stopped(BaseException):
 
 
 class Actor(Generic[T]):
-    """Work under way on a schedule; made by `Schedule.spawn`."""
+    """Work in flight on a schedule; made by `Schedule.spawn`."""
 
     def __init__(self, schedule: Schedule, work: Callable[[], T], name: str) -> None:
         self.name = name

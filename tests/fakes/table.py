@@ -308,7 +308,7 @@ class FakeTable(Table):
 
 
 class FakeStore(Store):
-    """A ledger over any table."""
+    """A store over any table."""
 
     def __init__(self, table: Table, retention_days: int = 30) -> None:
         self.retention = retention_days * 86_400
@@ -321,7 +321,7 @@ class FakeStore(Store):
 
 
 def fake_store(table: Table | None = None, retention_days: int = 30) -> Store:
-    """A ledger in memory."""
+    """A store in memory."""
     return FakeStore(table or FakeTable(), retention_days)
 
 

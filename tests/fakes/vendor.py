@@ -142,7 +142,7 @@ class Account:
     """Requests before this moment break the vendor's limit, and are counted."""
     requests_during_wait: int = 0
     during_submit: Callable[[Submission], None] | None = None
-    """Called when the request has arrived and the answer is under way: what others do meanwhile."""
+    """Called when the request has arrived and the answer is in flight: what others do meanwhile."""
     during_find: Callable[[LostSubmission], None] | None = None
     submissions: list[Submission] = field(default_factory=list)
     jobs: dict[str, Job] = field(default_factory=dict)
@@ -183,7 +183,7 @@ class Account:
     def submit(
         self, operation: Operation, records: Sequence[JsonObject], token: str
     ) -> SubmitAnswer:
-        # Others have their turn while a request is under way: no lock is held meanwhile.
+        # Others have their turn while a request is in flight: no lock is held meanwhile.
         self.clock.advance(self.request_seconds)
         with self._lock:
             reply = self._replies.popleft() if self._replies else Reply()

@@ -93,12 +93,12 @@ class LogLine:
 
 
 class World:
-    """Steps, ledger, objects and one vendor account, on one clock.
+    """Steps, store, objects and one vendor account, on one clock.
 
     Args:
         max_records: of the vendor's operations.
         max_jobs: that the operator allows on the connection.
-        senders: requests under way at once; one, so that every run is the same again.
+        senders: requests in flight at once; one, so that every run is the same again.
         smallest_part: bytes that the archive takes as a part of an upload.
         seed: who goes first among those that are due at one moment; None: whoever came first.
         slots: jobs that the vendor allows in flight, and says so.

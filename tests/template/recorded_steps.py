@@ -31,7 +31,7 @@ STEPS = {
     "close_run": "CloseRun",
     "sweep": "Sweep",
 }
-"""A step as `World` calls it → the function that carries it out."""
+"""A step as `World` calls it → the function that does it."""
 
 FUNCTIONS = tuple(dict.fromkeys(STEPS.values()))
 

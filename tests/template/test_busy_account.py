@@ -1,6 +1,6 @@
 """Many files at once in an account with little room: no file without a run, no run without an end.
 
-The state machine as it is deployed is carried out in virtual time, beside as many others as there
+The state machine as it is deployed is done in virtual time, beside as many others as there
 are files. An account runs only so many functions at once, and refuses all others as throttled: new
 accounts get 10 (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
 """

@@ -117,7 +117,7 @@ EXPRESSION = re.compile(r"(attribute_(not_)?exists|begins_with|contains)\(|(=|<|
 
 
 def expressions() -> Iterator[tuple[str, str]]:
-    """(place, text) of everything in the ledger that looks like a part of a condition."""
+    """(place, text) of everything in the store that looks like a part of a condition."""
     for path in sorted((ROOT / "layers/jobferry/jobferry/store").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -1,4 +1,4 @@
-"""GetJobStatus: one look at one job."""
+"""GetJobStatus: one poll at one job."""
 
 from __future__ import annotations
 

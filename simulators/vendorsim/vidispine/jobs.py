@@ -228,7 +228,7 @@ class JobBook:
             heapq.heappush(self._queue, (job.rank, job.number, job))
 
     def _carry_out(self, job: Job, at: float) -> None:
-        """Do the work; what it did is in the ledger, what it says of it in the job."""
+        """Do the work; what it did is in the store, what it says of it in the job."""
         effect = job.effect
         draw = self._world.draws(f"vidispine row:{job.number}").random()
         rows = effect.fail_rows

@@ -28,7 +28,7 @@ def chosen(
     """The jobs that fit all conditions, sorted. Raises RequestRefused.
 
     user         whose jobs are shown unless `user=false`
-    by_metadata  heed conditions on metadata
+    by_metadata  apply conditions on metadata
     """
     conditions = _conditions(parameters, user, by_metadata)
     found = [job for job in jobs if all(fits(job) for fits in conditions)]

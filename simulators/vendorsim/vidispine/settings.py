@@ -34,7 +34,7 @@ class VidispineSettings(BaseModel):
     problems           what jobs wait for now; taking one out lets them go on
     matrix_parameters  understand the parameters of 4.x, `/job;state=READY;user=false`
     single_objects     show a list of one as the one thing, as JSON made from XML may
-    filters_metadata   heed `jobmetadata` in the job list; a site that does not lists all jobs
+    filters_metadata   apply `jobmetadata` in the job list; a site that does not lists all jobs
     """
 
     vidispine_running: int = Field(default=0, ge=0)

@@ -24,7 +24,7 @@ class RowRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One item of a job's `data`, while it is carried out.
+    """One item of a job's `data`, while it is done.
 
     record       the item; an item that is an id stands here as `{"id": …}`
     at           epoch seconds of the job's end
@@ -55,7 +55,7 @@ class Row:
         return value
 
     def note(self, action: Action, record: Resource | Relationship) -> JsonObject:
-        """Tell the ledger what was done; the `data` of the result."""
+        """Tell the store what was done; the `data` of the result."""
         is_resource = isinstance(record, Resource)
         self.ledger.record(
             RecordEffect(

@@ -42,7 +42,7 @@ class RowRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record of a job, while it is carried out.
+    """One record of a job, while it is done.
 
     index      position in the request
     record     as it was sent
@@ -68,7 +68,7 @@ class Row:
     def note(
         self, action: Action, table: Table, record: Record, sent: JsonObject | None = None
     ) -> None:
-        """Tell the ledger what was done to `record`; `sent` if it is not the row's own record."""
+        """Tell the store what was done to `record`; `sent` if it is not the row's own record."""
         self.ledger.record(
             RecordEffect(
                 vendor=VENDOR,

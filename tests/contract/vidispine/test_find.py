@@ -1,4 +1,4 @@
-"""A submission whose answer was lost is found by the token that it carried, and by no other."""
+"""A submission whose answer was lost is found by the token that it held, and by no other."""
 
 from __future__ import annotations
 

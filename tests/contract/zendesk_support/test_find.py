@@ -384,7 +384,7 @@ def test_a_search_ends_where_the_vendor_asks_for_patience(
 
     found = search.find()
 
-    # The list, and the one look that was refused.
+    # The list, and the one poll that was refused.
     assert (found.state, found.requests) == (FoundState.PENDING, 2)
 
 

@@ -72,8 +72,8 @@ def test_states_between_a_lanes_tasks_come_from_its_definition(
     assert lane_transitions(LANE, events) == len(expected)
 
 
-def test_branches_side_by_side_count_in_every_lap() -> None:
-    # Lap, Submit, Poll, Settle, IsDone in each; End once.
+def test_branches_side_by_side_count_in_every_iteration() -> None:
+    # Iteration, Submit, Poll, Settle, IsDone in each; End once.
     events = [succeeded(lane=0)] * 6 + [succeeded(rows=100)]
     assert lane_transitions(SIDE_BY_SIDE, events) == 3 * 5 + 1 + 1
 

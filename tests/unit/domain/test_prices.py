@@ -45,6 +45,6 @@ def test_a_million_of_each_at_list_price(used: Used, dollars: float) -> None:
     assert sum(cost(used).values()) == pytest.approx(dollars)
 
 
-def test_a_lap_costs_its_transitions_and_two_invocations() -> None:
+def test_an_iteration_costs_its_transitions_and_two_invocations() -> None:
     iteration = cost(Used(transitions=prices.ITERATION_TRANSITIONS, invocations=2))
     assert sum(iteration.values()) == pytest.approx(prices.ITERATION)

@@ -48,7 +48,7 @@ FAILED, UNKNOWN = OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
 
 
 def carried_by_sweeps(world: World, run_id: str, until: float = DAY + 3_600.0) -> Run:
-    """What becomes of a run whose executions may fail: the sweep carries it on again and again."""
+    """What becomes of a run whose executions may fail: the sweep works on it on again and again."""
     start = world.clock.now()
     while world.run(run_id).closed_at is None and world.clock.now() < start + until:
         world.clock.advance(SWEEP)

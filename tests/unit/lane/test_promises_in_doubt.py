@@ -1,4 +1,4 @@
-"""Chunks that may have been carried out before, and what else only a wrong line would break."""
+"""Chunks that may have been applied before, and what else only a wrong line would break."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HALT = StopReason("aborted", "Stopped by hand.")
 
 
 def doubtful(world: World) -> LaneState:
-    """A chunk in the pool that may have been carried out, by a request that nobody remembers."""
+    """A chunk in the pool that may have been applied, by a request that nobody remembers."""
     world.put_profile({"operation": UPSERT})
     run = world.planned(sample_csv(2))
     chunks, now = world.store.chunks, world.clock.now()

@@ -1,4 +1,4 @@
-"""Lost answers: the vendor is asked, nothing is guessed, nothing is carried out twice."""
+"""Lost answers: the vendor is asked, nothing is guessed, nothing is done twice."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def taken_by_others(world: World, slots: int) -> None:
 
 
 def make_again(world: World, run: Run, not_before: Sequence[float]) -> list[int]:
-    """Chunks of rows that go again from these moments on; returns their numbers."""
+    """Chunks of retried rows from these moments on; returns their numbers."""
     numbers = []
     for moment in not_before:
         (chunk,) = claim(world, run, 1)
@@ -168,7 +168,7 @@ def answers(world: World, *given: SubmitAnswer | Exception) -> None:
 
 
 @dataclass
-class Presumed:
+class Estimated:
     """What is taken for ended, as a test says it."""
 
     jobs: int = 0
@@ -190,7 +190,7 @@ class Presumed:
         return self.due
 
 
-def presume(world: World, estimate: Presumed) -> None:
+def estimate_complete(world: World, estimate: Estimated) -> None:
     patch = mock.patch.object(policy, "estimate_of", return_value=estimate)
     world._cleanup.enter_context(patch)
 
@@ -411,7 +411,7 @@ class TestRoom:
     def test_slots_taken_for_free_are_tried(self, world: World) -> None:
         run = world.planned(sample_csv(20))
         fill_slots(work_of(world, run))
-        presume(world, Presumed(2))
+        estimate_complete(world, Estimated(2))
         fill_slots(work_of(world, run))
         assert len(sent(world)) == 5
 
@@ -658,7 +658,7 @@ class TestNextTry:
     ) -> None:
         run = world.planned(sample_csv(20))
         taken_by_others(world, 3)
-        presume(world, Presumed(1 + accepted))
+        estimate_complete(world, Estimated(1 + accepted))
         work = work_of(world, run)
         now = world.clock.now()
         work.pace.refused = 0 if accepted else USUAL.refusals_before_poll - 1
@@ -688,14 +688,14 @@ class TestNextTry:
             (3, 1, 0.0, USUAL.min_poll_interval),
         ],
     )
-    def test_when_a_slot_is_presumed_to_be_free(
+    def test_when_a_slot_is_estimated_to_be_free(
         self, world: World, *, others: int, wanted: int, due: float, moment: float
     ) -> None:
         run = world.planned(sample_csv(20))
         taken_by_others(world, others)
         now = world.clock.now()
-        estimate = Presumed(0, now + due)
-        presume(world, estimate)
+        estimate = Estimated(0, now + due)
+        estimate_complete(world, estimate)
         work = work_of(world, run)
         if others == 0:
             fill_slots(work)
@@ -708,8 +708,8 @@ class TestNextTry:
         run = world.planned(sample_csv(2))
         claim(world, run, 1)
         taken_by_others(world, 4)
-        estimate = Presumed(0, NEVER)
-        presume(world, estimate)
+        estimate = Estimated(0, NEVER)
+        estimate_complete(world, estimate)
         work = work_of(world, run)
         work.chunks.keep(
             [
@@ -956,7 +956,7 @@ class TestSending:
         assert world.store.limits.requests(CONNECTION).advertised == 77
 
     @pytest.mark.parametrize(("remaining", "refused"), [(0, True), (1, False), (None, False)])
-    def test_no_slot_left_is_heeded(
+    def test_no_slot_left_is_applied(
         self, world: World, *, remaining: int | None, refused: bool
     ) -> None:
         run = world.planned(sample_csv(2))
@@ -1131,7 +1131,7 @@ class TestTooMany:
         run = world.planned(sample_csv(2))
         taken_by_others(world, others)
         if others == 3:
-            presume(world, Presumed(1))
+            estimate_complete(world, Estimated(1))
         work = work_of(world, run)
         answers(world, Throttled(reason, retry_after))
         fill_slots(work)

@@ -66,7 +66,7 @@ def started(world: World) -> Callable[[str, str], None]:
 
 
 def resolved(world: World, run: Run) -> Run:
-    """A wish, carried out."""
+    """A request that is made."""
     ask_resolve(run, world.deps, started(world))
     world.run_restarts()
     return world.run(run.run_id)
@@ -348,7 +348,7 @@ def a_job_and_a_submission() -> Iterator[World]:
 
 
 def effects_of_a_resolve() -> int:
-    """How many effects it has from the wish to the end."""
+    """How many effects it has from the request to the end."""
     for world in a_job_and_a_submission():
         counter = CrashOnce(0, Phase.BEFORE)
         world.effects.on_effect = counter
@@ -374,7 +374,7 @@ def test_killed_at_any_effect_it_ends_right(phase: Phase) -> None:
             again = swept(world, run.run_id, times=3)
             where = f"{phase} effect {nth}, {crash.seen[-1]}"
             if again == run:
-                # It died before the wish was noted: whoever asked asks again.
+                # It died before the request was noted: whoever asked asks again.
                 assert nth == 1, where
                 again = resolved(world, run)
             assert again.status is RunStatus.COMPLETED, where

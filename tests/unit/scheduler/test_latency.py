@@ -58,7 +58,7 @@ class TestLearned:
 
     @pytest.mark.parametrize("late", [1.0, 5.0, 20.0])
     def test_looking_late_does_not_teach_that_jobs_are_slow(self, late: float) -> None:
-        """The watcher that looks when the jobs should have ended, and always a while after it."""
+        """The watcher that polls when the jobs should have ended, and always a while after it."""
         latency = learned(None, [(18.0, 22.0)] * 20)
         assert latency is not None
         before = latency.median

@@ -48,7 +48,7 @@ def test_no_sixty_seconds_hold_more_than_any_limit(
 
 
 @given(LIMITS, TAKES)
-def test_the_next_grant_is_foretold_exactly(
+def test_the_next_grant_is_known_exactly(
     limits: dict[str, int], takes: list[tuple[float, int]]
 ) -> None:
     _, logs, now = taken(limits, takes)

@@ -1,4 +1,4 @@
-"""Whole runs in which rows that may have been carried out go again, and are refused then."""
+"""Whole runs in which rows that may have been applied go again, and are refused then."""
 
 from __future__ import annotations
 

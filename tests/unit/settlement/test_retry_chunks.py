@@ -1,4 +1,4 @@
-"""Rows that go again are gathered: few jobs, and nothing together that has not the same past."""
+"""Retried rows are gathered: few jobs, and nothing together that has not the same past."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Desk:
         world.account.result_of = self.result_of
 
     def result_of(self, record: JsonObject) -> RecordResult:
-        """Called when a job is first seen ended: one that is under way has done nothing yet."""
+        """Called when a job is first seen ended: one that is in flight has done nothing yet."""
         ref, name = str(record["ref"]), str(record["name"])
         if self._met[ref, name] < self.conflicts[name]:
             self._met[ref, name] += 1

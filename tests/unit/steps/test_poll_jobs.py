@@ -37,7 +37,7 @@ def states(world: World, run_id: str) -> list[ChunkState]:
 
 
 def polled_until(world: World, state: LaneState, moment: float) -> LaneState:
-    """Poll lap after lap, each when the one before it has said, until a moment or the end."""
+    """Poll again and again, each time when the last one has said, until a moment or the end."""
     while state.state == LaneRoute.WORKING:
         wait_until = datetime.fromisoformat(state.wait_until).timestamp()
         if wait_until > moment:
@@ -126,7 +126,7 @@ class TestEnded:
 class TestStaying:
     """How long one invocation waits for jobs by itself."""
 
-    def test_it_leaves_with_as_much_as_one_lap_settles(self) -> None:
+    def test_it_leaves_with_as_much_as_one_iteration_settles(self) -> None:
         with World(max_records=1, max_jobs=30) as world:
             world.account.latency = lambda _number: 1.0
             world.put_profile({"breaker": None})

@@ -1,4 +1,4 @@
-"""Submit: the window is filled, each chunk is sent once, and whatever the vendor says is obeyed."""
+"""Submit: the window is filled, each chunk is sent once, and whatever the vendor says is kept."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class TestLane:
         assert state.state == LaneRoute.WORKING
         assert world.poll(state).state == LaneRoute.RENEW
 
-    def test_a_lane_settles_what_its_first_lap_has_found(self, world: World) -> None:
+    def test_a_lane_settles_what_its_first_iteration_has_found(self, world: World) -> None:
         """Renewed at once, lane after lane would find the same again and settle nothing."""
         run = world.planned(sample_csv(6))
         world.submit(lane(run.run_id))
@@ -193,7 +193,7 @@ class TestDeadline:
         pool = world.store.chunks.pool(run.run_id)
         assert (pool.left, pool.released) == (3, frozenset({3}))
 
-    def test_what_went_back_is_sent_by_the_next_lap(self, world: World) -> None:
+    def test_what_went_back_is_sent_by_the_next_iteration(self, world: World) -> None:
         world.account.request_seconds = 40.0
         run = world.processed(sample_csv(10))
         assert (run.status, run.outcomes[OutcomeStatus.SUCCEEDED]) == (RunStatus.COMPLETED, 10)
@@ -242,7 +242,7 @@ class TestRefused:
         assert counts == {OutcomeStatus.SUCCEEDED: 8, FAILED: 2, SKIPPED: 10}
         assert world.problems(run.run_id) == []
 
-    def test_a_large_run_that_is_stopped_skips_many_chunks_a_lap(self) -> None:
+    def test_a_large_run_that_is_stopped_skips_many_chunks_an_iteration(self) -> None:
         with World(max_records=1, max_jobs=3) as world:
             world.account.will_reply(Behaviour.REFUSE_PROFILE)
             run = world.processed(sample_csv(700))

@@ -85,7 +85,7 @@ def test_a_run_that_somebody_stopped_is_brought_to_its_end_and_no_further(
 ) -> None:
     world.store.limits.learn_jobs("acme", 2, world.clock.now())
     run = world.planned(sample_csv(9))
-    world.submit(LaneState(run.run_id, 0))  # two jobs are under way
+    world.submit(LaneState(run.run_id, 0))  # two jobs are in flight
     world.ended[run.execution] = status
     world.clock.advance(SETTLED_SECONDS + 1)
 

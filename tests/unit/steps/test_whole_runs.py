@@ -103,7 +103,7 @@ def test_many_small_jobs_keep_thirty_in_flight_and_no_more() -> None:
 
 
 class TestExcess:
-    """A vendor that refuses one job too many, and does nothing: slots are tried on presumption."""
+    """A vendor that refuses one job too many, and does nothing: slots are tried on estimate."""
 
     @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(
@@ -152,7 +152,7 @@ class TestExcess:
 
 
 def carried_in_excess(crash: CrashOnce) -> int:
-    """A run that tries slots on presumption, in a world where the process dies once; returns how
+    """A run that tries slots on estimate, in a world where the process dies once; returns how
     often it was refused."""
     with World(max_records=2, slots=3, refuses_excess=True) as world:
         world.account.request_seconds = 0.2

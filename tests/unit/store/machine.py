@@ -1,6 +1,6 @@
-"""The ledger as a machine: every operation in every order, also by those who are far behind.
+"""The store as a machine: every operation in every order, also by those who are far behind.
 
-Whoever works with the ledger holds what it has read: runs, pools, chunks, and what it wants to
+Whoever works with the store holds what it has read: runs, pools, chunks, and what it wants to
 write next. Here every version of all that is kept, and any of them is used at any time, as a
 function does that was stopped for a while. The promises are checked after every operation.
 
@@ -72,7 +72,7 @@ Results = tuple[OutcomeStatus | str, ...]
 class Decision:
     """What one call of SettleJob makes of a finished chunk, by what it has read.
 
-    again  rows that go again
+    again  retried rows
     sure   outcomes of which every call says the same
     """
 

@@ -1,4 +1,4 @@
-"""Runs and chunks for the tests of the ledger."""
+"""Runs and chunks for the tests of the store."""
 
 from __future__ import annotations
 

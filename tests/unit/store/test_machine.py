@@ -1,4 +1,4 @@
-"""Random walks of the ledger's machine: the same ones every time, or as many as are asked for."""
+"""Random walks of the store's machine: the same ones every time, or as many as are asked for."""
 
 from __future__ import annotations
 

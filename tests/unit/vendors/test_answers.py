@@ -1,4 +1,4 @@
-"""What counts as a vendor's wish for patience where a read got no answer."""
+"""What counts as a vendor's request for waiting where a read got no answer."""
 
 from __future__ import annotations
 

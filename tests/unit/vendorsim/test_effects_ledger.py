@@ -1,4 +1,4 @@
-"""The ledger of what really happened, and the way back to the start."""
+"""The store of what really happened, and the way back to the start."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def judged(block: RowBlock, mapping: RowMapping, scale: RowScale) -> dict[int, R
 
 
 def _reject(row: int, problem: Problem) -> RejectedRow:
-    return RejectedRow(row, OutcomeStatus.REJECTED, problem.told_code, problem.reason)
+    return RejectedRow(row, OutcomeStatus.REJECTED, problem.shown_code, problem.reason)
 
 
 def _too_large(row: int, size: int, most: int) -> RejectedRow:

@@ -90,7 +90,7 @@ class Problem(NamedTuple):
     vendor_code: str = ""
 
     @property
-    def told_code(self) -> str:
+    def shown_code(self) -> str:
         """The code that people are told."""
         return self.vendor_code or self.code
 

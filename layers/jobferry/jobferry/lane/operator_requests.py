@@ -98,8 +98,8 @@ def _open_requests(session: LaneSession) -> Iterator[_OperatorRequest]:
 def _to_tell(chunk: Chunk, priority: str, changed_at: float) -> bool:
     """Whether a job may have another priority than its run."""
     made_at = chunk.sending_at or 0.0
-    told = chunk.priority_asked
-    return told != priority and (told is not None or made_at < changed_at + STALE_PRIORITY)
+    reported = chunk.priority_asked
+    return reported != priority and (reported is not None or made_at < changed_at + STALE_PRIORITY)
 
 
 def _paid(session: LaneSession) -> bool:

@@ -61,7 +61,7 @@ class Forecast:
 
 
 def least_requests(jobs: int, terms: Terms) -> int:
-    """Every job is submitted once, and a look sees at best as many as fit into it."""
+    """Every job is submitted once, and a poll sees at best as many as fit into it."""
     return jobs + -(-jobs // max(1, min(terms.max_jobs, terms.poll_batch))) if jobs else 0
 
 

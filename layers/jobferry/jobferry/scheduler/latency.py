@@ -40,14 +40,14 @@ def likely_end(latency: Latency | None, seen: float, ended: float) -> float:
     """The age at which a job most likely ended that was in flight at one and ended at another."""
     if latency is None:
         return (seen + ended) / 2
-    away, _ = _told(latency, seen, ended)
+    away, _ = _end_in_interval(latency, seen, ended)
     return min(ended, max(seen, math.exp(latency.mu + away)))
 
 
 def _after(latency: Latency | None, seen: float, ended: float) -> Latency:
     if latency is None:
         return Latency(math.log(max(_SHORTEST, (seen + ended) / 2)), _SPREAD, 1)
-    away, blur = _told(latency, seen, ended)
+    away, blur = _end_in_interval(latency, seen, ended)
     jobs = latency.jobs + 1
     weight = max(_MEMORY, 1.0 / jobs)
     variance = (1 - weight) * (latency.spread**2 + weight * away**2) + weight * blur
@@ -56,7 +56,7 @@ def _after(latency: Latency | None, seen: float, ended: float) -> Latency:
     )
 
 
-def _told(latency: Latency, seen: float, ended: float) -> tuple[float, float]:
+def _end_in_interval(latency: Latency, seen: float, ended: float) -> tuple[float, float]:
     """What an end between two ages says: how far from `mu` its logarithm lay, and the variance
     that is left of it.
 

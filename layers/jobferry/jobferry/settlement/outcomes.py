@@ -294,9 +294,9 @@ def _results(
     )
 
 
-def _outcome(row: int, told: RecordResult, chunk: Chunk, *, deletes: bool) -> Outcome:
+def _outcome(row: int, reported: RecordResult, chunk: Chunk, *, deletes: bool) -> Outcome:
     """The final word on a row."""
-    result = after_doubt(told, chunk, deletes=deletes)
+    result = after_doubt(reported, chunk, deletes=deletes)
     return Outcome(
         row=row,
         status=result.status,

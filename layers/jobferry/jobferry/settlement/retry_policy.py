@@ -56,8 +56,8 @@ def sort_out(
     decided: list[tuple[int, RecordResult]] = []
     again: list[int] = []
     stop: tuple[str, str] | None = None
-    for position, told in enumerate(results):
-        result = by_vendor_error(told, repeatable=repeatable)
+    for position, reported in enumerate(results):
+        result = by_vendor_error(reported, repeatable=repeatable)
         policy = policy_for(result, repeatable=repeatable, policies=policies)
         if policy is Policy.RETRY and attempt < max_attempts:
             again.append(position)
@@ -86,13 +86,13 @@ def kept_in_order(
         if names[position] and result.status is OutcomeStatus.SUCCEEDED:
             last[names[position]] = max(position, last.get(names[position], -1))
     overtaken = [at for at in verdicts.again if last.get(names[at], -1) > at]
-    told = [
+    reported = [
         (at, replace(results[at], text=" ".join(filter(None, (results[at].text, _OVERTAKEN)))))
         for at in overtaken
     ]
     again = [at for at in verdicts.again if at not in set(overtaken)]
     return replace(
-        verdicts, decided=sorted((*verdicts.decided, *told), key=itemgetter(0)), again=again
+        verdicts, decided=sorted((*verdicts.decided, *reported), key=itemgetter(0)), again=again
     )
 
 

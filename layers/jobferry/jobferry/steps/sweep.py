@@ -72,7 +72,7 @@ def sweep(
             break
         open_runs += 1
         try:
-            restarted += _carried_on(run, deps, status_of, restart)
+            restarted += _continued(run, deps, status_of, restart)
             prolong(run, deps, deadline)
         except Exception as error:  # noqa: BLE001 - the others must not wait for this one
             deps.warn("sweep passed over a run", run_id=run.run_id, error=type(error).__name__)
@@ -146,7 +146,7 @@ def _recount(connection: str, deps: Deps) -> None:
         deps.warn("slots recounted", connection=connection, were=before, held=held)
 
 
-def _carried_on(run: Run, deps: Deps, status_of: StatusOf, restart: Restart) -> bool:
+def _continued(run: Run, deps: Deps, status_of: StatusOf, restart: Restart) -> bool:
     """Whether an execution was started for an open run, as no execution works on it."""
     if not _may_be_dead(run, deps):
         return False

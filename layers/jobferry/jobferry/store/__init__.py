@@ -46,9 +46,9 @@ class Store:
         self._table = table
 
     def write_units(self) -> int:
-        """Write units that this ledger has used so far."""
+        """Write units that this store has used so far."""
         return self._table.units.written
 
     def read_units(self) -> int:
-        """Read units that this ledger has used so far."""
+        """Read units that this store has used so far."""
         return self._table.units.read

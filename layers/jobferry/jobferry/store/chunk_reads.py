@@ -20,7 +20,7 @@ class ChunkReads(Pointers):
         return sorted((chunk_of(item) for item in items), key=lambda chunk: chunk.number)
 
     def all(self, run_id: str, first: int = 1) -> Iterator[Chunk]:
-        """Chunks from number `first` that were claimed once, or made of rows that go again."""
+        """Chunks from number `first` that were claimed once, or made of retried rows."""
         since, until = keys.chunk(first), keys.chunk(keys.LAST_CHUNK)
         for item in self._table.query(keys.run(run_id), since=since, until=until):
             yield chunk_of(item)

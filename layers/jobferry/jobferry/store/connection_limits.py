@@ -64,11 +64,11 @@ class ConnectionLimitsStore(RequestLogs, Demands, LearnedLatencies):
         self._set(connection, {"told_jobs": jobs})
 
     def note_no_slot(self, connection: str, jobs: int, now: float) -> None:
-        """A submission found no slot when so many jobs were taken to be under way."""
+        """A submission found no slot when so many jobs were taken to be in flight."""
         self._set(connection, {"full_at": now, "full_with": jobs})
 
     def note_over_limit_penalty(self, connection: str) -> None:
-        """One job too many was answered with a wait: no slot is tried on presumption any more."""
+        """One job too many was answered with a wait: no slot is tried on estimate any more."""
         self._set(connection, {"excess_costs": True})
 
     def block(self, connection: str, until: float) -> None:

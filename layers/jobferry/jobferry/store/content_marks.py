@@ -13,7 +13,7 @@ class ContentMarks(RunAccess):
     """Access to `PROFILE#<name>`, `CONTENT#<digest>`."""
 
     def first_with(self, run: Run, content: str, now: float, expires_at: int) -> tuple[str, float]:
-        """The first run of a profile that carries this content: this one, if there was none.
+        """The first run of a profile that has this content: this one, if there was none.
 
         Args:
             content: the same for files of the same bytes.

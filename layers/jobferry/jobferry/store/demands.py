@@ -8,7 +8,7 @@ from jobferry.store.connection_access import ConnectionAccess
 from jobferry.store.operations import Delete, Update
 
 DEMAND_SECONDS = 300.0
-"""A run that has not said for this long what it needs has no share: nobody carries it."""
+"""A run that has not said for this long what it needs has no share: nobody works on it."""
 
 
 class Demands(ConnectionAccess):

@@ -19,10 +19,10 @@ from jobferry.store.table import ConditionFailedError
 
 
 class RunLifecycle(RunAccess):
-    """Which execution carries a run, and how far it is."""
+    """Which execution works on a run, and how far it is."""
 
     def take_over(self, run_id: str, execution: str, previous: str) -> bool:
-        """Make `execution` the one that carries the run, if `previous` still is."""
+        """Make `execution` the one that works on the run, if `previous` still is."""
         return self._change(
             run_id,
             assign={"execution": execution, "relaunches": 0, "settled_at_relaunch": -1},

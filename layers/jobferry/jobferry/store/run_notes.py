@@ -67,5 +67,5 @@ class RunNotes(RunAccess):
         self._change(run.run_id, remove=(keys.TROUBLE + where,), condition="attribute_exists(pk)")
 
     def count_bisection(self, run_id: str) -> None:
-        """One more job was refused as a whole and halved."""
+        """One more job was refused as a whole and bisected."""
         self._change(run_id, add={"halved": 1}, condition=OPEN)

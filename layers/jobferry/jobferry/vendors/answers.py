@@ -114,7 +114,7 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True)
 class Ambiguous:
-    """The request may have been carried out: time-out, reset, 5xx, an unreadable success.
+    """The request may have been applied: time-out, reset, 5xx, an unreadable success.
 
     `retry_after` in seconds, where the vendor asked us to wait all the same; `absurd_hint` as in
     `Throttled`.
@@ -176,7 +176,7 @@ class PollAnswer:
 
 class FoundState(StrEnum):
     FOUND = "found"
-    """The submission was carried out as this job."""
+    """The submission was applied as this job."""
     ABSENT = "absent"
     """This search saw everything there is, and none of it is ours. A vendor may show what it took
     late, so that one such search is no proof (see `lane.absence`)."""

@@ -85,7 +85,7 @@ def test_no_text_is_an_error(value: str, date: str | None) -> None:
 
 
 @given(st.floats() | st.integers() | st.integers(10**9, 10**14), st.none() | st.just(NOW))
-def test_no_number_is_obeyed_beyond_reason(number: float, date: datetime | None) -> None:
+def test_no_number_is_kept_to_beyond_reason(number: float, date: datetime | None) -> None:
     wait = read_retry_after(str(number), date and http_date(date), NOW.timestamp())
 
     assert wait == ABSURD or (wait.seconds is not None and 0 <= wait.seconds <= LONGEST_WAIT)

@@ -1,4 +1,4 @@
-"""The declared bounds of Zendesk Support's operations, as planning and pacing get to see them."""
+"""The declared bounds of Zendesk Support's operations, as the scheduler and planning see them."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ def test_one_job_gives_the_same_values_to_many_agents() -> None:
 
 
 @pytest.mark.parametrize("other", [{"action": "delete"}, {"attribute_values": ["u-2"]}])
-def test_agents_with_different_wishes_are_refused(other: JsonObject) -> None:
+def test_agents_with_different_values_are_refused(other: JsonObject) -> None:
     row = {"id": 1, "action": "upsert", "attribute_values": ["u-1"]}
 
     assert refusal(AGENTS, row, {**row, "id": 2, **other}) == "attributes_differ"

@@ -26,7 +26,7 @@ def data(sim: RunningSimulator, path: str) -> Any:
 
 
 def texts(results: list[dict[str, Any]]) -> list[str | None]:
-    """Of each row the vendor's reason, None where it was carried out."""
+    """Of each row the vendor's reason, None where it was applied."""
     return [None if r["success"] else r["errors"][0].get("detail") for r in results]
 
 

@@ -42,10 +42,10 @@ from jobferry.vendors.declarative.results import JOB, PAGES
 from jobferry.vendors.declarative.search import JobSearch, Listed
 from jobferry.vendors.http.limits import MAX_ANSWER_BYTES
 from jobferry.vendors.http.refusals import is_missing
+from jobferry.vendors.http.vendor_client import HttpVendorClient
 from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Operation, compact_json
 from jobferry.vendors.poll_collector import READERS, PollRound
-from jobferry.vendors.protocol import Meter
 
 if TYPE_CHECKING:
     from jobferry.vendors.http.client import Answer, HttpClient, NoAnswer
@@ -93,27 +93,12 @@ class _Round(PollRound):
     missing: list[str] = field(default_factory=list)
 
 
-class DeclaredClient:
+class DeclaredClient(HttpVendorClient):
     """Talks to one account of a vendor that a document describes."""
 
     def __init__(self, http: HttpClient, document: Document) -> None:
-        self._http = http
+        super().__init__(http)
         self._document = document
-
-    @property
-    def meter(self) -> Meter | None:
-        return self._http.meter
-
-    @meter.setter
-    def meter(self, meter: Meter | None) -> None:
-        self._http.meter = meter
-
-    @property
-    def requests_made(self) -> int:
-        return self._http.requests_made
-
-    def drop_idle_connections(self) -> None:
-        self._http.drop_idle_connections()
 
     def test(self) -> Problem | None:
         document, problem = self._get(self._document.test_path)

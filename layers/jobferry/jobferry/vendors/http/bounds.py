@@ -126,7 +126,7 @@ class _Response(http.client.HTTPResponse):
 
 
 class _BoundedExchange:
-    """A connection that sends and receives within the bounds of the request under way."""
+    """A connection that sends and receives within the bounds of the request in flight."""
 
     sock: Any
     response_class: Any

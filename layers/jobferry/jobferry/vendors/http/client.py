@@ -320,7 +320,7 @@ def _no_answer(error: Exception) -> NoAnswer:
     """What an exception of a request that was handed over means.
 
     Only for the causes that are named here is it certain that nothing has left. Everything else,
-    whatever its name, may have been carried out.
+    whatever its name, may have been applied.
     """
     cause: object = error.args[0] if error.args else None
     cause = cause.reason if isinstance(cause, MaxRetryError) else cause

@@ -33,7 +33,7 @@ def without_answer(answer: NoAnswer) -> Throttled | Ambiguous:
 
 
 def is_unclear(status: int) -> bool:
-    """Whether a status leaves open if the request was carried out."""
+    """Whether a status leaves open if the request was applied."""
     return status < 200 or status == 408 or status >= 500
 
 

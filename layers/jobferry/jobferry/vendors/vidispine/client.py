@@ -29,11 +29,11 @@ from jobferry.vendors.answers import (
     Throttled,
     throttle_of,
 )
+from jobferry.vendors.http.vendor_client import HttpVendorClient
 from jobferry.vendors.job_search import Match, SearchResult, examined
 from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Operation
 from jobferry.vendors.poll_collector import READERS
-from jobferry.vendors.protocol import Meter
 from jobferry.vendors.vidispine.answers import (
     JOB_ID,
     NOT_FOUND,
@@ -55,7 +55,7 @@ from jobferry.vendors.vidispine.requests import (
 )
 
 if TYPE_CHECKING:
-    from jobferry.vendors.http.client import Answer, HttpClient, NoAnswer
+    from jobferry.vendors.http.client import Answer, NoAnswer
 
 
 API = "/API"
@@ -75,26 +75,8 @@ DELETE_BATCH = 100
 _UNREADABLE = Ambiguous("the answer is none of Vidispine's; check the base URL of the connection")
 
 
-class VidispineClient:
+class VidispineClient(HttpVendorClient):
     """Talks to one Vidispine site."""
-
-    def __init__(self, http: HttpClient) -> None:
-        self._http = http
-
-    @property
-    def meter(self) -> Meter | None:
-        return self._http.meter
-
-    @meter.setter
-    def meter(self, meter: Meter | None) -> None:
-        self._http.meter = meter
-
-    @property
-    def requests_made(self) -> int:
-        return self._http.requests_made
-
-    def drop_idle_connections(self) -> None:
-        self._http.drop_idle_connections()
 
     def test(self) -> Problem | None:
         answer = self._send("GET", "/jobtype")
@@ -226,7 +208,7 @@ class VidispineClient:
         lost: LostSubmission,
         now: float,
     ) -> Found:
-        """Look for the job that carries the token of a lost submission.
+        """Look for the job that has the token of a lost submission.
 
         A copy that somebody started of it carries the same token: the oldest one is ours.
         """

@@ -64,8 +64,8 @@ def creation_query(record: JsonObject, token: str) -> str | Refused:
     named = {name: text for name in _QUERY_FIELDS if (text := _text(record.get(name))) is not None}
     if "priority" in named:
         named["priority"] = named["priority"].upper()
-    carried = [*own, (TOKEN_KEY, token), (OURS_KEY, OURS)]
-    return query_of([*named.items(), *((_METADATA, f"{key}={value}") for key, value in carried)])
+    processed = [*own, (TOKEN_KEY, token), (OURS_KEY, OURS)]
+    return query_of([*named.items(), *((_METADATA, f"{key}={value}") for key, value in processed)])
 
 
 def _document_fields(record: JsonObject) -> JsonObject:

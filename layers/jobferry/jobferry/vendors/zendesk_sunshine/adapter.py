@@ -182,14 +182,14 @@ class ZendeskSunshineClient(ZendeskClient):
         """
         gathered = PollRound()
         if len(job_ids) > FEW:
-            self._look_at_unfinished(set(job_ids), gathered)
+            self._poll_unfinished(set(job_ids), gathered)
         rest = [job_id for job_id in job_ids if job_id not in gathered.readings]
         missing = self._read_by_id(rest[:READS_PER_POLL], gathered)
         if missing and not gathered.over.is_set():
-            self._look_for(missing, gathered)
+            self._search_for(missing, gathered)
         return gathered.answer()
 
-    def _look_at_unfinished(self, wanted: set[str], gathered: PollRound) -> None:
+    def _poll_unfinished(self, wanted: set[str], gathered: PollRound) -> None:
         for status in UNFINISHED:
             listing = self._reader.listed(status)
             # What the list calls ended, if it disregards the filter, is worth a read by id.
@@ -223,7 +223,7 @@ class ZendeskSunshineClient(ZendeskClient):
                     missing.add(job_id)
         return missing
 
-    def _look_for(self, missing: set[str], gathered: PollRound) -> None:
+    def _search_for(self, missing: set[str], gathered: PollRound) -> None:
         """The second reader, the list, for jobs that reading by id does not know."""
         listing = self._reader.listed()
         gathered.read(_listed_readings(listing, missing))

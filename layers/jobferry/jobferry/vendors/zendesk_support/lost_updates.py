@@ -102,7 +102,7 @@ def _commented(
     """Whether the tickets themselves show what the jobs could not decide.
 
     A comment changes its ticket, so that only tickets that have changed since are read. All of them
-    have to be without a new comment before none of our rows was carried out.
+    have to be without a new comment before none of our rows was applied.
     """
     tickets = records_of(account, "tickets", ours)
     if tickets is None:
