@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.virtual.bulk import Gauge, Jobs, LongSchedule
 from benchmarks.virtual.long_run import BulkWorld
 from benchmarks.virtual.vendor import USUAL, VendorModel
-from tests.fakes.clock import START
+from virtual.clock import START
 
 LATENCIES = (2.0, 5.0, 10.0, 20.0, 60.0)
 ROWS = 100_000

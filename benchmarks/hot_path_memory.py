@@ -63,8 +63,8 @@ def carry_out(function: str, jobs: int, row_bytes: int) -> dict[str, float]:
 
     from jobferry.lane.state import LaneState
     from jobferry.scheduler.settings import USUAL as SCHEDULING
-    from tests.fakes.vendor import fake_vendor
-    from tests.fakes.world import World
+    from virtual.vendor import fake_vendor
+    from virtual.world import World
 
     chunks = SETTLE_JOBS if function == "settle_job" else jobs
     world = World(max_jobs=jobs, senders=SCHEDULING.senders)

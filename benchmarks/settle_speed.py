@@ -52,10 +52,10 @@ from jobferry.vendors.connections import Connections, max_jobs
 from jobferry.vendors.http.addresses import LOOPBACK
 from jobferry.vendors.registry import BUILT_IN
 from jobferry_cli.local import processes
-from tests.fakes.clock import Clock
-from tests.fakes.objects import FakeObjects
-from tests.fakes.table import fake_store
 from tests.integration.conftest import make_table
+from virtual.clock import Clock
+from virtual.objects import FakeObjects
+from virtual.table import fake_store
 
 DEFAULT_ROWS = (5_000, 20_000)
 TABLES = ("memory", "emulator")

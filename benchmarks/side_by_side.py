@@ -31,8 +31,8 @@ from benchmarks.virtual.policy import START
 from benchmarks.virtual.vendor import Conditions, VendorModel
 from jobferry.domain.run import Run
 from jobferry.steps.open_run import PRIORITY_OPTION
-from tests.fakes.schedule import Schedule
-from tests.fakes.world import sample_csv
+from virtual.schedule import Schedule
+from virtual.world import sample_csv
 
 SEEDS = 20
 JOBS = 500

@@ -32,8 +32,8 @@ from benchmarks.virtual.bulk import Gauge, Jobs, LongSchedule
 from benchmarks.virtual.history import FAILED_TASK_EVENTS
 from benchmarks.virtual.long_run import BulkWorld, CountedExecution
 from benchmarks.virtual.vendor import Conditions, VendorModel
-from tests.fakes.clock import START
-from tests.fakes.world import CONNECTION, MOST_PAYLOAD
+from virtual.clock import START
+from virtual.world import CONNECTION, MOST_PAYLOAD
 
 ROWS = 10_000_000
 ROWS_A_JOB = 100

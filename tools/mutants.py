@@ -356,8 +356,8 @@ def _functions() -> dict[tuple[str, str], list[FunctionType]]:
 
 def _forgive_unused_placeholders() -> None:
     """A condition with one part less must not fail for a value that it uses no more."""
-    from tests.fakes import table
-    from tests.fakes.conditions import _read
+    from virtual import table
+    from virtual.conditions import _read
 
     def lenient(expression: str, item: Any, names: Any, values: Any) -> bool:
         condition = _read(expression)

@@ -26,10 +26,10 @@ from jobferry.store.operations import Item, Operation
 from jobferry.store.table import BATCH_WRITE_ITEMS
 from jobferry.vendors.answers import Accepted, JobPhase, JobReading, PollAnswer, SubmitAnswer
 from jobferry.vendors.operation import Operation as VendorOperation
-from tests.fakes.effects import Effects
-from tests.fakes.objects import FakeObjects
-from tests.fakes.schedule import Schedule
-from tests.fakes.table import FakeTable, key_of
+from virtual.effects import Effects
+from virtual.objects import FakeObjects
+from virtual.schedule import Schedule
+from virtual.table import FakeTable, key_of
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -31,11 +31,11 @@ from jobferry.store.plan_pages import CHUNKS_PER_PAGE
 from jobferry.store.plan_writer import CHUNKS_AT_ONCE
 from jobferry.vendors.operation import Capabilities
 from jobferry.vendors.protocol import Vendor
-from tests.fakes.effects import Phase
-from tests.fakes.schedule import Schedule
-from tests.fakes.table import fake_store
-from tests.fakes.vendor import VENDOR
-from tests.fakes.world import CONNECTION, Execution, World
+from virtual.effects import Phase
+from virtual.schedule import Schedule
+from virtual.table import fake_store
+from virtual.vendor import VENDOR
+from virtual.world import CONNECTION, Execution, World
 
 # Virtual seconds of what takes time outside. Reads take none, which only crowds the writes.
 SECONDS = {

@@ -41,9 +41,9 @@ from jobferry.vendors.answers import (
 from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Capabilities, Operation
 from jobferry.vendors.protocol import Meter, Vendor
-from tests.fakes.schedule import Schedule
-from tests.fakes.vendor import VENDOR
-from tests.fakes.world import CONNECTION, World, sample_csv
+from virtual.schedule import Schedule
+from virtual.vendor import VENDOR
+from virtual.world import CONNECTION, World, sample_csv
 
 
 class ModelClient:

@@ -13,7 +13,7 @@ from random import Random
 from benchmarks.virtual.policy import Policy
 from benchmarks.virtual.timeline import Steps, Timeline
 from benchmarks.virtual.vendor import POLL_BATCH, Kind, Reading, Refusal, VendorModel
-from tests.fakes.schedule import Schedule
+from virtual.schedule import Schedule
 
 SEARCH_TIMEOUT = 5.0
 """Seconds until a client tries again that got no Retry-After."""

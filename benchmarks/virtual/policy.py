@@ -18,7 +18,7 @@ from benchmarks.virtual.vendor import (
     Reason,
     VendorModel,
 )
-from tests.fakes.schedule import Schedule
+from virtual.schedule import Schedule
 
 START = 1_767_225_600.0
 """2026-01-01T00:00:00Z. Storms come five minutes after it, and again every five minutes; a run

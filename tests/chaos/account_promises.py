@@ -21,8 +21,8 @@ from tests.chaos.scenario import (
     StopExecution,
     letter,
 )
-from tests.fakes.clock import START
-from tests.fakes.world import CONNECTION
+from virtual.clock import START
+from virtual.world import CONNECTION
 
 SUCCEEDED, FAILED = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED
 REJECTED, SKIPPED = OutcomeStatus.REJECTED, OutcomeStatus.SKIPPED

@@ -28,9 +28,9 @@ from tests.chaos.scenario import (
     ScriptedPoll,
     VendorBehaviour,
 )
-from tests.fakes.effects import Effects
-from tests.fakes.schedule import Schedule
-from tests.fakes.vendor import Account, Behaviour, Job
+from virtual.effects import Effects
+from virtual.schedule import Schedule
+from virtual.vendor import Account, Behaviour, Job
 
 NAME = "name"
 """The field that is different in every row of a scenario."""

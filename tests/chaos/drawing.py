@@ -31,8 +31,8 @@ from tests.chaos.scenario import (
     VendorBehaviour,
 )
 from tests.chaos.sizes import PRODUCTION, draw_sizes
-from tests.fakes.table import BATCH_TRIES
-from tests.fakes.vendor import Behaviour, Reply
+from virtual.table import BATCH_TRIES
+from virtual.vendor import Behaviour, Reply
 
 T = TypeVar("T")
 

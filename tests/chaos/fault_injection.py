@@ -19,9 +19,9 @@ from tests.chaos.scenario import (
     Scenario,
 )
 from tests.chaos.sizes import PRODUCTION
-from tests.fakes.clock import START
-from tests.fakes.effects import Crash, Phase
-from tests.fakes.table import BATCH_TRIES
+from virtual.clock import START
+from virtual.effects import Crash, Phase
+from virtual.table import BATCH_TRIES
 
 if TYPE_CHECKING:
     from tests.chaos.runner import ChaosWorld

@@ -23,8 +23,8 @@ from tests.chaos.scenario import (
     FaultKind,
     Scenario,
 )
-from tests.fakes.effects import Crash
-from tests.fakes.machine import ExecutionFailedError
+from virtual.effects import Crash
+from virtual.machine import ExecutionFailedError
 
 if TYPE_CHECKING:
     from tests.chaos.runner import ChaosWorld

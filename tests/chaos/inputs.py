@@ -10,7 +10,7 @@ from tests.chaos.scenario import (
     File,
     letter,
 )
-from tests.fakes.vendor import CREATE, UPSERT
+from virtual.vendor import CREATE, UPSERT
 
 
 def contents(index: int, file: File, *, changes: bool = False) -> str:

@@ -13,7 +13,7 @@ from jobferry.vendors.answers import Found, PollAnswer, Refused, SubmitAnswer, T
 from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Operation
 from jobferry.vendors.protocol import Meter, VendorClient
-from tests.fakes.schedule import Schedule
+from virtual.schedule import Schedule
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -34,8 +34,8 @@ from tests.chaos.scenario import (
     SwitchAccount,
     letter,
 )
-from tests.fakes.clock import START
-from tests.fakes.world import CONNECTION, INBOX
+from virtual.clock import START
+from virtual.world import CONNECTION, INBOX
 
 if TYPE_CHECKING:
     from tests.chaos.runner import ChaosWorld

@@ -32,7 +32,7 @@ from tests.chaos.scenario import (
     StopExecution,
     VendorBehaviour,
 )
-from tests.fakes.vendor import Behaviour, Reply
+from virtual.vendor import Behaviour, Reply
 
 IN_MEMORY: Sequence[Regression] = (
     Regression(

@@ -31,7 +31,7 @@ from tests.chaos.scenario import (
     letter,
 )
 from tests.chaos.sizes import PRODUCTION
-from tests.fakes.vendor import Behaviour
+from virtual.vendor import Behaviour
 
 MOST_LINES = 90
 AROUND = 12

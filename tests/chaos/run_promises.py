@@ -27,7 +27,7 @@ from tests.chaos.scenario import (
     letter,
 )
 from tests.chaos.scripted_account import ScriptedAccount
-from tests.fakes.world import CONNECTION
+from virtual.world import CONNECTION
 
 SUCCEEDED, FAILED = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED
 REJECTED, SKIPPED = OutcomeStatus.REJECTED, OutcomeStatus.SKIPPED

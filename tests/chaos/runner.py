@@ -1,6 +1,6 @@
 """Run a scenario: real steps, store and client over fakes, in virtual time, with its faults.
 
-The world is that of `tests.fakes.world`. Here every invocation of a function has a name, so that
+The world is that of `virtual.world`. Here every invocation of a function has a name, so that
 one that crashes is dead as a whole, whatever else it had in flight; and before every effect the
 others that are due may go first, so that the seed decides how invocations interleave.
 """
@@ -53,11 +53,11 @@ from tests.chaos.scripted_account import ScriptedAccount, read_results
 from tests.chaos.simulated import SimulatedAccount
 from tests.chaos.sizes import patched, scheduling_of
 from tests.chaos.store_watcher import StoreWatcher
-from tests.fakes.clock import START
-from tests.fakes.machine import ExecutionStoppedError, Machine
-from tests.fakes.schedule import DeadlockError, NoTimePassesError
-from tests.fakes.vendor import FakeClient, fake_vendor
-from tests.fakes.world import CONNECTION, DEFINITION, Execution, World
+from virtual.clock import START
+from virtual.machine import ExecutionStoppedError, Machine
+from virtual.schedule import DeadlockError, NoTimePassesError
+from virtual.vendor import FakeClient, fake_vendor
+from virtual.world import CONNECTION, DEFINITION, Execution, World
 
 T = TypeVar("T")
 R = TypeVar("R")

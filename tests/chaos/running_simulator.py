@@ -7,10 +7,10 @@ from functools import cache
 
 from jobferry.domain.types import JsonObject
 from tests.chaos.adapters import TICKETS
-from tests.fakes.clock import START
-from tests.fakes.schedule import Schedule
 from vendorsim import RunningSimulator, start
 from vendorsim import Scenario as SimulatorSetup
+from virtual.clock import START
+from virtual.schedule import Schedule
 
 
 class ScenarioClock:

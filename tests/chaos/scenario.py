@@ -15,7 +15,7 @@ from tests.chaos.adapter_scenarios import AdapterScenario
 from tests.chaos.malformed_answers import MalformedAnswer
 from tests.chaos.outages import Outage
 from tests.chaos.sizes import PRODUCTION, Sizes
-from tests.fakes.vendor import Reply
+from virtual.vendor import Reply
 
 T = TypeVar("T")
 

@@ -34,8 +34,8 @@ from tests.chaos.scenario import (
     JobBehaviour,
     SearchReply,
 )
-from tests.fakes.vendor import Behaviour, Job, Reply, Submission
-from tests.fakes.vendor import read_results as in_order
+from virtual.vendor import Behaviour, Job, Reply, Submission
+from virtual.vendor import read_results as in_order
 
 
 class ScriptedAccount(AccountOfAScenario):

@@ -23,7 +23,7 @@ from jobferry.store.operations import Operation, Update
 from jobferry.vendors.connections import BoundConnection
 from tests.chaos.account_promises import account_is_clean, jobs_are_bounded
 from tests.chaos.run_promises import ends, nothing_twice, sum_holds, unknown_is_unknowable
-from tests.fakes.objects import FakeObjects
+from virtual.objects import FakeObjects
 
 SeededDefect = Callable[[], AbstractContextManager[None]]
 

@@ -52,8 +52,8 @@ from tests.chaos.observed_client import (
 from tests.chaos.outages import Outage, to_request
 from tests.chaos.running_simulator import running_simulator
 from tests.chaos.scenario import Scenario, file_of, row_names
-from tests.fakes.effects import Effects
-from tests.fakes.schedule import Schedule
+from virtual.effects import Effects
+from virtual.schedule import Schedule
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -19,7 +19,7 @@ from jobferry.settlement import abandon_run
 from jobferry.store import chunk_moves, chunk_settling, keys, plan_pages, plan_writer, rows
 from jobferry.vendors.zendesk_sunshine import jobs
 from jobferry.vendors.zendesk_support import job_statuses
-from tests.fakes import table
+from virtual import table
 
 LEAST, MOST = 1, 3
 

@@ -65,8 +65,8 @@ from tests.chaos.seeded_defects import (
     sent_again_blindly,
 )
 from tests.chaos.sizes import PRODUCTION, Sizes, patches
-from tests.fakes.vendor import Behaviour, Reply
 from tests.thorough import some_in
+from virtual.vendor import Behaviour, Reply
 
 PARTS = 4
 SCENARIOS_IN_A_PART = 60

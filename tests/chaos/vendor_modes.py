@@ -35,7 +35,7 @@ from tests.chaos.scenario import (
     ScriptedPoll,
     VendorBehaviour,
 )
-from tests.fakes.vendor import Behaviour, Reply
+from virtual.vendor import Behaviour, Reply
 
 LATES = (20.0, 61.0, 90.0, 300.0, 599.0)
 """Seconds for which a job that was accepted is shown to nobody."""

@@ -11,9 +11,9 @@ from jobferry.domain.connection import Connection
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.connections import Connections, max_jobs
 from jobferry.vendors.http.addresses import LOOPBACK
-from tests.fakes.schedule import Schedule
-from tests.fakes.world import World
 from vendorsim import RunningSimulator, start
+from virtual.schedule import Schedule
+from virtual.world import World
 
 
 @dataclass(frozen=True)

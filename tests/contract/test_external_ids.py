@@ -10,8 +10,8 @@ from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Run
 from jobferry.domain.types import JsonObject
 from tests.contract.simulated import simulated_world
-from tests.fakes.world import World
 from vendorsim import RunningSimulator
+from virtual.world import World
 
 ACCOUNTS = {
     "support": ("zendesk_support", {"email": "agent@example.com", "token": "sim-token"}),

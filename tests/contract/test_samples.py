@@ -14,8 +14,8 @@ from jobferry.vendors.registry import BUILT_IN
 from jobferry_cli.local.samples import SAMPLES
 from tests.contract.simulated import simulated_world
 from tests.examples import EXAMPLES, Example
-from tests.fakes.world import World
 from vendorsim import RunningSimulator
+from virtual.world import World
 
 ACCOUNTS = {sample.connection: (sample.vendor, sample.credentials) for sample in SAMPLES}
 

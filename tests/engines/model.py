@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.engines.script import Ended, Script, StepError
-from tests.fakes.machine import DATA_LIMIT, ExecutionFailedError
-from tests.fakes.world import MOST_PAYLOAD, state_machine
+from virtual.machine import DATA_LIMIT, ExecutionFailedError
+from virtual.world import MOST_PAYLOAD, state_machine
 
 
 class Model:
-    """`tests.fakes.machine` with the definition file."""
+    """`virtual.machine` with the definition file."""
 
     def execute(self, script: Script, given: Any) -> Ended:
         host = _Host(script)

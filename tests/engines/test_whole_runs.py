@@ -18,8 +18,8 @@ from jobferry.domain.run_request import RunRequest
 from jobferry.steps.open_run import open_run
 from tests.engines.moto_states import MotoStates
 from tests.engines.script import Ended, StepError
-from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.world import Execution, World, sample_csv
+from virtual.effects import Crash, CrashOnce, Phase
+from virtual.world import Execution, World, sample_csv
 
 
 @pytest.fixture

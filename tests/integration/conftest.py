@@ -31,7 +31,7 @@ from jobferry.store import Store
 from jobferry.store.keys import ROWS_BY_PERSON, RUNS_BY_TIME
 from jobferry.store.objects import Objects
 from jobferry.store.table import Table
-from tests.fakes.table import fake_store
+from virtual.table import fake_store
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

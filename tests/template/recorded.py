@@ -8,8 +8,6 @@ from typing import Any
 from unittest import mock
 
 from jobferry.store.operations import Put, Update
-from tests.fakes.objects import FakeObjects
-from tests.fakes.table import FakeTable
 from tests.template.policies import (
     ARCHIVE,
     INBOX,
@@ -22,6 +20,8 @@ from tests.template.policies import (
     Call,
 )
 from tests.unit.cli.shell import FakeScheduler, FakeSecrets, FakeStates, Shell
+from virtual.objects import FakeObjects
+from virtual.table import FakeTable
 
 FIND_STACK = Call(
     "cloudformation:DescribeStacks",

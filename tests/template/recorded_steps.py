@@ -14,12 +14,12 @@ from typing import Any
 from unittest import mock
 
 from jobferry.deps import Deps
-from tests.fakes import world as world_module
-from tests.fakes.objects import FakeObjects
-from tests.fakes.schedule import Schedule
-from tests.fakes.world import World
 from tests.template.policies import ARCHIVE, LEADING_KEYS, MACHINE, PREFIX, SECRETS, Call
 from tests.template.recorded import of_table
+from virtual import world as world_module
+from virtual.objects import FakeObjects
+from virtual.schedule import Schedule
+from virtual.world import World
 
 STEPS = {
     "open_run": "OpenRun",

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.machine import ExecutionFailedError, Machine
-from tests.fakes.schedule import Schedule
 from tests.template.conftest import ROOT
 from tools.check_asl import THROTTLED
+from virtual.machine import ExecutionFailedError, Machine
+from virtual.schedule import Schedule
 
 DEFINITION = json.loads((ROOT / "statemachines" / "run.asl.json").read_text())
 

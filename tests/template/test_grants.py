@@ -31,11 +31,11 @@ from jobferry.reporting import result_files
 from jobferry.steps import close_run as closing
 from jobferry.steps.sweep import INBOX_YOUNG, SETTLED_SECONDS
 from jobferry.vendors.answers import Found, FoundState
-from tests.fakes.vendor import KEY_FIELD, UPSERT, Behaviour
-from tests.fakes.world import CONNECTION, INBOX, World, sample_csv
 from tests.template.conftest import Template
 from tests.template.policies import LEADING_KEYS, TABLE, Call, Policy
 from tests.template.recorded_steps import FUNCTIONS, ColdWorld, StepRecorder
+from virtual.vendor import KEY_FIELD, UPSERT, Behaviour
+from virtual.world import CONNECTION, INBOX, World, sample_csv
 
 FAILED, SUCCEEDED = OutcomeStatus.FAILED, OutcomeStatus.SUCCEEDED
 

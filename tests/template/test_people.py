@@ -22,8 +22,6 @@ from jobferry.store import keys
 from jobferry.vendors.protocol import Vendor
 from jobferry_cli.main import cli
 from tests.contract.documents.bench import DOCUMENT
-from tests.fakes.vendor import FakeClient
-from tests.fakes.world import PLAIN_PROFILE, World, sample_csv
 from tests.template.conftest import ROOT, Template
 from tests.template.policies import (
     ACCOUNT,
@@ -41,6 +39,8 @@ from tests.template.policies import (
 from tests.template.recorded import Recorder
 from tests.unit.cli.shell import Shell
 from tests.unit.cli.test_runs import fail_all
+from virtual.vendor import FakeClient
+from virtual.world import PLAIN_PROFILE, World, sample_csv
 
 ROLES = ("Viewer", "Operator", "ProfileAuthor", "Administrator")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jobferry.vendors.http.limits import REQUEST_SECONDS
-from tests.fakes.world import World
+from virtual.world import World
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = {

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fakes.world import World
+from virtual.world import World
 
 
 @pytest.fixture

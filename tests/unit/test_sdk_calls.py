@@ -16,7 +16,7 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from tests.fakes.requests import problems
+from virtual.requests import problems
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(

@@ -11,9 +11,9 @@ from jobferry.domain.run import Run, RunStatus
 from tests.contract import simulated
 from tests.contract.documents.bench import FOLDER, SHELF, SHELF_DOCUMENT, read
 from tests.contract.documents.simulator import API_KEYS, GOOD, simulator_of
-from tests.fakes.world import World
 from vendorsim import Clock, RunningSimulator, Scenario, Settings
 from vendorsim.settings import parse_latency
+from virtual.world import World
 
 Shelved = tuple[World, RunningSimulator]
 

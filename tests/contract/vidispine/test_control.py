@@ -14,9 +14,9 @@ from jobferry.operator.delete_run import delete_run
 from jobferry.operator.job_control import abort_run, change_priority, list_problems, waiting_jobs
 from jobferry.operator.vendor_requests import VendorUnavailableError
 from tests.contract.simulated import simulated_world
-from tests.fakes.world import World
 from tests.unit.cli.shell import Shell
 from vendorsim import RunningSimulator
+from virtual.world import World
 
 CONNECTION = "acme-media"
 ADMIN = {"username": "admin", "password": "admin"}

@@ -13,8 +13,8 @@ from jobferry.domain.types import JsonObject
 from jobferry.vendors.vidispine.adapter import VIDISPINE
 from tests.contract.simulated import simulated_world
 from tests.examples import EXAMPLES
-from tests.fakes.world import World
 from vendorsim import RunningSimulator
+from virtual.world import World
 
 CONNECTION = "acme-media"
 PROFILE = "tapes"

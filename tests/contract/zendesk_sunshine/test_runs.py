@@ -12,8 +12,8 @@ from jobferry.domain.run import Run, RunStatus
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.zendesk_sunshine.adapter import ZENDESK_SUNSHINE
 from tests.contract.simulated import simulated_world
-from tests.fakes.world import World
 from vendorsim import RunningSimulator
+from virtual.world import World
 
 CONNECTION = "acme-sunshine"
 PROFILE = "products"

@@ -13,8 +13,8 @@ from tests.contract.lost import LOST, NEVER_TAKEN, Search
 from tests.contract.simulated import simulated_world
 from tests.contract.zendesk_support.bench import ZendeskBench
 from tests.contract.zendesk_support.cases import operation_named
-from tests.fakes.world import World
 from vendorsim import RunningSimulator
+from virtual.world import World
 
 ACCOUNTS = {"support": ("zendesk_support", {"email": "agent@example.com", "token": "sim-token"})}
 TICKETS = 40

@@ -13,8 +13,8 @@ from jobferry.domain.types import JsonObject
 from jobferry.vendors.zendesk_support.adapter import ZENDESK_SUPPORT
 from tests.contract.simulated import simulated_world
 from tests.examples import EXAMPLES
-from tests.fakes.world import World
 from vendorsim import RunningSimulator
+from virtual.world import World
 
 CONNECTION = "acme"
 CLIENT = {"client_id": "sim-client", "client_secret": "sim-secret"}

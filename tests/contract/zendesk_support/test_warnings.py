@@ -13,8 +13,8 @@ from jobferry.vendors.answers import Accepted
 from jobferry.vendors.zendesk_support.adapter import ZENDESK_SUPPORT
 from tests.contract.simulated import simulated_world
 from tests.contract.zendesk_support.bench import ZendeskBench
-from tests.fakes.world import World
 from vendorsim import RunningSimulator
+from virtual.world import World
 
 REMOVED = 'Removed restricted keys ["subjet", "priorty"] from parameters according to whitelist'
 ACCOUNT = {"support": ("zendesk_support", {"email": "agent@example.com", "token": "sim-token"})}

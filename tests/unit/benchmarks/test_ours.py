@@ -8,7 +8,7 @@ from benchmarks.virtual.policy import measure
 from benchmarks.virtual.vendor import Conditions, VendorModel
 from jobferry.vendors.answers import Accepted, JobPhase, Throttled, ThrottleReason
 from jobferry.vendors.operation import Operation
-from tests.fakes.schedule import Schedule
+from virtual.schedule import Schedule
 
 EVEN = Conditions(2, 4, latency=10.0, sigma=0.0, stragglers=0.0)
 OPERATION = Operation("things.create", "things", 1, 1_000, repeatable=False)

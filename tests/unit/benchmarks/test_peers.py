@@ -9,7 +9,7 @@ from benchmarks.virtual.peers import PEERS, Waits, backing_off, every, one_polle
 from benchmarks.virtual.policy import START, measure
 from benchmarks.virtual.timeline import Steps, Timeline
 from benchmarks.virtual.vendor import Conditions, Kind, VendorModel
-from tests.fakes.schedule import Schedule
+from virtual.schedule import Schedule
 
 HARD = Conditions(max_jobs=7, requests_per_minute=60, latency=6.0, storms=True)
 EVEN = Conditions(5, 1_000, latency=12.0, sigma=0.0, stragglers=0.0)

@@ -9,8 +9,8 @@ import pytest
 from jobferry.binding.profile_document import validate
 from jobferry.binding.profile_fit import ProfileError, check_against
 from jobferry.domain.profile import Breaker, Column, ColumnType, Empty, OnDuplicate, Profile
-from tests.fakes.clock import Clock
-from tests.fakes.vendor import Account, fake_vendor
+from virtual.clock import Clock
+from virtual.vendor import Account, fake_vendor
 
 SMALLEST = {"name": "p", "connection": "acme", "operation": "things.create"}
 FULL = {

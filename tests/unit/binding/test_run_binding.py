@@ -9,7 +9,7 @@ import pytest
 from jobferry.binding.run_binding import load_context
 from jobferry.csvfile.records import SourceChanged
 from jobferry.domain.chunk import Chunk, ChunkState
-from tests.fakes.world import World, sample_csv
+from virtual.world import World, sample_csv
 
 
 def chunks_of(world: World, run_id: str) -> list[Chunk]:

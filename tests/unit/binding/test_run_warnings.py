@@ -14,9 +14,9 @@ from jobferry.operator.delete_run import delete_run
 from jobferry.operator.status import run_document
 from jobferry.store.run_notes import MOST_WARNINGS, WARNING_CHARACTERS
 from jobferry.vendors.operation import Operation
-from tests.fakes.vendor import CREATE, KEY_FIELD, Behaviour, Reply
-from tests.fakes.world import World, sample_csv
 from tests.unit.operator.test_pause_resume import resumed, trial
+from virtual.vendor import CREATE, KEY_FIELD, Behaviour, Reply
+from virtual.world import World, sample_csv
 
 IGNORED = 'Removed restricted keys ["subjet"] from parameters according to whitelist'
 

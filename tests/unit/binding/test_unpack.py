@@ -17,8 +17,8 @@ from jobferry.domain.run import Run, RunStatus
 from jobferry.operator.delete_run import delete_run
 from jobferry.operator.rerun import copy_rows, rerun_of, retry_of
 from jobferry.steps.open_run import open_run
-from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.world import INBOX, World, sample_csv
+from virtual.effects import Crash, CrashOnce, Phase
+from virtual.world import INBOX, World, sample_csv
 
 BODY = sample_csv(40).encode()
 PACKED = gzip.compress(BODY)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.world import World, sample_csv
 from tests.unit.cli.shell import Shell
+from virtual.world import World, sample_csv
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from jobferry_cli.main import cli
 from jobferry_cli.resources import Caller, Executions, Inbox, Secrets
 from jobferry_cli.scheduler import Schedules
 from jobferry_cli.stack import Stack
-from tests.fakes.world import INBOX, World
+from virtual.world import INBOX, World
 
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:Run"
 SECRETS = "secrets/"

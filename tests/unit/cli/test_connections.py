@@ -10,9 +10,9 @@ import pytest
 from jobferry.scheduler.concurrency import max_jobs
 from jobferry.vendors.answers import Ambiguous, Refused, Throttled, ThrottleReason
 from jobferry.vendors.http.addresses import LOOPBACK
-from tests.fakes.vendor import FakeClient
-from tests.fakes.world import CONNECTION, sample_csv
 from tests.unit.cli.shell import ANN, SECRETS, Answer, Shell
+from virtual.vendor import FakeClient
+from virtual.world import CONNECTION, sample_csv
 
 SECRET = "very-secret-token"
 

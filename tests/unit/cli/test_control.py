@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.fakes.world import CONNECTION, sample_csv
 from tests.unit.cli.shell import Shell
+from virtual.world import CONNECTION, sample_csv
 
 
 def test_abort_says_that_jobs_are_seen_through(shell: Shell) -> None:

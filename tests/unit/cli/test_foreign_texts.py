@@ -17,9 +17,9 @@ from jobferry.vendors.answers import Refused
 from jobferry_cli import main
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.output import printable
-from tests.fakes.vendor import FakeClient
-from tests.fakes.world import sample_csv
 from tests.unit.cli.shell import Answer, Shell, client_error
+from virtual.vendor import FakeClient
+from virtual.world import sample_csv
 
 TITLE = "\x1b]0;owned\x07"
 CLIPBOARD = "\x1b]52;c;Y3VybCBldmlsfHNo\x07"

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from jobferry.store.table import BusyTableError
 from jobferry_cli.errors import explain
 from jobferry_cli.main import cli
-from tests.fakes.world import sample_csv
 from tests.unit.cli.shell import Shell, client_error
+from virtual.world import sample_csv
 
 FAILURES = [
     (client_error("AccessDeniedException", "not you"), "does not allow", "aws sts"),

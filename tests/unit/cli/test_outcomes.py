@@ -10,8 +10,8 @@ import pytest
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.run import Run
 from jobferry.domain.types import JsonObject
-from tests.fakes.world import sample_csv
 from tests.unit.cli.shell import Shell
+from virtual.world import sample_csv
 
 ROWS = 150
 

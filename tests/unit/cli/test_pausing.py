@@ -11,8 +11,8 @@ from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.run import Run
 from jobferry.domain.types import JsonObject
 from jobferry_cli import resources
-from tests.fakes.world import sample_csv
 from tests.unit.cli.shell import Shell, client_error
+from virtual.world import sample_csv
 
 CsvFile = Callable[..., Path]
 

@@ -9,9 +9,9 @@ import pytest
 
 from jobferry.domain.connection import Connection
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
-from tests.fakes.vendor import UPSERT
-from tests.fakes.world import sample_csv
 from tests.unit.cli.shell import Shell
+from virtual.vendor import UPSERT
+from virtual.world import sample_csv
 
 CsvFile = Callable[..., Path]
 

@@ -10,9 +10,9 @@ import pytest
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.run import RunStatus
 from jobferry.domain.types import JsonObject
-from tests.fakes.vendor import UPSERT
-from tests.fakes.world import INBOX, sample_csv
 from tests.unit.cli.shell import Answer, Shell
+from virtual.vendor import UPSERT
+from virtual.world import INBOX, sample_csv
 
 
 def failing(shell: Shell, failed: Collection[str], unknown: Collection[str] = ()) -> None:

@@ -7,8 +7,8 @@ import pytest
 from jobferry.domain.run import Run, RunStatus
 from jobferry.lane.poller import JOB_DEADLINE
 from jobferry.vendors.answers import PollAnswer
-from tests.fakes.world import CONNECTION, sample_csv
 from tests.unit.cli.shell import Shell
+from virtual.world import CONNECTION, sample_csv
 
 
 @pytest.fixture

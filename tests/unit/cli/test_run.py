@@ -12,9 +12,9 @@ from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.types import JsonObject
 from jobferry.store.objects import ObjectMissingError
 from jobferry_cli import resources
-from tests.fakes.vendor import Behaviour
-from tests.fakes.world import INBOX, sample_csv
 from tests.unit.cli.shell import Shell
+from virtual.vendor import Behaviour
+from virtual.world import INBOX, sample_csv
 
 CsvFile = Callable[..., Path]
 

@@ -22,11 +22,11 @@ from jobferry.lane.poller import JOB_DEADLINE
 from jobferry_cli.errors import ExitCode
 from jobferry_cli.main import cli
 from tests.documents import ROOT, RUNBOOK, commands
-from tests.fakes.vendor import VENDOR, Behaviour, FakeClient
-from tests.fakes.world import CONNECTION, PROFILE, World, sample_csv
 from tests.unit.cli.shell import Shell
 from tests.unit.cli.test_runs import fail_all
 from tests.unit.cli.test_undo import declare
+from virtual.vendor import VENDOR, Behaviour, FakeClient
+from virtual.world import CONNECTION, PROFILE, World, sample_csv
 
 Names = Mapping[str, object]
 Scene = Callable[[Shell, Path], Names]

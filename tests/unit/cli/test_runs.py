@@ -10,8 +10,8 @@ from jobferry.domain.inbox import UNKNOWN
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.run_request import RunRequest
 from jobferry.domain.types import JsonObject
-from tests.fakes.world import INBOX, sample_csv
 from tests.unit.cli.shell import Shell, client_error
+from virtual.world import INBOX, sample_csv
 
 
 def fail_all(_: JsonObject) -> RecordResult:

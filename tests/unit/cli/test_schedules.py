@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.fakes.world import INBOX, sample_csv
 from tests.unit.cli.shell import Shell
+from virtual.world import INBOX, sample_csv
 
 KEY = "scheduled/things.csv"
 SOURCE = f"s3://{INBOX}/{KEY}"

@@ -20,9 +20,9 @@ from jobferry.domain.types import JsonObject
 from jobferry.vendors.operation import Operation
 from jobferry.vendors.protocol import Vendor
 from jobferry.vendors.registry import BUILT_IN
-from tests.fakes.vendor import CREATE
-from tests.fakes.world import World, sample_csv
 from tests.unit.cli.shell import Shell
+from virtual.vendor import CREATE
+from virtual.world import World, sample_csv
 
 DELETE = "things.delete"
 STAYS = "What was said stays said."

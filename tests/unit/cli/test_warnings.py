@@ -10,9 +10,9 @@ from typing import cast
 import pytest
 
 from jobferry.vendors.operation import Operation
-from tests.fakes.vendor import CREATE, Behaviour, Reply
-from tests.fakes.world import CONNECTION, sample_csv
 from tests.unit.cli.shell import Answer, Shell
+from virtual.vendor import CREATE, Behaviour, Reply
+from virtual.world import CONNECTION, sample_csv
 
 CsvFile = Callable[..., Path]
 

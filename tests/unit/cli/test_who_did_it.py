@@ -12,9 +12,9 @@ from botocore.exceptions import EndpointConnectionError
 
 from jobferry.lane.poller import JOB_DEADLINE
 from jobferry.steps.open_run import open_run
-from tests.fakes.world import PLAIN_PROFILE, sample_csv
 from tests.unit.cli.shell import ANN, Shell, client_error
 from tests.unit.cli.test_runs import fail_all
+from virtual.world import PLAIN_PROFILE, sample_csv
 
 BOB = "arn:aws:iam::123456789012:user/bob"
 NOBODY = {"started": None, "aborted": None, "resumed": None, "priority": None, "resolved": None}

@@ -36,9 +36,9 @@ from jobferry.vendors.answers import (
 )
 from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Operation
-from tests.fakes.vendor import Behaviour, FakeClient
-from tests.fakes.world import CONNECTION, ExecutionFailedError, World, sample_csv
 from tests.thorough import THOROUGH
+from virtual.vendor import Behaviour, FakeClient
+from virtual.world import CONNECTION, ExecutionFailedError, World, sample_csv
 
 DAY = 24 * 3_600.0
 SWEEP = 300.0

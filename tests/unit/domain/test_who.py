@@ -13,7 +13,7 @@ from jobferry.domain.run_request import RunRequest
 from jobferry.domain.who import MOST_CHARACTERS, claimed, name_of, schedule_named, uploader
 from jobferry.runtime.triggers import read_trigger, upload_input
 from jobferry.steps.open_run import BY_OPTION, open_run
-from tests.fakes.world import INBOX, World, sample_csv
+from virtual.world import INBOX, World, sample_csv
 
 ANN = "arn:aws:iam::123456789012:user/ann"
 EVENTS = Path(__file__).parents[3] / "events"

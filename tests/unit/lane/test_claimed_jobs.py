@@ -11,7 +11,7 @@ from jobferry.domain.outcome import OutcomeStatus
 from jobferry.lane.claimed_jobs import NOT_SEEN, RECENT_SECONDS, ClaimedJobs, known_jobs, remember
 from jobferry.lane.state import LaneState
 from jobferry.store.chunks import Chunks
-from tests.fakes.world import World, sample_csv
+from virtual.world import World, sample_csv
 
 
 def test_those_of_this_run_and_of_others(world: World) -> None:

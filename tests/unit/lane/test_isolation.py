@@ -31,9 +31,9 @@ from jobferry.vendors.answers import (
 )
 from jobferry.vendors.operation import Operation
 from jobferry.vendors.protocol import VendorClient
-from tests.fakes.objects import FakeObjects
-from tests.fakes.vendor import Behaviour, Job, read_results
-from tests.fakes.world import CONNECTION, World, sample_csv
+from virtual.objects import FakeObjects
+from virtual.vendor import Behaviour, Job, read_results
+from virtual.world import CONNECTION, World, sample_csv
 
 SUCCEEDED, FAILED = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED
 UNKNOWN = OutcomeStatus.UNKNOWN

@@ -15,12 +15,12 @@ from jobferry.domain.types import JsonObject
 from jobferry.lane.offer import open_pool
 from jobferry.lane.session import open_session
 from jobferry.lane.state import LaneState
-from tests.fakes.clock import START
-from tests.fakes.effects import CrashOnce, Phase
-from tests.fakes.vendor import CREATE, Behaviour, Reply
-from tests.fakes.world import World, sample_csv
 from tests.thorough import some_of
 from tests.unit.operator.test_pause_resume import fails, resumed, trial
+from virtual.clock import START
+from virtual.effects import CrashOnce, Phase
+from virtual.vendor import CREATE, Behaviour, Reply
+from virtual.world import World, sample_csv
 
 SUCCEEDED, FAILED = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED
 

@@ -14,9 +14,9 @@ from jobferry.lane.operator_requests import STALE_PRIORITY
 from jobferry.lane.state import LaneState
 from jobferry.operator.job_control import abort_run, change_priority
 from jobferry.vendors.answers import Ambiguous, Refused, Throttled, ThrottleReason
-from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.vendor import FakeClient
-from tests.fakes.world import CONNECTION, World, sample_csv
+from virtual.effects import Crash, CrashOnce, Phase
+from virtual.vendor import FakeClient
+from virtual.world import CONNECTION, World, sample_csv
 
 Answer = Refused | Throttled | Ambiguous | None
 

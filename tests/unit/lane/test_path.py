@@ -9,7 +9,7 @@ from jobferry.lane import submission
 from jobferry.lane.offer import read_offer
 from jobferry.lane.session import open_session
 from jobferry.lane.state import LaneState
-from tests.fakes.world import World, sample_csv
+from virtual.world import World, sample_csv
 
 SENDING = "lane/submission.py"
 RETURNS = 6

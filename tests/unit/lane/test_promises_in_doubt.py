@@ -24,9 +24,9 @@ from jobferry.scheduler.settings import USUAL
 from jobferry.settlement.retry_chunks import Remainder, bundled
 from jobferry.steps.settle_job import settle_job
 from jobferry.store.chunks import Chunks
-from tests.fakes.effects import Phase
-from tests.fakes.vendor import UPSERT, Behaviour, Reply
-from tests.fakes.world import CONNECTION, World, sample_csv
+from virtual.effects import Phase
+from virtual.vendor import UPSERT, Behaviour, Reply
+from virtual.world import CONNECTION, World, sample_csv
 
 UNKNOWN, FAILED, SKIPPED = OutcomeStatus.UNKNOWN, OutcomeStatus.FAILED, OutcomeStatus.SKIPPED
 HALT = StopReason("aborted", "Stopped by hand.")

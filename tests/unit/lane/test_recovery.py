@@ -27,9 +27,9 @@ from jobferry.lane.state import LaneState
 from jobferry.scheduler.settings import USUAL
 from jobferry.vendors.answers import Found, FoundState
 from jobferry.vendors.lost_submission import LostSubmission
-from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.vendor import KEY_FIELD, UPSERT, Behaviour, Submission
-from tests.fakes.world import CONNECTION, World, sample_csv
+from virtual.effects import Crash, CrashOnce, Phase
+from virtual.vendor import KEY_FIELD, UPSERT, Behaviour, Submission
+from virtual.world import CONNECTION, World, sample_csv
 
 SUCCEEDED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.UNKNOWN
 

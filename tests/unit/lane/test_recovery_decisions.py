@@ -27,8 +27,8 @@ from jobferry.lane.absence import SEARCH_TIMEOUT
 from jobferry.lane.recovery import LateJob, Search, resolve_lost, search_earlier
 from jobferry.store.chunk_moves import _job_mark
 from jobferry.vendors.answers import Found, FoundState
-from tests.fakes.vendor import UPSERT, FakeClient
-from tests.fakes.world import CONNECTION, World, sample_csv
+from virtual.vendor import UPSERT, FakeClient
+from virtual.world import CONNECTION, World, sample_csv
 
 PENDING, ABSENT, FOUND = FoundState.PENDING, FoundState.ABSENT, FoundState.FOUND
 PLANNED, FINISHED, CLAIMED = ChunkState.PLANNED, ChunkState.FINISHED, ChunkState.CLAIMED

@@ -12,9 +12,9 @@ from jobferry.lane.connection_requests import take_requests
 from jobferry.lane.request_meter import Denied, Meter, account_limit, keep_throttle, paying
 from jobferry.scheduler.rate_limit import ACCOUNT, ENDPOINT
 from jobferry.vendors.answers import RateReading, Throttled, ThrottleReason
-from tests.fakes.clock import START
-from tests.fakes.vendor import VENDOR
-from tests.fakes.world import CONNECTION, World
+from virtual.clock import START
+from virtual.vendor import VENDOR
+from virtual.world import CONNECTION, World
 
 
 def a_meter(world: World, limits: Mapping[str, int]) -> Meter:

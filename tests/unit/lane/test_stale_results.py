@@ -9,8 +9,8 @@ from jobferry.lane.state import LaneState
 from jobferry.scheduler.settings import USUAL
 from jobferry.settlement.expiring_results import RISKY_PART
 from jobferry.vendors.answers import PollAnswer
-from tests.fakes.vendor import CREATE
-from tests.fakes.world import CONNECTION, World, sample_csv
+from virtual.vendor import CREATE
+from virtual.world import CONNECTION, World, sample_csv
 
 HOUR = 3_600.0
 

@@ -48,8 +48,8 @@ from jobferry.vendors.answers import (
     Throttled,
     ThrottleReason,
 )
-from tests.fakes.vendor import UPSERT, VENDOR, Behaviour, FakeClient, Reply, Submission
-from tests.fakes.world import CONNECTION, World, sample_csv
+from virtual.vendor import UPSERT, VENDOR, Behaviour, FakeClient, Reply, Submission
+from virtual.world import CONNECTION, World, sample_csv
 
 ACTIVE = JobReading("job", JobPhase.ACTIVE, "working")
 HALT = StopReason("aborted", "Stopped by ops.")

@@ -21,7 +21,7 @@ from jobferry.store import keys
 from jobferry.store.objects import SourceError
 from jobferry.store.operations import Update
 from jobferry.vendors.answers import Found, FoundState
-from tests.fakes.world import CONNECTION, World, sample_csv
+from virtual.world import CONNECTION, World, sample_csv
 
 UNKNOWN, FAILED, SUCCEEDED = OutcomeStatus.UNKNOWN, OutcomeStatus.FAILED, OutcomeStatus.SUCCEEDED
 

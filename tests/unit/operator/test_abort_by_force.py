@@ -16,8 +16,8 @@ from jobferry.operator.job_control import force_run
 from jobferry.operator.resolve_run import ask_resolve
 from jobferry.steps.open_run import open_run, resume_run
 from jobferry.steps.sweep import SETTLED_SECONDS
-from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.world import CONNECTION, ExecutionFailedError, World, sample_csv
+from virtual.effects import Crash, CrashOnce, Phase
+from virtual.world import CONNECTION, ExecutionFailedError, World, sample_csv
 
 SUCCEEDED, SKIPPED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.SKIPPED, OutcomeStatus.UNKNOWN
 

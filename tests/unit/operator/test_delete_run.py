@@ -11,8 +11,8 @@ from jobferry.operator.delete_run import Deleted, delete_run
 from jobferry.operator.delete_source import delete_source
 from jobferry.operator.job_control import RunOpenError
 from jobferry.steps.open_run import ORIGIN_OPTION, open_run
-from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.world import INBOX, World, sample_csv
+from virtual.effects import Crash, CrashOnce, Phase
+from virtual.world import INBOX, World, sample_csv
 
 
 def left_of(world: World, run: Run) -> list[str]:

@@ -17,10 +17,10 @@ from jobferry.operator.pause_resume import continue_run, resume
 from jobferry.operator.status import run_document
 from jobferry.steps.open_run import open_run, run_id_of
 from jobferry.steps.sweep import SETTLED_SECONDS
-from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.vendor import Behaviour, Reply
-from tests.fakes.world import CONNECTION, World, sample_csv
 from tests.thorough import some_of
+from virtual.effects import Crash, CrashOnce, Phase
+from virtual.vendor import Behaviour, Reply
+from virtual.world import CONNECTION, World, sample_csv
 
 SUCCEEDED, FAILED, SKIPPED = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.SKIPPED
 REJECTED = OutcomeStatus.REJECTED

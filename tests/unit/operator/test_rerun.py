@@ -26,8 +26,8 @@ from jobferry.operator.rerun import (
     rerun_of,
     retry_of,
 )
-from tests.fakes.world import World, sample_csv
 from tests.unit.csvfile.samples import csv_text, read
+from virtual.world import World, sample_csv
 
 FAILED = [OutcomeStatus.FAILED]
 

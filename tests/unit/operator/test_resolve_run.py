@@ -32,9 +32,9 @@ from jobferry.vendors.answers import (
     Throttled,
     ThrottleReason,
 )
-from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.vendor import Behaviour
-from tests.fakes.world import CONNECTION, ExecutionFailedError, World, sample_csv
+from virtual.effects import Crash, CrashOnce, Phase
+from virtual.vendor import Behaviour
+from virtual.world import CONNECTION, ExecutionFailedError, World, sample_csv
 
 ROWS = 6
 SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN

@@ -7,8 +7,8 @@ import json
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.lane.state import LaneState
 from jobferry.operator.status import row_document, run_document
-from tests.fakes.vendor import Behaviour, Reply
-from tests.fakes.world import World, sample_csv
+from virtual.vendor import Behaviour, Reply
+from virtual.world import World, sample_csv
 
 NO_OUTCOMES = {"succeeded": 0, "failed": 0, "rejected": 0, "skipped": 0, "unknown": 0}
 

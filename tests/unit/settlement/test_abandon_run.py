@@ -12,7 +12,7 @@ from jobferry.domain.run import Run, RunStatus, StopReason
 from jobferry.lane.state import LaneState
 from jobferry.settlement.abandon_run import abandon_run
 from jobferry.steps.sweep import SETTLED_SECONDS
-from tests.fakes.world import CONNECTION, World, sample_csv
+from virtual.world import CONNECTION, World, sample_csv
 
 
 def delete_connection(world: World) -> None:

@@ -17,7 +17,7 @@ from jobferry.settlement.abandon_run import abandon_run, give_up_plan, why_aband
 from jobferry.steps.open_run import open_run
 from jobferry.store.chunks import Chunks
 from jobferry.store.table import BusyTableError
-from tests.fakes.world import CONNECTION, World, sample_csv
+from virtual.world import CONNECTION, World, sample_csv
 
 SKIPPED, UNKNOWN, FAILED = OutcomeStatus.SKIPPED, OutcomeStatus.UNKNOWN, OutcomeStatus.FAILED
 HALT = StopReason("ops", "Now.")

@@ -6,8 +6,8 @@ from collections import Counter
 
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.types import JsonObject
-from tests.fakes.vendor import KEY_FIELD, UPSERT, Behaviour
-from tests.fakes.world import World, sample_csv
+from virtual.vendor import KEY_FIELD, UPSERT, Behaviour
+from virtual.world import World, sample_csv
 
 
 def only_the_first(record: JsonObject) -> RecordResult:

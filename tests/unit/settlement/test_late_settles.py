@@ -15,9 +15,9 @@ from jobferry.lane.state import LaneState
 from jobferry.settlement.abandon_run import abandon_run
 from jobferry.settlement.retry_policy import BISECTIONS
 from jobferry.steps.settle_job import settle_job
-from tests.fakes.effects import Phase
-from tests.fakes.vendor import Behaviour, Reply
-from tests.fakes.world import CONNECTION, World, sample_csv
+from virtual.effects import Phase
+from virtual.vendor import Behaviour, Reply
+from virtual.world import CONNECTION, World, sample_csv
 
 SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
 HALT = StopReason("aborted", "Stopped by hand.")

@@ -32,8 +32,8 @@ from jobferry.settlement.retry_policy import BISECTIONS, Verdicts
 from jobferry.steps.settle_job import settle_job
 from jobferry.store.chunks import Chunks
 from jobferry.store.objects import SourceError
-from tests.fakes.vendor import UPSERT
-from tests.fakes.world import CONNECTION, World, sample_csv
+from virtual.vendor import UPSERT
+from virtual.world import CONNECTION, World, sample_csv
 
 SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
 DONE = RecordResult(SUCCEEDED, vendor_id="id")

@@ -8,8 +8,8 @@ import pytest
 
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.types import JsonObject
-from tests.fakes.vendor import KEY_FIELD, UPSERT, Behaviour
-from tests.fakes.world import World, sample_csv
+from virtual.vendor import KEY_FIELD, UPSERT, Behaviour
+from virtual.world import World, sample_csv
 
 OK, BAD, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
 CONFLICT = RecordResult(BAD, code="DatabaseConflict", text="Database collision")

@@ -13,9 +13,9 @@ from jobferry.domain.chunk import Chunk, ChunkOutcome, ChunkState, RetryChunk, S
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.types import JsonObject
 from jobferry.settlement.retry_chunks import MOST_CHUNK_OUTCOMES, REACH_BYTES, Remainder, bundled
-from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.vendor import KEY_FIELD
-from tests.fakes.world import World, sample_csv
+from virtual.effects import Crash, CrashOnce, Phase
+from virtual.vendor import KEY_FIELD
+from virtual.world import World, sample_csv
 
 ROW_BYTES = 50
 MOST_ROWS = 10

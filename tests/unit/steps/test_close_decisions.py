@@ -22,8 +22,8 @@ from jobferry.steps import close_run as module
 from jobferry.steps.close_run import RELAUNCHES, STUCK_SECONDS, close_run
 from jobferry.store.objects import SourceError
 from jobferry.store.operations import Update
-from tests.fakes.vendor import VENDOR
-from tests.fakes.world import CONNECTION, World, sample_csv
+from virtual.vendor import VENDOR
+from virtual.world import CONNECTION, World, sample_csv
 
 SUCCEEDED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.UNKNOWN
 FAILED, SKIPPED = OutcomeStatus.FAILED, OutcomeStatus.SKIPPED

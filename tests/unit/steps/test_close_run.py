@@ -20,10 +20,10 @@ from jobferry.steps.close_run import RELAUNCHES, LanesStuckError
 from jobferry.steps.open_run import resume_run
 from jobferry.store.operations import Delete, Update
 from jobferry.store.rows import Rows
-from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.vendor import Behaviour
-from tests.fakes.world import ExecutionFailedError, World, sample_csv
 from tests.unit.store.samples import a_run
+from virtual.effects import Crash, CrashOnce, Phase
+from virtual.vendor import Behaviour
+from virtual.world import ExecutionFailedError, World, sample_csv
 
 MIXED = "Name,Ref\na,r1\n,r2\nb,r3\nc,r1\nd,r5\ne,r6\nf,r7\n"
 """Row 2 is rejected; with `Ref` as key, row 4 is skipped."""

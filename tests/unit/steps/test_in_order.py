@@ -14,11 +14,11 @@ from jobferry.domain.types import JsonObject
 from jobferry.lane.offer import open_pool
 from jobferry.lane.session import open_session
 from jobferry.lane.state import LaneState
-from tests.fakes.effects import CrashOnce, Phase
-from tests.fakes.vendor import UPSERT, Behaviour, Reply
-from tests.fakes.world import World
 from tests.thorough import some_of
 from tests.unit.operator.test_pause_resume import resumed, trial
+from virtual.effects import CrashOnce, Phase
+from virtual.vendor import UPSERT, Behaviour, Reply
+from virtual.world import World
 
 SUCCEEDED, FAILED = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED
 

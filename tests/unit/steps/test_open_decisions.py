@@ -22,8 +22,8 @@ from jobferry.steps.open_run import (
     run_id_of,
 )
 from jobferry.store.objects import DeniedError, ObjectMissingError
-from tests.fakes.vendor import NOTE, UPSERT
-from tests.fakes.world import INBOX, PROFILE, World, sample_csv
+from virtual.vendor import NOTE, UPSERT
+from virtual.world import INBOX, PROFILE, World, sample_csv
 
 ONE, TWO = "arn:execution:one", "arn:execution:two"
 

@@ -18,9 +18,9 @@ from jobferry.domain.run_request import RunRequest
 from jobferry.operator.delete_run import delete_run
 from jobferry.runtime.triggers import read_trigger
 from jobferry.steps.open_run import open_run, resume_run, run_id_of
-from tests.fakes.machine import ExecutionFailedError
-from tests.fakes.vendor import UPSERT, VENDOR
-from tests.fakes.world import CONNECTION, INBOX, PLAIN_PROFILE, PROFILE, World, sample_csv
+from virtual.machine import ExecutionFailedError
+from virtual.vendor import UPSERT, VENDOR
+from virtual.world import CONNECTION, INBOX, PLAIN_PROFILE, PROFILE, World, sample_csv
 
 HANDLER = Path(__file__).resolve().parents[3] / "functions" / "open_run" / "app.py"
 ONE, TWO = "arn:execution:one", "arn:execution:two"

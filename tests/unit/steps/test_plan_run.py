@@ -18,8 +18,8 @@ from jobferry.store import plan_writer
 from jobferry.store.config import Config
 from jobferry.store.plan_writer import PlanMovedError
 from jobferry.store.runs import Runs
-from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.world import CONNECTION, World, sample_csv
+from virtual.effects import Crash, CrashOnce, Phase
+from virtual.world import CONNECTION, World, sample_csv
 
 MIXED = "Name,Ref\nname,r1\n,r2\nname,r3\nname,r1\nname,\nname,r4\n,r5\nname,r3\nname,r6\n"
 """Good rows are 1, 3, 6 and 9; 2, 5 and 7 lack a value; 4 and 8 repeat a key."""

@@ -15,9 +15,9 @@ from jobferry.lane.poller import JOB_DEADLINE, VISIBLE_WITHIN
 from jobferry.lane.state import LaneState
 from jobferry.scheduler.settings import USUAL
 from jobferry.vendors.answers import PollAnswer, Refused, Throttled, ThrottleReason
-from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.vendor import CREATE, Behaviour, Submission
-from tests.fakes.world import CONNECTION, World, sample_csv
+from virtual.effects import Crash, CrashOnce, Phase
+from virtual.vendor import CREATE, Behaviour, Submission
+from virtual.world import CONNECTION, World, sample_csv
 
 UNKNOWN = OutcomeStatus.UNKNOWN
 

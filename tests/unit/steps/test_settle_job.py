@@ -9,8 +9,8 @@ from jobferry.domain.outcome import Outcome, OutcomeStatus, RecordResult
 from jobferry.domain.types import JsonObject
 from jobferry.lane.state import LaneState
 from jobferry.steps.settle_job import settle_job
-from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.world import World, sample_csv
+from virtual.effects import Crash, CrashOnce, Phase
+from virtual.world import World, sample_csv
 
 FAILED, UNKNOWN, SUCCEEDED = OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN, OutcomeStatus.SUCCEEDED
 

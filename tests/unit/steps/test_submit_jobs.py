@@ -20,9 +20,9 @@ from jobferry.steps.open_run import open_run
 from jobferry.steps.submit_jobs import submit_jobs
 from jobferry.store.chunks import Chunks
 from jobferry.store.operations import Item
-from tests.fakes.effects import Crash, CrashOnce, Phase
-from tests.fakes.vendor import CREATE, UPSERT, VENDOR, Behaviour, Reply, Submission
-from tests.fakes.world import CONNECTION, Execution, World, sample_csv
+from virtual.effects import Crash, CrashOnce, Phase
+from virtual.vendor import CREATE, UPSERT, VENDOR, Behaviour, Reply, Submission
+from virtual.world import CONNECTION, Execution, World, sample_csv
 
 SKIPPED, FAILED = OutcomeStatus.SKIPPED, OutcomeStatus.FAILED
 

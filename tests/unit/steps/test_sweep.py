@@ -16,8 +16,8 @@ from jobferry.domain.run_request import RunRequest
 from jobferry.lane.state import LaneState
 from jobferry.steps.open_run import open_run
 from jobferry.steps.sweep import INBOX_SECONDS, INBOX_YOUNG, SETTLED_SECONDS, STOPPED, sweep
-from tests.fakes.clock import START
-from tests.fakes.world import CONNECTION, INBOX, World, sample_csv
+from virtual.clock import START
+from virtual.world import CONNECTION, INBOX, World, sample_csv
 
 
 def test_a_dead_run_is_carried_to_its_end(world: World) -> None:

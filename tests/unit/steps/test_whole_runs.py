@@ -23,10 +23,10 @@ from jobferry.vendors.answers import (
     Throttled,
     ThrottleReason,
 )
-from tests.fakes.effects import CrashOnce, Phase
-from tests.fakes.vendor import CREATE, UPSERT, VENDOR, Behaviour, Reply
-from tests.fakes.world import CONNECTION, ExecutionFailedError, World, sample_csv
 from tests.thorough import some_of
+from virtual.effects import CrashOnce, Phase
+from virtual.vendor import CREATE, UPSERT, VENDOR, Behaviour, Reply
+from virtual.world import CONNECTION, ExecutionFailedError, World, sample_csv
 
 SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
 

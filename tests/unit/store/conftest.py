@@ -7,7 +7,7 @@ import pytest
 
 from jobferry.store import Store
 from jobferry.store.table import Table
-from tests.fakes.table import FakeTable, fake_store
+from virtual.table import FakeTable, fake_store
 
 
 @pytest.fixture

@@ -36,8 +36,8 @@ from jobferry.domain.chunk import (
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.run import Pause, PlanState, Run, RunStatus, StopReason
 from jobferry.settlement.retention import is_due, kept_seconds
-from tests.fakes.table import FakeTable, fake_store
 from tests.unit.store.samples import CONNECTION, NOW, a_run
+from virtual.table import FakeTable, fake_store
 
 RUNS = ("things-a", "things-b")
 CHUNKS = 3

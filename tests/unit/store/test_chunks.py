@@ -20,8 +20,8 @@ from jobferry.store.chunk_settling import SETTLE_BATCH
 from jobferry.store.operations import Item
 from jobferry.store.table import Table
 from jobferry.store.transitions import ForbiddenMoveError
-from tests.fakes.table import fake_store
 from tests.unit.store.samples import CONNECTION, NOW, RUN, a_run, claim, only, opened, planned
+from virtual.table import fake_store
 
 SUCCEEDED = OutcomeStatus.SUCCEEDED
 VERDICT = (OutcomeStatus.FAILED, "bad", "It is bad.")

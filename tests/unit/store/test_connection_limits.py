@@ -21,9 +21,9 @@ from jobferry.scheduler.rate_limit import ACCOUNT, ENDPOINT, HOLD, per_minute
 from jobferry.store import Store
 from jobferry.store.connection_limits import ConnectionLimitsStore
 from jobferry.store.demands import DEMAND_SECONDS
-from tests.fakes.schedule import Schedule
-from tests.fakes.table import FakeTable, fake_store
 from tests.unit.store.samples import CONNECTION, NOW, RUN, a_run, claim, opened, planned
+from virtual.schedule import Schedule
+from virtual.table import FakeTable, fake_store
 
 TEN = {ACCOUNT: 10}
 

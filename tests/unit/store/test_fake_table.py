@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from jobferry.store.keys import ROWS_BY_PERSON
 from jobferry.store.operations import Delete, Item, Operation, Put, Update
 from jobferry.store.table import BusyTableError
-from tests.fakes.effects import Effects, Phase
-from tests.fakes.table import FakeTable
+from virtual.effects import Effects, Phase
+from virtual.table import FakeTable
 
 
 @pytest.mark.parametrize(

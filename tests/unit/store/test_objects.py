@@ -18,7 +18,7 @@ from jobferry.store.objects import (
     SourceError,
     UploadGoneError,
 )
-from tests.fakes.objects import SMALLEST_PART, FakeObjects
+from virtual.objects import SMALLEST_PART, FakeObjects
 
 INBOX = "inbox-bucket"
 KEY = "inbox/things/a.csv"

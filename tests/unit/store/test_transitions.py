@@ -25,9 +25,9 @@ from jobferry.store.transitions import (
     allows,
     as_markdown,
 )
-from tests.fakes.table import FakeTable, fake_store
 from tests.thorough import at_most
 from tests.unit.store.samples import CONNECTION, NOW, RUN, a_run, opened, planned
+from virtual.table import FakeTable, fake_store
 
 DATA_MODEL = Path(__file__).parents[3] / "docs" / "data-model.md"
 CHUNKS = 3

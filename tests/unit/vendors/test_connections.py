@@ -22,9 +22,9 @@ from jobferry.vendors.http.addresses import PUBLIC
 from jobferry.vendors.protocol import Vendor
 from jobferry.vendors.registry import VendorRegistry
 from tests.contract.documents.bench import SHELF_DOCUMENT
-from tests.fakes.clock import Clock
-from tests.fakes.table import fake_store
-from tests.fakes.vendor import VENDOR, Account, FakeClient, fake_vendor
+from virtual.clock import Clock
+from virtual.table import fake_store
+from virtual.vendor import VENDOR, Account, FakeClient, fake_vendor
 
 ACME = Connection("acme", VENDOR, "https://acme.example")
 

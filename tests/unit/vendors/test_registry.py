@@ -21,8 +21,8 @@ from jobferry.vendors.registry import (
 )
 from jobferry.vendors.zendesk_support.adapter import ZENDESK_SUPPORT
 from tests.contract.documents.bench import SHELF_DOCUMENT
-from tests.fakes.clock import Clock
-from tests.fakes.table import fake_store
+from virtual.clock import Clock
+from virtual.table import fake_store
 
 OPERATIONS = [
     pytest.param(vendor, operation, id=f"{vendor.name} {operation.name}")

@@ -34,9 +34,9 @@ from jobferry.vendors.http.limits import AUTHORIZE_SECONDS
 from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Capabilities, Operation, compact_json
 from jobferry.vendors.protocol import Meter, Vendor
-from tests.fakes.clock import Clock
-from tests.fakes.effects import Effects
-from tests.fakes.schedule import Schedule
+from virtual.clock import Clock
+from virtual.effects import Effects
+from virtual.schedule import Schedule
 
 VENDOR = "fake"
 CREATE = "things.create"

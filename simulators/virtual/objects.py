@@ -26,7 +26,7 @@ from jobferry.store.objects import (
     _status,
     source_code,
 )
-from tests.fakes.effects import Effects
+from virtual.effects import Effects
 
 SMALLEST_PART = 5 * 1024 * 1024
 """S3 refuses to complete an upload in which a part, other than the last, is smaller."""

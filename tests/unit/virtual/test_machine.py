@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.machine import (
+from virtual.machine import (
     DATA_LIMIT,
     ExecutionFailedError,
     ExecutionStoppedError,
@@ -19,7 +19,7 @@ from tests.fakes.machine import (
     evaluated,
     expression,
 )
-from tests.fakes.world import DEFINITION
+from virtual.world import DEFINITION
 
 Json = Any
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes.schedule import Actor, DeadlockError, NoTimePassesError, Schedule
+from virtual.schedule import Actor, DeadlockError, NoTimePassesError, Schedule
 
 Trace = list[tuple[float, str]]
 

@@ -23,8 +23,8 @@ from moto import mock_aws
 
 from jobferry.store.operations import Item, Operation, Put, Update
 from jobferry.store.table import ConditionFailedError, Table
-from tests.fakes.table import FakeTable
 from tests.thorough import at_most
+from virtual.table import FakeTable
 
 KEY = {"pk": "p", "sk": "s"}
 

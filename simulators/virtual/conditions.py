@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from tests.fakes.requests import reserved_words
+from virtual.requests import reserved_words
 
 _TOKEN = re.compile(r"\s*(<=|>=|<>|[=<>(),]|[#:]?[A-Za-z_][A-Za-z0-9_]*)")
 _KEYWORDS = frozenset({"AND", "OR", "NOT", "IN", "BETWEEN"})

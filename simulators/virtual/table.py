@@ -24,10 +24,10 @@ from jobferry.store.table import (
     Table,
 )
 from jobferry.store.units import Units
-from tests.fakes.conditions import BadExpressionError, holds
-from tests.fakes.effects import Effects
-from tests.fakes.requests import TableRequests
-from tests.fakes.table_items import bytes_of, copied, invalid, size_of, stored, updated
+from virtual.conditions import BadExpressionError, holds
+from virtual.effects import Effects
+from virtual.requests import TableRequests
+from virtual.table_items import bytes_of, copied, invalid, size_of, stored, updated
 
 ITEM_BYTES = 400 * 1024
 TRANSACTION_BYTES = 4 * 1024 * 1024

@@ -1,7 +1,7 @@
 """A whole deployment in memory and in virtual time: what `run.asl.json` does, without AWS.
 
 `World` puts the real steps together with fakes, and `Execution` runs a file by the definition of
-the state machine (`tests.fakes.machine`): its states, payloads (through JSON) and retries, lanes
+the state machine (`virtual.machine`): its states, payloads (through JSON) and retries, lanes
 side by side on one clock.
 """
 
@@ -42,19 +42,19 @@ from jobferry.vendors.connections import Connections
 from jobferry.vendors.http.addresses import PUBLIC
 from jobferry.vendors.protocol import Vendor
 from jobferry.vendors.registry import LOADERS, VendorRegistry
-from tests.fakes.clock import START
-from tests.fakes.effects import Effects
-from tests.fakes.machine import (
+from virtual.clock import START
+from virtual.effects import Effects
+from virtual.machine import (
     DATA_LIMIT,
     TIMED_OUT,
     ExecutionFailedError,
     ExecutionTimedOutError,
     Machine,
 )
-from tests.fakes.objects import FakeObjects
-from tests.fakes.schedule import Schedule
-from tests.fakes.table import FakeTable, fake_store
-from tests.fakes.vendor import CREATE, KEY_FIELD, VENDOR, Account, fake_vendor
+from virtual.objects import FakeObjects
+from virtual.schedule import Schedule
+from virtual.table import FakeTable, fake_store
+from virtual.vendor import CREATE, KEY_FIELD, VENDOR, Account, fake_vendor
 
 INBOX = "inbox-bucket"
 CONNECTION = "acme"

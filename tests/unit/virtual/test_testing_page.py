@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.fakes.vendor import Account, Behaviour
-from tests.fakes.world import World
+from virtual.vendor import Account, Behaviour
+from virtual.world import World
 
 PAGE = (Path(__file__).parents[3] / "docs/testing.md").read_text(encoding="utf-8")
 

@@ -9,10 +9,10 @@ from botocore.exceptions import ClientError, ParamValidationError
 
 from jobferry.store.operations import Delete, Operation, Put, Update
 from jobferry.store.table import Table
-from tests.fakes import table as fake_table
-from tests.fakes.requests import TableRequests, check_request, problems, reserved_words
-from tests.fakes.table import FakeTable
-from tests.fakes.world import World, sample_csv
+from virtual import table as fake_table
+from virtual.requests import TableRequests, check_request, problems, reserved_words
+from virtual.table import FakeTable
+from virtual.world import World, sample_csv
 
 KEY = {"pk": {"S": "p"}, "sk": {"S": "s"}}
 
