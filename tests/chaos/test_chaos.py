@@ -321,6 +321,7 @@ def test_a_small_size_reaches_every_module_that_has_the_constant() -> None:
         ("jobferry.store.table", "BATCH_WRITE_ITEMS"),
         ("jobferry.store.table", "TRANSACTION_ITEMS"),
         ("jobferry.vendors.vidispine.adapter", "LIST_PAGE"),
+        ("jobferry.vendors.vidispine.client", "LIST_PAGE"),
     }
 
 
