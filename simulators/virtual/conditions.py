@@ -42,7 +42,8 @@ class BadExpressionError(Exception):
 class _Condition(NamedTuple):
     """A condition that was read once; the same few are judged over and over.
 
-    names, values  the placeholders that it uses
+    Attributes:
+        names, values: the placeholders that it uses
     """
 
     verdict: _Verdict

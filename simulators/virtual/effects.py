@@ -25,10 +25,12 @@ def _let_pass(kind: str, phase: Phase) -> None:
 class Effects:
     """The hook that all fakes of one world share. An effect that fails has no `after`.
 
-    portion  (kind, items) → how many items of a batch are written; the rest comes back unprocessed
-    echoed   kind → whether the answer of a write was lost and the SDK writes once more
-    on_read  called at every read, which changes nothing; may raise
-    between  called between two pages of one query, when others may have their turn
+    Attributes:
+        portion: (kind, items) → how many items of a batch are written; the rest comes back
+            unprocessed
+        echoed: kind → whether the answer of a write was lost and the SDK writes once more
+        on_read: called at every read, which changes nothing; may raise
+        between: called between two pages of one query, when others may have their turn
     """
 
     on_effect: OnEffect = _let_pass
@@ -51,8 +53,9 @@ class Crash(Exception):
 class CrashOnce:
     """Ends the process at one effect, once.
 
-    number  which effect, counting from 1; 0 to count only
-    kinds   the kinds that are counted; all by default
+    Args:
+        number: which effect, counting from 1; 0 to count only
+        kinds: the kinds that are counted; all by default
     """
 
     def __init__(self, number: int, phase: Phase, kinds: frozenset[str] | None = None) -> None:

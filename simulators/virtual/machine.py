@@ -42,7 +42,8 @@ class UnknownStateError(ValueError):
 class ExecutionFailedError(Exception):
     """An execution, or a state of it, ended in failure. Its text is the error's name, or begins so.
 
-    error  its name in the words of Step Functions
+    Args:
+        error: its name in the words of Step Functions
     """
 
     def __init__(self, text: str, error: str = "") -> None:
@@ -98,7 +99,8 @@ class Host(Protocol):
 class Scope:
     """An execution, a branch or an iteration in flight.
 
-    over  what ends it from outside
+    Attributes:
+        over: what ends it from outside
     """
 
     host: Host
@@ -174,7 +176,8 @@ class _Chain:
 class _State:
     """One state of any type.
 
-    run  (input, scope) → output, and the name of the next state or None
+    Attributes:
+        run: (input, scope) → output, and the name of the next state or None
     """
 
     name: str

@@ -81,7 +81,8 @@ class Reply:
 class Submission:
     """One request that reached the account, or should have.
 
-    job_id  None when no job came of it
+    Attributes:
+        job_id: None when no job came of it
     """
 
     token: str

@@ -43,13 +43,14 @@ def _in_threads(work: Callable[[T], R], items: Sequence[T], workers: int) -> lis
 class Deps:
     """Collaborators of every step.
 
-    now          epoch seconds
-    sleep        waits, in seconds
-    parallel_map  works on several things at once
-    log, warn    one structured line each; keys only, never a cell or a secret
-    emit         counts as metrics
-    scheduling   every number that the scheduler goes by
-    memory       what a warm function knows from its invocations before
+    Attributes:
+        now: epoch seconds
+        sleep: waits, in seconds
+        parallel_map: works on several things at once
+        log, warn: one structured line each; keys only, never a cell or a secret
+        emit: counts as metrics
+        scheduling: every number that the scheduler goes by
+        memory: what a warm function knows from its invocations before
     """
 
     settings: Settings

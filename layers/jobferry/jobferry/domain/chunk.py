@@ -27,9 +27,10 @@ class ChunkState(StrEnum):
 class Span(NamedTuple):
     """Consecutive good rows of the source file, known by where they lie.
 
-    offset, length  bytes in the source object
-    first_row       number of its first row (1 = the first after the header)
-    rows            how many rows it holds
+    Attributes:
+        offset, length: bytes in the source object
+        first_row: number of its first row (1 = the first after the header)
+        rows: how many rows it holds
     """
 
     offset: int
@@ -56,8 +57,9 @@ _IN_FLIGHT = frozenset({ChunkState.CLAIMED, ChunkState.SUBMITTED, ChunkState.FIN
 class Attempt(NamedTuple):
     """A submission of rows that was proven never to have been taken.
 
-    spans    the rows that it held; a chunk made of some of them keeps it
-    lost_at  when the request was over on our side
+    Attributes:
+        spans: the rows that it held; a chunk made of some of them keeps it
+        lost_at: when the request was over on our side
     """
 
     token: str
@@ -153,8 +155,9 @@ class Chunk:
 class Pool:
     """What is left to claim: numbers from `cursor` to `end` (not included), and `released` ones.
 
-    again  numbers of chunks made of rows that may be tried again
-    made   how many such chunks there have been; they are numbered on from the plan's
+    Attributes:
+        again: numbers of chunks made of rows that may be tried again
+        made: how many such chunks there have been; they are numbered on from the plan's
     """
 
     cursor: int
@@ -187,7 +190,8 @@ class JobEnd:
 class ChunkOutcome:
     """The outcomes of a finished chunk, counted.
 
-    failures  its failed rows by error code; letters, digits and `_` only
+    Attributes:
+        failures: its failed rows by error code; letters, digits and `_` only
     """
 
     chunk: Chunk
@@ -199,11 +203,12 @@ class ChunkOutcome:
 class RetryChunk:
     """Rows of finished chunks that go again as a chunk of their own.
 
-    attempt     how often they have been sent already
-    maybe_applied  that may have been applied (and may be repeated)
-    not_before  epoch seconds before which they are left alone
-    last        (code, text) of what happened to them
-    earlier     their submissions that were proven never to have been taken
+    Attributes:
+        attempt: how often they have been sent already
+        maybe_applied: that may have been applied (and may be repeated)
+        not_before: epoch seconds before which they are left alone
+        last: (code, text) of what happened to them
+        earlier: their submissions that were proven never to have been taken
     """
 
     spans: tuple[Span, ...]

@@ -12,7 +12,8 @@ WEIGHTS = {"lowest": 1, "low": 2, "medium": 4, "high": 8, "highest": 16, "immedi
 class Demand:
     """A run that wants slots.
 
-    need  jobs that it has in flight or could start now
+    Attributes:
+        need: jobs that it has in flight or could start now
     """
 
     run_id: str
@@ -44,19 +45,21 @@ OUTAGE_FROM = 3
 class ConnectionLimits:
     """Limits of a connection as they stand.
 
-    in_flight      slots taken: claimed and submitted chunks of all runs
-    ceiling        the most that the operator and the vendor's documentation allow
-    advertised_jobs  the slots that the vendor's own headers name
-    learned_jobs   the slots found to be there, when the vendor refused one more
-    over_limit_penalised  one job too many is answered with a time of penalty, so none is tried
-    retry_after_until  epoch seconds before which no request may be sent (Retry-After)
-    no_slot_at     when a submission last found no slot, of the lanes that share the connection
-    no_slot_jobs   jobs that were taken to be in flight by then
-    no_slot_until  epoch seconds before which no job may be submitted (the vendor said: too many)
-    unclear        submissions in a row that got no clear answer, of all lanes
-    unclear_since  when the first of them was over (epoch seconds)
-    outage_until   epoch seconds before which no job may be submitted, because of these
-    outages        from when to when the last outages were (epoch seconds)
+    Attributes:
+        in_flight: slots taken: claimed and submitted chunks of all runs
+        ceiling: the most that the operator and the vendor's documentation allow
+        advertised_jobs: the slots that the vendor's own headers name
+        learned_jobs: the slots found to be there, when the vendor refused one more
+        over_limit_penalised: one job too many is answered with a time of penalty, so none is tried
+        retry_after_until: epoch seconds before which no request may be sent (Retry-After)
+        no_slot_at: when a submission last found no slot, of the lanes that share the connection
+        no_slot_jobs: jobs that were taken to be in flight by then
+        no_slot_until: epoch seconds before which no job may be submitted (the vendor said: too
+            many)
+        unclear: submissions in a row that got no clear answer, of all lanes
+        unclear_since: when the first of them was over (epoch seconds)
+        outage_until: epoch seconds before which no job may be submitted, because of these
+        outages: from when to when the last outages were (epoch seconds)
     """
 
     in_flight: int
@@ -89,7 +92,8 @@ class ConnectionLimits:
 class RequestLog:
     """Requests of the last minute, by limit, and the limit that was learned.
 
-    advertised  requests a minute that the vendor's own headers name
+    Attributes:
+        advertised: requests a minute that the vendor's own headers name
     """
 
     logs: Mapping[str, Log] = field(default_factory=dict)
@@ -102,8 +106,9 @@ class RequestLog:
 class Connection:
     """One vendor account. Its secret lies elsewhere, under the connection's name.
 
-    share  the part of the request rate that Jobferry may use; the rest stays for people
-    by     who has put it so, as far as known
+    Attributes:
+        share: the part of the request rate that Jobferry may use; the rest stays for people
+        by: who has put it so, as far as known
     """
 
     name: str

@@ -82,7 +82,8 @@ class RejectCode(StrEnum):
 class Problem(NamedTuple):
     """Why a row is not sent: a stable code, and a sentence for the person who mends it.
 
-    vendor_code  the code of a vendor's own rule, for `RejectCode.VENDOR_RULE`
+    Attributes:
+        vendor_code: the code of a vendor's own rule, for `RejectCode.VENDOR_RULE`
     """
 
     code: RejectCode
@@ -98,8 +99,9 @@ class Problem(NamedTuple):
 class CellError(Exception):
     """The cell cannot be what its column wants.
 
-    code  stable word
-    wants  completes the sentence "<column>: …"
+    Args:
+        code: stable word
+        wants: completes the sentence "<column>: …"
     """
 
     def __init__(self, code: RejectCode, wants: str) -> None:
@@ -111,8 +113,9 @@ class CellError(Exception):
 class FileRefused(Exception):
     """The file cannot be used at all; nothing of it is sent.
 
-    code     stable snake_case word
-    message  what is wrong and what to do, for a spreadsheet user
+    Args:
+        code: stable snake_case word
+        message: what is wrong and what to do, for a spreadsheet user
     """
 
     def __init__(self, code: RefusalCode, message: str) -> None:

@@ -13,9 +13,10 @@ _SHORTEST = 0.02
 class Latency:
     """What is known of the time from submission to end, in seconds.
 
-    mu      mean of the logarithm
-    spread  standard deviation of the logarithm
-    jobs    observations behind it
+    Attributes:
+        mu: mean of the logarithm
+        spread: standard deviation of the logarithm
+        jobs: observations behind it
     """
 
     mu: float

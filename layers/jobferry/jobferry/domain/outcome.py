@@ -23,7 +23,8 @@ class OutcomeStatus(StrEnum):
 class RejectedRow(NamedTuple):
     """A row that is not sent, and why, in words for a spreadsheet user.
 
-    unclear  it is left out, and nobody has said that it may be: the run is not simply completed
+    Attributes:
+        unclear: it is left out, and nobody has said that it may be: the run is not simply completed
     """
 
     row: int

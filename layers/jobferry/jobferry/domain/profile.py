@@ -50,16 +50,17 @@ def _known(words: type[_Word], value: str | None) -> _Word | None:
 class Column:
     """One mapped column: where a cell goes and what it must look like.
 
-    field      dotted path of the vendor's field (`comment.body`)
-    optional   an empty cell leaves the field out; otherwise it rejects the row
-    enum       the allowed cell texts, compared without regard to case; empty = anything
-    separator  what parts the items of a `list` cell
-    format     how the cells of a `date` or `datetime` are written, as `datetime.strptime` reads it
-    timezone   IANA name of the zone of a `datetime` that names none
-    decimal    what stands before the decimals of a `number`: "." or ","
-    values     cell text → the value to send for it; other cells pass
-    empty      what an empty cell does; None: as `optional` says
-    trim       blanks at the ends of a cell are not sent; None: as the profile says
+    Attributes:
+        field: dotted path of the vendor's field (`comment.body`)
+        optional: an empty cell leaves the field out; otherwise it rejects the row
+        enum: the allowed cell texts, compared without regard to case; empty = anything
+        separator: what parts the items of a `list` cell
+        format: how the cells of a `date` or `datetime` are written, as `datetime.strptime` reads it
+        timezone: IANA name of the zone of a `datetime` that names none
+        decimal: what stands before the decimals of a `number`: "." or ","
+        values: cell text → the value to send for it; other cells pass
+        empty: what an empty cell does; None: as `optional` says
+        trim: blanks at the ends of a cell are not sent; None: as the profile says
     """
 
     field: str
@@ -130,8 +131,9 @@ DEFAULT_POLICIES: Mapping[ErrorClass, Policy] = {
 class Breaker:
     """When a run is paused because too many rows fail alike.
 
-    share     of the rows processed so far that fail with errors of one class, to be exceeded
-    at_least  rows that must have failed so
+    Attributes:
+        share: of the rows processed so far that fail with errors of one class, to be exceeded
+        at_least: rows that must have failed so
     """
 
     share: float = 0.5

@@ -55,14 +55,15 @@ class Source:
 class PlanState:
     """How far planning has come: a checkpoint at a chunk boundary.
 
-    offset   bytes of the source that are planned
-    row      last row before `offset`
-    chunks   chunks cut so far
-    done     the whole file is planned; `row` is the number of rows, `chunks` that of chunks
-    dialect  how the file is written (`csvfile.Dialect.to_json`)
-    trial_chunks  how many of the first chunks make the trial; 0: it is longer than the plan so far,
-        or there is none
-    conflicts  rows that have the key of another row, and other cells
+    Attributes:
+        offset: bytes of the source that are planned
+        row: last row before `offset`
+        chunks: chunks cut so far
+        done: the whole file is planned; `row` is the number of rows, `chunks` that of chunks
+        dialect: how the file is written (`csvfile.Dialect.to_json`)
+        trial_chunks: how many of the first chunks make the trial; 0: it is longer than the plan so
+            far, or there is none
+        conflicts: rows that have the key of another row, and other cells
     """
 
     offset: int = 0
@@ -86,7 +87,8 @@ class StopReason:
 class Pause:
     """Why nothing more of a run is sent for now. Jobs in flight are seen through.
 
-    at  epoch seconds
+    Attributes:
+        at: epoch seconds
     """
 
     code: str
@@ -98,12 +100,13 @@ class Pause:
 class Resolving:
     """An operator's request that the vendor be asked once more about rows that are unknown.
 
-    asked_at  epoch seconds
-    after     the last chunk that was looked after
-    jobs      jobs that were asked about so far
-    ended     of these, jobs whose results could be read
-    unknown   rows that were unknown when it began
-    done      nothing more can be learned now
+    Attributes:
+        asked_at: epoch seconds
+        after: the last chunk that was looked after
+        jobs: jobs that were asked about so far
+        ended: of these, jobs whose results could be read
+        unknown: rows that were unknown when it began
+        done: nothing more can be learned now
     """
 
     asked_at: float

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 class RunRequest:
     """What every trigger asks for.
 
-    version_id  None: the current version
-    firing      tells two firings of a schedule apart, so that each is a run of its own even if
-                the file has not changed
-    problem     why it cannot be processed, whatever is in the file
-    by          who has started it, where the input tells
-    uploader    who has uploaded the file, as far as S3's event tells
+    Attributes:
+        version_id: None: the current version
+        firing: tells two firings of a schedule apart, so that each is a run of its own even if the
+            file has not changed
+        problem: why it cannot be processed, whatever is in the file
+        by: who has started it, where the input tells
+        uploader: who has uploaded the file, as far as S3's event tells
     """
 
     profile: str

@@ -80,8 +80,9 @@ _LONGEST_WAIT = 300.0
 class Trouble:
     """What a run met when it wanted to go on.
 
-    since, last  epoch seconds of the first time and of the latest
-    times        how often it was met
+    Attributes:
+        since, last: epoch seconds of the first time and of the latest
+        times: how often it was met
     """
 
     code: str

@@ -46,11 +46,12 @@ class Step(Enum):
 class Search:
     """What the searches for a submission have brought so far; epoch seconds, None: not yet.
 
-    sent_at      just before the request left
-    over_at      when the request was over on our side, at the latest
-    unseen_at    the first search that saw everything there is, and nothing of ours
-    readable_at  since when each search could read the vendor
-    searched_at  the last search
+    Attributes:
+        sent_at: just before the request left
+        over_at: when the request was over on our side, at the latest
+        unseen_at: the first search that saw everything there is, and nothing of ours
+        readable_at: since when each search could read the vendor
+        searched_at: the last search
     """
 
     sent_at: float

@@ -42,7 +42,8 @@ class ClaimedJobs:
     What was read is kept for the next invocation of a warm function: the jobs of a very long run
     take longer to read than a lane may stand still.
 
-    run  the run that searches
+    Attributes:
+        run: the run that searches
     """
 
     run: Run

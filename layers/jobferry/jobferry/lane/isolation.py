@@ -20,7 +20,8 @@ from jobferry.vendors.protocol import VendorClient
 class Polled:
     """What was learned of some jobs.
 
-    unusable  ids of jobs that the adapter could not make sense of
+    Attributes:
+        unusable: ids of jobs that the adapter could not make sense of
     """
 
     answer: PollAnswer
@@ -61,8 +62,9 @@ def _together(*answers: PollAnswer) -> PollAnswer:
 class Evidence:
     """Where the raw answers of jobs lie.
 
-    keys      job id → key in the archive
-    unusable  ids of jobs whose answers could not be kept as JSON; kept as text all the same
+    Attributes:
+        keys: job id → key in the archive
+        unusable: ids of jobs whose answers could not be kept as JSON; kept as text all the same
     """
 
     keys: Mapping[str, str] = field(default_factory=dict)

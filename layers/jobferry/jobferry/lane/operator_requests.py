@@ -37,7 +37,8 @@ Answer = Refused | Throttled | Ambiguous | None
 class _OperatorRequest:
     """One request to make.
 
-    asked  the chunk as it is noted when the vendor has answered
+    Attributes:
+        asked: the chunk as it is noted when the vendor has answered
     """
 
     asked: Chunk

@@ -46,12 +46,13 @@ _NO_RECORDS = "the file of the run cannot be read"
 class Search(NamedTuple):
     """A search for a lost submission.
 
-    requests   what it took
-    throttled  how the vendor wants to be left alone meanwhile
-    again_at   when to search once more, where the vendor could not tell yet
-    read       whether the vendor could be read; None: it was not asked
-    source     why the run's file could not be read (`jobferry.domain.trouble`), without which
-               the vendor was not asked; None where it was read or not needed
+    Attributes:
+        requests: what it took
+        throttled: how the vendor wants to be left alone meanwhile
+        again_at: when to search once more, where the vendor could not tell yet
+        read: whether the vendor could be read; None: it was not asked
+        source: why the run's file could not be read (`jobferry.domain.trouble`), without which the
+            vendor was not asked; None where it was read or not needed
     """
 
     requests: int = 0

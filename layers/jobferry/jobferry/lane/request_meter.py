@@ -25,8 +25,10 @@ from jobferry.vendors.connections import BoundConnection
 class Denied:
     """Why a request was not paid for.
 
-    reason  RATE: the vendor asked the connection to wait; BUDGET: no request of this minute is left
-    until   epoch seconds from which asking again makes sense
+    Attributes:
+        reason: RATE: the vendor asked the connection to wait; BUDGET: no request of this minute is
+            left
+        until: epoch seconds from which asking again makes sense
     """
 
     reason: ThrottleReason

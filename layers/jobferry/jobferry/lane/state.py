@@ -16,15 +16,16 @@ _FORMER_NAMES = {"lap": "iteration", "looked_at": "last_polled_at"}
 class LaneState:
     """One lane between two of its steps.
 
-    iteration         iterations done by this execution
-    events      history events that these took, about
-    settle      groups of chunk numbers whose jobs are finished, for the next iteration's Settle map
-    settling    the groups that this iteration's Settle map has in hand
-    last_polled_at  the last poll of all jobs of the lane; 0 before the first
-    wait_until  when to poll next (ISO 8601)
-    began_at    when this execution of the lane began; 0 before its first step
-    idle        steps in a row in which the run had no share of the slots
-    state       `working`, `done` (nothing left), or `renew` (this history is long enough)
+    Attributes:
+        iteration: iterations done by this execution
+        events: history events that these took, about
+        settle: groups of chunk numbers whose jobs are finished, for the next iteration's Settle map
+        settling: the groups that this iteration's Settle map has in hand
+        last_polled_at: the last poll of all jobs of the lane; 0 before the first
+        wait_until: when to poll next (ISO 8601)
+        began_at: when this execution of the lane began; 0 before its first step
+        idle: steps in a row in which the run had no share of the slots
+        state: `working`, `done` (nothing left), or `renew` (this history is long enough)
     """
 
     run_id: str

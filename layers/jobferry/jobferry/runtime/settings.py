@@ -17,9 +17,10 @@ MAX_ROWS_PER_FILE = 10_000_000
 class Settings:
     """Names of the stack's resources and the policies set at deployment.
 
-    reach              addresses that vendors may have
-    max_file_bytes     of a file, packed and unpacked
-    max_rows_per_file  rows below the header
+    Attributes:
+        reach: addresses that vendors may have
+        max_file_bytes: of a file, packed and unpacked
+        max_rows_per_file: rows below the header
     """
 
     table_name: str

@@ -25,7 +25,8 @@ def applies(profile: Profile, *, undoable: bool) -> bool:
     """Whether runs begin with few jobs: where nothing takes back what they do, and where the
     profile has a breaker to judge by.
 
-    undoable: there is an operation that takes back what a row has done.
+    Args:
+        undoable: there is an operation that takes back what a row has done.
     """
     return profile.ramp and profile.breaker is not None and not undoable
 

@@ -148,9 +148,10 @@ def per_minute(requests: RequestLog, ceiling: int | None, share: float, now: flo
 class Grant(NamedTuple):
     """What a lane may send now.
 
-    granted  requests
-    more_at  epoch seconds from which more will be granted
-    logs     the logs after it; None: nothing was granted
+    Attributes:
+        granted: requests
+        more_at: epoch seconds from which more will be granted
+        logs: the logs after it; None: nothing was granted
     """
 
     granted: int

@@ -31,10 +31,11 @@ _UNFIT = re.compile(r"[^A-Za-z0-9]+")
 class Trip:
     """Why a breaker trips.
 
-    failed   rows that failed alike
-    processed  rows that were sent and have their outcome
-    code     what most of them failed with, as it is counted
-    codes    how many codes they failed with; of those in `OTHER`, all of a class count as one
+    Attributes:
+        failed: rows that failed alike
+        processed: rows that were sent and have their outcome
+        code: what most of them failed with, as it is counted
+        codes: how many codes they failed with; of those in `OTHER`, all of a class count as one
     """
 
     failed: int

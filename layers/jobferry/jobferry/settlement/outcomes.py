@@ -43,10 +43,11 @@ _RECORDS_UNREADABLE = RecordResult(
 class Settled:
     """What a call has settled.
 
-    chunks      how many chunks, those that made others (`split`) left out
-    split       chunks of which some rows go again
-    rows        rows that got their outcome
-    unreadable  why the file could not be read, where it was needed; the rest is settled
+    Attributes:
+        chunks: how many chunks, those that made others (`split`) left out
+        split: chunks of which some rows go again
+        rows: rows that got their outcome
+        unreadable: why the file could not be read, where it was needed; the rest is settled
     """
 
     chunks: int

@@ -31,8 +31,9 @@ MOST_CHUNK_OUTCOMES = 45
 class Remainder:
     """What of a finished chunk goes again.
 
-    tally  what is decided of it, counted
-    parts  the retried rows: those that may have been applied apart from the others
+    Attributes:
+        tally: what is decided of it, counted
+        parts: the retried rows: those that may have been applied apart from the others
     """
 
     tally: ChunkOutcome

@@ -29,9 +29,10 @@ _LONGEST_WAIT = 300.0
 class Verdicts:
     """Results of a chunk's rows, sorted by what is to be done.
 
-    decided  (position, result): the final word
-    again    positions of retried rows
-    stop     (code, text) of a class that stops the run
+    Attributes:
+        decided: (position, result): the final word
+        again: positions of retried rows
+        stop: (code, text) of a class that stops the run
     """
 
     decided: Sequence[tuple[int, RecordResult]]

@@ -30,7 +30,8 @@ class ObjectMissingError(Exception):
 class SourceError(Exception):
     """The pinned version of a run's file cannot be read, and repeating it at once does not help.
 
-    code  why (`troubles`): it is gone, S3 does not let us read it, or S3 does not answer
+    Args:
+        code: why (`troubles`): it is gone, S3 does not let us read it, or S3 does not answer
     """
 
     def __init__(self, code: str) -> None:
@@ -50,8 +51,9 @@ class DeniedError(Exception):
 class Head:
     """What S3 says of an object.
 
-    options  user metadata, names in lower case
-    content  the same for two objects of the same bytes; empty where nobody can tell
+    Attributes:
+        options: user metadata, names in lower case
+        content: the same for two objects of the same bytes; empty where nobody can tell
     """
 
     source: Source
@@ -63,8 +65,9 @@ class Head:
 class Version:
     """One version of an object.
 
-    stored_at  epoch seconds
-    size       bytes
+    Attributes:
+        stored_at: epoch seconds
+        size: bytes
     """
 
     key: str

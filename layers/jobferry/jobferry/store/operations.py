@@ -13,14 +13,16 @@ Item = dict[str, Any]
 class Update:
     """One `UpdateItem`.
 
-    assign       attributes to set
-    assign_once  attributes to set where they are absent
-    add          numbers to add, or members to put into sets
-    take         members to take out of sets
-    remove       attributes to remove
+    Attributes:
+        assign: attributes to set
+        assign_once: attributes to set where they are absent
+        add: numbers to add, or members to put into sets
+        take: members to take out of sets
+        remove: attributes to remove
 
-    condition  a DynamoDB condition expression; `#name` and `:name` placeholders in it are
-               resolved from `names` and `values`
+    Attributes:
+        condition: a DynamoDB condition expression; `#name` and `:name` placeholders in it are
+            resolved from `names` and `values`
     """
 
     pk: str

@@ -32,7 +32,8 @@ def page_start(number: int) -> int:
 def parts_of_page(chunks: Sequence[PlannedChunk]) -> Iterator[Sequence[PlannedChunk]]:
     """A page cut into items of at most `PAGE_BYTES`, always at the same chunks.
 
-    chunks  from the first chunk of the page on
+    Args:
+        chunks: from the first chunk of the page on
     """
     start, size = 0, 0
     for at, chunk in enumerate(chunks):
@@ -107,7 +108,8 @@ class PlanPages(RunAccess):
     def put_page(self, run: Run, chunks: Sequence[PlannedChunk]) -> None:
         """Store a page of the plan, whole or as far as it is cut, in items that the table takes.
 
-        chunks  from the first chunk of the page on
+        Args:
+            chunks: from the first chunk of the page on
 
         An item that holds more already stays as it is: every planner cuts the same chunks, and one
         that is behind must not take back what another has noted as planned.

@@ -61,10 +61,11 @@ class PointerChange(StrEnum):
 class Transition:
     """One event.
 
-    before   states that it may come from; None: there is no item of the chunk yet
-    after    the state that it leads to
-    slots    slots of the connection that it takes (1) or frees (-1), if the chunk holds one
-    notes    what else is written, in the same transaction where there is more than one item
+    Attributes:
+        before: states that it may come from; None: there is no item of the chunk yet
+        after: the state that it leads to
+        slots: slots of the connection that it takes (1) or frees (-1), if the chunk holds one
+        notes: what else is written, in the same transaction where there is more than one item
     """
 
     before: tuple[ChunkState | None, ...]

@@ -11,8 +11,9 @@ from jobferry.store.operations import Operation, Put
 class Units:
     """Capacity units used so far.
 
-    written  one per kilobyte and index written, twice that in transactions
-    read     one for each item that is asked for, and for every four kilobytes of a query
+    Attributes:
+        written: one per kilobyte and index written, twice that in transactions
+        read: one for each item that is asked for, and for every four kilobytes of a query
 
     Counted here, since a transaction's answer tells nothing of them unless it is asked for in a
     form that costs more to read than it is worth. An update is taken for a small item's, and what

@@ -39,11 +39,12 @@ class RateReading:
 
     It comes along with an answer and is no part of its meaning: answers are compared without it.
 
-    requests_limit      requests a minute
-    requests_remaining  of these, how many are left in the running window
-    resets_in           seconds until that window is new
-    jobs_limit          jobs in flight
-    jobs_remaining      of these, how many more may be started now
+    Attributes:
+        requests_limit: requests a minute
+        requests_remaining: of these, how many are left in the running window
+        resets_in: seconds until that window is new
+        jobs_limit: jobs in flight
+        jobs_remaining: of these, how many more may be started now
     """
 
     requests_limit: int | None = None
@@ -57,7 +58,8 @@ class RateReading:
 class Accepted:
     """The vendor took the job.
 
-    warnings  what it said that it left out, or takes otherwise; for people, and never for a log
+    Attributes:
+        warnings: what it said that it left out, or takes otherwise; for people, and never for a log
     """
 
     job_id: str
@@ -146,9 +148,9 @@ def throttle_of(problem: Problem | None) -> Throttled | None:
 class JobReading:
     """One job as one poll saw it.
 
-    raw          the vendor's own object, kept as evidence and handed to `read_results`; None when
-                 GONE
-    waiting_for  what the job needs before it goes on, in the vendor's words
+    Attributes:
+        raw: the vendor's own object, kept as evidence and handed to `read_results`; None when GONE
+        waiting_for: what the job needs before it goes on, in the vendor's words
     """
 
     job_id: str
@@ -190,7 +192,8 @@ class FoundState(StrEnum):
 class Found:
     """What became of a submission whose answer was lost.
 
-    readable  the vendor could be read: what is PENDING all the same, it cannot decide yet
+    Attributes:
+        readable: the vendor could be read: what is PENDING all the same, it cannot decide yet
     """
 
     state: FoundState
@@ -206,9 +209,10 @@ class Found:
 class JobProblem:
     """A condition at the vendor that jobs wait for; somebody there has to act.
 
-    kind     the vendor's word for it
-    details  what the vendor says of it besides
-    jobs     ids of the jobs that wait
+    Attributes:
+        kind: the vendor's word for it
+        details: what the vendor says of it besides
+        jobs: ids of the jobs that wait
     """
 
     problem_id: str

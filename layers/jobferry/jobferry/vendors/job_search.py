@@ -55,10 +55,11 @@ class Match(Enum):
 class SearchResult:
     """What examining the candidates brought.
 
-    job_id      the job that is ours, if one is
-    matches     what the others are, how many of each
-    complete    no job of the time in question can have been missed
-    unreadable  the list of jobs could not be read
+    Attributes:
+        job_id: the job that is ours, if one is
+        matches: what the others are, how many of each
+        complete: no job of the time in question can have been missed
+        unreadable: the list of jobs could not be read
     """
 
     job_id: str | None = None
@@ -151,7 +152,8 @@ class Made(Enum):
 class RecordLookup:
     """What looking for records brought.
 
-    whole  every record of the submission was looked for
+    Attributes:
+        whole: every record of the submission was looked for
     """
 
     made: Made
@@ -222,9 +224,10 @@ def may_be_of_that_time(created: float | None, lost: LostSubmission) -> bool:
 class RecordReader:
     """How the records of a job are read back and recognised.
 
-    read      id → the record; None where it is gone, UNREADABLE where it could not be read
-    key       what tells a record from all others, in ours and in theirs; None where it has none
-    resemble  ours and theirs, where ours has no key
+    Attributes:
+        read: id → the record; None where it is gone, UNREADABLE where it could not be read
+        key: what tells a record from all others, in ours and in theirs; None where it has none
+        resemble: ours and theirs, where ours has no key
     """
 
     read: Callable[[str], JsonObject | Match | None]

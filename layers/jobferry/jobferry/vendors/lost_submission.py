@@ -16,13 +16,14 @@ ten minutes, and one to spare."""
 class LostSubmission:
     """What we know about a submission without an answer.
 
-    token        the token the submission carried, if the vendor can carry one
-    sent_at      epoch seconds, just before the request left
-    lost_at      epoch seconds, when the request was over on our side
-    known_jobs   ids of jobs of this connection that belong to other chunks
-    ended_before  those of them whose results were read in the hour before this was sent: a list of
-                 recent jobs still has them, and one that goes by the ends of jobs has nothing below
-                 them that ended later
+    Attributes:
+        token: the token the submission carried, if the vendor can carry one
+        sent_at: epoch seconds, just before the request left
+        lost_at: epoch seconds, when the request was over on our side
+        known_jobs: ids of jobs of this connection that belong to other chunks
+        ended_before: those of them whose results were read in the hour before this was sent: a list
+            of recent jobs still has them, and one that goes by the ends of jobs has nothing below
+            them that ended later
     """
 
     token: str

@@ -106,8 +106,9 @@ class Capabilities:
 class RecordRules:
     """What the requests of an operation ask of single records, beyond their fields' types.
 
-    judge     record → why no request can carry it (a code and a sentence); None: one can
-    group_of  record → what all records of a request must have in common; None: they may differ
+    Attributes:
+        judge: record → why no request can carry it (a code and a sentence); None: one can
+        group_of: record → what all records of a request must have in common; None: they may differ
     """
 
     judge: Callable[[JsonObject], tuple[str, str] | None] | None = None

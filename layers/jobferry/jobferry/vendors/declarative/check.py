@@ -44,10 +44,11 @@ _SAMPLES: Mapping[ColumnType, Any] = {
 class Step:
     """One step of a check.
 
-    requests  method, path and HTTP status (or why there is none) of each request
-    found     path of the document, by its place there → what it found; None: nothing
-    problem   why the check goes no further, or what is not as it should be; empty: all is well
-    vendor    the problem is the vendor's answer, and not what the document says of it
+    Attributes:
+        requests: method, path and HTTP status (or why there is none) of each request
+        found: path of the document, by its place there → what it found; None: nothing
+        problem: why the check goes no further, or what is not as it should be; empty: all is well
+        vendor: the problem is the vendor's answer, and not what the document says of it
     """
 
     name: str

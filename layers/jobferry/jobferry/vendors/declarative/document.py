@@ -24,7 +24,8 @@ CREDENTIALS = {"email_token": EMAIL_TOKEN, "bearer": BEARER, "password": PASSWOR
 class KeyHeader:
     """A header that holds a key (`{"api_key": …}` in the credentials).
 
-    prefix  what stands before the key, a blank included where one is wanted
+    Attributes:
+        prefix: what stands before the key, a blank included where one is wanted
     """
 
     name: str
@@ -35,9 +36,10 @@ class KeyHeader:
 class ReadBack:
     """How a record that a job made is read, and compared with what was sent.
 
-    path    `{id}` is the id that the result names
-    record  where the record stands in the answer
-    same    fields that tell a record from all others, by the same names in both
+    Attributes:
+        path: `{id}` is the id that the result names
+        record: where the record stands in the answer
+        same: fields that tell a record from all others, by the same names in both
     """
 
     path: str
@@ -49,10 +51,11 @@ class ReadBack:
 class Submission:
     """How one operation is sent.
 
-    body       JSON in which `$records` or `$record` stands for what is sent, and `$token` for the
-               token of the submission; `{token}` in the path is the token, too
-    record     what becomes of each record on the way; None leaves it as it is
-    read_back  how its records are recognised
+    Attributes:
+        body: JSON in which `$records` or `$record` stands for what is sent, and `$token` for the
+            token of the submission; `{token}` in the path is the token, too
+        record: what becomes of each record on the way; None leaves it as it is
+        read_back: how its records are recognised
     """
 
     method: str
@@ -66,8 +69,9 @@ class Submission:
 class JobList:
     """A list of recent jobs, without results: the second reader.
 
-    next  where an answer holds the address of the next page; only its query is used
-    ends  status words of jobs that have no results to be read by id
+    Attributes:
+        next: where an answer holds the address of the next page; only its query is used
+        ends: status words of jobs that have no results to be read by id
     """
 
     path: str
@@ -80,7 +84,8 @@ class JobList:
 class Polling:
     """How jobs are read: one a request (`{id}` in the path) or many (`{ids}`).
 
-    id  None: a request shows the one job that it asks for
+    Attributes:
+        id: None: a request shows the one job that it asks for
     """
 
     path: str
@@ -98,12 +103,13 @@ class Polling:
 class LookUp:
     """How records are looked for by an id of ours, whichever job made them.
 
-    path     `{ids}` are values of `field`, parted by commas; `{…}` with the name of any other field
-             is its value, the same for all records of a request
-    records  the list of those that are there
-    field    the field that holds the id, by the same name in ours and in theirs
-    batch    ids in one request
-    created  when a record was made, in the forms of `Search.created`
+    Attributes:
+        path: `{ids}` are values of `field`, parted by commas; `{…}` with the name of any other
+            field is its value, the same for all records of a request
+        records: the list of those that are there
+        field: the field that holds the id, by the same name in ours and in theirs
+        batch: ids in one request
+        created: when a record was made, in the forms of `Search.created`
     """
 
     path: str
@@ -117,10 +123,11 @@ class LookUp:
 class Search:
     """How the job of a submission whose answer was lost is looked for.
 
-    listing   recent jobs; `{token}` in its path is the token
-    created   when a job was made: an ISO 8601 time, or seconds of the epoch
-    token     where a listed job shows the token of its submission
-    complete  the list shows every job of the account, whoever began it, for `kept_seconds`
+    Attributes:
+        listing: recent jobs; `{token}` in its path is the token
+        created: when a job was made: an ISO 8601 time, or seconds of the epoch
+        token: where a listed job shows the token of its submission
+        complete: the list shows every job of the account, whoever began it, for `kept_seconds`
     """
 
     listing: JobList
@@ -135,16 +142,17 @@ class Search:
 class Results:
     """How an ended job is read; every path but `rows` starts at one row's result.
 
-    path          where the results are asked for, if not in the job; `{id}` is the job's id
-    url           where the job names that address; only on the connection's own host
-    next          where an answer of these holds the address of the next page
-    rows          the list of results, in the job or in what `path` or `url` leads to
-    succeeded     what holds something of a success alone; an empty result must not have it
-    failed        what holds something of a failure alone; it outweighs a success
-    index         the row's place in the request, from 0; None: the place in the list
-    key           what `match_on` of the operation is compared with
-    partial       status words of jobs whose list breaks off where the work did
-    nothing_done  status words of jobs that did nothing where they list nothing
+    Attributes:
+        path: where the results are asked for, if not in the job; `{id}` is the job's id
+        url: where the job names that address; only on the connection's own host
+        next: where an answer of these holds the address of the next page
+        rows: the list of results, in the job or in what `path` or `url` leads to
+        succeeded: what holds something of a success alone; an empty result must not have it
+        failed: what holds something of a failure alone; it outweighs a success
+        index: the row's place in the request, from 0; None: the place in the list
+        key: what `match_on` of the operation is compared with
+        partial: status words of jobs whose list breaks off where the work did
+        nothing_done: status words of jobs that did nothing where they list nothing
     """
 
     path: str
@@ -171,10 +179,11 @@ class Results:
 class Errors:
     """What the body of a refusal says. Patterns are searched in its code and message.
 
-    retry_after  seconds to wait, where the header `Retry-After` names none
-    slots        too many jobs in flight: the same may go later
-    retry        nothing was done and the same may go again
-    run          no submission of the run can be accepted
+    Attributes:
+        retry_after: seconds to wait, where the header `Retry-After` names none
+        slots: too many jobs in flight: the same may go later
+        retry: nothing was done and the same may go again
+        run: no submission of the run can be accepted
     """
 
     code: Extractor | None

@@ -29,7 +29,8 @@ MOST_BYTES = 100_000
 class DocumentError(ValueError):
     """The document describes no vendor.
 
-    problems  each in a sentence that begins with its place
+    Args:
+        problems: each in a sentence that begins with its place
     """
 
     def __init__(self, problems: list[str]) -> None:

@@ -44,8 +44,9 @@ class NetworksError(ValueError):
 class Reach:
     """Where requests may go besides addresses of the public internet.
 
-    loopback  this machine, also without TLS: for a simulator on a local stack
-    networks  private networks whose vendors may be reached
+    Attributes:
+        loopback: this machine, also without TLS: for a simulator on a local stack
+        networks: private networks whose vendors may be reached
     """
 
     loopback: bool = False

@@ -84,10 +84,11 @@ class Answer:
 class NoAnswer:
     """No complete answer came.
 
-    sent       the request may have reached the vendor
-    reason     in words, without address or credentials
-    cause      why it never left, where it was not sent
-    too_large  an answer came, and was larger than it may be
+    Attributes:
+        sent: the request may have reached the vendor
+        reason: in words, without address or credentials
+        cause: why it never left, where it was not sent
+        too_large: an answer came, and was larger than it may be
     """
 
     sent: bool

@@ -25,8 +25,9 @@ dates; APIs write epochs in seconds and in milliseconds all the same)."""
 class Wait:
     """What a hint says.
 
-    seconds  to wait, 0 to `LONGEST_WAIT`; None where it says nothing of use
-    absurd   it named a wait that nobody can mean
+    Attributes:
+        seconds: to wait, 0 to `LONGEST_WAIT`; None where it says nothing of use
+        absurd: it named a wait that nobody can mean
     """
 
     seconds: float | None = None

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 class Account:
     """HTTP to one account.
 
-    limits     what the last answer advertised
-    throttled  how the vendor has asked us to wait, if it has, since this was last set to None
+    Attributes:
+        limits: what the last answer advertised
+        throttled: how the vendor has asked us to wait, if it has, since this was last set to None
     """
 
     def __init__(self, http: HttpClient) -> None:

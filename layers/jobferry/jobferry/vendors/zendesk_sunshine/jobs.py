@@ -57,9 +57,10 @@ _QUOTA = re.compile(r"maximum number of\b(?!.*\b(requests|calls|minute|second)\b
 class Listing:
     """What the list of jobs said.
 
-    jobs      the jobs of the pages that were read, without results
-    complete  no page is missing
-    problem   why the next page could not be read
+    Attributes:
+        jobs: the jobs of the pages that were read, without results
+        complete: no page is missing
+        problem: why the next page could not be read
     """
 
     jobs: list[JsonObject] = field(default_factory=list)

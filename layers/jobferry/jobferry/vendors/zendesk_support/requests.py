@@ -16,9 +16,10 @@ from jobferry.vendors.zendesk_support.operations import KEY_PLACEHOLDER, MERGE
 class Request:
     """One submission.
 
-    path        below the API's root
-    other_path  where an account may serve the same instead, and knows nothing of `path`
-    body        what becomes JSON
+    Attributes:
+        path: below the API's root
+        other_path: where an account may serve the same instead, and knows nothing of `path`
+        body: what becomes JSON
     """
 
     method: str
