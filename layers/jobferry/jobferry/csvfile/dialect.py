@@ -122,8 +122,9 @@ def detect(
 class _View:
     """The start of the file as it looks with one delimiter.
 
-    header        its names; of a line that stands in quotation marks as a whole, what is in them
-    header_width  cells of the header line
+    Attributes:
+        header: its names; of a line that stands in quotation marks as a whole, what is in them
+            header_width  cells of the header line
     """
 
     delimiter: str

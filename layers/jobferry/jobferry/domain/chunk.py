@@ -72,29 +72,30 @@ class Attempt(NamedTuple):
 class Chunk:
     """Consecutive rows processed as one vendor job.
 
-    attempt      how often its rows have been sent, this time included, as far as it counts
-    sendings     how often it has been sent, whatever counted: tells its tokens apart
-    token        goes with the submission, to find the job again
-    sending_at   when the request left; absent: nothing was ever sent
-    lost_at      when it was clear that no clear answer would come
-    lost_times   how many of its submissions got no clear answer
-    unseen_at    the first search for its job that saw everything, and nothing of ours
-    readable_at  since when each search for its job could read the vendor
-    searched_at  the last search for its job
-    finished_at  when it was found that its job had ended, or never will have
-    ended_at     when the job probably ended: a while before somebody looked
-    evidence     archive key of the vendor's raw answer that ended the job
-    verdict      (status, code, text) for all rows, when no results decide them one by one
-    maybe_applied  an earlier attempt may have been applied (and may be repeated)
-    bisect       the vendor refused it as a whole, which one of its rows may be to blame for
-    not_before   epoch seconds before which it is not sent (again)
-    last         (code, text) of what its rows failed with before, where they are tried again
-    earlier      submissions of its rows before this one that were proven never to have been taken
-    twice        a job that turned out to have been made by one of these all the same
-    settled_rows rows whose outcome it decided; the rest went into other chunks
-    holds_slot   a slot of the connection is taken for it
-    end_asked    the vendor was asked to end its job
-    priority_asked  the priority that its job was last told
+    Attributes:
+        attempt: how often its rows have been sent, this time included, as far as it counts
+        sendings: how often it has been sent, whatever counted: tells its tokens apart
+        token: goes with the submission, to find the job again
+        sending_at: when the request left; absent: nothing was ever sent
+        lost_at: when it was clear that no clear answer would come
+        lost_times: how many of its submissions got no clear answer
+        unseen_at: the first search for its job that saw everything, and nothing of ours
+        readable_at: since when each search for its job could read the vendor
+        searched_at: the last search for its job
+        finished_at: when it was found that its job had ended, or never will have
+        ended_at: when the job probably ended: a while before somebody looked
+        evidence: archive key of the vendor's raw answer that ended the job
+        verdict: (status, code, text) for all rows, when no results decide them one by one
+        maybe_applied: an earlier attempt may have been applied (and may be repeated)
+        bisect: the vendor refused it as a whole, which one of its rows may be to blame for
+        not_before: epoch seconds before which it is not sent (again)
+        last: (code, text) of what its rows failed with before, where they are tried again
+        earlier: submissions of its rows before this one that were proven never to have been taken
+        twice: a job that turned out to have been made by one of these all the same
+        settled_rows: rows whose outcome it decided; the rest went into other chunks
+        holds_slot: a slot of the connection is taken for it
+        end_asked: the vendor was asked to end its job
+        priority_asked: the priority that its job was last told
     """
 
     run_id: str

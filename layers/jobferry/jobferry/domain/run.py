@@ -240,11 +240,12 @@ class Run:
 class Figures:
     """What lanes used.
 
-    submit, poll, other   requests to the vendor
-    iterations                  iterations of the state machine
-    gb_ms                 time of their functions (ms) times their memory (GB)
-    write_units, read_units  of the table
-    puts                  objects written (evidence)
+    Attributes:
+        submit, poll, other: requests to the vendor iterations                  iterations of the
+            state machine
+        gb_ms: time of their functions (ms) times their memory (GB)
+        write_units, read_units: of the table
+        puts: objects written (evidence)
     """
 
     submit: int = 0

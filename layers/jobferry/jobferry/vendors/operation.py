@@ -14,33 +14,31 @@ from jobferry.domain.types import JsonObject
 class Operation:
     """One bulk operation: what may be sent and how safe it is to send it again.
 
-    max_records       records in one request, the vendor's own limit
-    max_bytes         encoded bytes of one request body
-    repeatable        sending the same records twice leaves the same state (upsert, update, delete)
-    adds              fields that add something each time they are sent (a comment), so that the
-                      operation is not repeatable where a profile fills one of them
-    required          vendor fields without which the vendor refuses every record; each entry lists
-                      alternatives, any of which will do
-    match_on          record fields that a result can be matched by when it carries no index, in
-                      order
-    folded            fields that the vendor compares without regard to case
-    types             fields that are no plain text, whatever the profile says of them
-    says_status       a success of this operation always names a status; an id alone proves nothing
-    fields            documented fields, for people (`jobferry operations`); others pass unchecked
-    max_record_bytes  encoded bytes of one record, where the vendor bounds each by itself
-    endpoint          the vendor's name of a request limit that these requests have besides the
-                      account's
-    endpoint_per_minute
-                      that limit, as published
-    external_id_field field that the vendor keeps with the record and that may hold an id of ours;
-                      declared for operations that make records (see `binding.external_ids`)
-    identified_by     fields any of which says which record is meant, where an operation makes one
-                      if there is none: a row that fills none of them would be made anew each time
-                      it is sent, so it gets an external id of ours
-    undone_by         the operation that takes away what a row of this one made, named by the
-                      row's vendor id; empty: there is none
-    undone_by_field   the field of that operation that takes the vendor id
-    cannot_undo       what stays all the same, or why nothing can be undone, for people
+    Attributes:
+        max_records: records in one request, the vendor's own limit
+        max_bytes: encoded bytes of one request body
+        repeatable: sending the same records twice leaves the same state (upsert, update, delete)
+        adds: fields that add something each time they are sent (a comment), so that the operation
+            is not repeatable where a profile fills one of them
+        required: vendor fields without which the vendor refuses every record; each entry lists
+            alternatives, any of which will do
+        match_on: record fields that a result can be matched by when it carries no index, in order
+        folded: fields that the vendor compares without regard to case
+        types: fields that are no plain text, whatever the profile says of them
+        says_status: a success of this operation always names a status; an id alone proves nothing
+        fields: documented fields, for people (`jobferry operations`); others pass unchecked
+        max_record_bytes: encoded bytes of one record, where the vendor bounds each by itself
+        endpoint: the vendor's name of a request limit that these requests have besides the
+            account's endpoint_per_minute that limit, as published
+        external_id_field: field that the vendor keeps with the record and that may hold an id of
+            ours; declared for operations that make records (see `binding.external_ids`)
+        identified_by: fields any of which says which record is meant, where an operation makes one
+            if there is none: a row that fills none of them would be made anew each time it is sent,
+            so it gets an external id of ours
+        undone_by: the operation that takes away what a row of this one made, named by the row's
+            vendor id; empty: there is none
+        undone_by_field: the field of that operation that takes the vendor id
+        cannot_undo: what stays all the same, or why nothing can be undone, for people
     """
 
     name: str

@@ -44,16 +44,16 @@ class TimelinePoint:
 class RunReport:
     """Everything the page shows.
 
-    source        where the file lies, for people (`s3://bucket/key`)
-    started_at,
-    closed_at     aware datetimes; shown in UTC
-    outcomes      rows by outcome status
-    jobs          jobs by `planned`, `submitted`, `finished`
-    requests      vendor requests by `submit`, `poll`, `other`
-    cost          US dollars by item
-    figures       how close the run came to the vendor's limits, and what it used
-    files         where the result files are
-    warnings      what the plan or the vendor warned of
+    Attributes:
+        source: where the file lies, for people (`s3://bucket/key`) started_at,
+        closed_at: aware datetimes; shown in UTC
+        outcomes: rows by outcome status
+        jobs: jobs by `planned`, `submitted`, `finished`
+        requests: vendor requests by `submit`, `poll`, `other`
+        cost: US dollars by item
+        figures: how close the run came to the vendor's limits, and what it used
+        files: where the result files are
+        warnings: what the plan or the vendor warned of
     """
 
     run_id: str
