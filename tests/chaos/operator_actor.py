@@ -150,6 +150,10 @@ class OperatorActor:
     def _switch_account(self, each: SwitchAccount) -> None:
         world = self._world
         world.clock.sleep(each.at)
+        # A run that is opened while the connection leads elsewhere belongs there, and stays paused
+        # once the connection leads back: this operator moves it under runs that are there.
+        while any(self._run(file) is None for file in range(len(world.history.requests))):
+            world.clock.sleep(1.0)
         here = world.store.config.connection(CONNECTION)
         assert here is not None
         world.note("the connection is pointed at another account")
