@@ -323,11 +323,11 @@ class Judge:
                     judged.by = answer.read_text()
                     answer.unlink()
                 return
-            for pid, (judged, began, patience) in running.items():
-                if time.monotonic() - began > patience:
+            for pid, (judged, began, time_limit) in running.items():
+                if time.monotonic() - began > time_limit:
                     os.kill(pid, signal.SIGKILL)
                     os.waitpid(pid, 0)
-                    judged.verdict, judged.seconds = LOOPED, round(patience, 2)
+                    judged.verdict, judged.seconds = LOOPED, round(time_limit, 2)
                     del running[pid]
                     return
             time.sleep(0.005)

@@ -14,7 +14,7 @@ import ast
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -150,10 +150,10 @@ def members_used_outside(trees: dict[str, ast.Module], module: str, cls: str) ->
     return sorted(used)
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="The code's structure in figures.")
     parser.add_argument("--json", action="store_true", help="one JSON document")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     found = figures()
     if arguments.json:
         print(json.dumps(asdict(found), indent=2))

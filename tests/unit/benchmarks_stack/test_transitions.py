@@ -22,9 +22,9 @@ LANE: dict[str, Any] = {
 
 
 SIDE_BY_SIDE: dict[str, Any] = {
-    "StartAt": "Lap",
+    "StartAt": "ProcessLanes",
     "States": {
-        "Lap": {
+        "ProcessLanes": {
             "Type": "Parallel",
             "Next": "IsDone",
             "Branches": [
@@ -38,7 +38,7 @@ SIDE_BY_SIDE: dict[str, Any] = {
                 {"StartAt": "Settle", "States": {"Settle": {"Type": "Map", "End": True}}},
             ],
         },
-        "IsDone": {"Type": "Choice", "Choices": [{"Next": "Lap"}], "Default": "End"},
+        "IsDone": {"Type": "Choice", "Choices": [{"Next": "ProcessLanes"}], "Default": "End"},
         "End": {"Type": "Succeed"},
     },
 }

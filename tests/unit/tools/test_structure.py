@@ -10,7 +10,7 @@ from tools.structure import MODULE_LINES, figures, main, repeated
 
 
 def test_every_bound_holds(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main() == 0, capsys.readouterr().err
+    assert main([]) == 0, capsys.readouterr().err
 
 
 def test_six_equal_lines_are_found_wherever_they_stand() -> None:
