@@ -55,7 +55,7 @@ def _added(before: Any, value: Any) -> Any:
 def stored(value: Any) -> Any:
     """The value as it comes back: numbers are decimals there, tuples are lists."""
     match value:
-        case None | bool() | str():
+        case None | bool() | str() | bytes():
             return value
         case int():
             if abs(value) >= 10**38:
@@ -99,6 +99,8 @@ def size_of(value: Any) -> int:
             return 1
         case str():
             return bytes_of(value)
+        case bytes():
+            return len(value)
         case int() | float():
             return len(str(value)) // 2 + 2
         case dict():

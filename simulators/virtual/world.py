@@ -37,7 +37,7 @@ from jobferry.steps.settle_job import settle_job
 from jobferry.steps.submit_jobs import submit_jobs
 from jobferry.steps.sweep import sweep
 from jobferry.store import Store
-from jobferry.store.rows import _outcome as stored_outcome
+from jobferry.store.outcome_blocks import decode
 from jobferry.vendors.connections import Connections
 from jobferry.vendors.http.addresses import PUBLIC
 from jobferry.vendors.protocol import Vendor
@@ -337,11 +337,11 @@ class World:
 
     def outcomes(self, run_id: str) -> dict[int, Outcome]:
         """Every outcome that is left of a run, by row, whatever its run says about rows."""
-        return {
-            item["row"]: stored_outcome(item)
-            for item in self.table.items()
-            if item["pk"].startswith(f"ROWS#{run_id}#")
-        }
+        found: dict[int, Outcome] = {}
+        for item in self.table.items():
+            if item["pk"].startswith(f"OUTCOMES#{run_id}#"):
+                found |= {outcome.row: outcome for outcome in decode(item["outcomes"])}
+        return found
 
     def statuses(self, run_id: str) -> list[OutcomeStatus]:
         """The statuses of rows 1, 2, 3 …"""

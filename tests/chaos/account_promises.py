@@ -163,8 +163,9 @@ def deleted_is_gone(history: History) -> Iterator[str]:
     """Of a run that was deleted nothing is left, and nothing of it comes back."""
     for index in history.deleted:
         run_id = history.run_id(index)
+        of_run = (f"RUN#{run_id}", f"ROWS#{run_id}", f"OUTCOMES#{run_id}")
         for item in history.world.table.items():
-            of_it = item["pk"].startswith((f"RUN#{run_id}", f"ROWS#{run_id}"))
+            of_it = item["pk"].startswith(of_run)
             if of_it and item["sk"] != keys.DELETED:
                 yield f"Of the deleted run {letter(index)} is left: {item['pk']} {item['sk']}."
                 break

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from jobferry.domain.outcome import Outcome, OutcomeStatus, RecordResult
 from jobferry.domain.trouble import REFUSED_READING
 from jobferry.domain.types import JsonObject
-from jobferry.store.rows import ID_CHARACTERS
+from jobferry.store.row_items import ID_CHARACTERS
 from jobferry.vendors.answers import (
     PollAnswer,
     Refused,

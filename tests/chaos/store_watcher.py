@@ -7,6 +7,7 @@ from collections.abc import Callable
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.store import keys
 from jobferry.store.operations import Item
+from jobferry.store.outcome_blocks import decode
 from tests.chaos.history import History, invocation
 
 
@@ -19,24 +20,27 @@ class StoreWatcher:
 
     def __call__(self, before: Item | None, after: Item | None) -> None:
         sk = str((after or before or {}).get("sk", ""))
-        if sk.startswith("ROW#"):
-            self._watch_row(before, after)
+        if sk.startswith(keys.BLOCK):
+            self._watch_block(before, after)
         elif sk.startswith("CHUNK#") and after is not None:
             self._watch_chunk(before or {}, after)
         elif sk.startswith(keys.demand("")) and after is not None:
             self._history.demand_writers[after["run_id"]] = invocation.get()
 
-    def _watch_row(self, before: Item | None, after: Item | None) -> None:
-        succeeded = OutcomeStatus.SUCCEEDED.value
-        if before is None or before["status"] != succeeded:
+    def _watch_block(self, before: Item | None, after: Item | None) -> None:
+        """A row that has succeeded stays so, until its run is deleted."""
+        if before is None:
             return
         if after is None and any(
             self._history.run_id(f) in before["pk"] for f in self._history.deleted
         ):
             return
-        if after is None or after["status"] != succeeded:
-            now = "nothing" if after is None else after["status"]
-            self._history.left_success.append(f"{before['pk']} row {before['row']} is {now} now")
+        now = {o.row: o.status for o in decode(after["outcomes"])} if after is not None else {}
+        for outcome in decode(before["outcomes"]):
+            status = now.get(outcome.row)
+            if outcome.status is OutcomeStatus.SUCCEEDED and status is not outcome.status:
+                left = f"{before['pk']} row {outcome.row} is {status or 'nothing'} now"
+                self._history.left_success.append(left)
 
     def _watch_chunk(self, before: Item, after: Item) -> None:
         names = ("state", "job_id", "attempt", "sending_at", "lost_at", "lane")

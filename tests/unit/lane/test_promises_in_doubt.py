@@ -126,7 +126,7 @@ def waiting(number: int, *, maybe_applied: bool) -> Remainder:
     span = Span(100 * number, 50, 10 * number, 1)
     chunk = Chunk("run", number, 0, ChunkState.FINISHED, (span._replace(length=500, rows=10),))
     return Remainder(
-        ChunkOutcome(chunk, {}), [RetryChunk((span,), 1, maybe_applied, 0.0, ("code", "text"))]
+        ChunkOutcome(chunk, ()), [RetryChunk((span,), 1, maybe_applied, 0.0, ("code", "text"))]
     )
 
 

@@ -132,7 +132,7 @@ def make_again(world: World, run: Run, not_before: Sequence[float]) -> list[int]
         (finished,) = chunks.get(run.run_id, [chunk.number])
         pool = chunks.pool(run.run_id)
         part = RetryChunk(chunk.spans, 1, False, moment, ("busy", "Busy."))
-        assert chunks.split(run, [ChunkOutcome(finished, {})], [part], pool, now)
+        assert chunks.split(run, [ChunkOutcome(finished, ())], [part], pool, now)
         numbers.append(run.plan.chunks + 1 + pool.made)
     return numbers
 

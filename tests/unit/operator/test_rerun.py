@@ -27,6 +27,7 @@ from jobferry.operator.rerun import (
     retry_of,
 )
 from tests.unit.csvfile.samples import csv_text, read
+from tests.unit.outcome_samples import forget_outcome
 from virtual.world import World, sample_csv
 
 FAILED = [OutcomeStatus.FAILED]
@@ -140,7 +141,7 @@ def test_the_name_tells_which_rows_they_are(world: World) -> None:
 
 def test_a_row_without_outcome_is_not_guessed(world: World) -> None:
     run = world.processed(sample_csv(3))
-    world.table.delete_many([(f"ROWS#{run.run_id}#000000", "ROW#0000000002")])
+    forget_outcome(world.store, run.run_id, 2, run.expires_at)
     with pytest.raises(OutcomesMissingError):
         copy_rows(run, lambda _: None, BytesIO(), world.deps)
 

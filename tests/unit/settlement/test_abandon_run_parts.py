@@ -121,7 +121,7 @@ def test_chunks_that_were_given_back_or_go_again_are_skipped_too(world: World) -
     chunks.finish(CONNECTION, [again], [JobEnd(2, verdict=(FAILED, "a", "A."))], now)
     part = RetryChunk(again.spans, 0, False, now + 9_999.0, ("a", "A."))
     pool = chunks.pool(run.run_id)
-    assert chunks.split(run, [ChunkOutcome(kept(world, again), {})], [part], pool, now)
+    assert chunks.split(run, [ChunkOutcome(kept(world, again), ())], [part], pool, now)
     with mock.patch.object(module, "CLAIM_BATCH", 3):
         assert written(world, run)
     assert said(world, run) == [(SKIPPED, CONNECTION_GONE)] * 8
@@ -231,7 +231,7 @@ class TestForced:
         rows = type(world.store.rows)
         with (
             mock.patch.object(module, "settle_chunks", side_effect=RuntimeError),
-            mock.patch.object(rows, "put_unless_settled", return_value=False),
+            mock.patch.object(rows, "put_copies_unless_settled", return_value=False),
             mock.patch.object(Chunks, "settle") as settle,
         ):
             module._settle(
@@ -239,7 +239,7 @@ class TestForced:
                 world.store.chunks.in_flight(CONNECTION, run.run_id),
                 world.deps,
             )
-        assert settle.call_args.args[2] == []
+        assert settle.call_args.args[1] == []
 
     def test_what_a_run_without_a_reason_leaves_is_unknown(self, world: World) -> None:
         run = replace(world.planned(sample_csv(2)), stop=None, forced=True)

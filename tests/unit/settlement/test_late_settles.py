@@ -66,11 +66,10 @@ def sent_again(world: World, run: Run, decided: int = 0) -> None:
     whole = chunk(world, run)
     rows = whole.row_numbers()
     again = rows[: len(rows) - decided]
-    world.store.rows.put(run.run_id, outcomes(rows[len(again) :], SUCCEEDED), run.expires_at)
     part = RetryChunk(
         (whole.spans[0]._replace(rows=len(again)),), 1, False, 0.0, ("c", "Collision")
     )
-    tally = ChunkOutcome(whole, {SUCCEEDED: decided} if decided else {})
+    tally = ChunkOutcome(whole, outcomes(rows[len(again) :], SUCCEEDED))
     assert chunks.split(run, [tally], [part], chunks.pool(run.run_id), world.clock.now())
     pool = chunks.pool(run.run_id)
     (number,) = pool.again

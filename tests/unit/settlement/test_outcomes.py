@@ -22,7 +22,6 @@ from jobferry.domain.trouble import (
 )
 from jobferry.settlement.outcomes import _outcome
 from jobferry.settlement.retry_chunks import (
-    MOST_CHUNK_OUTCOMES,
     REACH_BYTES,
     Remainder,
     bundled,
@@ -30,6 +29,7 @@ from jobferry.settlement.retry_chunks import (
 )
 from jobferry.settlement.retry_policy import BISECTIONS, Verdicts
 from jobferry.steps.settle_job import settle_job
+from jobferry.store.chunk_settling import SETTLE_BATCH
 from jobferry.store.chunks import Chunks
 from jobferry.store.objects import SourceError
 from virtual.vendor import UPSERT
@@ -279,9 +279,8 @@ class TestAgain:
             for _ in first:
                 read = world.store.chunks.get(run_id, settled)
                 now = world.clock.now()
-                world.store.chunks.settle(
-                    CONNECTION, run_id, [ChunkOutcome(c, {}) for c in read], now
-                )
+                run = world.run(run_id)
+                world.store.chunks.settle(run, [ChunkOutcome(c, ()) for c in read], now)
                 if pool_moved:
                     return False
             return original(chunks, *args)
@@ -381,7 +380,7 @@ def remainder(
         "not_before": 0.0,
         "last": ("a", ""),
     }
-    tally = ChunkOutcome(a_chunk(number=number, spans=whole), {})
+    tally = ChunkOutcome(a_chunk(number=number, spans=whole), ())
     return Remainder(tally, [RetryChunk(spans, **{**given, **changes})])
 
 
@@ -403,8 +402,8 @@ class TestGather:
         assert len(bundled(remainders, 10)) == (1 if together else 2)
 
     def test_so_many_chunks_are_settled_at_once(self) -> None:
-        many = [remainder(n, 1_000 * n, part=1, rows=1) for n in range(MOST_CHUNK_OUTCOMES + 1)]
-        assert [len(bundle) for bundle in bundled(many, 1_000)] == [MOST_CHUNK_OUTCOMES, 1]
+        many = [remainder(n, 1_000 * n, part=1, rows=1) for n in range(SETTLE_BATCH + 1)]
+        assert [len(bundle) for bundle in bundled(many, 1_000)] == [SETTLE_BATCH, 1]
 
     def test_one_that_is_too_large_goes_by_itself(self) -> None:
         (only,) = [remainder(1, 0, rows=20)]

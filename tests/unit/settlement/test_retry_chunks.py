@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from jobferry.domain.chunk import Chunk, ChunkOutcome, ChunkState, RetryChunk, Span
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.types import JsonObject
-from jobferry.settlement.retry_chunks import MOST_CHUNK_OUTCOMES, REACH_BYTES, Remainder, bundled
+from jobferry.settlement.retry_chunks import REACH_BYTES, Remainder, bundled
+from jobferry.store.chunk_settling import fits_a_transaction
 from virtual.effects import Crash, CrashOnce, Phase
 from virtual.vendor import KEY_FIELD
 from virtual.world import World, sample_csv
@@ -27,7 +28,7 @@ def remainder(number: int, rows: int, attempt: int = 1, code: str = "conflict") 
     chunk = Chunk("run", number, 0, ChunkState.FINISHED, (Span(offset, 500, first, 10),))
     spans = (Span(offset, ROW_BYTES * rows, first, rows),)
     return Remainder(
-        ChunkOutcome(chunk, {}), [RetryChunk(spans, attempt, False, 0.0, (code, "Try again."))]
+        ChunkOutcome(chunk, ()), [RetryChunk(spans, attempt, False, 0.0, (code, "Try again."))]
     )
 
 
@@ -57,7 +58,7 @@ def test_each_goes_once_and_with_its_like(remainders: list[Remainder]) -> None:
 def test_no_chunk_is_too_large(remainders: list[Remainder]) -> None:
     for bundle in bundled(remainders, MOST_ROWS):
         spans = [span for one in bundle for span in one.part.spans]
-        assert len(bundle) <= MOST_CHUNK_OUTCOMES
+        assert fits_a_transaction([one.tally for one in bundle])
         assert rows_of(bundle) <= MOST_ROWS
         assert sum(span.length for span in spans) <= 500
         assert spans == sorted(spans)

@@ -22,6 +22,7 @@ from jobferry.steps import close_run as module
 from jobferry.steps.close_run import RELAUNCHES, STUCK_SECONDS, close_run
 from jobferry.store.objects import SourceError
 from jobferry.store.operations import Update
+from tests.unit.outcome_samples import put_outcomes
 from virtual.vendor import VENDOR
 from virtual.world import CONNECTION, World, sample_csv
 
@@ -288,7 +289,7 @@ class TestProof:
         run = ready(world, body)
         bad = Outcome(1, SKIPPED, None, "ops", "Stopped.", None, 0)
         worse = Outcome(2, FAILED, None, "RecordInvalid", "Name: is taken", None, 1)
-        world.store.rows.put(run.run_id, [bad, worse], run.expires_at)
+        put_outcomes(world.store, run.run_id, [bad, worse], run.expires_at)
         change(world, run, n_skipped=1, n_failed=1, n_succeeded=2)
         world.store.runs.stop(run.run_id, StopReason("ops", "Stopped."))
         world.seconds["close"] = 0.0
@@ -328,7 +329,7 @@ class TestProof:
     ) -> None:
         run = ready(world, sample_csv(1))
         bad = Outcome(1, FAILED, None, "x", "X.", None, 1)
-        world.store.rows.put(run.run_id, [bad], run.expires_at)
+        put_outcomes(world.store, run.run_id, [bad], run.expires_at)
         change(world, run, n_failed=1, n_succeeded=0)
         if halted:
             world.store.runs.stop(run.run_id, StopReason("ops", "Stopped."))
@@ -339,7 +340,7 @@ class TestProof:
     def test_a_skipped_row_of_a_run_that_was_not_stopped_is_no_harm(self, world: World) -> None:
         run = ready(world, sample_csv(1))
         twin = Outcome(1, SKIPPED, None, "duplicate", "As row 0.", None, 0)
-        world.store.rows.put(run.run_id, [twin], run.expires_at)
+        put_outcomes(world.store, run.run_id, [twin], run.expires_at)
         change(world, run, n_skipped=1, n_succeeded=0)
         world.close(run.run_id)
         assert world.run(run.run_id).status is RunStatus.COMPLETED

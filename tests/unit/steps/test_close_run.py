@@ -18,8 +18,9 @@ from jobferry.reporting import result_files
 from jobferry.steps import close_run as module
 from jobferry.steps.close_run import RELAUNCHES, LanesStuckError
 from jobferry.steps.open_run import resume_run
-from jobferry.store.operations import Delete, Update
-from jobferry.store.rows import Rows
+from jobferry.store import chunk_settling
+from jobferry.store.operations import Item, Update
+from tests.unit.outcome_samples import forget_outcome, put_outcomes
 from tests.unit.store.samples import a_run
 from virtual.effects import Crash, CrashOnce, Phase
 from virtual.vendor import Behaviour
@@ -198,7 +199,7 @@ def reached(close: str | None) -> int:
 class TestUnbalanced:
     def test_a_row_without_an_outcome(self, world: World) -> None:
         run_id = mixed(world)
-        world.table.write(Delete(f"ROWS#{run_id}#000000", "ROW#0000000006"))
+        forget_outcome(world.store, run_id, 6, 0)
         assert world.close(run_id) == {"run_id": run_id, "state": "unbalanced"}
         assert world.run(run_id).closed_at is None
         assert "row without outcome" in world.warnings()
@@ -211,18 +212,18 @@ class TestUnbalanced:
 
     def test_an_outcome_that_was_changed_after_it_was_counted(self, world: World) -> None:
         run_id = mixed(world)
-        world.store.rows.put(run_id, [Outcome(1, OutcomeStatus.FAILED)], 0)
+        put_outcomes(world.store, run_id, [Outcome(1, OutcomeStatus.FAILED)], 0)
         assert world.close(run_id)["state"] == "unbalanced"
 
     def test_the_execution_fails_loudly(self, world: World) -> None:
         request = world.drop(sample_csv(4))
-        put = Rows.put
+        block_item = chunk_settling.block_item
 
-        def forgetful(rows: Rows, run_id: str, outcomes: list[Outcome], expires_at: int) -> None:
-            put(rows, run_id, list(outcomes)[1:], expires_at)
+        def forgetful(run_id: str, block: list[Outcome], expires_at: int) -> Item:
+            return block_item(run_id, block[1:], expires_at)
 
         with (
-            mock.patch.object(Rows, "put", forgetful),
+            mock.patch.object(chunk_settling, "block_item", forgetful),
             pytest.raises(ExecutionFailedError, match="RunDoesNotAddUp"),
         ):
             world.execute(request)

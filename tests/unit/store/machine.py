@@ -36,6 +36,8 @@ from jobferry.domain.chunk import (
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.run import Pause, PlanState, Run, RunStatus, StopReason
 from jobferry.settlement.retention import is_due, kept_seconds
+from jobferry.store.row_items import FOR_A_PERSON
+from jobferry.store.rows import with_own_items
 from tests.unit.store.samples import CONNECTION, NOW, a_run
 from virtual.table import FakeTable, fake_store
 
@@ -72,21 +74,17 @@ Results = tuple[OutcomeStatus | str, ...]
 class Decision:
     """What one call of SettleJob makes of a finished chunk, by what it has read.
 
-    again  retried rows
-    sure   outcomes of which every call says the same
+    again    retried rows
+    careful  outcomes of which another call may say otherwise
     """
 
     chunk: Chunk
     run: Run
-    sure: list[Outcome]
+    outcomes: list[Outcome]
     careful: list[Outcome]
     again: list[int]
     written: bool = False
     counted: bool = False
-
-    @property
-    def outcomes(self) -> list[Outcome]:
-        return self.sure + self.careful
 
 
 def planned(number: int) -> PlannedChunk:
@@ -307,7 +305,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.store.runs.put_page(run, [planned(n) for n in range(1, after.chunks + 1)])
         rejected = {REJECTED: 1} if after.done else {}
         if after.done:
-            self.store.rows.put(run.run_id, [Outcome(BAD_ROW, REJECTED)], run.expires_at)
+            self.store.rows.put_unsent(run.run_id, [Outcome(BAD_ROW, REJECTED)], run.expires_at)
         if self.store.runs.checkpoint(run.run_id, run.plan, after, rejected, self.now):
             for status in rejected:
                 self.decided[run.run_id, BAD_ROW] = status
@@ -421,20 +419,20 @@ class StoreMachine(RuleBasedStateMachine):
             if row not in again
         ]
         careful = [o for o in outcomes if o.row in may_go_again or o.status is UNKNOWN]
-        sure = [o for o in outcomes if o not in careful]
-        return Decision(chunk, run, sure, careful, again)
+        return Decision(chunk, run, outcomes, careful, again)
 
     def write_rows(self, pick: int) -> None:
         waiting = self.decisions_to(count=False)
         decision = waiting[-1 - pick % len(waiting)]
         run_id, rows = decision.run.run_id, self.store.rows
         expires_at = decision.run.expires_at
-        if decision.careful and not rows.put_unless_settled(
-            decision.chunk, decision.careful, expires_at
-        ):
+        copies = with_own_items(decision.outcomes, row_items=False)
+        careful = [outcome for outcome in copies if outcome in decision.careful]
+        if careful and not rows.put_copies_unless_settled(decision.chunk, careful, expires_at):
             return
-        if run_id not in self.deleted:  # rows that nobody counts are left; the table forgets them
-            rows.put(run_id, decision.sure, expires_at)
+        if run_id not in self.deleted:  # copies that nobody counts are left; the table forgets them
+            sure = [outcome for outcome in copies if outcome not in careful]
+            rows.put_copies(run_id, sure, expires_at)
         decision.written = True
 
     def count(self, pick: int, behind: int) -> None:
@@ -450,10 +448,9 @@ class StoreMachine(RuleBasedStateMachine):
 
     def _counts(self, decision: Decision, pool: Pool) -> bool:
         chunks, chunk, run = self.store.chunks, decision.chunk, decision.run
-        counts = Counter(outcome.status for outcome in decision.outcomes)
-        tally = ChunkOutcome(chunk, counts)
+        tally = ChunkOutcome(chunk, decision.outcomes)
         if not decision.again:
-            return bool(chunks.settle(CONNECTION, run.run_id, [tally], self.now))
+            return bool(chunks.settle(run, [tally], self.now))
         current = self.store.runs.get(run.run_id)
         if current is None:
             return False
@@ -596,6 +593,11 @@ class StoreMachine(RuleBasedStateMachine):
             assert found == {row: self.decided[run_id, row] for row in decided}
             counted = {status: n for status, n in run.outcomes.items() if n}
             assert counted == dict(Counter(found.values()))
+            for_a_person = {row for row, status in found.items() if status in FOR_A_PERSON}
+            listed = {o.row: o.status for o in self.store.rows.for_a_person(run_id, BAD_ROW)}
+            assert {row: listed[row] for row in for_a_person} == {
+                row: found[row] for row in for_a_person
+            }
 
     def teardown(self) -> None:
         """Whatever has happened, every run that is planned can be brought to its end."""
@@ -631,10 +633,6 @@ class StoreMachine(RuleBasedStateMachine):
         assert not chunks.in_flight(CONNECTION, run.run_id)
 
     def _settle_now(self, decision: Decision) -> None:
-        rows, run = self.store.rows, decision.run
-        rows.put(run.run_id, decision.outcomes, run.expires_at)
-        counts = Counter(outcome.status for outcome in decision.outcomes)
-        settled = self.store.chunks.settle(
-            CONNECTION, run.run_id, [ChunkOutcome(decision.chunk, counts)], self.now
-        )
+        tally = ChunkOutcome(decision.chunk, decision.outcomes)
+        settled = self.store.chunks.settle(decision.run, [tally], self.now)
         assert settled == [decision.chunk.number]

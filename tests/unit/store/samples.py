@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobferry.domain.chunk import Chunk, PlannedChunk, Span
+from jobferry.domain.chunk import Chunk, ChunkOutcome, PlannedChunk, Span
+from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.run import PlanState, Run, RunStatus, Source
 from jobferry.store import Store
 
@@ -70,3 +71,17 @@ def only(store: Store, number: int, run_id: str = RUN) -> Chunk:
     """A chunk as it is kept."""
     (chunk,) = store.chunks.get(run_id, [number])
     return chunk
+
+
+def decided(
+    chunk: Chunk,
+    counts: Mapping[OutcomeStatus, int],
+    failures: Mapping[str, int] | None = None,
+) -> ChunkOutcome:
+    """So many rows of a chunk with each status, from its first row on."""
+    statuses = [status for status, rows in counts.items() for _ in range(rows)]
+    outcomes = [
+        Outcome(row, status, job_id=chunk.job_id, attempts=chunk.attempt)
+        for row, status in zip(chunk.row_numbers(), statuses, strict=False)
+    ]
+    return ChunkOutcome(chunk, outcomes, failures or {})

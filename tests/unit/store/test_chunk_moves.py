@@ -7,7 +7,6 @@ import pytest
 from jobferry.domain.chunk import (
     Attempt,
     Chunk,
-    ChunkOutcome,
     ChunkState,
     JobEnd,
     Pool,
@@ -18,7 +17,7 @@ from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import PlanState, Run, RunGoneError
 from jobferry.store import Store
 from jobferry.store.table import TRANSACTION_ITEMS
-from tests.unit.store.samples import CONNECTION, NOW, RUN, a_run, claim, only, opened
+from tests.unit.store.samples import CONNECTION, NOW, RUN, a_run, claim, decided, only, opened
 
 SUCCEEDED, FAILED = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED
 LAST = ("busy", "Busy.")
@@ -45,7 +44,7 @@ def part(rows: int = 2, *, first: int = 1, attempt: int = 1) -> RetryChunk:
 class TestSplit:
     def test_what_is_decided_is_counted_and_the_rest_is_offered(self, store: Store) -> None:
         (chunk,) = finished(store, 1)
-        outcome = ChunkOutcome(chunk, {SUCCEEDED: 7, FAILED: 1}, {"bad": 1})
+        outcome = decided(chunk, {SUCCEEDED: 7, FAILED: 1}, {"bad": 1})
         assert store.chunks.split(run_of(1), [outcome], [part()], store.chunks.pool(RUN), NOW + 5)
         run = store.runs.must_get(RUN)
         assert (run.outcomes[SUCCEEDED], run.outcomes[FAILED], run.failures) == (7, 1, {"bad": 1})
@@ -60,7 +59,7 @@ class TestSplit:
 
     def test_the_new_chunk_is_as_its_part_says(self, store: Store) -> None:
         (chunk,) = finished(store, 1)
-        outcome = ChunkOutcome(chunk, {SUCCEEDED: 8})
+        outcome = decided(chunk, {SUCCEEDED: 8})
         store.chunks.split(run_of(1), [outcome], [part()], store.chunks.pool(RUN), NOW)
         made = only(store, 2)
         given = part()
@@ -70,7 +69,7 @@ class TestSplit:
 
     def test_a_new_chunk_is_claimed_with_what_is_known_of_its_rows(self, store: Store) -> None:
         (chunk,) = finished(store, 1)
-        outcome = ChunkOutcome(chunk, {SUCCEEDED: 8})
+        outcome = decided(chunk, {SUCCEEDED: 8})
         store.chunks.split(run_of(1), [outcome], [part()], store.chunks.pool(RUN), NOW)
         (claimed,) = claim(store, [2], now=NOW + 90)
         assert (claimed.attempt, claimed.maybe_applied, claimed.last) == (1, True, LAST)
@@ -79,7 +78,7 @@ class TestSplit:
     def test_new_chunks_are_numbered_on(self, store: Store) -> None:
         first, second = finished(store, 2)
         for chunk in (first, second):
-            outcome = ChunkOutcome(chunk, {SUCCEEDED: 6})
+            outcome = decided(chunk, {SUCCEEDED: 6})
             parts = [part(), part(first=3)]
             assert store.chunks.split(run_of(2), [outcome], parts, store.chunks.pool(RUN), NOW)
         assert store.chunks.pool(RUN).again == {3, 4, 5, 6}
@@ -87,7 +86,7 @@ class TestSplit:
 
     def test_it_happens_once(self, store: Store) -> None:
         (chunk,) = finished(store, 1)
-        outcome = ChunkOutcome(chunk, {SUCCEEDED: 8})
+        outcome = decided(chunk, {SUCCEEDED: 8})
         assert store.chunks.split(run_of(1), [outcome], [part()], store.chunks.pool(RUN), NOW)
         assert not store.chunks.split(run_of(1), [outcome], [part()], store.chunks.pool(RUN), NOW)
         assert store.runs.must_get(RUN).outcomes[SUCCEEDED] == 8
@@ -96,7 +95,7 @@ class TestSplit:
     def test_not_with_the_pool_of_before_another_split(self, store: Store) -> None:
         first, second = finished(store, 2)
         pool = store.chunks.pool(RUN)
-        one, other = (ChunkOutcome(chunk, {SUCCEEDED: 8}) for chunk in (first, second))
+        one, other = (decided(chunk, {SUCCEEDED: 8}) for chunk in (first, second))
         assert store.chunks.split(run_of(2), [one], [part()], pool, NOW)
         assert not store.chunks.split(run_of(2), [other], [part()], pool, NOW)
         assert only(store, 2).state is ChunkState.FINISHED
@@ -104,8 +103,8 @@ class TestSplit:
 
     def test_one_that_is_settled_stops_all_of_them(self, store: Store) -> None:
         first, second = finished(store, 2)
-        one, other = (ChunkOutcome(chunk, {SUCCEEDED: 8}) for chunk in (first, second))
-        store.chunks.settle(CONNECTION, RUN, [other], NOW)
+        one, other = (decided(chunk, {SUCCEEDED: 8}) for chunk in (first, second))
+        store.chunks.settle(a_run(), [other], NOW)
         pool = store.chunks.pool(RUN)
         assert not store.chunks.split(run_of(2), [one, other], [part()], pool, NOW)
         assert only(store, 1).state is ChunkState.FINISHED
@@ -113,8 +112,8 @@ class TestSplit:
 
     def test_as_many_as_a_transaction_takes(self, store: Store) -> None:
         chunks = finished(store, 40)
-        outcomes = [ChunkOutcome(chunk, {SUCCEEDED: 8}) for chunk in chunks]
-        parts = [part(first=n) for n in range(TRANSACTION_ITEMS - len(chunks) - 2)]
+        outcomes = [decided(chunk, {SUCCEEDED: 8}) for chunk in chunks]
+        parts = [part(first=n) for n in range(TRANSACTION_ITEMS - len(chunks) - 3)]
         assert store.chunks.split(run_of(40), outcomes, parts, store.chunks.pool(RUN), NOW)
         assert store.chunks.pool(RUN).made == len(parts)
         assert store.runs.must_get(RUN).outcomes[SUCCEEDED] == 320
@@ -124,9 +123,7 @@ class TestSplit:
         pool = store.chunks.pool(RUN)
         store.chunks._table.delete_many([(f"RUN#{RUN}", "META")])
         with pytest.raises(RunGoneError):
-            store.chunks.split(
-                run_of(1), [ChunkOutcome(chunk, {SUCCEEDED: 8})], [part()], pool, NOW
-            )
+            store.chunks.split(run_of(1), [decided(chunk, {SUCCEEDED: 8})], [part()], pool, NOW)
         assert only(store, 1).state is ChunkState.FINISHED
 
 

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from jobferry.domain.chunk import Chunk, ChunkOutcome, ChunkState, JobEnd, Pool
+from jobferry.domain.chunk import Chunk, ChunkState, JobEnd, Pool
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Pause, PlanState
 from jobferry.store import Store
@@ -20,7 +20,17 @@ from jobferry.store.chunk_settling import SETTLE_BATCH
 from jobferry.store.operations import Item
 from jobferry.store.table import Table
 from jobferry.store.transitions import ForbiddenMoveError
-from tests.unit.store.samples import CONNECTION, NOW, RUN, a_run, claim, only, opened, planned
+from tests.unit.store.samples import (
+    CONNECTION,
+    NOW,
+    RUN,
+    a_run,
+    claim,
+    decided,
+    only,
+    opened,
+    planned,
+)
 from virtual.table import fake_store
 
 SUCCEEDED = OutcomeStatus.SUCCEEDED
@@ -301,11 +311,9 @@ class TestSettle:
         return only(store, 1)
 
     def test_outcomes_are_counted_once(self, store: Store, chunk: Chunk) -> None:
-        tally = ChunkOutcome(
-            replace(chunk, job_id="job-1"), {SUCCEEDED: 9, OutcomeStatus.UNKNOWN: 1}
-        )
-        assert store.chunks.settle(CONNECTION, RUN, [tally], NOW + 1) == [1]
-        assert store.chunks.settle(CONNECTION, RUN, [tally], NOW + 2) == []
+        tally = decided(replace(chunk, job_id="job-1"), {SUCCEEDED: 9, OutcomeStatus.UNKNOWN: 1})
+        assert store.chunks.settle(a_run(), [tally], NOW + 1) == [1]
+        assert store.chunks.settle(a_run(), [tally], NOW + 2) == []
         run = store.runs.must_get(RUN)
         assert (run.outcomes[SUCCEEDED], run.outcomes[OutcomeStatus.UNKNOWN]) == (9, 1)
         assert (run.settled_rows, run.jobs_settled) == (10, 1)
@@ -313,9 +321,9 @@ class TestSettle:
         assert [c.state for c in store.chunks.all(RUN)] == [ChunkState.SETTLED]
 
     def test_failures_are_counted_by_class_and_once(self, store: Store, chunk: Chunk) -> None:
-        tally = ChunkOutcome(chunk, {OutcomeStatus.FAILED: 10}, {"RecordInvalid": 7, "http_422": 3})
+        tally = decided(chunk, {OutcomeStatus.FAILED: 10}, {"RecordInvalid": 7, "http_422": 3})
         for _ in range(2):
-            store.chunks.settle(CONNECTION, RUN, [tally], NOW)
+            store.chunks.settle(a_run(), [tally], NOW)
         run = store.runs.must_get(RUN)
         assert run.failures == run.fresh_failures == {"RecordInvalid": 7, "http_422": 3}
         assert (run.processed, run.fresh_processed) == (10, 10)
@@ -327,17 +335,17 @@ class TestSettle:
         assert (run.processed, run.fresh_processed) == (10, 0)
 
     def test_a_chunk_without_a_job_counts_no_job(self, store: Store, chunk: Chunk) -> None:
-        store.chunks.settle(CONNECTION, RUN, [ChunkOutcome(chunk, {SUCCEEDED: 10})], NOW)
+        store.chunks.settle(a_run(), [decided(chunk, {SUCCEEDED: 10})], NOW)
         assert store.runs.must_get(RUN).jobs_settled == 0
 
     def test_what_is_not_finished_is_not_settled(self, store: Store) -> None:
         opened(store, 1)
         (chunk,) = claim(store, [1])
         with pytest.raises(ForbiddenMoveError):
-            store.chunks.settle(CONNECTION, RUN, [ChunkOutcome(chunk, {SUCCEEDED: 10})], NOW)
+            store.chunks.settle(a_run(), [decided(chunk, {SUCCEEDED: 10})], NOW)
         taken_for_finished = replace(chunk, state=ChunkState.FINISHED)
-        tally = ChunkOutcome(taken_for_finished, {SUCCEEDED: 10})
-        assert store.chunks.settle(CONNECTION, RUN, [tally], NOW) == []
+        tally = decided(taken_for_finished, {SUCCEEDED: 10})
+        assert store.chunks.settle(a_run(), [tally], NOW) == []
         assert store.runs.must_get(RUN).settled_rows == 0
 
     def test_many_are_settled_together_each_once(self, store: Store) -> None:
@@ -351,13 +359,11 @@ class TestSettle:
         store.chunks.finish(
             CONNECTION, claimed, [JobEnd(c.number, verdict=VERDICT) for c in claimed], NOW
         )
-        chunk_outcomes = [ChunkOutcome(chunk, {SUCCEEDED: 10}) for chunk in store.chunks.all(RUN)]
+        chunk_outcomes = [decided(chunk, {SUCCEEDED: 10}) for chunk in store.chunks.all(RUN)]
         others = [chunk_outcomes[3], chunk_outcomes[SETTLE_BATCH + 7]]
         used = {"settle_calls": 1}
-        assert store.chunks.settle(CONNECTION, RUN, others, NOW, used) == [
-            t.chunk.number for t in others
-        ]
-        settled = store.chunks.settle(CONNECTION, RUN, chunk_outcomes, NOW, used)
+        assert store.chunks.settle(a_run(), others, NOW, used) == [t.chunk.number for t in others]
+        settled = store.chunks.settle(a_run(), chunk_outcomes, NOW, used)
         assert sorted([*settled, *(t.chunk.number for t in others)]) == list(range(1, many + 1))
         run = store.runs.must_get(RUN)
         assert (run.settled_rows, run.settle_calls) == (10 * many, 2)
@@ -365,7 +371,7 @@ class TestSettle:
 
     def test_nothing_to_settle(self, store: Store) -> None:
         opened(store, 1)
-        assert store.chunks.settle(CONNECTION, RUN, [], NOW) == []
+        assert store.chunks.settle(a_run(), [], NOW) == []
 
 
 RACES = {
@@ -471,8 +477,8 @@ class Slots(RuleBasedStateMachine):
     def settle(self, data: st.DataObject) -> None:
         if chunk := self.some(data):
             taken_for_finished = replace(chunk, state=ChunkState.FINISHED)
-            tally = ChunkOutcome(taken_for_finished, {SUCCEEDED: chunk.rows})
-            self.store.chunks.settle(CONNECTION, RUN, [tally], self.now)
+            tally = decided(taken_for_finished, {SUCCEEDED: chunk.rows})
+            self.store.chunks.settle(a_run(), [tally], self.now)
 
     @invariant()
     def every_slot_belongs_to_a_chunk(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 from unittest import mock
@@ -18,6 +19,7 @@ from jobferry.scheduler.concurrency import max_jobs
 from jobferry.scheduler.rate_limit import ACCOUNT, ENDPOINT, HOLD
 from jobferry.store import Store, keys
 from jobferry.store.operations import Update
+from jobferry.store.row_items import outcome_of, row_item
 from jobferry.store.table import TRANSACTION_ITEMS, Table
 from jobferry.store.transitions import ForbiddenMoveError
 from tests.unit.store.samples import (
@@ -27,6 +29,7 @@ from tests.unit.store.samples import (
     RUN,
     a_run,
     claim,
+    decided,
     only,
     opened,
     planned,
@@ -82,7 +85,7 @@ class TestChunk:
         run = a_run(plan=PlanState(chunks=1))
         part = RetryChunk((Span(100, 50, 1, 5),), 2, True, NOW + 60, ("busy", "Busy."), (ATTEMPT,))
         pool = store.chunks.pool(RUN)
-        assert store.chunks.split(run, [ChunkOutcome(chunk, {FAILED: 5})], [part], pool, NOW + 4)
+        assert store.chunks.split(run, [decided(chunk, {FAILED: 5})], [part], pool, NOW + 4)
         again = only(store, 2)
         assert again == Chunk(
             RUN,
@@ -197,8 +200,8 @@ class TestChunk:
     def test_a_settled_one_says_when_and_of_how_many_rows(self, store: Store, table: Table) -> None:
         opened(store, 1)
         chunk = finished(store, 1)
-        tally = ChunkOutcome(chunk, {SUCCEEDED: 7, FAILED: 3, UNKNOWN: 0})
-        assert store.chunks.settle(CONNECTION, RUN, [tally], NOW + 4) == [1]
+        tally = decided(chunk, {SUCCEEDED: 7, FAILED: 3, UNKNOWN: 0})
+        assert store.chunks.settle(a_run(), [tally], NOW + 4) == [1]
         settled = only(store, 1)
         assert (settled.settled_at, settled.settled_rows) == (NOW + 4, 10)
         assert (table.get(keys.run(RUN), keys.chunk(1)) or {})["counts"] == {
@@ -213,7 +216,7 @@ class TestChunk:
         store.chunks.release(CONNECTION, back)
         claim(store, [1], lane=0)
         with mock.patch.object(store.chunks, "forget"):
-            store.chunks.settle(CONNECTION, RUN, [ChunkOutcome(finished(store, 3), {})], NOW)
+            store.chunks.settle(a_run(), [ChunkOutcome(finished(store, 3), ())], NOW)
         stray = {"pk": keys.connection(CONNECTION), "sk": keys.job(RUN, 1, 1)}
         store.chunks._table.put_many([{**stray, "run_id": RUN, "lane": 1, "chunk": 1}])
         assert [c.number for c in store.chunks.in_flight(CONNECTION, RUN, 1)] == [2]
@@ -246,11 +249,8 @@ class TestChunk:
         assert [len(call.args[0]) for call in calls.call_args_list] == [TRANSACTION_ITEMS, 7]
         assert store.limits.get(CONNECTION).in_flight == 0
         read = store.chunks.get(RUN, done)
-        chunk_outcomes = [ChunkOutcome(chunk, {FAILED: 10}) for chunk in read]
-        assert (
-            store.chunks.settle(CONNECTION, RUN, chunk_outcomes, NOW, used={"settle_calls": 1})
-            == done
-        )
+        chunk_outcomes = [decided(chunk, {FAILED: 10}) for chunk in read]
+        assert store.chunks.settle(a_run(), chunk_outcomes, NOW, used={"settle_calls": 1}) == done
         assert list(store.chunks.pointers(CONNECTION)) == []
         run = store.runs.must_get(RUN)
         assert (run.outcomes[FAILED], run.settle_calls) == (10 * count, 1)
@@ -259,20 +259,21 @@ class TestChunk:
         opened(store, 2)
         first, second = finished(store, 1), finished(store, 2)
         late = replace(second, claimed_at=NOW - 1)
-        chunk_outcomes = [ChunkOutcome(first, {SUCCEEDED: 10}), ChunkOutcome(late, {SUCCEEDED: 10})]
-        assert store.chunks.settle(CONNECTION, RUN, chunk_outcomes, NOW) == [1]
+        chunk_outcomes = [decided(first, {SUCCEEDED: 10}), decided(late, {SUCCEEDED: 10})]
+        assert store.chunks.settle(a_run(), chunk_outcomes, NOW) == [1]
         assert [number for _, _, number in store.chunks.pointers(CONNECTION)] == [2]
 
     def test_what_settling_took_is_counted_only_once(self, store: Store) -> None:
         opened(store, 1)
         chunk = finished(store, 1)
         used = {"settle_calls": 1, "settle_gb_ms": 2, "settle_units": 3, "settle_reads": 4}
-        store.chunks.settle(CONNECTION, RUN, [ChunkOutcome(chunk, {SUCCEEDED: 10})], NOW, used)
+        store.chunks.settle(a_run(), [decided(chunk, {SUCCEEDED: 10})], NOW, used)
         run = store.runs.must_get(RUN)
         assert (run.settle_calls, run.settle_gb_ms, run.settle_units, run.settle_reads) == (
             1,
             2,
-            3,
+            # The chunk, its block and the run in a transaction, and the pointer.
+            3 + 2 * 3 + 1,
             4,
         )
 
@@ -305,8 +306,8 @@ class TestJobs:
         chunk = sent(store, number)
         job_end = JobEnd(number, verdict=(UNKNOWN, "lost", "?"))
         store.chunks.finish(CONNECTION, [chunk], [job_end], NOW + 3)
-        tally = ChunkOutcome(only(store, number), {UNKNOWN: 10})
-        store.chunks.settle(CONNECTION, RUN, [tally], NOW + 4)
+        tally = decided(only(store, number), {UNKNOWN: 10})
+        store.chunks.settle(a_run(), [tally], NOW + 4)
         return only(store, number)
 
     def test_a_job_that_is_found_late_is_the_chunks(self, store: Store) -> None:
@@ -749,20 +750,30 @@ class TestRows:
     def outcome(self, row: int, status: OutcomeStatus = UNKNOWN) -> Outcome:
         return Outcome(row, status, None, "code", "Text.", "job", 1)
 
-    def test_many_are_written_with_care_in_transactions_that_fit(self, store: Store) -> None:
+    def test_many_are_written_with_care_in_transactions_that_fit(
+        self, store: Store, table: Table
+    ) -> None:
         opened(store, 1)
         chunk = finished(store, 1)
         outcomes = [self.outcome(row) for row in range(1, 2 * TRANSACTION_ITEMS)]
         transact = store.rows._table.transact
         with mock.patch.object(store.rows._table, "transact", side_effect=transact) as calls:
-            assert store.rows.put_unless_settled(chunk, outcomes, EXPIRES)
+            assert store.rows.put_copies_unless_settled(chunk, outcomes, EXPIRES)
         assert [len(call.args[0]) for call in calls.call_args_list] == [100, 100, 2]
-        assert list(store.rows.between(RUN, 1, 500)) == outcomes
+        copies = list(table.query(keys.rows(RUN, 0)))
+        assert [outcome_of(item) for item in copies] == outcomes
 
-    def test_unknown_rows_are_decided_once_and_while_the_run_is_open(self, store: Store) -> None:
+    def of_before(self, store: Store, rows: Iterable[int]) -> None:
+        """Rows of a run that was settled before there were blocks."""
+        items = [row_item(RUN, self.outcome(row), EXPIRES) for row in rows]
+        store.rows._table.put_many(items)
+
+    def test_unknown_rows_of_before_are_decided_once_and_while_the_run_is_open(
+        self, store: Store
+    ) -> None:
         opened(store, 1)
         count = 2 * TRANSACTION_ITEMS - 2
-        store.rows.put(RUN, [self.outcome(row) for row in range(1, count + 1)], EXPIRES)
+        self.of_before(store, range(1, count + 1))
         decided = [self.outcome(row, SUCCEEDED) for row in range(1, count + 1)]
         transact = store.rows._table.transact
         with mock.patch.object(store.rows._table, "transact", side_effect=transact) as calls:
@@ -774,10 +785,20 @@ class TestRows:
         assert store.rows.resolve(RUN, decided[-1:], EXPIRES) == {}
         assert store.rows.get(RUN, count) == self.outcome(count)
 
-    def test_rows_of_other_blocks_are_not_read(self, store: Store) -> None:
+    def test_rows_of_before_are_read_beside_blocks(self, store: Store) -> None:
         size = keys.ROWS_PER_BLOCK
-        rows = [1, 2, size, size + 1, 2 * size, 2 * size + 1]
-        store.rows.put(RUN, [self.outcome(row) for row in rows], EXPIRES)
+        self.of_before(store, [1, size, size + 1])
+        later = self.outcome(2, SUCCEEDED)
+        store.rows.put_unsent(RUN, [later], EXPIRES)
+        expected = [self.outcome(1), later, self.outcome(size), self.outcome(size + 1)]
+        assert list(store.rows.between(RUN, 1, 3 * size)) == expected
+        assert list(store.rows.between(RUN, 2, size)) == expected[1:3]
+        unknown = [expected[0], *expected[2:]]
+        assert list(store.rows.for_a_person(RUN, 3 * size)) == unknown
+
+    def test_where_every_row_is_in_a_block_no_other_item_is_read(self, store: Store) -> None:
+        rows = range(1, keys.ROWS_PER_PARTITION + 3)
+        store.rows.put_unsent(RUN, [self.outcome(row) for row in rows], EXPIRES)
         query, seen = store.rows._table.query, []
 
         def note(pk: str, **options: Any) -> Any:
@@ -785,43 +806,38 @@ class TestRows:
             return query(pk, **options)
 
         with mock.patch.object(store.rows._table, "query", note):
-            found = [o.row for o in store.rows.between(RUN, 2, size)]
-            assert found == [2, size]
-            assert len(seen) == keys.block_of(size) - keys.block_of(2) + 1
-            seen.clear()
-            assert [o.row for o in store.rows.for_a_person(RUN, 2 * size)][:2] == [1, 2]
-            assert len(seen) == keys.person_block_of(2 * size) + 1
-            assert list(store.rows.for_a_person("nobody", 0)) == []
+            assert len(list(store.rows.between(RUN, 2, rows[-1]))) == len(rows) - 1
+        assert seen == [keys.outcomes(RUN, 0), keys.outcomes(RUN, 1)]
+        assert list(store.rows.for_a_person("nobody", 0)) == []
 
     def test_rows_for_a_person_are_found_in_every_block(self, store: Store) -> None:
         last = next(n for n in range(1, 10**7, 1000) if keys.person_block_of(n) == 2)
         rows = [1, last // 2, last]
-        store.rows.put(RUN, [self.outcome(row) for row in rows], EXPIRES)
+        store.rows.put_unsent(RUN, [self.outcome(row) for row in rows], EXPIRES)
         assert [o.row for o in store.rows.for_a_person(RUN, last)] == rows
 
     @pytest.mark.parametrize(("kept", "prolonged"), [(DAY, False), (DAY + 1, True), (9e6, True)])
     def test_rows_are_kept_for_longer(
         self, store: Store, table: Table, *, kept: int, prolonged: bool
     ) -> None:
-        size = keys.ROWS_PER_BLOCK
-        rows = [1, 2, size + 1, 2 * size, 2 * size + 1]
-        store.rows.put(RUN, [self.outcome(row) for row in rows], EXPIRES)
-        store.rows.prolong(RUN, 2, 2 * size - 1, EXPIRES + int(kept))
-        until = {
-            row: (table.get(keys.rows(RUN, keys.block_of(row)), keys.row(row)) or {})["expires_at"]
-            for row in rows
-        }
+        size = keys.ROWS_PER_PARTITION
+        rows = [1, size + 1, 2 * size + 1]
+        store.rows.put_unsent(RUN, [self.outcome(row) for row in rows], EXPIRES)
+        self.of_before(store, [2])
+        store.rows.prolong(RUN, 1, 2 * size, EXPIRES + int(kept))
+
+        def until(pk: str, sk: str) -> int:
+            return (table.get(pk, sk) or {})["expires_at"]
+
         later = EXPIRES + int(kept) if prolonged else EXPIRES
-        assert until == {
-            1: EXPIRES,
-            2: later,
-            size + 1: later,
-            2 * size: EXPIRES,
-            2 * size + 1: EXPIRES,
-        }
+        for row, expected in ((1, later), (size + 1, later), (2 * size + 1, EXPIRES)):
+            block = keys.outcomes(RUN, keys.partition_of(row)), keys.outcome_block(row)
+            assert until(*block) == expected
+            assert until(keys.rows(RUN, keys.block_of(row)), keys.row(row)) == expected
+        assert until(keys.rows(RUN, 0), keys.row(2)) == later
 
     def test_a_row_that_vanishes_meanwhile_is_not_made_again(self, store: Store) -> None:
-        store.rows.put(RUN, [self.outcome(1)], EXPIRES)
+        store.rows.put_unsent(RUN, [self.outcome(1)], EXPIRES)
         query = store.rows._table.query
 
         def vanishing(*args: Any, **options: Any) -> Any:
@@ -833,11 +849,13 @@ class TestRows:
             store.rows.prolong(RUN, 1, 1, EXPIRES + 9 * DAY)
         assert store.rows.get(RUN, 1) is None
 
-    @pytest.mark.parametrize("last", [1, keys.ROWS_PER_BLOCK, keys.ROWS_PER_BLOCK + 1])
-    def test_rows_are_forgotten_up_to_the_last(self, store: Store, last: int) -> None:
-        size = keys.ROWS_PER_BLOCK
-        rows = [1, 2, size, size + 1, size + 2]
-        store.rows.put(RUN, [self.outcome(row) for row in rows], EXPIRES)
+    @pytest.mark.parametrize("last", [1, keys.ROWS_PER_BLOCK, keys.ROWS_PER_PARTITION + 1])
+    def test_a_run_of_so_many_rows_is_forgotten(
+        self, store: Store, table: Table, last: int
+    ) -> None:
+        store.rows.put_unsent(RUN, [self.outcome(row) for row in range(1, last + 1)], EXPIRES)
+        self.of_before(store, [last])
         store.rows.purge(RUN, last)
-        left = [o.row for o in store.rows.between(RUN, 1, 3 * size)]
-        assert left == [row for row in rows if row > last]
+        assert list(store.rows.between(RUN, 1, last)) == []
+        assert list(store.rows.for_a_person(RUN, last)) == []
+        assert list(table.query(keys.rows(RUN, 0))) == []

@@ -17,7 +17,17 @@ from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.run import Pause, PlanState, Run, RunStatus, StopReason
 from jobferry.store import Store, keys
 from jobferry.store.table import Table
-from tests.unit.store.samples import CONNECTION, EXPIRES, NOW, RUN, a_run, claim, only, opened
+from tests.unit.store.samples import (
+    CONNECTION,
+    EXPIRES,
+    NOW,
+    RUN,
+    a_run,
+    claim,
+    decided,
+    only,
+    opened,
+)
 
 SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
 REJECTED = OutcomeStatus.REJECTED
@@ -120,17 +130,15 @@ class TestSettlingWithoutARun:
         chunk = finished(store)
         forget_run(table)
         with pytest.raises(LookupError, match=RUN):
-            store.chunks.settle(CONNECTION, RUN, [ChunkOutcome(chunk, {SUCCEEDED: 10})], NOW)
+            store.chunks.settle(a_run(), [decided(chunk, {SUCCEEDED: 10})], NOW)
         assert only(store, 1).state is ChunkState.FINISHED
         assert table.get(keys.run(RUN), keys.META) is None
 
     def test_settle_of_what_is_settled(self, store: Store, table: Table) -> None:
         chunk = finished(store)
-        store.chunks.settle(CONNECTION, RUN, [ChunkOutcome(chunk, {SUCCEEDED: 10})], NOW)
+        store.chunks.settle(a_run(), [decided(chunk, {SUCCEEDED: 10})], NOW)
         forget_run(table)
-        assert (
-            store.chunks.settle(CONNECTION, RUN, [ChunkOutcome(chunk, {SUCCEEDED: 10})], NOW) == []
-        )
+        assert store.chunks.settle(a_run(), [decided(chunk, {SUCCEEDED: 10})], NOW) == []
 
     def test_split(self, store: Store, table: Table) -> None:
         chunk = finished(store)
@@ -139,7 +147,7 @@ class TestSettlingWithoutARun:
         run = a_run(plan=PlanState(chunks=1))
         with pytest.raises(LookupError, match=RUN):
             store.chunks.split(
-                run, [ChunkOutcome(chunk, {SUCCEEDED: 4})], [part], store.chunks.pool(RUN), NOW
+                run, [decided(chunk, {SUCCEEDED: 4})], [part], store.chunks.pool(RUN), NOW
             )
         assert only(store, 1).state is ChunkState.FINISHED
         assert table.get(keys.run(RUN), keys.META) is None
@@ -148,7 +156,7 @@ class TestSettlingWithoutARun:
         chunk = finished(store)
         part = RetryChunk(chunk.spans, 1, False, NOW, ("c", "t"))
         run = a_run(plan=PlanState(chunks=1))
-        tally = ChunkOutcome(chunk, {SUCCEEDED: 4})
+        tally = decided(chunk, {SUCCEEDED: 4})
         assert store.chunks.split(run, [tally], [part], Pool(2, 2, frozenset()), NOW)
         assert not store.chunks.split(run, [tally], [part], store.chunks.pool(RUN), NOW)
         assert store.runs.must_get(RUN).outcomes[SUCCEEDED] == 4
@@ -157,37 +165,47 @@ class TestSettlingWithoutARun:
 class TestRows:
     OUTCOMES = tuple(Outcome(row, UNKNOWN) for row in range(1, 11))
 
-    def test_while_the_chunk_is_not_settled(self, store: Store) -> None:
+    def copies(self, table: Table) -> list[int]:
+        return [item["row"] for item in table.query(keys.rows(RUN, 0))]
+
+    def test_copies_while_the_chunk_is_not_settled(self, store: Store, table: Table) -> None:
         chunk = finished(store)
         for _ in range(2):
-            assert store.rows.put_unless_settled(chunk, self.OUTCOMES, EXPIRES)
-        assert tuple(store.rows.between(RUN, 1, 10)) == self.OUTCOMES
+            assert store.rows.put_copies_unless_settled(chunk, self.OUTCOMES, EXPIRES)
+        assert self.copies(table) == list(range(1, 11))
         assert only(store, 1) == chunk
 
-    def test_more_rows_than_a_transaction_takes(self, store: Store) -> None:
+    def test_a_copy_is_no_outcome_before_it_is_counted(self, store: Store) -> None:
         chunk = finished(store)
-        outcomes = [Outcome(row, FAILED, error="x") for row in range(1, 251)]
-        assert store.rows.put_unless_settled(chunk, outcomes, EXPIRES)
-        assert list(store.rows.between(RUN, 1, 250)) == outcomes
+        store.rows.put_copies_unless_settled(chunk, self.OUTCOMES, EXPIRES)
+        assert list(store.rows.between(RUN, 1, 10)) == []
+        assert list(store.rows.for_a_person(RUN, 10)) == []
+
+    def test_the_block_decides_over_a_copy(self, store: Store) -> None:
+        chunk = finished(store)
+        store.rows.put_copies(RUN, [Outcome(row, FAILED) for row in range(1, 11)], EXPIRES)
+        outcomes = [Outcome(1, UNKNOWN), *(Outcome(row, SUCCEEDED) for row in range(2, 11))]
+        store.chunks.settle(a_run(), [ChunkOutcome(chunk, outcomes)], NOW)
+        assert list(store.rows.for_a_person(RUN, 10)) == outcomes[:1]
 
     @pytest.mark.parametrize("by", ["settle", "split", "delete"])
     def test_not_when_it_is_settled_or_gone(self, store: Store, table: Table, by: str) -> None:
         chunk = finished(store)
         if by == "settle":
-            store.chunks.settle(CONNECTION, RUN, [ChunkOutcome(chunk, {SUCCEEDED: 10})], NOW)
+            store.chunks.settle(a_run(), [decided(chunk, {SUCCEEDED: 10})], NOW)
         elif by == "split":
             part = RetryChunk(chunk.spans, 1, False, NOW, ("c", "t"))
             run = a_run(plan=PlanState(chunks=1))
-            store.chunks.split(run, [ChunkOutcome(chunk, {})], [part], store.chunks.pool(RUN), NOW)
+            store.chunks.split(run, [ChunkOutcome(chunk, ())], [part], store.chunks.pool(RUN), NOW)
         else:
             store.runs.delete(store.runs.must_get(RUN))
         before = list(table.query(keys.run(RUN)))
-        assert not store.rows.put_unless_settled(chunk, self.OUTCOMES, EXPIRES)
-        assert list(store.rows.between(RUN, 1, 10)) == []
+        assert not store.rows.put_copies_unless_settled(chunk, self.OUTCOMES, EXPIRES)
+        assert self.copies(table) == []
         assert list(table.query(keys.run(RUN))) == before
 
     def test_rows_of_a_run_that_is_gone_are_not_resolved(self, store: Store, table: Table) -> None:
-        store.rows.put(RUN, self.OUTCOMES, EXPIRES)
+        store.rows.put_unsent(RUN, self.OUTCOMES, EXPIRES)
         decided = [replace(outcome, status=SUCCEEDED) for outcome in self.OUTCOMES]
         assert store.rows.resolve(RUN, decided, EXPIRES).total() == 0
         assert list(table.query(keys.run(RUN))) == []
@@ -199,19 +217,18 @@ class TestRows:
     ) -> None:
         chunk = finished(store)
         known = [Outcome(row, status) for row in range(1, 6)]
-        store.rows.put(RUN, known, EXPIRES)
-        store.rows.put(RUN, self.OUTCOMES[5:], EXPIRES)
-        store.chunks.settle(CONNECTION, RUN, [ChunkOutcome(chunk, {status: 5, UNKNOWN: 5})], NOW)
-        decided = [Outcome(row, REJECTED) for row in range(1, 11)]
-        assert store.rows.resolve(RUN, decided, EXPIRES) == {REJECTED: 5}
-        assert store.rows.resolve(RUN, decided, EXPIRES) == {}
+        outcomes = [*known, *self.OUTCOMES[5:]]
+        store.chunks.settle(a_run(), [ChunkOutcome(chunk, outcomes)], NOW)
+        now = [Outcome(row, REJECTED) for row in range(1, 11)]
+        assert store.rows.resolve(RUN, now, EXPIRES) == {REJECTED: 5}
+        assert store.rows.resolve(RUN, now, EXPIRES) == {}
         run = store.runs.must_get(RUN)
         assert {s: n for s, n in run.outcomes.items() if n} == {status: 5, REJECTED: 5}
-        assert list(store.rows.between(RUN, 1, 10)) == known + decided[5:]
+        assert list(store.rows.between(RUN, 1, 10)) == known + now[5:]
 
     def test_more_rows_are_resolved_than_a_transaction_takes(self, store: Store) -> None:
         store.runs.create(a_run(status=RunStatus.CLOSING))
-        store.rows.put(RUN, [Outcome(row, UNKNOWN) for row in range(1, 251)], EXPIRES)
+        store.rows.put_unsent(RUN, [Outcome(row, UNKNOWN) for row in range(1, 251)], EXPIRES)
         decided = [Outcome(row, SUCCEEDED) for row in range(1, 251)]
         assert store.rows.resolve(RUN, decided, EXPIRES) == {SUCCEEDED: 250}
         assert store.runs.must_get(RUN).outcomes[SUCCEEDED] == 250

@@ -56,7 +56,7 @@ class TestChunk:
             (Span(0, 9, 1, 10),), 2, True, NOW + 60, ("DatabaseConflict", "Collision")
         )
         run = a_run(plan=PlanState(chunks=1))
-        tally = ChunkOutcome(only(store, 1), {})
+        tally = ChunkOutcome(only(store, 1), ())
         assert store.chunks.split(run, [tally], [part], store.chunks.pool(RUN), NOW)
         assert list(store.chunks.pointers(CONNECTION)) == []
         waits = only(store, 2)

@@ -26,7 +26,7 @@ from jobferry.store.transitions import (
     as_markdown,
 )
 from tests.thorough import at_most
-from tests.unit.store.samples import CONNECTION, NOW, RUN, a_run, opened, planned
+from tests.unit.store.samples import CONNECTION, NOW, RUN, a_run, decided, opened, planned
 from virtual.table import FakeTable, fake_store
 
 DATA_MODEL = Path(__file__).parents[3] / "docs" / "data-model.md"
@@ -49,7 +49,7 @@ def claim(store: Store, chunk: Chunk, now: float) -> object:
 def split(store: Store, chunk: Chunk, now: float) -> object:
     part = RetryChunk(chunk.spans, chunk.attempt, False, 0.0, ("busy", "Busy."))
     pool = store.chunks.pool(RUN)
-    return store.chunks.split(RUN_OF_ALL, [ChunkOutcome(chunk, {})], [part], pool, now)
+    return store.chunks.split(RUN_OF_ALL, [ChunkOutcome(chunk, ())], [part], pool, now)
 
 
 def finish(store: Store, chunk: Chunk, now: float) -> object:
@@ -57,8 +57,8 @@ def finish(store: Store, chunk: Chunk, now: float) -> object:
 
 
 def settle(store: Store, chunk: Chunk, now: float) -> object:
-    outcome = ChunkOutcome(chunk, {OutcomeStatus.SUCCEEDED: chunk.rows})
-    return store.chunks.settle(CONNECTION, RUN, [outcome], now)
+    outcome = decided(chunk, {OutcomeStatus.SUCCEEDED: chunk.rows})
+    return store.chunks.settle(a_run(), [outcome], now)
 
 
 ACTS: dict[ChunkEvent, Act] = {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from jobferry.domain.outcome import OutcomeStatus, Verdict
+from jobferry.domain.outcome import Outcome, OutcomeStatus, Verdict
 
 
 class ChunkState(StrEnum):
@@ -189,15 +190,20 @@ class JobEnd:
 
 @dataclass(frozen=True, slots=True)
 class ChunkOutcome:
-    """The outcomes of a finished chunk, counted.
+    """The outcomes of a finished chunk: of all its rows, or of those that do not go again.
 
     Attributes:
         failures: its failed rows by error code; letters, digits and `_` only
     """
 
     chunk: Chunk
-    counts: Mapping[OutcomeStatus, int]
+    outcomes: Sequence[Outcome]
     failures: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> Mapping[OutcomeStatus, int]:
+        """How many rows there are of each status."""
+        return Counter(outcome.status for outcome in self.outcomes)
 
 
 @dataclass(frozen=True, slots=True)

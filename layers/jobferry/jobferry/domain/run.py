@@ -139,6 +139,8 @@ class Run:
     pause: Pause | None = None
     suspended: bool = False
     """Its execution has ended with a pause: whoever wants it to go on must start another."""
+    row_items: bool = False
+    """The table has an item for every row, beside the blocks."""
     trial: int | None = None
     """Rows to send before the run is paused for a person's yes."""
     failures: Mapping[str, int] = field(default_factory=dict)

@@ -24,7 +24,7 @@ from jobferry.lane import feedback
 from jobferry.lane.session import LaneSession
 from jobferry.scheduler import concurrency, rate_limit
 from jobferry.store.objects import SourceError
-from jobferry.store.rows import CODE_CHARACTERS, storable
+from jobferry.store.row_items import CODE_CHARACTERS, storable
 from jobferry.vendors.answer_gate import usable_id
 from jobferry.vendors.answers import (
     DATA_ERRORS,

@@ -237,7 +237,10 @@ class _Resolve:
         return len(ended)
 
     def _put(self, outcomes: Sequence[Outcome]) -> None:
-        decided = self.deps.store.rows.resolve(self.run.run_id, outcomes, self.run.expires_at)
+        run = self.run
+        decided = self.deps.store.rows.resolve(
+            run.run_id, outcomes, run.expires_at, row_items=run.row_items
+        )
         if decided:
             self.deps.log("rows resolved", run_id=self.run.run_id, rows=decided.total())
 

@@ -10,18 +10,19 @@ way is `unknown`, since nobody can ask. So the sum holds, and the run is closed.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from jobferry.binding.run_binding import cannot_go_on, load_context
 from jobferry.deps import Deps
 from jobferry.domain import row_verdict
 from jobferry.domain.chunk import Chunk, ChunkOutcome, ChunkState, JobEnd, PlannedChunk, Pool
-from jobferry.domain.outcome import Outcome, OutcomeStatus
+from jobferry.domain.outcome import Outcome
 from jobferry.domain.row_verdict import CONNECTION_GONE, ENDED_BY_FORCE, NOBODY_CAN_ASK
 from jobferry.domain.run import Run, RunStatus, StopReason
 from jobferry.settlement.outcomes import settle_chunks
 from jobferry.store.chunk_moves import CLAIM_BATCH
+from jobferry.store.outcome_blocks import fitted
+from jobferry.store.rows import with_own_items
 from jobferry.store.table import BusyTableError
 
 _LANE = 0
@@ -121,12 +122,10 @@ def _settle(run: Run, chunks: Sequence[Chunk], deps: Deps) -> None:
                 Outcome(row, status, None, code, text, chunk.job_id, chunk.attempt)
                 for row in chunk.row_numbers()
             ]
-            if status is OutcomeStatus.SKIPPED:
-                store.rows.put(run.run_id, outcomes, run.expires_at)
-            elif not store.rows.put_unless_settled(chunk, outcomes, run.expires_at):
-                continue
-            chunk_outcomes.append(ChunkOutcome(chunk, Counter({status: chunk.rows})))
-    store.chunks.settle(run.connection, run.run_id, chunk_outcomes, now)
+            copies = with_own_items(outcomes, row_items=run.row_items)
+            if store.rows.put_copies_unless_settled(chunk, copies, run.expires_at):
+                chunk_outcomes.append(ChunkOutcome(chunk, fitted(outcomes)))
+    store.chunks.settle(run, chunk_outcomes, now)
 
 
 def _not_settled_as_usual(run: Run, chunks: Sequence[Chunk], deps: Deps) -> list[Chunk]:
@@ -137,7 +136,7 @@ def _not_settled_as_usual(run: Run, chunks: Sequence[Chunk], deps: Deps) -> list
             left.append(chunk)
             continue
         try:
-            settled = settle_chunks(run, [chunk.number], deps, lambda _: {})
+            settled = settle_chunks(run, [chunk.number], deps, dict)
             if settled.unreadable is not None:
                 left.append(chunk)
         except BusyTableError:

@@ -1,14 +1,12 @@
 """Finished jobs → one outcome per row, then one transaction per chunk.
 
-Outcomes are puts with a fixed key, and the counting happens once, conditioned on the chunk's
-state; so the step may be repeated at any point and by anyone. Outcomes that depend on how the run
-was read (stopped, or not yet) are written only while the chunk is not settled.
+Outcomes are written in the transaction that counts them, conditioned on the chunk's state; so the
+step may be repeated at any point and by anyone, and whoever is too late writes nothing.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,7 +24,9 @@ from jobferry.settlement.pause_run import pause_run, trip_breaker
 from jobferry.settlement.retry_chunks import Remainder, parts_of, put_retry_chunks
 from jobferry.settlement.retry_policy import Verdicts, kept_in_order, may_bisect, sort_out
 from jobferry.store.objects import ObjectMissingError, SourceError
-from jobferry.store.rows import CODE_CHARACTERS, ID_CHARACTERS, storable
+from jobferry.store.outcome_blocks import fitted
+from jobferry.store.row_items import CODE_CHARACTERS, ID_CHARACTERS, storable
+from jobferry.store.rows import with_own_items
 from jobferry.vendors.answers import DATA_ERRORS
 
 POLICY = "policy"
@@ -71,7 +71,7 @@ class _Batch:
         failures = count_failures(outcomes, self.codes)
         self.codes |= failures.keys()
         self.outcomes += outcomes
-        tally = ChunkOutcome(chunk, Counter(outcome.status for outcome in outcomes), failures)
+        tally = ChunkOutcome(chunk, outcomes, failures)
         if parts:
             self.remainders.append(Remainder(tally, parts))
         else:
@@ -79,12 +79,12 @@ class _Batch:
 
 
 def settle_chunks(
-    run: Run, numbers: Sequence[int], deps: Deps, used: Callable[[int], Mapping[str, int]]
+    run: Run, numbers: Sequence[int], deps: Deps, used: Callable[[], Mapping[str, int]]
 ) -> Settled:
     """Settle these chunks of a run.
 
     Args:
-        used: chunks to be counted → what was used for them so far, kept in the same transaction.
+        used: what was used for them so far, kept in the same transaction.
     """
     context = load_context(run, deps)
     batch = _Batch(set(run.failures))
@@ -92,13 +92,7 @@ def settle_chunks(
         if chunk.state is ChunkState.FINISHED:
             _settle_one(chunk, batch, context, deps)
     split = put_retry_chunks(batch.remainders, context, deps)
-    settled = deps.store.chunks.settle(
-        run.connection,
-        run.run_id,
-        batch.chunk_outcomes,
-        deps.now(),
-        used=used(len(batch.chunk_outcomes)),
-    )
+    settled = deps.store.chunks.settle(run, batch.chunk_outcomes, deps.now(), used=used())
     if batch.codes:
         # Also of another call, which may have died before it looked.
         so_far = deps.store.runs.must_get(run.run_id)
@@ -110,7 +104,7 @@ def settle_chunks(
 
 
 def _settle_one(chunk: Chunk, batch: _Batch, context: RunContext, deps: Deps) -> None:
-    """Write the outcomes of one chunk; it is counted with the others of the batch."""
+    """Decide the rows of one chunk; it is counted with the others of the batch."""
     try:
         results = _results_of(chunk, context, deps, batch.evidence)
         sorted_out = _sorted_out(chunk, results, context)
@@ -120,10 +114,10 @@ def _settle_one(chunk: Chunk, batch: _Batch, context: RunContext, deps: Deps) ->
         batch.unreadable = error
         return
     rows, deletes = chunk.row_numbers(), context.operation.deletes
-    outcomes = [
-        _outcome(rows[at], result, chunk, deletes=deletes) for at, result in verdicts.decided
-    ]
-    if not _written(chunk, outcomes, contested, context.run, deps):
+    outcomes = fitted(
+        [_outcome(rows[at], result, chunk, deletes=deletes) for at, result in verdicts.decided]
+    )
+    if not _copied(chunk, outcomes, contested, context.run, deps):
         return
     batch.count(chunk, outcomes, parts)
     if verdicts.stop is not None:
@@ -251,22 +245,26 @@ def _contested(
     return frozenset(numbers[at] for at in positions)
 
 
-def _written(
+def _copied(
     chunk: Chunk, outcomes: Sequence[Outcome], contested: frozenset[int], run: Run, deps: Deps
 ) -> bool:
-    """Write outcomes; false when the chunk is settled already and nothing is left to do.
+    """Write the items of rows that have one of their own, before the chunk is counted: no row that
+    needs a person is ever missing in the index.
 
     An `unknown` row is written with care, too: it may be resolved once the run is closed.
+
+    Returns:
+        False when the chunk is settled already and nothing is left to do.
     """
     rows = deps.store.rows
     careful: list[Outcome] = []
     sure: list[Outcome] = []
-    for outcome in outcomes:
+    for outcome in with_own_items(outcomes, row_items=run.row_items):
         unknown = outcome.status is OutcomeStatus.UNKNOWN
         (careful if unknown or outcome.row in contested else sure).append(outcome)
-    if careful and not rows.put_unless_settled(chunk, careful, run.expires_at):
+    if careful and not rows.put_copies_unless_settled(chunk, careful, run.expires_at):
         return False
-    rows.put(run.run_id, sure, run.expires_at)
+    rows.put_copies(run.run_id, sure, run.expires_at)
     return True
 
 

@@ -17,14 +17,12 @@ from jobferry.domain.chunk import Chunk, ChunkOutcome, ChunkState, RetryChunk, a
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.trouble import VENDOR_UNAVAILABLE
 from jobferry.settlement.retry_policy import Verdicts, again_at, bisected_rows
-from jobferry.store.rows import ERROR_CHARACTERS
+from jobferry.store.chunk_settling import fits_a_transaction
+from jobferry.store.row_items import ERROR_CHARACTERS
 from jobferry.vendors.operation import most_records
 
 REACH_BYTES = 4 * 1024 * 1024
 """Of the file, from the first row of a chunk to its last: it is read in one piece."""
-
-MOST_CHUNK_OUTCOMES = 45
-"""Chunks that are settled in one transaction with the chunks that their rows make."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +135,7 @@ def _fits(bundle: Sequence[Remainder], most_rows: int) -> bool:
     most_bytes = max(sum(span.length for span in one.chunk.spans) for one in bundle)
     end = max(span.offset + span.length for span in spans)
     return (
-        len(bundle) <= MOST_CHUNK_OUTCOMES
+        fits_a_transaction([one.tally for one in bundle])
         and sum(span.rows for span in spans) <= most_rows
         and sum(span.length for span in spans) <= most_bytes
         and end - spans[0].offset <= REACH_BYTES

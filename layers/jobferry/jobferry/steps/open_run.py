@@ -209,6 +209,7 @@ def _planned(run: Run, head: Head, setup: Setup, deps: Deps) -> Run:
         revision=profile.revision,
         connection=connection.name,
         operation=profile.operation,
+        row_items=profile.row_items is not None,
         job_rows=rows_per_job(connection, vendor, operation, most, deps.store),
         trial=setup.trial,
         vendor=connection.vendor,

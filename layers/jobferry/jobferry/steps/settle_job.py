@@ -22,12 +22,11 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
     began_at, units_before = deps.now(), deps.store.write_units()
     reads_before = deps.store.read_units()
 
-    def used(counted: int) -> dict[str, int]:
+    def used() -> dict[str, int]:
         return {
             "settle_calls": 1,
             "settle_gb_ms": round(1000 * (deps.now() - began_at) * deps.settings.memory_gb),
-            # Each chunk of the transaction to come, its pointer, and the run's own item.
-            "settle_units": deps.store.write_units() - units_before + 3 * counted + 2,
+            "settle_units": deps.store.write_units() - units_before,
             "settle_reads": deps.store.read_units() - reads_before,
         }
 

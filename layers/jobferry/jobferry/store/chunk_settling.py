@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from jobferry.domain.chunk import Chunk, ChunkOutcome, Pool, RetryChunk
 from jobferry.domain.run import Run, RunGoneError
@@ -11,13 +11,18 @@ from jobferry.store import keys
 from jobferry.store.chunk_items import item_of
 from jobferry.store.chunk_writes import move
 from jobferry.store.operations import Operation, Put, Update
+from jobferry.store.outcome_blocks import CHUNK_BYTES, BlockSize, block_item, split_in_blocks
 from jobferry.store.pointers import Pointers
 from jobferry.store.pool import pool_with_parts
-from jobferry.store.table import ConditionFailedError
+from jobferry.store.table import TRANSACTION_ITEMS, ConditionFailedError
 from jobferry.store.transitions import TRANSITIONS, ChunkEvent
+from jobferry.store.units import units_of
 
 SETTLE_BATCH = 50
-"""Chunks counted in one transaction."""
+"""Chunks counted in one transaction at the most."""
+
+_OTHER_ITEMS = 4
+"""Of a transaction, beside chunks and blocks: the run, the pool, and the chunks of retried rows."""
 
 
 class ChunkSettling(Pointers):
@@ -25,43 +30,45 @@ class ChunkSettling(Pointers):
 
     def settle(
         self,
-        connection: str,
-        run_id: str,
+        run: Run,
         chunk_outcomes: Sequence[ChunkOutcome],
         now: float,
         used: Mapping[str, float] | None = None,
     ) -> list[int]:
-        """Count the outcomes of finished chunks, each once; then forget that they were in flight.
+        """Write and count the outcomes of finished chunks, each once; then forget that they were
+        in flight.
 
         Args:
             used: what settling took, added to the run's figures.
 
         Returns:
             The numbers of the chunks that this call settled; of those that were settled before
-            nothing was counted.
+            nothing was written or counted.
 
         Raises:
             RunGoneError
         """
         settled: list[int] = []
-        for start in range(0, len(chunk_outcomes), SETTLE_BATCH):
-            batch = list(chunk_outcomes[start : start + SETTLE_BATCH])
+        for together in in_transactions(chunk_outcomes):
+            batch = together
             while batch:
-                moves: list[Operation] = [
-                    _settled(ChunkEvent.SETTLE, tally, now) for tally in batch
+                writes: list[Operation] = [
+                    *(_settled(ChunkEvent.SETTLE, tally, now) for tally in batch),
+                    *_blocks(run, batch),
                 ]
-                added = _counted(batch) | dict(used or {})
+                added = _counted(batch) | _with_units(used or {}, writes)
                 try:
-                    self._table.transact([*moves, _added_to_run(run_id, added)])
+                    self._table.transact([*writes, _added_to_run(run.run_id, added)])
                 except ConditionFailedError as error:
-                    if error.failed == (len(batch),):
-                        raise RunGoneError(f"there is no run {run_id}") from None
+                    if error.failed == (len(writes),):
+                        raise RunGoneError(f"there is no run {run.run_id}") from None
                     batch = [t for i, t in enumerate(batch) if i not in error.failed]
                 else:
                     settled += [tally.chunk.number for tally in batch]
                     used = None
                     break
-        self.forget(connection, [t.chunk for t in chunk_outcomes if t.chunk.number in settled])
+        done = set(settled)
+        self.forget(run.connection, [t.chunk for t in chunk_outcomes if t.chunk.number in done])
         return settled
 
     def split(
@@ -75,7 +82,7 @@ class ChunkSettling(Pointers):
         """Settle finished chunks of which only some rows are decided: the others go again.
 
         Args:
-            chunk_outcomes: what is decided of each, counted; with the parts at most 98.
+            chunk_outcomes: what is decided of each; together as much as `fits_a_transaction`.
             parts: the chunks that their other rows make; they are numbered on from the plan's.
 
         Returns:
@@ -89,6 +96,7 @@ class ChunkSettling(Pointers):
         numbers = range(first, first + len(parts))
         writes: list[Operation] = [
             *(_settled(ChunkEvent.SPLIT, tally, now) for tally in chunk_outcomes),
+            *_blocks(run, chunk_outcomes),
             pool_with_parts(run.run_id, pool, numbers),
             *(
                 Put(item_of(_part(run, number, part)), condition="attribute_not_exists(pk)")
@@ -106,6 +114,51 @@ class ChunkSettling(Pointers):
             return False
         self.forget(run.connection, [tally.chunk for tally in chunk_outcomes])
         return True
+
+
+def in_transactions(chunk_outcomes: Iterable[ChunkOutcome]) -> Iterator[list[ChunkOutcome]]:
+    """Chunks that are settled together: as many as one transaction takes, in order. Pure."""
+    batch: list[ChunkOutcome] = []
+    held = BlockSize()
+    for tally in chunk_outcomes:
+        more = held.add(tally.outcomes)
+        if batch and not _fits(len(batch) + 1, more):
+            yield batch
+            batch, more = [], BlockSize().add(tally.outcomes)
+        batch.append(tally)
+        held = more
+    if batch:
+        yield batch
+
+
+def fits_a_transaction(chunk_outcomes: Sequence[ChunkOutcome]) -> bool:
+    """Whether these chunks can be settled in one transaction. Pure."""
+    size = BlockSize()
+    for tally in chunk_outcomes:
+        size = size.add(tally.outcomes)
+    return _fits(len(chunk_outcomes), size)
+
+
+def _fits(chunks: int, held: BlockSize) -> bool:
+    items = chunks + held.blocks + _OTHER_ITEMS
+    return chunks <= SETTLE_BATCH and items <= TRANSACTION_ITEMS and held.size <= CHUNK_BYTES
+
+
+def _blocks(run: Run, chunk_outcomes: Sequence[ChunkOutcome]) -> list[Put]:
+    """The blocks of what is decided. No condition: each row is decided in one transaction only."""
+    outcomes = (outcome for tally in chunk_outcomes for outcome in tally.outcomes)
+    return [
+        Put(block_item(run.run_id, block, run.expires_at)) for block in split_in_blocks(outcomes)
+    ]
+
+
+def _with_units(used: Mapping[str, float], writes: Sequence[Operation]) -> dict[str, float]:
+    """What settling took, with the units of the transaction to come and of its pointers."""
+    if "settle_units" not in used:
+        return dict(used)
+    pointers = sum(isinstance(write, Update) for write in writes)
+    units = 2 * (units_of(writes) + 1) + pointers
+    return {**used, "settle_units": used["settle_units"] + units}
 
 
 def _settled(event: ChunkEvent, tally: ChunkOutcome, now: float) -> Update:

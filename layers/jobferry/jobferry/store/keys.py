@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 ROWS_PER_BLOCK = 500
-"""Rows in one partition, which takes a thousand writes a second: however fast results come, and
-even if some come twice, a block never holds a run up."""
+"""Rows whose own items lie in one partition, which takes a thousand writes a second: however fast
+results come, and even if some come twice, a block never holds a run up."""
+
+ROWS_PER_PARTITION = 5_000
+"""Rows whose outcome blocks lie in one partition: with jobs of 100 rows some 60 items."""
 
 ROWS_PER_PERSON_BLOCK = 10_000
 """Rows in one partition of the sparse index: reading it asks each block, and few rows are in it."""
@@ -70,6 +73,27 @@ def rows(run_id: str, block: int) -> str:
 
 def row(number: int) -> str:
     return f"ROW#{number:010d}"
+
+
+def partition_of(row: int) -> int:
+    """The partition that the outcome block of a row (from 1) lies in."""
+    return (row - 1) // ROWS_PER_PARTITION
+
+
+def first_row_of(partition: int) -> int:
+    """The first row whose outcome lies in a partition."""
+    return partition * ROWS_PER_PARTITION + 1
+
+
+def outcomes(run_id: str, partition: int) -> str:
+    return f"OUTCOMES#{run_id}#{partition:06d}"
+
+
+BLOCK = "BLOCK#"
+
+
+def outcome_block(first_row: int) -> str:
+    return f"{BLOCK}{first_row:010d}"
 
 
 def person_block_of(row: int) -> int:

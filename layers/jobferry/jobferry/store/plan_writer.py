@@ -11,6 +11,7 @@ from jobferry.domain.chunk import PlannedChunk
 from jobferry.domain.outcome import Outcome, OutcomeStatus, RejectedRow
 from jobferry.domain.run import PlanState, Run
 from jobferry.store.plan_pages import CHUNKS_PER_PAGE, page_start
+from jobferry.store.row_items import storable
 
 if TYPE_CHECKING:
     from jobferry.store.rows import Rows
@@ -127,12 +128,12 @@ class PlanWriter:
         self._rows.purge(self._run.run_id, max(self._noted.row, self._last_reject))
 
     def _write_rejects(self) -> None:
-        self._rows.put(
-            self._run.run_id,
-            (
-                Outcome(reject.row, reject.status, error_code=reject.code, error=reject.reason)
-                for reject in self._rejects
-            ),
-            self._run.expires_at,
-        )
+        outcomes = [
+            Outcome(
+                reject.row, reject.status, error_code=reject.code, error=storable(reject.reason)
+            )
+            for reject in self._rejects
+        ]
+        run = self._run
+        self._rows.put_unsent(run.run_id, outcomes, run.expires_at, row_items=run.row_items)
         self._rejects = []

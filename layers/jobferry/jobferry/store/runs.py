@@ -53,6 +53,8 @@ class Runs(PlanPages, RunLifecycle, RunRequests, RunNotes, LaneCounters, Content
             item["origin"] = run.origin
         if run.job_rows is not None:
             item["job_rows"] = run.job_rows
+        if run.row_items:
+            item["row_items"] = True
         if run.trial is not None:
             item["trial"] = run.trial
         if run.error is not None:

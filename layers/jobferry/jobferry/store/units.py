@@ -36,9 +36,14 @@ class Units:
             self.read += 1 + items // 16
 
     def add(self, operations: Sequence[Operation], *, together: bool = False) -> None:
-        units = sum(_units(operation) for operation in operations)
+        units = units_of(operations)
         with self._lock:
             self.written += 2 * units if together else units
+
+
+def units_of(operations: Sequence[Operation]) -> int:
+    """Write units of these operations outside a transaction."""
+    return sum(map(_units, operations))
 
 
 _INDEXED = ("time_pk", "person_pk")
@@ -47,7 +52,11 @@ _UNIT_BYTES = 1024
 
 def _units(operation: Operation) -> int:
     if isinstance(operation, Put):
-        size = sum(len(name) + len(str(value)) for name, value in operation.item.items())
+        size = sum(len(name) + _size(value) for name, value in operation.item.items())
         indexes = sum(name in operation.item for name in _INDEXED)
         return -(-size // _UNIT_BYTES) * (1 + indexes)
     return 1
+
+
+def _size(value: object) -> int:
+    return len(value) if isinstance(value, bytes) else len(str(value))

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 
 from jobferry.store.operations import Item, Update
 
@@ -104,6 +104,8 @@ def plain_of(item: Mapping[str, Any]) -> Item:
 def _number(value: Any) -> Any:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, Binary):
+        return bytes(cast("Any", value))
     if isinstance(value, dict):
         return {key: _number(inner) for key, inner in value.items()}
     if isinstance(value, list):
