@@ -12,3 +12,9 @@ def world() -> Iterator[World]:
     """Chunks of two rows, three jobs at a time."""
     with World(max_records=2, max_jobs=3) as made:
         yield made
+
+
+@pytest.fixture
+def settled_later(world: World) -> None:
+    """No poll settles what it has seen ended: all of it is left to SettleJobs."""
+    world.schedule_with(rows_settled_at_once=0)

@@ -25,6 +25,8 @@ from virtual.world import CONNECTION, World, sample_csv
 
 UNKNOWN, FAILED, SUCCEEDED = OutcomeStatus.UNKNOWN, OutcomeStatus.FAILED, OutcomeStatus.SUCCEEDED
 
+pytestmark = pytest.mark.usefixtures("settled_later")
+
 
 def slots(world: World) -> int:
     return world.store.limits.get(CONNECTION).in_flight

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.lane.state import LaneState
 from jobferry.operator.status import row_document, run_document
@@ -11,6 +13,8 @@ from virtual.vendor import Behaviour, Reply
 from virtual.world import World, sample_csv
 
 NO_OUTCOMES = {"succeeded": 0, "failed": 0, "rejected": 0, "skipped": 0, "unknown": 0}
+
+pytestmark = pytest.mark.usefixtures("settled_later")
 
 
 def test_a_closed_run(world: World) -> None:

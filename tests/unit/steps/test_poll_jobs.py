@@ -21,6 +21,8 @@ from virtual.world import CONNECTION, World, sample_csv
 
 UNKNOWN = OutcomeStatus.UNKNOWN
 
+pytestmark = pytest.mark.usefixtures("settled_later")
+
 
 @pytest.fixture
 def state(world: World) -> LaneState:
@@ -128,6 +130,7 @@ class TestStaying:
 
     def test_it_leaves_with_as_much_as_one_iteration_settles(self) -> None:
         with World(max_records=1, max_jobs=30) as world:
+            world.schedule_with(rows_settled_at_once=0)
             world.account.latency = lambda _number: 1.0
             world.put_profile({"breaker": None})
             run_id = world.planned(sample_csv(1_000)).run_id

@@ -14,6 +14,8 @@ from virtual.world import World, sample_csv
 
 FAILED, UNKNOWN, SUCCEEDED = OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN, OutcomeStatus.SUCCEEDED
 
+pytestmark = pytest.mark.usefixtures("settled_later")
+
 
 def every_second(record: JsonObject) -> RecordResult | None:
     """r1 and r4 … succeed, r2 and r5 … fail, of r3 and r6 … the vendor says nothing."""

@@ -26,6 +26,8 @@ from virtual.world import CONNECTION, Execution, World, sample_csv
 
 SKIPPED, FAILED = OutcomeStatus.SKIPPED, OutcomeStatus.FAILED
 
+pytestmark = pytest.mark.usefixtures("settled_later")
+
 
 def lane(run_id: str, number: int = 0) -> LaneState:
     return LaneState(run_id, number)

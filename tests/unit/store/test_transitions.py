@@ -61,6 +61,12 @@ def settle(store: Store, chunk: Chunk, now: float) -> object:
     return store.chunks.settle(a_run(), [outcome], now)
 
 
+def finish_and_settle(store: Store, chunk: Chunk, now: float) -> object:
+    outcome = decided(chunk, {OutcomeStatus.SUCCEEDED: chunk.rows})
+    ends = {chunk.number: JobEnd(chunk.number, evidence="e")}
+    return store.chunks.finish_and_settle(a_run(), [outcome], ends, now)
+
+
 ACTS: dict[ChunkEvent, Act] = {
     ChunkEvent.CLAIM: claim,
     ChunkEvent.BEGIN_SENDING: lambda store, c, now: store.chunks.begin_sending(c, "t", "d", now),
@@ -77,6 +83,7 @@ ACTS: dict[ChunkEvent, Act] = {
     ChunkEvent.RELEASE: lambda store, c, _: store.chunks.release(CONNECTION, c),
     ChunkEvent.FINISH: finish,
     ChunkEvent.SETTLE: settle,
+    ChunkEvent.FINISH_AND_SETTLE: finish_and_settle,
     ChunkEvent.SPLIT: split,
     ChunkEvent.ADOPT_LATE: lambda store, c, _: store.chunks.adopt_late(
         CONNECTION, c, f"late-{c.number}"

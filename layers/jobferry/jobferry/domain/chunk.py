@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -245,3 +245,17 @@ def attempts_of(chunk: Chunk) -> tuple[Attempt, ...]:
     """The submissions of its rows that were never taken, when the last one was not, either."""
     own = Attempt(chunk.token, chunk.sending_at or 0.0, lost_from(chunk), chunk.spans)
     return (*chunk.earlier, own)[-EARLIER_KEPT:]
+
+
+def finished(chunk: Chunk, job_end: JobEnd, now: float) -> Chunk:
+    """The chunk when it is noted how its job ended."""
+    return replace(
+        chunk,
+        state=ChunkState.FINISHED,
+        finished_at=now,
+        ended_at=job_end.ended_at,
+        evidence=job_end.evidence,
+        verdict=job_end.verdict,
+        bisect=job_end.bisect,
+        twice=job_end.twice,
+    )

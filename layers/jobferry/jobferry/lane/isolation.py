@@ -64,10 +64,12 @@ class Evidence:
 
     Attributes:
         keys: job id → key in the archive
+        jobs: key in the archive → what lies there, by job id
         unusable: ids of jobs whose answers could not be kept as JSON; kept as text all the same
     """
 
     keys: Mapping[str, str] = field(default_factory=dict)
+    jobs: Mapping[str, Mapping[str, JsonObject | None]] = field(default_factory=dict)
     unusable: frozenset[str] = frozenset()
 
 
@@ -90,7 +92,7 @@ def keep_evidence(
         objects.put_json(key, {"polled_at": now, "jobs": dict(ended)})
     except DATA_ERRORS:
         return _kept_apart(key_of, ended, now, objects)
-    return Evidence(dict.fromkeys(ended, key))
+    return Evidence(dict.fromkeys(ended, key), {key: ended})
 
 
 def _kept_apart(
@@ -108,7 +110,7 @@ def _kept_apart(
         except DATA_ERRORS:  # kept as it came, for a person to read
             unusable.add(job_id)
             objects.put(keys[job_id], _as_it_came(raw), "text/plain; charset=utf-8")
-    return Evidence(keys, frozenset(unusable))
+    return Evidence(keys, unusable=frozenset(unusable))
 
 
 def _as_it_came(raw: object) -> bytes:

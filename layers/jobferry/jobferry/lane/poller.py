@@ -22,6 +22,7 @@ from jobferry.lane.isolation import Evidence, Polled, keep_evidence, poll_each
 from jobferry.lane.recovery import late_job
 from jobferry.lane.session import LaneSession
 from jobferry.scheduler.policy import Poll
+from jobferry.settlement.outcomes import settle_at_once
 from jobferry.vendors.answers import JobPhase, JobReading, PollAnswer
 from jobferry.vendors.lost_submission import TAKEN_WITHIN
 from jobferry.vendors.poll_collector import READERS
@@ -68,11 +69,15 @@ def poll(session: LaneSession, order: Poll) -> None:
     seen = _ask(session, jobs, requests)
     _apply_answer(session, seen.polled.answer)
     job_ends = _job_ends(session, jobs, seen)
+    settled = _settle_at_once(session, job_ends, seen)
+    left = [end for end in job_ends if end.number not in settled]
     store = session.deps.store.chunks
-    done = set(store.finish(session.run.connection, list(jobs.values()), job_ends, seen.now))
-    session.chunks.finish(done)
+    finished = store.finish(session.run.connection, list(jobs.values()), left, seen.now)
+    session.chunks.finish(finished)
+    done = settled | set(finished)
     _report_late_jobs(session, [end for end in job_ends if end.twice and end.number in done])
     session.reload([end.number for end in job_ends if end.number not in done])
+    session.chunks.drop(settled)
     session.note_polled(seen.now)
     session.deps.log(
         "jobs polled",
@@ -82,6 +87,25 @@ def poll(session: LaneSession, order: Poll) -> None:
         finished=len(done),
         requests=seen.polled.answer.requests,
     )
+
+
+def _settle_at_once(
+    session: LaneSession, job_ends: Sequence[JobEnd], seen: _Seen
+) -> frozenset[int]:
+    """Settle what needs no second step; returns the numbers of those chunks."""
+    rows, ended = 0, []
+    for end in job_ends:
+        chunk = session.chunks[end.number]
+        rows += chunk.rows
+        if rows <= session.settings.rows_settled_at_once and end.evidence in seen.stored.jobs:
+            ended.append((chunk, end))
+    if not ended:
+        return frozenset()
+    context = session.context.for_run(session.run, session.deps)
+    settled = settle_at_once(context, ended, seen.stored.jobs, session.deps).chunks
+    if settled:
+        session.note_settled()
+    return frozenset(settled)
 
 
 def _paid_for(session: LaneSession, jobs: Mapping[str, Chunk]) -> tuple[dict[str, Chunk], int]:

@@ -325,6 +325,10 @@ class LaneSession:
         pace.refused, pace.correction, pace.last_polled_at = 0, NO_CORRECTION, now
         pace.pool = None
 
+    def note_settled(self) -> None:
+        """Chunks were settled here: what the run says of itself is to be read again."""
+        self._refreshed_at = 0.0
+
     def note_released(self, number: int) -> None:
         """A chunk went back to the pool: it is no longer this lane's, but left to be sent."""
         self.chunks.drop([number])

@@ -78,6 +78,9 @@ class SchedulerSettings:
         watchful_iteration_seconds: the same for a run that one row's error stops.
         iteration_chunks: chunks to be settled with which an iteration ends, however soon: what
             their rows say may stop it.
+        rows_settled_at_once: rows that a poll settles in the move that notes the end of their jobs:
+            less than a second of a small function's time. What is more, or needs another look, is
+            settled beside the next iteration.
         idle_wait: first wait of a lane without a share of the slots; each next one is twice as
             long.
         idle_steps_in_ramp: how often it doubles while the run is in its ramp, which takes two jobs'
@@ -151,6 +154,7 @@ class SchedulerSettings:
     iteration_seconds: float = 120.0
     watchful_iteration_seconds: float = 20.0
     iteration_chunks: int = 160
+    rows_settled_at_once: int = 10_000
     idle_wait: float = 5.0
     idle_steps_in_ramp: int = 2
     relaunch_wait: float = 5.0

@@ -14,7 +14,7 @@ from typing import Any
 
 from jobferry.binding.run_binding import RunContext, load_context
 from jobferry.deps import Deps
-from jobferry.domain.chunk import Chunk, ChunkOutcome, ChunkState, RetryChunk
+from jobferry.domain.chunk import Chunk, ChunkOutcome, ChunkState, JobEnd, RetryChunk, finished
 from jobferry.domain.outcome import Outcome, OutcomeStatus, RecordResult
 from jobferry.domain.row_verdict import ANSWER_UNUSABLE, after_doubt
 from jobferry.domain.run import Run
@@ -44,13 +44,13 @@ class Settled:
     """What a call has settled.
 
     Attributes:
-        chunks: how many chunks, those that made others (`split`) left out
+        chunks: their numbers, those that made others (`split`) left out
         split: chunks of which some rows go again
         rows: rows that got their outcome
         unreadable: why the file could not be read, where it was needed; the rest is settled
     """
 
-    chunks: int
+    chunks: Sequence[int]
     split: int
     rows: int
     unreadable: SourceError | None = None
@@ -93,14 +93,74 @@ def settle_chunks(
             _settle_one(chunk, batch, context, deps)
     split = put_retry_chunks(batch.remainders, context, deps)
     settled = deps.store.chunks.settle(run, batch.chunk_outcomes, deps.now(), used=used())
+    return _judged(context, batch, settled, split, deps)
+
+
+def settle_at_once(
+    context: RunContext,
+    ended: Sequence[tuple[Chunk, JobEnd]],
+    evidence: Mapping[str, Mapping[str, Any]],
+    deps: Deps,
+) -> Settled:
+    """Settle jobs in the very move that notes their end.
+
+    Only those of which whoever reads them decides every row alike, and for good. A chunk with rows
+    that go again or are unknown, or of a run that is stopped, is left as it is: it is finished, and
+    then settled by SettleJobs.
+
+    Args:
+        ended: chunks as they stand in the table, and how their jobs ended.
+        evidence: archive key → job id → raw answer, of what they ended with.
+    """
+    run = context.run
+    batch = _Batch(set(run.failures), evidence={key: dict(jobs) for key, jobs in evidence.items()})
+    job_ends: dict[int, JobEnd] = {}
+    for chunk, job_end in ended:
+        outcomes = _decided_for_good(finished(chunk, job_end, deps.now()), batch, context, deps)
+        if outcomes is not None:
+            batch.count(chunk, outcomes, ())
+            job_ends[chunk.number] = job_end
+    deps.store.rows.put_copies(
+        run.run_id, with_own_items(batch.outcomes, row_items=run.row_items), run.expires_at
+    )
+    settled = deps.store.chunks.finish_and_settle(run, batch.chunk_outcomes, job_ends, deps.now())
+    return _judged(context, batch, settled, 0, deps)
+
+
+def _decided_for_good(
+    chunk: Chunk, batch: _Batch, context: RunContext, deps: Deps
+) -> Sequence[Outcome] | None:
+    """The outcomes of a chunk whose job has ended; None where another call may decide otherwise."""
+    if context.run.stop is not None or chunk.verdict is not None or chunk.bisect:
+        return None
+    try:
+        verdicts = _sorted_out(chunk, _results_of(chunk, context, deps, batch.evidence), context)
+    except SourceError:
+        return None
+    if verdicts.again or verdicts.stop is not None:
+        return None
+    outcomes = _outcomes(chunk, verdicts, context)
+    return None if any(o.status is OutcomeStatus.UNKNOWN for o in outcomes) else outcomes
+
+
+def _judged(
+    context: RunContext, batch: _Batch, settled: Sequence[int], split: int, deps: Deps
+) -> Settled:
+    """What was settled; pauses the run where too many of its rows fail."""
     if batch.codes:
         # Also of another call, which may have died before it looked.
-        so_far = deps.store.runs.must_get(run.run_id)
+        so_far = deps.store.runs.must_get(context.run.run_id)
         trip_breaker(so_far, context.profile.breaker, batch.outcomes, deps)
-    decided = sum(
-        tally.chunk.rows for tally in batch.chunk_outcomes if tally.chunk.number in settled
+    now_settled = set(settled)
+    decided = sum(t.chunk.rows for t in batch.chunk_outcomes if t.chunk.number in now_settled)
+    return Settled(tuple(settled), split, decided, batch.unreadable)
+
+
+def _outcomes(chunk: Chunk, verdicts: Verdicts, context: RunContext) -> Sequence[Outcome]:
+    rows, deletes = chunk.row_numbers(), context.operation.deletes
+    return fitted(
+        [_outcome(rows[at], result, chunk, deletes=deletes) for at, result in verdicts.decided]
     )
-    return Settled(len(settled), split, decided, batch.unreadable)
 
 
 def _settle_one(chunk: Chunk, batch: _Batch, context: RunContext, deps: Deps) -> None:
@@ -113,10 +173,7 @@ def _settle_one(chunk: Chunk, batch: _Batch, context: RunContext, deps: Deps) ->
     except SourceError as error:
         batch.unreadable = error
         return
-    rows, deletes = chunk.row_numbers(), context.operation.deletes
-    outcomes = fitted(
-        [_outcome(rows[at], result, chunk, deletes=deletes) for at, result in verdicts.decided]
-    )
+    outcomes = _outcomes(chunk, verdicts, context)
     if not _copied(chunk, outcomes, contested, context.run, deps):
         return
     batch.count(chunk, outcomes, parts)

@@ -34,10 +34,10 @@ def settle_job(run_id: str, numbers: Sequence[int], deps: Deps) -> dict[str, Any
     deps.log(
         "jobs settled",
         run_id=run_id,
-        chunks=settled.chunks,
+        chunks=len(settled.chunks),
         split=settled.split,
         rows=settled.rows,
     )
     if settled.unreadable is not None:
         raise settled.unreadable
-    return {"chunks": settled.chunks + settled.split, "rows": settled.rows}
+    return {"chunks": len(settled.chunks) + settled.split, "rows": settled.rows}

@@ -16,7 +16,7 @@ from jobferry.domain.run import Run
 from jobferry.store import keys
 from jobferry.store.chunk_items import attempts_text, item_of
 from jobferry.store.chunk_reads import ChunkReads
-from jobferry.store.chunk_writes import move, slots
+from jobferry.store.chunk_writes import job_end_changes, move, slots
 from jobferry.store.operations import Delete, Operation, Put, Update
 from jobferry.store.pointers import pointer_to
 from jobferry.store.pool import pool_update
@@ -312,17 +312,5 @@ def _submitted(event: ChunkEvent, chunk: Chunk, job_id: str, now: float) -> Upda
 
 
 def _job_end_update(chunk: Chunk, job_end: JobEnd, now: float) -> Operation:
-    change: dict[str, Any] = {"finished_at": now}
-    if job_end.ended_at is not None:
-        change["ended_at"] = job_end.ended_at
-    if job_end.twice is not None:
-        change["twice"] = job_end.twice
-    if job_end.evidence is not None:
-        change["evidence"] = job_end.evidence
-    if job_end.bisect:
-        change["halve"] = True
-    if job_end.verdict is not None:
-        status, code, text = job_end.verdict
-        change["verdict"] = [status.value, code, text]
     # `move` asks for the state in which it was read: what is submitted is no longer skipped.
-    return move(ChunkEvent.FINISH, chunk, **change)
+    return move(ChunkEvent.FINISH, chunk, **job_end_changes(job_end, now))

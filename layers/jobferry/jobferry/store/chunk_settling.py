@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from jobferry.domain.chunk import Chunk, ChunkOutcome, Pool, RetryChunk
+from jobferry.domain.chunk import Chunk, ChunkOutcome, JobEnd, Pool, RetryChunk
 from jobferry.domain.run import Run, RunGoneError
 from jobferry.store import keys
 from jobferry.store.chunk_items import item_of
-from jobferry.store.chunk_writes import move
+from jobferry.store.chunk_writes import job_end_changes, move, slots
 from jobferry.store.operations import Operation, Put, Update
 from jobferry.store.outcome_blocks import CHUNK_BYTES, BlockSize, block_item, split_in_blocks
 from jobferry.store.pointers import Pointers
@@ -48,15 +49,58 @@ class ChunkSettling(Pointers):
         Raises:
             RunGoneError
         """
+        return self._settle(
+            run,
+            chunk_outcomes,
+            lambda batch: [_settled(ChunkEvent.SETTLE, tally, now) for tally in batch],
+            used or {},
+        )
+
+    def finish_and_settle(
+        self,
+        run: Run,
+        chunk_outcomes: Sequence[ChunkOutcome],
+        job_ends: Mapping[int, JobEnd],
+        now: float,
+    ) -> list[int]:
+        """Note that jobs have ended, free their slots, and settle them, in one move each.
+
+        Args:
+            chunk_outcomes: of all rows of each chunk, as it was read: submitted.
+            job_ends: how its job ended, by number.
+
+        Returns:
+            The numbers of the chunks that this call settled.
+
+        Raises:
+            RunGoneError
+        """
+
+        def writes(batch: Sequence[ChunkOutcome]) -> list[Operation]:
+            event = ChunkEvent.FINISH_AND_SETTLE
+            moves: list[Operation] = [
+                _settled(event, tally, now, job_end_changes(job_ends[tally.chunk.number], now))
+                for tally in batch
+            ]
+            holders = sum(tally.chunk.holds_slot for tally in batch)
+            return [*moves, slots(event, run.connection, holders)] if holders else moves
+
+        return self._settle(run, chunk_outcomes, writes, {})
+
+    def _settle(
+        self,
+        run: Run,
+        chunk_outcomes: Sequence[ChunkOutcome],
+        moves: Callable[[Sequence[ChunkOutcome]], Sequence[Operation]],
+        used: Mapping[str, float],
+    ) -> list[int]:
+        """Move chunks, write their blocks and count them; those that refuse are left out."""
         settled: list[int] = []
         for together in in_transactions(chunk_outcomes):
             batch = together
             while batch:
-                writes: list[Operation] = [
-                    *(_settled(ChunkEvent.SETTLE, tally, now) for tally in batch),
-                    *_blocks(run, batch),
-                ]
-                added = _counted(batch) | _with_units(used or {}, writes)
+                writes = [*moves(batch), *_blocks(run, batch)]
+                added = _counted(batch) | _with_units(used, writes)
                 try:
                     self._table.transact([*writes, _added_to_run(run.run_id, added)])
                 except ConditionFailedError as error:
@@ -65,7 +109,7 @@ class ChunkSettling(Pointers):
                     batch = [t for i, t in enumerate(batch) if i not in error.failed]
                 else:
                     settled += [tally.chunk.number for tally in batch]
-                    used = None
+                    used = {}
                     break
         done = set(settled)
         self.forget(run.connection, [t.chunk for t in chunk_outcomes if t.chunk.number in done])
@@ -161,9 +205,11 @@ def _with_units(used: Mapping[str, float], writes: Sequence[Operation]) -> dict[
     return {**used, "settle_units": used["settle_units"] + units}
 
 
-def _settled(event: ChunkEvent, tally: ChunkOutcome, now: float) -> Update:
+def _settled(
+    event: ChunkEvent, tally: ChunkOutcome, now: float, changes: Mapping[str, Any] | None = None
+) -> Update:
     counts = {status.value: n for status, n in tally.counts.items() if n}
-    return move(event, tally.chunk, settled_at=now, counts=counts)
+    return move(event, tally.chunk, settled_at=now, counts=counts, **(changes or {}))
 
 
 def _part(run: Run, number: int, part: RetryChunk) -> Chunk:

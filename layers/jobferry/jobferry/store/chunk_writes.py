@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jobferry.domain.chunk import Chunk
+from jobferry.domain.chunk import Chunk, JobEnd
 from jobferry.store import keys
 from jobferry.store.operations import Operation, Update
 from jobferry.store.table import ConditionFailedError, Table
@@ -61,3 +61,20 @@ def slots(event: ChunkEvent, connection: str, chunks: int) -> Update:
     """Take or free the slots of so many chunks that hold one, as the event does."""
     added = TRANSITIONS[event].slots * chunks
     return Update(keys.connection(connection), keys.LIMITS, add={"in_flight": added})
+
+
+def job_end_changes(job_end: JobEnd, now: float) -> dict[str, Any]:
+    """The attributes that say how a job ended."""
+    change: dict[str, Any] = {"finished_at": now}
+    if job_end.ended_at is not None:
+        change["ended_at"] = job_end.ended_at
+    if job_end.twice is not None:
+        change["twice"] = job_end.twice
+    if job_end.evidence is not None:
+        change["evidence"] = job_end.evidence
+    if job_end.bisect:
+        change["halve"] = True
+    if job_end.verdict is not None:
+        status, code, text = job_end.verdict
+        change["verdict"] = [status.value, code, text]
+    return change

@@ -35,6 +35,7 @@ class ChunkEvent(StrEnum):
     RELEASE = "release"
     FINISH = "finish"
     SETTLE = "settle"
+    FINISH_AND_SETTLE = "finish_and_settle"
     SPLIT = "split"
     ADOPT_LATE = "adopt_late"
 
@@ -130,7 +131,14 @@ TRANSITIONS: Mapping[ChunkEvent, Transition] = MappingProxyType(
         ChunkEvent.SETTLE: Transition(
             (_FINISHED,),
             _SETTLED,
-            "counters of the run; up to 50 chunks in one transaction",
+            "outcome blocks and counters of the run; up to 50 chunks in one transaction",
+            pointer=PointerChange.REMOVED_AFTER,
+        ),
+        ChunkEvent.FINISH_AND_SETTLE: Transition(
+            (_SUBMITTED,),
+            _SETTLED,
+            "`finish` and `settle` in one, where the poll that sees the end decides every row",
+            slots=-1,
             pointer=PointerChange.REMOVED_AFTER,
         ),
         ChunkEvent.SPLIT: Transition(
