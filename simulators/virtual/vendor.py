@@ -284,7 +284,8 @@ class Account:
         now = self.clock.now()
         for job in self.jobs.values():
             visible = now >= job.visible_from
-            if visible and job.token == lost.token and job.job_id not in lost.known_jobs:
+            ours = visible and job.token == lost.token
+            if ours and not lost.jobs.known([job.job_id]):
                 return Found(FoundState.FOUND, job.job_id, requests=1)
         return Found(FoundState.ABSENT, requests=1)
 
