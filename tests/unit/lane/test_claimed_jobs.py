@@ -46,10 +46,10 @@ class TestWhoseAJobIs:
     def test_those_of_this_run_and_of_others_but_nobodys(self, world: World) -> None:
         other = world.processed(sample_csv(2, start=50))
         (ended,) = world.store.chunks.all(other.run_id)
-        flying = world.planned(sample_csv(6))
-        world.submit(LaneState(flying.run_id, 0))
+        sent = world.planned(sample_csv(6))
+        world.submit(LaneState(sent.run_id, 0))
         run, chunk = searched(world)
-        mine = {str(c.job_id) for c in world.store.chunks.all(flying.run_id)}
+        mine = {str(c.job_id) for c in world.store.chunks.all(sent.run_id)}
         listed = [*mine, str(ended.job_id), "nobody's", "", "\ud800", "x" * 2_000]
 
         found = seen_ended(world, run, chunk, *listed)
@@ -108,13 +108,13 @@ class TestWhoseAJobIs:
         run, chunk = searched(world)
         other = world.planned(sample_csv(2))
         world.submit(LaneState(other.run_id, 0))
-        (flying,) = world.store.chunks.all(other.run_id)
+        (sent,) = world.store.chunks.all(other.run_id)
         given_up = JobEnd(
-            flying.number, verdict=(OutcomeStatus.UNKNOWN, "job_never_ended", "It runs.")
+            sent.number, verdict=(OutcomeStatus.UNKNOWN, "job_never_ended", "It runs.")
         )
-        world.store.chunks.finish(other.connection, [flying], [given_up], world.clock.now())
-        found = seen_ended(world, run, chunk, str(flying.job_id))
-        assert found == {str(flying.job_id): NOT_SEEN}
+        world.store.chunks.finish(other.connection, [sent], [given_up], world.clock.now())
+        found = seen_ended(world, run, chunk, str(sent.job_id))
+        assert found == {str(sent.job_id): NOT_SEEN}
 
 
 class TestWhatItCosts:
