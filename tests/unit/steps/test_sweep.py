@@ -257,8 +257,34 @@ class TestSlowSweeps:
             world.clock.advance(1)
         world.clock.advance(SETTLED_SECONDS + 1)
         turns = [self.sweep(world, 50.0) for _ in range(3)]
-        assert all(len(turn) == 4 for turn in turns)
-        assert [run for turn in turns for run in turn] == [*runs, *runs[:5]]
+        assert all(len(turn) == 3 for turn in turns)
+        assert [run for turn in turns for run in turn] == [*runs, *runs[:2]]
+
+    def test_a_run_that_takes_too_long_to_be_kept_holds_no_other_up(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        runs = []
+        for n in range(3):
+            runs.append(world.planned(sample_csv(2, start=10 * n)).execution)
+            world.clock.advance(1)
+        world.clock.advance(20 * 86_400.0)
+
+        def killed(*_: object) -> bool:
+            raise SystemExit
+
+        monkeypatch.setattr("jobferry.steps.sweep.prolong", killed)
+        turns = []
+        for _ in range(4):
+            seen: list[str] = []
+            with pytest.raises(SystemExit):
+                sweep(
+                    world.deps,
+                    lambda arn, seen=seen: [seen.append(arn), "RUNNING"][1],
+                    lambda *_: None,
+                    world.unopened.append,
+                )
+            turns += seen
+        assert turns == [*runs, runs[0]]
 
     def test_what_takes_long_for_runs_leaves_time_for_the_rest(self, world: World) -> None:
         for n in range(7):

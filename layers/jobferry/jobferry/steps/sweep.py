@@ -21,7 +21,7 @@ from jobferry.domain.run import Run, StopReason
 from jobferry.domain.run_request import RunRequest
 from jobferry.operator.job_control import ABORTED
 from jobferry.settlement.expiring_results import results_at_risk
-from jobferry.settlement.retention import prolong
+from jobferry.settlement.retention import is_due, prolong
 from jobferry.steps.open_run import run_id_of
 from jobferry.store.objects import Version
 
@@ -114,10 +114,13 @@ class _Sweep:
 
     def _out_of_time(self, part: float = 1.0) -> bool:
         """Whether so much of the sweep's time is over."""
-        now = self._deps.now()
-        return now >= self._deadline or now > self._began_at + part * (
-            self._deadline - self._began_at
-        )
+        return self._deps.now() >= self._moment(part)
+
+    def _moment(self, part: float) -> float:
+        """When so much of the sweep's time is over (epoch seconds)."""
+        if self._deadline == float("inf"):
+            return self._deadline
+        return self._began_at + part * (self._deadline - self._began_at)
 
     def _note(self, **done: Any) -> None:
         """Note how far the sweep is, if that has changed."""
@@ -164,7 +167,10 @@ class _Sweep:
             open_runs += 1
             with self._guarded("a run", run_id=run.run_id):
                 restarted += _continued(run, deps, status_of, restart)
-                prolong(run, deps, self._deadline)
+                if is_due(run, deps.store.retention, deps.now()):
+                    # It may take longer than there is time: the next sweep begins with others.
+                    self._note(run=cursor)
+                    prolong(run, deps, self._moment(RUNS_PART))
         self._note(run="")
         return open_runs, restarted
 
