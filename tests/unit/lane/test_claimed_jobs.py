@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,8 +14,9 @@ from jobferry.domain.run import Run
 from jobferry.lane.claimed_jobs import LISTED, NOT_SEEN, ClaimedJobs, known_jobs, remember
 from jobferry.lane.state import LaneState
 from jobferry.store import keys
-from jobferry.store.operations import Delete, Update
+from jobferry.store.operations import Delete, Item, Update
 from jobferry.vendors.lost_submission import JobsUnreadError
+from virtual.table import FakeTable
 from virtual.world import World, sample_csv
 
 
@@ -118,38 +121,50 @@ class TestWhoseAJobIs:
 
 
 class TestWhatItCosts:
+    @pytest.fixture
+    def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+        """Items that are asked for by key, and queries."""
+        asked: list[object] = []
+        get_many, query = FakeTable.get_many, FakeTable.query
+
+        def counted(table: FakeTable, keys: Sequence[tuple[str, str]]) -> list[Item]:
+            asked.extend(keys)
+            return get_many(table, keys)
+
+        def queried(table: FakeTable, pk: str, **kwargs: Any) -> Iterator[Item]:
+            asked.append(pk)
+            return query(table, pk, **kwargs)
+
+        monkeypatch.setattr(FakeTable, "get_many", counted)
+        monkeypatch.setattr(FakeTable, "query", queried)
+        return asked
+
     def test_as_much_as_the_list_has_however_many_jobs_there_have_been(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
+        self, world: World, asked: list[object]
     ) -> None:
-        asked: list[tuple[str, str]] = []
-        table = world.deps.store.chunks._table
-        get_many = table.get_many
-        monkeypatch.setattr(table, "get_many", lambda of: [asked.extend(of), get_many(of)][1])
         run, chunk = searched(world)
         first = world.processed(sample_csv(2, start=50))
         (ended,) = world.store.chunks.all(first.run_id)
 
         def cost() -> int:
             asked.clear()
-            before = world.store.read_units()
             assert len(seen_ended(world, run, chunk, str(ended.job_id), "nobody's")) == 1
-            assert world.store.read_units() == before  # but for these
             return len(asked)
 
         few = cost()
         world.processed(sample_csv(120, start=100))
         assert cost() == few == 3
 
-    def test_what_is_settled_is_read_once(self, world: World) -> None:
+    def test_what_is_settled_is_read_once(self, world: World, asked: list[object]) -> None:
         run, chunk = searched(world)
         other = world.processed(sample_csv(8))
         jobs = [str(c.job_id) for c in world.store.chunks.all(other.run_id)]
         known = ClaimedJobs(run, world.deps)
         first = known.seen_ended(jobs, chunk, NOT_SEEN)
-        before = world.store.read_units()
-        assert known.seen_ended(jobs, chunk, NOT_SEEN) == first
         assert len(first) == 4
-        assert world.store.read_units() == before
+        asked.clear()
+        assert known.seen_ended(jobs, chunk, NOT_SEEN) == first
+        assert asked == []
 
     def test_what_may_still_change_is_read_again(self, world: World) -> None:
         run, chunk = searched(world)
