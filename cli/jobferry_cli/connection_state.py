@@ -110,7 +110,7 @@ def _open_run(stack: Stack, connection: str) -> str | None:
     in_flight = next(store.chunks.pointers(connection), None)
     if in_flight is not None:
         return in_flight[0]
-    for _, listed in store.runs.newest():
+    for _, listed in store.runs.oldest_open():
         if listed.connection == connection and _is_open(store.runs.get(listed.run_id)):
             return listed.run_id
     return None

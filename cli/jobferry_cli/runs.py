@@ -43,7 +43,11 @@ def listed_document(cursor: str, run: Run) -> dict[str, Any]:
 def runs(app: App, wanted: str | None, profile: str | None, limit: int, after: str | None) -> None:
     """List runs, newest first."""
     filtered = wanted is not None or profile is not None
-    newest = app.stack.deps.store.runs.newest(before=after, limit=None if filtered else limit + 1)
+    newest = app.stack.deps.store.runs.newest(
+        before=after,
+        limit=None if filtered else limit + 1,
+        only_open=wanted is not None and not RunStatus(wanted).closed,
+    )
     found = list(islice(_matching(newest, wanted, profile), limit + 1))
     more, found = len(found) > limit, found[:limit]
     if app.as_json:

@@ -146,8 +146,8 @@ class Machine:
             ExecutionFailedError: a state failed for good, or a Fail state was reached.
             ExecutionTimedOutError: it took too long.
         """
-        started = datetime.fromtimestamp(host.now(), UTC).isoformat()
-        context = {"Execution": {"Id": execution, "Input": payload, "StartTime": started}}
+        started = {"Id": execution, "Input": payload, "StartTime": _time(host.now())}
+        context = {"Execution": started}
         return self._states.run(payload, Scope(host, context, host.now() + self.timeout))
 
 
@@ -347,7 +347,8 @@ class _Choice(_State):
         self._rules = [(template(r["Condition"]), r["Next"]) for r in self.body["Choices"]]
 
     def run(self, payload: Json, scope: Scope) -> tuple[Json, str | None]:
-        states = {"input": payload, "context": scope.context}
+        entered = {"Name": self.name, "EnteredTime": _time(scope.host.now())}
+        states = {"input": payload, "context": {**scope.context, "State": entered}}
         for condition, following in self._rules:
             holds = condition(states)
             if not isinstance(holds, bool):
@@ -378,6 +379,12 @@ class _Wait(_State):
             moment = scope.host.now() + float(self._seconds(states))
         scope.wait(moment)
         return payload, self.following
+
+
+def _time(moment: float) -> str:
+    """A moment (epoch seconds) as the context has it."""
+    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
 
 
 def _moment(state: str, text: Json) -> float:

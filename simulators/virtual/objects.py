@@ -139,12 +139,12 @@ class FakeObjects(Objects):
             f"{hashlib.md5(version.body).hexdigest()}-{len(version.body)}",
         )
 
-    def versions(self, bucket: str, prefix: str) -> Iterator[Version]:
+    def versions(self, bucket: str, prefix: str, after: str = "") -> Iterator[Version]:
         with self._lock:
             found = [
                 Version(key, version.version_id, version.stored_at, len(version.body))
                 for (held, key), versions in sorted(self._versions.items())
-                if held == bucket and key.startswith(prefix)
+                if held == bucket and key.startswith(prefix) and key > after
                 for version in versions
             ]
         yield from found

@@ -15,6 +15,7 @@ from jobferry.store.connection_limits import ConnectionLimitsStore
 from jobferry.store.operations import Delete, Item, Operation, Put, Update
 from jobferry.store.rows import Rows
 from jobferry.store.runs import Runs
+from jobferry.store.sweep_progress import SweepProgressStore
 from jobferry.store.table import (
     BATCH_GET_ITEMS,
     BATCH_WRITE_ITEMS,
@@ -317,6 +318,7 @@ class FakeStore(Store):
         self.rows = Rows(table)
         self.limits = ConnectionLimitsStore(table)
         self.config = Config(table)
+        self.sweep = SweepProgressStore(table)
         self._table = table
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answers import Ambiguous, Found
-from jobferry.vendors.lost_submission import LostSubmission
+from jobferry.vendors.lost_submission import JobIds, LostSubmission
 from jobferry.vendors.operation import Operation
 from tests.contract.conformance.bench import Bench
 
@@ -44,13 +44,11 @@ class Search:
     ) -> Found:
         """What the adapter says, asked `after` seconds; `ended` are known jobs, too."""
         self.bench.pass_time(after)
-        ended_before = frozenset(ended)
         lost = LostSubmission(
             self.token,
             self.sent_at,
             self.records,
-            frozenset(known) | ended_before,
-            ended_before,
+            JobIds(frozenset(known), frozenset(ended)),
             lost_at=self.sent_at,
         )
         return self.bench.client.find(self.operation, lost, self.bench.now())

@@ -14,7 +14,7 @@ from typing import Any
 
 from jobferry.vendors.answer_gate import json_document
 from jobferry.vendors.http.client import Answer, HttpClient, NoAnswer
-from jobferry.vendors.lost_submission import LostSubmission
+from jobferry.vendors.lost_submission import JobIds, LostSubmission
 from jobferry.vendors.protocol import VendorClient
 from jobferry.vendors.zendesk.oauth import TOKEN_PATH, ZendeskAuthorizer
 from tests.fuzz import checks
@@ -157,7 +157,9 @@ def _play(call: str, case: Case, adapter: Adapter, http: FuzzedHttp, draw: rando
     elif call == "find":
         known = frozenset(case.job_ids[1:] if draw.random() < 0.3 else ())
         ended = frozenset(case.job_ids[:1] if draw.random() < 0.2 else ())
-        lost = LostSubmission(TOKEN, SENT_AT, case.records, known, ended, lost_at=SENT_AT + 5)
+        lost = LostSubmission(
+            TOKEN, SENT_AT, case.records, JobIds(known, ended), lost_at=SENT_AT + 5
+        )
         now = SENT_AT + draw.choice((1.0, 61.0, 700.0, 4_000.0, 90_000.0))
         checks.found(client.find(case.operation, lost, now), answers())
     elif call == "test":

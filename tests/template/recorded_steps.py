@@ -195,7 +195,7 @@ def _of_objects(note: Callable[..., None]) -> Iterator[tuple[type, str, Callable
     yield (
         FakeObjects,
         "versions",
-        lambda bucket, _: note("s3:ListBucketVersions", f"arn:aws:s3:::{bucket}"),
+        lambda bucket, _, after="": note("s3:ListBucketVersions", f"arn:aws:s3:::{bucket}"),
     )
     yield FakeObjects, "read_range", source
     yield FakeObjects, "stream", source

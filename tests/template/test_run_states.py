@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 import pytest
 
 from jobferry.domain.routes import CloseRoute, LaneRoute, OpenRoute, PlanRoute
+from jobferry.scheduler.settings import USUAL
 from tests.template.conftest import ROOT
+from virtual.machine import template
 
 DEFINITION = json.loads((ROOT / "statemachines" / "run.asl.json").read_text())
 
@@ -84,3 +87,30 @@ def test_no_condition_names_a_word_that_no_step_says(choice: str) -> None:
 def test_how_an_execution_ends() -> None:
     assert STATES["InputRefused"]["Type"] == "Fail"
     assert STATES["RunEnded"]["Type"] == "Succeed"
+
+
+@pytest.mark.parametrize(
+    ("age", "state", "following"),
+    [
+        (863_999.0, "lanes", "WaitForLanes"),
+        (864_001.0, "lanes", "RunHandedOver"),
+        (864_001.0, "closing", "CloseRun"),
+        (864_001.0, "closed", "AnnounceRun"),
+        (864_001.0, "paused", "RunEnded"),
+    ],
+)
+def test_an_execution_ends_before_it_is_too_old(age: float, state: str, following: str) -> None:
+    started, now = "2026-01-01T10:00:00.500Z", datetime(2026, 1, 1, 10, tzinfo=UTC)
+    entered = (now + timedelta(seconds=age + 0.5)).isoformat(timespec="milliseconds")
+    seen = {
+        "input": {"state": state},
+        "context": {
+            "Execution": {"StartTime": started},
+            "State": {"EnteredTime": entered.replace("+00:00", "Z")},
+        },
+    }
+    choice = CHOICES["IsRunClosed"]
+    ways = (c["Next"] for c in choice["Choices"] if template(c["Condition"])(seen))
+    assert next(ways, choice["Default"]) == following
+    assert STATES["RunHandedOver"]["Type"] == "Succeed"
+    assert DEFINITION["TimeoutSeconds"] > 864_000 + 2 * USUAL.renew_seconds

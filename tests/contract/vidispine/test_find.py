@@ -37,7 +37,7 @@ class Search:
 
     def find(self, after: float = 120.0) -> Found:
         """Look for it so many seconds after it was sent."""
-        lost = LostSubmission(self.token, self.sent_at, self.records, frozenset())
+        lost = LostSubmission(self.token, self.sent_at, self.records)
         return self.bench.client.find(self.bench.create, lost, self.sent_at + after)
 
 

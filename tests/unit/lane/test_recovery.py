@@ -21,12 +21,11 @@ from jobferry.domain.outcome import Outcome, OutcomeStatus, RecordResult
 from jobferry.domain.run import Run, RunStatus, StopReason
 from jobferry.domain.timestamps import timestamp
 from jobferry.lane.absence import BETWEEN, CERTAIN_AFTER, SEARCH_TIMEOUT
-from jobferry.lane.claimed_jobs import ClaimedJobs
-from jobferry.lane.recovery import LISTED
+from jobferry.lane.claimed_jobs import LISTED, ClaimedJobs
 from jobferry.lane.state import LaneState
 from jobferry.scheduler.settings import USUAL
 from jobferry.vendors.answers import Found, FoundState
-from jobferry.vendors.lost_submission import LostSubmission
+from jobferry.vendors.lost_submission import NO_JOBS, JobsUnreadError, LostSubmission
 from virtual.effects import Crash, CrashOnce, Phase
 from virtual.vendor import KEY_FIELD, UPSERT, Behaviour, Submission
 from virtual.world import CONNECTION, World, sample_csv
@@ -154,7 +153,10 @@ class TestCreate:
             world.submit(state)
             ((_, lost),) = world.account.searches
             theirs = {c.job_id for c in world.store.chunks.all(other.run_id)}
-            assert lost.known_jobs == lost.ended_before == theirs
+            assert len(theirs) == 1
+            assert lost.jobs.known([*theirs, "nobody's"]) == theirs
+            assert lost.jobs.ended_before([*theirs, "nobody's"]) == theirs
+            assert lost.jobs.any_ended_before()
             assert [dict(record) for record in lost.records] == [
                 {"name": "thing 1", "ref": "r1"},
                 {"name": "thing 2", "ref": "r2"},
@@ -166,23 +168,30 @@ class TestCreate:
             world.clock.advance(LISTED)
             world.submit(lost_chunk(world, Behaviour.APPLIED_NO_ANSWER))
             ((_, lost),) = world.account.searches
-            assert (lost.known_jobs, lost.ended_before) == ({"job-1"}, set())
+            assert lost.jobs.known(["job-1"]) == {"job-1"}
+            assert lost.jobs.ended_before(["job-1"]) == set()
+            assert not lost.jobs.any_ended_before()
 
     def test_jobs_of_this_run_are_named_even_while_the_index_lags(self) -> None:
         with World(max_records=2, max_jobs=3, token_search=False) as world:
             world.table.hold_indexes()
             world.account.will_reply(Behaviour.ACCEPT, Behaviour.APPLIED_NO_ANSWER)
+            known: list[frozenset[str]] = []
+
+            def meanwhile(lost: LostSubmission) -> None:
+                known.append(lost.jobs.known(["job-1", "job-2"]))
+
+            world.account.during_find = meanwhile
             run = world.planned(sample_csv(4))
             world.submit(world.submit(LaneState(run.run_id, 0)))
-            ((_, lost),) = world.account.searches
-            assert lost.known_jobs == {"job-1"}
+            assert known == [{"job-1"}]
 
     def test_where_a_token_tells_the_job_no_chunk_is_read_for_it(self, world: World) -> None:
         world.processed(sample_csv(2, start=50))
-        with mock.patch.object(ClaimedJobs, "read", side_effect=AssertionError):
+        with mock.patch.object(ClaimedJobs, "seen_ended", side_effect=AssertionError):
             world.submit(lost_chunk(world, Behaviour.APPLIED_NO_ANSWER))
         ((_, lost),) = world.account.searches
-        assert lost.known_jobs == set()
+        assert lost.jobs is NO_JOBS
 
     def test_one_job_is_adopted_by_one_chunk(self) -> None:
         with World(max_records=1, max_jobs=20, lane_window=10) as world:
@@ -368,12 +377,13 @@ class TestLate:
         assert world.account.times_applied == {"r1": 1, "r2": 1}
 
 
-def test_nothing_is_searched_for_before_it_is_known_which_job_is_whose() -> None:
+def test_nothing_is_concluded_before_it_is_known_which_job_is_whose() -> None:
     with World(max_records=2, max_jobs=3, token_search=False) as world:
         state = lost_chunk(world, Behaviour.APPLIED_NO_ANSWER)
-        with mock.patch.object(ClaimedJobs, "read", return_value=None):
+        world.account.during_find = lambda lost: lost.jobs.known(["job-1"])
+        with mock.patch.object(ClaimedJobs, "seen_ended", side_effect=JobsUnreadError):
             state = world.submit(state)
-        assert world.account.searches == []
+        world.account.during_find = None
         assert chunk_of(world, state).state is ChunkState.CLAIMED
         world.clock.advance(60)
         world.submit(state)

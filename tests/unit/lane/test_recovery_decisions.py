@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from unittest import mock
@@ -27,13 +26,18 @@ from jobferry.lane.absence import SEARCH_TIMEOUT
 from jobferry.lane.recovery import LateJob, Search, resolve_lost, search_earlier
 from jobferry.store.chunk_moves import _job_mark
 from jobferry.vendors.answers import Found, FoundState
+from jobferry.vendors.lost_submission import (
+    NO_JOBS,
+    JobsUnreadError,
+    KnownJobs,
+    LostSubmission,
+)
 from virtual.vendor import UPSERT, FakeClient
 from virtual.world import CONNECTION, World, sample_csv
 
 PENDING, ABSENT, FOUND = FoundState.PENDING, FoundState.ABSENT, FoundState.FOUND
 PLANNED, FINISHED, CLAIMED = ChunkState.PLANNED, ChunkState.FINISHED, ChunkState.CLAIMED
 JOB_SECONDS = 20.0
-NONE_KNOWN: Mapping[str, float] = {}
 
 
 def lost(world: World, *, rows: int = 2, operation: str = "", noted: bool = True) -> Chunk:
@@ -57,11 +61,11 @@ def kept(world: World, chunk: Chunk) -> Chunk:
     return found
 
 
-def resolved(world: World, chunk: Chunk, known: Mapping[str, float] | None = NONE_KNOWN) -> Search:
+def resolved(world: World, chunk: Chunk, jobs: KnownJobs = NO_JOBS) -> Search:
     run = world.run(chunk.run_id)
     linked = world.deps.connections.link(CONNECTION)
     context = load_context(run, world.deps)
-    return resolve_lost(chunk, context, linked, world.deps, lambda: known, JOB_SECONDS)
+    return resolve_lost(chunk, context, linked, world.deps, lambda _chunk: jobs, JOB_SECONDS)
 
 
 def without_tokens(world: World) -> None:
@@ -120,6 +124,10 @@ def test_what_is_not_decided_is_searched_for_once_more(
     assert kept(world, chunk).readable_at == (now if readable else None)
 
 
+def unread(_lost: LostSubmission) -> None:
+    raise JobsUnreadError
+
+
 @pytest.mark.parametrize("reason", ["jobs", "file"])
 def test_a_search_that_could_not_be_made_says_nothing_of_the_vendor(
     world: World, reason: str
@@ -128,10 +136,13 @@ def test_a_search_that_could_not_be_made_says_nothing_of_the_vendor(
     without_tokens(world)
     if reason == "file":
         world.objects.denied[world.run(chunk.run_id).source.key] = now + 100.0
-    search = resolved(world, chunk, None if reason == "jobs" else {})
+    if reason == "jobs":
+        world.account.during_find = unread
+    search = resolved(world, chunk)
     source = SOURCE_UNREADABLE if reason == "file" else None
     assert search == Search(0, None, now + 3.0, None, source)
-    assert world.account.searches == []
+    # Which jobs are whose is read while the vendor lists them.
+    assert len(world.account.searches) == (reason == "jobs")
 
 
 def test_a_job_that_is_found_is_the_chunks(world: World) -> None:
@@ -267,7 +278,7 @@ class TestEarlier:
         linked = world.deps.connections.link(CONNECTION)
         context = load_context(run, world.deps)
         ended: Any = replace(chunk, job_id=job_id, earlier=attempts)
-        return search_earlier(ended, context, linked, world.deps, dict)
+        return search_earlier(ended, context, linked, world.deps, lambda _chunk: NO_JOBS)
 
     def test_each_is_searched_for_as_it_was_sent(self, world: World) -> None:
         absent = Found(ABSENT, requests=1)

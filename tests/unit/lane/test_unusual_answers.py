@@ -21,6 +21,7 @@ from jobferry.store import keys
 from jobferry.store.objects import SourceError
 from jobferry.store.operations import Update
 from jobferry.vendors.answers import Found, FoundState
+from jobferry.vendors.lost_submission import NO_JOBS
 from virtual.world import CONNECTION, World, sample_csv
 
 UNKNOWN, FAILED, SUCCEEDED = OutcomeStatus.UNKNOWN, OutcomeStatus.FAILED, OutcomeStatus.SUCCEEDED
@@ -146,7 +147,7 @@ class TestSearchEarlier:
         world.account.will_find(*answers)
         context = load_context(world.run(state.run_id), world.deps)
         linked = world.deps.connections.link(CONNECTION)
-        return chunk, search_earlier(chunk, context, linked, world.deps, dict)
+        return chunk, search_earlier(chunk, context, linked, world.deps, lambda _chunk: NO_JOBS)
 
     def test_each_is_looked_for_as_it_was_sent(self, world: World) -> None:
         absent = Found(FoundState.ABSENT, requests=1)

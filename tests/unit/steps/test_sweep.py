@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -11,12 +13,22 @@ import pytest
 from jobferry.domain.chunk import Pool
 from jobferry.domain.connection import Connection
 from jobferry.domain.outcome import OutcomeStatus
-from jobferry.domain.run import RunStatus, Source, StopReason
+from jobferry.domain.run import Run, RunStatus, Source, StopReason
 from jobferry.domain.run_request import RunRequest
 from jobferry.lane.state import LaneState
 from jobferry.steps.open_run import open_run
-from jobferry.steps.sweep import INBOX_SECONDS, INBOX_YOUNG, SETTLED_SECONDS, STOPPED, sweep
+from jobferry.steps.sweep import (
+    INBOX_SECONDS,
+    INBOX_YOUNG,
+    INDEX_LAG,
+    SETTLED_SECONDS,
+    STOPPED,
+    sweep,
+)
+from jobferry.store import keys
+from jobferry.store.operations import Item, Update
 from virtual.clock import START
+from virtual.table import FakeTable
 from virtual.world import CONNECTION, INBOX, World, sample_csv
 
 
@@ -132,7 +144,15 @@ def test_an_execution_that_is_no_longer_known_is_carried_on(world: World) -> Non
 
 def test_however_many_runs_came_after_it_an_open_run_is_found(world: World) -> None:
     run = world.planned(sample_csv(3))
-    for number in range(600):
+    close_many(world, run, 600)
+    world.clock.advance(SETTLED_SECONDS + 1)
+    assert world.sweep() == {"open_runs": 1, "restarted": 1, "opened": 0}
+    assert world.restarts == [(run.run_id, run.execution)]
+
+
+def close_many(world: World, run: Run, many: int) -> None:
+    """Closed runs that began after this one."""
+    for number in range(many):
         later = replace(
             run,
             run_id=f"things-{number:012x}",
@@ -143,9 +163,194 @@ def test_however_many_runs_came_after_it_an_open_run_is_found(world: World) -> N
         world.store.runs.close(
             later.run_id, RunStatus.COMPLETED, world.clock.now(), {}, {}, expires_at=1
         )
+
+
+def test_what_is_kept_of_closed_runs_costs_a_sweep_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Item] = []
+    query = FakeTable.query
+
+    def counted(table: FakeTable, *args: Any, **kwargs: Any) -> Iterator[Item]:
+        for item in query(table, *args, **kwargs):
+            read.append(item)
+            yield item
+
+    monkeypatch.setattr(FakeTable, "query", counted)
+    run = world.planned(sample_csv(3))
+    world.running.add(run.execution)
     world.clock.advance(SETTLED_SECONDS + 1)
-    assert world.sweep() == {"open_runs": 1, "restarted": 1, "opened": 0}
-    assert world.restarts == [(run.run_id, run.execution)]
+
+    def cost() -> int:
+        read.clear()
+        assert world.sweep()["open_runs"] == 1
+        return len(read)
+
+    world.sweep()
+    few = cost()
+    assert few > 0
+    close_many(world, run, 600)
+    world.sweep()
+    world.clock.advance(INDEX_LAG + 1)
+    world.sweep()
+    assert cost() == few
+
+
+class TestRunsOfAnOlderVersion:
+    """They lie among the closed ones in the index."""
+
+    @staticmethod
+    def as_before(world: World, run: Run) -> None:
+        update = Update(keys.run(run.run_id), keys.META, assign={"time_pk": keys.CLOSED_RUNS})
+        world.table.write(update)
+
+    def test_a_dead_one_is_found(self, world: World) -> None:
+        run = world.planned(sample_csv(9))
+        self.as_before(world, run)
+        world.clock.advance(SETTLED_SECONDS + 1)
+        assert world.sweep()["restarted"] == 1
+        world.run_restarts()
+        assert world.run(run.run_id).status is RunStatus.COMPLETED
+        assert world.problems(run.run_id) == []
+
+    def test_it_is_found_however_many_are_kept_by_one_sweep_after_the_other(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("jobferry.steps.sweep.FILED_AT_ONCE", 10)
+        first = world.planned(sample_csv(2))
+        world.processed(sample_csv(1, start=20))
+        close_many(world, first, 35)
+        world.clock.advance(100)
+        last = world.planned(sample_csv(2, start=50))
+        for run in (first, last):
+            world.running.add(run.execution)
+            self.as_before(world, run)
+        found = [world.sweep()["open_runs"] for _ in range(6)]
+        assert found == [1, 1, 1, 2, 2, 2]
+
+    def test_one_that_comes_to_light_while_the_index_lags_is_found_later(
+        self, world: World
+    ) -> None:
+        run = world.planned(sample_csv(2))
+        world.running.add(run.execution)
+        world.clock.advance(SETTLED_SECONDS + 1)
+        world.sweep()
+        self.as_before(world, run)
+        world.clock.advance(INDEX_LAG - 2 * SETTLED_SECONDS)
+        assert world.sweep()["open_runs"] == 1
+
+    def test_one_that_it_has_closed_is_looked_at_once(self, world: World) -> None:
+        run = world.processed(sample_csv(2))
+        update = Update(keys.run(run.run_id), keys.META, assign={"time_pk": keys.OPEN_RUNS})
+        world.table.write(update)
+        assert world.sweep()["open_runs"] == 0
+        assert list(world.store.runs.oldest_open()) == []
+        assert [r.run_id for _, r in world.store.runs.newest()] == [run.run_id]
+
+
+class TestSlowSweeps:
+    """Of so much that one sweep cannot do it all."""
+
+    @staticmethod
+    def sweep(world: World, seconds: float) -> list[str]:
+        """The runs that one sweep looks after; each takes ten seconds."""
+        seen: list[str] = []
+
+        def status_of(execution: str) -> str:
+            seen.append(execution)
+            world.clock.advance(10)
+            return "RUNNING"
+
+        deadline = world.clock.now() + seconds
+        sweep(world.deps, status_of, lambda *_: None, world.unopened.append, deadline)
+        return seen
+
+    def test_every_open_run_has_its_turn(self, world: World) -> None:
+        runs = []
+        for n in range(7):
+            runs.append(world.planned(sample_csv(2, start=10 * n)).execution)
+            world.clock.advance(1)
+        world.clock.advance(SETTLED_SECONDS + 1)
+        turns = [self.sweep(world, 50.0) for _ in range(3)]
+        assert all(len(turn) == 3 for turn in turns)
+        assert [run for turn in turns for run in turn] == [*runs, *runs[:2]]
+
+    def test_a_run_that_takes_too_long_to_be_kept_holds_no_other_up(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        runs = []
+        for n in range(3):
+            runs.append(world.planned(sample_csv(2, start=10 * n)).execution)
+            world.clock.advance(1)
+        world.clock.advance(20 * 86_400.0)
+
+        def killed(*_: object) -> bool:
+            raise SystemExit
+
+        monkeypatch.setattr("jobferry.steps.sweep.prolong", killed)
+        turns = []
+        for _ in range(4):
+            seen: list[str] = []
+            with pytest.raises(SystemExit):
+                sweep(
+                    world.deps,
+                    lambda arn, seen=seen: [seen.append(arn), "RUNNING"][1],
+                    lambda *_: None,
+                    world.unopened.append,
+                )
+            turns += seen
+        assert turns == [*runs, runs[0]]
+
+    def test_what_takes_long_for_runs_leaves_time_for_the_rest(self, world: World) -> None:
+        for n in range(7):
+            world.planned(sample_csv(2, start=10 * n))
+        world.drop(sample_csv(2, start=90))
+        world.clock.advance(INBOX_YOUNG + 1)
+        self.sweep(world, 100.0)
+        assert len(world.unopened) == 1
+
+    def test_every_connection_has_its_turn(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("a", "b", "c", "z"):
+            world.store.config.put_connection(Connection(name, "fake", f"https://{name}.example"))
+        seen: list[str] = []
+
+        def slowly(name: str, _deps: object) -> int:
+            seen.append(name)
+            world.clock.advance(10)
+            return 0
+
+        monkeypatch.setattr("jobferry.steps.sweep.results_at_risk", slowly)
+        for _ in range(3):
+            self.sweep(world, 20.0)
+        assert seen == ["a", CONNECTION, "b", "c", "z", "a"]
+
+    def test_every_file_has_its_turn(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("jobferry.steps.sweep.FILES_AT_ONCE", 2)
+        for n in range(5):
+            world.objects.upload(INBOX, f"inbox/things/{n}.csv", b"Name,Ref\n")
+        world.objects.upload(INBOX, "inbox/things/1.csv", b"Name,Ref\n")
+        world.clock.advance(INBOX_YOUNG + 1)
+        opened = []
+        for _ in range(3):
+            self.sweep(world, 1_000.0)
+            opened.append([request.key[-5:] for request in world.unopened])
+            world.unopened.clear()
+        assert opened == [["0.csv", "1.csv", "1.csv"], ["2.csv", "3.csv"], ["4.csv"]]
+
+
+def test_a_run_whose_execution_was_too_old_goes_on_and_is_not_stopped(world: World) -> None:
+    run = world.planned(sample_csv(9))
+    world.submit(LaneState(run.run_id, 0))
+    world.ended[run.execution] = "TIMED_OUT"
+    world.clock.advance(SETTLED_SECONDS + 1)
+    assert world.sweep()["restarted"] == 1
+    world.run_restarts()
+    done = world.run(run.run_id)
+    assert (done.status, done.stop) == (RunStatus.COMPLETED, None)
+    assert set(world.account.times_applied.values()) == {1}
+    assert world.problems(run.run_id) == []
 
 
 def test_what_a_late_claim_has_left_of_a_closed_run_is_forgotten(world: World) -> None:

@@ -374,3 +374,22 @@ def test_a_function_that_never_works_fails_the_execution_and_loses_nothing() -> 
         ((_, run),) = world.store.runs.newest()
         assert run.status is RunStatus.COMPLETED
         assert set(world.account.times_applied.values()) == {1}
+
+
+def test_a_run_that_takes_a_month_is_handed_from_one_execution_to_the_next() -> None:
+    with World(max_records=1, max_jobs=1) as world:
+        world.account.latency = lambda _number: 12 * 3_600.0
+        run = world.execute(world.drop(sample_csv(60)))
+        executions = 1
+        while run.closed_at is None:
+            assert world.clock.now() < run.started_at + executions * 11 * 86_400
+            assert world.ended == {}
+            world.clock.advance(300)
+            assert world.sweep()["restarted"] == 1
+            world.run_restarts()
+            run = world.run(run.run_id)
+            executions += 1
+        assert executions == 4
+        assert (run.status, run.stop) == (RunStatus.COMPLETED, None)
+        assert set(world.account.times_applied.values()) == {1}
+        assert world.problems(run.run_id) == []

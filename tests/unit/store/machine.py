@@ -552,6 +552,9 @@ class StoreMachine(RuleBasedStateMachine):
     def every_run_is_whole(self) -> None:
         listed = {run.run_id for _, run in self.store.runs.newest()}
         assert listed == set(RUNS) - self.deleted
+        still_open = {run.run_id for _, run in self.store.runs.oldest_open()}
+        runs = (self.store.runs.get(run_id) for run_id in listed)
+        assert still_open == {r.run_id for r in runs if r is not None and r.closed_at is None}
 
     def a_job_belongs_to_one_chunk(self) -> None:
         jobs = Counter(

@@ -90,6 +90,8 @@ class TestSources:
             ("in/a.csv", 5),
             ("in/b/", 0),
         ]
+        after = objects.versions(INBOX, "in/", after="in/a.csv")
+        assert [each.key for each in after] == ["in/b/"]
         pinned = objects.head(INBOX, "in/a.csv", None).source
         assert pinned.version_id in {each.version_id for each in found if each.size == 5}
 

@@ -232,7 +232,7 @@ def test_a_lost_job_is_never_guessed() -> None:
     clock = ManualClock()
     with start(clock=clock) as sim:
         bench = DeclaredSunshineBench(sim, clock)
-        lost = LostSubmission("t", clock.now(), bench.records(1), frozenset())
+        lost = LostSubmission("t", clock.now(), bench.records(1))
         vendor = vendor_from(SHELF)
         client = vendor.client(sim.url, bench.secret, reach=LOOPBACK)
 

@@ -18,7 +18,7 @@ from jobferry.vendors.declarative.document import KeyHeader
 from jobferry.vendors.declarative.loading import read_document
 from jobferry.vendors.declarative.validation import validate
 from jobferry.vendors.http.client import Answer, HttpClient, NoAnswer
-from jobferry.vendors.lost_submission import LostSubmission
+from jobferry.vendors.lost_submission import JobIds, LostSubmission
 from tests.contract.documents.bench import FOLDER, read
 
 PRESS = read(FOLDER / "press.yaml")
@@ -245,7 +245,9 @@ def found(
     site: Site, document: JsonObject = PRESS, records: list[JsonObject] | None = None
 ) -> FoundState:
     operation = next(iter(vendor_from(document).operations.values()))
-    lost = LostSubmission(TOKEN, SENT_AT, records or [{"address": "a"}], frozenset({"KNOWN"}))
+    lost = LostSubmission(
+        TOKEN, SENT_AT, records or [{"address": "a"}], JobIds(frozenset({"KNOWN"}))
+    )
     return client_of(site, document).find(operation, lost, SENT_AT + 120).state
 
 

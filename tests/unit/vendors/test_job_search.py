@@ -155,7 +155,7 @@ def test_a_moment_is_read_in_the_forms_that_vendors_write(
     ],
 )
 def test_a_job_of_another_time_is_not_ours(created: float | None, may: bool) -> None:
-    lost = LostSubmission("t", 1_000.0, [], frozenset())
+    lost = LostSubmission("t", 1_000.0, [])
 
     assert may_be_of_that_time(created, lost) is may
 

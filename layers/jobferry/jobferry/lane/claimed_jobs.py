@@ -1,46 +1,48 @@
-"""Which jobs of a connection belong to which chunks, as a search for a lost one must know.
+"""Which jobs of a vendor's list belong to which chunks, as a search for a lost one must know.
 
-A run of a million rows has ten thousand chunks, and a search is repeated until the vendor can
-tell: what is settled is read once, and only what may still change is read again.
+A search asks for the jobs that it has seen listed, by their ids. So what it reads is bounded by the
+vendor's list, and not by how many jobs a run or a day has had.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from jobferry.deps import Deps
 from jobferry.domain.chunk import Chunk, ChunkState
 from jobferry.domain.run import Run
+from jobferry.store.job_owners import JobOwner
+from jobferry.vendors.lost_submission import JobsUnreadError
 
-RUNS_SEARCHED = 200
-"""Runs, newest first, whose jobs are known."""
-
-RECENT_SECONDS = 86_400.0
-"""Runs that were closed longer before this one began have no jobs that a vendor still lists."""
+LISTED = 3_000.0
+"""Seconds for which a vendor surely lists a job that has ended."""
 
 NOT_SEEN = float("inf")
 
-_FINAL = frozenset({ChunkState.SETTLED, ChunkState.SPLIT})
+RUNS_SEARCHED = 200
+"""Runs, newest first, of which any may have ended a job lately."""
 
+WITNESSES = 200
+"""Chunks of a run that are read to learn whether it has ended a job lately."""
 
-KEPT_SECONDS = 2 * RECENT_SECONDS
-"""Jobs that were seen ended longer ago are on no list that a search reads."""
+AT_ONCE = 100
+"""Jobs that are asked for between two checks of the time."""
 
-MOST_JOBS = 200_000
-"""Jobs that are kept in memory. With more, it is not known which job is whose."""
-
+MOST_JOBS = 20_000
+"""Jobs that are kept in memory: as many as the longest list that a search reads."""
 
 RUNS_REMEMBERED = 4
 """Lanes whose readings a warm function keeps."""
 
+_FINAL = frozenset({ChunkState.SETTLED, ChunkState.SPLIT})
+
 
 @dataclass
 class ClaimedJobs:
-    """Jobs of recent runs of a connection, this run's among them.
+    """Jobs of a connection, and the chunks that they belong to.
 
-    What was read is kept for the next invocation of a warm function: the jobs of a very long run
-    take longer to read than a lane may stand still.
+    What cannot change any more is kept for the next invocation of a warm function.
 
     Attributes:
         run: the run that searches
@@ -48,68 +50,136 @@ class ClaimedJobs:
 
     run: Run
     deps: Deps
-    _ended_at: dict[str, float] = field(default_factory=dict)
-    _first: dict[str, int] = field(default_factory=dict)
-    _next: dict[str, int] = field(default_factory=dict)
-    _open: dict[str, set[int]] = field(default_factory=dict)
+    _final: dict[str, float] = field(default_factory=dict)
 
-    def read(self, deadline: float = NOT_SEEN) -> Mapping[str, float] | None:
-        """Job id → when it was seen ended (epoch seconds); `NOT_SEEN` where it was not.
+    def beside(self, chunk: Chunk, deadline: float = NOT_SEEN) -> JobsOfOthers:
+        """Jobs that are not those of a chunk's lost submission.
 
         Args:
-            deadline: epoch seconds. What is not read by then is read on by the next call.
-
-        Returns:
-            None when not all could be read: then nothing may be concluded from a job that is not
-            among them.
+            chunk: with `sending_at` of the submission that is searched for.
+            deadline: epoch seconds after which nothing more is read.
         """
-        run = self.run
-        recent = [
-            other.run_id
-            for _, other in self.deps.store.runs.newest(limit=RUNS_SEARCHED)
-            if other.connection == run.connection
-            and (other.closed_at is None or other.closed_at > run.started_at - RECENT_SECONDS)
-        ]
-        # The index of runs by time lags a little; this run must not be missing.
-        for run_id in dict.fromkeys([*recent, run.run_id]):
-            if not self._read_on(run_id, deadline):
-                return None
-        return self._ended_at
+        return JobsOfOthers(self, chunk, deadline)
 
-    def _read_on(self, run_id: str, deadline: float) -> bool:
-        """Read the chunks of a run that may have changed since the last time; False: not all."""
+    def seen_ended(self, job_ids: Iterable[str], chunk: Chunk, deadline: float) -> dict[str, float]:
+        """Those of these jobs that are other chunks', or this one's present job: job id → when it
+        was seen ended (epoch seconds); `NOT_SEEN` where it was not.
+
+        Raises:
+            JobsUnreadError: the time is up.
+        """
+        found = {}
+        wanted = []
+        for job_id in dict.fromkeys(job_ids):
+            if job_id in self._final:
+                found[job_id] = self._final[job_id]
+            else:
+                wanted.append(job_id)
+        for start in range(0, len(wanted), AT_ONCE):
+            self._check_time(deadline)
+            batch = wanted[start : start + AT_ONCE]
+            for job_id, owner in self.deps.store.chunks.owners(self.run.connection, batch).items():
+                ended_at = _ended_at(job_id, owner, chunk)
+                if ended_at is not None:
+                    found[job_id] = ended_at
+                    self._keep(job_id, owner, ended_at)
+        return found
+
+    def any_ended(self, chunk: Chunk, since: float, until: float, deadline: float) -> bool:
+        """Whether a job of the connection was seen ended between these moments, or may have been.
+
+        Only so many chunks of a run are read. Where these do not tell, it is taken for granted: a
+        run of so many jobs has ended some.
+
+        Raises:
+            JobsUnreadError: the time is up.
+        """
+        for run in self._runs(since, until):
+            read = 0
+            for other in self._witnesses(run):
+                self._check_time(deadline)
+                read += 1
+                mine = (other.run_id, other.number) == (chunk.run_id, chunk.number)
+                if not mine and other.evidence and since < (other.finished_at or 0.0) < until:
+                    return True
+            if run.jobs_settled and read == WITNESSES:
+                return True
+        return False
+
+    def _runs(self, since: float, until: float) -> Iterator[Run]:
+        """Runs of the connection that may have ended a job between these moments."""
+        runs = self.deps.store.runs
+        # The index lags: this run must not be missing.
+        seen = {self.run.run_id}
+        yield runs.get(self.run.run_id) or self.run
+        for listed in (runs.newest(limit=RUNS_SEARCHED), runs.oldest_open()):
+            for _, run in listed:
+                in_time = run.started_at < until and (run.closed_at or NOT_SEEN) > since
+                if run.run_id not in seen and run.connection == self.run.connection and in_time:
+                    seen.add(run.run_id)
+                    yield run
+
+    def _witnesses(self, run: Run) -> Iterable[Chunk]:
+        """Chunks of a run whose jobs have ended, if any has."""
         chunks = self.deps.store.chunks
-        first = self._first.get(run_id, 1)
-        following = self._next.get(run_id, first)
-        # Those of a reading that was broken off may have changed until it is at its end.
-        again = self._open.get(run_id, set()) if following > first else set()
-        still_open: set[int] = set()
-        for chunk in chunks.all(run_id, following):
-            if self.deps.now() >= deadline or len(self._ended_at) >= MOST_JOBS:
-                self._first[run_id], self._next[run_id] = first, chunk.number
-                self._open[run_id] = again | still_open
-                return False
-            self._note(chunk)
-            if chunk.state not in _FINAL:
-                still_open.add(chunk.number)
-            elif chunk.number == first:
-                first += 1
-        for chunk in chunks.get(run_id, sorted(again)):
-            self._note(chunk)
-        self._first[run_id] = first
-        self._next.pop(run_id, None)
-        self._open.pop(run_id, None)
-        return True
+        if not run.jobs_settled:
+            return chunks.in_flight(run.connection, run.run_id)
+        return chunks.latest(run.run_id, WITNESSES)
 
-    def _note(self, chunk: Chunk) -> None:
-        if chunk.job_id is None:
+    def _keep(self, job_id: str, owner: JobOwner, ended_at: float) -> None:
+        chunk = owner.chunk
+        if chunk is None or chunk.state not in _FINAL or chunk.job_id != job_id:
             return
+        if len(self._final) >= MOST_JOBS:
+            self._final.clear()
+        self._final[job_id] = ended_at
+
+    def _check_time(self, deadline: float) -> None:
+        if self.deps.now() >= deadline:
+            raise JobsUnreadError
+
+
+@dataclass(frozen=True)
+class JobsOfOthers:
+    """`vendors.lost_submission.KnownJobs`, as the table has them."""
+
+    claimed: ClaimedJobs
+    chunk: Chunk
+    deadline: float
+
+    def known(self, job_ids: Iterable[object]) -> frozenset[str]:
+        return frozenset(self._seen_ended(job_ids))
+
+    def ended_before(self, job_ids: Iterable[object]) -> frozenset[str]:
+        since, until = self._window()
+        ended = self._seen_ended(job_ids).items()
+        return frozenset(job_id for job_id, moment in ended if since < moment < until)
+
+    def any_ended_before(self) -> bool:
+        return self.claimed.any_ended(self.chunk, *self._window(), self.deadline)
+
+    def _seen_ended(self, job_ids: Iterable[object]) -> dict[str, float]:
+        texts = [job_id for job_id in job_ids if isinstance(job_id, str)]
+        return self.claimed.seen_ended(texts, self.chunk, self.deadline)
+
+    def _window(self) -> tuple[float, float]:
+        sent_at = self.chunk.sending_at or 0.0
+        return sent_at - LISTED, sent_at
+
+
+def _ended_at(job_id: str, owner: JobOwner, searched: Chunk) -> float | None:
+    """When a job was seen ended; `NOT_SEEN` where it was not, None where it is nobody else's."""
+    chunk = owner.chunk
+    if chunk is not None and chunk.job_id == job_id:
         # A job that was given up ends nobody knows when, and leaves no evidence.
         seen = chunk.finished_at if chunk.evidence is not None else None
-        if seen is None:
-            self._ended_at[chunk.job_id] = NOT_SEEN
-        elif seen > self.deps.now() - KEPT_SECONDS:
-            self._ended_at[chunk.job_id] = seen
+        return NOT_SEEN if seen is None else seen
+    if (owner.run_id, owner.number) == (searched.run_id, searched.number):
+        # It was noted, and then the function died: this very chunk searches for it.
+        return None
+    # Of a chunk that is claimed, the job is just being noted, or it will search for it. One that
+    # has another job, or none, by now has made this one with a submission that it has given up.
+    return NOT_SEEN if chunk is None or chunk.state is ChunkState.CLAIMED else None
 
 
 def known_jobs(run: Run, lane: int, deps: Deps) -> ClaimedJobs:

@@ -7,9 +7,8 @@ the vendor cannot tell by the token alone, which would cost more requests than i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from typing import NamedTuple
 
 from jobferry.binding.run_binding import RunContext
@@ -25,19 +24,21 @@ from jobferry.lane.session import LaneSession
 from jobferry.store.objects import SourceError
 from jobferry.vendors.answers import DATA_ERRORS, Found, FoundState, Throttled
 from jobferry.vendors.connections import BoundConnection
-from jobferry.vendors.lost_submission import LostSubmission
+from jobferry.vendors.lost_submission import (
+    NO_JOBS,
+    JobsUnreadError,
+    KnownJobs,
+    LostSubmission,
+)
 
 LOST_BEFORE_BISECTION = 2
 """Attempts without a clear answer after which a chunk goes again in halves."""
 
-LISTED = 3_000.0
-"""Seconds for which a vendor surely lists a job that has ended."""
-
-ReadClaimed = Callable[[], Mapping[str, float] | None]
-"""`ClaimedJobs.read`: job id → when it was seen ended; None when not all could be read in time."""
+OtherJobs = Callable[[Chunk], KnownJobs]
+"""`ClaimedJobs.beside`: the jobs that are not those of a chunk's lost submission."""
 
 _NOT_KNOWN = Found(
-    FoundState.PENDING, reason="not all jobs of other chunks have been read yet", readable=False
+    FoundState.PENDING, reason="it could not be read which jobs are others", readable=False
 )
 
 _NO_RECORDS = "the file of the run cannot be read"
@@ -71,7 +72,7 @@ class LateJob(NamedTuple):
 
 def recover(session: LaneSession) -> None:
     """Search for submissions whose answer was lost, where their time has come."""
-    known = cache(session.read_claimed_jobs)
+    others = session.jobs_of_others
     for chunk in session.chunks.lost:
         now = session.deps.now()
         if session.throttled.is_set() or now >= session.deadline:
@@ -82,7 +83,7 @@ def recover(session: LaneSession) -> None:
         if session.run.stop is not None and trouble is not None:
             _give_up(session, chunk, trouble)
         else:
-            _search_on(session, chunk, known)
+            _search_on(session, chunk, others)
 
 
 def _cannot_search(session: LaneSession) -> Trouble | None:
@@ -100,12 +101,12 @@ def _give_up(session: LaneSession, chunk: Chunk, trouble: Trouble) -> None:
     session.chunks.finish(store.finish(session.run.connection, [chunk], [job_end], now))
 
 
-def _search_on(session: LaneSession, chunk: Chunk, known: ReadClaimed) -> None:
+def _search_on(session: LaneSession, chunk: Chunk, others: OtherJobs) -> None:
     """Search once, and note what came of it."""
     latency = session.ages.latency
     seconds = session.settings.unknown_job_seconds if latency is None else latency.median
     with session.meter.waiting(session.deps.sleep, session.deadline):
-        search = resolve_lost(chunk, session.context, session.linked, session.deps, known, seconds)
+        search = resolve_lost(chunk, session.context, session.linked, session.deps, others, seconds)
     session.pace.search_not_before[chunk.number] = search.again_at
     session.count(other=search.requests)
     if search.throttled is not None:
@@ -129,7 +130,7 @@ def late_job(session: LaneSession, chunk: Chunk) -> str | None:
         return None
     with session.meter.waiting(session.deps.sleep, session.deadline):
         late = search_earlier(
-            chunk, session.context, session.linked, session.deps, session.read_claimed_jobs
+            chunk, session.context, session.linked, session.deps, session.jobs_of_others
         )
     session.count(other=late.requests)
     return late.job_id
@@ -140,7 +141,7 @@ def resolve_lost(
     context: RunContext,
     linked: BoundConnection,
     deps: Deps,
-    known: ReadClaimed,
+    others: OtherJobs,
     job_seconds: float,
 ) -> Search:
     """Resolve one claimed chunk that was sent and has no job.
@@ -148,7 +149,7 @@ def resolve_lost(
     Does nothing while the request may still be in flight.
 
     Args:
-        known: asked only when the vendor must be searched.
+        others: asked only when the vendor must be searched.
         job_seconds: how long a job takes: what goes again unasked waits so long, since the job may
             be in flight after all and hold its slot.
     """
@@ -160,7 +161,7 @@ def resolve_lost(
         if now >= repeat_from:
             _again(chunk, context, deps, "the vendor gave no clear answer")
         return Search()
-    found, source = _find(chunk, context, linked, deps, known, now)
+    found, source = _find(chunk, context, linked, deps, others, now)
     if repeat_from is not None and found.state is FoundState.ABSENT:
         if now >= repeat_from:
             _again(chunk, context, deps, "the vendor did not take it")
@@ -223,7 +224,7 @@ def _decide(
 
 
 def search_earlier(
-    chunk: Chunk, context: RunContext, linked: BoundConnection, deps: Deps, known: ReadClaimed
+    chunk: Chunk, context: RunContext, linked: BoundConnection, deps: Deps, others: OtherJobs
 ) -> LateJob:
     """Look once more for submissions of a chunk's rows that were taken for never made.
 
@@ -243,7 +244,7 @@ def search_earlier(
             context,
             linked,
             deps,
-            known,
+            others,
             deps.now(),
         )
         requests += found.requests
@@ -257,7 +258,7 @@ def _find(
     context: RunContext,
     linked: BoundConnection,
     deps: Deps,
-    known: ReadClaimed,
+    others: OtherJobs,
     now: float,
 ) -> tuple[Found, str | None]:
     """Ask the vendor. An answer that the adapter cannot digest counts as none.
@@ -266,10 +267,7 @@ def _find(
         What the vendor says, and why the run's file could not be read, if that kept it from being
         asked.
     """
-    # A token tells the job by itself, and a file of one row a job has very many.
     by_token = context.vendor.capabilities.token_search
-    jobs = {} if by_token else known()
-    sent_at = chunk.sending_at or 0.0
     source = None
     records: list[JsonObject] = []
     try:
@@ -278,20 +276,19 @@ def _find(
         source = None if by_token else error.code
     if source is not None:
         found = Found(FoundState.PENDING, reason=_NO_RECORDS, readable=False)
-    elif jobs is None:
-        found = _NOT_KNOWN
     else:
-        ended = {i for i, ended_at in jobs.items() if sent_at - LISTED < ended_at < sent_at}
         lost = LostSubmission(
             token=chunk.token,
-            sent_at=sent_at,
+            sent_at=chunk.sending_at or 0.0,
             records=records,
-            known_jobs=frozenset(jobs),
-            ended_before=frozenset(ended),
+            # A token tells the job by itself.
+            jobs=NO_JOBS if by_token else others(chunk),
             lost_at=lost_from(chunk),
         )
         try:
             found = linked.client.find(context.operation, lost, now)
+        except JobsUnreadError:
+            found = _NOT_KNOWN
         except DATA_ERRORS as error:
             reason = f"the search ended in {type(error).__name__}"
             found = Found(FoundState.PENDING, reason=reason, readable=False)

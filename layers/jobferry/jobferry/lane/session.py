@@ -27,7 +27,7 @@ from jobferry.domain.trouble import (
 from jobferry.lane import connection_requests as requests_of
 from jobferry.lane.absence import searches_of
 from jobferry.lane.chunks_in_hand import ChunksInHand
-from jobferry.lane.claimed_jobs import ClaimedJobs, known_jobs
+from jobferry.lane.claimed_jobs import ClaimedJobs, JobsOfOthers, known_jobs
 from jobferry.lane.job_ages import JobAges
 from jobferry.lane.moved_account import account_moved, pause_moved_account
 from jobferry.lane.pace import Pace, Usage
@@ -274,10 +274,9 @@ class LaneSession:
         with self._lock:
             self.usage.counts.update(made)
 
-    def read_claimed_jobs(self) -> Mapping[str, float] | None:
-        """Which jobs are whose, as `ClaimedJobs.read`; soon enough for the lane's other work."""
-        until = min(self.deps.now() + self.settings.read_claimed_seconds, self.deadline)
-        return self.claimed_jobs.read(until)
+    def jobs_of_others(self, chunk: Chunk) -> JobsOfOthers:
+        """The jobs that are not those of a chunk's lost submission."""
+        return self.claimed_jobs.beside(chunk, self.deadline)
 
     # what happened
 

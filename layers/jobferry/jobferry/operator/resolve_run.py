@@ -23,14 +23,13 @@ from jobferry.domain.chunk import Chunk, lost_from
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.run import Resolving, Run
 from jobferry.domain.types import JsonObject
-from jobferry.lane.claimed_jobs import ClaimedJobs
-from jobferry.lane.recovery import LISTED
+from jobferry.lane.claimed_jobs import LISTED, ClaimedJobs
 from jobferry.operator.unknown_rows import UnknownRows, never_taken
 from jobferry.operator.vendor_requests import VendorSession, VendorUnavailableError, vendor_session
 from jobferry.store.objects import SourceError
 from jobferry.vendors.answers import DATA_ERRORS, Ambiguous, Found, FoundState, JobPhase, JobReading
 from jobferry.vendors.connections import ConnectionMissingError
-from jobferry.vendors.lost_submission import LostSubmission
+from jobferry.vendors.lost_submission import NO_JOBS, JobsUnreadError, LostSubmission
 
 JOBS_AT_ONCE = 100
 """Jobs whose answers are held in memory, and kept as evidence together."""
@@ -284,6 +283,8 @@ class _Resolve:
         for _ in range(TRIES):
             try:
                 found = asked.linked.client.find(context.operation, lost, self.deps.now())
+            except JobsUnreadError:
+                return None
             except DATA_ERRORS as error:
                 self._unreadable(chunk, error)
                 return None
@@ -302,7 +303,6 @@ class _Resolve:
 
     def _lost(self, chunk: Chunk, context: RunContext) -> LostSubmission | None:
         """What is known of a submission; None when too much of it cannot be read."""
-        sent_at = chunk.sending_at or 0.0
         by_token = context.vendor.capabilities.token_search
         try:
             records = context.records(chunk)
@@ -311,17 +311,11 @@ class _Resolve:
             if not by_token:
                 return None
             records = []
-        jobs = {} if by_token else self.known_jobs.read(self.deadline)
-        if jobs is None:
-            return None
         return LostSubmission(
             token=chunk.token,
-            sent_at=sent_at,
+            sent_at=chunk.sending_at or 0.0,
             records=records,
-            known_jobs=frozenset(jobs),
-            ended_before=frozenset(
-                job_id for job_id, ended in jobs.items() if sent_at - LISTED < ended < sent_at
-            ),
+            jobs=NO_JOBS if by_token else self.known_jobs.beside(chunk, self.deadline),
             lost_at=lost_from(chunk),
         )
 

@@ -27,6 +27,14 @@ def result_key(run_id: str, name: str) -> str:
     return f"results/{run_id}/{name}"
 
 
+def part_bytes(parts: int) -> int:
+    """Size of the next part of a file that has so many already.
+
+    S3 takes 10,000 parts. The later ones are larger, so that these are half a terabyte.
+    """
+    return PART_BYTES << min(3, parts // 1_000)
+
+
 def partial_key(run_id: str, name: str) -> str:
     """Archive key of something that is kept only until the run is closed (days, by lifecycle)."""
     return f"partial/{run_id}/{name}"
@@ -103,7 +111,7 @@ class ResultFiles:
         )
         kept = [cells[i] if i < len(cells) else "" for i in self._kept]
         self._writers[outcome.status].writerow([*self._safe(kept), *map(defuse, own)])
-        if file.buffer.tell() >= PART_BYTES:
+        if file.buffer.tell() >= part_bytes(len(file.tags)):
             self._put_part(outcome.status, file)
 
     def pause(self, row: int) -> dict[str, Any]:

@@ -107,7 +107,6 @@ class SchedulerSettings:
         settling_seconds: between checks whether what holds other chunks back is settled.
         others_slots_seconds: between checks for a slot while other runs hold them all.
         answer_seconds: what a submission takes from request to answer, until it is known better.
-        read_claimed_seconds: that one search may read which jobs are whose; the next reads on.
     """
 
     min_poll_interval: float = 0.2
@@ -174,7 +173,6 @@ class SchedulerSettings:
     settling_seconds: float = 1.0
     others_slots_seconds: float = 1.0
     answer_seconds: float = 0.3
-    read_claimed_seconds: float = 5.0
 
 
 USUAL = SchedulerSettings()

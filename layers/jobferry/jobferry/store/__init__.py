@@ -14,6 +14,7 @@ from jobferry.store.config import Config
 from jobferry.store.connection_limits import ConnectionLimitsStore
 from jobferry.store.rows import Rows
 from jobferry.store.runs import Runs
+from jobferry.store.sweep_progress import SweepProgressStore
 from jobferry.store.table import Table
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Store:
         self.rows = Rows(table)
         self.limits = ConnectionLimitsStore(table)
         self.config = Config(table)
+        self.sweep = SweepProgressStore(table)
         self._table = table
 
     def write_units(self) -> int:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from jobferry.store.chunk_moves import ChunkMoves
 from jobferry.store.chunk_settling import ChunkSettling
+from jobferry.store.job_owners import JobOwners
 from jobferry.store.pool import Pools
 
 
-class Chunks(ChunkMoves, ChunkSettling, Pools):
+class Chunks(ChunkMoves, ChunkSettling, JobOwners, Pools):
     """Chunks of runs, their pool, and the pointers `CONN#…/JOB#…` to those in flight."""

@@ -14,7 +14,12 @@ ROWS_PER_PERSON_BLOCK = 10_000
 
 RUNS_BY_TIME = ("by_time", "time_pk", "time_sk")
 ROWS_BY_PERSON = ("by_person", "person_pk", "sk")
-ALL_RUNS = "RUNS"
+OPEN_RUNS = "RUNS#OPEN"
+CLOSED_RUNS = "RUNS"
+"""Runs that are closed, and those that a version before `OPEN_RUNS` has opened."""
+
+SWEEP = "SWEEP"
+PROGRESS = "PROGRESS"
 
 META = "META"
 DELETED = "DELETED"

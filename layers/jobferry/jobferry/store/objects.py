@@ -114,11 +114,20 @@ class Objects:
             else "",
         )
 
-    def versions(self, bucket: str, prefix: str) -> Iterator[Version]:
-        """All versions of the objects below a prefix, in the order of their keys."""
+    def versions(self, bucket: str, prefix: str, after: str = "") -> Iterator[Version]:
+        """All versions of the objects below a prefix, in the order of their keys.
+
+        Args:
+            after: only those whose keys come after this one.
+        """
         pages = self._client().get_paginator("list_object_versions")
-        for page in pages.paginate(Bucket=bucket, Prefix=prefix):
+        request: Any = {"Bucket": bucket, "Prefix": prefix}
+        if after:
+            request["KeyMarker"] = after
+        for page in pages.paginate(**request):
             for found in page.get("Versions", []):
+                if found["Key"] == after:
+                    continue  # not every engine leaves its versions out
                 stored_at = found["LastModified"].timestamp()
                 yield Version(found["Key"], found["VersionId"], stored_at, found["Size"])
 

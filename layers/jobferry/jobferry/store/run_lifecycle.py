@@ -126,6 +126,7 @@ class RunLifecycle(RunAccess):
             "status": status.value,
             "closed_at": now,
             "requests": dict(requests),
+            "time_pk": keys.CLOSED_RUNS,
         }
         if expires_at:
             fields["expires_at"] = expires_at

@@ -101,7 +101,12 @@ class RunRequests(RunAccess):
         named, unnamed = _last_by("resolved", by)
         return self._change(
             run.run_id,
-            assign={"resolving": asdict(asked), "status": RunStatus.CLOSING.value, **named},
+            assign={
+                "resolving": asdict(asked),
+                "status": RunStatus.CLOSING.value,
+                "time_pk": keys.OPEN_RUNS,
+                **named,
+            },
             remove=("closed_at", "close", "rests", "expires_at", *unnamed),
             condition="attribute_exists(closed_at)",
         )

@@ -6,7 +6,6 @@ is put together from do the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict
 
 from jobferry.domain.run import Run, RunGoneError
@@ -15,6 +14,7 @@ from jobferry.store.content_marks import ContentMarks
 from jobferry.store.lane_counters import LaneCounters
 from jobferry.store.operations import Item, Put
 from jobferry.store.plan_pages import PlanPages
+from jobferry.store.run_index import RunIndex
 from jobferry.store.run_items import pause_item, run_of
 from jobferry.store.run_lifecycle import RunLifecycle
 from jobferry.store.run_notes import RunNotes
@@ -22,7 +22,7 @@ from jobferry.store.run_requests import RunRequests
 from jobferry.store.table import ConditionFailedError
 
 
-class Runs(PlanPages, RunLifecycle, RunRequests, RunNotes, LaneCounters, ContentMarks):
+class Runs(PlanPages, RunLifecycle, RunRequests, RunNotes, RunIndex, LaneCounters, ContentMarks):
     """Access to runs, their plans and their counters."""
 
     def create(self, run: Run) -> bool:
@@ -30,7 +30,7 @@ class Runs(PlanPages, RunLifecycle, RunRequests, RunNotes, LaneCounters, Content
         item: Item = {
             "pk": keys.run(run.run_id),
             "sk": keys.META,
-            "time_pk": keys.ALL_RUNS,
+            "time_pk": keys.OPEN_RUNS,
             "time_sk": f"{run.started_at:017.3f}#{run.run_id}",
             "run_id": run.run_id,
             "status": run.status.value,
@@ -75,19 +75,3 @@ class Runs(PlanPages, RunLifecycle, RunRequests, RunNotes, LaneCounters, Content
         if run is None:
             raise RunGoneError(f"there is no run {run_id}")
         return run
-
-    def newest(
-        self, *, before: str | None = None, limit: int | None = None
-    ) -> Iterator[tuple[str, Run]]:
-        """(cursor, run), newest first; `before` is the cursor of the last one already seen."""
-        pages = self._table.query(
-            keys.ALL_RUNS,
-            until=before,
-            newest_first=True,
-            # The cursor's own run comes first.
-            limit=limit if limit is None or before is None else limit + 1,
-            index=keys.RUNS_BY_TIME,
-        )
-        for item in pages:
-            if item["time_sk"] != before:
-                yield item["time_sk"], run_of(item)

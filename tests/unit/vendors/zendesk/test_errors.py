@@ -21,7 +21,7 @@ from jobferry.vendors.answers import (
     ThrottleReason,
 )
 from jobferry.vendors.http.client import Answer, NoAnswer
-from jobferry.vendors.lost_submission import LostSubmission
+from jobferry.vendors.lost_submission import JobIds, LostSubmission
 from jobferry.vendors.operation import compact_json
 from jobferry.vendors.zendesk_support.adapter import ZendeskSupportClient
 from jobferry.vendors.zendesk_support.operations import OPERATIONS
@@ -168,7 +168,7 @@ def test_found_only_by_a_record_that_is_ours(stored: Any, index: Any) -> None:
     found = client(
         answer(200, {"job_statuses": [shown, 7]}),
         answer(200, {"tickets": stored}),
-    ).find(CREATE, LostSubmission("t", 0.0, RECORDS, frozenset()), 120.0)
+    ).find(CREATE, LostSubmission("t", 0.0, RECORDS), 120.0)
 
     ours = {"id": 9, "subject": "s"} in list(stored)
     assert (found.state is FoundState.FOUND) == ours
@@ -176,7 +176,7 @@ def test_found_only_by_a_record_that_is_ours(stored: Any, index: Any) -> None:
 
 def test_a_job_with_an_odd_id_is_never_asked_for_and_leaves_doubt() -> None:
     found = client(answer(200, {"job_statuses": [job(id="../users/me", results=None)]})).find(
-        CREATE, LostSubmission("t", 0.0, RECORDS, frozenset()), 120.0
+        CREATE, LostSubmission("t", 0.0, RECORDS), 120.0
     )
 
     assert (found.state, found.requests) == (FoundState.UNDECIDABLE, 1)
@@ -233,7 +233,7 @@ ANSWERS = st.one_of(
 
 @given(st.lists(ANSWERS, min_size=1, max_size=4))
 def test_whatever_is_answered_the_client_answers(answers: list[Answer | NoAnswer]) -> None:
-    lost = LostSubmission("t", 0.0, RECORDS, frozenset())
+    lost = LostSubmission("t", 0.0, RECORDS)
 
     assert isinstance(
         client(*answers).submit(CREATE, RECORDS, "t"), Accepted | Refused | Throttled | Ambiguous
@@ -261,7 +261,7 @@ def test_a_status_that_is_no_word_neither_ends_nor_goes_on(status: Any) -> None:
         "job_statuses": [job(id="V3-9", status=status), job(id="V3-1", total=9)],
         "meta": {"has_more": True, "after_cursor": "c"},
     }
-    lost = LostSubmission("t", 0.0, RECORDS, frozenset(), frozenset({"V3-1"}))
+    lost = LostSubmission("t", 0.0, RECORDS, JobIds(ended=frozenset({"V3-1"})))
 
     assert isinstance(client(answer(200, page)).find(CREATE, lost, 120.0), Found)
 
@@ -273,7 +273,7 @@ def test_an_action_that_is_no_word_changes_nothing(action: Any) -> None:
     found = client(
         answer(200, {"job_statuses": [shown]}),
         answer(200, {"tickets": [{"id": 9, "subject": "s"}]}),
-    ).find(OPERATIONS["tickets.import"], LostSubmission("t", 0.0, imported, frozenset()), 120.0)
+    ).find(OPERATIONS["tickets.import"], LostSubmission("t", 0.0, imported), 120.0)
 
     assert isinstance(found, Found)
 
@@ -284,6 +284,6 @@ def test_a_job_that_cannot_be_asked_for_is_not_found(job_id: str) -> None:
     found = client(
         answer(200, {"job_statuses": [shown]}),
         answer(200, {"tickets": [{"id": 9, "subject": "s"}]}),
-    ).find(CREATE, LostSubmission("t", 0.0, RECORDS, frozenset()), 120.0)
+    ).find(CREATE, LostSubmission("t", 0.0, RECORDS), 120.0)
 
     assert (found.state, found.job_id) == (FoundState.UNDECIDABLE, None)

@@ -27,7 +27,7 @@ from jobferry.vendors.answers import (
     ThrottleReason,
 )
 from jobferry.vendors.http.client import Answer, NoAnswer
-from jobferry.vendors.lost_submission import LostSubmission
+from jobferry.vendors.lost_submission import JobIds, LostSubmission
 from jobferry.vendors.operation import compact_json
 from jobferry.vendors.zendesk_sunshine.adapter import (
     OPERATIONS,
@@ -255,7 +255,7 @@ def test_a_test_never_raises(script: list[Answer | NoAnswer]) -> None:
 @given(_scripts, st.sampled_from(["resources.post", "relationships.post"]))
 def test_a_search_never_raises(script: list[Answer | NoAnswer], name: str) -> None:
     http = Script(*script)
-    lost = LostSubmission("t", 1_000.0, RECORDS, frozenset({"j-2"}))
+    lost = LostSubmission("t", 1_000.0, RECORDS, JobIds(frozenset({"j-2"})))
 
     found = ZendeskSunshineClient(http).find(OPERATIONS[name], lost, 2_000.0)
 

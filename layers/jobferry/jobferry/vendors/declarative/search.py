@@ -71,7 +71,7 @@ class JobSearch:
         result = SearchResult(unreadable=True)
         if readable:
             result = examined(
-                [job for job in jobs if self._may_be_ours(search, job)],
+                self._candidates(search, jobs),
                 lambda job: (self._examine(search, read_back, job), self._id_of(job) or ""),
                 complete=complete and search.complete,
             )
@@ -85,10 +85,15 @@ class JobSearch:
         path = self._document.polling.id
         return job_id_in(path(job)) if path else None
 
-    def _may_be_ours(self, search: Search, job: JsonObject) -> bool:
+    def _candidates(self, search: Search, jobs: Sequence[JsonObject]) -> list[JsonObject]:
+        """Jobs of that time that are no other chunk's."""
+        of_that_time = [job for job in jobs if self._is_of_that_time(search, job)]
+        known = self._lost.jobs.known(map(self._id_of, of_that_time))
+        return [job for job in of_that_time if self._id_of(job) not in known]
+
+    def _is_of_that_time(self, search: Search, job: JsonObject) -> bool:
         created = moment(search.created(job)) if search.created else None
-        known = self._id_of(job) in self._lost.known_jobs
-        return not known and may_be_of_that_time(created, self._lost)
+        return may_be_of_that_time(created, self._lost)
 
     def _examine(self, search: Search, read_back: ReadBack | None, job: JsonObject) -> Match:
         """Whether a job of the list is the lost one."""

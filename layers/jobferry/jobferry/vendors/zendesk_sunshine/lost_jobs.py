@@ -6,7 +6,7 @@ results. A job that made records is recognised by reading some of them back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answers import Found, Refused
@@ -57,7 +57,7 @@ def find_job(
         result = SearchResult(unreadable=True)
     else:
         result = examined(
-            [job for job in listing.jobs if _may_be_ours(job, lost)],
+            _candidates(listing.jobs, lost),
             lambda job: (_examine(reader, job, lost, records), str(job.get("id"))),
             complete=listing.complete,
         )
@@ -68,9 +68,11 @@ def find_job(
     return decide(result, now - lost.sent_at, retention, look_up)
 
 
-def _may_be_ours(job: JsonObject, lost: LostSubmission) -> bool:
-    known = job.get("id") in lost.known_jobs
-    return not known and may_be_of_that_time(moment(job.get("created_at")), lost)
+def _candidates(jobs: Sequence[JsonObject], lost: LostSubmission) -> list[JsonObject]:
+    """Jobs of that time that are no other chunk's."""
+    of_that_time = [job for job in jobs if may_be_of_that_time(moment(job.get("created_at")), lost)]
+    known = lost.jobs.known(job.get("id") for job in of_that_time)
+    return [job for job in of_that_time if job.get("id") not in known]
 
 
 def _examine(

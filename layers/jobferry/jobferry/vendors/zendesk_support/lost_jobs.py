@@ -83,14 +83,14 @@ def search(
         if not isinstance(page, tuple):
             return SearchResult(unreadable=True)
         items, more = page
-        candidates += [item for item in items if item.get("id") not in lost.known_jobs]
-        reached = reached or any(item.get("id") in lost.ended_before for item in items)
-        # A list that ends above jobs that it should still show has forgotten ours, perhaps.
-        complete = reached or not lost.ended_before
-        if not more or jobs.goes_back_to(items, lost.ended_before):
+        ids = [item.get("id") for item in items]
+        known, ended = lost.jobs.known(ids), lost.jobs.ended_before(ids)
+        candidates += [item for item in items if item.get("id") not in known]
+        reached = reached or bool(ended)
+        if not more or jobs.goes_back_to(items, ended):
+            # A list that ends above jobs that it should still show has forgotten ours, perhaps.
+            complete = reached or not lost.jobs.any_ended_before()
             break
-    else:
-        complete = False
     candidates = [item for item in candidates if not _of_other_size(item, size)]
     return examined(
         candidates,
