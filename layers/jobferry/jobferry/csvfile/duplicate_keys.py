@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from array import array
 from collections.abc import Sequence
 from contextlib import ExitStack
 from hashlib import blake2b
@@ -17,6 +18,8 @@ _MAGIC = b"seenkey3"
 _HEADER = struct.Struct("<8sQ")
 """Magic and the row that was saved, where the digest of a row 0 would be."""
 _ROWS_AT_ONCE = 65_536
+_WORD = "I"
+"""Type of the elements of an array that a checksum is one of."""
 
 
 class Repeat(NamedTuple):
@@ -106,17 +109,13 @@ class SeenKeys:
         if self._saved:
             self._forget_save()
         first, count = rows[0], rows[-1] + 1 - rows[0]
-        each = [
-            blake2b(key.encode(), digest_size=KEY_BYTES).digest() + content.to_bytes(4, "little")
-            for key, content in zip(keys, contents, strict=True)
-        ]
-        if count == len(rows):
-            digests = bytearray(b"".join(each))
-        else:
+        each = _digests(keys, contents)
+        digests = each
+        if count != len(rows):
             digests = bytearray(count * DIGEST_BYTES)
-            for row, digest in zip(rows, each, strict=True):
-                at = (row - first) * DIGEST_BYTES
-                digests[at : at + DIGEST_BYTES] = digest
+            for place, row in enumerate(rows):
+                at, of = (row - first) * DIGEST_BYTES, place * DIGEST_BYTES
+                digests[at : at + DIGEST_BYTES] = each[of : of + DIGEST_BYTES]
         # Beyond the end of the file, the gap reads as zeros. The index reads what is written here.
         self._end.seek(first * DIGEST_BYTES)
         self._end.write(digests)
@@ -165,3 +164,15 @@ class SeenKeys:
         """Before anything else is written, so that a torn file never passes for a saved one."""
         os.pwrite(self._file, bytes(_HEADER.size), 0)
         self._saved = False
+
+
+def _digests(keys: Sequence[str], contents: Sequence[int]) -> bytearray:
+    """The digests of keys, a checksum behind each, one after the other."""
+    each = [blake2b(key.encode(), digest_size=KEY_BYTES).digest() for key in keys]
+    words = array(_WORD, b"".join(each))
+    joined = array(_WORD, bytes(len(keys) * DIGEST_BYTES))
+    of_key = KEY_BYTES // joined.itemsize
+    for place in range(of_key):
+        joined[place :: of_key + 1] = words[place::of_key]
+    joined[of_key :: of_key + 1] = array(_WORD, contents)
+    return bytearray(joined)

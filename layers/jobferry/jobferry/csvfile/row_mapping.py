@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from jobferry.csvfile.blanks import ENDS, is_blank
+from jobferry.csvfile.blanks import ENDS, is_blank, stripped
 from jobferry.csvfile.converters import LEFT_OUT, Parse, missing_value
 from jobferry.csvfile.fieldpath import FieldPath, put
 from jobferry.csvfile.formula_injection import undefuse
@@ -200,9 +200,7 @@ class RowMapping:
             found.update(i for i, cell in enumerate(columns[0]) if cell.startswith(CUT_MARK))
         for index in self._needed:
             column = columns[index]
-            # Of ASCII, `strip` without more takes the same.
-            full = all(map(str.strip, column)) if ascii_only else not any(map(is_blank, column))
-            if not full:
+            if not all(stripped(column, ascii_only=ascii_only)):
                 found.update(i for i, cell in enumerate(column) if is_blank(cell))
         for each in self._checked:
             column = columns[each.index]
@@ -229,7 +227,7 @@ class RowMapping:
         column = columns[index]
         # A cell that shows the name holds its longest word, whatever blanks stand around it.
         word = max(name.split(), key=len, default="")
-        if word in column or any(word in cell for cell in column):
+        if word in "\n".join(column):
             return {i for i, cell in enumerate(column) if fold_name(cell) == name}
         return set()
 
@@ -239,8 +237,8 @@ class RowMapping:
         key = self._row_key
         return tuple(index for index, _ in self._headers if key is None or index != key.index)
 
-    def keys(self, columns: Sequence[Sequence[str]]) -> list[str]:
-        """The keys of all rows of a block, none of which `check` objects to."""
+    def keys(self, columns: Sequence[Sequence[str]], *, ascii_only: bool) -> list[str]:
+        """The keys of all rows of a block, none of which `check` objects to; see `suspects`."""
         key = self._row_key
         if key is None:
             return [""] * (len(columns[0]) if columns else 0)
@@ -250,13 +248,13 @@ class RowMapping:
         if key.field is not None and key.field.parse is not None and not key.field.key:
             keys = [_text(key.field.value(cell)) for cell in column]
         else:
-            keys = [cell.strip(ENDS) for cell in column]
+            keys = list(stripped(column, ascii_only=ascii_only))
         return [each.casefold() for each in keys] if key.folded else keys
 
     def key(self, cells: Sequence[str]) -> str:
         """The row's key as it is sent, folded if the vendor compares it so; empty when the profile
         has none."""
-        (key,) = self.keys([[cell] for cell in cells])
+        (key,) = self.keys([[cell] for cell in cells], ascii_only=False)
         return key
 
     def record(self, cells: Sequence[str]) -> JsonObject:
