@@ -164,8 +164,8 @@ class _Objects(FakeObjects):
         with self.stream(source, offset) as file:
             return file.read(length)
 
-    def stream(self, source: Source, offset: int = 0) -> BinaryIO:
-        file = self._path.open("rb")  # noqa: SIM115
+    def stream(self, source: Source, offset: int = 0) -> BinaryIO:  # noqa: ARG002
+        file = self._path.open("rb")
         file.seek(offset)
         return file
 

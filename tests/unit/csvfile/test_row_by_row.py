@@ -129,11 +129,11 @@ class Case:
         """The plan as the product makes it."""
         rules, seen = self.rules, None
         if self.keyed and rules.on_duplicate is OnDuplicate.LAST:
-            with SeenKeys(path, slots=64) as seen:
+            with SeenKeys(path, slots=64, first_slots=4) as seen:
                 superseded = superseded_rows(self.blocks(), self.mapping, self.limits, seen)
             rules = Rules(rules.on_duplicate, superseded, group_of=rules.group_of)
             return list(self._items(None, rules))
-        with SeenKeys(path, slots=64) as seen:
+        with SeenKeys(path, slots=64, first_slots=4) as seen:
             return list(self._items(seen if self.keyed else None, rules))
 
     def _items(self, seen: SeenKeys | None, rules: Rules) -> Iterator[PlanItem]:

@@ -12,12 +12,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from jobferry.csvfile.digest_table import DIGEST_BYTES, KEY_BYTES, SLOTS, DigestIndex
+from jobferry.csvfile.digest_table import (
+    DIGEST_BYTES,
+    FIRST_SLOTS,
+    KEY_BYTES,
+    ROWS_AT_ONCE,
+    SLOTS,
+    DigestIndex,
+)
 
 _MAGIC = b"seenkey3"
 _HEADER = struct.Struct("<8sQ")
 """Magic and the row that was saved, where the digest of a row 0 would be."""
-_ROWS_AT_ONCE = 65_536
 _WORD = "I"
 """Type of the elements of an array that a checksum is one of."""
 
@@ -55,12 +61,19 @@ class SeenKeys:
     Args:
         path: made when it is not there
         complete_to: number of the row after which planning goes on; 0 starts anew
-        slots: of the index in memory; see DigestIndex
+        slots, first_slots: of the index in memory; see DigestIndex
 
     Raises SeenKeysStale when the file was saved before that row, or is damaged.
     """
 
-    def __init__(self, path: Path, *, complete_to: int = 0, slots: int = SLOTS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        complete_to: int = 0,
+        slots: int = SLOTS,
+        first_slots: int = FIRST_SLOTS,
+    ) -> None:
         if complete_to == 0:
             path.unlink(missing_ok=True)
         elif not path.exists():
@@ -68,7 +81,7 @@ class SeenKeys:
         with ExitStack() as stack:
             self._end = stack.enter_context(path.open("r+b" if complete_to else "x+b"))
             self._file = self._end.fileno()
-            self._index = DigestIndex(self._file, path.parent, slots)
+            self._index = DigestIndex(self._file, path.parent, slots, first_slots)
             stack.callback(self._index.close)
             if complete_to and not self._restored(complete_to):
                 raise SeenKeysStale(path, complete_to)
@@ -85,8 +98,8 @@ class SeenKeys:
         if magic != _MAGIC or saved < complete_to:
             return False
         os.truncate(self._file, end)
-        for row in range(1, complete_to + 1, _ROWS_AT_ONCE):
-            count = min(_ROWS_AT_ONCE, complete_to + 1 - row)
+        for row in range(1, complete_to + 1, ROWS_AT_ONCE):
+            count = min(ROWS_AT_ONCE, complete_to + 1 - row)
             digests = os.pread(self._file, count * DIGEST_BYTES, row * DIGEST_BYTES)
             self._index.add(row, digests)
         return True
