@@ -47,6 +47,8 @@ _strip = methodcaller("strip", ENDS)
 
 def invisible_in(text: str) -> str | None:
     """The Unicode name of the first character without width in a text."""
+    if text.isascii():
+        return None
     for character in text:
         if character in _INVISIBLE or unicodedata.category(character) == "Cf":
             return unicodedata.name(character, f"U+{ord(character):04X}").lower()

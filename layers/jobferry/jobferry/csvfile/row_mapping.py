@@ -77,6 +77,8 @@ class MappedField:
         """The cells that cannot be read; all others can."""
         if self.key and not self.nulls and "+" not in "".join(cells):
             return set()  # no number of a spreadsheet is among them, and any other text is a key
+        if self.good.issuperset(cells):
+            return set()
         new = set(cells) - self.good
         bad = {cell for cell in new if not self._reads(cell)}
         if len(self.good) + len(new) > _GOOD_CELLS:
@@ -164,7 +166,8 @@ class RowMapping:
                 if is_blank(plain[index]):
                     return self._complaint(plain)
             for each in self._checked:
-                each.value(plain[each.index])
+                if plain[each.index] not in each.good:
+                    each.value(plain[each.index])
         except CellError:
             return self._complaint(plain)
         return None
@@ -309,6 +312,8 @@ class RowMapping:
             )
         for each in self._fields:
             if problems and key is not None and each.index == key.index:
+                continue
+            if cells[each.index] in each.good:
                 continue
             try:
                 each.value(cells[each.index])
