@@ -102,6 +102,9 @@ class RowKey:
     folded: bool
     field: MappedField | None
 
+    def is_empty(self, cell: str) -> bool:
+        return is_blank(cell) if self.field is None else self.field.is_empty(cell)
+
 
 class RowMapping:
     """A profile's columns bound to the header of one file. Made by `compile_mapping`.
@@ -161,7 +164,10 @@ class RowMapping:
 
     def _unreadable(self, plain: Sequence[str]) -> Problem | None:
         """Cells that are empty and must not be, or cannot be read as what they are."""
+        key = self._row_key
         try:
+            if key is not None and key.is_empty(plain[key.index]):
+                return self._complaint(plain)
             for index in self._needed:
                 if is_blank(plain[index]):
                     return self._complaint(plain)
@@ -205,6 +211,9 @@ class RowMapping:
             column = columns[index]
             if not all(stripped(column, ascii_only=ascii_only)):
                 found.update(i for i, cell in enumerate(column) if is_blank(cell))
+        key = self._row_key
+        if key is not None and key.field is not None and key.field.nulls:
+            found.update(i for i, cell in enumerate(columns[key.index]) if key.is_empty(cell))
         for each in self._checked:
             column = columns[each.index]
             bad = each.bad_cells(column)
@@ -303,7 +312,7 @@ class RowMapping:
     def _complaint(self, cells: Sequence[str]) -> Problem:
         problems: list[Problem] = []
         key = self._row_key
-        if key is not None and is_blank(cells[key.index]):
+        if key is not None and key.is_empty(cells[key.index]):
             problems.append(
                 Problem(
                     RejectCode.MISSING_ROW_KEY,
