@@ -62,9 +62,13 @@ def planning_figures(results: Any) -> Iterator[Figure]:
     """Rows per CPU second and peak memory, against the targets."""
     targets = results["targets"]
     for run in results["results"]:
-        what = f"{run['rows']:,} rows, {run['keys']} keys"
+        what = f"{run['rows']:,} rows, {run['case']}"
         speed, least = run["rows_per_cpu_second"], targets["rows_per_cpu_second"]
-        yield Figure(f"{what}: rows per CPU second", f"{speed:,}", f"≥ {least:,}", speed >= least)
+        value = f"{speed:,} (CPU {run['times_csv_reader']:.1f} × csv.reader)"
+        if run["held"] is None:
+            yield Figure(f"{what}: rows per CPU second", value)
+            continue
+        yield Figure(f"{what}: rows per CPU second", value, f"≥ {least:,}", speed >= least)
         peak, most = run["peak_rss_mb"], targets["peak_rss_mb"]
         yield Figure(f"{what}: peak MB", f"{peak:.0f}", f"≤ {most}", peak <= most)
 

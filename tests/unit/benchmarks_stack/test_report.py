@@ -34,7 +34,22 @@ STACK: dict[str, Any] = {
 PLANNING: dict[str, Any] = {
     "targets": {"rows_per_cpu_second": 100_000, "peak_rss_mb": 256},
     "results": [
-        {"rows": 10, "keys": "random", "rows_per_cpu_second": 125_000, "peak_rss_mb": 300.0}
+        {
+            "rows": 10,
+            "case": "keys at random",
+            "rows_per_cpu_second": 125_000,
+            "times_csv_reader": 4.24,
+            "peak_rss_mb": 300.0,
+            "held": False,
+        },
+        {
+            "rows": 10,
+            "case": "200 columns",
+            "rows_per_cpu_second": 40_000,
+            "times_csv_reader": 3.81,
+            "peak_rss_mb": 80.0,
+            "held": None,
+        },
     ],
 }
 
@@ -48,9 +63,10 @@ def test_sections_that_ran_are_joined(tmp_path: Path) -> None:
 
 
 def test_targets_are_judged_one_by_one() -> None:
-    speed, memory = report.planning_figures(PLANNING)
-    assert (speed.value, speed.held) == ("125,000", True)
+    speed, memory, wide = report.planning_figures(PLANNING)
+    assert (speed.value, speed.held) == ("125,000 (CPU 4.2 × csv.reader)", True)
     assert (memory.value, memory.held) == ("300", False)
+    assert (wide.value, wide.held) == ("40,000 (CPU 3.8 × csv.reader)", None)
 
 
 def test_the_table_shows_every_section() -> None:

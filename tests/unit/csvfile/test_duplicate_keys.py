@@ -23,17 +23,25 @@ def added(seen: SeenKeys, rows: Sequence[tuple[int, str]]) -> dict[int, int]:
     st.lists(st.text("ab", max_size=3) | st.sampled_from(["k" * 16, "k" * 17, "é" * 40])),
     st.integers(1, 5),
     st.sampled_from([4, 8, 1 << 10]),
+    st.sampled_from([2, 4, 1 << 10]),
     st.integers(1, 3),
 )
 def test_repeats_are_found_exactly(
-    tmp_path_factory: pytest.TempPathFactory, keys: list[str], batch: int, slots: int, step: int
+    tmp_path_factory: pytest.TempPathFactory,
+    keys: list[str],
+    batch: int,
+    slots: int,
+    first_slots: int,
+    step: int,
 ) -> None:
-    # Few slots: tables move to the disk all the time. Steps: bad rows lie between the good ones.
+    # Few slots: tables grow, and move to the disk, all the time. Steps: bad rows lie between the
+    # good ones.
     numbers = range(1, 1 + step * len(keys), step)
     firsts = {key: number for number, key in zip(reversed(numbers), reversed(keys), strict=True)}
     rows = list(zip(numbers, keys, strict=True))
     found: dict[int, int] = {}
-    with SeenKeys(tmp_path_factory.mktemp("seen") / "seen.keys", slots=slots) as seen:
+    path = tmp_path_factory.mktemp("seen") / "seen.keys"
+    with SeenKeys(path, slots=slots, first_slots=first_slots) as seen:
         for start in range(0, len(rows), batch):
             found |= added(seen, rows[start : start + batch])
         assert all(seen.first_row(key) == firsts[key] for key in keys)
@@ -55,7 +63,7 @@ def test_going_on_from_any_saved_row_changes_nothing(
     with SeenKeys(path, slots=8) as seen:
         added(seen, rows[:more])
         seen.save(saved_to)
-    with SeenKeys(path, complete_to=complete_to, slots=8) as seen:
+    with SeenKeys(path, complete_to=complete_to, slots=64, first_slots=2) as seen:
         found = added(seen, rows[complete_to:])
     assert found == {row: first for row, first in expected.items() if row > complete_to}
 
@@ -142,6 +150,16 @@ def test_a_file_that_lost_its_end_is_refused(tmp_path: Path) -> None:
     path.write_bytes(whole[:-1])
     with pytest.raises(SeenKeysStale):
         SeenKeys(path, complete_to=9)
+
+
+def test_a_table_that_grew_knows_what_it_knew(tmp_path: Path) -> None:
+    keys = [f"key {n % 300}" for n in range(1_000)]
+    rows = list(enumerate(keys, start=1))
+    with SeenKeys(tmp_path / "seen.keys", slots=1 << 12, first_slots=4) as seen:
+        found: dict[int, int] = {}
+        for start in range(0, len(rows), 7):
+            found |= added(seen, rows[start : start + 7])
+    assert found == {row: (row - 1) % 300 + 1 for row in range(301, 1_001)}
 
 
 def test_starting_anew_forgets_everything(tmp_path: Path) -> None:

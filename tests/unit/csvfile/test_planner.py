@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 from itertools import accumulate
 from pathlib import Path
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from jobferry.csvfile.chunk_cutter import MOST_SPANS
 from jobferry.csvfile.duplicate_keys import SeenKeys
+from jobferry.csvfile.mapping import compile_mapping
 from jobferry.csvfile.plan_items import Boundary, ChunkLimits, ChunkSpec, PlanItem, Rules
 from jobferry.csvfile.planner import superseded_rows
 from jobferry.csvfile.reader import read_blocks
@@ -25,6 +27,7 @@ from tests.unit.csvfile.samples import (
     mapping_for,
     messy_files,
     planned,
+    profile,
     read,
     small_limits,
     tables,
@@ -300,6 +303,21 @@ def test_repeats_are_skipped_and_only_good_rows_count(tmp_path: Path) -> None:
     ]
     assert [reject.unclear for reject in rejects_of(items)] == [False, False, False, True]
     assert "row 3" in rejects_of(items)[2].reason
+
+
+@pytest.mark.parametrize("kind", [ColumnType.STRING, ColumnType.INTEGER])
+def test_a_row_key_that_counts_as_empty_is_none(tmp_path: Path, kind: ColumnType) -> None:
+    data = b"A,B\n1,x\nNULL,y\n NULL,z\n2,x\n"
+    dialect, _ = read(data)
+    columns = {"A": Column("n", kind, optional=True), "B": Column("b")}
+    keyed = replace(profile(columns, row_key="A"), null_values=("NULL",))
+    mapping = compile_mapping(keyed, dialect.header)
+    with SeenKeys(tmp_path / "seen.keys") as seen:
+        items = planned(data, mapping, dialect, seen=seen)
+    assert [(r.row, r.code) for r in rejects_of(items)] == [
+        (2, "missing_row_key"),
+        (3, "missing_row_key"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,14 @@ def test_a_good_row_can_be_read_by_itself(data: bytes) -> None:
             assert list(read_rows(alone, dialect, offset=row.offset, row=row.number - 1)) == [row]
 
 
+@pytest.mark.parametrize("beside", ["3,4", "3,4,5", '3,"4"'])
+def test_the_ctrl_z_that_ends_a_file_of_dos_is_no_row_whatever_stands_beside_it(
+    beside: str,
+) -> None:
+    rows = read_text(f"A,B\n1,2\n{beside}\n\x1a,\n")
+    assert [row.cells[0] for row in rows] == ["1", "3"]
+
+
 @pytest.mark.parametrize(
     ("bad", "code", "shown"),
     [

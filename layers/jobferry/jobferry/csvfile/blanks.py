@@ -7,6 +7,8 @@ marks of the writing direction. At the ends of a key, a number or a name they me
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable, Iterator
+from operator import methodcaller
 
 _SPACES = (
     " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
@@ -31,8 +33,22 @@ def is_blank(cell: str) -> bool:
     return not cell.strip(ENDS)
 
 
+def stripped(cells: Iterable[str], *, ascii_only: bool) -> Iterator[str]:
+    """Cells without the blanks at their ends.
+
+    Args:
+        ascii_only: they hold nothing but ASCII, of which `strip` takes the same, and sooner.
+    """
+    return map(str.strip if ascii_only else _strip, cells)
+
+
+_strip = methodcaller("strip", ENDS)
+
+
 def invisible_in(text: str) -> str | None:
     """The Unicode name of the first character without width in a text."""
+    if text.isascii():
+        return None
     for character in text:
         if character in _INVISIBLE or unicodedata.category(character) == "Cf":
             return unicodedata.name(character, f"U+{ord(character):04X}").lower()

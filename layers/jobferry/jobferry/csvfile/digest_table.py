@@ -14,12 +14,17 @@ KEY_BYTES = 12
 
 SLOTS = 1 << 24
 """128 MB of memory at the most: ten million digests fill three fifths of them."""
+FIRST_SLOTS = 1 << 17
+"""Of the first table: most files need no more, and what is small stays in the processor's cache."""
+_GROWTH = 16
 _SLOT_BYTES = 8
 _FULLEST = 0.75
 """Beyond it, neighbours make searches long."""
 _ROW = (1 << 32) - 1
 _TAG = _ROW << 32
 _SLOTS_AT_ONCE = 32
+ROWS_AT_ONCE = 65_536
+"""Whose digests are read together."""
 
 
 class DigestIndex:
@@ -27,20 +32,24 @@ class DigestIndex:
 
     A slot is 64 bits: one half of a digest's first word and the row. The other half of the word
     says in which slot it belongs; where that is taken, it goes into the next free one. Digests
-    that look alike in their slots are compared in the file. A table that is full moves to the
-    disk and an empty one takes its place, so more rows cost time and disk, never memory.
+    that look alike in their slots are compared in the file. A table that is full is made anew,
+    larger, up to the most that it may be. From then on a full one moves to the disk and an empty
+    one takes its place, so more rows cost time and disk, never memory.
 
     Args:
         file: descriptor of the file, which has the digests before the index gets them
         folder: for tables that moved to the disk
-        slots: in one table; a power of two
+        slots: in one table at the most; a power of two
+        first_slots: of the first table, likewise
     """
 
-    def __init__(self, file: int, folder: Path, slots: int = SLOTS) -> None:
+    def __init__(
+        self, file: int, folder: Path, slots: int = SLOTS, first_slots: int = FIRST_SLOTS
+    ) -> None:
         self._file = file
         self._folder = folder
-        self._size = slots
-        self._most = int(slots * _FULLEST)
+        self._largest = slots
+        self._size = min(first_slots, slots)
         self._on_disk: list[int] = []
         self._cleanup = ExitStack()
         self._empty_table()
@@ -49,6 +58,7 @@ class DigestIndex:
         # Pages that no digest has touched take no memory.
         self._memory = mmap.mmap(-1, self._size * _SLOT_BYTES, access=mmap.ACCESS_COPY)
         self._slots = memoryview(self._memory).cast("Q")
+        self._most = int(self._size * _FULLEST)
         self._taken = 0
 
     def add(self, first_row: int, digests: bytes | bytearray) -> dict[int, int]:
@@ -57,6 +67,9 @@ class DigestIndex:
         Returns, for each row whose digest an earlier row has, the number of that row.
         """
         repeats: dict[int, int] = {}
+        count = len(digests) // DIGEST_BYTES
+        while self._size < self._largest and self._taken + count >= self._most:
+            self._grow(first_row)
         slots, mask, free = self._slots, self._size - 1, self._most - self._taken
         # Of each digest the first of its two words.
         words = memoryview(digests).cast("Q").tolist()[::2]
@@ -83,6 +96,15 @@ class DigestIndex:
                     slots, free = self._slots, self._most
         self._taken = self._most - free
         return repeats
+
+    def _grow(self, before: int) -> None:
+        """Make the table anew, larger, of the digests of the rows before this one."""
+        self._release()
+        self._size = min(self._size * _GROWTH, self._largest)
+        self._empty_table()
+        for row in range(1, before, ROWS_AT_ONCE):
+            count = min(ROWS_AT_ONCE, before - row)
+            self.add(row, os.pread(self._file, count * DIGEST_BYTES, row * DIGEST_BYTES))
 
     def find(self, digest: bytes) -> int | None:
         """The first row that has the digest."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from array import array
 from collections.abc import Sequence
 from contextlib import ExitStack
 from hashlib import blake2b
@@ -11,12 +12,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from jobferry.csvfile.digest_table import DIGEST_BYTES, KEY_BYTES, SLOTS, DigestIndex
+from jobferry.csvfile.digest_table import (
+    DIGEST_BYTES,
+    FIRST_SLOTS,
+    KEY_BYTES,
+    ROWS_AT_ONCE,
+    SLOTS,
+    DigestIndex,
+)
 
 _MAGIC = b"seenkey3"
 _HEADER = struct.Struct("<8sQ")
 """Magic and the row that was saved, where the digest of a row 0 would be."""
-_ROWS_AT_ONCE = 65_536
+_WORD = "I"
+"""Type of the elements of an array that a checksum is one of."""
 
 
 class Repeat(NamedTuple):
@@ -52,12 +61,19 @@ class SeenKeys:
     Args:
         path: made when it is not there
         complete_to: number of the row after which planning goes on; 0 starts anew
-        slots: of the index in memory; see DigestIndex
+        slots, first_slots: of the index in memory; see DigestIndex
 
     Raises SeenKeysStale when the file was saved before that row, or is damaged.
     """
 
-    def __init__(self, path: Path, *, complete_to: int = 0, slots: int = SLOTS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        complete_to: int = 0,
+        slots: int = SLOTS,
+        first_slots: int = FIRST_SLOTS,
+    ) -> None:
         if complete_to == 0:
             path.unlink(missing_ok=True)
         elif not path.exists():
@@ -65,7 +81,7 @@ class SeenKeys:
         with ExitStack() as stack:
             self._end = stack.enter_context(path.open("r+b" if complete_to else "x+b"))
             self._file = self._end.fileno()
-            self._index = DigestIndex(self._file, path.parent, slots)
+            self._index = DigestIndex(self._file, path.parent, slots, first_slots)
             stack.callback(self._index.close)
             if complete_to and not self._restored(complete_to):
                 raise SeenKeysStale(path, complete_to)
@@ -82,8 +98,8 @@ class SeenKeys:
         if magic != _MAGIC or saved < complete_to:
             return False
         os.truncate(self._file, end)
-        for row in range(1, complete_to + 1, _ROWS_AT_ONCE):
-            count = min(_ROWS_AT_ONCE, complete_to + 1 - row)
+        for row in range(1, complete_to + 1, ROWS_AT_ONCE):
+            count = min(ROWS_AT_ONCE, complete_to + 1 - row)
             digests = os.pread(self._file, count * DIGEST_BYTES, row * DIGEST_BYTES)
             self._index.add(row, digests)
         return True
@@ -106,17 +122,13 @@ class SeenKeys:
         if self._saved:
             self._forget_save()
         first, count = rows[0], rows[-1] + 1 - rows[0]
-        each = [
-            blake2b(key.encode(), digest_size=KEY_BYTES).digest() + content.to_bytes(4, "little")
-            for key, content in zip(keys, contents, strict=True)
-        ]
-        if count == len(rows):
-            digests = bytearray(b"".join(each))
-        else:
+        each = _digests(keys, contents)
+        digests = each
+        if count != len(rows):
             digests = bytearray(count * DIGEST_BYTES)
-            for row, digest in zip(rows, each, strict=True):
-                at = (row - first) * DIGEST_BYTES
-                digests[at : at + DIGEST_BYTES] = digest
+            for place, row in enumerate(rows):
+                at, of = (row - first) * DIGEST_BYTES, place * DIGEST_BYTES
+                digests[at : at + DIGEST_BYTES] = each[of : of + DIGEST_BYTES]
         # Beyond the end of the file, the gap reads as zeros. The index reads what is written here.
         self._end.seek(first * DIGEST_BYTES)
         self._end.write(digests)
@@ -165,3 +177,15 @@ class SeenKeys:
         """Before anything else is written, so that a torn file never passes for a saved one."""
         os.pwrite(self._file, bytes(_HEADER.size), 0)
         self._saved = False
+
+
+def _digests(keys: Sequence[str], contents: Sequence[int]) -> bytearray:
+    """The digests of keys, a checksum behind each, one after the other."""
+    each = [blake2b(key.encode(), digest_size=KEY_BYTES).digest() for key in keys]
+    words = array(_WORD, b"".join(each))
+    joined = array(_WORD, bytes(len(keys) * DIGEST_BYTES))
+    of_key = KEY_BYTES // joined.itemsize
+    for place in range(of_key):
+        joined[place :: of_key + 1] = words[place::of_key]
+    joined[of_key :: of_key + 1] = array(_WORD, contents)
+    return bytearray(joined)

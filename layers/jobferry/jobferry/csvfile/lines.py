@@ -17,6 +17,9 @@ LINE_LIMIT = 1024 * 1024
 """Bytes of a physical line that are held in memory; of a longer one only the start is kept."""
 KEPT_OF_LONG_LINE = 8 * 1024
 """Characters kept of a line that is too long, to show which one it was."""
+CTRL_Z = "\x1a"
+"""What ends a file of DOS."""
+_BLANKS = " \t\xa0"
 
 
 class ByteStream(Protocol):
@@ -31,7 +34,9 @@ class LineBlock(NamedTuple):
     Attributes:
         texts: the lines with their newline; only the very last of the file may lack it
         sizes: bytes of each in the file, also of a line whose text was cut
-        plain: nothing in them needs a closer look: no NUL, no blank before a quotation mark
+        plain: nothing in them needs a closer look: no NUL, no Ctrl-Z, no blank before a quotation
+            mark
+        quoted: there are quotation marks in them
         ascii: nothing in them but ASCII
         last: the file ends after these lines
     """
@@ -39,6 +44,7 @@ class LineBlock(NamedTuple):
     texts: list[str]
     sizes: list[int]
     plain: bool
+    quoted: bool
     ascii: bool
     last: bool
 
@@ -99,7 +105,8 @@ def read_lines(stream: ByteStream, encoding: str, newline: str) -> Iterator[Line
         if dropped and texts:
             sizes[0] += dropped
             dropped = 0
-        yield LineBlock(texts, sizes, _is_plain(text), is_ascii, ended and failure is None)
+        last = ended and failure is None
+        yield LineBlock(texts, sizes, _is_plain(text), '"' in text, is_ascii, last)
         if failure is not None:
             raise failure
         if len(rest) > LINE_LIMIT:
@@ -126,8 +133,9 @@ def _read_by_bytes(stream: ByteStream, encoding: str, newline: str) -> Iterator[
         if dropped and texts:
             sizes[0] += dropped
             dropped = 0
-        plain, is_ascii = all(map(_is_plain, texts)), all(map(str.isascii, texts))
-        yield LineBlock(texts, sizes, plain, is_ascii, ended and failure is None)
+        text = "".join(texts)
+        last = ended and failure is None
+        yield LineBlock(texts, sizes, _is_plain(text), '"' in text, text.isascii(), last)
         if failure is not None:
             raise failure
         if len(rest) > LINE_LIMIT:
@@ -147,11 +155,11 @@ def _decoded(lines: list[bytes], encoding: str) -> tuple[list[str], WrongBytes |
     return texts, None
 
 
-_ODD = (' "', '\t"', '\xa0"')
-
-
 def _is_plain(text: str) -> bool:
-    return "\0" not in text and ('"' not in text or not any(odd in text for odd in _ODD))
+    if "\0" in text or CTRL_Z in text:
+        return False
+    # To look for one character is so much faster that few texts are searched for two.
+    return '"' not in text or not any(blank in text and f'{blank}"' in text for blank in _BLANKS)
 
 
 def _before_utf_8(texts: list[str], encoding: str) -> int:

@@ -88,6 +88,12 @@ class Superseded:
     def __contains__(self, row: int) -> bool:
         return row >> 3 < len(self.bits) and bool(self.bits[row >> 3] & 1 << (row & 7))
 
+    def among(self, first: int, count: int) -> list[int]:
+        """Which of so many rows from `first` on are in the set."""
+        if not any(self.bits[first >> 3 : (first + count + 7) >> 3]):
+            return []
+        return [row for row in range(first, first + count) if row in self]
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:

@@ -17,15 +17,17 @@ import csv
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import accumulate
-from operator import sub
-from typing import NamedTuple
+from operator import itemgetter, sub
+from typing import TYPE_CHECKING, NamedTuple
 
-from jobferry.csvfile.blanks import ENDS
+from jobferry.csvfile.blanks import ENDS, stripped
 from jobferry.csvfile.dialect import Dialect, unwrapped
 from jobferry.csvfile.encoding import two_encodings, wrong_bytes
 from jobferry.csvfile.lines import (
+    CTRL_Z,
     KEPT_OF_LONG_LINE,
     LINE_LIMIT,
     ByteStream,
@@ -35,6 +37,9 @@ from jobferry.csvfile.lines import (
 )
 from jobferry.csvfile.unreadable_rows import cut_cells, legible, unclosed_over, unreadable
 from jobferry.domain.error_codes import Problem, RejectCode, column_letters
+
+if TYPE_CHECKING:
+    import _csv
 
 CELL_LIMIT = 128 * 1024
 """Bytes of one cell, as UTF-8."""
@@ -146,6 +151,7 @@ class _RowReader:
         self._texts: list[str] = []
         self._sizes: list[int] = []
         self._plain = True
+        self._quoted = False
         self._ascii = True
         delimiter = re.escape(dialect.delimiter)
         self._blank_before_quote = re.compile(rf'(?:^|{delimiter})[ \t\xa0]+"')
@@ -153,6 +159,7 @@ class _RowReader:
     def rows(self, block: LineBlock) -> RowBlock:
         """The rows that the block completes; with the last block, all that are left."""
         plain = self._plain and self._is_plain(block)
+        self._quoted = self._quoted or block.quoted
         is_ascii = self._ascii and block.ascii
         made = RowBlock(self.number + 1, is_ascii)
         texts, sizes = self._texts, self._sizes
@@ -191,28 +198,32 @@ class _RowReader:
         self._offset = starts[first]
         self.number += len(made.cells)
         self._plain, self._ascii = (plain, is_ascii) if first < len(texts) else (True, True)
+        self._quoted = self._quoted and first < len(texts)
         del texts[:first], sizes[:first]
         return made
 
     def _is_plain(self, block: LineBlock) -> bool:
         if block.plain:
             return True
-        found = self._blank_before_quote.search
-        return not any("\0" in text or found(text) for text in block.texts)
+        return not any(map(self._is_odd, block.texts))
 
-    def _records(self, first: int) -> tuple[list[list[str]], list[int], csv.Error | None]:
+    def _is_odd(self, text: str) -> bool:
+        """Whether a row may hold what csv reads and nobody means."""
+        return "\0" in text or CTRL_Z in text or self._blank_before_quote.search(text) is not None
+
+    def _records(self, first: int) -> tuple[list[list[str]], Sequence[int], csv.Error | None]:
         """What csv makes of the lines from `first` on: records, and how many lines it had taken
         after each of them; why it gave up."""
-        texts, dialect = self._texts, self._dialect
-        records = csv.reader(
-            map(texts.__getitem__, range(first, len(texts))),
-            delimiter=dialect.delimiter,
-            skipinitialspace=dialect.skips_blanks,
-            strict=True,
-        )
         found: list[list[str]] = []
+        if not self._quoted:
+            # Without a quotation mark each line is a record; where one is broken, count.
+            with suppress(csv.Error):
+                found = list(self._csv(first))
+                self._consumed = len(found)
+                return found, range(1, len(found) + 1), None
         lines: list[int] = []
         failure = None
+        records = self._csv(first)
         try:
             for record in records:
                 found.append(record)
@@ -221,6 +232,15 @@ class _RowReader:
             failure = error
         self._consumed = records.line_num
         return found, lines, failure
+
+    def _csv(self, first: int) -> _csv.Reader:
+        texts, dialect = self._texts, self._dialect
+        return csv.reader(
+            map(texts.__getitem__, range(first, len(texts))),
+            delimiter=dialect.delimiter,
+            skipinitialspace=dialect.skips_blanks,
+            strict=True,
+        )
 
     def _take(
         self,
@@ -238,7 +258,9 @@ class _RowReader:
                 ends.
         """
         columns = self._dialect.columns
-        if plain and columns > 1 and _is_uniform(found, begins, columns, ascii_only=made.ascii):
+        # None of its cells can be too large.
+        small = CELL_LIMIT // _MOST_GROWTH
+        if plain and _are_good(found, begins, columns, small, ascii_only=made.ascii):
             made.cells += found
             made.starts += begins[:-1]
             made.ends += begins[1:]
@@ -247,13 +269,15 @@ class _RowReader:
             start, end = begins[place], begins[place + 1]
             if end - start > ROW_LIMIT:
                 return place
+            text = "" if plain else "".join(self._texts[lines[place] : lines[place + 1]])
+            usual = len(record) == columns and end - start <= small and not self._is_odd(text)
+            if usual and record[0].strip(ENDS):
+                made.add(start, end, record, None)
+                continue
             if _is_no_row(record):
                 continue
             cells, problem = _fitted(record, self._dialect)
-            if problem is None and not plain:
-                text = "".join(self._texts[lines[place] : lines[place + 1]])
-                problem = self._blank_quote(cells, text)
-            made.add(start, end, cells, problem)
+            made.add(start, end, cells, problem or self._blank_quote(cells, text))
         return len(found)
 
     def _blank_quote(self, cells: list[str], text: str) -> Problem | None:
@@ -310,19 +334,16 @@ class _RowReader:
         )
 
 
-def _is_uniform(
-    found: list[list[str]], begins: list[int], columns: int, *, ascii_only: bool
+def _are_good(
+    found: list[list[str]], begins: list[int], columns: int, small: int, *, ascii_only: bool
 ) -> bool:
     """Whether all records are good rows, as far as one pass over the block shows."""
-    small = CELL_LIMIT // _MOST_GROWTH
     if set(map(len, found)) != {columns}:
         return False
     if max(map(sub, begins[1:], begins), default=0) > small:
         return False
     # A row of blanks has a blank first cell.
-    if ascii_only:
-        return all(record[0].strip() for record in found)
-    return all(record[0].strip(ENDS) for record in found)
+    return all(stripped(map(itemgetter(0), found), ascii_only=ascii_only))
 
 
 def _is_no_row(record: list[str]) -> bool:
@@ -330,7 +351,7 @@ def _is_no_row(record: list[str]) -> bool:
     return not any(cell.strip(_NOTHING) for cell in record)
 
 
-_NOTHING = ENDS + "\x1a"
+_NOTHING = ENDS + CTRL_Z
 
 
 def _fitted(cells: list[str], dialect: Dialect) -> tuple[list[str], Problem | None]:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from jobferry.csvfile.blanks import ENDS, is_blank
+from jobferry.csvfile.blanks import ENDS, is_blank, stripped
 from jobferry.csvfile.converters import LEFT_OUT, Parse, missing_value
 from jobferry.csvfile.fieldpath import FieldPath, put
 from jobferry.csvfile.formula_injection import undefuse
@@ -77,6 +77,8 @@ class MappedField:
         """The cells that cannot be read; all others can."""
         if self.key and not self.nulls and "+" not in "".join(cells):
             return set()  # no number of a spreadsheet is among them, and any other text is a key
+        if self.good.issuperset(cells):
+            return set()
         new = set(cells) - self.good
         bad = {cell for cell in new if not self._reads(cell)}
         if len(self.good) + len(new) > _GOOD_CELLS:
@@ -99,6 +101,9 @@ class RowKey:
     name: str
     folded: bool
     field: MappedField | None
+
+    def is_empty(self, cell: str) -> bool:
+        return is_blank(cell) if self.field is None else self.field.is_empty(cell)
 
 
 class RowMapping:
@@ -159,12 +164,16 @@ class RowMapping:
 
     def _unreadable(self, plain: Sequence[str]) -> Problem | None:
         """Cells that are empty and must not be, or cannot be read as what they are."""
+        key = self._row_key
         try:
+            if key is not None and key.is_empty(plain[key.index]):
+                return self._complaint(plain)
             for index in self._needed:
                 if is_blank(plain[index]):
                     return self._complaint(plain)
             for each in self._checked:
-                each.value(plain[each.index])
+                if plain[each.index] not in each.good:
+                    each.value(plain[each.index])
         except CellError:
             return self._complaint(plain)
         return None
@@ -200,10 +209,11 @@ class RowMapping:
             found.update(i for i, cell in enumerate(columns[0]) if cell.startswith(CUT_MARK))
         for index in self._needed:
             column = columns[index]
-            # Of ASCII, `strip` without more takes the same.
-            full = all(map(str.strip, column)) if ascii_only else not any(map(is_blank, column))
-            if not full:
+            if not all(stripped(column, ascii_only=ascii_only)):
                 found.update(i for i, cell in enumerate(column) if is_blank(cell))
+        key = self._row_key
+        if key is not None and key.field is not None and key.field.nulls:
+            found.update(i for i, cell in enumerate(columns[key.index]) if key.is_empty(cell))
         for each in self._checked:
             column = columns[each.index]
             bad = each.bad_cells(column)
@@ -229,7 +239,7 @@ class RowMapping:
         column = columns[index]
         # A cell that shows the name holds its longest word, whatever blanks stand around it.
         word = max(name.split(), key=len, default="")
-        if word in column or any(word in cell for cell in column):
+        if word in "\n".join(column):
             return {i for i, cell in enumerate(column) if fold_name(cell) == name}
         return set()
 
@@ -239,8 +249,8 @@ class RowMapping:
         key = self._row_key
         return tuple(index for index, _ in self._headers if key is None or index != key.index)
 
-    def keys(self, columns: Sequence[Sequence[str]]) -> list[str]:
-        """The keys of all rows of a block, none of which `check` objects to."""
+    def keys(self, columns: Sequence[Sequence[str]], *, ascii_only: bool) -> list[str]:
+        """The keys of all rows of a block, none of which `check` objects to; see `suspects`."""
         key = self._row_key
         if key is None:
             return [""] * (len(columns[0]) if columns else 0)
@@ -250,13 +260,13 @@ class RowMapping:
         if key.field is not None and key.field.parse is not None and not key.field.key:
             keys = [_text(key.field.value(cell)) for cell in column]
         else:
-            keys = [cell.strip(ENDS) for cell in column]
+            keys = list(stripped(column, ascii_only=ascii_only))
         return [each.casefold() for each in keys] if key.folded else keys
 
     def key(self, cells: Sequence[str]) -> str:
         """The row's key as it is sent, folded if the vendor compares it so; empty when the profile
         has none."""
-        (key,) = self.keys([[cell] for cell in cells])
+        (key,) = self.keys([[cell] for cell in cells], ascii_only=False)
         return key
 
     def record(self, cells: Sequence[str]) -> JsonObject:
@@ -302,7 +312,7 @@ class RowMapping:
     def _complaint(self, cells: Sequence[str]) -> Problem:
         problems: list[Problem] = []
         key = self._row_key
-        if key is not None and is_blank(cells[key.index]):
+        if key is not None and key.is_empty(cells[key.index]):
             problems.append(
                 Problem(
                     RejectCode.MISSING_ROW_KEY,
@@ -311,6 +321,8 @@ class RowMapping:
             )
         for each in self._fields:
             if problems and key is not None and each.index == key.index:
+                continue
+            if cells[each.index] in each.good:
                 continue
             try:
                 each.value(cells[each.index])
