@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from random import seed as seed_all
 
 from benchmarks.virtual.bounds import least_wall, request_bound, wall_bound
 from benchmarks.virtual.vendor import (
     JITTER,
-    POLL_BATCH,
     SECONDS,
     STORM_EVERY,
     WINDOW,
@@ -18,15 +18,18 @@ from benchmarks.virtual.vendor import (
     Reason,
     VendorModel,
 )
+from jobferry.domain import prices
+from virtual.bill import Bill
 from virtual.schedule import Schedule
 
 START = 1_767_225_600.0
 """2026-01-01T00:00:00Z. Storms come five minutes after it, and again every five minutes; a run
 starts within the minute before, at any point of a window."""
 
-Policy = Callable[[VendorModel, int, Schedule], None]
+Policy = Callable[[VendorModel, int, Schedule], Bill | None]
 """(vendor, jobs, schedule): run all jobs, and know of each that it has ended. Starts at the
-schedule's time, and returns at the time when all is known."""
+schedule's time, and returns at the time when all is known. Tells what it used of AWS, if that was
+counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,9 @@ class Figures:
     request_ratio to the fewest possible
     throttled     refused with 429 for their number, or in a storm
     too_many_jobs refused because all slots were taken
+    dollars       of AWS for each million of rows, storage not included; 0 where nothing is counted
+    conflicts     requests of the table that failed because a transaction was in the way
+    failures      tasks of the state machine that failed, and were tried again
     """
 
     seconds: float
@@ -54,6 +60,9 @@ class Figures:
     most_in_flight: int
     most_in_window: int
     most_in_any_minute: int
+    dollars: float = 0.0
+    conflicts: int = 0
+    failures: int = 0
 
 
 def measure(policy: Policy, conditions: Conditions, jobs: int, seed: int) -> Figures:
@@ -65,11 +74,13 @@ def measure(policy: Policy, conditions: Conditions, jobs: int, seed: int) -> Fig
     vendor = VendorModel(conditions, seed)
     started_at = START + Random(f"start {seed}").uniform(STORM_EVERY - WINDOW, STORM_EVERY)
     schedule = Schedule(started_at, seed)
-    policy(vendor, jobs, schedule)
+    # What waits between tries in the store is drawn from the process's own generator.
+    seed_all(f"waits {seed}")
+    bill = policy(vendor, jobs, schedule) or Bill()
     if vendor.accepted != jobs:
         raise RuntimeError(f"{vendor.accepted} jobs were accepted, and {jobs} were to be")
     seconds = schedule.now() - started_at
-    fewest = request_bound(jobs, conditions.max_jobs, POLL_BATCH)
+    fewest = request_bound(jobs, conditions.max_jobs, conditions.poll_batch)
     latencies = vendor.latencies
     bound = wall_bound(
         jobs,
@@ -102,4 +113,7 @@ def measure(policy: Policy, conditions: Conditions, jobs: int, seed: int) -> Fig
         most_in_flight=vendor.most_in_flight,
         most_in_window=vendor.most_in_window,
         most_in_any_minute=vendor.most_in_any_minute,
+        dollars=1_000_000 * sum(prices.cost(bill.used).values()) / (jobs * conditions.rows),
+        conflicts=bill.conflicts,
+        failures=bill.failures,
     )

@@ -174,6 +174,7 @@ class FakeObjects(Objects):
         self.put(key, path.read_bytes(), "binary/octet-stream")
 
     def get_file(self, key: str, path: Path) -> None:
+        self.effects.pass_time("objects.get")
         path.write_bytes(self._current(self.archive_bucket, key).body)
 
     def delete(self, key: str) -> None:
@@ -246,6 +247,7 @@ class FakeObjects(Objects):
         """Called before every read, with what is read: the archive, or somebody's source."""
         kind = "objects.read" if bucket == self.archive_bucket else "source.read"
         self.effects.on_read(kind)
+        self.effects.pass_time("objects.get")
 
     def _note_read_of_a_run(self, source: Source) -> None:
         try:

@@ -56,7 +56,7 @@ def test_a_poll_tells_progress_and_the_result_of_what_ended(
     assert answer.readings["0"].raw == {
         "id": "0",
         "status": "completed",
-        "results": [["succeeded", "id-0", None, None]],
+        "results": [["succeeded", "4800000000000", None, None]],
     }
     assert answer.readings["1"].phase is JobPhase.ACTIVE
     assert 50 <= (answer.readings["1"].progress or 0) <= 60
