@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from random import seed as seed_all
 
-from benchmarks.virtual.bounds import least_wall, request_bound, wall_bound
+from benchmarks.virtual.bounds import fewest_requests, least_wall
 from benchmarks.virtual.vendor import (
     JITTER,
     SECONDS,
@@ -37,9 +37,10 @@ class Figures:
     """One run of one policy.
 
     seconds       wall time, in virtual seconds
-    wall_ratio    to the steady-state bound: K·L/J or 60·C/R, and the last job
     least_ratio   to the time of a client that knows everything beforehand
     slot_use      part of the slots' time that was used while work was left
+    opening       seconds from the upload to the first accepted job
+    closing       seconds from the end of the last job to the end
     requests      sent, the refused ones too
     request_ratio to the fewest possible
     throttled     refused with 429 for their number, or in a storm
@@ -50,9 +51,10 @@ class Figures:
     """
 
     seconds: float
-    wall_ratio: float
     least_ratio: float
     slot_use: float
+    opening: float
+    closing: float
     requests: int
     request_ratio: float
     throttled: int
@@ -80,19 +82,9 @@ def measure(policy: Policy, conditions: Conditions, jobs: int, seed: int) -> Fig
     if vendor.accepted != jobs:
         raise RuntimeError(f"{vendor.accepted} jobs were accepted, and {jobs} were to be")
     seconds = schedule.now() - started_at
-    fewest = request_bound(jobs, conditions.max_jobs, conditions.poll_batch)
-    latencies = vendor.latencies
-    bound = wall_bound(
-        jobs,
-        sum(latencies) / jobs,
-        conditions.max_jobs,
-        fewest,
-        conditions.requests_per_minute,
-        first=SECONDS[Kind.SUBMIT],
-        last=vendor.last_latency,
-    )
+    fewest = fewest_requests(jobs, conditions.poll_batch)
     least = least_wall(
-        latencies,
+        vendor.latencies,
         conditions.max_jobs,
         conditions.requests_per_minute,
         started_at,
@@ -103,9 +95,10 @@ def measure(policy: Policy, conditions: Conditions, jobs: int, seed: int) -> Fig
     requests = vendor.requests.total()
     return Figures(
         seconds=seconds,
-        wall_ratio=seconds / bound,
         least_ratio=seconds / least,
         slot_use=vendor.slot_use(started_at),
+        opening=vendor.first_accepted_at - started_at,
+        closing=schedule.now() - vendor.last_end,
         requests=requests,
         request_ratio=requests / fewest,
         throttled=vendor.refused[Reason.RATE] + vendor.refused[Reason.STORM],

@@ -147,6 +147,15 @@ class VendorModel:
         return [job.ends_at - job.accepted_at for job in self._jobs]
 
     @property
+    def first_accepted_at(self) -> float:
+        return self._jobs[0].accepted_at
+
+    @property
+    def last_end(self) -> float:
+        """When the job ends that ends last."""
+        return max(job.ends_at for job in self._jobs)
+
+    @property
     def last_latency(self) -> float:
         """Seconds of the job that ends last."""
         last = max(self._jobs, key=lambda job: job.ends_at)
