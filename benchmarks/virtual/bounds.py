@@ -12,8 +12,8 @@ from benchmarks.virtual.vendor import STORM_EVERY, STORM_LASTS, in_storm, next_w
 
 
 def fewest_requests(jobs: int, poll_batch: int) -> int:
-    """Each job is sent once, and some poll has to see it end. No client needs fewer: one that
-    sends on what it presumes finds more jobs ended with one poll than slots there are."""
+    """Each job is sent once, and some poll has to see it end. One poll may see more jobs end than
+    there are slots, where slots are filled again before anybody looks."""
     return jobs + -(-jobs // poll_batch)
 
 

@@ -107,6 +107,11 @@ class FakeObjects(Objects):
             found = (key for held, key in self._versions if held == wanted)
             return sorted(key for key in found if key.startswith(prefix))
 
+    def everything(self) -> list[tuple[str, str]]:
+        """(bucket, key) of all objects."""
+        with self._lock:
+            return sorted(self._versions)
+
     def current_version(self, bucket: str, key: str) -> str | None:
         """The id of an object's current version; None: there is no object."""
         versions = self._versions.get((bucket, key))

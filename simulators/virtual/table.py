@@ -109,6 +109,11 @@ class FakeTable(Table):
         with self._lock:
             return [copied(self._items[key]) for key in sorted(self._items)]
 
+    def sizes(self) -> list[tuple[Item, int]]:
+        """Everything as it is stored, not to be changed, with the bytes of each item."""
+        with self._lock:
+            return [(item, self._sizes[key]) for key, item in self._items.items()]
+
     def get(self, pk: str, sk: str) -> Item | None:
         if self.effects.cloud is not None:
             charges = self.effects.cloud.charges
