@@ -266,7 +266,7 @@ def lines(title: str, cells: Sequence[Mapping[str, Any]]) -> Table:
 
 def by_column(title: str, cells: Sequence[Mapping[str, Any]], key: str, letter: str) -> Table:
     """One column for each L or K: wall time to the least possible, and requests to the fewest."""
-    table = Table(title=f"{title}: wall ÷ least · requests ÷ bound", title_justify="left")
+    table = Table(title=f"{title}: wall ÷ least · requests ÷ fewest", title_justify="left")
     table.add_column("policy")
     values = sorted({c[key] for c in cells})
     for value in values:

@@ -117,8 +117,7 @@ class FakeTable(Table):
     def get(self, pk: str, sk: str) -> Item | None:
         if self.effects.cloud is not None:
             charges = self.effects.cloud.charges
-            cpu = charges.cpu_request + charges.cpu_item_read
-            self._takes("get", charges.read, cpu)
+            self._takes("get", charges.read, charges.cpu_request)
         return self._get(pk, sk)
 
     def _get(self, pk: str, sk: str) -> Item | None:
@@ -127,8 +126,7 @@ class FakeTable(Table):
         key = _checked_key((pk, sk))
         with self._lock:
             found: Item | None = copied(self._items.get(key))
-            if self._bill is not None:
-                self._bill.read(self._sizes.get(key, 0))
+        self._read(self._sizes.get(key, 0))
         return found
 
     def get_many(self, keys: Sequence[Key]) -> list[Item]:
@@ -140,8 +138,7 @@ class FakeTable(Table):
                 self.effects.between()
             if self.effects.cloud is not None:
                 charges = self.effects.cloud.charges
-                cpu = charges.cpu_request + len(batch) * charges.cpu_item_read
-                self._takes("get_many", charges.batch, cpu)
+                self._takes("get_many", charges.batch, charges.cpu_request)
             found += [self._get(*key) for key in batch]
         return [item for item in found if item is not None]
 
@@ -180,7 +177,9 @@ class FakeTable(Table):
             held = self._first_bytes(page[:most])
             full, page = len(page) > held, page[:held]
             self.units.found(len(page))
-            self._read_page(page, consistent=consistent and index is None)
+            with self._lock:
+                size = sum([self._sizes.get(key, 0) for (_, key), _ in page])
+            self._read(size, consistent=consistent and index is None)
             for _, item in page:
                 yield copied(item)
             if left is not None:
@@ -228,14 +227,11 @@ class FakeTable(Table):
                     return at
         return len(page)
 
-    def _read_page(self, page: Sequence[tuple[tuple[str, Key], Item]], *, consistent: bool) -> None:
-        if self._bill is None or self.effects.cloud is None:
-            return
-        with self._lock:
-            size = sum([self._sizes.get(key, 0) for (_, key), _ in page])
-        self._bill.read(size, consistent=consistent)
-        pieces = max(len(page), size // 1024)
-        self.effects.cloud.work(pieces * self.effects.cloud.charges.cpu_item_read)
+    def _read(self, size: int, *, consistent: bool = True) -> None:
+        """So many bytes were read, by one request or a page of one."""
+        if self._bill is not None and self.effects.cloud is not None:
+            self._bill.read(size, consistent=consistent)
+            self.effects.cloud.work(size / 1024 * self.effects.cloud.charges.cpu_kilobyte_read)
 
     @property
     def _bill(self) -> Bill | None:
