@@ -1,11 +1,14 @@
-"""What a million rows cost at list prices, counted over a run in virtual time.
+"""What a million rows cost at list prices: everything that AWS bills, counted in virtual time.
 
-    python benchmarks/cost.py [--rows N] [--latency SECONDS …] [--json FILE]
+    python benchmarks/cost.py [--jobs N] [--rows-a-job N …] [--latency SECONDS …] [--json FILE]
 
-The real steps carry a file in jobs of a hundred rows, for an account of 30 jobs in flight and 700
-requests a minute, and count what they use, as every run does; `domain/prices.py` has the prices.
-Each write takes the milliseconds that it takes in earnest. Latencies are of one job, noisy and with
-stragglers.
+The real steps carry two files, one of N jobs and one of three times as many, charged what AWS takes
+(`virtual/charges.py`). What lies between the two is what rows cost, and the rest what a run does;
+a million rows are extrapolated from that. One row of a hundred fails. `domain/prices.py` has the
+prices.
+
+Kept for the default retention: the table's items until each expires, with its copies in indexes
+and point-in-time recovery; the source, the evidence and the results in S3; the logs.
 """
 
 from __future__ import annotations
@@ -13,84 +16,222 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from functools import partial
+from functools import cache
 from pathlib import Path
+from random import seed as seed_all
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "layers" / "jobferry"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "simulators"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.virtual.bulk import Gauge, Jobs, LongSchedule
-from benchmarks.virtual.long_run import BulkWorld
-from benchmarks.virtual.vendor import USUAL, VendorModel
-from virtual.clock import START
+from benchmarks.virtual.ours import RETENTION_DAYS, ModelWorld
+from benchmarks.virtual.policy import START
+from benchmarks.virtual.vendor import USUAL, Conditions, VendorModel
+from jobferry.domain import prices
+from virtual.bill import INDEXES, ITEM_OVERHEAD
+from virtual.charges import AWS
+from virtual.cloud import TEMPLATE
+from virtual.schedule import Schedule
+from virtual.world import sample_csv
 
-LATENCIES = (2.0, 5.0, 10.0, 20.0, 60.0)
-ROWS = 100_000
-ROWS_A_JOB = 100
+MILLION = 1_000_000
+LATENCIES = (5.0, 60.0, 300.0)
+JOBS = 500
+MORE_OF_SMALL_JOBS = 4
 SEED = 1
-TARGET = 0.80
-"""Dollars for a million rows."""
+FAILING = 0.01
+
+ACCOUNTS: Mapping[int, Conditions] = {
+    100: replace(USUAL, rows=100, failing=FAILING),
+    25: replace(USUAL, rows=25, failing=FAILING),
+    # As Vidispine: one row a job, many in flight, nobody says what is too many.
+    1: Conditions(200, 60_000, 15.0, poll_batch=200, refuses_excess=False, rows=1, failing=FAILING),
+}
+"""By rows of a job."""
+
+TARGETS: Mapping[tuple[int, float], float] = {
+    (100, 5.0): 0.25,
+    (100, 60.0): 0.25,
+    (100, 300.0): 0.40,
+    (25, 5.0): 0.60,
+    (25, 60.0): 0.60,
+    (1, 5.0): 3.00,
+    (1, 60.0): 3.00,
+}
+"""(rows a job, L) → dollars for a million rows."""
+
+MONTH = 30.4 * 86_400
+GIGABYTE = 1024**3
+LOG_DAYS = 30
+
+# Assumed bytes of logs: START, END and REPORT of an invocation; a line of ours; the events of a
+# state, since the state machine logs all of them.
+INVOCATION_LOG = 1_000
+LINE_LOG = 500
+STATE_LOG = 1_200
+
+METRICS = 9
+"""Names of metrics that the functions emit."""
+SWEEP_SECONDS = 0.3
+SWEEP_READS = 20
+"""Of a sweep while nothing runs (assumed)."""
 
 
-def measure_one(latency: float, rows: int) -> dict[str, Any]:
-    """One run; its figures, and dollars for a million rows by item."""
-    schedule, vendor = LongSchedule(START), VendorModel(replace(USUAL, latency=latency), SEED)
-    with BulkWorld(vendor, schedule, rows, Jobs(0.0), Gauge(), rows_a_job=ROWS_A_JOB) as world:
-        run = world.run(world.carry_file().run_id)
-    figures = dict(run.figures or {})
-    million = 1_000_000 / run.rows
+def measure_run(conditions: Conditions, jobs: int) -> dict[str, float]:
+    """Dollars of one run, by item, and what of it was counted."""
+    seed_all(SEED)
+    vendor, schedule = VendorModel(conditions, SEED), Schedule(START, SEED)
+    rows = jobs * conditions.rows
+    with ModelWorld(vendor, schedule, AWS) as world:
+        run = world.processed(sample_csv(rows))
+        if problems := world.problems(run.run_id):
+            raise RuntimeError("; ".join(problems))
+        return _dollars(world)
+
+
+def _dollars(world: ModelWorld) -> dict[str, float]:
+    bill = world.bill
+    assert bill is not None
+    used = bill.used
+    logs = (
+        INVOCATION_LOG * used.invocations + LINE_LOG * len(world.log) + STATE_LOG * used.transitions
+    ) / GIGABYTE
+    table, indexes = _table_months(world)
+    objects = sum(version.size for version in _objects(world)) / GIGABYTE
+    months = RETENTION_DAYS * 86_400 / MONTH
     return {
+        "writes": prices.WRITE_UNIT * (bill.write_units - bill.index_units),
+        "writes of indexes": prices.WRITE_UNIT * bill.index_units,
+        "reads": prices.READ_UNIT * bill.read_units,
+        "state transitions": prices.TRANSITION * used.transitions,
+        "Lambda": prices.LAMBDA_GB_SECOND_ARM * used.gb_seconds
+        + prices.LAMBDA_REQUEST * used.invocations,
+        "S3 requests": prices.S3_PUT * used.puts + prices.S3_GET * used.gets,
+        "table: storage": prices.TABLE_STORAGE * (table + indexes),
+        "table: recovery": prices.POINT_IN_TIME_RECOVERY * table,
+        "S3: storage": prices.S3_STORAGE * objects * months,
+        "logs": logs * (prices.LOG_INGESTION + prices.LOG_STORAGE * LOG_DAYS * 86_400 / MONTH),
+        "secrets": prices.SECRET_READ * bill.secrets,
+    }
+
+
+def _table_months(world: ModelWorld) -> tuple[float, float]:
+    """Gigabyte-months of the table, and of its indexes: each item until it expires."""
+    now = world.clock.now()
+    table = indexes = 0.0
+    for item, size in world.table.sizes():
+        if "expires_at" in item:
+            held = (size + ITEM_OVERHEAD) / GIGABYTE * (item["expires_at"] - now) / MONTH
+            table += held
+            indexes += held * sum(all(name in item for name in names) for names in INDEXES)
+    return table, indexes
+
+
+def _objects(world: ModelWorld) -> list[Any]:
+    buckets = {bucket for bucket, _ in world.objects.everything()}
+    return [version for bucket in buckets for version in world.objects.versions(bucket, "")]
+
+
+def measure_one(rows_a_job: int, latency: float, jobs: int) -> dict[str, Any]:
+    """A million rows of one form, by item."""
+    conditions = replace(ACCOUNTS[rows_a_job], latency=latency)
+    # Jobs of one row are cheap to simulate, and with many slots it takes many to fill them.
+    jobs *= MORE_OF_SMALL_JOBS if rows_a_job == 1 else 1
+    small, big = (measure_run(conditions, n) for n in (jobs, 3 * jobs))
+    rows = jobs * rows_a_job
+    items = {
+        name: big[name] + (big[name] - small[name]) / (2 * rows) * (MILLION - 3 * rows)
+        for name in big
+    }
+    return {
+        "rows_a_job": rows_a_job,
         "latency": latency,
-        "rows": run.rows,
-        "jobs": vendor.accepted,
-        "cost_per_million": {name: million * n for name, n in figures["cost"].items()},
-        "together": figures["cost_per_million_rows"],
-        **{
-            name: figures[name]
-            for name in ("seconds", "wall_ratio", "slot_use", "request_ratio", "transitions",
-                         "gb_seconds", "write_units", "read_units")
-        },
-    }  # fmt: skip
+        "max_jobs": conditions.max_jobs,
+        "jobs": [jobs, 3 * jobs],
+        "items": {name: round(amount, 4) for name, amount in items.items()},
+        "together": round(sum(items.values()), 4),
+        "target": TARGETS.get((rows_a_job, latency)),
+    }
+
+
+@cache
+def fixed_month() -> dict[str, float]:
+    """Dollars a month of a deployment with one connection in which nothing runs."""
+    from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+
+    template = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))
+    resources = template["Resources"].values()
+    alarms = sum(resource["Type"] == "AWS::CloudWatch::Alarm" for resource in resources)
+    minutes = int(template["Parameters"]["SweepMinutes"]["Default"])
+    sweeps = MONTH / 60 / minutes
+    gigabytes = template["Globals"]["Function"]["MemorySize"] / 1024
+    return {
+        "metrics": METRICS * prices.METRIC,
+        "alarms": alarms * prices.ALARM,
+        "secret": prices.SECRET,
+        "sweeps": sweeps
+        * (
+            prices.LAMBDA_REQUEST
+            + SWEEP_SECONDS * gigabytes * prices.LAMBDA_GB_SECOND_ARM
+            + SWEEP_READS * prices.READ_UNIT
+        ),
+    }
 
 
 def measure(
-    latencies: Sequence[float] = LATENCIES, rows: int = ROWS, processes: int = 2
+    rows_a_job: Sequence[int] = tuple(ACCOUNTS),
+    latencies: Sequence[float] = LATENCIES,
+    jobs: int = JOBS,
+    processes: int = 2,
 ) -> dict[str, Any]:
-    """Every latency; a JSON document."""
+    """Every form of run; a JSON document."""
+    cells = [(rows, latency, jobs) for rows in rows_a_job for latency in latencies]
     with ProcessPoolExecutor(processes) as pool:
-        found = list(pool.map(partial(measure_one, rows=rows), latencies))
-    return {"target": TARGET, "max_jobs": USUAL.max_jobs, "results": found}
+        found = list(pool.map(measure_one, *zip(*cells, strict=True)))
+    fixed = {name: round(amount, 3) for name, amount in fixed_month().items()}
+    return {"retention_days": RETENTION_DAYS, "results": found, "fixed_month": fixed}
 
 
-def table(results: Sequence[dict[str, Any]]) -> Table:
-    """The results as people read them: one column for each latency."""
-    shown = Table(title="Dollars for a million rows, by the latency of a job", title_justify="left")
-    shown.add_column("")
+def tables(document: Mapping[str, Any]) -> list[Table]:
+    """The results as people read them: one column for each form of run."""
+    results = document["results"]
+    shown = Table(title="Dollars for a million rows", title_justify="left")
+    shown.add_column("rows a job · L")
     for result in results:
-        shown.add_column(f"{result['latency']:g} s", justify="right")
-    for item in results[0]["cost_per_million"]:
-        shown.add_row(item, *(f"{result['cost_per_million'][item]:.3f}" for result in results))
+        shown.add_column(f"{result['rows_a_job']} · {result['latency']:g} s", justify="right")
+    for item in results[0]["items"]:
+        shown.add_row(item, *(f"{result['items'][item]:.3f}" for result in results))
     shown.add_row("together", *(f"{result['together']:.2f}" for result in results))
-    return shown
+    targets = (f"≤ {r['target']:.2f}" if r["target"] else "" for r in results)
+    shown.add_row("target", *targets)
+    fixed = Table(title="Dollars a month, whatever runs", title_justify="left")
+    for name in (*document["fixed_month"], "together"):
+        fixed.add_column(name, justify="right")
+    amounts = [*document["fixed_month"].values()]
+    fixed.add_row(*(f"{amount:.2f}" for amount in (*amounts, sum(amounts))))
+    return [shown, fixed]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="What a million rows cost.")
-    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--jobs", type=int, default=JOBS, help="of the smaller of two files")
+    parser.add_argument(
+        "--rows-a-job", type=int, nargs="+", choices=ACCOUNTS, default=list(ACCOUNTS)
+    )
     parser.add_argument("--latency", type=float, nargs="+", default=LATENCIES)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here, too")
     arguments = parser.parse_args()
-    document = measure(arguments.latency, arguments.rows)
-    Console(stderr=True, width=None if sys.stderr.isatty() else 120).print(
-        table(document["results"])
-    )
+    document = measure(arguments.rows_a_job, arguments.latency, arguments.jobs)
+    console = Console(stderr=True, width=None if sys.stderr.isatty() else 150)
+    for table in tables(document):
+        console.print(table)
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(document, indent=1) + "\n")

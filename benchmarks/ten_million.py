@@ -1,6 +1,6 @@
 """A run of ten million rows in virtual time, held against the limits of AWS and of the vendor.
 
-    python benchmarks/ten_million.py [--rows N] [--again SHARE] [--json FILE]
+    python benchmarks/ten_million.py [--rows N] [--rows-a-job N] [--again SHARE] [--json FILE]
 
 The real steps carry the run: lanes, claims, limits, settling, closing row by row. Replaced is what
 lies outside: the table and the objects by fakes that keep DynamoDB's and S3's rules and take time
@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "layers" / "jobferry"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "simulators"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.virtual.bulk import Gauge, Jobs, LongSchedule
@@ -205,12 +206,13 @@ def table(report: Report) -> Grid:
 def main() -> int:
     parser = argparse.ArgumentParser(description="A run of ten million rows, by simulation.")
     parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--rows-a-job", type=int, default=ROWS_A_JOB)
     parser.add_argument(
         "--again", type=float, default=AGAIN, help="part of the jobs with a row to try again"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here, too")
     arguments = parser.parse_args()
-    report = simulate(arguments.rows, arguments.again)
+    report = simulate(arguments.rows, arguments.again, rows_a_job=arguments.rows_a_job)
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 120)
     console.print(table(report))
     console.print(

@@ -1,7 +1,6 @@
 """What no client can beat: the least time and the fewest requests that a vendor's limits leave.
 
-All durations are seconds. K jobs, J jobs in flight, R requests a minute, C requests in all,
-P jobs per poll, L the latency of a job.
+All durations are seconds. K jobs, J jobs in flight, R requests a minute, P jobs per poll.
 """
 
 from __future__ import annotations
@@ -12,30 +11,17 @@ from heapq import heapify, heapreplace
 from benchmarks.virtual.vendor import STORM_EVERY, STORM_LASTS, in_storm, next_window
 
 
-def request_bound(jobs: int, max_jobs: int, poll_batch: int) -> int:
-    """The fewest requests: each job is sent once, and a poll finds min(J, P) jobs at its best."""
-    return jobs + -(-jobs // min(max_jobs, poll_batch))
+def fewest_requests(jobs: int, poll_batch: int) -> int:
+    """Each job is sent once, and some poll has to see it end. One poll may see more jobs end than
+    there are slots, where slots are filled again before anybody looks."""
+    return jobs + -(-jobs // poll_batch)
 
 
-def wall_bound(
-    jobs: int,
-    latency: float,
-    max_jobs: int,
-    requests: int,
-    requests_per_minute: int,
-    *,
-    first: float = 0.0,
-    last: float = 0.0,
-) -> float:
-    """The steady-state bound: first submission + max(K·L/J, 60·C/R) + the last job.
-
-    Args:
-        latency: mean over all jobs.
-        requests: C.
-        first: until the first job is accepted.
-        last: latency of the job that ends last.
-    """
-    return first + max(jobs * latency / max_jobs, 60 * requests / requests_per_minute) + last
+def jobs_bind(jobs: int, latency: float, max_jobs: int, requests_per_minute: int) -> bool:
+    """Whether slots are what a run waits for, and not requests: the first window's are there at
+    once, and the others come minute by minute."""
+    waits = max(0, jobs - requests_per_minute)
+    return jobs * latency / max_jobs >= 60 * waits / requests_per_minute
 
 
 def least_wall(
@@ -52,8 +38,8 @@ def least_wall(
 
     It sends the next job the moment a slot is free and the vendor lets a request through, and
     polls once, at the end. No client can be faster where the n-th accepted job takes
-    `latencies[n]`; unlike `wall_bound` it counts how a small run fills and empties the slots, and
-    that fixed windows allow a burst.
+    `latencies[n]`: it counts how a small run fills and empties the slots, and that fixed windows
+    allow a burst.
 
     Args:
         started_at: epoch seconds, by which windows and storms are placed.

@@ -224,9 +224,9 @@ class BulkTable(FakeTable):
         view: BulkTable = self._latest.view
         return view
 
-    def get(self, pk: str, sk: str) -> Item | None:
+    def _get(self, pk: str, sk: str) -> Item | None:
         self.reads += 1
-        return super().get(pk, sk)
+        return super()._get(pk, sk)
 
     def query(self, pk: str, **wanted: Any) -> Iterator[Item]:
         rows = pk.startswith("ROWS#")

@@ -79,6 +79,10 @@ class Conditions:
     sigma                of the logarithm of the latency
     stragglers           share of jobs that take `straggler_factor` times as long
     storms               whether there are storms of 429
+    poll_batch           jobs that one poll may ask about
+    refuses_excess       one job too many is refused in words of its own, and the vendor says so
+    rows                 of each job
+    failing              share of the rows that fail
     """
 
     max_jobs: int
@@ -88,6 +92,10 @@ class Conditions:
     stragglers: float = 0.02
     straggler_factor: float = 5.0
     storms: bool = False
+    poll_batch: int = POLL_BATCH
+    refuses_excess: bool = True
+    rows: int = 1
+    failing: float = 0.0
 
 
 USUAL = Conditions(max_jobs=30, requests_per_minute=700, latency=15.0)
@@ -139,6 +147,15 @@ class VendorModel:
         return [job.ends_at - job.accepted_at for job in self._jobs]
 
     @property
+    def first_accepted_at(self) -> float:
+        return self._jobs[0].accepted_at
+
+    @property
+    def last_end(self) -> float:
+        """When the job ends that ends last."""
+        return max(job.ends_at for job in self._jobs)
+
+    @property
     def last_latency(self) -> float:
         """Seconds of the job that ends last."""
         last = max(self._jobs, key=lambda job: job.ends_at)
@@ -165,13 +182,14 @@ class VendorModel:
         return len(self._jobs) - 1
 
     def poll(self, now: float, jobs: Sequence[int]) -> list[Reading] | Refusal:
-        """Look at up to `POLL_BATCH` jobs; a reading of each, in order, or why not.
+        """Look at up to `poll_batch` jobs; a reading of each, in order, or why not.
 
         Raises:
             ValueError: for more jobs than one request may ask about.
         """
-        if len(jobs) > POLL_BATCH:
-            raise ValueError(f"{len(jobs)} jobs in one poll; {POLL_BATCH} are allowed")
+        most = self.conditions.poll_batch
+        if len(jobs) > most:
+            raise ValueError(f"{len(jobs)} jobs in one poll; {most} are allowed")
         return self._refusal(Kind.POLL, now) or [self._reading(self._jobs[n], now) for n in jobs]
 
     def slot_use(self, since: float) -> float:

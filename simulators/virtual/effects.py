@@ -6,6 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from virtual.cloud import Cloud
 
 
 class Phase(StrEnum):
@@ -31,6 +35,7 @@ class Effects:
         echoed: kind → whether the answer of a write was lost and the SDK writes once more
         on_read: called at every read, which changes nothing; may raise
         between: called between two pages of one query, when others may have their turn
+        cloud: what calls take in time and money; None: nothing
     """
 
     on_effect: OnEffect = _let_pass
@@ -38,12 +43,19 @@ class Effects:
     echoed: Callable[[str], bool] = lambda _kind: False
     on_read: Callable[[str], None] = lambda _kind: None
     between: Callable[[], None] = lambda: None
+    cloud: Cloud | None = None
 
     @contextmanager
     def around(self, kind: str) -> Iterator[None]:
         self.on_effect(kind, Phase.BEFORE)
+        self.pass_time(kind)
         yield
         self.on_effect(kind, Phase.AFTER)
+
+    def pass_time(self, kind: str) -> None:
+        """A call of S3 or of the vault of secrets, and what it takes."""
+        if self.cloud is not None:
+            self.cloud.object_request(kind)
 
 
 class Crash(Exception):

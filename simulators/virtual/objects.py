@@ -107,6 +107,11 @@ class FakeObjects(Objects):
             found = (key for held, key in self._versions if held == wanted)
             return sorted(key for key in found if key.startswith(prefix))
 
+    def everything(self) -> list[tuple[str, str]]:
+        """(bucket, key) of all objects."""
+        with self._lock:
+            return sorted(self._versions)
+
     def current_version(self, bucket: str, key: str) -> str | None:
         """The id of an object's current version; None: there is no object."""
         versions = self._versions.get((bucket, key))
@@ -174,6 +179,7 @@ class FakeObjects(Objects):
         self.put(key, path.read_bytes(), "binary/octet-stream")
 
     def get_file(self, key: str, path: Path) -> None:
+        self.effects.pass_time("objects.get")
         path.write_bytes(self._current(self.archive_bucket, key).body)
 
     def delete(self, key: str) -> None:
@@ -246,6 +252,7 @@ class FakeObjects(Objects):
         """Called before every read, with what is read: the archive, or somebody's source."""
         kind = "objects.read" if bucket == self.archive_bucket else "source.read"
         self.effects.on_read(kind)
+        self.effects.pass_time("objects.get")
 
     def _note_read_of_a_run(self, source: Source) -> None:
         try:

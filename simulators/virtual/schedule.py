@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
@@ -47,6 +48,7 @@ class Actor(Generic[T]):
         self.ended = False
         self._schedule = schedule
         self._work = work
+        self._context = copy_context()
         self._result: T | None = None
         self._error: BaseException | None = None
         self._error_raised = False
@@ -73,7 +75,7 @@ class Actor(Generic[T]):
     def _run(self) -> None:
         self._ident = get_ident()
         try:
-            self._result = self._work()
+            self._result = self._context.run(self._work)
         except BaseException as error:  # noqa: BLE001 - handed to whoever joins
             self._error = error
 

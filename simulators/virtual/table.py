@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import RLock
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from jobferry.store import Store
 from jobferry.store.chunks import Chunks
 from jobferry.store.config import Config
@@ -25,6 +27,8 @@ from jobferry.store.table import (
     Table,
 )
 from jobferry.store.units import Units
+from virtual.bill import Bill
+from virtual.cloud import running_instance
 from virtual.conditions import BadExpressionError, holds
 from virtual.effects import Effects
 from virtual.requests import TableRequests
@@ -69,6 +73,7 @@ class FakeTable(Table):
     def __init__(self, effects: Effects | None = None, *, page_items: int | None = None) -> None:
         # The client of the real table is left out on purpose.
         self.effects = effects or Effects()
+        self._sleep = self._wait
         self.page_items = page_items
         self.units = Units()
         self._items: dict[Key, Item] = {}
@@ -79,6 +84,11 @@ class FakeTable(Table):
         self._held: list[dict[Key, Item]] = []
         self._lock = RLock()
         self.watchers: list[Watcher] = []
+
+    def _wait(self, seconds: float) -> None:
+        """Before a request is made again."""
+        if self.effects.cloud is not None:
+            self.effects.cloud.request(seconds)
 
     def hold_indexes(self) -> None:
         """From now on index queries answer as of now: indexes are only eventually consistent."""
@@ -100,11 +110,24 @@ class FakeTable(Table):
         with self._lock:
             return [copied(self._items[key]) for key in sorted(self._items)]
 
+    def sizes(self) -> list[tuple[Item, int]]:
+        """Everything as it is stored, not to be changed, with the bytes of each item."""
+        with self._lock:
+            return [(item, self._sizes[key]) for key, item in self._items.items()]
+
     def get(self, pk: str, sk: str) -> Item | None:
+        if self.effects.cloud is not None:
+            charges = self.effects.cloud.charges
+            self._takes("get", charges.read, charges.cpu_request)
+        return self._get(pk, sk)
+
+    def _get(self, pk: str, sk: str) -> Item | None:
         self.units.asked_for(1)
         self.effects.on_read("table.read")
+        key = _checked_key((pk, sk))
         with self._lock:
-            found: Item | None = copied(self._items.get(_checked_key((pk, sk))))
+            found: Item | None = copied(self._items.get(key))
+        self._read(self._sizes.get(key, 0))
         return found
 
     def get_many(self, keys: Sequence[Key]) -> list[Item]:
@@ -114,7 +137,10 @@ class FakeTable(Table):
         for batch in _batches(keys, BATCH_GET_ITEMS):
             if found:
                 self.effects.between()
-            found += [self.get(*key) for key in batch]
+            if self.effects.cloud is not None:
+                charges = self.effects.cloud.charges
+                self._takes("get_many", charges.batch, charges.cpu_request)
+            found += [self._get(*key) for key in batch]
         return [item for item in found if item is not None]
 
     def query(
@@ -143,12 +169,18 @@ class FakeTable(Table):
         left = limit
         while True:
             self.effects.on_read("table.read")
+            if self.effects.cloud is not None:
+                charges = self.effects.cloud.charges
+                self._takes("query", charges.read, charges.cpu_request)
             most = self.page_items or PAGE_ITEMS
             most = most if left is None else min(left, most)
             page = self._page(pk, prefix, since, until, newest_first, index, last, most + 1)
             held = self._first_bytes(page[:most])
             full, page = len(page) > held, page[:held]
             self.units.found(len(page))
+            with self._lock:
+                size = sum([self._sizes.get(key, 0) for (_, key), _ in page])
+            self._read(size, consistent=consistent and index is None)
             for _, item in page:
                 yield copied(item)
             if left is not None:
@@ -196,6 +228,24 @@ class FakeTable(Table):
                     return at
         return len(page)
 
+    def _read(self, size: int, *, consistent: bool = True) -> None:
+        """So many bytes were read, by one request or a page of one."""
+        if self._bill is not None and self.effects.cloud is not None:
+            self._bill.read(size, consistent=consistent)
+            self.effects.cloud.work(size / 1024 * self.effects.cloud.charges.cpu_kilobyte_read)
+
+    @property
+    def _bill(self) -> Bill | None:
+        """Where requests are counted: none outside of an invocation."""
+        cloud = self.effects.cloud
+        return cloud.bill if cloud is not None and running_instance() is not None else None
+
+    def _takes(self, kind: str, seconds: float, cpu: float) -> None:
+        """A request, before it takes effect."""
+        if self._bill is not None and self.effects.cloud is not None:
+            self._bill.calls[kind] += 1
+            self.effects.cloud.request(seconds, cpu)
+
     def reap(self, now: float) -> int:
         """Remove what has expired, as DynamoDB does sooner or later; returns how many items."""
         with self._lock:
@@ -207,7 +257,16 @@ class FakeTable(Table):
     def write(self, operation: Operation) -> None:
         REQUESTS.write(operation)
         self.units.add([operation])
-        with self.effects.around("table.write"), self._lock:
+        with self.effects.around("table.write"):
+            self._repeat(lambda: self._write_once(operation))
+
+    def _write_once(self, operation: Operation) -> None:
+        if self.effects.cloud is not None:
+            charges = self.effects.cloud.charges
+            self._takes("write", charges.write, charges.cpu_request + charges.cpu_operation)
+            if self.effects.cloud.is_held(key_of(operation)):
+                raise _conflict("TransactionConflictException")
+        with self._lock:
             self._apply([operation])
             if self.effects.echoed("table.write"):
                 self._apply([operation])
@@ -218,8 +277,20 @@ class FakeTable(Table):
         _refuse_repeats([key_of(operation) for operation in operations])
         REQUESTS.transact(operations)
         self.units.add(operations, together=True)
-        with self.effects.around("table.transact"), self._lock:
-            self._apply(operations)
+        with self.effects.around("table.transact"):
+            self._repeat(lambda: self._transact_once(operations))
+
+    def _transact_once(self, operations: Sequence[Operation]) -> None:
+        cloud, bill = self.effects.cloud, self._bill
+        if cloud is not None and bill is not None:
+            bill.calls["transact"] += 1
+            charges = cloud.charges
+            cpu = charges.cpu_request + len(operations) * charges.cpu_operation
+            if not cloud.hold([key_of(operation) for operation in operations], cpu):
+                self._pay_refused(operations, together=True)
+                raise _conflict("TransactionCanceledException", len(operations))
+        with self._lock:
+            self._apply(operations, together=True)
 
     def put_many(self, items: Iterable[Item]) -> None:
         for batch in _batches(list(items), BATCH_WRITE_ITEMS):
@@ -240,6 +311,10 @@ class FakeTable(Table):
         What comes back unprocessed is written by another request, as the real table does it.
         """
         for _ in range(BATCH_TRIES):
+            if self.effects.cloud is not None:
+                charges = self.effects.cloud.charges
+                cpu = charges.cpu_request + len(operations) * charges.cpu_item_written
+                self._takes("batch", charges.batch, cpu)
             with self.effects.around(kind), self._lock:
                 written = self.effects.portion(kind, len(operations))
                 self._apply(operations[:written])
@@ -249,16 +324,31 @@ class FakeTable(Table):
             self.effects.between()
         raise BusyTableError(f"{len(operations)} items could not be written")
 
-    def _apply(self, operations: Sequence[Operation]) -> None:
+    def _apply(self, operations: Sequence[Operation], *, together: bool = False) -> None:
         """All or none, conditions judged on what was there before the first of them."""
         failed = [i for i, operation in enumerate(operations) if not self._allowed(operation)]
         if failed:
+            self._pay_refused(operations, together=together)
             raise ConditionFailedError(failed)
         changed = [(key_of(operation), self._after(operation)) for operation in operations]
         if sum(size for _, (_, size) in changed) > TRANSACTION_BYTES:
             raise invalid("a transaction of more than 4 MB")
         for key, (item, size) in changed:
+            self._pay(key, item, size, together=together)
             self._store(key, item, size)
+
+    def _pay(self, key: Key, item: Item | None, size: int, *, together: bool) -> None:
+        """The units of one write, and of its copies in the indexes."""
+        if self._bill is not None:
+            before = self._sizes.get(key, 0)
+            self._bill.wrote(before, size, together=together)
+            self._bill.indexed(self._items.get(key), item, (before, size))
+
+    def _pay_refused(self, operations: Sequence[Operation], *, together: bool) -> None:
+        """What is refused is paid like what is written."""
+        if self._bill is not None:
+            for operation in operations:
+                self._bill.wrote(self._sizes.get(key_of(operation), 0), 0, together=together)
 
     def _allowed(self, operation: Operation) -> bool:
         match operation:
@@ -365,6 +455,13 @@ def key_of(operation: Operation) -> Key:
     if isinstance(operation, Put):
         return operation.item["pk"], operation.item["sk"]
     return operation.pk, operation.sk
+
+
+def _conflict(code: str, operations: int = 0) -> ClientError:
+    """What DynamoDB answers where a transaction holds an item."""
+    reasons: Any = [{"Code": "TransactionConflict"}] * operations
+    answer: Any = {"Error": {"Code": code, "Message": ""}, "CancellationReasons": reasons}
+    return ClientError(answer, "FakeTable")
 
 
 def _checked_key(key: Key) -> Key:

@@ -17,7 +17,7 @@ from functools import cache, partial
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from jobferry.binding.profile_document import validate
 from jobferry.deps import Deps
@@ -42,7 +42,9 @@ from jobferry.vendors.connections import Connections
 from jobferry.vendors.http.addresses import PUBLIC
 from jobferry.vendors.protocol import Vendor
 from jobferry.vendors.registry import LOADERS, VendorRegistry
+from virtual.charges import Charges
 from virtual.clock import START
+from virtual.cloud import Cloud, running_instance
 from virtual.effects import Effects
 from virtual.machine import (
     DATA_LIMIT,
@@ -83,6 +85,17 @@ _SERVICES = {PUT_EVENTS: "AnnounceRun", SEND_MESSAGE: "KeepTrigger"}
 def state_machine() -> Machine:
     """The state machine as it is deployed."""
     return Machine(json.loads(DEFINITION.read_text()))
+
+
+@cache
+def distributed_maps() -> frozenset[str]:
+    """States that start executions of their own."""
+    states: Mapping[str, Any] = json.loads(DEFINITION.read_text())["States"]
+    return frozenset(
+        name
+        for name, state in states.items()
+        if state.get("ItemProcessor", {}).get("ProcessorConfig", {}).get("Mode") == "DISTRIBUTED"
+    )
 
 
 @dataclass(frozen=True)
@@ -214,11 +227,32 @@ class World:
         with self.effects.around("secret.read"):
             return '{"bearer": "secret"}'
 
+    @property
+    def deps(self) -> Deps:
+        """What the steps work with: inside of an invocation, what its instance has built."""
+        instance = running_instance()
+        return self._deps if instance is None else cast("Deps", instance.warm)
+
+    @deps.setter
+    def deps(self, deps: Deps) -> None:
+        self._deps = deps
+
+    def charge(self, charges: Charges) -> Cloud:
+        """From now on calls take time, functions start cold, and everything is counted."""
+        self.effects.cloud = Cloud(self.clock, charges)
+        return self.effects.cloud
+
+    def _cold_deps(self, memory: int) -> Deps:
+        deps = self.fresh_deps()
+        return replace(deps, settings=replace(deps.settings, memory_gb=memory / 1024))
+
     def invoke(
         self, execution: Execution, name: str, work: Callable[[], dict[str, Any]]
     ) -> dict[str, Any]:
         """One invocation of a function by a state of an execution."""
-        return work()
+        if self.effects.cloud is None:
+            return work()
+        return self.effects.cloud.invoke(name, work, self._cold_deps)
 
     def task_deps(self) -> Deps:
         """What one invocation of a warm function works with: its write units are its own."""
@@ -307,7 +341,8 @@ class World:
 
     def poll(self, state: LaneState) -> LaneState:
         deps = self.task_deps()
-        deps = replace(deps, settings=replace(deps.settings, memory_gb=prices.POLL_GB))
+        if running_instance() is None:
+            deps = replace(deps, settings=replace(deps.settings, memory_gb=prices.POLL_GB))
         return poll_jobs(state, deps, self.clock.now() + self.seconds["poll"])
 
     def close(self, run_id: str) -> dict[str, Any]:
@@ -418,9 +453,13 @@ class Execution:
 
     def entering(self, name: str, payload: Any) -> None:
         self.iterations += name == "LaneIteration"
+        if self.world.effects.cloud is not None:
+            self.world.effects.cloud.entered(distributed=name in distributed_maps())
 
     def failed(self, _name: str) -> None:
         """The next try meets a cold function."""
+        if self.world.effects.cloud is not None:
+            self.world.effects.cloud.failed()
         self.world.deps = self.world.fresh_deps()
 
     def jitter(self, longest: float) -> float:

@@ -4,28 +4,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.virtual.bounds import least_wall, request_bound, wall_bound
+from benchmarks.virtual.bounds import fewest_requests, jobs_bind, least_wall
 
 
 @pytest.mark.parametrize(
-    ("jobs", "max_jobs", "poll_batch", "expected"),
-    [(10_000, 30, 100, 10_334), (300, 200, 100, 303), (1, 30, 100, 2), (300, 5, 1, 600)],
+    ("jobs", "poll_batch", "expected"), [(10_000, 100, 10_100), (1, 100, 2), (300, 1, 600)]
 )
-def test_fewest_requests(jobs: int, max_jobs: int, poll_batch: int, expected: int) -> None:
-    assert request_bound(jobs, max_jobs, poll_batch) == expected
+def test_fewest_requests(jobs: int, poll_batch: int, expected: int) -> None:
+    assert fewest_requests(jobs, poll_batch) == expected
 
 
-def test_wall_time_where_the_jobs_in_flight_bind() -> None:
-    # A million rows in 10,000 jobs of 20 s, 30 at once.
-    assert wall_bound(10_000, 20.0, 30, 10_334, 700) == pytest.approx(6_666.7, abs=0.1)
-
-
-def test_wall_time_where_the_requests_bind() -> None:
-    assert wall_bound(10_000, 5.0, 30, 10_334, 200) == pytest.approx(3_100.2)
-
-
-def test_the_first_and_the_last_job_come_on_top() -> None:
-    assert wall_bound(100, 3.0, 10, 110, 6_000, first=0.5, last=4.0) == pytest.approx(34.5)
+@pytest.mark.parametrize(
+    ("jobs", "latency", "max_jobs", "requests_per_minute", "expected"),
+    [
+        pytest.param(1_000, 15.0, 30, 700, True, id="500 s of jobs, 26 s for requests"),
+        pytest.param(1_000, 5.0, 200, 200, False, id="25 s of jobs, 240 s for requests"),
+        pytest.param(1_000, 2.0, 200, 2_500, True, id="all within the first minute"),
+    ],
+)
+def test_what_binds(
+    jobs: int, latency: float, max_jobs: int, requests_per_minute: int, expected: bool
+) -> None:
+    assert jobs_bind(jobs, latency, max_jobs, requests_per_minute) is expected
 
 
 def test_least_wall_of_even_jobs() -> None:

@@ -42,6 +42,15 @@ def test_a_policy_that_leaves_a_job_out_is_no_policy() -> None:
         measure(lazy, EVEN, jobs=2, seed=0)
 
 
+def test_threads_send_at_once_and_one_poll_sees_all_of_them() -> None:
+    vendor, schedule = VendorModel(EVEN, seed=1), Schedule(START)
+    PEERS["threads, poll 2 s"](vendor, 10, schedule)
+    # Five jobs of 12 s are seen by the sixth or seventh poll, and five more after them.
+    assert vendor.requests[Kind.SUBMIT] == 10
+    assert vendor.requests[Kind.POLL] <= 14
+    assert schedule.now() - START < 30.0
+
+
 @pytest.mark.parametrize(
     ("name", "polls", "seconds"),
     [

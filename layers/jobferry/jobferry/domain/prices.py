@@ -1,6 +1,13 @@
 """List prices (us-east-1, US dollars) and what measured counts cost by them.
 
-Sources: the public price pages of AWS Lambda, Step Functions, DynamoDB on demand and S3.
+Sources: the public price pages, as of November 2026.
+https://aws.amazon.com/lambda/pricing/
+https://aws.amazon.com/step-functions/pricing/
+https://aws.amazon.com/dynamodb/pricing/on-demand/
+https://aws.amazon.com/s3/pricing/
+https://aws.amazon.com/cloudwatch/pricing/
+https://aws.amazon.com/secrets-manager/pricing/
+No free tier is counted: of DynamoDB the first 25 GB stored are free.
 """
 
 from __future__ import annotations
@@ -15,6 +22,22 @@ WRITE_UNIT = 0.625 / 1_000_000
 READ_UNIT = 0.125 / 1_000_000
 S3_PUT = 0.005 / 1_000
 S3_GET = 0.0004 / 1_000
+
+# By gigabyte and month.
+TABLE_STORAGE = 0.25
+POINT_IN_TIME_RECOVERY = 0.20
+"""Of the table, not of its indexes."""
+S3_STORAGE = 0.023
+LOG_STORAGE = 0.03
+
+LOG_INGESTION = 0.50
+"""By gigabyte."""
+SECRET_READ = 0.05 / 10_000
+
+# By month.
+METRIC = 0.30
+ALARM = 0.10
+SECRET = 0.40
 
 ITERATION_TRANSITIONS = 6
 """States that an iteration of a lane enters: LaneIteration, SubmitJobs, WaitForJobs,
