@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import pairwise
 
@@ -88,3 +89,19 @@ def test_many_chunks_make_a_short_curve_that_says_the_same(every: int, count: in
     assert points[-1].jobs_in_flight == 0
     assert all(a.seconds <= b.seconds for a, b in pairwise(points))
     assert timeline.slot_use(10) == pytest.approx(0.7 / every, rel=0.02)
+
+
+@given(st.integers(0, 60), st.integers(1, 60))
+def test_it_may_be_put_aside_at_any_chunk(at: int, count: int) -> None:
+    every = jobs(2.0, 5.0, count)
+    run = planned(count, 10 * count)
+    first = Timeline.of(run, every[:at])
+    kept = json.loads(json.dumps(first.to_json()))
+    later = Timeline.from_json(run, kept)
+    assert later.last_chunk == (every[:at][-1].number if every[:at] else 0)
+    for each in every[at:]:
+        later.add(each)
+    whole = Timeline.of(run, every)
+    assert later.timeline() == whole.timeline()
+    assert later.job_counts == whole.job_counts
+    assert later.slot_use(1) == whole.slot_use(1)

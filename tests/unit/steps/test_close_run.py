@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -15,6 +16,7 @@ from jobferry.domain.run import RunStatus, StopReason
 from jobferry.domain.timestamps import timestamp
 from jobferry.lane.state import LaneState
 from jobferry.reporting import result_files
+from jobferry.reporting.timeline import Timeline
 from jobferry.steps import close_run as module
 from jobferry.steps.close_run import RELAUNCHES, LanesStuckError
 from jobferry.steps.open_run import resume_run
@@ -193,7 +195,8 @@ class TestLanesLeft:
 
 def reached(close: str | None) -> int:
     """The row up to which the files of a paused run are written."""
-    return 0 if close is None else int(close.rsplit("/", 1)[1].split(".")[0])
+    name = (close or "").rsplit("/", 1)[-1].split(".")[0]
+    return int(name) if name.isdecimal() else 0
 
 
 class TestUnbalanced:
@@ -272,6 +275,29 @@ class TestInSteps:
         assert world.run(run_id).status is RunStatus.CLOSING
         assert self.close(world, run_id) > 5
         self.check(world, run_id)
+
+    def test_chunks_are_read_in_steps_too(
+        self, world: World, run_id: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A million one-row jobs are more chunks than one invocation reads."""
+        monkeypatch.setattr(module, "ROWS_PER_CLOCK_CHECK", 4)
+        read: list[int] = []
+        while "row" not in (saved := self.saved(world, run_id)):
+            read.append(
+                saved.get("timeline", {"counts": {"last_chunk": 0}})["counts"]["last_chunk"]
+            )
+            assert world.close(run_id)["state"] == "closing"
+        assert read == [0, *range(4, self.ROWS // 2 + 1, 4)]
+        self.close(world, run_id)
+        self.check(world, run_id)
+        jobs = {"planned": 30, "submitted": 30, "finished": 30}
+        assert world.run(run_id).jobs == jobs
+        every = Timeline.of(world.run(run_id), world.store.chunks.all(run_id))
+        assert every.job_counts == jobs
+
+    def saved(self, world: World, run_id: str) -> dict[str, Any]:
+        key = world.run(run_id).close
+        return world.objects.get_json(key) if key else {}
 
     def test_a_crash_while_parts_are_written(self, world: World, run_id: str) -> None:
         kinds = frozenset({"objects.put_part", "objects.begin_upload"})

@@ -157,6 +157,9 @@ class Run:
     """Since when lanes were started again with just so many rows settled."""
     close: str | None = None
     requests: Mapping[str, int] = field(default_factory=dict)
+    jobs: Mapping[str, int] | None = None
+    """Jobs planned, submitted and finished, when it was closed; None before, and of runs of before
+    they were kept."""
     job_rows: int | None = None
     """Rows per job, where less than the most was learned to be better; set when it was opened."""
     forecast: Mapping[str, Any] | None = None

@@ -74,9 +74,9 @@ def _document(run: Run, deps: Deps) -> tuple[dict[str, Any], int, Run]:
     """All but what it waits for, how many of its chunks are in flight, and the run as it is now."""
     chunks = deps.store.chunks
     if run.closed_at is not None:
-        jobs = (
-            Timeline.of(run, chunks.all(run.run_id)).job_counts if run.plan.chunks else _no_jobs()
-        )
+        jobs = run.jobs or _no_jobs()
+        if run.jobs is None and run.plan.chunks:
+            jobs = Timeline.of(run, chunks.all(run.run_id)).job_counts
         requests = {**_no_requests(), **run.requests}
         return {**run_summary(run), "jobs": jobs, "requests": requests}, 0, run
     in_flight = chunks.in_flight(run.connection, run.run_id)

@@ -6,14 +6,21 @@ that ten rows and ten million make a curve of about as many points.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
+from typing import Any
 
 from jobferry.domain.chunk import Chunk
 from jobferry.domain.run import Run
 from jobferry.reporting.html import TimelinePoint
 
 MOST_MOMENTS = 2_000
+
+_COUNTS = (
+    *("_width", "_last", "_busy", "_submitted", "_again"),
+    *("chunks", "sent", "jobs", "last_chunk"),
+)
+"""Its plain numbers, as they are kept between two invocations."""
 
 
 class Timeline:
@@ -22,6 +29,7 @@ class Timeline:
     Attributes:
         sent: rows of the file that went into chunks
         jobs: jobs that were submitted and seen ended
+        last_chunk: the number of the last chunk added
     """
 
     def __init__(self, run: Run) -> None:
@@ -38,6 +46,30 @@ class Timeline:
         self.chunks = 0
         self.sent = 0
         self.jobs = 0
+        self.last_chunk = 0
+
+    @classmethod
+    def from_json(cls, run: Run, saved: Mapping[str, Any] | None) -> Timeline:
+        """Go on from what `to_json` gave; None: begin."""
+        timeline = cls(run)
+        if saved is None:
+            return timeline
+        for name, value in saved["counts"].items():
+            setattr(timeline, name, value)
+        timeline._changes = {moment: (rows, jobs) for moment, rows, jobs in saved["changes"]}
+        timeline._ends = list(saved["ends"])
+        if saved["first"] is not None:
+            timeline._first = saved["first"]
+        return timeline
+
+    def to_json(self) -> dict[str, Any]:
+        """What it knows so far, to go on from in another invocation."""
+        return {
+            "counts": {name: getattr(self, name) for name in _COUNTS},
+            "changes": [[moment, *change] for moment, change in self._changes.items()],
+            "ends": self._ends,
+            "first": self._first if self._first < float("inf") else None,
+        }
 
     @classmethod
     def of(cls, run: Run, chunks: Iterable[Chunk]) -> Timeline:
@@ -48,6 +80,7 @@ class Timeline:
 
     def add(self, chunk: Chunk) -> None:
         self.chunks += 1
+        self.last_chunk = chunk.number
         if chunk.number <= self._run.plan.chunks:
             self.sent += chunk.rows
         else:

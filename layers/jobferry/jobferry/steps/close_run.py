@@ -45,7 +45,7 @@ STUCK_REASON = (
 )
 
 ROWS_PER_CLOCK_CHECK = 1_000
-"""Rows written between two readings of the clock."""
+"""Rows written, or chunks read, between two readings of the clock."""
 
 
 class LanesStuckError(Exception):
@@ -70,7 +70,7 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
     give_up_plan(run, deps)
     run = deps.store.runs.must_get(run_id)
     if run.status is RunStatus.FAILED:
-        return _finish(run, ErrorTally(), [], run.outcomes, deps)
+        return _finish(run, Timeline(run), ErrorTally(), [], run.outcomes, deps)
     if _rests_as_moved(run, deps):
         return {"run_id": run_id, "state": CloseRoute.PAUSED}
     return _settle_and_write(run, deps, deadline)
@@ -149,6 +149,10 @@ def _write_files(
     run_id = run.run_id
     dialect = Dialect.from_json(dict(run.plan.dialect or {}))
     saved = deps.objects.get_json(run.close) if run.close else {}
+    timeline = Timeline.from_json(run, saved.get("timeline"))
+    if "row" not in saved and not _read_chunks(run, timeline, deps, deadline):
+        name = f"chunk-{timeline.last_chunk:010d}.json"
+        return _put_aside(run_id, name, {"timeline": timeline.to_json()}, deps)
     files = ResultFiles(
         run_id,
         dialect,
@@ -171,16 +175,14 @@ def _write_files(
         cut_short = cut_short or (run.stop is not None and is_cut_short(outcome, run.stop))
         if raw.number % ROWS_PER_CLOCK_CHECK == 0 and deps.now() >= deadline:
             state = {
+                "timeline": timeline.to_json(),
                 "row": raw.number,
                 "offset": raw.offset + raw.length,
                 "files": files.pause(raw.number),
                 "errors": tally.to_json(),
                 "harmed": cut_short,
             }
-            key = partial_key(run_id, f"{raw.number:010d}.json")
-            deps.objects.put_json(key, state)
-            deps.store.runs.save_close(run_id, key)
-            return {"run_id": run_id, "state": CloseRoute.CLOSING}
+            return _put_aside(run_id, f"{raw.number:010d}.json", state, deps)
     counts = files.counts
     if counts != dict(run.outcomes) or sum(counts.values()) != run.plan.row:
         deps.warn(
@@ -194,7 +196,24 @@ def _write_files(
     if run.close:
         # Uploads can be completed once: whoever comes after a crash from here on begins anew.
         deps.store.runs.save_close(run_id, None)
-    return _finish(run, tally, files.finish(), counts, deps, cut_short=cut_short)
+    return _finish(run, timeline, tally, files.finish(), counts, deps, cut_short=cut_short)
+
+
+def _read_chunks(run: Run, timeline: Timeline, deps: Deps, deadline: float) -> bool:
+    """Add the chunks after the last one to the timeline; false when the time is up before."""
+    for chunk in deps.store.chunks.all(run.run_id, timeline.last_chunk + 1):
+        timeline.add(chunk)
+        if timeline.chunks % ROWS_PER_CLOCK_CHECK == 0 and deps.now() >= deadline:
+            return False
+    return True
+
+
+def _put_aside(run_id: str, name: str, state: Mapping[str, Any], deps: Deps) -> dict[str, Any]:
+    """Keep how far closing is, for the next invocation."""
+    key = partial_key(run_id, name)
+    deps.objects.put_json(key, dict(state))
+    deps.store.runs.save_close(run_id, key)
+    return {"run_id": run_id, "state": CloseRoute.CLOSING}
 
 
 def _unbalanced(run_id: str, deps: Deps) -> dict[str, Any]:
@@ -269,6 +288,7 @@ def _relaunch(run: Run, deps: Deps) -> dict[str, Any] | None:
 
 def _finish(
     run: Run,
+    timeline: Timeline,
     tally: ErrorTally,
     files: list[str],
     outcomes: Mapping[OutcomeStatus, int],
@@ -281,7 +301,6 @@ def _finish(
     error = run.error or (run.stop.reason if run.stop else None)
     requests = deps.store.runs.requests(run.run_id)
     now = deps.now()
-    timeline = Timeline.of(run, deps.store.chunks.all(run.run_id))
     # Those of a run that is closed once more stay as they were.
     closeness = dict(run.figures or _figures(run, timeline, deps, now))
     end = RunEnd(status, error, now, outcomes, requests, files, closeness)
@@ -298,6 +317,7 @@ def _finish(
         requests,
         closeness,
         error,
+        jobs=timeline.job_counts,
         expires_at=expires_at,
         resolving=run.resolving,
     ):

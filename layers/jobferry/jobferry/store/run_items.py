@@ -56,6 +56,7 @@ def run_of(item: Item) -> Run:
         stop=StopReason(stop["code"], stop["reason"]) if stop else None,
         pause=Pause(pause["code"], pause["reason"], pause["at"]) if pause else None,
         suspended=item.get("rests", False),
+        jobs=item.get("jobs"),
         row_items=item.get("row_items", False),
         trial=item.get("trial"),
         failures=_with_prefix(item, keys.FAILED),

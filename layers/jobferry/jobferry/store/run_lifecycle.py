@@ -111,12 +111,14 @@ class RunLifecycle(RunAccess):
         figures: Mapping[str, Any],
         error: str | None = None,
         *,
+        jobs: Mapping[str, int] | None = None,
         expires_at: int = 0,
         resolving: Resolving | None = None,
     ) -> bool:
         """Give the run its final status; false when it has one already.
 
         Args:
+            jobs: how many were planned, submitted and finished.
             expires_at: when the table forgets it (epoch seconds); 0: never.
             resolving: as it was read before the proof of the sum. Whoever proved it before an
                 operator asked for a resolve has old files and an old status, and is too late.
@@ -128,6 +130,8 @@ class RunLifecycle(RunAccess):
             "requests": dict(requests),
             "time_pk": keys.CLOSED_RUNS,
         }
+        if jobs is not None:
+            fields["jobs"] = dict(jobs)
         if expires_at:
             fields["expires_at"] = expires_at
         if error is not None:
