@@ -131,7 +131,7 @@ class ModelWorld(World):
             capabilities=Capabilities(
                 poll_batch=POLL_BATCH, max_jobs=conditions.max_jobs, refuses_excess=True
             ),
-            client=_client_of(vendor, schedule),
+            client=self.client_of(vendor, schedule),
         )
         self.store.config.put_connection(
             Connection(
@@ -144,12 +144,13 @@ class ModelWorld(World):
         )
         self.deps = self.fresh_deps()
 
+    def client_of(self, vendor: VendorModel, schedule: Schedule) -> Callable[..., ModelClient]:
+        """What makes a client of the model."""
 
-def _client_of(vendor: VendorModel, schedule: Schedule) -> Callable[..., ModelClient]:
-    def client(*_account: Any, **_options: Any) -> ModelClient:
-        return ModelClient(vendor, schedule)
+        def client(*_account: Any, **_options: Any) -> ModelClient:
+            return ModelClient(vendor, schedule)
 
-    return client
+        return client
 
 
 def jobferry(vendor: VendorModel, jobs: int, schedule: Schedule) -> None:
