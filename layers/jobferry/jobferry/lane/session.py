@@ -183,8 +183,8 @@ class LaneSession:
         self.limits = self.deps.store.limits.get(self.run.connection)
         with self._lock:
             seen, now = self.snapshot(), self.deps.now()
-            told = policy.followed(seen, self.chunks.freed, now, self.settings)
-            self.pace.correction, self.pace.others = told
+            known = policy.followed(seen, self.chunks.freed, now, self.settings)
+            self.pace.correction, self.pace.others = known
         return self.limits
 
     def refresh(self) -> None:
@@ -310,8 +310,8 @@ class LaneSession:
         if self.limits.in_flight > len(self.chunks.holding_slots):
             self.deps.store.limits.note_no_slot(self.run.connection, held, now)
 
-    def _keep_estimate(self, told: CompletionEstimate) -> None:
-        self.pace.correction, self.pace.others = told.correction, told.others
+    def _keep_estimate(self, known: CompletionEstimate) -> None:
+        self.pace.correction, self.pace.others = known.correction, known.others
 
     def note_slots_used_up(self) -> None:
         """The vendor's headers say that no more jobs may be started: the next poll tells more."""

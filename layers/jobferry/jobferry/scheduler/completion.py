@@ -181,7 +181,7 @@ class CompletionEstimate:
             at: epoch seconds of the answer.
             held: jobs of the connection that no poll had seen ended by then.
         """
-        return self._told(at, max(0.0, held - self.max_jobs))
+        return self._set_right(at, max(0.0, held - self.max_jobs))
 
     def after_acceptance(self, at: float) -> CompletionEstimate:
         """The estimate after a submission that found a slot: if all were taken before, jobs must
@@ -200,18 +200,18 @@ class CompletionEstimate:
         """The estimate when so many jobs must have ended by a moment."""
         if self.expected(at) >= proven:
             return replace(self, correction=replace(self.correction, at=at))
-        return self._told(at, proven)
+        return self._set_right(at, proven)
 
-    def _told(self, at: float, ended: float) -> CompletionEstimate:
+    def _set_right(self, at: float, ended: float) -> CompletionEstimate:
         """The estimate when it is known how many have ended: own jobs and others' by what was
         expected of each."""
         own = expected_ended(at, self.in_flight, self.latency)
         others = self.others.ended_by(at, self.latency.mean)
         corrected = max(0.0, own - self.correction.jobs)
         part = others / (corrected + others) if corrected + others > 0 else 1.0
-        told = self.others.told(at, part * ended)
-        correction = Correction(at, own - (ended - told.ended))
-        return replace(self, correction=correction, others=told)
+        known = self.others.set_right(at, part * ended)
+        correction = Correction(at, own - (ended - known.ended))
+        return replace(self, correction=correction, others=known)
 
     def _uncorrected(self, moment: float) -> float:
         own = expected_ended(moment, self.in_flight, self.latency)

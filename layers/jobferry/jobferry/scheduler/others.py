@@ -38,7 +38,7 @@ class OthersJobs:
         running = max(0.0, self.held - self.ended)
         return self.held - running * math.exp(-max(0.0, moment - self.at) / max(mean, 1e-3))
 
-    def told(self, at: float, ended: float) -> OthersJobs:
+    def set_right(self, at: float, ended: float) -> OthersJobs:
         """The same when it is known how many have ended."""
         return replace(self, at=max(at, self.at), ended=min(float(self.held), max(0.0, ended)))
 
