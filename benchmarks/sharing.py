@@ -22,6 +22,8 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "layers" / "jobferry"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+# First of all the rig, which has the name of a folder beside this script.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "simulators"))
 
 from benchmarks.virtual.sharing import Shared, share
 from benchmarks.virtual.vendor import USUAL, Conditions
