@@ -159,7 +159,7 @@ class ModelWorld(World):
                 refuses_excess=conditions.refuses_excess,
                 token_search=not conditions.refuses_excess,
             ),
-            client=_client_of(vendor, schedule, self.effects),
+            client=self.client_of(vendor, schedule),
             read_results=self._results,
         )
         self.store.config.put_connection(
@@ -199,14 +199,13 @@ class ModelWorld(World):
         if (cloud := self.effects.cloud) is not None:
             cloud.work(rows * getattr(cloud.charges, kind))
 
+    def client_of(self, vendor: VendorModel, schedule: Schedule) -> Callable[..., ModelClient]:
+        """What makes a client of the model."""
 
-def _client_of(
-    vendor: VendorModel, schedule: Schedule, effects: Effects
-) -> Callable[..., ModelClient]:
-    def client(*_account: Any, **_options: Any) -> ModelClient:
-        return ModelClient(vendor, schedule, effects)
+        def client(*_account: Any, **_options: Any) -> ModelClient:
+            return ModelClient(vendor, schedule, self.effects)
 
-    return client
+        return client
 
 
 def jobferry(

@@ -30,9 +30,11 @@ from jobferry.lane.state import LaneState
 from jobferry.lane.submitter import release_ready, submit
 from jobferry.scheduler import fair_share, policy
 from jobferry.scheduler.completion import NO_CORRECTION, Correction
-from jobferry.scheduler.policy import NEVER, Submit, Wait
+from jobferry.scheduler.others import NO_OTHERS, OthersJobs
+from jobferry.scheduler.policy import Submit, Wait
 from jobferry.scheduler.rate_limit import ACCOUNT
 from jobferry.scheduler.settings import USUAL
+from jobferry.scheduler.snapshot import NEVER
 from jobferry.store.chunks import Chunks
 from jobferry.vendors.answers import (
     Accepted,
@@ -176,18 +178,31 @@ class Estimated:
     asked: list[int] = field(default_factory=list)
     scarce_requests: bool = False
 
-    def after_acceptance(self, _at: float) -> Correction:
-        return NO_CORRECTION
+    max_jobs: int = 3
+    correction: Correction = NO_CORRECTION
+    others: OthersJobs = NO_OTHERS
 
-    def after_refusal(self, _at: float, _held: int) -> Correction:
-        return NO_CORRECTION
+    def after_acceptance(self, _at: float) -> Estimated:
+        return self
 
-    def ended(self, _now: float) -> int:
+    def after_refusal(self, _at: float, _held: int) -> Estimated:
+        return self
+
+    def at_least(self, _at: float, _proven: float) -> Estimated:
+        return self
+
+    def own(self, _moment: float) -> float:
+        return float(self.jobs)
+
+    def ended(self, _now: float, _patience: float) -> int:
         return self.jobs
 
-    def when(self, wanted: int, _now: float) -> float:
+    def when(self, wanted: int, _now: float, _patience: float) -> float:
         self.asked.append(wanted)
         return self.due
+
+    def when_own(self, _wanted: float, now: float) -> float:
+        return now
 
 
 def estimate_complete(world: World, estimate: Estimated) -> None:

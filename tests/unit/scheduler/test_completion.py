@@ -17,6 +17,7 @@ from jobferry.scheduler.completion import (
     InFlight,
     can_estimate,
 )
+from jobferry.scheduler.others import OthersJobs
 from jobferry.scheduler.settings import USUAL, SchedulerSettings
 
 NOW = 1_767_225_600.0
@@ -32,7 +33,12 @@ ESTIMATES = st.builds(
     in_flight=st.lists(JOBS, max_size=8),
     latency=LATENCIES,
     max_jobs=st.integers(1, 8),
-    scale=st.floats(1, 4),
+    others=st.builds(
+        lambda held, part, at: OthersJobs(held, held * part, at),
+        st.integers(0, 8),
+        st.floats(0, 1),
+        MOMENTS,
+    ),
     answer_seconds=st.floats(0.01, 5),
     correction=st.builds(Correction, at=MOMENTS, jobs=st.floats(0, 8)),
     scarce_requests=st.booleans(),
@@ -49,7 +55,9 @@ def sent(*ages: float) -> list[InFlight]:
 
 @given(ESTIMATES)
 def test_never_more_than_there_are(estimate: CompletionEstimate) -> None:
-    assert 0 <= estimate.ended(NOW) <= math.ceil(estimate.scale * len(estimate.in_flight))
+    most = len(estimate.in_flight) + estimate.others.held
+    assert 0 <= estimate.ended(NOW) <= most
+    assert 0 <= estimate.own(NOW) <= len(estimate.in_flight)
 
 
 @given(ESTIMATES, st.integers(1, 9))
@@ -67,7 +75,7 @@ def test_the_moment_is_right(estimate: CompletionEstimate, wanted: int) -> None:
 def test_after_a_refusal_as_many_are_expected_as_it_has_proven(
     estimate: CompletionEstimate, held: int
 ) -> None:
-    after = estimate.corrected(estimate.after_refusal(NOW, held))
+    after = estimate.after_refusal(NOW, held)
     assert after.expected(NOW) == pytest.approx(max(0, held - estimate.max_jobs), abs=1e-6)
 
 
@@ -75,8 +83,8 @@ def test_after_a_refusal_as_many_are_expected_as_it_has_proven(
 def test_after_an_acceptance_at_least_so_many_are_expected_as_must_have_ended(
     estimate: CompletionEstimate,
 ) -> None:
-    after = estimate.corrected(estimate.after_acceptance(NOW))
-    proven = estimate.scale * len(estimate.in_flight) - estimate.max_jobs
+    after = estimate.after_acceptance(NOW)
+    proven = len(estimate.in_flight) + estimate.others.held - estimate.max_jobs
     assert after.expected(NOW) >= estimate.expected(NOW) - 1e-6
     if proven > 0 and not estimate.scarce_requests:
         assert after.expected(NOW) >= proven - 1e-6
@@ -94,14 +102,14 @@ def test_what_was_refused_is_tried_again_when_another_job_should_have_ended() ->
     """Six jobs, one a second, five slots: the first should have ended, and had not."""
     estimate = CompletionEstimate(sent(20, 19, 18, 17, 16, 15), steady(17), 5)
     assert estimate.ended(NOW) >= 3
-    refused = estimate.corrected(estimate.after_refusal(NOW, 6))
+    refused = estimate.after_refusal(NOW, 6)
     assert refused.ended(NOW) == 1
     assert NOW < refused.when(2, NOW) < NOW + 3
 
 
 def test_a_slot_that_was_found_makes_another_likelier() -> None:
     estimate = CompletionEstimate(sent(*range(10, 20)), steady(30), 7)
-    found = estimate.corrected(estimate.after_acceptance(NOW))
+    found = estimate.after_acceptance(NOW)
     assert found.when(4, NOW) < estimate.when(4, NOW)
 
 
@@ -113,9 +121,14 @@ def test_where_requests_are_scarce_only_certain_slots_are_tried() -> None:
     assert certain.ended(NOW + 60) == 2
 
 
-def test_other_lanes_jobs_end_as_ours() -> None:
-    ours = CompletionEstimate(sent(30, 30, 1, 1), steady(20), 4, scale=2.0)
-    assert ours.ended(NOW) == 4
+def test_other_lanes_jobs_end_at_a_rate() -> None:
+    """Ten run, twenty seconds each: one ends every two seconds."""
+    alone = CompletionEstimate([], steady(20), 10, OthersJobs(10, 0.0, NOW))
+    assert alone.ended(NOW) == 0
+    assert NOW + 0.5 < alone.when(1, NOW) < NOW + 2
+    assert alone.when(1, NOW) < alone.when(1, NOW, 0.5) < alone.when(2, NOW)
+    assert alone.when(11, NOW) == math.inf
+    assert alone.own(NOW + 60) == 0
 
 
 @pytest.mark.parametrize(("threshold", "ended"), [(0.0, 1), (0.5, 1), (0.8, 0), (1.0, 0)])
@@ -146,7 +159,7 @@ def test_the_estimate_is_about_what_has_ended(seed: int) -> None:
         ended = sum(past >= 0 for _, past in ends)
         then = sum(past >= NOW - refused_at for _, past in ends)
         estimate = CompletionEstimate(sent(*ages), latency, 60, answer_seconds=0.0)
-        told = estimate.corrected(estimate.after_refusal(refused_at, 60 + then))
+        told = estimate.after_refusal(refused_at, 60 + then)
         away.append(told.expected(NOW) - ended)
     assert abs(sum(away) / len(away)) < 2
 

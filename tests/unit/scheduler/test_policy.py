@@ -14,18 +14,17 @@ from jobferry.domain.connection import ConnectionLimits, Demand, Learned, Reques
 from jobferry.domain.latency import Latency
 from jobferry.scheduler import concurrency, policy
 from jobferry.scheduler.completion import InFlight
+from jobferry.scheduler.others import OthersJobs
 from jobferry.scheduler.policy import (
-    NEVER,
     Decision,
     Finish,
-    LaneSnapshot,
-    Offer,
     Poll,
     Submit,
     Wait,
     decide,
 )
 from jobferry.scheduler.settings import USUAL, SchedulerSettings
+from jobferry.scheduler.snapshot import NEVER, LaneSnapshot, Offer
 
 NOW = 1_767_225_600.0
 TWENTY = Latency(math.log(20.0), 0.02, 100)
@@ -200,6 +199,12 @@ SNAPSHOTS = st.builds(
     in_order=st.booleans(),
     ramping=st.booleans(),
     latency=st.none() | st.just(TWENTY),
+    others=st.builds(
+        lambda held, part, before: OthersJobs(held, held * part, NOW - before),
+        st.integers(0, 40),
+        st.floats(0, 1),
+        st.floats(0, 10),
+    ),
     vendor_max_jobs=st.integers(1, 40),
     refuses_excess=st.booleans(),
     poll_batch=st.integers(1, 3),
@@ -238,10 +243,82 @@ def test_no_more_is_sent_than_there_is_room_for(snapshot: LaneSnapshot) -> None:
     estimate = policy.estimate_of(snapshot, NOW)
     ended = 0 if estimate is None else estimate.ended(NOW)
     assert 0 < decision.count <= snapshot.offer.claimable + snapshot.ready
-    assert decision.max_jobs == concurrency.max_jobs(snapshot.limits, NOW) + ended
+    assert decision.max_jobs <= concurrency.max_jobs(snapshot.limits, NOW) + ended
     held = snapshot.limits.in_flight - snapshot.ready
     assert held + decision.count <= max(decision.max_jobs, held)
     assert not (snapshot.ramping and snapshot.lane)
+
+
+@given(SNAPSHOTS)
+def test_no_lane_sends_more_than_its_share(snapshot: LaneSnapshot) -> None:
+    """So what comes free goes to whoever is below its share, and nobody estimates for another."""
+    decision = decide(snapshot, NOW)
+    if isinstance(decision, Submit):
+        estimate = policy.estimate_of(snapshot, NOW)
+        ended = 0.0 if estimate is None else estimate.own(NOW + snapshot.answer_seconds / 2)
+        running = len(snapshot.jobs) + len(snapshot.searches) - ended
+        assert running + decision.count < policy.window_of(snapshot, NOW) + 1
+
+
+@given(SNAPSHOTS, st.integers(1, 9))
+def test_without_a_share_nothing_is_sent_and_own_jobs_are_polled(
+    snapshot: LaneSnapshot, more: int
+) -> None:
+    """Others of more weight want every slot."""
+    slots = concurrency.max_jobs(snapshot.limits, NOW)
+    demands = [Demand(f"run-{i}", "immediate", more) for i in range(slots)]
+    demands.append(Demand("run", "low", 9))
+    snapshot = replace(snapshot, demands=demands, ramping=False)
+    assert policy.window_of(snapshot, NOW) == 0
+    decision = decide(snapshot, NOW)
+    ended = (policy.estimate_of(snapshot, NOW), len(snapshot.jobs))
+    if isinstance(decision, Submit):
+        # Only for what of its own should have ended.
+        estimate, jobs = ended
+        assert estimate is not None
+        assert decision.count <= math.ceil(estimate.own(NOW + snapshot.answer_seconds / 2)) <= jobs
+    if isinstance(decision, Poll):
+        assert set(decision.job_ids) <= {job.job_id for job in snapshot.jobs}
+
+
+def newcomer(**changes: Any) -> LaneSnapshot:
+    """A lane with nothing in flight, beside others that have all slots, and 20 estimated."""
+    usual = lane(
+        limits=ConnectionLimits(50, 30),
+        vendor_max_jobs=30,
+        refuses_excess=True,
+        others=OthersJobs(50, 20.0, NOW),
+    )
+    return replace(usual, **changes)
+
+
+def test_a_newcomer_finds_the_next_slot_that_comes_free() -> None:
+    """Thirty jobs of twenty seconds: one ends every 0.7 seconds."""
+    now = decide(newcomer(), NOW)
+    assert isinstance(now, Wait)
+    assert NOW < now.until <= NOW + 1.0
+    assert isinstance(decide(newcomer(), NOW + 1.0), Submit)
+
+
+def test_who_has_its_share_lets_others_go_first() -> None:
+    """Ten of its jobs run, and its share has become five."""
+    demands = (Demand("run", "medium", 99), Demand("urgent", "immediate", 25))
+    held = newcomer(jobs=jobs(*range(1, 11)), demands=demands, others=OthersJobs(40, 20.0, NOW))
+    assert policy.window_of(held, NOW) <= 5
+    assert not isinstance(decide(held, NOW + 3.0), Submit)
+    assert isinstance(decide(newcomer(run_id="urgent", demands=demands), NOW + 3.0), Submit)
+
+
+def test_what_others_did_sets_the_estimate_right() -> None:
+    start = policy.followed(newcomer(others=OthersJobs()), 0, NOW)[1]
+    assert (start.held, start.ended) == (50, 20.0)
+    polled = newcomer(limits=ConnectionLimits(42, 30, taken=50), others=replace(start, freed=0))
+    assert policy.followed(polled, 0, NOW)[1].ended == pytest.approx(12.0)
+    refused = newcomer(
+        limits=ConnectionLimits(50, 30, no_slot_at=NOW + 2, no_slot_jobs=49),
+        others=replace(start, freed=-50),
+    )
+    assert policy.followed(refused, 0, NOW + 2)[1].ended == pytest.approx(19.0)
 
 
 @given(SNAPSHOTS)

@@ -47,6 +47,8 @@ class ConnectionLimits:
 
     Attributes:
         in_flight: slots taken: claimed and submitted chunks of all runs
+        taken: slots that were ever taken, those given back unused not among them: with `in_flight`
+            it tells how many were freed
         ceiling: the most that the operator and the vendor's documentation allow
         advertised_jobs: the slots that the vendor's own headers name
         learned_jobs: the slots found to be there, when the vendor refused one more
@@ -75,6 +77,7 @@ class ConnectionLimits:
     unclear_since: float = 0.0
     outage_until: float = 0.0
     outages: tuple[tuple[float, float], ...] = ()
+    taken: int = 0
 
     @property
     def in_outage(self) -> bool:

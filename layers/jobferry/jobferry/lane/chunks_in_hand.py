@@ -14,9 +14,13 @@ class ChunksInHand:
 
     A lane's chunks belong to the lane, and every move of a chunk in the table is conditioned on how
     it was read; so they are read once, and then follow what this invocation does.
+
+    Attributes:
+        freed: slots of chunks whose jobs have ended in this invocation.
     """
 
     def __init__(self, chunks: Iterable[Chunk]) -> None:
+        self.freed = 0
         self._chunks = {chunk.number: chunk for chunk in chunks}
         self._lock = Lock()
 
@@ -78,4 +82,5 @@ class ChunksInHand:
         """Their jobs have ended."""
         with self._lock:
             for number in numbers:
+                self.freed += self._chunks[number].holds_slot
                 self._chunks[number] = replace(self._chunks[number], state=ChunkState.FINISHED)

@@ -6,7 +6,7 @@ decide at the same moment.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import partial
 
 from jobferry.scheduler import rate_limit
@@ -55,6 +55,21 @@ def note_requests(store: ConnectionLimitsStore, connection: str, made: int, now:
     for _ in range(_TRIES if made else 0):
         before = store.requests(connection)
         logs = rate_limit.noted(before.logs, {rate_limit.ACCOUNT}, made, now)
+        if store.put_request_log(connection, before, logs):
+            return
+
+
+def give_back_requests(
+    store: ConnectionLimitsStore,
+    connection: str,
+    names: Set[str],
+    unsent: int,
+    granted_at: float,
+) -> None:
+    """Requests that were taken at that moment, or soon after it, are not sent after all."""
+    for _ in range(_TRIES):
+        before = store.requests(connection)
+        logs = rate_limit.given_back(before.logs, names, unsent, granted_at)
         if store.put_request_log(connection, before, logs):
             return
 

@@ -9,8 +9,9 @@ from jobferry.domain.routes import LaneRoute
 from jobferry.domain.timestamps import timestamp
 from jobferry.domain.trouble import SUBMIT, TEXTS, VENDOR_THROTTLES
 from jobferry.lane.claimed_jobs import remember
-from jobferry.lane.connection_requests import learn_latencies, note_requests
+from jobferry.lane.connection_requests import note_requests
 from jobferry.lane.feedback import note_failure
+from jobferry.lane.lessons import learn_early, share_lessons
 from jobferry.lane.offer import read_offer
 from jobferry.lane.operator_requests import apply_operator_requests
 from jobferry.lane.poller import poll
@@ -19,7 +20,14 @@ from jobferry.lane.session import LaneSession
 from jobferry.lane.state import LaneState
 from jobferry.lane.submitter import release_ready, skip_stopped, submit
 from jobferry.scheduler import lanes, policy
-from jobferry.scheduler.policy import NEVER, Decision, Finish, Poll, Submit, Wait
+from jobferry.scheduler.policy import (
+    Decision,
+    Finish,
+    Poll,
+    Submit,
+    Wait,
+)
+from jobferry.scheduler.snapshot import NEVER
 
 Stays = Callable[[LaneSession, float], bool]
 """(session, moment of the next thing to do) → whether to wait for it in this invocation."""
@@ -35,6 +43,7 @@ def run_lane(session: LaneSession, stays: Stays) -> float:
         session.refresh()
         if not session.goes_on:
             break
+        learn_early(session)
         apply_operator_requests(session)
         _follow_run(session)
         match decide(session):
@@ -137,8 +146,7 @@ def _note_usage(session: LaneSession, iterations: int) -> None:
     made, usage.uncounted = usage.uncounted, 0
     note_requests(store.limits, run.connection, made, now)
     remember(session.claimed_jobs, session.state.lane)
-    if session.ages.observed:
-        learn_latencies(store.limits, run.connection, run.operation, session.ages.observed)
+    share_lessons(session)
     session.count(
         laps=iterations,
         gb_ms=round(1000 * (session.deps.now() - usage.began_at) * session.deps.settings.memory_gb),

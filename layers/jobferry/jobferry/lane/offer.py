@@ -7,7 +7,7 @@ from dataclasses import replace
 from jobferry.domain.chunk import PlannedChunk, Pool
 from jobferry.lane.session import LaneSession
 from jobferry.scheduler import ramp
-from jobferry.scheduler.policy import NEVER, Offer
+from jobferry.scheduler.snapshot import NEVER, Offer
 from jobferry.settlement.circuit_breaker import tripped_by
 from jobferry.settlement.pause_run import BREAKER, failed_with, pause_run
 

@@ -16,7 +16,7 @@ from jobferry.domain.chunk import Chunk, ChunkState
 from jobferry.lane.feedback import apply_throttle
 from jobferry.lane.session import LaneSession
 from jobferry.scheduler import rate_limit
-from jobferry.scheduler.policy import NEVER
+from jobferry.scheduler.snapshot import NEVER
 from jobferry.vendors.answers import Ambiguous, Refused, Throttled
 from jobferry.vendors.protocol import JobControl
 

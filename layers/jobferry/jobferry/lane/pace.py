@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from jobferry.domain.chunk import Pool
 from jobferry.scheduler.completion import NO_CORRECTION, Correction
-from jobferry.scheduler.policy import NO_OFFER, Offer
+from jobferry.scheduler.others import NO_OTHERS, OthersJobs
+from jobferry.scheduler.snapshot import NO_OFFER, Offer
 
 
 @dataclass
@@ -22,6 +23,7 @@ class Pace:
         refused: submissions in a row that found no slot.
         refused_at: when the last of them did.
         correction: what answers since the last poll have proven of the completion estimate.
+        others: jobs of other lanes, as far as it can be told.
         answer_seconds: what a submission takes.
         offer: what the lane may claim, as last read.
         pool: from which that was read; None: it has to be read again before anything is claimed.
@@ -35,6 +37,7 @@ class Pace:
     refused: int = 0
     refused_at: float = 0.0
     correction: Correction = NO_CORRECTION
+    others: OthersJobs = NO_OTHERS
     answer_seconds: float = 0.3
     offer: Offer = NO_OFFER
     pool: Pool | None = None

@@ -28,20 +28,20 @@ from jobferry.lane import connection_requests as requests_of
 from jobferry.lane.absence import searches_of
 from jobferry.lane.chunks_in_hand import ChunksInHand
 from jobferry.lane.claimed_jobs import ClaimedJobs, JobsOfOthers, known_jobs
+from jobferry.lane.demand import DemandSaid, slots_of_use
 from jobferry.lane.job_ages import JobAges
 from jobferry.lane.moved_account import account_moved, pause_moved_account
 from jobferry.lane.pace import Pace, Usage
 from jobferry.lane.request_meter import Meter
 from jobferry.lane.state import LaneState
 from jobferry.scheduler import policy, ramp, rate_limit
-from jobferry.scheduler.completion import NO_CORRECTION, CompletionEstimate
-from jobferry.scheduler.policy import LaneSnapshot
+from jobferry.scheduler.completion import NO_CORRECTION, CompletionEstimate, can_estimate
 from jobferry.scheduler.settings import SchedulerSettings
+from jobferry.scheduler.snapshot import LaneSnapshot
 from jobferry.vendors.connections import BoundConnection
 
 _RETRIED_BY_THEMSELVES = (VENDOR_THROTTLES, VENDOR_UNAVAILABLE)
-"""For a throttled request the vendor says when it may be sent again, and an outage has a time of
-its own."""
+"""The vendor says when a throttled request may be sent again; an outage has a time of its own."""
 
 
 @dataclass
@@ -62,6 +62,7 @@ class LaneSession:
         ramping: the run is still to be judged by its first jobs.
         retry_from: when chunks of retried rows may be sent, by number.
         warned: what the vendor warned of since the run was read.
+        knows_jobs: how long jobs take was known to the connection.
     """
 
     state: LaneState
@@ -84,11 +85,10 @@ class LaneSession:
     ramping: bool = False
     retry_from: dict[int, float] = field(default_factory=dict)
     warned: list[str] = field(default_factory=list)
+    knows_jobs: bool = True
     _lock: RLock = field(default_factory=RLock)
     _refreshed_at: float = 0.0
-    _demanded_at: float = 0.0
-    _demanded_more: bool = False
-    _demanded_ramping: bool = False
+    _said: DemandSaid = field(default_factory=DemandSaid)
 
     def __post_init__(self) -> None:
         self.meter = Meter(
@@ -131,6 +131,7 @@ class LaneSession:
             refuses_excess=vendor.refuses_excess,
             poll_batch=vendor.poll_batch,
             correction=pace.correction,
+            others=pace.others,
             answer_seconds=pace.answer_seconds,
             last_polled_at=pace.last_polled_at,
             poll_not_before=pace.poll_not_before,
@@ -180,6 +181,10 @@ class LaneSession:
     def read_limits(self) -> ConnectionLimits:
         """The limits as they stand now, for what is decided by them at once."""
         self.limits = self.deps.store.limits.get(self.run.connection)
+        with self._lock:
+            seen, now = self.snapshot(), self.deps.now()
+            known = policy.followed(seen, self.chunks.freed, now, self.settings)
+            self.pace.correction, self.pace.others = known
         return self.limits
 
     def refresh(self) -> None:
@@ -196,10 +201,9 @@ class LaneSession:
             self.left = 0
             self.chunks.clear()
             return
-        pool = store.chunks.pool(self.run.run_id)
+        run, pool = self.run, store.chunks.pool(self.run.run_id)
         # What is left of a paused run is not this lane's to wait for.
-        self.left = 0 if self.run.paused else pool.left
-        run = self.run
+        self.left = 0 if run.paused else pool.left
         # After a trial or a pause a person has said yes.
         judged = bool(run.processed_seen) or run.stop is not None
         ramping = ramp.is_on(pool.cursor) and pool.cursor < pool.end
@@ -208,18 +212,13 @@ class LaneSession:
         self.demands = store.limits.demands(run.connection, now)
 
     def _put_demand(self, now: float) -> None:
-        """Say what the run demands, now and then; at once when nothing is left, since until then
-        others keep away from its slots."""
-        is_due = now >= self._demanded_at + self.settings.demand_seconds
-        all_sent = self._demanded_more and not self.left
-        ramp_over = self._demanded_ramping and not self.ramping
-        if not (is_due or all_sent or ramp_over):
+        """Say what the run demands, where that is due."""
+        more, ramping = bool(self.left), self.ramping
+        if not self._said.is_due(now, more=more, ramping=ramping, settings=self.settings):
             return
-        self._demanded_at = now
-        self._demanded_more, self._demanded_ramping = bool(self.left), self.ramping
-        jobs = self.left + len(self.chunks.holding_slots) * self.run.lanes
-        jobs = ramp.need(jobs) if self.ramping else jobs
-        jobs = min(1, jobs) if self.context.profile.in_order else jobs
+        holding = len(self.chunks.holding_slots) * self.run.lanes
+        in_order = self.context.profile.in_order
+        jobs = slots_of_use(self.left, holding, ramping=ramping, in_order=in_order)
         demand = Demand(self.run.run_id, self.run.priority, jobs)
         self.deps.store.limits.need(self.run.connection, demand, now)
 
@@ -296,9 +295,8 @@ class LaneSession:
         with self._lock:
             self.pace.refused = 0
             self.pace.answer_seconds += 0.2 * (seconds - self.pace.answer_seconds)
-            estimate = self.estimate()
-            if estimate is not None:
-                self.pace.correction = estimate.after_acceptance(self.deps.now())
+            if (estimate := self.estimate()) is not None:
+                self._keep_estimate(estimate.after_acceptance(self.deps.now()))
 
     def note_no_slot(self) -> None:
         """A submission came too early: as many jobs as there may be are still in flight."""
@@ -306,11 +304,13 @@ class LaneSession:
         with self._lock:
             self.pace.refused += 1
             self.pace.refused_at = now
-            estimate = self.estimate()
-            if estimate is not None:
-                self.pace.correction = estimate.after_refusal(now, held)
+            if (estimate := self.estimate()) is not None:
+                self._keep_estimate(estimate.after_refusal(now, held))
         if self.limits.in_flight > len(self.chunks.holding_slots):
             self.deps.store.limits.note_no_slot(self.run.connection, held, now)
+
+    def _keep_estimate(self, known: CompletionEstimate) -> None:
+        self.pace.correction, self.pace.others = known.correction, known.others
 
     def note_slots_used_up(self) -> None:
         """The vendor's headers say that no more jobs may be started: the next poll tells more."""
@@ -397,6 +397,7 @@ def open_session(state: LaneState, deps: Deps, deadline: float) -> LaneSession |
         claimed_jobs=known_jobs(run, state.lane, deps),
         usage=usage,
         pace=Pace(state.last_polled_at, answer_seconds=deps.scheduling.answer_seconds),
+        knows_jobs=can_estimate(latency, deps.scheduling),
     )
     session.refresh()
     return session

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from jobferry.domain import row_verdict
 from jobferry.domain.chunk import Chunk, JobEnd, Pool
 from jobferry.domain.run import StopReason
+from jobferry.lane.connection_requests import give_back_requests
 from jobferry.lane.offer import offered, read_offer
 from jobferry.lane.session import LaneSession
 from jobferry.lane.submission import release, send_once
@@ -22,10 +23,12 @@ def submit(session: LaneSession, order: Submit) -> None:
     before = session.usage.counts["submit"]
     session.throttled.clear()
     in_time = session.deps.now() < session.deadline
+    granted_at = session.deps.now()
     granted = _take_requests(session, order.count) if in_time else 0
     chunks = session.chunks.ready[:granted]
     if len(chunks) < granted:
         chunks += _claim(session, granted - len(chunks), order.max_jobs)
+        _give_back(session, granted - len(chunks), granted_at)
     _send_all(session, chunks, alone=order.alone)
     if session.throttled.is_set() or session.usage.counts["submit"] == before:
         soon = session.deps.now() + session.settings.min_poll_interval
@@ -61,14 +64,12 @@ def release_ready(session: LaneSession) -> None:
 
 def _take_requests(session: LaneSession, wanted: int) -> int:
     """Submissions that the connection's requests allow now; notes when more will be."""
-    limits, run_id, demands = session.account_limit(), session.run.run_id, session.demands
-    settings, operation = session.settings, session.context.operation
+    limits, run_id, demands = _limits(session), session.run.run_id, session.demands
+    settings = session.settings
     kept = 0
     if rate_limit.ACCOUNT in limits and not fair_share.is_first(run_id, demands):
         # A small urgent file need not wait for the next minute that a big one has used.
         kept = rate_limit.reserve(limits[rate_limit.ACCOUNT], settings)
-    if operation.endpoint and operation.endpoint_per_minute:
-        limits[rate_limit.ENDPOINT + operation.endpoint] = operation.endpoint_per_minute
     granted, more_at = session.take_requests(
         wanted,
         limits,
@@ -80,6 +81,24 @@ def _take_requests(session: LaneSession, wanted: int) -> int:
         soon = session.deps.now() + settings.min_poll_interval
         session.pace.submit_not_before = max(more_at, soon)
     return granted
+
+
+def _limits(session: LaneSession) -> dict[str, int]:
+    """Requests a minute that submissions are held to: the account's, and an endpoint's own."""
+    limits, operation = session.account_limit(), session.context.operation
+    if operation.endpoint and operation.endpoint_per_minute:
+        limits[rate_limit.ENDPOINT + operation.endpoint] = operation.endpoint_per_minute
+    return limits
+
+
+def _give_back(session: LaneSession, unsent: int, granted_at: float) -> None:
+    """What was taken for chunks that another lane has claimed meanwhile is free for others."""
+    limits = _limits(session)
+    if not limits:
+        session.usage.uncounted -= unsent
+    elif unsent > 0:
+        store, names = session.deps.store.limits, {rate_limit.ACCOUNT, *limits}
+        give_back_requests(store, session.run.connection, names, unsent, granted_at)
 
 
 def _claim(session: LaneSession, wanted: int, max_jobs: int) -> list[Chunk]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from jobferry.domain.latency import Latency
+from jobferry.scheduler.others import NO_OTHERS, OthersJobs
 from jobferry.scheduler.settings import USUAL, SchedulerSettings
 
 LONGEST_FORECAST = 30 * 86_400.0
@@ -110,7 +111,7 @@ class CompletionEstimate:
         in_flight: jobs of this lane that no poll has seen ended.
         latency: what is known of their length.
         max_jobs: as many can be in flight on the connection.
-        scale: jobs in flight on the connection for each of this lane's.
+        others: jobs of other lanes.
         answer_seconds: from sending a job to its answer: it begins about in the middle.
         correction: what the last answers have proven.
         scarce_requests: none is spent on a slot that is not free for certain.
@@ -119,7 +120,7 @@ class CompletionEstimate:
     in_flight: Sequence[InFlight]
     latency: Latency
     max_jobs: int
-    scale: float = 1.0
+    others: OthersJobs = NO_OTHERS
     answer_seconds: float = 0.3
     correction: Correction = NO_CORRECTION
     scarce_requests: bool = False
@@ -129,9 +130,19 @@ class CompletionEstimate:
         """Jobs of the connection that have ended by then, on average, as far as it is known."""
         return self._uncorrected(moment) - self.correction.jobs
 
-    def ended(self, now: float) -> int:
-        """Jobs of the connection that may be estimated complete, for a submission now."""
-        return max(0, int(self.expected(now + self.answer_seconds / 2) + 1.0 - self.threshold))
+    def own(self, moment: float) -> float:
+        """The same of this lane's jobs alone."""
+        ended = expected_ended(moment, self.in_flight, self.latency) - self.correction.jobs
+        return min(float(len(self.in_flight)), max(0.0, ended))
+
+    def ended(self, now: float, besides: float = 0.0) -> int:
+        """Jobs of the connection that may be estimated complete, for a submission now.
+
+        Args:
+            besides: jobs that must have ended besides, so that others come first.
+        """
+        threshold = self.threshold + besides
+        return max(0, int(self.expected(now + self.answer_seconds / 2) + 1.0 - threshold))
 
     @property
     def threshold(self) -> float:
@@ -147,41 +158,64 @@ class CompletionEstimate:
         grown = settings.submit_threshold + settings.threshold_growth * until_next
         return min(settings.max_submit_threshold, grown)
 
-    def when(self, wanted: int, now: float) -> float:
+    def when(self, wanted: int, now: float, besides: float = 0.0) -> float:
         """When so many may be; infinity if that lies beyond the longest wait for a poll."""
         latest = now + self.settings.max_poll_interval
-        if wanted > self.scale * len(self.in_flight):
+        if wanted > len(self.in_flight) + self.others.held:
             return math.inf
-        moment = first_moment(lambda at: self.ended(at) >= wanted, now, latest)
+        moment = first_moment(lambda at: self.ended(at, besides) >= wanted, now, latest)
         return moment if moment < latest else math.inf
 
-    def after_refusal(self, at: float, held: int) -> Correction:
-        """The correction after a submission that found no slot: all slots were taken then.
+    def when_own(self, wanted: float, now: float) -> float:
+        """When so many of this lane's jobs should have ended; infinity as in `when`."""
+        latest = now + self.settings.max_poll_interval
+        if wanted > len(self.in_flight):
+            return math.inf
+        moment = first_moment(lambda at: self.own(at) >= wanted, now, latest)
+        return moment if moment < latest else math.inf
+
+    def after_refusal(self, at: float, held: int) -> CompletionEstimate:
+        """The estimate after a submission that found no slot: all slots were taken then.
 
         Args:
             at: epoch seconds of the answer.
             held: jobs of the connection that no poll had seen ended by then.
         """
-        return Correction(at, self._uncorrected(at) - max(0.0, held - self.max_jobs))
+        return self._set_right(at, max(0.0, held - self.max_jobs))
 
-    def after_acceptance(self, at: float) -> Correction:
-        """The correction after a submission that found a slot: if all were taken before, jobs must
+    def after_acceptance(self, at: float) -> CompletionEstimate:
+        """The estimate after a submission that found a slot: if all were taken before, jobs must
         have ended.
 
         Args:
             at: epoch seconds of the answer. The job is one of `in_flight` by now.
         """
-        proven = self.scale * len(self.in_flight) - self.max_jobs
+        proven = len(self.in_flight) + self.others.held - self.max_jobs
         if proven <= 0 or self.scarce_requests:
             # Nothing follows; and who has no request to spare does not hope.
-            return self.correction
-        return Correction(at, min(self.correction.jobs, self._uncorrected(at) - proven))
+            return self
+        return self.at_least(at, proven)
 
-    def corrected(self, correction: Correction) -> CompletionEstimate:
-        return replace(self, correction=correction)
+    def at_least(self, at: float, proven: float) -> CompletionEstimate:
+        """The estimate when so many jobs must have ended by a moment."""
+        if self.expected(at) >= proven:
+            return replace(self, correction=replace(self.correction, at=at))
+        return self._set_right(at, proven)
+
+    def _set_right(self, at: float, ended: float) -> CompletionEstimate:
+        """The estimate when it is known how many have ended: own jobs and others' by what was
+        expected of each."""
+        own = expected_ended(at, self.in_flight, self.latency)
+        others = self.others.ended_by(at, self.latency.mean)
+        corrected = max(0.0, own - self.correction.jobs)
+        part = others / (corrected + others) if corrected + others > 0 else 1.0
+        known = self.others.set_right(at, part * ended)
+        correction = Correction(at, own - (ended - known.ended))
+        return replace(self, correction=correction, others=known)
 
     def _uncorrected(self, moment: float) -> float:
-        return self.scale * expected_ended(moment, self.in_flight, self.latency)
+        own = expected_ended(moment, self.in_flight, self.latency)
+        return own + self.others.ended_by(moment, self.latency.mean)
 
 
 def can_estimate(latency: Latency | None, settings: SchedulerSettings) -> TypeGuard[Latency]:

@@ -6,119 +6,21 @@ asks does it: submits or polls once, notes what happened, and asks again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, replace
 
-from jobferry.domain.connection import ConnectionLimits, Demand, RequestLog
 from jobferry.domain.latency import Latency
 from jobferry.scheduler import concurrency, fair_share, lanes, polling, rate_limit
-from jobferry.scheduler.completion import (
-    NO_CORRECTION,
-    CompletionEstimate,
-    Correction,
-    InFlight,
-    can_estimate,
-)
+from jobferry.scheduler.completion import CompletionEstimate, Correction, can_estimate
+from jobferry.scheduler.others import OthersJobs
 from jobferry.scheduler.settings import USUAL, SchedulerSettings
+from jobferry.scheduler.snapshot import NEVER, LaneSnapshot
 
-NEVER = float("inf")
+_ROUNDED = 0.02
+"""Jobs that are none."""
 
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What of its run's pool a lane may claim now.
-
-    Attributes:
-        claimable: chunks.
-        more_at: when chunks of retried rows may be claimed that wait for their backoff.
-        held: chunks are left, and none may be sent before others are settled.
-    """
-
-    claimable: int = 0
-    more_at: float = NEVER
-    held: bool = False
-
-
-NO_OFFER = Offer()
-
-
-@dataclass(frozen=True, slots=True)
-class LaneSnapshot:
-    """All that decides what a lane does next. Moments are epoch seconds.
-
-    Attributes:
-        jobs: in flight, submitted by this lane.
-        ready: chunks that are claimed, and that nothing was sent of.
-        searches: for each submission whose answer was lost, when it is to be searched for.
-        to_settle: chunks whose jobs have ended, and whose results wait.
-        left: chunks of the run that nobody has claimed; 0 while it is paused.
-        stopped: nothing more of the run is sent.
-        offer: what of these the lane may claim now.
-        limits: of the connection.
-        requests: of the connection in the last minute.
-        request_budget: requests a minute that the operator allows; None: no limit.
-        share: the part of the vendor's own rate limit that is ours.
-        run_id, demands: runs that want slots of the connection, this one among them.
-        lane, lanes: number of this lane, and how many the run has.
-        in_order: the run has one job in flight at a time.
-        ramping: the run is still to be judged by its first jobs; only lane 0 sends them.
-        latency: how long jobs take; None: nothing is known.
-        vendor_max_jobs: jobs that an account may have in flight, as the vendor documents it.
-        refuses_excess: the vendor refuses one job more, and does nothing.
-        poll_batch: jobs that one poll reads.
-        correction: what answers since the last poll have proven of the estimate.
-        answer_seconds: what a submission takes.
-        last_polled_at: 0 before the first poll.
-        poll_not_before, submit_not_before: what the last attempt was told, or has learned.
-        refused, refused_at: submissions in a row that found no slot, and when the last one did.
-        failing_until: no submission before this, where the last ones did not go well.
-        doubtful: it is not clear that another submission goes well: one is tried alone.
-        proven: something of the run was accepted before.
-        stale: results are so old that they must be read before anything else is sent.
-    """
-
-    jobs: Sequence[InFlight] = ()
-    ready: int = 0
-    searches: Sequence[float] = ()
-    to_settle: int = 0
-    left: int = 0
-    stopped: bool = False
-    offer: Offer = NO_OFFER
-    limits: ConnectionLimits = field(default_factory=lambda: ConnectionLimits(0, 1))
-    requests: RequestLog = field(default_factory=RequestLog)
-    request_budget: int | None = None
-    share: float = 1.0
-    run_id: str = ""
-    demands: Sequence[Demand] = ()
-    lane: int = 0
-    lanes: int = 1
-    in_order: bool = False
-    ramping: bool = False
-    latency: Latency | None = None
-    vendor_max_jobs: int = 1
-    refuses_excess: bool = False
-    poll_batch: int = 1
-    correction: Correction = NO_CORRECTION
-    answer_seconds: float = 0.3
-    last_polled_at: float = 0.0
-    poll_not_before: float = 0.0
-    submit_not_before: float = 0.0
-    refused: int = 0
-    refused_at: float = 0.0
-    failing_until: float = 0.0
-    doubtful: bool = False
-    proven: bool = False
-    stale: bool = False
-
-    @property
-    def busy(self) -> int:
-        """Chunks that hold a slot."""
-        return len(self.jobs) + self.ready + len(self.searches)
-
-    @property
-    def wants_more(self) -> bool:
-        """Whether chunks are left to be sent."""
-        return not self.stopped and bool(self.left or self.ready)
+_OVER = 0.5
+"""Jobs in flight over its share with which a lane keeps no chunk in hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +105,7 @@ def next_poll_at(lane: LaneSnapshot, now: float, settings: SchedulerSettings = U
         latency,
         scarce=more and (waits or (full and estimate is None)),
         more=more,
+        refilled=more and not waits and estimate is not None,
         scarce_requests=estimate is not None and estimate.scarce_requests,
         last_polled_at=lane.last_polled_at,
         not_before=max(lane.poll_not_before, limits.retry_after_until, granted_at),
@@ -233,7 +136,9 @@ def next_submit_at(lane: LaneSnapshot, now: float, settings: SchedulerSettings =
         slots = concurrency.max_jobs(lane.limits, now, settings)
         over = max(0, lane.limits.in_flight - lane.ready - slots)
         least = now + settings.min_poll_interval
-        moment = min(moment, max(estimate.when(over + 1, now), least))
+        room_at = _room_at(lane, estimate, now, settings)
+        besides = _extra_threshold(lane, estimate, now, settings)
+        moment = min(moment, max(estimate.when(over + 1, now, besides), room_at, least))
     if has_no_share(lane, now, settings):
         return moment
     window = window_of(lane, now, settings)
@@ -284,21 +189,40 @@ def estimate_of(
     if limits.over_limit_penalised or not can_estimate(latency, settings):
         return None
     jobs = concurrency.max_jobs(limits, now, settings)
-    estimate = CompletionEstimate(
+    return CompletionEstimate(
         lane.jobs,
         latency,
         jobs,
-        max(1.0, limits.in_flight / max(1, lane.busy)),
+        lane.others,
         lane.answer_seconds,
         lane.correction,
         _requests_bind(lane, jobs, latency, now, settings),
         settings,
     )
-    if limits.no_slot_at > max(lane.last_polled_at, lane.correction.at):
-        # Another lane has found out.
-        correction = estimate.after_refusal(limits.no_slot_at, limits.no_slot_jobs)
-        return estimate.corrected(correction)
-    return estimate
+
+
+def followed(
+    lane: LaneSnapshot, freed: int, now: float, settings: SchedulerSettings = USUAL
+) -> tuple[Correction, OthersJobs]:
+    """The estimate after the connection was read again: what others have done tells of it, too.
+
+    Args:
+        lane: with the connection as it was read just now, and what was known before.
+        freed: slots that the lane has freed.
+    """
+    mean = lane.latency.mean if lane.latency is not None else settings.unknown_job_seconds
+    before, limits = lane.others, lane.limits
+    others = before.counted(limits, lane.busy, freed, now, mean)
+    estimate = estimate_of(replace(lane, others=others), now, settings)
+    if estimate is None or not others.held:
+        return lane.correction, others
+    if others.has_taken_more(before) and not estimate.scarce_requests:
+        # Others have found slots: if all were taken before, jobs must have ended.
+        proven = limits.in_flight - (lane.busy - len(lane.jobs)) - estimate.max_jobs
+        estimate = estimate.at_least(now, proven)
+    if before.at < limits.no_slot_at and lane.correction.at < limits.no_slot_at:
+        estimate = estimate.after_refusal(limits.no_slot_at, limits.no_slot_jobs)
+    return estimate.correction, estimate.others
 
 
 def account_limit(lane: LaneSnapshot, now: float) -> dict[str, int]:
@@ -312,17 +236,49 @@ def _submit(lane: LaneSnapshot, now: float, settings: SchedulerSettings) -> Subm
     if not may_submit(lane, now, settings):
         return Submit(0, 0)
     estimate = estimate_of(lane, now, settings)
-    ended = 0 if estimate is None else estimate.ended(now)
+    ended = 0
+    if estimate is not None:
+        ended = estimate.ended(now, _extra_threshold(lane, estimate, now, settings))
     max_jobs = concurrency.max_jobs(lane.limits, now, settings) + ended
-    window = window_of(lane, now, settings) + ended
     count = min(
-        window - (lane.busy - lane.ready),
+        math.ceil(_below_share(lane, estimate, now, settings) - _ROUNDED),
         max(0, max_jobs - lane.limits.in_flight + lane.ready),
         lane.offer.claimable + lane.ready,
         1 if lane.doubtful else lane.offer.claimable + lane.ready,
     )
     alone = lane.doubtful or not (lane.proven or lane.jobs)
     return Submit(max(0, count), max_jobs, alone)
+
+
+def _below_share(
+    lane: LaneSnapshot,
+    estimate: CompletionEstimate | None,
+    now: float,
+    settings: SchedulerSettings,
+) -> float:
+    """Jobs that the lane may send until it has its part of the share: by what of its own jobs
+    should have ended, since what others' jobs leave free is theirs as well."""
+    ended = 0.0 if estimate is None else estimate.own(now + lane.answer_seconds / 2)
+    return window_of(lane, now, settings) + ended - (lane.busy - lane.ready)
+
+
+def _extra_threshold(
+    lane: LaneSnapshot, estimate: CompletionEstimate, now: float, settings: SchedulerSettings
+) -> float:
+    """Jobs that must have ended besides before the lane tries a slot: who is further below its
+    share comes first."""
+    part = lane.others.held / max(1, lane.others.held + lane.busy)
+    below = _below_share(lane, estimate, now, settings)
+    behind = 1.0 - min(1.0, max(0.0, below))
+    return part * (settings.unseen_threshold + settings.yield_threshold * behind)
+
+
+def _room_at(
+    lane: LaneSnapshot, estimate: CompletionEstimate, now: float, settings: SchedulerSettings
+) -> float:
+    """When so many of its own jobs should have ended that the lane is below its share."""
+    over = lane.busy - lane.ready - window_of(lane, now, settings)
+    return estimate.when_own(over + _ROUNDED, now) - lane.answer_seconds / 2 if over >= 0 else now
 
 
 def _held_until(lane: LaneSnapshot) -> float:
@@ -362,6 +318,11 @@ def _keeps_slots_from_others(lane: LaneSnapshot, now: float, settings: Scheduler
         return False
     if lane.failing_until > now or lane.limits.outage_until > now:
         return True
+    if lane.jobs and lane.others.held:
+        estimate = estimate_of(lane, now, settings)
+        # Its share has become smaller: another run is to have the next slot.
+        if _below_share(lane, estimate, now, settings) < -_OVER:
+            return True
     if lane.jobs or not may_submit(lane, now, settings):
         return False
     others = lane.limits.in_flight > lane.busy

@@ -22,6 +22,7 @@ def next_poll_at(
     *,
     scarce: bool,
     more: bool,
+    refilled: bool = False,
     scarce_requests: bool = False,
     last_polled_at: float = 0.0,
     not_before: float = 0.0,
@@ -33,6 +34,7 @@ def next_poll_at(
     Args:
         scarce: chunks are left and wait for the slots that ended jobs still hold.
         more: chunks are left.
+        refilled: their slots are filled again without a poll.
         scarce_requests: they wait for requests, too: each poll takes one from them.
         last_polled_at: the last poll.
         not_before: no request before this.
@@ -49,9 +51,14 @@ def next_poll_at(
         return max(before + min(most, grown), earliest)
     earliest = max(earliest, last_polled_at + settings.poll_gap * latency.median)
     wanted = _min_completions(
-        len(in_flight), settings, scarce=scarce, more=more, scarce_requests=scarce_requests
+        len(in_flight),
+        settings,
+        scarce=scarce,
+        more=more,
+        refilled=refilled,
+        scarce_requests=scarce_requests,
     )
-    stale = _stale_at(oldest, before, latency, settings)
+    stale = _stale_at(oldest, before, latency, settings, refilled=refilled)
     if more and scarce_requests:
         stale = before + settings.stale_after
     latest = max(earliest, min(before + most, stale))
@@ -90,7 +97,13 @@ def poll_spacing(
 
 
 def _min_completions(
-    in_flight: int, settings: SchedulerSettings, *, scarce: bool, more: bool, scarce_requests: bool
+    in_flight: int,
+    settings: SchedulerSettings,
+    *,
+    scarce: bool,
+    more: bool,
+    refilled: bool,
+    scarce_requests: bool,
 ) -> float:
     """Ended jobs that make a poll worth its request."""
     part = settings.min_expected_part
@@ -99,17 +112,24 @@ def _min_completions(
     if more and scarce_requests:
         return min(2 * settings.min_expected_batch, 1.5 * part * in_flight)
     if more:
+        part = settings.min_expected_refilled if refilled else part
         return min(settings.min_expected_batch, part * in_flight)
     return max(part, settings.min_expected_last * in_flight) if in_flight > 1 else part
 
 
 def _stale_at(
-    oldest: float, last_polled_at: float, latency: Latency, settings: SchedulerSettings
+    oldest: float,
+    last_polled_at: float,
+    latency: Latency,
+    settings: SchedulerSettings,
+    *,
+    refilled: bool,
 ) -> float:
     """When the oldest job is polled, whatever else is worth a poll: results that wait unseen help
     nobody, and a job that is overdue is polled less and less often."""
     due = oldest + latency.median * (1 + 2 * latency.spread)
     least = settings.min_poll_interval
     if last_polled_at < due:
-        return due + min(settings.stale_after, max(least, latency.median))
+        medians = settings.stale_medians if refilled else 1.0
+        return due + min(settings.stale_after, max(least, medians * latency.median))
     return last_polled_at + max(least, settings.overdue_growth * (last_polled_at - oldest))

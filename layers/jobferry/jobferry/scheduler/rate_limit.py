@@ -91,6 +91,21 @@ def noted(logs: Mapping[str, Log], names: Set[str], requests: int, now: float) -
     return {name: log for name, log in kept.items() if log}
 
 
+def given_back(
+    logs: Mapping[str, Log], names: Set[str], unsent: int, granted_at: float
+) -> dict[str, Log]:
+    """The logs without so many requests that were granted then, or soon after, and are not sent."""
+    after = dict(logs)
+    for name in names & logs.keys():
+        left, entries = unsent, []
+        for second, n in logs[name]:
+            taken = min(left, n) if second >= int(granted_at) else 0
+            left -= taken
+            entries.append((second, n - taken))
+        after[name] = tuple(entry for entry in entries if entry[1])
+    return after
+
+
 def next_grant(logs: Mapping[str, Log], limits: Mapping[str, int], now: float) -> float:
     """The moment from which one more request is let through; `now` if it is now."""
     moment = now

@@ -22,6 +22,9 @@ class SchedulerSettings:
             while chunks wait for slots.
         min_expected_batch: the same while slots are free, or are refilled without a poll.
         min_expected_part: the same as a part of the jobs in flight, where these are few.
+        min_expected_refilled: the same where slots are refilled without a poll.
+        stale_medians: where they are, results wait for so many median latencies before they are
+            fetched all the same, and never longer than `stale_after`.
         min_expected_last: the same when nothing is left to submit: each poll is to find most of
             what is in flight, so that a handful of polls sees the last of it.
         stale_after: results that wait are fetched after this, needed or not: people watch.
@@ -39,6 +42,10 @@ class SchedulerSettings:
         threshold_growth: it grows with the seconds until the next job should end.
         max_submit_threshold: no further than this.
         certain_threshold: the same where requests are what is scarce.
+        unseen_threshold: jobs that must have ended besides where it is others' that are counted
+            on: when these were sent nobody knows, so that they end at random.
+        yield_threshold: jobs that must have ended besides where a lane has its share, so that one
+            that is below its own comes first.
         enough_jobs: jobs that must have been seen to end before any is estimated complete.
         refusals_before_poll: submissions in a row that find no slot before a poll tells what is
             going on.
@@ -114,6 +121,8 @@ class SchedulerSettings:
     min_expected_completions: float = 0.6
     min_expected_batch: float = 40.0
     min_expected_part: float = 0.6
+    min_expected_refilled: float = 0.75
+    stale_medians: float = 3.0
     min_expected_last: float = 0.7
     stale_after: float = 60.0
     poll_gap: float = 0.02
@@ -126,6 +135,8 @@ class SchedulerSettings:
     threshold_growth: float = 0.05
     max_submit_threshold: float = 0.8
     certain_threshold: float = 5.0
+    unseen_threshold: float = 0.6
+    yield_threshold: float = 0.4
     enough_jobs: int = 5
     refusals_before_poll: int = 3
 

@@ -58,9 +58,15 @@ def move(event: ChunkEvent, chunk: Chunk, **changes: Any) -> Update:
 
 
 def slots(event: ChunkEvent, connection: str, chunks: int) -> Update:
-    """Take or free the slots of so many chunks that hold one, as the event does."""
+    """Take or free the slots of so many chunks that hold one, as the event does.
+
+    A slot whose job has ended was taken all the same; one that is given back unused was not.
+    """
     added = TRANSITIONS[event].slots * chunks
-    return Update(keys.connection(connection), keys.LIMITS, add={"in_flight": added})
+    change = {"in_flight": added}
+    if event in (ChunkEvent.CLAIM, ChunkEvent.RELEASE):
+        change["taken"] = added
+    return Update(keys.connection(connection), keys.LIMITS, add=change)
 
 
 def job_end_changes(job_end: JobEnd, now: float) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class ConnectionLimitsStore(RequestLogs, Demands, LearnedLatencies):
         item = self._table.get(keys.connection(connection), keys.LIMITS) or {}
         return ConnectionLimits(
             in_flight=item.get("in_flight", 0),
+            taken=item.get("taken", 0),
             ceiling=item.get("max_jobs", 1),
             advertised_jobs=item.get("told_jobs"),
             learned_jobs=learned_of(item.get("learned_jobs")),
