@@ -65,7 +65,11 @@ class BulkWorld(World):
         *,
         rows_a_job: int,
     ) -> None:
-        super().__init__(max_records=rows_a_job, senders=SCHEDULING.senders, scheduling=SCHEDULING)
+        super().__init__(
+            max_records=rows_a_job,
+            senders=SCHEDULING.senders,
+            scheduling=replace(SCHEDULING, small_run_jobs=0),
+        )
         self.gauge = gauge
         self.rows_a_job = rows_a_job
         self.book = RowBook(rows)

@@ -195,6 +195,7 @@ def refused(recorder: StepRecorder) -> None:
 
 def ended_by_force(recorder: StepRecorder) -> None:
     with ColdWorld(recorder, max_records=2) as world:
+        world.schedule_with(rows_settled_at_once=0)
         run = _under_way(world)
         world.clock.advance(8.0)
         world.poll(LaneState(run.run_id, 0))  # one job has ended, and is not settled

@@ -30,6 +30,7 @@ WAYS: dict[str, dict[StrEnum, str]] = {
     "IsPlanned": {
         PlanRoute.PLANNING: "PlanRun",
         PlanRoute.PLANNED: "ProcessLanes",
+        PlanRoute.SMALL: "ProcessSmallRun",
         PlanRoute.NOTHING_TO_SEND: "CloseRun",
         PlanRoute.UNUSABLE: "CloseRun",
     },

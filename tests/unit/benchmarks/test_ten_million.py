@@ -29,7 +29,7 @@ SETTLE_PARALLEL = 10
 def report() -> Report:
     """A run in storms whose lanes are renewed and whose closing is put aside, again and again."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(long_run, "SCHEDULING", replace(USUAL, max_events=250))
+        patch.setattr(long_run, "SCHEDULING", replace(USUAL, max_events=40))
         patch.setattr(long_run, "CLOSING_SECONDS", 0.1)
         return simulate(JOBS * ROWS_A_JOB, rows_a_job=ROWS_A_JOB)
 

@@ -237,6 +237,7 @@ class TestWhetherAnyEnded:
         assert not jobs.any_ended_before()
 
     def test_one_that_is_not_settled_yet_has(self, world: World) -> None:
+        world.schedule_with(rows_settled_at_once=0)
         run, chunk = searched(world)
         other = world.planned(sample_csv(4))
         state = world.submit(LaneState(other.run_id, 0))

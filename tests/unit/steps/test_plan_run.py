@@ -48,7 +48,7 @@ def plan_of(world: World, run: Run) -> tuple[Any, list[PlannedChunk], dict[int, 
 def test_good_rows_are_cut_into_chunks_and_lanes_may_start(world: World) -> None:
     run_id = opened(world, sample_csv(5))
     answer = world.plan(run_id)
-    assert answer == {"run_id": run_id, "state": "planned", "lanes": [0]}
+    assert answer == {"run_id": run_id, "state": "small", "lanes": [0]}
     run = world.run(run_id)
     assert (run.status, run.lanes) == (RunStatus.RUNNING, 1)
     assert (run.plan.row, run.plan.chunks, run.plan.done) == (5, 3, True)
@@ -83,7 +83,7 @@ def test_other_rows_have_their_outcome_at_once(world: World) -> None:
 def test_planning_again_changes_nothing(world: World) -> None:
     run = world.planned(MIXED)
     before = world.table.items()
-    assert world.plan(run.run_id)["state"] == "planned"
+    assert world.plan(run.run_id)["state"] == "small"
     assert world.table.items() == before
     world.clock.advance(60)
     world.plan(run.run_id)
@@ -153,7 +153,7 @@ def test_planning_reads_profile_and_connection_once(world: World) -> None:
             Config, "connection", side_effect=Config.connection, autospec=True
         ) as connected,
     ):
-        assert world.plan(run_id)["state"] == "planned"
+        assert world.plan(run_id)["state"] == "small"
     assert (profile.call_count, connected.call_count) == (1, 1)
 
 
@@ -237,7 +237,7 @@ def test_a_planner_that_is_behind_fails_no_run_that_is_planned(world: World) -> 
         if kind == "table.write" and phase is Phase.BEFORE:
             world.effects.on_effect = lambda _kind, _phase: None
             world.store.config.put_connection(connection)
-            assert world.plan(run_id)["state"] == "planned"
+            assert world.plan(run_id)["state"] == "small"
 
     world.effects.on_effect = planned_meanwhile
     world.plan(run_id)

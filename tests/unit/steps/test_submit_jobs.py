@@ -348,6 +348,7 @@ class TestThrottled:
     def test_a_lane_stays_for_the_last_chunk_that_went_back(
         self, world: World, operation: str, reply: Behaviour | Reply
     ) -> None:
+        world.schedule_with(small_run_jobs=0)
         world.put_profile({"operation": operation})
         world.account.will_reply(reply, reply)
         execution = world.execution()

@@ -32,6 +32,8 @@ class PlanRoute(StrEnum):
     PLANNING = "planning"
     """The file has more: plan on."""
     PLANNED = "planned"
+    SMALL = "small"
+    """It is planned, and so small that one invocation may carry all of it."""
     NOTHING_TO_SEND = "nothing_to_send"
     UNUSABLE = "unusable"
 

@@ -88,6 +88,8 @@ class SchedulerSettings:
         rows_settled_at_once: rows that a poll settles in the move that notes the end of their jobs:
             less than a second of a small function's time. What is more, or needs another look, is
             settled beside the next iteration.
+        small_run_jobs: a run of so few jobs begins in one invocation, without lanes of its own:
+            their start takes seconds. What it does not finish there goes on in lanes.
         idle_wait: first wait of a lane without a share of the slots; each next one is twice as
             long.
         idle_steps_in_ramp: how often it doubles while the run is in its ramp, which takes two jobs'
@@ -165,6 +167,7 @@ class SchedulerSettings:
     watchful_iteration_seconds: float = 20.0
     iteration_chunks: int = 160
     rows_settled_at_once: int = 10_000
+    small_run_jobs: int = 20
     idle_wait: float = 5.0
     idle_steps_in_ramp: int = 2
     relaunch_wait: float = 5.0

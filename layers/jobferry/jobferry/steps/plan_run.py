@@ -119,8 +119,15 @@ def _offer(context: RunContext, deps: Deps) -> dict[str, Any]:
     deps.log(
         "run planned", run_id=run.run_id, rows=run.plan.row, chunks=run.plan.chunks, lanes=lanes
     )
-    state = PlanRoute.PLANNED if lanes else PlanRoute.NOTHING_TO_SEND
+    state = _route(run, lanes, deps)
     return {"run_id": run.run_id, "state": state, "lanes": list(range(lanes))}
+
+
+def _route(run: Run, lanes: int, deps: Deps) -> PlanRoute:
+    if not lanes:
+        return PlanRoute.NOTHING_TO_SEND
+    small = lanes == 1 and run.plan.chunks <= deps.scheduling.small_run_jobs
+    return PlanRoute.SMALL if small else PlanRoute.PLANNED
 
 
 def _plan(context: RunContext, deps: Deps, deadline: float, scratch: Path) -> RunContext | None:

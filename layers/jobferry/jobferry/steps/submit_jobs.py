@@ -8,6 +8,7 @@ from jobferry.domain.timestamps import timestamp
 from jobferry.lane.loop import commit, submit_first
 from jobferry.lane.session import open_session
 from jobferry.lane.state import LaneState
+from jobferry.steps.poll_jobs import poll_jobs
 
 
 def submit_jobs(state: LaneState, deps: Deps, deadline: float) -> LaneState:
@@ -21,6 +22,8 @@ def submit_jobs(state: LaneState, deps: Deps, deadline: float) -> LaneState:
         The state with the moment at which Poll has something to do. What it was given to settle
         is in hand beside it.
     """
+    if state.whole:
+        return _carry_small_run(state, deps, deadline)
     began_at = state.began_at or deps.now()
     state = state.then(settling=state.settle, settle=(), began_at=began_at)
     session = open_session(state, deps, deadline)
@@ -33,3 +36,12 @@ def submit_jobs(state: LaneState, deps: Deps, deadline: float) -> LaneState:
     # What a lane of before has found, and nobody settles now, waits for Poll to hand it on.
     waits = session.goes_on and not session.to_settle
     return commit(session, moment if waits else deps.now())
+
+
+def _carry_small_run(state: LaneState, deps: Deps, deadline: float) -> LaneState:
+    """Submit and poll in one invocation. What is left when it ends, for a long wait or at the
+    deadline, goes on in lanes, which CloseRun starts."""
+    after = poll_jobs(state.then(began_at=deps.now()), deps, deadline)
+    if after.state is not LaneRoute.DONE:
+        deps.store.runs.relaunch(state.run_id, 0, -1)
+    return after

@@ -80,9 +80,7 @@ def run_of(item: Item) -> Run:
         settle_reads=item.get("settle_reads", 0),
         vendor=item.get("vendor", ""),
         base_url=item.get("base_url", ""),
-        troubles={
-            where: _trouble(value) for where, value in _with_prefix(item, keys.TROUBLE).items()
-        },
+        troubles=_troubles_of(item),
         # Runs of before have an end from the beginning.
         expires_at=item["kept_until"] if "kept_until" in item else item.get("expires_at", 0),
         end_jobs=item.get("end_jobs", False),
@@ -93,6 +91,10 @@ def run_of(item: Item) -> Run:
         by=_with_prefix(item, keys.BY),
         unpacked=Source(**unpacked) if unpacked else None,
     )
+
+
+def _troubles_of(item: Item) -> dict[str, Trouble]:
+    return {where: _trouble(value) for where, value in _with_prefix(item, keys.TROUBLE).items()}
 
 
 def _plan_of(item: Item) -> PlanState:
