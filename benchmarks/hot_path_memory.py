@@ -28,7 +28,8 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+# In place of this folder, whose `virtual` is another package than the one of `simulators`.
+sys.path[0] = str(ROOT)
 
 from benchmarks import import_time  # noqa: E402
 from benchmarks.memory import peak_mb  # noqa: E402

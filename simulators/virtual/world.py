@@ -168,7 +168,7 @@ class World:
         self.announced: list[Any] = []
         self.parked: list[Any] = []
         self.machine = state_machine()
-        self.seconds = {"submit": 130.0, "plan": 810.0, "close": 810.0, "poll": 190.0}
+        self.seconds = {"submit": 130.0, "plan": 810.0, "close": 810.0, "poll": 670.0}
         self.scheduling = replace(scheduling, senders=senders, lane_window=lane_window)
         self._executions = count(1)
         self._cleanup = ExitStack()

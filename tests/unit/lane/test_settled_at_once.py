@@ -4,14 +4,20 @@ them needs another look."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from unittest import mock
 
 import pytest
 
+from jobferry.binding.run_binding import RunContext
 from jobferry.domain.chunk import ChunkState, JobEnd
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.run import StopReason
+from jobferry.domain.trouble import SOURCE_UNREADABLE
 from jobferry.domain.types import JsonObject
 from jobferry.lane.state import LaneState
+from jobferry.store.chunks import Chunks
+from jobferry.store.objects import SourceError
 from virtual.effects import Crash, CrashOnce, Phase
 from virtual.world import CONNECTION, World, sample_csv
 
@@ -70,12 +76,29 @@ def unsaid(_record: JsonObject) -> None:
     return None
 
 
-@pytest.mark.parametrize("result", [in_conflict, unsaid], ids=["goes again", "unknown"])
-def test_rows_that_need_another_look_are_left_to_settle_jobs(world: World, result: object) -> None:
-    world.account.result_of = result  # type: ignore[assignment]
+@pytest.mark.parametrize(
+    ("result", "becomes"),
+    [(in_conflict, ChunkState.SPLIT), (unsaid, ChunkState.SETTLED)],
+    ids=["goes again", "unknown"],
+)
+def test_rows_that_need_another_look_take_two_moves_in_the_same_poll(
+    world: World, result: Callable[[JsonObject], RecordResult | None], becomes: ChunkState
+) -> None:
+    world.account.result_of = result
     state = submitted(world)
-    after = world.poll(state)
-    assert [number for group in after.settle for number in group] == [1, 2, 3]
+    with mock.patch.object(Chunks, "finish", autospec=True, side_effect=Chunks.finish) as finish:
+        assert world.poll(state).settle == ()
+    assert [end.number for end in finish.call_args_list[0].args[3]] == [1, 2, 3]
+    assert states(world, state)[:3] == [becomes] * 3
+
+
+def test_what_cannot_be_settled_yet_is_left_to_settle_jobs(world: World) -> None:
+    """The rows go again, and the file cannot be read."""
+    world.account.result_of = in_conflict
+    state = submitted(world)
+    with mock.patch.object(RunContext, "cut", side_effect=SourceError(SOURCE_UNREADABLE)):
+        after = world.poll(state)
+    assert after.settle == ((1, 2, 3),)
     assert states(world, state)[:3] == [ChunkState.FINISHED] * 3
 
 
@@ -85,15 +108,17 @@ def test_one_bad_chunk_costs_the_others_nothing(world: World) -> None:
     )
     state = submitted(world)
     after = world.poll(state)
-    assert after.settle == ((1,),)
-    assert Counter(states(world, state)) == {ChunkState.SETTLED: 2, ChunkState.FINISHED: 1}
+    assert after.settle == ()
+    assert Counter(states(world, state)[:3]) == {ChunkState.SETTLED: 2, ChunkState.SPLIT: 1}
     assert world.store.limits.get(CONNECTION).in_flight == 0
 
 
-def test_nothing_of_a_run_that_is_stopped(world: World) -> None:
+def test_jobs_of_a_run_that_is_stopped(world: World) -> None:
     state = submitted(world)
     world.store.runs.stop(state.run_id, StopReason("aborted", "Stopped by hand."))
-    assert world.poll(state).settle == ((1, 2, 3),)
+    assert world.poll(state).settle == ()
+    assert states(world, state) == [ChunkState.SETTLED] * 3
+    assert world.run(state.run_id).outcomes[SUCCEEDED] == 6
 
 
 @pytest.mark.parametrize("most", [0, 1, 2, 3, 4])

@@ -22,6 +22,8 @@ from virtual.world import CONNECTION, World, sample_csv
 SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
 HALT = StopReason("aborted", "Stopped by hand.")
 
+pytestmark = pytest.mark.usefixtures("settled_later")
+
 
 class Meanwhile:
     """Something that happens just before whoever is at work writes the first rows."""

@@ -141,7 +141,7 @@ class TestClosed:
 
 class TestLanesLeft:
     def test_lanes_start_again_while_work_is_left(self, world: World) -> None:
-        run = world.planned(sample_csv(40))
+        run = world.planned(sample_csv(400))
         state = world.submit(LaneState(run.run_id, 0))
         answer = world.close(run.run_id)
         assert (answer["state"], answer["lanes"]) == ("lanes", [0])
@@ -162,7 +162,7 @@ class TestLanesLeft:
             world.close(run_id)
 
     def test_a_settled_row_is_progress(self, world: World) -> None:
-        run_id = world.planned(sample_csv(40)).run_id
+        run_id = world.planned(sample_csv(400)).run_id
         for _ in range(4):
             world.close(run_id)
         state = world.submit(LaneState(run_id, 0))

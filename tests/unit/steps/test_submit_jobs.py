@@ -304,6 +304,7 @@ class TestThrottled:
 
     def test_slots_that_others_hold_are_asked_for_less_and_less_often(self, world: World) -> None:
         """Also by one invocation after the other, of which each begins anew."""
+        world.schedule_with(iteration_seconds=120.0)
         world.account.will_reply(*[Behaviour.TOO_MANY_JOBS] * 200)
         run = world.planned(sample_csv(2))
         state, moments = lane(run.run_id), list[float]()

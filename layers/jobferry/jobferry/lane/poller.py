@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 
 from jobferry.domain import row_verdict
 from jobferry.domain.chunk import Chunk, JobEnd
@@ -22,7 +23,7 @@ from jobferry.lane.isolation import Evidence, Polled, keep_evidence, poll_each
 from jobferry.lane.recovery import late_job
 from jobferry.lane.session import LaneSession
 from jobferry.scheduler.policy import Poll
-from jobferry.settlement.outcomes import settle_at_once
+from jobferry.settlement.outcomes import settle_at_once, settle_chunks
 from jobferry.vendors.answers import JobPhase, JobReading, PollAnswer
 from jobferry.vendors.lost_submission import TAKEN_WITHIN
 from jobferry.vendors.poll_collector import READERS
@@ -69,15 +70,17 @@ def poll(session: LaneSession, order: Poll) -> None:
     seen = _ask(session, jobs, requests)
     _apply_answer(session, seen.polled.answer)
     job_ends = _job_ends(session, jobs, seen)
-    settled = _settle_at_once(session, job_ends, seen)
+    few = _few_enough(session, [end.number for end in job_ends])
+    settled = _settle_at_once(session, [end for end in job_ends if end.number in few], seen)
     left = [end for end in job_ends if end.number not in settled]
     store = session.deps.store.chunks
     finished = store.finish(session.run.connection, list(jobs.values()), left, seen.now)
-    session.chunks.finish(finished)
     done = settled | set(finished)
     _report_late_jobs(session, [end for end in job_ends if end.twice and end.number in done])
     session.reload([end.number for end in job_ends if end.number not in done])
     session.chunks.drop(settled)
+    session.chunks.finish(finished)
+    _settle_here(session, [number for number in finished if number in few])
     session.note_polled(seen.now)
     session.deps.log(
         "jobs polled",
@@ -93,12 +96,9 @@ def _settle_at_once(
     session: LaneSession, job_ends: Sequence[JobEnd], seen: _Seen
 ) -> frozenset[int]:
     """Settle what needs no second step; returns the numbers of those chunks."""
-    rows, ended = 0, []
-    for end in job_ends:
-        chunk = session.chunks[end.number]
-        rows += chunk.rows
-        if rows <= session.settings.rows_settled_at_once and end.evidence in seen.stored.jobs:
-            ended.append((chunk, end))
+    ended = [
+        (session.chunks[end.number], end) for end in job_ends if end.evidence in seen.stored.jobs
+    ]
     if not ended:
         return frozenset()
     context = session.context.for_run(session.run, session.deps)
@@ -106,6 +106,22 @@ def _settle_at_once(
     if settled:
         session.note_settled()
     return frozenset(settled)
+
+
+def _settle_here(session: LaneSession, numbers: Sequence[int]) -> None:
+    """Settle finished chunks that took a second look; what cannot be is left to SettleJobs."""
+    if not numbers:
+        return
+    settle_chunks(session.run, numbers, session.deps, dict)
+    session.reload(numbers)
+    session.note_settled()
+
+
+def _few_enough(session: LaneSession, numbers: Sequence[int]) -> frozenset[int]:
+    """The first of these chunks, with no more rows together than one poll may settle."""
+    rows = accumulate(session.chunks[number].rows for number in numbers)
+    most = session.settings.rows_settled_at_once
+    return frozenset(n for n, held in zip(numbers, rows, strict=True) if held <= most)
 
 
 def _paid_for(session: LaneSession, jobs: Mapping[str, Chunk]) -> tuple[dict[str, Chunk], int]:

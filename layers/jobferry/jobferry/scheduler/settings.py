@@ -81,7 +81,6 @@ class SchedulerSettings:
         dead_after: after the moment at which a lane should have been heard of, it counts as dead:
             an iteration and the retries of its steps are over by then.
         iteration_seconds: how long an iteration stays in its function while waits are short.
-            Results are settled after it.
         watchful_iteration_seconds: the same for a run that one row's error stops.
         iteration_chunks: chunks to be settled with which an iteration ends, however soon: what
             their rows say may stop it.
@@ -162,8 +161,8 @@ class SchedulerSettings:
     events_per_iteration: int = 24
     events_per_group: int = 7
     renew_seconds: float = 4 * HOUR
-    dead_after: float = 900.0
-    iteration_seconds: float = 120.0
+    dead_after: float = 1_500.0
+    iteration_seconds: float = 600.0
     watchful_iteration_seconds: float = 20.0
     iteration_chunks: int = 160
     rows_settled_at_once: int = 10_000
