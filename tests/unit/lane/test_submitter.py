@@ -142,12 +142,11 @@ def sent(world: World) -> list[tuple[str, ...]]:
 
 
 def state_of(world: World, run: Run, number: int) -> ChunkState:
-    (chunk,) = world.store.chunks.get(run.run_id, [number])
-    return chunk.state
+    return chunk_of(world, run, number).state
 
 
 def chunk_of(world: World, run: Run, number: int) -> Chunk:
-    (chunk,) = world.store.chunks.get(run.run_id, [number])
+    (chunk,) = (chunk for chunk in world.chunks(run.run_id) if chunk.number == number)
     return chunk
 
 

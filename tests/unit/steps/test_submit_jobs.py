@@ -36,7 +36,7 @@ def sent(world: World) -> list[tuple[str, ...]]:
 
 
 def states(world: World, run_id: str) -> list[ChunkState]:
-    return [chunk.state for chunk in world.store.chunks.all(run_id)]
+    return [chunk.state for chunk in world.chunks(run_id)]
 
 
 def kept(world: World) -> list[Item]:

@@ -27,9 +27,11 @@ from tests.unit.store.samples import (
     RUN,
     a_run,
     claim,
+    in_claims,
     only,
     opened,
     planned,
+    tidy,
 )
 
 SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
@@ -67,7 +69,16 @@ class TestChunk:
         (claimed,) = claim(store, [1], lane=2)
         span = (Span(100, 100, 1, 10),)
         expected = Chunk(
-            RUN, 1, 2, ChunkState.CLAIMED, span, claimed_at=NOW, expires_at=EXPIRES, holds_slot=True
+            RUN,
+            1,
+            2,
+            ChunkState.CLAIMED,
+            span,
+            claimed_at=NOW,
+            expires_at=EXPIRES,
+            holds_slot=True,
+            claim=claimed.claim,
+            unwritten=True,
         )
         assert (claimed, only(store, 1)) == (expected, expected)
         assert only(store, 1).source_bytes == 100
@@ -251,17 +262,19 @@ class TestChunk:
             store.chunks.settle(CONNECTION, RUN, chunk_outcomes, NOW, used={"settle_calls": 1})
             == done
         )
-        assert list(store.chunks.pointers(CONNECTION)) == []
+        tidy(store)
+        assert in_claims(store) == []
         run = store.runs.must_get(RUN)
         assert (run.outcomes[FAILED], run.settle_calls) == (10 * count, 1)
 
-    def test_pointers_of_those_that_another_settled_stay(self, store: Store) -> None:
+    def test_claims_of_those_that_another_settled_stay(self, store: Store) -> None:
         opened(store, 2)
         first, second = finished(store, 1), finished(store, 2)
         late = replace(second, claimed_at=NOW - 1)
         chunk_outcomes = [ChunkOutcome(first, {SUCCEEDED: 10}), ChunkOutcome(late, {SUCCEEDED: 10})]
         assert store.chunks.settle(CONNECTION, RUN, chunk_outcomes, NOW) == [1]
-        assert [number for _, _, number in store.chunks.pointers(CONNECTION)] == [2]
+        tidy(store)
+        assert [number for _, _, number in in_claims(store)] == [2]
 
     def test_what_settling_took_is_counted_only_once(self, store: Store) -> None:
         opened(store, 1)
@@ -614,7 +627,7 @@ class TestClosing:
             delete(listed)
 
         with mock.patch.object(store.runs._table, "delete_many", note):
-            store.runs.delete(store.runs.must_get(RUN))
+            store.runs.delete(store.runs.must_get(RUN), NOW)
         assert deleted.count(keys.META) == 1
         assert deleted[-1] == keys.META
         assert store.runs.is_deleted(RUN)

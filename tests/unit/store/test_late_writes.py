@@ -180,7 +180,7 @@ class TestRows:
             run = a_run(plan=PlanState(chunks=1))
             store.chunks.split(run, [ChunkOutcome(chunk, {})], [part], store.chunks.pool(RUN), NOW)
         else:
-            store.runs.delete(store.runs.must_get(RUN))
+            store.runs.delete(store.runs.must_get(RUN), NOW)
         before = list(table.query(keys.run(RUN)))
         assert not store.rows.put_unless_settled(chunk, self.OUTCOMES, EXPIRES)
         assert list(store.rows.between(RUN, 1, 10)) == []

@@ -22,7 +22,18 @@ from jobferry.store import Store, keys
 from jobferry.store.connection_limits import OUTAGES
 from jobferry.store.run_notes import MOST_WARNINGS
 from jobferry.store.table import Table
-from tests.unit.store.samples import CONNECTION, EXPIRES, NOW, RUN, a_run, claim, only, opened
+from tests.unit.store.samples import (
+    CONNECTION,
+    EXPIRES,
+    NOW,
+    RUN,
+    a_run,
+    claim,
+    in_claims,
+    only,
+    opened,
+    tidy,
+)
 
 SUCCEEDED, SKIPPED = OutcomeStatus.SUCCEEDED, OutcomeStatus.SKIPPED
 VERDICT = (SKIPPED, "aborted", "Stopped.")
@@ -58,7 +69,8 @@ class TestChunk:
         run = a_run(plan=PlanState(chunks=1))
         tally = ChunkOutcome(only(store, 1), {})
         assert store.chunks.split(run, [tally], [part], store.chunks.pool(RUN), NOW)
-        assert list(store.chunks.pointers(CONNECTION)) == []
+        tidy(store)
+        assert in_claims(store) == []
         waits = only(store, 2)
         assert (waits.spans, waits.attempt, waits.maybe_applied) == (part.spans, 2, True)
         assert (waits.not_before, waits.last) == (part.not_before, part.last)
@@ -74,7 +86,11 @@ class TestChunk:
         assert claimed == [only(store, 2)]
         assert store.chunks.pool(RUN).left == 0
         assert only(store, 2) == replace(
-            waits, state=ChunkState.CLAIMED, claimed_at=NOW + 61, holds_slot=True
+            waits,
+            state=ChunkState.CLAIMED,
+            claimed_at=NOW + 61,
+            holds_slot=True,
+            claim=claimed[0].claim,
         )
 
     def test_lost_submissions_are_counted_over_all_attempts(self, store: Store) -> None:
@@ -91,7 +107,7 @@ class TestChunk:
     ) -> None:
         opened(store, 1)
         (chunk,) = claim(store, [1])
-        before = only(store, 1)
+        before = replace(only(store, 1), unwritten=False)
         assert store.chunks.revert_send(sent(store, chunk)) == before == only(store, 1)
         item = table.get(keys.run(RUN), keys.chunk(1)) or {}
         assert not {"sending_at", "token", "digest"} & item.keys()
@@ -118,7 +134,7 @@ class TestHolders:
         stray = {"run_id": RUN, "lane": 1, "chunk": 1}
         table.put_many([{"pk": keys.connection(CONNECTION), "sk": keys.job(RUN, 1, 1), **stray}])
         assert store.chunks.holders(CONNECTION) == 1
-        table.delete_many([(keys.connection(CONNECTION), keys.job(RUN, 0, 1))])
+        store.chunks.forget_all(CONNECTION, RUN)
         assert store.chunks.holders(CONNECTION) == 0
 
     def test_slots_are_set_right_only_as_they_were_seen(self, store: Store) -> None:

@@ -94,6 +94,9 @@ class Chunk:
         twice: a job that turned out to have been made by one of these all the same
         settled_rows: rows whose outcome it decided; the rest went into other chunks
         holds_slot: a slot of the connection is taken for it
+        claim: the claim that it belongs to, named within its run and lane; empty: it is in none, or
+            was claimed by a version that wrote a pointer for each chunk
+        unwritten: only its claim and the plan know of it; the next write makes its own item
         end_asked: the vendor was asked to end its job
         priority_asked: the priority that its job was last told
     """
@@ -128,6 +131,8 @@ class Chunk:
     twice: str | None = None
     settled_rows: int | None = None
     holds_slot: bool = True
+    claim: str = ""
+    unwritten: bool = False
     expires_at: int = 0
     end_asked: bool = False
     priority_asked: str | None = None

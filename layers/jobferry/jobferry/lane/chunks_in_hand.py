@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from threading import Lock
 
 from jobferry.domain.chunk import Chunk, ChunkState
+from jobferry.store.claims import Claim
 
 
 class ChunksInHand:
@@ -14,9 +15,15 @@ class ChunksInHand:
 
     A lane's chunks belong to the lane, and every move of a chunk in the table is conditioned on how
     it was read; so they are read once, and then follow what this invocation does.
+
+    Attributes:
+        spent: claims of the lane with chunks that were in flight no more when they were read.
     """
 
-    def __init__(self, chunks: Iterable[Chunk]) -> None:
+    def __init__(
+        self, chunks: Iterable[Chunk], spent: Sequence[tuple[Claim, frozenset[int]]] = ()
+    ) -> None:
+        self.spent = spent
         self._chunks = {chunk.number: chunk for chunk in chunks}
         self._lock = Lock()
 

@@ -137,6 +137,7 @@ def _note_usage(session: LaneSession, iterations: int) -> None:
     made, usage.uncounted = usage.uncounted, 0
     note_requests(store.limits, run.connection, made, now)
     remember(session.claimed_jobs, session.state.lane)
+    store.chunks.forget_spent(session.chunks.spent)
     if session.ages.observed:
         learn_latencies(store.limits, run.connection, run.operation, session.ages.observed)
     session.count(

@@ -377,7 +377,8 @@ def open_session(state: LaneState, deps: Deps, deadline: float) -> LaneSession |
     if account_moved(run, linked.connection):
         pause_moved_account(run, linked.connection, deps)
         return None
-    chunks = ChunksInHand(store.chunks.in_flight(run.connection, run.run_id, state.lane))
+    held = store.chunks.held(run.connection, run.run_id, state.lane)
+    chunks = ChunksInHand(held.chunks, held.spent)
     submitted = chunks.in_state(ChunkState.SUBMITTED)
     latency = store.limits.latencies(run.connection, run.operation).get("")
     session = LaneSession(

@@ -29,6 +29,8 @@ def item_of(chunk: Chunk) -> Item:
         "holds_slot": chunk.holds_slot,
         "expires_at": chunk.expires_at,
     }
+    if chunk.claim:
+        item["claim"] = chunk.claim
     if chunk.not_before:
         item["not_before"] = chunk.not_before
     if chunk.last is not None:
@@ -75,10 +77,18 @@ def chunk_of(item: Item) -> Chunk:
         twice=item.get("twice"),
         settled_rows=sum(item["counts"].values()) if "counts" in item else None,
         holds_slot=item.get("holds_slot", True),
+        claim=item.get("claim", ""),
         expires_at=item.get("expires_at", 0),
         end_asked=item.get("end_asked", False),
         priority_asked=item.get("priority_asked"),
     )
+
+
+def ended_item(item: Item, expires_at: float) -> Item:
+    """What stays for a while of a chunk whose run is deleted: that it is at its end."""
+    kept = {name: item[name] for name in ("pk", "sk", "run_id", "chunk")}
+    ended = {"state": ChunkState.SETTLED.value, "spans": "[]", "attempt": 0, "claimed_at": 0}
+    return {**kept, **ended, "expires_at": int(expires_at)}
 
 
 def attempts_text(attempts: Sequence[Attempt]) -> str:

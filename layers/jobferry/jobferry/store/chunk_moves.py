@@ -16,9 +16,9 @@ from jobferry.domain.run import Run
 from jobferry.store import keys
 from jobferry.store.chunk_items import attempts_text, item_of
 from jobferry.store.chunk_reads import ChunkReads
-from jobferry.store.chunk_writes import move, slots
-from jobferry.store.operations import Delete, Operation, Put, Update
-from jobferry.store.pointers import pointer_to
+from jobferry.store.chunk_writes import change, move, slots
+from jobferry.store.claims import claim_put, taken_out
+from jobferry.store.operations import Operation, Put, Update
 from jobferry.store.pool import pool_update
 from jobferry.store.table import TRANSACTION_ITEMS, ConditionFailedError
 from jobferry.store.transitions import TRANSITIONS, ChunkEvent, allows
@@ -35,6 +35,7 @@ _OF_ONE_ATTEMPT = (
     "token",
     "digest",
     "lane",
+    "claim",
 )
 """What a chunk that goes back to the pool forgets."""
 
@@ -52,10 +53,10 @@ class ChunkMoves(ChunkReads):
         *,
         max_jobs: int | None,
     ) -> list[Chunk] | None:
-        """Claim chunks of `pool`, all or none: pool, slots and chunks in one transaction.
+        """Claim chunks of `pool`, all or none: pool, slots and the claim in one transaction.
 
-        The pointers are written before it. One that is left without a chunk, by a crash or by
-        another lane having been faster, points to nothing of this lane and is passed over.
+        A chunk that nobody has claimed before gets no item of its own yet: the claim and the plan
+        say all there is to say. Those that were put back, or are made of retried rows, are written.
 
         Args:
             planned: at most `CLAIM_BATCH`: returned ones, or the next ones from the cursor.
@@ -66,7 +67,11 @@ class ChunkMoves(ChunkReads):
             The claimed chunks; None when another lane was faster or the slots ran out.
         """
         known = [c.number for c in planned if c.number in pool.released | pool.again]
+        fresh = [c.number for c in planned if c.number not in known]
+        if not planned or fresh != list(range(pool.cursor, pool.end)[: len(fresh)]):
+            return None
         before = {c.number: c for c in self.get(run.run_id, known)}
+        name = keys.claim_name(min(c.number for c in planned))
         if not all(allows(ChunkEvent.CLAIM, chunk.state) for chunk in before.values()):
             return None
         claimed = [
@@ -76,6 +81,8 @@ class ChunkMoves(ChunkReads):
                 state=TRANSITIONS[ChunkEvent.CLAIM].after,
                 claimed_at=now,
                 holds_slot=max_jobs is not None,
+                claim=name,
+                unwritten=plan.number not in before,
                 expires_at=run.expires_at,
             )
             for plan in planned
@@ -89,13 +96,9 @@ class ChunkMoves(ChunkReads):
                     values={":room": max_jobs - len(claimed)},
                 )
             )
-        writes += [_claimed(chunk, before.get(chunk.number)) for chunk in claimed]
-        self._table.put_many(pointer_to(run.connection, chunk) for chunk in claimed)
-        try:
-            self._table.transact(writes)
-        except ConditionFailedError:
-            return None
-        return claimed
+        writes.append(claim_put(run, claimed))
+        writes += [_claimed(c, before[c.number]) for c in claimed if not c.unwritten]
+        return claimed if self._all_or_none(writes) else None
 
     def begin_sending(self, chunk: Chunk, token: str, digest: str, now: float) -> Chunk | None:
         """Write the intent, just before the request leaves. None: somebody else owns the chunk.
@@ -109,22 +112,19 @@ class ChunkMoves(ChunkReads):
             sendings=chunk.sendings + 1,
             token=token,
             sending_at=now,
+            unwritten=False,
         )
-        moved = self._all_or_none(
-            [
-                move(
-                    ChunkEvent.BEGIN_SENDING,
-                    # One that was sent already is not sent over, whoever holds it.
-                    replace(chunk, sending_at=None),
-                    sending_at=now,
-                    token=token,
-                    digest=digest,
-                    attempt=sent.attempt,
-                    sendings=sent.sendings,
-                )
-            ]
+        begun = change(
+            ChunkEvent.BEGIN_SENDING,
+            # One that was sent already is not sent over, whoever holds it.
+            replace(chunk, sending_at=None),
+            sending_at=now,
+            token=token,
+            digest=digest,
+            attempt=sent.attempt,
+            sendings=sent.sendings,
         )
-        return sent if moved else None
+        return sent if self._all_or_none([begun]) else None
 
     def note_submitted(self, connection: str, chunk: Chunk, job_id: str, now: float) -> bool:
         """The vendor accepted the chunk as this job, which no other chunk has.
@@ -149,10 +149,14 @@ class ChunkMoves(ChunkReads):
         ready = replace(
             sent, attempt=sent.attempt - 1, sendings=sent.sendings - 1, token="", sending_at=None
         )
-        counts = {"attempt": ready.attempt, "sendings": ready.sendings}
-        back = move(ChunkEvent.REVERT_SEND, sent, **counts)
-        moved = self._all_or_none([replace(back, remove=("sending_at", "token", "digest"))])
-        return ready if moved else None
+        back = change(
+            ChunkEvent.REVERT_SEND,
+            sent,
+            remove=("sending_at", "token", "digest"),
+            attempt=ready.attempt,
+            sendings=ready.sendings,
+        )
+        return ready if self._all_or_none([back]) else None
 
     def adopt(self, connection: str, chunk: Chunk, job_id: str, now: float) -> bool:
         """The lost submission of a chunk turned out to be this job, which no other chunk has.
@@ -169,7 +173,9 @@ class ChunkMoves(ChunkReads):
     def note_lost(self, chunk: Chunk, now: float) -> bool:
         """The request is over and its answer was not clear: the vendor must be asked."""
         times = chunk.lost_times + 1
-        return self._all_or_none([move(ChunkEvent.NOTE_LOST, chunk, lost_at=now, lost_times=times)])
+        return self._all_or_none(
+            [change(ChunkEvent.NOTE_LOST, chunk, lost_at=now, lost_times=times)]
+        )
 
     def note_search(
         self,
@@ -186,16 +192,16 @@ class ChunkMoves(ChunkReads):
         """
         known = {"unseen_at": unseen_at, "readable_at": readable_at}
         noted = {name: value for name, value in known.items() if value is not None}
-        search = move(ChunkEvent.NOTE_SEARCH, chunk, searched_at=now, **noted)
         gone = tuple(name for name, value in known.items() if value is None)
-        return self._all_or_none([replace(search, remove=gone)])
+        search = change(ChunkEvent.NOTE_SEARCH, chunk, remove=gone, searched_at=now, **noted)
+        return self._all_or_none([search])
 
     def note_asked(self, asked: Chunk) -> bool:
         """The vendor was asked to end a chunk's job, or told its priority, as the chunk says."""
         changes: dict[str, Any] = {"end_asked": asked.end_asked}
         if asked.priority_asked is not None:
             changes["priority_asked"] = asked.priority_asked
-        return self._all_or_none([move(ChunkEvent.NOTE_ASKED, asked, **changes)])
+        return self._all_or_none([change(ChunkEvent.NOTE_ASKED, asked, **changes)])
 
     def adopt_late(self, connection: str, chunk: Chunk, job_id: str) -> bool:
         """The lost submission of a settled chunk turned out to be this job, after all.
@@ -204,11 +210,9 @@ class ChunkMoves(ChunkReads):
             False when another chunk has that job, or this one has another.
         """
         found = move(ChunkEvent.ADOPT_LATE, chunk, job_id=job_id)
+        alone = f"{found.condition} AND attribute_not_exists(job_id)"
         return self._all_or_none(
-            [
-                replace(found, condition=f"{found.condition} AND attribute_not_exists(job_id)"),
-                _job_mark(connection, chunk, job_id),
-            ]
+            [replace(found, condition=alone), _job_mark(connection, chunk, job_id)]
         )
 
     def release(
@@ -227,16 +231,17 @@ class ChunkMoves(ChunkReads):
             maybe_applied: the last one may have been applied.
             earlier: the submissions to remember, where one more was proven never to be taken.
         """
-        released = move(
+        released = change(
             ChunkEvent.RELEASE,
             chunk,
+            remove=_OF_ONE_ATTEMPT,
             attempt=chunk.attempt if attempt is None else attempt,
             in_doubt=chunk.maybe_applied or maybe_applied,
             **({"earlier": attempts_text(earlier)} if earlier else {}),
         )
         writes: list[Operation] = [
-            replace(released, remove=_OF_ONE_ATTEMPT),
-            Delete(keys.connection(connection), keys.job(chunk.run_id, chunk.lane, chunk.number)),
+            released,
+            taken_out(connection, chunk),
             Update(keys.run(chunk.run_id), keys.POOL, add={"returned": {chunk.number}}),
         ]
         if chunk.holds_slot:
@@ -271,14 +276,11 @@ class ChunkMoves(ChunkReads):
         return done
 
 
-def _claimed(chunk: Chunk, before: Chunk | None) -> Put:
-    """The chunk as it is claimed, if it still is as it was read, or not there if it was not.
+def _claimed(chunk: Chunk, before: Chunk) -> Put:
+    """The chunk as it is claimed, if it still is as it was read.
 
-    One that was claimed and given back in between looks the same from the pool, but its pointer
-    is gone, with the one that was written for this claim.
+    One that was claimed and given back in between looks the same from the pool.
     """
-    if before is None:
-        return Put(item_of(chunk), condition="attribute_not_exists(pk)")
     return Put(
         item_of(chunk),
         condition="#state = :state AND claimed_at = :claimed_at",
@@ -307,22 +309,22 @@ def _job_mark(connection: str, chunk: Chunk, job_id: str) -> Put:
     )
 
 
-def _submitted(event: ChunkEvent, chunk: Chunk, job_id: str, now: float) -> Update:
-    return move(event, chunk, job_id=job_id, submitted_at=now)
+def _submitted(event: ChunkEvent, chunk: Chunk, job_id: str, now: float) -> Operation:
+    return change(event, chunk, job_id=job_id, submitted_at=now)
 
 
 def _job_end_update(chunk: Chunk, job_end: JobEnd, now: float) -> Operation:
-    change: dict[str, Any] = {"finished_at": now}
+    how: dict[str, Any] = {"finished_at": now}
     if job_end.ended_at is not None:
-        change["ended_at"] = job_end.ended_at
+        how["ended_at"] = job_end.ended_at
     if job_end.twice is not None:
-        change["twice"] = job_end.twice
+        how["twice"] = job_end.twice
     if job_end.evidence is not None:
-        change["evidence"] = job_end.evidence
+        how["evidence"] = job_end.evidence
     if job_end.bisect:
-        change["halve"] = True
+        how["halve"] = True
     if job_end.verdict is not None:
         status, code, text = job_end.verdict
-        change["verdict"] = [status.value, code, text]
-    # `move` asks for the state in which it was read: what is submitted is no longer skipped.
-    return move(ChunkEvent.FINISH, chunk, **change)
+        how["verdict"] = [status.value, code, text]
+    # `change` asks for the state in which it was read: what is submitted is no longer skipped.
+    return change(ChunkEvent.FINISH, chunk, **how)

@@ -12,10 +12,14 @@ from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Pause, Resolving, Run, RunStatus, StopReason
 from jobferry.domain.trouble import POLL, SOURCE, SUBMIT
 from jobferry.store import keys
+from jobferry.store.chunk_items import ended_item
 from jobferry.store.operations import Item, Update
 from jobferry.store.run_access import OPEN, RunAccess
 from jobferry.store.run_items import pause_item
 from jobferry.store.table import ConditionFailedError
+
+BEHIND_SECONDS = 3_600.0
+"""No function is behind by more: it runs for a quarter of an hour at the most."""
 
 
 class RunLifecycle(RunAccess):
@@ -185,12 +189,15 @@ class RunLifecycle(RunAccess):
             values={":planning": RunStatus.PLANNING.value, ":undone": False},
         )
 
-    def delete(self, run: Run, *, by: str | None = None) -> None:
+    def delete(self, run: Run, now: float, *, by: str | None = None) -> None:
         """Forget a closed run: chunks, plan and counts, and its own entry last.
 
-        A mark stays, so that a late event for the same file does not carry it once more.
+        A mark stays, so that a late event for the same file does not carry it once more. Of chunks
+        of a run that was closed just now the numbers stay for a while: a function that was far
+        behind when it ended may hold one as claimed and never sent, and finds its item there.
 
         Args:
+            now: epoch seconds.
             by: who asks for it, kept with the mark; None: nobody knows.
         """
         pk = keys.run(run.run_id)
@@ -198,9 +205,13 @@ class RunLifecycle(RunAccess):
         if by is not None:
             mark["by"] = by
         self._table.put_many([mark])
-        kept = (keys.META, keys.DELETED)
+        kept: tuple[str, ...] = (keys.META, keys.DELETED)
+        if (run.closed_at or now) > now - BEHIND_SECONDS:
+            chunks = self._table.query(pk, prefix=keys.CHUNK)
+            self._table.put_many(ended_item(item, now + BEHIND_SECONDS) for item in chunks)
+            kept += (keys.CHUNK,)
         self._table.delete_many(
-            (pk, item["sk"]) for item in self._table.query(pk) if item["sk"] not in kept
+            (pk, item["sk"]) for item in self._table.query(pk) if not item["sk"].startswith(kept)
         )
         self._table.delete_many([(pk, keys.META)])
 
