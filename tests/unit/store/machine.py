@@ -517,7 +517,7 @@ class StoreMachine(RuleBasedStateMachine):
             run = self.store.runs.get(run_id)
             if run is not None and run.closed_at is None and is_due(run, RETENTION, self.now):
                 expires_at = int(self.now) + kept_seconds(RETENTION)
-                self.store.runs.prolong_items(run, expires_at)
+                self.store.runs.prolong_items(run, expires_at, self.now)
                 self.store.rows.prolong(run_id, 1, BAD_ROW, expires_at)
                 self.store.runs.prolong(run, expires_at)
             elif run is not None and run.closed_at and run.closed_at + RETENTION <= self.now:

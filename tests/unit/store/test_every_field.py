@@ -17,6 +17,7 @@ from jobferry.lane.connection_requests import lower_rate, note_requests, take_re
 from jobferry.scheduler.concurrency import max_jobs
 from jobferry.scheduler.rate_limit import ACCOUNT, ENDPOINT, HOLD
 from jobferry.store import Store, keys
+from jobferry.store.chunk_items import CHUNK_SECONDS
 from jobferry.store.operations import Update
 from jobferry.store.table import TRANSACTION_ITEMS, Table
 from jobferry.store.transitions import ForbiddenMoveError
@@ -75,7 +76,7 @@ class TestChunk:
             ChunkState.CLAIMED,
             span,
             claimed_at=NOW,
-            expires_at=EXPIRES,
+            expires_at=int(NOW) + CHUNK_SECONDS,
             holds_slot=True,
             claim=claimed.claim,
             unwritten=True,
@@ -298,7 +299,7 @@ class TestJobs:
         assert {name: mark[name] for name in ("run_id", "chunk", "expires_at")} == {
             "run_id": RUN,
             "chunk": 1,
-            "expires_at": EXPIRES,
+            "expires_at": int(NOW) + CHUNK_SECONDS,
         }
         other = sent(store, 2)
         assert not store.chunks.note_submitted(CONNECTION, other, "job-1", NOW + 2)
@@ -635,7 +636,7 @@ class TestClosing:
 
     def test_what_has_no_end_gets_none(self, store: Store, table: Table) -> None:
         opened(store, 1)
-        store.runs.prolong_items(a_run(), EXPIRES + 10 * DAY)
+        store.runs.prolong_items(a_run(), EXPIRES + 10 * DAY, NOW)
         assert "expires_at" not in run_item(table)
         page = table.get(keys.run(RUN), keys.page(1)) or {}
         assert page["expires_at"] == EXPIRES + 10 * DAY
@@ -652,7 +653,7 @@ class TestClosing:
             return found
 
         with mock.patch.object(store.runs._table, "query", vanishing):
-            store.runs.prolong_items(a_run(), EXPIRES + 10 * DAY)
+            store.runs.prolong_items(a_run(), EXPIRES + 10 * DAY, NOW)
         assert list(table.query(keys.run(RUN))) == []
 
 

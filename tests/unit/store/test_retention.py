@@ -18,7 +18,9 @@ from jobferry.domain.chunk import (
 from jobferry.domain.connection import OUTAGE_FROM
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import PlanState
+from jobferry.settlement.retention import is_due, kept_seconds
 from jobferry.store import Store, keys
+from jobferry.store.chunk_items import CHUNK_SECONDS
 from jobferry.store.connection_limits import OUTAGES
 from jobferry.store.run_notes import MOST_WARNINGS
 from jobferry.store.table import Table
@@ -32,6 +34,7 @@ from tests.unit.store.samples import (
     in_claims,
     only,
     opened,
+    planned,
     tidy,
 )
 
@@ -91,6 +94,7 @@ class TestChunk:
             claimed_at=NOW + 61,
             holds_slot=True,
             claim=claimed[0].claim,
+            expires_at=int(NOW + 61) + CHUNK_SECONDS,
         )
 
     def test_lost_submissions_are_counted_over_all_attempts(self, store: Store) -> None:
@@ -221,7 +225,6 @@ class TestRun:
         self, store: Store, table: Table
     ) -> None:
         opened(store, 2)
-        claim(store, [1])
         run = store.runs.must_get(RUN)
 
         def ends() -> set[int]:
@@ -229,10 +232,41 @@ class TestRun:
             return {item["expires_at"] for item in items if "expires_at" in item}
 
         assert ends() == {EXPIRES}
-        store.runs.prolong_items(run, EXPIRES + 86_400)
+        store.runs.prolong_items(run, EXPIRES + 86_400, NOW)
         assert ends() == {EXPIRES}  # a day is not worth the writes
-        store.runs.prolong_items(run, EXPIRES + 86_401)
+        store.runs.prolong_items(run, EXPIRES + 86_401, NOW)
         assert ends() == {EXPIRES + 86_401}
+
+    def test_chunks_are_kept_for_a_month_from_when_they_are_claimed(
+        self, store: Store, table: Table
+    ) -> None:
+        opened(store, 2)
+        first, _ = claim(store, [1, 2])
+        sent_one = sent(store, first, NOW + 9)
+        store.chunks.note_submitted(CONNECTION, sent_one, "job-1", NOW + 9)
+        mark = table.get(keys.connection(CONNECTION), keys.job_of_chunk("job-1")) or {}
+        until = int(NOW) + CHUNK_SECONDS
+        assert (only(store, 1).expires_at, mark["expires_at"]) == (until, until)
+        assert [claim.kept_until for claim in store.chunks.claims(CONNECTION)] == [until]
+        half = CHUNK_SECONDS // 2
+        store.runs.prolong_items(store.runs.must_get(RUN), EXPIRES, NOW + half)
+        assert only(store, 1).expires_at == until + half
+
+    def test_none_outlives_its_run(self, store: Store) -> None:
+        opened(store, 1)
+        run, plan = a_run(expires_at=int(NOW) + 86_400), [planned(1)]
+        store.chunks.claim(run, 0, plan, store.chunks.pool(RUN), NOW, max_jobs=9)
+        assert only(store, 1).expires_at == run.expires_at
+
+    @pytest.mark.parametrize("days", [1, 7, 90, 365, 3_650])
+    def test_a_run_is_prolonged_before_anything_of_it_expires(self, days: int) -> None:
+        retention = days * 86_400
+        kept = kept_seconds(retention)
+        run = a_run(expires_at=int(NOW) + kept)
+        assert not is_due(run, retention, NOW + min(retention // 4, CHUNK_SECONDS // 2) - 9)
+        assert is_due(run, retention, NOW + min(retention // 4, CHUNK_SECONDS // 2) + 9)
+        assert is_due(run, retention, NOW + CHUNK_SECONDS // 2 + 9)
+        assert is_due(run, retention, NOW + kept - retention + 9)
 
     def test_lanes_say_when_they_will_be_heard_of_again(self, store: Store) -> None:
         run = store.runs.must_get(RUN)

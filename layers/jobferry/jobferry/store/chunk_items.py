@@ -10,8 +10,19 @@ from collections.abc import Sequence
 
 from jobferry.domain.chunk import Attempt, Chunk, ChunkState, Span
 from jobferry.domain.outcome import OutcomeStatus, Verdict
+from jobferry.domain.run import Run
 from jobferry.store import keys
 from jobferry.store.operations import Item
+
+CHUNK_SECONDS = 30 * 86_400
+"""For how long chunks, and the marks of their jobs, are kept from when they were claimed. Vendors
+forget their jobs within days, and a run of a million jobs has a million of each. While the run is
+open they are prolonged (`settlement.retention`)."""
+
+
+def kept_until(run: Run, now: float) -> int:
+    """When what is written of a chunk now expires (epoch seconds); 0: never."""
+    return min(run.expires_at, int(now) + CHUNK_SECONDS)
 
 
 def item_of(chunk: Chunk) -> Item:

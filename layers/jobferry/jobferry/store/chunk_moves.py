@@ -14,7 +14,7 @@ from typing import Any
 from jobferry.domain.chunk import Attempt, Chunk, ChunkState, JobEnd, PlannedChunk, Pool
 from jobferry.domain.run import Run
 from jobferry.store import keys
-from jobferry.store.chunk_items import attempts_text, item_of
+from jobferry.store.chunk_items import attempts_text, item_of, kept_until
 from jobferry.store.chunk_reads import ChunkReads
 from jobferry.store.chunk_writes import change, move, slots
 from jobferry.store.claims import claim_put, taken_out
@@ -83,7 +83,7 @@ class ChunkMoves(ChunkReads):
                 holds_slot=max_jobs is not None,
                 claim=name,
                 unwritten=plan.number not in before,
-                expires_at=run.expires_at,
+                expires_at=kept_until(run, now),
             )
             for plan in planned
         ]

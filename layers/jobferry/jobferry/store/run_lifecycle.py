@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Pause, Resolving, Run, RunStatus, StopReason
 from jobferry.domain.trouble import POLL, SOURCE, SUBMIT
 from jobferry.store import keys
-from jobferry.store.chunk_items import ended_item
+from jobferry.store.chunk_items import ended_item, kept_until
 from jobferry.store.operations import Item, Update
 from jobferry.store.run_access import OPEN, RunAccess
 from jobferry.store.run_items import pause_item
@@ -163,12 +163,14 @@ class RunLifecycle(RunAccess):
             run.run_id, assign={"kept_until": expires_at}, condition="attribute_exists(pk)"
         )
 
-    def prolong_items(self, run: Run, expires_at: int) -> None:
+    def prolong_items(self, run: Run, expires_at: int, now: float) -> None:
         """Keep chunks, plan and figures of a run for longer; those written already."""
+        of_chunks = kept_until(replace(run, expires_at=expires_at), now)
         for item in self._table.query(keys.run(run.run_id)):
-            if 0 < item.get("expires_at", 0) < expires_at - 86_400:
+            until = of_chunks if item["sk"].startswith(keys.CHUNK) else expires_at
+            if 0 < item.get("expires_at", 0) < until - 86_400:
                 with suppress(ConditionFailedError):
-                    self._table.write(_prolonged(item, expires_at))
+                    self._table.write(_prolonged(item, until))
 
     def fail(self, run_id: str, reason: str) -> bool:
         """The file or the profile cannot be used at all; CloseRun gives the closing time.
