@@ -12,3 +12,10 @@ def world() -> Iterator[World]:
     """Chunks of two rows, three jobs at a time."""
     with World(max_records=2, max_jobs=3) as made:
         yield made
+
+
+@pytest.fixture
+def list_world() -> Iterator[World]:
+    """The same at a vendor that is searched by its list of jobs: an intent for each chunk."""
+    with World(max_records=2, max_jobs=3, token_search=False) as made:
+        yield made

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from jobferry.domain.chunk import Chunk, ChunkOutcome, ChunkState, JobEnd
+from jobferry.domain.chunk import (
+    SEND_WINDOW,
+    Chunk,
+    ChunkOutcome,
+    ChunkState,
+    JobEnd,
+    before_sending,
+)
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import RunStatus
 from jobferry.store import Store, keys
@@ -234,3 +241,105 @@ def test_a_claim_by_numbers_that_are_not_next_takes_nothing(store: Store) -> Non
         assert store.chunks.claim(a_run(), 0, plan, pool, NOW, max_jobs=9) is None
     assert [chunk.number for chunk in standing(store)] == [1]
     assert only(store, 1).unwritten
+
+
+class TestClaimAsIntent:
+    """Where a job can be found by a token that is known beforehand, the claim is the intent."""
+
+    @pytest.fixture
+    def sending(self, store: Store) -> list[Chunk]:
+        opened(store, 5)
+        plan = [planned(number) for number in (1, 2, 3)]
+        pool = store.chunks.pool(RUN)
+        got = store.chunks.claim(a_run(), 0, plan, pool, NOW, max_jobs=9, sending=True)
+        assert got is not None
+        return got
+
+    def test_whoever_reads_it_takes_them_for_sent(self, store: Store, sending: list[Chunk]) -> None:
+        assert standing(store) == sending
+        assert [(c.token, c.sending_at, c.attempt, c.sendings) for c in sending] == [
+            (f"{RUN}.{number}.1", NOW, 1, 1) for number in (1, 2, 3)
+        ]
+
+    def test_the_first_write_is_the_job(
+        self, store: Store, table: Table, sending: list[Chunk]
+    ) -> None:
+        before = table.units.written
+        assert store.chunks.note_submitted(CONNECTION, sending[0], "job-1", NOW + 1)
+        assert table.units.written - before == 2, "the mark of the job, and the chunk"
+        kept = only(store, 1)
+        assert (kept.state, kept.job_id, kept.token) == (
+            ChunkState.SUBMITTED,
+            "job-1",
+            sending[0].token,
+        )
+        assert (kept.sending_at, kept.attempt, kept.unwritten) == (NOW, 1, False)
+
+    def test_what_was_not_sent_is_said_so_once_for_all(
+        self, store: Store, table: Table, sending: list[Chunk]
+    ) -> None:
+        assert store.chunks.note_submitted(CONNECTION, sending[0], "job-1", NOW + 1)
+        before = table.units.written
+        assert store.chunks.keep_claimed(CONNECTION, sending[1])
+        assert table.units.written - before == 1
+        second, third = (only(store, number) for number in (2, 3))
+        assert (second.sending_at, second.attempt, third.sending_at) == (None, 0, None)
+        assert only(store, 1).job_id == "job-1"
+        assert store.chunks.write_lost(CONNECTION, RUN, 0, NOW + 9 * SEND_WINDOW) == standing(store)
+        assert only(store, 2).unwritten
+
+    def test_what_is_left_of_a_crash_is_written_as_lost_when_no_request_can_be_on_its_way(
+        self, store: Store, sending: list[Chunk]
+    ) -> None:
+        assert store.chunks.note_submitted(CONNECTION, sending[0], "job-1", NOW + 1)
+        store.chunks.write_lost(CONNECTION, RUN, 0, NOW + SEND_WINDOW - 1)
+        assert only(store, 2).unwritten
+        found = store.chunks.write_lost(CONNECTION, RUN, 0, NOW + SEND_WINDOW)
+        assert found == standing(store)
+        lost = only(store, 2)
+        assert (lost.unwritten, lost.sending_at, lost.token) == (False, NOW, sending[1].token)
+        assert only(store, 1).state is ChunkState.SUBMITTED
+        # From here on it is searched for as any other.
+        assert store.chunks.note_search(lost, NOW + 60)
+        assert store.chunks.adopt(CONNECTION, only(store, 3), "job-3", NOW + 61)
+
+    def test_once_it_is_taken_for_lost_nobody_says_that_it_was_not_sent(
+        self, store: Store, sending: list[Chunk]
+    ) -> None:
+        store.chunks.write_lost(CONNECTION, RUN, 0, NOW + SEND_WINDOW)
+        assert not store.chunks.keep_claimed(CONNECTION, sending[0])
+        assert not store.chunks.release(CONNECTION, before_sending(sending[0]))
+        assert store.chunks.begin_sending(before_sending(sending[0]), "t", "d", NOW) is None
+        assert only(store, 1).sending_at == NOW
+
+    def test_an_answer_that_comes_late_is_still_noted(
+        self, store: Store, sending: list[Chunk]
+    ) -> None:
+        store.chunks.write_lost(CONNECTION, RUN, 0, NOW + SEND_WINDOW)
+        assert store.chunks.note_submitted(CONNECTION, sending[0], "job-1", NOW + 70)
+        assert only(store, 1).job_id == "job-1"
+        later = only(store, 2)
+        assert store.chunks.release(CONNECTION, later)
+        assert not store.chunks.note_submitted(CONNECTION, sending[1], "job-2", NOW + 700)
+
+    def test_refused_or_without_an_answer_it_is_written(
+        self, store: Store, sending: list[Chunk]
+    ) -> None:
+        first, second, third = sending
+        assert store.chunks.finish(CONNECTION, [first], [JobEnd(1, verdict=SKIPPED)], NOW) == [1]
+        assert store.chunks.note_lost(second, NOW + 3)
+        assert store.chunks.release(CONNECTION, third, attempt=0)
+        assert (only(store, 1).attempt, only(store, 1).token) == (1, first.token)
+        assert (only(store, 2).lost_at, only(store, 2).token) == (NOW + 3, second.token)
+        back = only(store, 3)
+        assert (back.attempt, back.sendings, back.sending_at, back.token) == (0, 1, None, "")
+        assert in_claims(store) == [(RUN, 0, 1), (RUN, 0, 2)]
+
+    def test_those_that_were_put_back_before_get_an_intent_each(self, store: Store) -> None:
+        opened(store, 2)
+        (chunk,) = claim(store, [1])
+        assert store.chunks.release(CONNECTION, chunk)
+        pool, plan = store.chunks.pool(RUN), [planned(1), planned(2)]
+        got = store.chunks.claim(a_run(), 0, plan, pool, NOW + 1, max_jobs=9, sending=True)
+        assert [(c.number, c.sending_at) for c in got or ()] == [(1, None), (2, NOW + 1)]
+        assert standing(store) == got

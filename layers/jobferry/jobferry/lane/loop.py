@@ -17,6 +17,7 @@ from jobferry.lane.poller import poll
 from jobferry.lane.recovery import recover
 from jobferry.lane.session import LaneSession
 from jobferry.lane.state import LaneState
+from jobferry.lane.submission import take_back_intents
 from jobferry.lane.submitter import release_ready, skip_stopped, submit
 from jobferry.scheduler import lanes, policy
 from jobferry.scheduler.policy import NEVER, Decision, Finish, Poll, Submit, Wait
@@ -107,6 +108,7 @@ def commit(session: LaneSession, moment: float, *, iterations: int = 0) -> LaneS
     Returns:
         The state with what is to be settled next, which waits until that moment.
     """
+    take_back_intents(session)
     _note_usage(session, iterations)
     state, now, settings = session.state, session.deps.now(), session.settings
     going_at = moment if moment < NEVER else now + settings.max_poll_interval

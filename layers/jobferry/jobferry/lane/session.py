@@ -332,7 +332,7 @@ class LaneSession:
             self.left += 1
 
     def note_claimed(self, chunks: Sequence[Chunk]) -> None:
-        self.chunks.keep(chunks)
+        self.chunks.keep_claimed(chunks)
         with self._lock:
             self.left -= len(chunks)
             offer = self.pace.offer

@@ -11,13 +11,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from jobferry.domain.chunk import Attempt, Chunk, ChunkState, JobEnd, PlannedChunk, Pool
+from jobferry.domain.chunk import (
+    Attempt,
+    Chunk,
+    ChunkState,
+    JobEnd,
+    PlannedChunk,
+    Pool,
+    before_sending,
+    lost_from,
+)
 from jobferry.domain.run import Run
 from jobferry.store import keys
 from jobferry.store.chunk_items import attempts_text, item_of, kept_until
 from jobferry.store.chunk_reads import ChunkReads
-from jobferry.store.chunk_writes import change, move, slots
-from jobferry.store.claims import claim_put, taken_out
+from jobferry.store.chunk_writes import change, move, slots, slots_taken
+from jobferry.store.claims import as_sent, claim_put, not_sending, taken_out
 from jobferry.store.operations import Operation, Put, Update
 from jobferry.store.pool import pool_update
 from jobferry.store.table import TRANSACTION_ITEMS, ConditionFailedError
@@ -26,12 +35,12 @@ from jobferry.store.transitions import TRANSITIONS, ChunkEvent, allows
 CLAIM_BATCH = 50
 """Chunks claimed in one transaction."""
 
+_OF_SEARCHES = ("lost_at", "unseen_at", "readable_at", "searched_at")
+"""What belongs to one submission, as whoever takes it for lost notes it."""
+
 _OF_ONE_ATTEMPT = (
     "sending_at",
-    "lost_at",
-    "unseen_at",
-    "readable_at",
-    "searched_at",
+    *_OF_SEARCHES,
     "token",
     "digest",
     "lane",
@@ -52,6 +61,7 @@ class ChunkMoves(ChunkReads):
         now: float,
         *,
         max_jobs: int | None,
+        sending: bool = False,
     ) -> list[Chunk] | None:
         """Claim chunks of `pool`, all or none: pool, slots and the claim in one transaction.
 
@@ -62,6 +72,9 @@ class ChunkMoves(ChunkReads):
             planned: at most `CLAIM_BATCH`: returned ones, or the next ones from the cursor.
             max_jobs: take a slot for each and never exceed this many in flight; None: take no
                 slots, for chunks that will never be sent.
+            sending: the vendor can be searched by a token, and they are sent at once: the claim is
+                the intent of those that it knows alone. Whoever gets them back may send each once,
+                within the time that an intent holds; for all others they may have been sent.
 
         Returns:
             The claimed chunks; None when another lane was faster or the slots ran out.
@@ -71,9 +84,9 @@ class ChunkMoves(ChunkReads):
         if not planned or fresh != list(range(pool.cursor, pool.end)[: len(fresh)]):
             return None
         before = {c.number: c for c in self.get(run.run_id, known)}
-        name = keys.claim_name(min(c.number for c in planned))
         if not all(allows(ChunkEvent.CLAIM, chunk.state) for chunk in before.values()):
             return None
+        name = keys.claim_name(min(c.number for c in planned))
         claimed = [
             replace(
                 before.get(plan.number) or _unclaimed(run.run_id, plan),
@@ -82,23 +95,42 @@ class ChunkMoves(ChunkReads):
                 claimed_at=now,
                 holds_slot=max_jobs is not None,
                 claim=name,
-                unwritten=plan.number not in before,
                 expires_at=kept_until(run, now),
             )
             for plan in planned
         ]
         writes: list[Operation] = [pool_update(run.run_id, pool, [c.number for c in claimed])]
         if max_jobs is not None:
-            writes.append(
-                replace(
-                    slots(ChunkEvent.CLAIM, run.connection, len(claimed)),
-                    condition="in_flight <= :room",
-                    values={":room": max_jobs - len(claimed)},
-                )
-            )
-        writes.append(claim_put(run, claimed))
+            writes.append(slots_taken(run.connection, len(claimed), max_jobs))
+        writes.append(claim_put(run, claimed, sending=sending))
         writes += [_claimed(c, before[c.number]) for c in claimed if not c.unwritten]
-        return claimed if self._all_or_none(writes) else None
+        if not self._all_or_none(writes):
+            return None
+        return [as_sent(c, now) if sending and c.unwritten else c for c in claimed]
+
+    def write_lost(self, connection: str, run_id: str, lane: int, now: float) -> list[Chunk]:
+        """Write the items of chunks that only a claim says may have been sent, so that each of them
+        is searched for; their claims say so no more. Those whose request may be in flight are left.
+
+        Returns:
+            What the lane has in flight after it.
+        """
+        claims: dict[str, list[Chunk]] = {}
+        for chunk in self.in_flight(connection, run_id, lane):
+            if chunk.unwritten and now >= lost_from(chunk):
+                claims.setdefault(chunk.claim, []).append(chunk)
+        for of_claim in claims.values():
+            first_items = (change(ChunkEvent.BEGIN_SENDING, chunk) for chunk in of_claim)
+            self._all_or_none([not_sending(connection, of_claim[0]), *first_items])
+        return self.in_flight(connection, run_id, lane)
+
+    def keep_claimed(self, connection: str, chunk: Chunk) -> bool:
+        """What its claim knows alone was not sent; who has claimed it knows.
+
+        Returns:
+            False when somebody has taken it for lost.
+        """
+        return self._all_or_none([not_sending(connection, chunk)])
 
     def begin_sending(self, chunk: Chunk, token: str, digest: str, now: float) -> Chunk | None:
         """Write the intent, just before the request leaves. None: somebody else owns the chunk.
@@ -138,7 +170,13 @@ class ChunkMoves(ChunkReads):
             self._table.write(_job_mark(connection, chunk, job_id))
         except ConditionFailedError:
             return False
-        return self._all_or_none([submitted])
+        if self._all_or_none([submitted]):
+            return True
+        if not chunk.unwritten:
+            return False
+        # The answer took so long that somebody has written it as lost.
+        written = replace(chunk, unwritten=False)
+        return self._all_or_none([_submitted(ChunkEvent.NOTE_SUBMITTED, written, job_id, now)])
 
     def revert_send(self, sent: Chunk) -> Chunk | None:
         """The vendor did nothing with the chunk just sent: as it was before, still with its lane.
@@ -146,13 +184,11 @@ class ChunkMoves(ChunkReads):
         Returns:
             The chunk, ready to be sent again; None when somebody else owns it by now.
         """
-        ready = replace(
-            sent, attempt=sent.attempt - 1, sendings=sent.sendings - 1, token="", sending_at=None
-        )
+        ready = before_sending(sent)
         back = change(
             ChunkEvent.REVERT_SEND,
             sent,
-            remove=("sending_at", "token", "digest"),
+            remove=("sending_at", "token", "digest", *_OF_SEARCHES),
             attempt=ready.attempt,
             sendings=ready.sendings,
         )
@@ -290,7 +326,7 @@ def _claimed(chunk: Chunk, before: Chunk) -> Put:
 
 
 def _unclaimed(run_id: str, plan: PlannedChunk) -> Chunk:
-    return Chunk(run_id, plan.number, 0, ChunkState.PLANNED, plan.spans)
+    return Chunk(run_id, plan.number, 0, ChunkState.PLANNED, plan.spans, unwritten=True)
 
 
 def _job_mark(connection: str, chunk: Chunk, job_id: str) -> Put:

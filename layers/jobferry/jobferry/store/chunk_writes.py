@@ -41,7 +41,10 @@ def change(
     """
     if not chunk.unwritten:
         return move(event, chunk, remove=remove, **changes)
-    item = item_of(replace(chunk, state=check(event, chunk.state).after)) | changes
+    item = item_of(replace(chunk, state=check(event, chunk.state).after))
+    if chunk.sending_at is not None:
+        item |= {"sending_at": chunk.sending_at, "token": chunk.token}
+    item |= changes
     kept = {name: value for name, value in item.items() if name not in remove}
     return Put(kept, condition="attribute_not_exists(pk)")
 
@@ -80,3 +83,12 @@ def slots(event: ChunkEvent, connection: str, chunks: int) -> Update:
     """Take or free the slots of so many chunks that hold one, as the event does."""
     added = TRANSITIONS[event].slots * chunks
     return Update(keys.connection(connection), keys.LIMITS, add={"in_flight": added})
+
+
+def slots_taken(connection: str, chunks: int, max_jobs: int) -> Update:
+    """Take a slot for each of so many chunks, if no more than `max_jobs` are taken then."""
+    return replace(
+        slots(ChunkEvent.CLAIM, connection, chunks),
+        condition="in_flight <= :room",
+        values={":room": max_jobs - chunks},
+    )

@@ -10,9 +10,9 @@ Versions before wrote a pointer for each chunk. It is read as a claim of one chu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from jobferry.domain.chunk import Chunk, ChunkState, PlannedChunk
+from jobferry.domain.chunk import Chunk, ChunkState, PlannedChunk, token_of
 from jobferry.domain.run import Run
 from jobferry.store import keys
 from jobferry.store.operations import Delete, Item, Operation, Put, Update
@@ -27,6 +27,7 @@ class Claim:
         name: tells it from the others of its lane; empty: a pointer of a version before
         numbers: its chunks that were not put back
         kept_until: when items of its chunks expire (epoch seconds)
+        sending_at: from when on those without an item may have been sent; None: not without one
     """
 
     key: tuple[str, str]
@@ -37,14 +38,15 @@ class Claim:
     claimed_at: float = 0.0
     holds_slot: bool = True
     kept_until: int = 0
+    sending_at: float | None = None
 
     def has(self, chunk: Chunk) -> bool:
         """Whether a chunk that was read is in flight by this claim, not by another one."""
         return chunk.in_flight and chunk.lane == self.lane and chunk.claim == self.name
 
     def unwritten(self, plan: PlannedChunk) -> Chunk:
-        """A chunk of it that has no item: claimed, and never sent."""
-        return Chunk(
+        """A chunk of it that has no item: claimed, and not sent, or nobody knows."""
+        chunk = Chunk(
             run_id=self.run_id,
             number=plan.number,
             lane=self.lane,
@@ -56,10 +58,17 @@ class Claim:
             unwritten=True,
             expires_at=self.kept_until,
         )
+        return chunk if self.sending_at is None else as_sent(chunk, self.sending_at)
 
 
-def claim_put(run: Run, chunks: Sequence[Chunk]) -> Put:
-    """The claim of chunks that are claimed together."""
+def as_sent(chunk: Chunk, now: float) -> Chunk:
+    """A chunk whose claim is its intent, too: its token is known beforehand."""
+    token = token_of(chunk.run_id, chunk.number, 1)
+    return replace(chunk, attempt=1, sendings=1, token=token, sending_at=now)
+
+
+def claim_put(run: Run, chunks: Sequence[Chunk], *, sending: bool) -> Put:
+    """The claim of chunks that are claimed together, maybe in order to be sent at once."""
     first = chunks[0]
     item: Item = {
         "pk": keys.connection(run.connection),
@@ -75,6 +84,8 @@ def claim_put(run: Run, chunks: Sequence[Chunk]) -> Put:
         # Not `expires_at`: a claim is removed, and does not expire while its run is open.
         "kept_until": first.expires_at,
     }
+    if sending:
+        item["sending_at"] = first.claimed_at
     return Put(item, condition="attribute_not_exists(pk)")
 
 
@@ -92,6 +103,18 @@ def claim_of(item: Item) -> Claim:
         item["claimed_at"],
         item["holds_slot"],
         item["kept_until"],
+        item.get("sending_at"),
+    )
+
+
+def not_sending(connection: str, chunk: Chunk) -> Update:
+    """The claim of a chunk without an item: what has none is not being sent, or not by it."""
+    return Update(
+        keys.connection(connection),
+        keys.claim(chunk.run_id, chunk.lane, chunk.claim),
+        remove=("sending_at",),
+        condition="sending_at = :sending_at",
+        values={":sending_at": chunk.sending_at},
     )
 
 

@@ -95,7 +95,10 @@ TRANSITIONS: Mapping[ChunkEvent, Transition] = MappingProxyType(
             claim=ClaimChange.WRITTEN,
         ),
         ChunkEvent.BEGIN_SENDING: Transition(
-            (_CLAIMED,), _CLAIMED, "the intent, before the call: `sending_at`, token, digest"
+            (_CLAIMED,),
+            _CLAIMED,
+            "the intent, before the call: `sending_at`, token, digest; of a claim that is the "
+            "intent: what a crash has left of it",
         ),
         ChunkEvent.REVERT_SEND: Transition(
             (_CLAIMED,), _CLAIMED, "the intent is removed: the vendor did nothing"
