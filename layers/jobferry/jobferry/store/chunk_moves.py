@@ -7,6 +7,7 @@ always the number of claimed and submitted chunks: a crash cannot leak one.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -86,7 +87,7 @@ class ChunkMoves(ChunkReads):
         before = {c.number: c for c in self.get(run.run_id, known)}
         if not all(allows(ChunkEvent.CLAIM, chunk.state) for chunk in before.values()):
             return None
-        name = keys.claim_name(min(c.number for c in planned))
+        name = keys.claim_name(min(c.number for c in planned), self._unique())
         claimed = [
             replace(
                 before.get(plan.number) or _unclaimed(run.run_id, plan),
@@ -131,6 +132,10 @@ class ChunkMoves(ChunkReads):
             False when somebody has taken it for lost.
         """
         return self._all_or_none([not_sending(connection, chunk)])
+
+    def _unique(self) -> str:
+        """Eight digits that tell a claim from all others."""
+        return secrets.token_hex(4)
 
     def begin_sending(self, chunk: Chunk, token: str, digest: str, now: float) -> Chunk | None:
         """Write the intent, just before the request leaves. None: somebody else owns the chunk.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-
 ROWS_PER_BLOCK = 500
 """Rows in one partition, which takes a thousand writes a second: however fast results come, and
 even if some come twice, a block never holds a run up."""
@@ -106,9 +104,9 @@ def claim(run_id: str, lane_number: int, name: str) -> str:
     return f"{jobs_of_lane(run_id, lane_number)}{name}"
 
 
-def claim_name(first_chunk: int) -> str:
+def claim_name(first_chunk: int, unique: str) -> str:
     """A name that no other claim has or had: what was put back may be claimed again at once."""
-    return f"{first_chunk:010d}#{secrets.token_hex(4)}"
+    return f"{first_chunk:010d}#{unique}"
 
 
 def job(run_id: str, lane_number: int, chunk_number: int) -> str:
