@@ -178,7 +178,7 @@ def _problems(world: BulkWorld, execution: CountedExecution) -> list[str]:
         "the outcomes are not the rows": run.settled_rows == run.rows == world.file.rows,
         "rows were written twice": not world.book.written_again,
         "slots are still taken": limits.in_flight == 0,
-        "chunks are still in flight": not list(world.store.chunks.pointers(CONNECTION)),
+        "chunks are still in flight": not world.store.chunks.runs_in_flight(CONNECTION),
         "chunks are left in the pool": not world.store.chunks.pool(run.run_id).left,
         "uploads in parts are left open": world.objects.open_uploads == 0,
         "a lane died": not execution.lanes_died,

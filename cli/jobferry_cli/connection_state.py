@@ -107,8 +107,8 @@ def keep_address(stack: Stack, made: Connection) -> None:
 def _open_run(stack: Stack, connection: str) -> str | None:
     """The id of an open run of a connection, paused ones included."""
     store = stack.deps.store
-    in_flight = next(store.chunks.pointers(connection), None)
-    if in_flight is not None:
+    in_flight = store.chunks.runs_in_flight(connection)
+    if in_flight:
         return in_flight[0]
     for _, listed in store.runs.oldest_open():
         if listed.connection == connection and _is_open(store.runs.get(listed.run_id)):

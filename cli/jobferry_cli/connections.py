@@ -247,8 +247,8 @@ def delete(app: App, name: str) -> None:
     stack = app.stack
     known_connection(stack, name)
     store = stack.deps.store
-    running = next(store.chunks.pointers(name), None)
-    if running is not None:
+    running = store.chunks.runs_in_flight(name)
+    if running:
         raise CommandError(
             f"Run {running[0]} has jobs in flight on the connection {name}.",
             next_command=command("watch", running[0]),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import count
 from threading import RLock
 from typing import Any
 
@@ -84,6 +86,8 @@ class FakeTable(Table):
         self._held: list[dict[Key, Item]] = []
         self._lock = RLock()
         self.watchers: list[Watcher] = []
+        # Names of claims, in the order in which they are made: a scenario always has the same.
+        self.claim_names = map("{:08x}".format, count(1))
 
     def _wait(self, seconds: float) -> None:
         """Before a request is made again."""
@@ -410,6 +414,9 @@ class FakeStore(Store):
         self.config = Config(table)
         self.sweep = SweepProgressStore(table)
         self._table = table
+        if isinstance(table, FakeTable):
+            names = partial(next, table.claim_names)
+            self.chunks._unique = names  # type: ignore[method-assign]
 
 
 def fake_store(table: Table | None = None, retention_days: int = 30) -> Store:

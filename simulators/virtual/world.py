@@ -22,6 +22,7 @@ from typing import Any, Self, cast
 from jobferry.binding.profile_document import validate
 from jobferry.deps import Deps
 from jobferry.domain import prices
+from jobferry.domain.chunk import Chunk
 from jobferry.domain.connection import Connection
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.run import Run
@@ -370,6 +371,12 @@ class World:
     def run(self, run_id: str) -> Run:
         return self.store.runs.must_get(run_id)
 
+    def chunks(self, run_id: str) -> list[Chunk]:
+        """Chunks that are not in the plan alone, by number: those of claims, and those written."""
+        found = {c.number: c for c in self.store.chunks.in_flight(CONNECTION, run_id)}
+        found |= {c.number: c for c in self.store.chunks.all(run_id)}
+        return [found[number] for number in sorted(found)]
+
     def outcomes(self, run_id: str) -> dict[int, Outcome]:
         """Every outcome that is left of a run, by row, whatever its run says about rows."""
         found: dict[int, Outcome] = {}
@@ -399,7 +406,7 @@ class World:
             == list(range(1, run.rows + 1)),
             "the counters are not the outcomes": dict(run.outcomes) == counted,
             "slots are still taken": self.store.limits.get(connection).in_flight == 0,
-            "chunks are still in flight": not list(self.store.chunks.pointers(connection)),
+            "chunks are still in flight": not self.store.chunks.runs_in_flight(connection),
             "chunks are left in the pool": not self.store.chunks.pool(run_id).left,
             "uploads in parts are left open": self.objects.open_uploads == 0,
             "requests came while the vendor asked to wait": not self.account.requests_during_wait,

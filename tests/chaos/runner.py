@@ -83,6 +83,8 @@ class ChaosWorld(World):
             seed=scenario.seed,
             lane_window=max(1, scenario.lane_window),
             retention_days=scenario.retention or 30,
+            # Where a job is found by its token, a claim is the intent; else each chunk has one.
+            token_search=scenario.seed % 2 == 0,
         )
         self.scenario = scenario
         self.faults = FaultInjector(self)

@@ -19,7 +19,7 @@ from jobferry.domain.outcome import OutcomeStatus, Verdict
 from jobferry.lane import recovery
 from jobferry.store import chunk_moves, chunk_settling
 from jobferry.store.chunks import Chunks
-from jobferry.store.operations import Operation, Update
+from jobferry.store.operations import Delete, Operation, Update
 from jobferry.vendors.connections import BoundConnection
 from tests.chaos.account_promises import account_is_clean, jobs_are_bounded
 from tests.chaos.run_promises import ends, nothing_twice, sum_holds, unknown_is_unknowable
@@ -31,7 +31,10 @@ SeededDefect = Callable[[], AbstractContextManager[None]]
 @contextmanager
 def intent_written_after_the_call() -> Iterator[None]:
     """Send first, and note it then."""
-    begin, note = Chunks.begin_sending, Chunks.note_submitted
+    begin, note, claim = Chunks.begin_sending, Chunks.note_submitted, Chunks.claim
+
+    def no_intent(*args: Any, **options: Any) -> list[Chunk] | None:
+        return claim(*args, **{**options, "sending": False})
 
     def only_pretend(_chunks: Chunks, chunk: Chunk, token: str, _digest: str, now: float) -> Chunk:
         return replace(chunk, attempt=chunk.attempt + 1, token=token, sending_at=now)
@@ -42,6 +45,7 @@ def intent_written_after_the_call() -> Iterator[None]:
         return begun is not None and note(chunks, connection, begun, job_id, now)
 
     with (
+        mock.patch.object(Chunks, "claim", no_intent),
         mock.patch.object(Chunks, "begin_sending", only_pretend),
         mock.patch.object(Chunks, "note_submitted", note_both),
     ):
@@ -67,7 +71,7 @@ def slot_released_twice() -> Iterator[None]:
 
     def unconditional(*args: Any) -> Operation:
         update = ending_update(*args)
-        assert isinstance(update, Update)
+        assert not isinstance(update, Delete)
         return replace(update, condition=None, names={}, values={})
 
     with mock.patch.object(chunk_moves, "_job_end_update", unconditional):

@@ -140,9 +140,9 @@ def test_a_run_whose_execution_is_stopped_is_brought_to_its_end_by_the_sweep(
     first = store.runs.planned_chunks(run_id, 1, 1)
     late = store.chunks.claim(run, 0, first, Pool(1, 2, frozenset()), time.time(), max_jobs=30)
     assert late is None
-    assert [each for each in store.chunks.pointers(desk.name) if each[0] == run_id]
+    assert run_id in store.chunks.runs_in_flight(desk.name)
     desk.stack.invoke("SweepFunction", {})
-    assert not [each for each in store.chunks.pointers(desk.name) if each[0] == run_id]
+    assert run_id not in store.chunks.runs_in_flight(desk.name)
 
 
 @pytest.mark.parametrize(

@@ -109,17 +109,17 @@ class TestLateIntent:
         world.effects.on_effect = lambda _kind, _phase: None
         return state
 
-    def test_nothing_leaves_when_the_intent_took_too_long(self, world: World) -> None:
-        state = self.submitted(world, USUAL.intent_seconds + 0.1)
-        assert world.account.submissions == []
-        (chunk,) = world.store.chunks.get(state.run_id, [1])
+    def test_nothing_leaves_when_the_intent_took_too_long(self, list_world: World) -> None:
+        state = self.submitted(list_world, USUAL.intent_seconds + 0.1)
+        assert list_world.account.submissions == []
+        (chunk,) = list_world.store.chunks.get(state.run_id, [1])
         assert (chunk.state, chunk.sending_at, chunk.attempt) == (ChunkState.CLAIMED, None, 0)
-        world.submit(state)
-        assert len(world.account.submissions) == 1
+        list_world.submit(state)
+        assert len(list_world.account.submissions) == 1
 
-    def test_it_leaves_when_the_intent_was_written_in_time(self, world: World) -> None:
-        self.submitted(world, USUAL.intent_seconds)
-        assert len(world.account.submissions) == 1
+    def test_it_leaves_when_the_intent_was_written_in_time(self, list_world: World) -> None:
+        self.submitted(list_world, USUAL.intent_seconds)
+        assert len(list_world.account.submissions) == 1
 
 
 def waiting(number: int, *, maybe_applied: bool) -> Remainder:

@@ -471,10 +471,10 @@ class TestCrashes:
         assert world.problems(run.run_id) == []
 
 
-def test_what_was_never_sent_is_never_lost(world: World) -> None:
-    run = world.planned(sample_csv(2))
-    world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"table.transact"}))
+def test_what_was_never_sent_is_never_lost(list_world: World) -> None:
+    run = list_world.planned(sample_csv(2))
+    list_world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"table.transact"}))
     with pytest.raises(Crash):
-        world.submit(LaneState(run.run_id, 0))
-    (chunk,) = world.store.chunks.in_flight(CONNECTION, run.run_id)
+        list_world.submit(LaneState(run.run_id, 0))
+    (chunk,) = list_world.store.chunks.in_flight(CONNECTION, run.run_id)
     assert lost_from(chunk) == float("inf")

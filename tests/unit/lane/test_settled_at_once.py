@@ -44,7 +44,7 @@ def test_every_row_is_counted_and_its_slot_is_free(world: World) -> None:
     assert world.run(state.run_id).jobs_settled == 3
     assert [o.status for o in world.outcomes(state.run_id).values()] == [SUCCEEDED] * 6
     assert world.store.limits.get(CONNECTION).in_flight == 0
-    assert list(world.store.chunks.pointers(CONNECTION)) == []
+    assert list(world.store.chunks.claims(CONNECTION)) == []
 
 
 def test_what_the_vendor_said_is_kept_first(world: World) -> None:

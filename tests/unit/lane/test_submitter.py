@@ -144,12 +144,11 @@ def sent(world: World) -> list[tuple[str, ...]]:
 
 
 def state_of(world: World, run: Run, number: int) -> ChunkState:
-    (chunk,) = world.store.chunks.get(run.run_id, [number])
-    return chunk.state
+    return chunk_of(world, run, number).state
 
 
 def chunk_of(world: World, run: Run, number: int) -> Chunk:
-    (chunk,) = world.store.chunks.get(run.run_id, [number])
+    (chunk,) = (chunk for chunk in world.chunks(run.run_id) if chunk.number == number)
     return chunk
 
 
@@ -910,42 +909,42 @@ class TestSending:
         fill_slots(work)
         assert len(reads) == 1
 
-    def test_a_chunk_that_somebody_else_has_is_theirs(self, world: World) -> None:
-        run = world.planned(sample_csv(2))
-        work = work_of(world, run)
+    def test_a_chunk_that_somebody_else_has_is_theirs(self, list_world: World) -> None:
+        run = list_world.planned(sample_csv(2))
+        work = work_of(list_world, run)
 
         def taken(chunks: Chunks, chunk: Chunk, *_args: Any) -> None:
             chunks.release(CONNECTION, chunk)
 
         with mock.patch.object(Chunks, "begin_sending", taken):
             fill_slots(work)
-        assert (sent(world), held(work)) == ([], {})
+        assert (sent(list_world), held(work)) == ([], {})
 
     @pytest.mark.parametrize("moved", [False, True])
-    def test_an_intent_that_took_long_is_taken_back(self, world: World, moved: bool) -> None:
-        run = world.planned(sample_csv(2))
-        work = work_of(world, run)
+    def test_an_intent_that_took_long_is_taken_back(self, list_world: World, moved: bool) -> None:
+        run = list_world.planned(sample_csv(2))
+        work = work_of(list_world, run)
         original = Chunks.begin_sending
 
         def slow(chunks: Chunks, chunk: Chunk, *args: Any) -> Chunk | None:
             begun = original(chunks, chunk, *args)
-            world.clock.advance(USUAL.intent_seconds + 0.5)
+            list_world.clock.advance(USUAL.intent_seconds + 0.5)
             if moved and begun is not None:
                 chunks.release(CONNECTION, begun)
             return begun
 
         with mock.patch.object(Chunks, "begin_sending", slow):
             fill_slots(work)
-        assert sent(world) == []
+        assert sent(list_world) == []
         if moved:
             assert held(work) == {}
         else:
             assert [(c.number, c.attempt, c.sending_at) for c in work.chunks.ready] == [
                 (1, 0, None)
             ]
-            world.clock.advance(USUAL.min_poll_interval)
+            list_world.clock.advance(USUAL.min_poll_interval)
             fill_slots(work)
-            assert len(sent(world)) == 1
+            assert len(sent(list_world)) == 1
 
     @pytest.mark.parametrize(("seconds", "before"), [(1.0, 0.5), (4.5, 2.0)])
     def test_a_job_began_while_its_answer_was_on_its_way(
@@ -1134,7 +1133,7 @@ class TestTooMany:
     )
     def test_what_it_teaches(
         self,
-        world: World,
+        list_world: World,
         *,
         reason: ThrottleReason,
         retry_after: float | None,
@@ -1143,17 +1142,17 @@ class TestTooMany:
         learned: int | None,
         costs: bool,
     ) -> None:
-        run = world.planned(sample_csv(2))
-        taken_by_others(world, others)
+        run = list_world.planned(sample_csv(2))
+        taken_by_others(list_world, others)
         if others == 3:
-            estimate_complete(world, Estimated(1))
-        work = work_of(world, run)
-        answers(world, Throttled(reason, retry_after))
+            estimate_complete(list_world, Estimated(1))
+        work = work_of(list_world, run)
+        answers(list_world, Throttled(reason, retry_after))
         fill_slots(work)
-        limits = world.store.limits.get(CONNECTION)
+        limits = list_world.store.limits.get(CONNECTION)
         assert (limits.learned_jobs and limits.learned_jobs.value) == learned
         assert (limits.over_limit_penalised, work.pace.refused) == (costs, int(kept))
-        chunk = chunk_of(world, run, 1)
+        chunk = chunk_of(list_world, run, 1)
         assert (chunk.state, chunk.attempt) == (CLAIMED if kept else PLANNED, 0)
         assert (len(work.chunks.ready), work.left) == ((1, 0) if kept else (0, 1))
 

@@ -11,6 +11,7 @@ from jobferry.operator.delete_run import Deleted, delete_run
 from jobferry.operator.delete_source import delete_source
 from jobferry.operator.job_control import RunOpenError
 from jobferry.steps.open_run import ORIGIN_OPTION, open_run
+from jobferry.store.run_lifecycle import BEHIND_SECONDS
 from virtual.effects import Crash, CrashOnce, Phase
 from virtual.world import INBOX, World, sample_csv
 
@@ -24,6 +25,7 @@ def left_of(world: World, run: Run) -> list[str]:
 def test_nothing_is_left_but_a_mark(world: World) -> None:
     run = world.processed(sample_csv(5) + ",bad\n")
     kept = world.processed(sample_csv(2))
+    world.clock.advance(BEHIND_SECONDS + 1)
     before = left_of(world, kept)
     archived = sum(run.run_id in key for key in world.objects.keys("results/"))
     archived += sum(run.run_id in key for key in world.objects.keys("evidence/"))
@@ -63,6 +65,7 @@ def test_it_can_be_interrupted_anywhere_and_finished(world: World, phase: Phase)
     number = 0
     while True:
         run = world.processed(sample_csv(5))
+        world.clock.advance(BEHIND_SECONDS + 1)
         number += 1
         world.effects.on_effect = crash = CrashOnce(number, phase)
         try:

@@ -157,14 +157,15 @@ def test_a_run_that_is_deleted_gets_no_item_back(world: World) -> None:
         settle_job(run.run_id, [1], world.task_deps())
         closed(world, run)
         world.store.rows.purge(run.run_id, 2)
-        world.store.runs.delete(world.run(run.run_id))
+        world.store.runs.delete(world.run(run.run_id), world.clock.now())
 
     Meanwhile(world, deleted)
 
     assert settle_job(run.run_id, [1], world.task_deps())["rows"] == 0
 
     left = [item["sk"] for item in world.table.items() if run.run_id in item["pk"]]
-    assert left == ["DELETED"]
+    assert left == ["CHUNK#0000000001", "DELETED"], "for an hour it is known to be at its end"
+    assert world.store.chunks.get(run.run_id, [1])[0].spans == ()
 
 
 def test_a_run_that_is_written_off_while_its_rows_are_settled(world: World) -> None:

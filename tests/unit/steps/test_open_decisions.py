@@ -105,7 +105,7 @@ def test_it_keeps_what_was_learned_and_how_long_it_stays(world: World) -> None:
 def test_one_that_was_deleted_is_not_carried_once_more(world: World) -> None:
     request = world.drop(sample_csv(1))
     run = world.execute(request)
-    world.store.runs.delete(run)
+    world.store.runs.delete(run, world.clock.now())
     answer = open_run(request, ONE, world.deps)
     assert answer == {"run_id": run.run_id, "state": "duplicate"}
     assert world.store.runs.get(run.run_id) is None
@@ -194,7 +194,7 @@ class TestSameContent:
         first = self.opened(world)
         run = world.run(first)
         if deleted:
-            world.store.runs.delete(run)
+            world.store.runs.delete(run, world.clock.now())
         else:
             world.store.runs._table.delete_many([(f"RUN#{first}", "META")])
         world.clock.advance(seconds)

@@ -38,7 +38,7 @@ def sent(world: World) -> list[tuple[str, ...]]:
 
 
 def states(world: World, run_id: str) -> list[ChunkState]:
-    return [chunk.state for chunk in world.store.chunks.all(run_id)]
+    return [chunk.state for chunk in world.chunks(run_id)]
 
 
 def kept(world: World) -> list[Item]:
@@ -173,15 +173,15 @@ class TestLane:
         assert state.wait_until == timestamp(world.clock.now())
         assert world.poll(state).settle
 
-    def test_what_a_dead_step_claimed_is_sent(self, world: World) -> None:
-        run = world.planned(sample_csv(6))
-        world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"table.transact"}))
+    def test_what_a_dead_step_claimed_is_sent(self, list_world: World) -> None:
+        run = list_world.planned(sample_csv(6))
+        list_world.effects.on_effect = CrashOnce(1, Phase.AFTER, frozenset({"table.transact"}))
         with pytest.raises(Crash):
-            world.submit(lane(run.run_id))
-        assert (sent(world), states(world, run.run_id)) == ([], [ChunkState.CLAIMED] * 3)
-        world.submit(lane(run.run_id))
-        assert sent(world) == [("r1", "r2"), ("r3", "r4"), ("r5", "r6")]
-        assert world.account.times_applied.most_common(1)[0][1] == 1
+            list_world.submit(lane(run.run_id))
+        assert (sent(list_world), states(list_world, run.run_id)) == ([], [ChunkState.CLAIMED] * 3)
+        list_world.submit(lane(run.run_id))
+        assert sent(list_world) == [("r1", "r2"), ("r3", "r4"), ("r5", "r6")]
+        assert list_world.account.times_applied.most_common(1)[0][1] == 1
 
 
 class TestDeadline:

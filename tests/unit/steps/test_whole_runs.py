@@ -149,12 +149,14 @@ class TestExcess:
         assert full > 0
         for number in some_of(len(calm.seen), every=4, salt=phase is Phase.BEFORE):
             carried_in_excess(CrashOnce(number, phase))
+            # What only the claim says may have been sent holds its slots while it is searched for.
+            carried_in_excess(CrashOnce(number, phase), token_search=True)
 
 
-def carried_in_excess(crash: CrashOnce) -> int:
+def carried_in_excess(crash: CrashOnce, *, token_search: bool = False) -> int:
     """A run that tries slots on estimate, in a world where the process dies once; returns how
     often it was refused."""
-    with World(max_records=2, slots=3, refuses_excess=True) as world:
+    with World(max_records=2, slots=3, refuses_excess=True, token_search=token_search) as world:
         world.account.request_seconds = 0.2
         world.account.latency = lambda number: 2.0 + number % 3 / 2
         known = {2: [(2.3, 2.5)] * 10}
@@ -165,7 +167,7 @@ def carried_in_excess(crash: CrashOnce) -> int:
         at = crash.seen[-1] if crash.seen else ""
         assert run.outcomes[SUCCEEDED] == 20, at
         assert set(world.account.times_applied.values()) == {1}, at
-        assert world.account.most_in_flight == 3, at
+        assert world.account.most_in_flight in ({1, 2, 3} if token_search else {3}), at
         assert world.problems(run.run_id) == [], at
         return sum(s.reply.behaviour is Behaviour.TOO_MANY_JOBS for s in world.account.submissions)
 

@@ -38,7 +38,7 @@ from jobferry.domain.run import Pause, PlanState, Run, RunStatus, StopReason
 from jobferry.settlement.retention import is_due, kept_seconds
 from jobferry.store.row_items import FOR_A_PERSON
 from jobferry.store.rows import with_own_items
-from tests.unit.store.samples import CONNECTION, NOW, a_run
+from tests.unit.store.samples import CONNECTION, NOW, a_run, standing
 from virtual.table import FakeTable, fake_store
 
 RUNS = ("things-a", "things-b")
@@ -199,7 +199,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.there: dict[str, list[Chunk]] = {}
         for run_id in RUNS:
             run, pool = self.store.runs.get(run_id), self.store.chunks.pool(run_id)
-            self.there[run_id] = list(self.store.chunks.all(run_id))
+            self.there[run_id] = standing(self.store, run_id)
             if run is not None and run not in self.runs[run_id][-1:]:
                 self.runs[run_id].append(run)
             if pool not in self.pools[run_id][-1:]:
@@ -501,17 +501,20 @@ class StoreMachine(RuleBasedStateMachine):
         run = self.store.runs.get(run_id)
         if run is not None and run.closed_at is not None:
             self.store.rows.purge(run_id, BAD_ROW)
-            self.store.runs.delete(run)
+            self.store.runs.delete(run, self.now)
             self.forgotten(run_id)
 
     def wait(self, part: float) -> None:
         """A part of the retention passes: the sweep does its duty, the table forgets."""
         self.now += part * RETENTION
+        # Nobody holds for so long what was claimed and never sent.
+        for name, versions in self.chunks.items():
+            self.chunks[name] = [c for c in versions if not c.unwritten] or versions[-1:]
         for run_id in RUNS:
             run = self.store.runs.get(run_id)
             if run is not None and run.closed_at is None and is_due(run, RETENTION, self.now):
                 expires_at = int(self.now) + kept_seconds(RETENTION)
-                self.store.runs.prolong_items(run, expires_at)
+                self.store.runs.prolong_items(run, expires_at, self.now)
                 self.store.rows.prolong(run_id, 1, BAD_ROW, expires_at)
                 self.store.runs.prolong(run, expires_at)
             elif run is not None and run.closed_at and run.closed_at + RETENTION <= self.now:
@@ -566,7 +569,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert all(n == 1 for n in jobs.values()), jobs
 
     def a_chunk_is_in_the_pool_or_under_way(self) -> None:
-        for run_id in RUNS:
+        for run_id in set(RUNS) - self.deleted:
             pool = self.pools[run_id][-1]
             offered = pool.released | pool.again
             assert not pool.released & pool.again

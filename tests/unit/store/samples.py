@@ -69,7 +69,7 @@ def claim(
 
 def only(store: Store, number: int, run_id: str = RUN) -> Chunk:
     """A chunk as it is kept."""
-    (chunk,) = store.chunks.get(run_id, [number])
+    (chunk,) = (chunk for chunk in standing(store, run_id) if chunk.number == number)
     return chunk
 
 
@@ -85,3 +85,24 @@ def decided(
         for row, status in zip(chunk.row_numbers(), statuses, strict=False)
     ]
     return ChunkOutcome(chunk, outcomes, failures or {})
+
+
+def standing(store: Store, run_id: str = RUN) -> list[Chunk]:
+    """All chunks that are not in the plan alone: those with an item, and those of claims."""
+    chunks = {chunk.number: chunk for chunk in store.chunks.in_flight(CONNECTION, run_id)}
+    chunks |= {chunk.number: chunk for chunk in store.chunks.all(run_id)}
+    return [chunks[number] for number in sorted(chunks)]
+
+
+def in_claims(store: Store) -> list[tuple[str, int, int]]:
+    """(run, lane, chunk) of all that is in a claim, settled or not."""
+    return sorted(
+        (claim.run_id, claim.lane, number)
+        for claim in store.chunks.claims(CONNECTION)
+        for number in claim.numbers
+    )
+
+
+def tidy(store: Store, lane: int | None = None, run_id: str = RUN) -> None:
+    """What a lane does with claims that are done with."""
+    store.chunks.forget_spent(store.chunks.held(CONNECTION, run_id, lane).spent)

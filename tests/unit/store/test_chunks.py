@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from jobferry.domain.run import Pause, PlanState
 from jobferry.store import Store
 from jobferry.store.chunk_moves import CLAIM_BATCH
 from jobferry.store.chunk_settling import SETTLE_BATCH
-from jobferry.store.operations import Item
+from jobferry.store.operations import Operation
 from jobferry.store.table import Table
 from jobferry.store.transitions import ForbiddenMoveError
 from tests.unit.store.samples import (
@@ -27,9 +27,12 @@ from tests.unit.store.samples import (
     a_run,
     claim,
     decided,
+    in_claims,
     only,
     opened,
     planned,
+    standing,
+    tidy,
 )
 from virtual.table import fake_store
 
@@ -57,12 +60,12 @@ class TestClaim:
         opened(store, 5)
         claimed = claim(store, [1, 2, 3], lane=1)
         assert [c.number for c in claimed] == [1, 2, 3]
-        assert store.chunks.get(RUN, [1, 2, 3, 4]) == claimed
+        assert standing(store) == claimed
         assert store.chunks.pool(RUN).left == 2
         assert slots(store) == 3
         assert store.chunks.in_flight(CONNECTION, RUN, 1) == claimed
         assert store.chunks.in_flight(CONNECTION, RUN, 0) == []
-        assert list(store.chunks.pointers(CONNECTION)) == [(RUN, 1, n) for n in (1, 2, 3)]
+        assert in_claims(store) == [(RUN, 1, n) for n in (1, 2, 3)]
 
     def test_a_lane_that_was_slower_gets_nothing(self, store: Store) -> None:
         opened(store, 5)
@@ -124,17 +127,17 @@ class TestClaim:
     def test_a_late_claim_takes_nothing_that_was_claimed_and_given_back_since(
         self, store: Store, table: Table, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The pointer that it has written went with the one that was given back."""
+        """From the pool it looks the same; its item says when it was claimed last."""
         opened(store, 1)
         store.chunks.release(CONNECTION, claim(store, [1])[0])
-        pool, put_many = store.chunks.pool(RUN), table.put_many
+        pool, transact = store.chunks.pool(RUN), table.transact
 
-        def slow(items: Iterable[Item]) -> None:
-            put_many(items)
+        def slow(writes: Sequence[Operation]) -> None:
             monkeypatch.undo()
             store.chunks.release(CONNECTION, claim(store, [1], now=NOW + 1)[0])
+            transact(writes)
 
-        monkeypatch.setattr(table, "put_many", slow)
+        monkeypatch.setattr(table, "transact", slow)
         late = store.chunks.claim(a_run(), 0, [planned(1)], pool, NOW, max_jobs=30)
         assert late is None
         assert slots(store) == 0
@@ -202,10 +205,10 @@ class TestSending:
     ) -> None:
         sent = store.chunks.begin_sending(chunk, "token", "digest", NOW + 1)
         assert sent is not None
-        assert store.chunks.revert_send(sent) == chunk == only(store, 1)
+        assert store.chunks.revert_send(sent) == only(store, 1) == replace(chunk, unwritten=False)
         assert store.chunks.revert_send(sent) is None
         assert (slots(store), store.chunks.pool(RUN).left) == (1, 1)
-        again = store.chunks.begin_sending(chunk, "again", "digest", NOW + 2)
+        again = store.chunks.begin_sending(only(store, 1), "again", "digest", NOW + 2)
         assert again is not None
         assert again.attempt == 1
 
@@ -231,7 +234,7 @@ class TestGiveBack:
         store.chunks.begin_sending(chunk, "token", "digest", NOW)
         assert store.chunks.release(CONNECTION, only(store, 1))
         assert slots(store) == 0
-        assert list(store.chunks.pointers(CONNECTION)) == []
+        assert in_claims(store) == []
         again = claim(store, [1], now=NOW + 1)[0]
         assert (again.attempt, again.sending_at, again.token) == (1, None, "")
 
@@ -317,7 +320,9 @@ class TestSettle:
         run = store.runs.must_get(RUN)
         assert (run.outcomes[SUCCEEDED], run.outcomes[OutcomeStatus.UNKNOWN]) == (9, 1)
         assert (run.settled_rows, run.jobs_settled) == (10, 1)
-        assert list(store.chunks.pointers(CONNECTION)) == []
+        assert store.chunks.in_flight(CONNECTION, RUN) == []
+        tidy(store)
+        assert in_claims(store) == []
         assert [c.state for c in store.chunks.all(RUN)] == [ChunkState.SETTLED]
 
     def test_failures_are_counted_by_class_and_once(self, store: Store, chunk: Chunk) -> None:
@@ -367,7 +372,8 @@ class TestSettle:
         assert sorted([*settled, *(t.chunk.number for t in others)]) == list(range(1, many + 1))
         run = store.runs.must_get(RUN)
         assert (run.settled_rows, run.settle_calls) == (10 * many, 2)
-        assert list(store.chunks.pointers(CONNECTION)) == []
+        tidy(store)
+        assert in_claims(store) == []
 
     def test_nothing_to_settle(self, store: Store) -> None:
         opened(store, 1)
@@ -480,30 +486,36 @@ class Slots(RuleBasedStateMachine):
             tally = decided(taken_for_finished, {SUCCEEDED: chunk.rows})
             self.store.chunks.settle(a_run(), [tally], self.now)
 
+    @rule()
+    def tidy(self) -> None:
+        tidy(self.store)
+
     @invariant()
     def every_slot_belongs_to_a_chunk(self) -> None:
         in_flight = (ChunkState.CLAIMED, ChunkState.SUBMITTED)
-        chunks = list(self.store.chunks.all(RUN))
+        chunks = list(standing(self.store))
         holders = sum(c.state in in_flight and c.holds_slot for c in chunks)
         assert slots(self.store) == holders <= 4
+        assert self.store.chunks.holders(CONNECTION) == holders
 
     @invariant()
     def every_chunk_is_in_one_place(self) -> None:
         pool = self.store.chunks.pool(RUN)
-        chunks = {c.number: c for c in self.store.chunks.all(RUN)}
+        chunks = {c.number: c for c in standing(self.store)}
         waiting = {n for n, c in chunks.items() if c.state is ChunkState.PLANNED}
         assert waiting == pool.released
         assert set(chunks) == set(range(1, pool.cursor))
         settled = {n for n, c in chunks.items() if c.state is ChunkState.SETTLED}
         processed = set(chunks) - waiting - settled
-        # A claim that was refused may leave a pointer, which leads nowhere.
-        assert processed <= {n for _, _, n in self.store.chunks.pointers(CONNECTION)}
+        claimed = [n for _, _, n in in_claims(self.store)]
+        assert processed <= set(claimed)
+        assert len(claimed) == len(set(claimed))
         found = [c.number for n in (0, 1) for c in self.store.chunks.in_flight(CONNECTION, RUN, n)]
         assert sorted(found) == sorted(processed)
 
     @invariant()
     def rows_are_counted_once(self) -> None:
-        settled = [c for c in self.store.chunks.all(RUN) if c.state is ChunkState.SETTLED]
+        settled = [c for c in standing(self.store) if c.state is ChunkState.SETTLED]
         assert self.store.runs.must_get(RUN).settled_rows == sum(c.rows for c in settled)
 
 

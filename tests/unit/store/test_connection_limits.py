@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobferry.domain.chunk import JobEnd
+from jobferry.domain.chunk import Chunk, JobEnd
 from jobferry.domain.connection import ConnectionLimits, Demand, Learned, RequestLog
 from jobferry.lane.connection_requests import (
     learn_latencies,
@@ -264,10 +264,10 @@ def test_claims_of_many_lanes_never_exceed_the_slots(seed: int, max_jobs: int, c
             assert store.limits.get(CONNECTION).in_flight <= max_jobs
             schedule.sleep(0.5 + number)
             for chunk in claimed or ():
-                carry(chunk.number, number)
+                carry(chunk, number)
 
-    def carry(chunk_number: int, lane_number: int) -> None:
-        (chunk,) = store.chunks.get(RUN, [chunk_number])
+    def carry(chunk: Chunk, lane_number: int) -> None:
+        chunk_number = chunk.number
         sent = store.chunks.begin_sending(chunk, "token", "digest", schedule.now())
         assert sent is not None
         if chunk.attempt == 0 and (chunk_number + lane_number) % 3 == 0:

@@ -18,6 +18,7 @@ from jobferry.lane.connection_requests import lower_rate, note_requests, take_re
 from jobferry.scheduler.concurrency import max_jobs
 from jobferry.scheduler.rate_limit import ACCOUNT, ENDPOINT, HOLD
 from jobferry.store import Store, keys
+from jobferry.store.chunk_items import CHUNK_SECONDS
 from jobferry.store.operations import Update
 from jobferry.store.row_items import outcome_of, row_item
 from jobferry.store.table import TRANSACTION_ITEMS, Table
@@ -30,9 +31,11 @@ from tests.unit.store.samples import (
     a_run,
     claim,
     decided,
+    in_claims,
     only,
     opened,
     planned,
+    tidy,
 )
 
 SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
@@ -70,7 +73,16 @@ class TestChunk:
         (claimed,) = claim(store, [1], lane=2)
         span = (Span(100, 100, 1, 10),)
         expected = Chunk(
-            RUN, 1, 2, ChunkState.CLAIMED, span, claimed_at=NOW, expires_at=EXPIRES, holds_slot=True
+            RUN,
+            1,
+            2,
+            ChunkState.CLAIMED,
+            span,
+            claimed_at=NOW,
+            expires_at=int(NOW) + CHUNK_SECONDS,
+            holds_slot=True,
+            claim=claimed.claim,
+            unwritten=True,
         )
         assert (claimed, only(store, 1)) == (expected, expected)
         assert only(store, 1).source_bytes == 100
@@ -251,17 +263,19 @@ class TestChunk:
         read = store.chunks.get(RUN, done)
         chunk_outcomes = [decided(chunk, {FAILED: 10}) for chunk in read]
         assert store.chunks.settle(a_run(), chunk_outcomes, NOW, used={"settle_calls": 1}) == done
-        assert list(store.chunks.pointers(CONNECTION)) == []
+        tidy(store)
+        assert in_claims(store) == []
         run = store.runs.must_get(RUN)
         assert (run.outcomes[FAILED], run.settle_calls) == (10 * count, 1)
 
-    def test_pointers_of_those_that_another_settled_stay(self, store: Store) -> None:
+    def test_claims_of_those_that_another_settled_stay(self, store: Store) -> None:
         opened(store, 2)
         first, second = finished(store, 1), finished(store, 2)
         late = replace(second, claimed_at=NOW - 1)
         chunk_outcomes = [decided(first, {SUCCEEDED: 10}), decided(late, {SUCCEEDED: 10})]
         assert store.chunks.settle(a_run(), chunk_outcomes, NOW) == [1]
-        assert [number for _, _, number in store.chunks.pointers(CONNECTION)] == [2]
+        tidy(store)
+        assert [number for _, _, number in in_claims(store)] == [2]
 
     def test_what_settling_took_is_counted_only_once(self, store: Store) -> None:
         opened(store, 1)
@@ -286,7 +300,7 @@ class TestJobs:
         assert {name: mark[name] for name in ("run_id", "chunk", "expires_at")} == {
             "run_id": RUN,
             "chunk": 1,
-            "expires_at": EXPIRES,
+            "expires_at": int(NOW) + CHUNK_SECONDS,
         }
         other = sent(store, 2)
         assert not store.chunks.note_submitted(CONNECTION, other, "job-1", NOW + 2)
@@ -615,7 +629,7 @@ class TestClosing:
             delete(listed)
 
         with mock.patch.object(store.runs._table, "delete_many", note):
-            store.runs.delete(store.runs.must_get(RUN))
+            store.runs.delete(store.runs.must_get(RUN), NOW)
         assert deleted.count(keys.META) == 1
         assert deleted[-1] == keys.META
         assert store.runs.is_deleted(RUN)
@@ -623,7 +637,7 @@ class TestClosing:
 
     def test_what_has_no_end_gets_none(self, store: Store, table: Table) -> None:
         opened(store, 1)
-        store.runs.prolong_items(a_run(), EXPIRES + 10 * DAY)
+        store.runs.prolong_items(a_run(), EXPIRES + 10 * DAY, NOW)
         assert "expires_at" not in run_item(table)
         page = table.get(keys.run(RUN), keys.page(1)) or {}
         assert page["expires_at"] == EXPIRES + 10 * DAY
@@ -640,7 +654,7 @@ class TestClosing:
             return found
 
         with mock.patch.object(store.runs._table, "query", vanishing):
-            store.runs.prolong_items(a_run(), EXPIRES + 10 * DAY)
+            store.runs.prolong_items(a_run(), EXPIRES + 10 * DAY, NOW)
         assert list(table.query(keys.run(RUN))) == []
 
 

@@ -54,7 +54,7 @@ WRITES: dict[str, Callable[[Store, Run], Any]] = {
     "note_trouble": lambda store, run: store.runs.note_trouble(run, "submit", "c", "t", NOW),
     "end_trouble": lambda store, run: store.runs.end_trouble(run, "submit"),
     "prolong": lambda store, run: store.runs.prolong(run, EXPIRES),
-    "prolong_items": lambda store, run: store.runs.prolong_items(run, EXPIRES),
+    "prolong_items": lambda store, run: store.runs.prolong_items(run, EXPIRES, NOW),
     "abort": lambda store, run: store.runs.abort(run.run_id, StopReason("a", "b"), end_jobs=True),
     "force": lambda store, run: store.runs.force(run.run_id, StopReason("a", "b")),
     "ask_resolve": lambda store, run: store.runs.ask_resolve(run, NOW),
@@ -198,7 +198,7 @@ class TestRows:
             run = a_run(plan=PlanState(chunks=1))
             store.chunks.split(run, [ChunkOutcome(chunk, ())], [part], store.chunks.pool(RUN), NOW)
         else:
-            store.runs.delete(store.runs.must_get(RUN))
+            store.runs.delete(store.runs.must_get(RUN), NOW)
         before = list(table.query(keys.run(RUN)))
         assert not store.rows.put_copies_unless_settled(chunk, self.OUTCOMES, EXPIRES)
         assert self.copies(table) == []

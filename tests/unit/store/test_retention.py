@@ -18,11 +18,25 @@ from jobferry.domain.chunk import (
 from jobferry.domain.connection import OUTAGE_FROM
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import PlanState
+from jobferry.settlement.retention import is_due, kept_seconds
 from jobferry.store import Store, keys
+from jobferry.store.chunk_items import CHUNK_SECONDS
 from jobferry.store.connection_limits import OUTAGES
 from jobferry.store.run_notes import MOST_WARNINGS
 from jobferry.store.table import Table
-from tests.unit.store.samples import CONNECTION, EXPIRES, NOW, RUN, a_run, claim, only, opened
+from tests.unit.store.samples import (
+    CONNECTION,
+    EXPIRES,
+    NOW,
+    RUN,
+    a_run,
+    claim,
+    in_claims,
+    only,
+    opened,
+    planned,
+    tidy,
+)
 
 SUCCEEDED, SKIPPED = OutcomeStatus.SUCCEEDED, OutcomeStatus.SKIPPED
 VERDICT = (SKIPPED, "aborted", "Stopped.")
@@ -58,7 +72,8 @@ class TestChunk:
         run = a_run(plan=PlanState(chunks=1))
         tally = ChunkOutcome(only(store, 1), ())
         assert store.chunks.split(run, [tally], [part], store.chunks.pool(RUN), NOW)
-        assert list(store.chunks.pointers(CONNECTION)) == []
+        tidy(store)
+        assert in_claims(store) == []
         waits = only(store, 2)
         assert (waits.spans, waits.attempt, waits.maybe_applied) == (part.spans, 2, True)
         assert (waits.not_before, waits.last) == (part.not_before, part.last)
@@ -74,7 +89,12 @@ class TestChunk:
         assert claimed == [only(store, 2)]
         assert store.chunks.pool(RUN).left == 0
         assert only(store, 2) == replace(
-            waits, state=ChunkState.CLAIMED, claimed_at=NOW + 61, holds_slot=True
+            waits,
+            state=ChunkState.CLAIMED,
+            claimed_at=NOW + 61,
+            holds_slot=True,
+            claim=claimed[0].claim,
+            expires_at=int(NOW + 61) + CHUNK_SECONDS,
         )
 
     def test_lost_submissions_are_counted_over_all_attempts(self, store: Store) -> None:
@@ -91,7 +111,7 @@ class TestChunk:
     ) -> None:
         opened(store, 1)
         (chunk,) = claim(store, [1])
-        before = only(store, 1)
+        before = replace(only(store, 1), unwritten=False)
         assert store.chunks.revert_send(sent(store, chunk)) == before == only(store, 1)
         item = table.get(keys.run(RUN), keys.chunk(1)) or {}
         assert not {"sending_at", "token", "digest"} & item.keys()
@@ -118,7 +138,7 @@ class TestHolders:
         stray = {"run_id": RUN, "lane": 1, "chunk": 1}
         table.put_many([{"pk": keys.connection(CONNECTION), "sk": keys.job(RUN, 1, 1), **stray}])
         assert store.chunks.holders(CONNECTION) == 1
-        table.delete_many([(keys.connection(CONNECTION), keys.job(RUN, 0, 1))])
+        store.chunks.forget_all(CONNECTION, RUN)
         assert store.chunks.holders(CONNECTION) == 0
 
     def test_slots_are_set_right_only_as_they_were_seen(self, store: Store) -> None:
@@ -205,7 +225,6 @@ class TestRun:
         self, store: Store, table: Table
     ) -> None:
         opened(store, 2)
-        claim(store, [1])
         run = store.runs.must_get(RUN)
 
         def ends() -> set[int]:
@@ -213,10 +232,41 @@ class TestRun:
             return {item["expires_at"] for item in items if "expires_at" in item}
 
         assert ends() == {EXPIRES}
-        store.runs.prolong_items(run, EXPIRES + 86_400)
+        store.runs.prolong_items(run, EXPIRES + 86_400, NOW)
         assert ends() == {EXPIRES}  # a day is not worth the writes
-        store.runs.prolong_items(run, EXPIRES + 86_401)
+        store.runs.prolong_items(run, EXPIRES + 86_401, NOW)
         assert ends() == {EXPIRES + 86_401}
+
+    def test_chunks_are_kept_for_a_month_from_when_they_are_claimed(
+        self, store: Store, table: Table
+    ) -> None:
+        opened(store, 2)
+        first, _ = claim(store, [1, 2])
+        sent_one = sent(store, first, NOW + 9)
+        store.chunks.note_submitted(CONNECTION, sent_one, "job-1", NOW + 9)
+        mark = table.get(keys.connection(CONNECTION), keys.job_of_chunk("job-1")) or {}
+        until = int(NOW) + CHUNK_SECONDS
+        assert (only(store, 1).expires_at, mark["expires_at"]) == (until, until)
+        assert [claim.kept_until for claim in store.chunks.claims(CONNECTION)] == [until]
+        half = CHUNK_SECONDS // 2
+        store.runs.prolong_items(store.runs.must_get(RUN), EXPIRES, NOW + half)
+        assert only(store, 1).expires_at == until + half
+
+    def test_none_outlives_its_run(self, store: Store) -> None:
+        opened(store, 1)
+        run, plan = a_run(expires_at=int(NOW) + 86_400), [planned(1)]
+        store.chunks.claim(run, 0, plan, store.chunks.pool(RUN), NOW, max_jobs=9)
+        assert only(store, 1).expires_at == run.expires_at
+
+    @pytest.mark.parametrize("days", [1, 7, 90, 365, 3_650])
+    def test_a_run_is_prolonged_before_anything_of_it_expires(self, days: int) -> None:
+        retention = days * 86_400
+        kept = kept_seconds(retention)
+        run = a_run(expires_at=int(NOW) + kept)
+        assert not is_due(run, retention, NOW + min(retention // 4, CHUNK_SECONDS // 2) - 9)
+        assert is_due(run, retention, NOW + min(retention // 4, CHUNK_SECONDS // 2) + 9)
+        assert is_due(run, retention, NOW + CHUNK_SECONDS // 2 + 9)
+        assert is_due(run, retention, NOW + kept - retention + 9)
 
     def test_lanes_say_when_they_will_be_heard_of_again(self, store: Store) -> None:
         run = store.runs.must_get(RUN)

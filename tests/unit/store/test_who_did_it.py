@@ -79,7 +79,7 @@ def test_what_was_not_done_is_by_nobody(store: Store, action: str) -> None:
 def test_the_mark_of_a_deleted_run_says_who(store: Store, who: str | None) -> None:
     run = a_run()
     store.runs.create(run)
-    store.runs.delete(run, by=who)
+    store.runs.delete(run, NOW, by=who)
     assert store.runs.is_deleted(RUN)
     assert store.runs.deleted_by(RUN) == who
 

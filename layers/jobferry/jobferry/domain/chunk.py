@@ -95,6 +95,10 @@ class Chunk:
         twice: a job that turned out to have been made by one of these all the same
         settled_rows: rows whose outcome it decided; the rest went into other chunks
         holds_slot: a slot of the connection is taken for it
+        claim: the claim that it belongs to, named within its run and lane; empty: it is in none, or
+            was claimed by a version that wrote a pointer for each chunk
+        unwritten: only its claim and the plan know of it; the next write makes its own item. With
+            `sending_at` it may have been sent since then
         end_asked: the vendor was asked to end its job
         priority_asked: the priority that its job was last told
     """
@@ -129,6 +133,8 @@ class Chunk:
     twice: str | None = None
     settled_rows: int | None = None
     holds_slot: bool = True
+    claim: str = ""
+    unwritten: bool = False
     expires_at: int = 0
     end_asked: bool = False
     priority_asked: str | None = None
@@ -239,6 +245,17 @@ def lost_from(chunk: Chunk) -> float:
     if chunk.sending_at is None:
         return float("inf")
     return chunk.lost_at if chunk.lost_at is not None else chunk.sending_at + SEND_WINDOW
+
+
+def token_of(run_id: str, number: int, sending: int) -> str:
+    """What goes with a submission, to find its job by; `sending` counts from 1."""
+    return f"{run_id}.{number}.{sending}"
+
+
+def before_sending(sent: Chunk) -> Chunk:
+    """A chunk with whose submission the vendor did nothing, as it was before."""
+    attempt, sendings = sent.attempt - 1, sent.sendings - 1
+    return replace(sent, attempt=attempt, sendings=sendings, token="", sending_at=None)
 
 
 def attempts_of(chunk: Chunk) -> tuple[Attempt, ...]:

@@ -52,10 +52,10 @@ POLL_GB = 0.25
 WRITES_PER_REFUSAL = 3
 """Write units of a submission that comes too early: request 1, intent 1, taken back 1."""
 
-WRITES_PER_CHUNK = 14
-"""Write units of one chunk on its way: pointer 1, claimed 2 (and 4 for pool and limits, shared by
-those claimed together), intent 1, job 1, requests 1, finished 2 (and 2, shared), settled 2 (and
-2, shared), pointer removed 1; see docs/data-model.md."""
+WRITES_PER_CHUNK = 12
+"""Write units of one chunk on its way: claimed (7 for pool, limits and claim, shared by those
+claimed together), intent 1, mark of the job 1, job 1, requests 1, finished 2 (and 2, shared),
+settled 2 (and 2, shared); see docs/data-model.md."""
 
 
 @dataclass(frozen=True, slots=True)

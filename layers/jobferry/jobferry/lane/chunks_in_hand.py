@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from threading import Lock
 
-from jobferry.domain.chunk import Chunk, ChunkState
+from jobferry.domain.chunk import Chunk, ChunkState, before_sending
+from jobferry.store.claims import Claim
 
 
 class ChunksInHand:
@@ -17,11 +18,16 @@ class ChunksInHand:
 
     Attributes:
         freed: slots of chunks whose jobs have ended in this invocation.
+        spent: claims of the lane with chunks that were in flight no more when they were read.
     """
 
-    def __init__(self, chunks: Iterable[Chunk]) -> None:
+    def __init__(
+        self, chunks: Iterable[Chunk], spent: Sequence[tuple[Claim, frozenset[int]]] = ()
+    ) -> None:
         self.freed = 0
+        self.spent = spent
         self._chunks = {chunk.number: chunk for chunk in chunks}
+        self._intents: dict[int, Chunk] = {}
         self._lock = Lock()
 
     def __contains__(self, number: int) -> bool:
@@ -69,14 +75,48 @@ class ChunksInHand:
         with self._lock:
             self._chunks |= {chunk.number: chunk for chunk in chunks}
 
+    def keep_claimed(self, chunks: Iterable[Chunk]) -> None:
+        """They were claimed just now: all are ready, also where the claim is their intent."""
+        for chunk in chunks:
+            if chunk.sending_at is None:
+                self.keep([chunk])
+            else:
+                self.keep_unsent(chunk)
+
+    def keep_unsent(self, sent: Chunk) -> None:
+        """Its claim is its intent, and it was not sent, or the vendor did nothing: it is ready."""
+        with self._lock:
+            self._chunks[sent.number] = before_sending(sent)
+            self._intents[sent.number] = sent
+
+    def take_intent(self, number: int) -> Chunk | None:
+        """The chunk as it may be sent by its claim alone, if it may; told once."""
+        with self._lock:
+            return self._intents.pop(number, None)
+
+    def take_intents(self) -> list[Chunk]:
+        """All of them, as `take_intent`."""
+        with self._lock:
+            intents, self._intents = self._intents, {}
+        return [intents[number] for number in sorted(intents)]
+
     def drop(self, numbers: Iterable[int]) -> None:
         with self._lock:
             for number in numbers:
                 self._chunks.pop(number, None)
+                self._intents.pop(number, None)
+
+    def let_go(self, numbers: Iterable[int]) -> frozenset[str]:
+        """Drop chunks that are settled; returns the names of claims that held none but such."""
+        with self._lock:
+            gone = [self._chunks.pop(number) for number in numbers if number in self._chunks]
+            held = {chunk.claim for chunk in self._chunks.values()}
+        return frozenset(chunk.claim for chunk in gone) - held
 
     def clear(self) -> None:
         with self._lock:
             self._chunks.clear()
+            self._intents.clear()
 
     def finish(self, numbers: Iterable[int]) -> None:
         """Their jobs have ended."""

@@ -18,6 +18,7 @@ from jobferry.lane.poller import poll
 from jobferry.lane.recovery import recover
 from jobferry.lane.session import LaneSession
 from jobferry.lane.state import LaneState
+from jobferry.lane.submission import take_back_intents
 from jobferry.lane.submitter import release_ready, skip_stopped, submit
 from jobferry.scheduler import lanes, policy
 from jobferry.scheduler.policy import (
@@ -116,6 +117,7 @@ def commit(session: LaneSession, moment: float, *, iterations: int = 0) -> LaneS
     Returns:
         The state with what is to be settled next, which waits until that moment.
     """
+    take_back_intents(session)
     _note_usage(session, iterations)
     state, now, settings = session.state, session.deps.now(), session.settings
     going_at = moment if moment < NEVER else now + settings.max_poll_interval
@@ -146,6 +148,7 @@ def _note_usage(session: LaneSession, iterations: int) -> None:
     made, usage.uncounted = usage.uncounted, 0
     note_requests(store.limits, run.connection, made, now)
     remember(session.claimed_jobs, session.state.lane)
+    store.chunks.forget_spent(session.chunks.spent)
     share_lessons(session)
     session.count(
         laps=iterations,

@@ -7,7 +7,7 @@ is lost when the vendor forgets it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
@@ -78,7 +78,7 @@ def poll(session: LaneSession, order: Poll) -> None:
     done = settled | set(finished)
     _report_late_jobs(session, [end for end in job_ends if end.twice and end.number in done])
     session.reload([end.number for end in job_ends if end.number not in done])
-    session.chunks.drop(settled)
+    _let_go(session, settled)
     session.chunks.finish(finished)
     _settle_here(session, [number for number in finished if number in few])
     session.note_polled(seen.now)
@@ -113,8 +113,18 @@ def _settle_here(session: LaneSession, numbers: Sequence[int]) -> None:
     if not numbers:
         return
     settle_chunks(session.run, numbers, session.deps, dict)
-    session.reload(numbers)
+    found = session.deps.store.chunks.get(session.run.run_id, numbers)
+    _let_go(session, [chunk.number for chunk in found if not chunk.in_flight])
     session.note_settled()
+
+
+def _let_go(session: LaneSession, numbers: Iterable[int]) -> None:
+    """Chunks are settled: claims that held no others are removed."""
+    run = session.run
+    spent = session.chunks.let_go(numbers)
+    session.deps.store.chunks.forget_claims(
+        run.connection, run.run_id, session.state.lane, sorted(spent)
+    )
 
 
 def _few_enough(session: LaneSession, numbers: Sequence[int]) -> frozenset[int]:

@@ -21,6 +21,7 @@ from jobferry.domain.types import JsonObject
 from jobferry.lane import absence, feedback
 from jobferry.lane.absence import Step
 from jobferry.lane.session import LaneSession
+from jobferry.lane.submission import take_back_intents
 from jobferry.store.objects import SourceError
 from jobferry.vendors.answers import DATA_ERRORS, Found, FoundState, Throttled
 from jobferry.vendors.connections import BoundConnection
@@ -73,17 +74,31 @@ class LateJob(NamedTuple):
 def recover(session: LaneSession) -> None:
     """Search for submissions whose answer was lost, where their time has come."""
     others = session.jobs_of_others
+    _write_lost(session)
     for chunk in session.chunks.lost:
         now = session.deps.now()
         if session.throttled.is_set() or now >= session.deadline:
             return
-        if now < session.search_at(chunk):
+        if chunk.unwritten or now < session.search_at(chunk):
             continue
         trouble = _cannot_search(session)
         if session.run.stop is not None and trouble is not None:
             _give_up(session, chunk, trouble)
         else:
             _search_on(session, chunk, others)
+
+
+def _write_lost(session: LaneSession) -> None:
+    """What only a claim says may have been sent gets an item, so that it is searched for."""
+    now, run, chunks = session.deps.now(), session.run, session.chunks
+    late = {c.number for c in chunks.lost if c.unwritten and now >= lost_from(c)}
+    if late:
+        take_back_intents(session)  # what is in hand was not sent
+        found = session.deps.store.chunks.write_lost(
+            run.connection, run.run_id, session.state.lane, now
+        )
+        chunks.drop(late)
+        chunks.keep(chunk for chunk in found if chunk.number in late)
 
 
 def _cannot_search(session: LaneSession) -> Trouble | None:

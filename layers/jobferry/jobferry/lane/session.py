@@ -335,7 +335,7 @@ class LaneSession:
             self.left += 1
 
     def note_claimed(self, chunks: Sequence[Chunk]) -> None:
-        self.chunks.keep(chunks)
+        self.chunks.keep_claimed(chunks)
         with self._lock:
             self.left -= len(chunks)
             offer = self.pace.offer
@@ -380,7 +380,8 @@ def open_session(state: LaneState, deps: Deps, deadline: float) -> LaneSession |
     if account_moved(run, linked.connection):
         pause_moved_account(run, linked.connection, deps)
         return None
-    chunks = ChunksInHand(store.chunks.in_flight(run.connection, run.run_id, state.lane))
+    held = store.chunks.held(run.connection, run.run_id, state.lane)
+    chunks = ChunksInHand(held.chunks, held.spent)
     submitted = chunks.in_state(ChunkState.SUBMITTED)
     latency = store.limits.latencies(run.connection, run.operation).get("")
     session = LaneSession(

@@ -3,7 +3,7 @@
 The order that makes it safe (design: submitting without duplicates): the chunk is claimed with its
 slot, the intent is written, the vendor is called once, the job is noted. A crash in between leaves
 a chunk that says how far it came; `lane.recovery` asks the vendor about it before anything is sent
-again.
+again. Where the vendor is searched by a token, the claim is the intent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from jobferry.binding.run_warnings import fresh_warnings, in_vendors_words, is_trial, pause_trial
 from jobferry.domain import row_verdict
-from jobferry.domain.chunk import Chunk, ChunkState, JobEnd
+from jobferry.domain.chunk import Chunk, ChunkState, JobEnd, token_of
 from jobferry.domain.connection import OUTAGE_FROM
 from jobferry.domain.outcome import Verdict
 from jobferry.domain.run import StopReason
@@ -52,20 +52,23 @@ def send_once(session: LaneSession, chunk: Chunk) -> None:
     if records is None:
         return
     context = session.context
-    digest = hashlib.sha256(context.vendor.encode(context.operation, records)).hexdigest()
-    token = f"{chunk.run_id}.{chunk.number}.{chunk.sendings + 1}"
     began = deps.now()
-    sent = chunks.begin_sending(chunk, token, digest, began)
+    sent = session.chunks.take_intent(chunk.number)
+    if sent is None or began - (sent.sending_at or 0.0) > session.settings.intent_seconds:
+        digest = hashlib.sha256(context.vendor.encode(context.operation, records)).hexdigest()
+        token = token_of(chunk.run_id, chunk.number, chunk.sendings + 1)
+        began = deps.now()
+        sent = chunks.begin_sending(chunk, token, digest, began)
     if sent is None:
         session.reload([chunk.number])
         return
     if deps.now() - began > session.settings.intent_seconds:
         # Others may soon take this submission for lost, and send it: then nobody sends it now.
-        _keep_in_hand(session, sent)
+        _take_back(session, sent)
         return
     session.note_sending(sent)
     with session.meter.prepaid(1):
-        answer = _answer(session, records, token)
+        answer = _answer(session, records, sent.token)
     match answer:
         case Accepted():
             _accepted(session, sent, answer, began)
@@ -80,8 +83,32 @@ def send_once(session: LaneSession, chunk: Chunk) -> None:
 def release(session: LaneSession, chunks: Sequence[Chunk]) -> None:
     """Return to the pool what was claimed and not sent."""
     for chunk in chunks:
+        session.chunks.take_intent(chunk.number)
         session.deps.store.chunks.release(session.run.connection, chunk)
         session.note_released(chunk.number)
+
+
+def take_back_intents(session: LaneSession) -> None:
+    """Of claims that are intents, what is still in hand was not sent: whoever reads it may send it.
+
+    Nothing may be on its way: all else of them was noted.
+    """
+    by_claim = {chunk.claim: chunk for chunk in session.chunks.take_intents()}
+    for claim, chunk in by_claim.items():
+        if not session.deps.store.chunks.keep_claimed(session.run.connection, chunk):
+            session.chunks.drop(c.number for c in session.chunks.ready if c.claim == claim)
+
+
+def _take_back(session: LaneSession, sent: Chunk) -> None:
+    """Nothing was done with the chunk: it is as it was before it was sent."""
+    if sent.unwritten:
+        session.chunks.keep_unsent(sent)
+        return
+    back = session.deps.store.chunks.revert_send(sent)
+    if back is None:
+        session.reload([sent.number])
+    else:
+        session.chunks.keep([back])
 
 
 def _records(session: LaneSession, chunk: Chunk) -> list[JsonObject] | None:
@@ -115,12 +142,14 @@ def _accepted(session: LaneSession, sent: Chunk, answer: Accepted, began: float)
     at = now - min(2.0, (now - began) / 2)
     if deps.store.chunks.note_submitted(session.run.connection, sent, answer.job_id, at):
         state = ChunkState.SUBMITTED
-        job = replace(sent, state=state, job_id=answer.job_id, submitted_at=at)
+        job = replace(sent, state=state, job_id=answer.job_id, submitted_at=at, unwritten=False)
         session.note_accepted(job, now - began)
     else:
         # Somebody else has the chunk; or the job is another chunk's, and this one's is searched
         # for.
         deps.warn("job not noted", run_id=sent.run_id, chunk=sent.number)
+        if sent.unwritten:
+            deps.store.chunks.note_lost(sent, now)
         session.reload([sent.number])
         session.note_accepted(None, now - began)
     feedback.apply_acceptance(session, answer.limits)
@@ -190,7 +219,7 @@ def _throttled(session: LaneSession, chunk: Chunk, sent: Chunk, answer: Throttle
         if over and answer.retry_after is None:
             # Too early by a moment: the chunk stays in hand until another job should have ended.
             session.note_no_slot()
-            _keep_in_hand(session, sent)
+            _take_back(session, sent)
             return
         if over:
             store.limits.note_over_limit_penalty(connection)
@@ -202,20 +231,12 @@ def _throttled(session: LaneSession, chunk: Chunk, sent: Chunk, answer: Throttle
     feedback.apply_throttle(session, answer, SUBMIT)
 
 
-def _keep_in_hand(session: LaneSession, sent: Chunk) -> None:
-    """Nothing was done with the chunk: it is as it was before it was sent."""
-    back = session.deps.store.chunks.revert_send(sent)
-    if back is None:
-        session.reload([sent.number])
-    else:
-        session.chunks.keep([back])
-
-
 def _unclear(session: LaneSession, sent: Chunk, answer: Ambiguous) -> None:
     """It may have been applied: it is searched for. Several in a row are an outage."""
     run, deps, now = session.run, session.deps, session.deps.now()
     deps.store.chunks.note_lost(sent, now)
-    session.chunks.keep([replace(sent, lost_at=now, lost_times=sent.lost_times + 1)])
+    lost = replace(sent, lost_at=now, lost_times=sent.lost_times + 1, unwritten=False)
+    session.chunks.keep([lost])
     deps.store.limits.learn_lost(run.connection, run.operation, sent.rows)
     asks_for_pause = answer.retry_after is not None
     weight = OUTAGE_FROM if asks_for_pause else 1

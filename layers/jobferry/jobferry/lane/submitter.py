@@ -10,7 +10,7 @@ from jobferry.domain.run import StopReason
 from jobferry.lane.connection_requests import give_back_requests
 from jobferry.lane.offer import offered, read_offer
 from jobferry.lane.session import LaneSession
-from jobferry.lane.submission import release, send_once
+from jobferry.lane.submission import release, send_once, take_back_intents
 from jobferry.scheduler import fair_share, rate_limit
 from jobferry.scheduler.policy import Submit
 
@@ -38,6 +38,7 @@ def submit(session: LaneSession, order: Submit) -> None:
 def skip_stopped(session: LaneSession, reason: StopReason) -> None:
     """Finish the rows of a stopped run as skipped, a part of them each iteration."""
     run, chunks, settings = session.run, session.deps.store.chunks, session.settings
+    take_back_intents(session)
     stopped = session.chunks.ready
     while session.left and len(stopped) < settings.skipped_per_iteration:
         pool = chunks.pool(run.run_id)
@@ -112,11 +113,14 @@ def _claim(session: LaneSession, wanted: int, max_jobs: int) -> list[Chunk]:
         if not found:
             break
         now = session.deps.now()
-        got = store.claim(run, session.state.lane, found, pool, now, max_jobs=max_jobs)
+        by_token = session.linked.vendor.capabilities.token_search
+        got = store.claim(
+            run, session.state.lane, found, pool, now, max_jobs=max_jobs, sending=by_token
+        )
         if got is None and session.read_limits().in_flight + count > max_jobs:
             wanted -= 1  # another lane took a slot meanwhile
         session.note_claimed(got or ())
-        claimed += got or ()
+        claimed += (session.chunks[chunk.number] for chunk in got or ())
         if len(claimed) < wanted:
             pool = read_offer(session)
     # Numbers that were claimed are not to be offered again.

@@ -59,6 +59,6 @@ def delete_run(
     jobs = delete_jobs(run, deps) if vendor_jobs and run.connection else None
     objects = sum(deps.objects.delete_prefix(f"{name}/{run.run_id}/") for name in ARCHIVED)
     deps.store.rows.purge(run.run_id, run.plan.row)
-    deps.store.runs.delete(run, by=by)
+    deps.store.runs.delete(run, deps.now(), by=by)
     deps.log("run deleted", run_id=run.run_id, rows=run.rows, objects=objects)
     return Deleted(run.rows, objects, jobs, uploads)

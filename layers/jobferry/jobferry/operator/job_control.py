@@ -201,7 +201,7 @@ def _rows_by_job(connection: str, deps: Deps) -> dict[str, list[tuple[str, int]]
     """Job id → its rows, for everything in flight on a connection."""
     chunks = deps.store.chunks
     found: dict[str, list[tuple[str, int]]] = {}
-    for run_id in dict.fromkeys(run_id for run_id, _, _ in chunks.pointers(connection)):
+    for run_id in chunks.runs_in_flight(connection):
         for chunk in chunks.in_flight(connection, run_id):
             if chunk.job_id is not None:
                 found[chunk.job_id] = [(run_id, row) for row in chunk.row_numbers()]

@@ -74,9 +74,7 @@ def _document(run: Run, deps: Deps) -> tuple[dict[str, Any], int, Run]:
     """All but what it waits for, how many of its chunks are in flight, and the run as it is now."""
     chunks = deps.store.chunks
     if run.closed_at is not None:
-        jobs = run.jobs or _no_jobs()
-        if run.jobs is None and run.plan.chunks:
-            jobs = Timeline.of(run, chunks.all(run.run_id)).job_counts
+        jobs = _jobs_of(run, deps)
         requests = {**_no_requests(), **run.requests}
         return {**run_summary(run), "jobs": jobs, "requests": requests}, 0, run
     in_flight = chunks.in_flight(run.connection, run.run_id)
@@ -94,6 +92,19 @@ def _document(run: Run, deps: Deps) -> tuple[dict[str, Any], int, Run]:
         "requests": deps.store.runs.requests(run.run_id),
     }
     return document, len(in_flight), run
+
+
+def _jobs_of(run: Run, deps: Deps) -> dict[str, int]:
+    """Jobs of a closed run. One of before they were kept has those that were counted, once its
+    chunks have expired."""
+    if run.jobs is not None:
+        return dict(run.jobs)
+    if not run.plan.chunks:
+        return _no_jobs()
+    jobs = Timeline.of(run, deps.store.chunks.all(run.run_id)).job_counts
+    if jobs["finished"] < run.jobs_settled:
+        jobs |= dict.fromkeys(("submitted", "finished"), run.jobs_settled)
+    return jobs
 
 
 def _seconds(run: Run, until: float) -> float:

@@ -17,11 +17,10 @@ def results_at_risk(connection: str, deps: Deps) -> int:
         return 0
     retention = deps.vendors.named(config.vendor).capabilities.retention_seconds
     latest = deps.now() - RISKY_PART * retention
-    run_ids = dict.fromkeys(run_id for run_id, _, _ in chunks.pointers(connection))
     return sum(
         chunk.state is ChunkState.SUBMITTED
         and chunk.submitted_at is not None
         and chunk.submitted_at < latest
-        for run_id in run_ids
+        for run_id in chunks.runs_in_flight(connection)
         for chunk in chunks.in_flight(connection, run_id)
     )

@@ -4,7 +4,7 @@ Lanes recover their own lost submissions. What is left for the sweep are runs wh
 ended without closing them: it starts an execution that goes on with the run, and where a person had
 ended it, to its proper end and no further. Results that nobody reads are counted, so that an alarm
 goes off hours before the vendor forgets them. Slots need no returning, since a slot is taken and
-given back with its chunk; but the pointer of a claim that failed may be left of a closed run.
+given back with its chunk; but a version before may have left a pointer of a closed run.
 """
 
 from __future__ import annotations
@@ -282,16 +282,13 @@ def _open_runs(deps: Deps, last: str) -> Iterator[tuple[str, Run]]:
 
 
 def _forget_strays(connection: str, deps: Deps) -> None:
-    """Remove the pointers that a function which was far behind has left of runs that are closed:
+    """Remove the claims that a function which was far behind has left of runs that are closed:
     with them the connection would count as in use."""
     store = deps.store
-    closed: dict[str, bool] = {}
-    for run_id, lane, chunk in store.chunks.pointers(connection):
-        if run_id not in closed:
-            run = store.runs.get(run_id)
-            closed[run_id] = run is None or run.closed_at is not None
-        if closed[run_id]:
-            store.chunks.forget_pointer(connection, run_id, lane, chunk)
+    for run_id in store.chunks.runs_in_flight(connection):
+        run = store.runs.get(run_id)
+        if run is None or run.closed_at is not None:
+            store.chunks.forget_all(connection, run_id)
 
 
 def _may_be_dead(run: Run, deps: Deps) -> bool:

@@ -10,8 +10,19 @@ from collections.abc import Sequence
 
 from jobferry.domain.chunk import Attempt, Chunk, ChunkState, Span
 from jobferry.domain.outcome import OutcomeStatus, Verdict
+from jobferry.domain.run import Run
 from jobferry.store import keys
 from jobferry.store.operations import Item
+
+CHUNK_SECONDS = 30 * 86_400
+"""For how long chunks, and the marks of their jobs, are kept from when they were claimed. Vendors
+forget their jobs within days, and a run of a million jobs has a million of each. While the run is
+open they are prolonged (`settlement.retention`)."""
+
+
+def kept_until(run: Run, now: float) -> int:
+    """When what is written of a chunk now expires (epoch seconds); 0: never."""
+    return min(run.expires_at, int(now) + CHUNK_SECONDS)
 
 
 def item_of(chunk: Chunk) -> Item:
@@ -29,6 +40,8 @@ def item_of(chunk: Chunk) -> Item:
         "holds_slot": chunk.holds_slot,
         "expires_at": chunk.expires_at,
     }
+    if chunk.claim:
+        item["claim"] = chunk.claim
     if chunk.not_before:
         item["not_before"] = chunk.not_before
     if chunk.last is not None:
@@ -75,10 +88,18 @@ def chunk_of(item: Item) -> Chunk:
         twice=item.get("twice"),
         settled_rows=sum(item["counts"].values()) if "counts" in item else None,
         holds_slot=item.get("holds_slot", True),
+        claim=item.get("claim", ""),
         expires_at=item.get("expires_at", 0),
         end_asked=item.get("end_asked", False),
         priority_asked=item.get("priority_asked"),
     )
+
+
+def ended_item(item: Item, expires_at: float) -> Item:
+    """What stays for a while of a chunk whose run is deleted: that it is at its end."""
+    kept = {name: item[name] for name in ("pk", "sk", "run_id", "chunk")}
+    ended = {"state": ChunkState.SETTLED.value, "spans": "[]", "attempt": 0, "claimed_at": 0}
+    return {**kept, **ended, "expires_at": int(expires_at)}
 
 
 def attempts_text(attempts: Sequence[Attempt]) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from jobferry.domain.chunk import Chunk, JobEnd
 from jobferry.store import keys
-from jobferry.store.operations import Operation, Update
+from jobferry.store.chunk_items import item_of
+from jobferry.store.operations import Operation, Put, Update
 from jobferry.store.table import ConditionFailedError, Table
 from jobferry.store.transitions import TRANSITIONS, ChunkEvent, check
 
 
 class ChunkAccess:
-    """Access to the table for those who change chunks, their pool and their pointers."""
+    """Access to the table for those who change chunks, their pool and their claims."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -29,11 +31,30 @@ class ChunkAccess:
         return True
 
 
-def move(event: ChunkEvent, chunk: Chunk, **changes: Any) -> Update:
+def change(
+    event: ChunkEvent, chunk: Chunk, *, remove: Sequence[str] = (), **changes: Any
+) -> Operation:
+    """A change of a chunk, as `move`; of one without an item of its own, its first write.
+
+    Raises:
+        ForbiddenMoveError: the table of transitions has no such move.
+    """
+    if not chunk.unwritten:
+        return move(event, chunk, remove=remove, **changes)
+    item = item_of(replace(chunk, state=check(event, chunk.state).after))
+    if chunk.sending_at is not None:
+        item |= {"sending_at": chunk.sending_at, "token": chunk.token}
+    item |= changes
+    kept = {name: value for name, value in item.items() if name not in remove}
+    return Put(kept, condition="attribute_not_exists(pk)")
+
+
+def move(event: ChunkEvent, chunk: Chunk, *, remove: Sequence[str] = (), **changes: Any) -> Update:
     """A change of a chunk, if it still is as it was read: in its state, sent by nobody else.
 
     Args:
         chunk: as it was read.
+        remove: attributes to remove.
         changes: attributes to set beside the state.
 
     Raises:
@@ -51,6 +72,7 @@ def move(event: ChunkEvent, chunk: Chunk, **changes: Any) -> Update:
         keys.run(chunk.run_id),
         keys.chunk(chunk.number),
         assign=changes,
+        remove=remove,
         condition=f"#state = :state AND claimed_at = :claimed_at AND {sent}",
         names={"#state": "state"},
         values=values,
@@ -84,3 +106,12 @@ def job_end_changes(job_end: JobEnd, now: float) -> dict[str, Any]:
         status, code, text = job_end.verdict
         change["verdict"] = [status.value, code, text]
     return change
+
+
+def slots_taken(connection: str, chunks: int, max_jobs: int) -> Update:
+    """Take a slot for each of so many chunks, if no more than `max_jobs` are taken then."""
+    return replace(
+        slots(ChunkEvent.CLAIM, connection, chunks),
+        condition="in_flight <= :room",
+        values={":room": max_jobs - chunks},
+    )

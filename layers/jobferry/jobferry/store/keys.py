@@ -56,8 +56,11 @@ LAST_CHUNK = 10**10 - 1
 """No chunk has a higher number."""
 
 
+CHUNK = "CHUNK#"
+
+
 def chunk(number: int) -> str:
-    return f"CHUNK#{number:010d}"
+    return f"{CHUNK}{number:010d}"
 
 
 LANE = "LANE#"
@@ -126,8 +129,22 @@ def vendor_config(name: str) -> str:
     return f"{CONFIG}#VENDOR#{name}"
 
 
+def claim(run_id: str, lane_number: int, name: str) -> str:
+    return f"{jobs_of_lane(run_id, lane_number)}{name}"
+
+
+def claim_name(first_chunk: int, unique: str) -> str:
+    """A name that no other claim has or had: what was put back may be claimed again at once."""
+    return f"{first_chunk:010d}#{unique}"
+
+
 def job(run_id: str, lane_number: int, chunk_number: int) -> str:
+    """A pointer to one chunk, as versions before claims wrote it."""
     return f"{jobs_of_lane(run_id, lane_number)}{chunk_number:010d}"
+
+
+JOBS = "JOB#"
+"""Begins the keys of all that is in flight on a connection: claims, and pointers of before."""
 
 
 def jobs_of_lane(run_id: str, lane_number: int) -> str:
@@ -135,7 +152,7 @@ def jobs_of_lane(run_id: str, lane_number: int) -> str:
 
 
 def jobs_of_run(run_id: str) -> str:
-    return f"JOB#{run_id}#"
+    return f"{JOBS}{run_id}#"
 
 
 def job_of_chunk(job_id: str) -> str:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Pause, Resolving, Run, RunStatus, StopReason
 from jobferry.domain.trouble import POLL, SOURCE, SUBMIT
 from jobferry.store import keys
+from jobferry.store.chunk_items import ended_item, kept_until
 from jobferry.store.operations import Item, Update
 from jobferry.store.run_access import OPEN, RunAccess
 from jobferry.store.run_items import pause_item
 from jobferry.store.table import ConditionFailedError
+
+BEHIND_SECONDS = 3_600.0
+"""No function is behind by more: it runs for a quarter of an hour at the most."""
 
 
 class RunLifecycle(RunAccess):
@@ -164,12 +168,14 @@ class RunLifecycle(RunAccess):
             run.run_id, assign={"kept_until": expires_at}, condition="attribute_exists(pk)"
         )
 
-    def prolong_items(self, run: Run, expires_at: int) -> None:
+    def prolong_items(self, run: Run, expires_at: int, now: float) -> None:
         """Keep chunks, plan and figures of a run for longer; those written already."""
+        of_chunks = kept_until(replace(run, expires_at=expires_at), now)
         for item in self._table.query(keys.run(run.run_id)):
-            if 0 < item.get("expires_at", 0) < expires_at - 86_400:
+            until = of_chunks if item["sk"].startswith(keys.CHUNK) else expires_at
+            if 0 < item.get("expires_at", 0) < until - 86_400:
                 with suppress(ConditionFailedError):
-                    self._table.write(_prolonged(item, expires_at))
+                    self._table.write(_prolonged(item, until))
 
     def fail(self, run_id: str, reason: str) -> bool:
         """The file or the profile cannot be used at all; CloseRun gives the closing time.
@@ -190,12 +196,15 @@ class RunLifecycle(RunAccess):
             values={":planning": RunStatus.PLANNING.value, ":undone": False},
         )
 
-    def delete(self, run: Run, *, by: str | None = None) -> None:
+    def delete(self, run: Run, now: float, *, by: str | None = None) -> None:
         """Forget a closed run: chunks, plan and counts, and its own entry last.
 
-        A mark stays, so that a late event for the same file does not carry it once more.
+        A mark stays, so that a late event for the same file does not carry it once more. Of chunks
+        of a run that was closed just now the numbers stay for a while: a function that was far
+        behind when it ended may hold one as claimed and never sent, and finds its item there.
 
         Args:
+            now: epoch seconds.
             by: who asks for it, kept with the mark; None: nobody knows.
         """
         pk = keys.run(run.run_id)
@@ -203,9 +212,13 @@ class RunLifecycle(RunAccess):
         if by is not None:
             mark["by"] = by
         self._table.put_many([mark])
-        kept = (keys.META, keys.DELETED)
+        kept: tuple[str, ...] = (keys.META, keys.DELETED)
+        if (run.closed_at or now) > now - BEHIND_SECONDS:
+            chunks = self._table.query(pk, prefix=keys.CHUNK)
+            self._table.put_many(ended_item(item, now + BEHIND_SECONDS) for item in chunks)
+            kept += (keys.CHUNK,)
         self._table.delete_many(
-            (pk, item["sk"]) for item in self._table.query(pk) if item["sk"] not in kept
+            (pk, item["sk"]) for item in self._table.query(pk) if not item["sk"].startswith(kept)
         )
         self._table.delete_many([(pk, keys.META)])
 

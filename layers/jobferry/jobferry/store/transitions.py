@@ -49,13 +49,15 @@ class PoolChange(StrEnum):
     MADE = "put in, to be sent again"
 
 
-class PointerChange(StrEnum):
-    """What a move does to the pointer `JOB#`."""
+class ClaimChange(StrEnum):
+    """What a move does to the claim `JOB#` that a chunk is in.
+
+    What is settled stays in it, until all of it is.
+    """
 
     NONE = ""
-    WRITTEN = "written before"
-    REMOVED = "removed with it"
-    REMOVED_AFTER = "removed after"
+    WRITTEN = "made"
+    REMOVED = "taken out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Transition:
     """One event.
 
     Attributes:
-        before: states that it may come from; None: there is no item of the chunk yet
+        before: states that it may come from; None: it stands in the plan alone
         after: the state that it leads to
         slots: slots of the connection that it takes (1) or frees (-1), if the chunk holds one
         notes: what else is written, in the same transaction where there is more than one item
@@ -74,7 +76,7 @@ class Transition:
     notes: str
     slots: int = 0
     pool: PoolChange = PoolChange.NONE
-    pointer: PointerChange = PointerChange.NONE
+    claim: ClaimChange = ClaimChange.NONE
 
 
 TRANSITIONS: Mapping[ChunkEvent, Transition] = MappingProxyType(
@@ -88,13 +90,16 @@ TRANSITIONS: Mapping[ChunkEvent, Transition] = MappingProxyType(
         ChunkEvent.CLAIM: Transition(
             (None, _PLANNED),
             _CLAIMED,
-            "lane, `claimed_at`; up to 50 chunks in one transaction",
+            "up to 50 chunks in one transaction; the first time a chunk gets no item of its own",
             slots=1,
             pool=PoolChange.TAKEN,
-            pointer=PointerChange.WRITTEN,
+            claim=ClaimChange.WRITTEN,
         ),
         ChunkEvent.BEGIN_SENDING: Transition(
-            (_CLAIMED,), _CLAIMED, "the intent, before the call: `sending_at`, token, digest"
+            (_CLAIMED,),
+            _CLAIMED,
+            "the intent, before the call: `sending_at`, token, digest; of a claim that is the "
+            "intent: what a crash has left of it",
         ),
         ChunkEvent.REVERT_SEND: Transition(
             (_CLAIMED,), _CLAIMED, "the intent is removed: the vendor did nothing"
@@ -120,7 +125,7 @@ TRANSITIONS: Mapping[ChunkEvent, Transition] = MappingProxyType(
             "what belongs to one attempt is removed; `maybe_applied` stays",
             slots=-1,
             pool=PoolChange.RELEASED,
-            pointer=PointerChange.REMOVED,
+            claim=ClaimChange.REMOVED,
         ),
         ChunkEvent.FINISH: Transition(
             (_CLAIMED, _SUBMITTED),
@@ -132,20 +137,17 @@ TRANSITIONS: Mapping[ChunkEvent, Transition] = MappingProxyType(
             (_FINISHED,),
             _SETTLED,
             "outcome blocks and counters of the run; up to 50 chunks in one transaction",
-            pointer=PointerChange.REMOVED_AFTER,
         ),
         ChunkEvent.FINISH_AND_SETTLE: Transition(
             (_SUBMITTED,),
             _SETTLED,
             "`finish` and `settle` in one, where the poll that sees the end decides every row",
             slots=-1,
-            pointer=PointerChange.REMOVED_AFTER,
         ),
         ChunkEvent.SPLIT: Transition(
             (_FINISHED,),
             _SPLIT,
             "instead of settled, where rows are sent again: counters, and `make` of their chunks",
-            pointer=PointerChange.REMOVED_AFTER,
         ),
         ChunkEvent.ADOPT_LATE: Transition(
             (_SETTLED,), _SETTLED, "job id and `ADOPTED#`, found by `resolve` after the run"
@@ -163,7 +165,7 @@ class ForbiddenMoveError(Exception):
 
 
 def allows(event: ChunkEvent, state: ChunkState | None) -> bool:
-    """Whether the event may happen to a chunk in this state (None: there is no item of it)."""
+    """Whether the event may happen to a chunk in this state (None: it stands in the plan alone)."""
     return state in TRANSITIONS[event].before
 
 
@@ -181,7 +183,7 @@ def check(event: ChunkEvent, state: ChunkState | None) -> Transition:
 def as_markdown() -> str:
     """The table for people, as `docs/data-model.md` prints it."""
     lines = [
-        "| event | from | to | slot | pool | pointer | what else is written |",
+        "| event | from | to | slot | pool | claim | what else is written |",
         "|---|---|---|---|---|---|---|",
     ]
     slots = {1: "taken", 0: "", -1: "freed"}
@@ -192,7 +194,7 @@ def as_markdown() -> str:
             "" if (move.after,) == move.before else move.after.value,
             slots[move.slots],
             move.pool.value,
-            move.pointer.value,
+            move.claim.value,
             move.notes,
         )
         lines.append("| " + " | ".join(cells) + " |")
