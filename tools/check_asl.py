@@ -455,7 +455,8 @@ def check_verbs(machine: Machine, root: Path) -> Iterator[str]:
             continue
         called = _function_name(state)
         name = CARRIED_BY.get(state.name, state.name)
-        if called != f"${{{name}FunctionArn}}":
+        named = set(re.findall(r"\$\{(\w+)FunctionArn\}", str(called)))
+        if name not in named or not named <= {name, f"{name}Large"}:
             yield f"{state.where}: invokes {called}, not ${{{name}FunctionArn}}"
         verb = _snake_case(name)
         for path in (

@@ -228,6 +228,8 @@ def _compiled(name: str, body: Mapping[str, Any]) -> _State:
 _ALWAYS = ("Type", "Comment", "QueryLanguage")
 _ONWARD = (*_ALWAYS, "Next", "End")
 
+_FUNCTION = re.compile(r"\$\{(\w+)FunctionArn\}")
+
 SERVICES = {"events:putEvents": "putEvents", "sqs:sendMessage": "sendMessage"}
 """What tasks call besides functions, by resource."""
 
@@ -246,13 +248,12 @@ class _Task(_State):
         resource = self.body["Resource"].removeprefix("arn:${Partition}:states:::")
         if resource == "lambda:invoke":
             _only(arguments, self.name, "FunctionName", "Payload")
-            found = re.fullmatch(r"\$\{(\w+)FunctionArn\}", arguments["FunctionName"])
-            if found is None:
+            if not _FUNCTION.search(arguments["FunctionName"]):
                 raise UnknownStateError(f"{self.name} invokes {arguments['FunctionName']}")
-            self._function = found[1]
+            self._named = template(arguments["FunctionName"])
             self._arguments = template(arguments["Payload"])
         elif resource in SERVICES:
-            self._function = SERVICES[resource]
+            self._named = template(SERVICES[resource])
             self._arguments = template(arguments)
         else:
             raise UnknownStateError(f"{self.name} uses {self.body['Resource']}")
@@ -268,7 +269,7 @@ class _Task(_State):
         while True:
             scope.go_on()
             try:
-                result = self._tried(arguments, scope)
+                result = self._tried(states, arguments, scope)
             except ExecutionStoppedError:
                 raise
             except Exception as error:  # noqa: BLE001 - by the error's name, as Retry and Catch say
@@ -283,13 +284,16 @@ class _Task(_State):
             tried[at] += 1
             scope.host.failed(self.name)
 
-    def _tried(self, arguments: Json, scope: Scope) -> Json:
+    def _tried(self, states: States, arguments: Json, scope: Scope) -> Json:
+        named = str(self._named(states))
+        found = _FUNCTION.fullmatch(named)
+        function = named if found is None else found[1]
         began = scope.host.now()
-        result = scope.host.task(self._function, arguments)
+        result = scope.host.task(function, arguments)
         if scope.host.now() - began > self._timeout:
             # In AWS the function goes on beside the next try; duplicate deliveries show that.
             raise ExecutionFailedError(f"{self.name}: {TIMEOUT}", TIMEOUT)
-        if self._function in SERVICES.values():
+        if function in SERVICES.values():
             return result
         return {"Payload": result, "StatusCode": 200}
 

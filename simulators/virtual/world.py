@@ -503,7 +503,7 @@ class Execution:
                 return world.plan(payload["run_id"])
             case "SubmitJobs":
                 return world.submit(LaneState.from_payload(payload)).to_payload()
-            case "PollJobs":
+            case "PollJobs" | "PollJobsLarge":
                 return world.poll(LaneState.from_payload(payload)).to_payload()
             case "SettleJob":
                 return settle_job(payload["run_id"], payload["chunks"], world.task_deps())

@@ -42,9 +42,11 @@ _EXECUTION = PREFIX.format(service="states") + "execution:Run:1"
 class StepRecorder:
     """Notes the rights that functions need. Use it as a context, and make worlds inside of it.
 
+    scheduling  numbers for the scheduler of the worlds
     used  function → the calls that it made, each once
     """
 
+    scheduling: dict[str, int] = field(default_factory=dict)
     used: dict[str, list[Call]] = field(default_factory=lambda: {name: [] for name in FUNCTIONS})
     _seen: set[object] = field(default_factory=set)
     _here: local = field(default_factory=local)
@@ -149,6 +151,7 @@ class ColdWorld(World):
     def __init__(self, recorder: StepRecorder, **options: Any) -> None:
         self._recorder = recorder
         super().__init__(**options)
+        self.schedule_with(**recorder.scheduling)
 
     @property
     def deps(self) -> Deps:

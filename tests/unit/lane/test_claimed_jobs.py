@@ -103,7 +103,7 @@ class TestWhoseAJobIs:
         run, chunk = searched(world)
         other = world.processed(sample_csv(1))
         (settled,) = world.store.chunks.all(other.run_id)
-        world.store.runs.delete(other)
+        world.store.runs.delete(other, world.clock.now())
         found = seen_ended(world, run, chunk, str(settled.job_id))
         assert found == {str(settled.job_id): NOT_SEEN}
 

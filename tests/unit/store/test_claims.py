@@ -7,7 +7,6 @@ import pytest
 from jobferry.domain.chunk import (
     SEND_WINDOW,
     Chunk,
-    ChunkOutcome,
     ChunkState,
     JobEnd,
     before_sending,
@@ -24,6 +23,7 @@ from tests.unit.store.samples import (
     RUN,
     a_run,
     claim,
+    decided,
     in_claims,
     only,
     opened,
@@ -41,7 +41,7 @@ def settled(store: Store, *chunks: Chunk) -> None:
     job_ends = [JobEnd(chunk.number, evidence="e") for chunk in chunks]
     store.chunks.finish(CONNECTION, chunks, job_ends, NOW)
     ended = store.chunks.get(RUN, [chunk.number for chunk in chunks])
-    store.chunks.settle(CONNECTION, RUN, [ChunkOutcome(c, {SUCCEEDED: c.rows}) for c in ended], NOW)
+    store.chunks.settle(a_run(), [decided(c, {SUCCEEDED: c.rows}) for c in ended], NOW)
 
 
 def as_a_version_before_left_it(table: Table) -> None:
@@ -219,7 +219,7 @@ class TestUpgrade:
         (again,) = claim(store, [3], now=NOW + 2)
         assert again.claim
         settled(store, again, fresh)
-        store.chunks.settle(CONNECTION, RUN, [ChunkOutcome(before[3], {SUCCEEDED: 10})], NOW)
+        store.chunks.settle(a_run(), [decided(before[3], {SUCCEEDED: 10})], NOW)
         tidy(store)
         assert list(store.chunks.claims(CONNECTION)) == []
 

@@ -54,6 +54,7 @@ def test_what_is_no_id_is_nobodys(store: Store) -> None:
 
 def test_the_latest_chunks_of_a_run(store: Store) -> None:
     opened(store, 5)
-    claim(store, [1, 2, 3])
+    for chunk in claim(store, [1, 2, 3]):
+        store.chunks.begin_sending(chunk, "token", "digest", NOW)
     assert [chunk.number for chunk in store.chunks.latest(RUN, 2)] == [3, 2]
     assert [chunk.number for chunk in store.chunks.latest(RUN, 9)] == [3, 2, 1]

@@ -20,7 +20,7 @@ from jobferry.lane.session import LaneSession
 from jobferry.lane.state import LaneState
 from jobferry.lane.submission import take_back_intents
 from jobferry.lane.submitter import release_ready, skip_stopped, submit
-from jobferry.scheduler import lanes, policy
+from jobferry.scheduler import lanes, policy, rate_limit
 from jobferry.scheduler.policy import (
     Decision,
     Finish,
@@ -136,9 +136,21 @@ def commit(session: LaneSession, moment: float, *, iterations: int = 0) -> LaneS
     return state.then(
         settle=tuple(map(tuple, lanes.settle_groups(to_settle, settings))),
         last_polled_at=session.pace.last_polled_at,
+        large=needs_large(session),
         idle=state.idle + 1 if idle else 0,
         wait_until=timestamp(going_at),
     )
+
+
+def needs_large(session: LaneSession) -> bool:
+    """Whether the lane's next iteration is too much work for the small function."""
+    latency, run = session.ages.latency, session.run
+    if latency is None or not run.plan.chunks:
+        return False
+    slots = min(lanes.window_for(session.limits.ceiling, max(1, run.lanes)), run.plan.chunks)
+    per_minute = session.account_limit().get(rate_limit.ACCOUNT)
+    rows = run.plan.row / run.plan.chunks
+    return lanes.needs_large(slots, latency.mean, per_minute, rows, session.settings)
 
 
 def _note_usage(session: LaneSession, iterations: int) -> None:

@@ -80,7 +80,7 @@ def poll(session: LaneSession, order: Poll) -> None:
     session.reload([end.number for end in job_ends if end.number not in done])
     _let_go(session, settled)
     session.chunks.finish(finished)
-    _settle_here(session, [number for number in finished if number in few])
+    _settle_here(session, [number for number in finished if number in few], seen)
     session.note_polled(seen.now)
     session.deps.log(
         "jobs polled",
@@ -108,11 +108,11 @@ def _settle_at_once(
     return frozenset(settled)
 
 
-def _settle_here(session: LaneSession, numbers: Sequence[int]) -> None:
+def _settle_here(session: LaneSession, numbers: Sequence[int], seen: _Seen) -> None:
     """Settle finished chunks that took a second look; what cannot be is left to SettleJobs."""
     if not numbers:
         return
-    settle_chunks(session.run, numbers, session.deps, dict)
+    settle_chunks(session.run, numbers, session.deps, dict, seen.stored.jobs)
     found = session.deps.store.chunks.get(session.run.run_id, numbers)
     _let_go(session, [chunk.number for chunk in found if not chunk.in_flight])
     session.note_settled()

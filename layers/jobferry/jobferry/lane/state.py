@@ -24,6 +24,7 @@ class LaneState:
         last_polled_at: the last poll of all jobs of the lane; 0 before the first
         wait_until: when to poll next (ISO 8601)
         began_at: when this execution of the lane began; 0 before its first step
+        large: the next iteration is more work than the small function's processor can do
         whole: this invocation carries the lane as far as it can, instead of one step of it
         idle: steps in a row in which the run had no share of the slots
         state: `working`, `done` (nothing left), or `renew` (this history is long enough)
@@ -38,6 +39,7 @@ class LaneState:
     last_polled_at: float = 0.0
     wait_until: str = ""
     began_at: float = 0.0
+    large: bool = False
     whole: bool = False
     idle: int = 0
     state: LaneRoute = LaneRoute.WORKING

@@ -41,6 +41,28 @@ def is_cheaper_here(wait: float, memory_gb: float) -> bool:
     return wait * memory_gb * prices.LAMBDA_GB_SECOND_ARM <= prices.ITERATION
 
 
+def needs_large(
+    slots: int,
+    seconds: float,
+    per_minute: int | None,
+    rows: float,
+    settings: SchedulerSettings = USUAL,
+) -> bool:
+    """Whether a lane is more work than the small function can do as fast as slots come free.
+
+    Args:
+        slots: jobs that it keeps in flight.
+        seconds: what a job takes.
+        per_minute: requests that the account allows; None: as many as wanted.
+        rows: of a job.
+    """
+    jobs_a_second = slots / max(seconds, 0.1)
+    if per_minute is not None:
+        jobs_a_second = min(jobs_a_second, per_minute / 60)
+    job = settings.job_cpu_seconds + rows * settings.row_cpu_seconds
+    return jobs_a_second * job > settings.small_function_load
+
+
 def idle_until(now: float, idle: int, settings: SchedulerSettings = USUAL) -> float:
     """When a lane without a share of the slots asks for one again: later and later.
 

@@ -87,6 +87,10 @@ class SchedulerSettings:
         rows_settled_at_once: rows that a poll settles in the move that notes the end of their jobs:
             less than a second of a small function's time. What is more, or needs another look, is
             settled beside the next iteration.
+        small_function_load: part of a processor that the small function of a lane may need; it has
+            a seventh of one, and a lane that must wait for it leaves slots empty.
+        job_cpu_seconds: of a processor, for one job on its way through a lane.
+        row_cpu_seconds: the same for each of its rows.
         small_run_jobs: a run of so few jobs begins in one invocation, without lanes of its own:
             their start takes seconds. What it does not finish there goes on in lanes.
         idle_wait: first wait of a lane without a share of the slots; each next one is twice as
@@ -166,6 +170,9 @@ class SchedulerSettings:
     watchful_iteration_seconds: float = 20.0
     iteration_chunks: int = 160
     rows_settled_at_once: int = 10_000
+    small_function_load: float = 0.07
+    job_cpu_seconds: float = 0.010
+    row_cpu_seconds: float = 0.000_05
     small_run_jobs: int = 20
     idle_wait: float = 5.0
     idle_steps_in_ramp: int = 2

@@ -79,15 +79,20 @@ class _Batch:
 
 
 def settle_chunks(
-    run: Run, numbers: Sequence[int], deps: Deps, used: Callable[[], Mapping[str, int]]
+    run: Run,
+    numbers: Sequence[int],
+    deps: Deps,
+    used: Callable[[], Mapping[str, int]],
+    evidence: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Settled:
     """Settle these chunks of a run.
 
     Args:
+        evidence: archive key → job id → raw answer, as far as it is at hand.
         used: what was used for them so far, kept in the same transaction.
     """
     context = load_context(run, deps)
-    batch = _Batch(set(run.failures))
+    batch = _Batch(set(run.failures), evidence=_copied_evidence(evidence or {}))
     for chunk in deps.store.chunks.get(run.run_id, numbers):
         if chunk.state is ChunkState.FINISHED:
             _settle_one(chunk, batch, context, deps)
@@ -113,7 +118,7 @@ def settle_at_once(
         evidence: archive key → job id → raw answer, of what they ended with.
     """
     run = context.run
-    batch = _Batch(set(run.failures), evidence={key: dict(jobs) for key, jobs in evidence.items()})
+    batch = _Batch(set(run.failures), evidence=_copied_evidence(evidence))
     job_ends: dict[int, JobEnd] = {}
     for chunk, job_end in ended:
         outcomes = _decided_for_good(finished(chunk, job_end, deps.now()), batch, context, deps)
@@ -125,6 +130,10 @@ def settle_at_once(
     )
     settled = deps.store.chunks.finish_and_settle(run, batch.chunk_outcomes, job_ends, deps.now())
     return _judged(context, batch, settled, 0, deps)
+
+
+def _copied_evidence(evidence: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {key: dict(jobs) for key, jobs in evidence.items()}
 
 
 def _decided_for_good(

@@ -12,7 +12,7 @@ from functools import partial
 from jobferry.deps import Deps
 from jobferry.domain.profile import Policy
 from jobferry.domain.routes import LaneRoute
-from jobferry.lane.loop import commit, routed, run_lane
+from jobferry.lane.loop import commit, needs_large, routed, run_lane
 from jobferry.lane.session import LaneSession, open_session
 from jobferry.lane.state import LaneState
 from jobferry.scheduler import lanes
@@ -41,6 +41,9 @@ def poll_jobs(state: LaneState, deps: Deps, deadline: float) -> LaneState:
 def _stays(session: LaneSession, moment: float, leave_at: float) -> bool:
     """Whether to wait for the next moment here."""
     if _may_judge(session) or len(session.to_settle) >= session.settings.iteration_chunks:
+        return False
+    state = session.state
+    if not (state.large or state.whole) and needs_large(session):
         return False
     wait = moment - session.deps.now()
     return moment < leave_at and lanes.is_cheaper_here(wait, session.deps.settings.memory_gb)
