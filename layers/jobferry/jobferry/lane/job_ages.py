@@ -45,6 +45,11 @@ class JobAges:
             if chunk.submitted_at is not None
         )
 
+    def go_stale(self, submitted: Iterable[Chunk], since: float, before: float) -> bool:
+        """Whether a job from before a moment was not read since another: reading comes first."""
+        oldest = self.oldest_unread(submitted, since)
+        return oldest is not None and oldest < before
+
     def oldest_unread(self, chunks: Iterable[Chunk], since: float) -> float | None:
         """When the oldest job was submitted that was not seen since a moment; None: all were."""
         unread = [

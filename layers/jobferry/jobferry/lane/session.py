@@ -141,7 +141,11 @@ class LaneSession:
             failing_until=max((trouble.next_try for trouble in doubts), default=0.0),
             doubtful=bool(doubts) or self.limits.in_outage,
             proven=run.jobs_settled > 0,
-            stale=self._results_go_stale(submitted),
+            stale=self.ages.go_stale(
+                submitted,
+                self.usage.began_at,
+                self.deps.now() - self.settings.stale_result_part * vendor.retention_seconds,
+            ),
         )
 
     def estimate(self) -> CompletionEstimate | None:
@@ -157,13 +161,6 @@ class LaneSession:
         """What makes it doubtful that another submission goes well."""
         troubles = (self.run.troubles.get(where) for where in (SUBMIT, SOURCE))
         return [t for t in troubles if t is not None and t.code not in _RETRIED_BY_THEMSELVES]
-
-    def _results_go_stale(self, submitted: Sequence[Chunk]) -> bool:
-        """Whether a job is so old, and not read in this invocation, that reading comes first."""
-        oldest = self.ages.oldest_unread(submitted, self.usage.began_at)
-        kept = self.linked.vendor.capabilities.retention_seconds
-        age = self.settings.stale_result_part * kept
-        return oldest is not None and oldest < self.deps.now() - age
 
     @property
     def to_settle(self) -> list[Chunk]:

@@ -181,7 +181,7 @@ class SchedulerSettings:
 
     refresh_seconds: float = 2.0
     demand_seconds: float = 20.0
-    senders: int = 12
+    senders: int = 32
     bytes_at_once: int = 8 * 1024 * 1024
     claim_batch: int = 50
     claim_tries: int = 8

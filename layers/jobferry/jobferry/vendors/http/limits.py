@@ -16,4 +16,4 @@ once it is read, and the functions have 256 MB."""
 IDLE_SECONDS = 5.0
 """Below the keep-alive of common proxies; a write on a dead connection would be ambiguous."""
 
-POOL_SIZE = 16
+POOL_SIZE = 36
