@@ -399,7 +399,7 @@ class TestCareful:
         assert [items for items, _ in seen] == [side_by_side]
         assert len(sent(world)) == 3 - under_way
 
-    @pytest.mark.parametrize(("most", "senders"), [(10_000, 12), (150, 3), (40, 1)])
+    @pytest.mark.parametrize(("most", "senders"), [(10_000, 32), (150, 3), (40, 1)])
     def test_large_chunks_are_not_sent_side_by_side(
         self, world: World, most: int, senders: int
     ) -> None:

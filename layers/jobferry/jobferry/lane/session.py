@@ -154,8 +154,7 @@ class LaneSession:
 
     def search_at(self, chunk: Chunk) -> float:
         """When a lost submission is searched for, or searched for once more."""
-        not_before = self.pace.search_not_before.get(chunk.number, 0.0)
-        return max(searches_of(chunk).next_at, not_before)
+        return max(searches_of(chunk).next_at, self.pace.search_not_before.get(chunk.number, 0.0))
 
     def _doubts(self) -> list[Trouble]:
         """What makes it doubtful that another submission goes well."""

@@ -42,7 +42,8 @@ class JobOwners(ChunkAccess):
         }
         places = [(keys.run(run_id), keys.chunk(n)) for run_id, n in dict.fromkeys(noted.values())]
         chunks = [chunk_of(item) for item in self._table.get_many(places)]
-        there = {(chunk.run_id, chunk.number): chunk for chunk in chunks}
+        # What is left of a chunk of a deleted run holds no rows, and says nothing of its job.
+        there = {(chunk.run_id, chunk.number): chunk for chunk in chunks if chunk.spans}
         return {job_id: JobOwner(*place, there.get(place)) for job_id, place in noted.items()}
 
     def latest(self, run_id: str, limit: int) -> Iterator[Chunk]:
