@@ -100,8 +100,8 @@ def polls(jobs: int, terms: Terms) -> int:
     if terms.estimates or not _slots_bind(jobs, terms):
         seen = jobs / (_SEEN_AT_ONCE * terms.max_jobs)
         often = max(seen, seconds / USUAL.max_poll_interval) if jobs > terms.max_jobs else 0
-        told = refused_tries(jobs, terms) / _REFUSALS_BEFORE_POLL
-        return max(fewest, round(often + told)) + tail
+        after_refusals = refused_tries(jobs, terms) / _REFUSALS_BEFORE_POLL
+        return max(fewest, round(often + after_refusals)) + tail
     gap = max(
         0.02 * terms.latency.median,
         1.5 * terms.latency.mean / terms.max_jobs,
