@@ -19,7 +19,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from random import seed as seed_all
 from typing import Any
@@ -35,9 +34,9 @@ from benchmarks.virtual.ours import RETENTION_DAYS, ModelWorld
 from benchmarks.virtual.policy import START
 from benchmarks.virtual.vendor import USUAL, Conditions, VendorModel
 from jobferry.domain import prices
+from jobferry.reporting.costs import fixed_month, log_gigabytes
 from virtual.bill import INDEXES, ITEM_OVERHEAD
 from virtual.charges import AWS
-from virtual.cloud import TEMPLATE
 from virtual.schedule import Schedule
 from virtual.world import sample_csv
 
@@ -67,24 +66,8 @@ TARGETS: Mapping[tuple[int, float], float] = {
 }
 """(rows a job, L) → dollars for a million rows."""
 
-MONTH = 30.4 * 86_400
-GIGABYTE = 1024**3
-LOG_DAYS = 30
 
-# Assumed bytes of logs: START, END and REPORT of an invocation; a line of ours; the events of a
-# state, since the state machine logs all of them.
-INVOCATION_LOG = 1_000
-LINE_LOG = 500
-STATE_LOG = 1_200
-
-METRICS = 9
-"""Names of metrics that the functions emit."""
-SWEEP_SECONDS = 0.3
-SWEEP_READS = 20
-"""Of a sweep while nothing runs (assumed)."""
-
-
-def measure_run(conditions: Conditions, jobs: int) -> dict[str, float]:
+def measure_run(conditions: Conditions, jobs: int) -> Mapping[str, float]:
     """Dollars of one run, by item, and what of it was counted."""
     seed_all(SEED)
     vendor, schedule = VendorModel(conditions, SEED), Schedule(START, SEED)
@@ -93,33 +76,25 @@ def measure_run(conditions: Conditions, jobs: int) -> dict[str, float]:
         run = world.processed(sample_csv(rows))
         if problems := world.problems(run.run_id):
             raise RuntimeError("; ".join(problems))
-        return _dollars(world)
+        return dollars_of(world)
 
 
-def _dollars(world: ModelWorld) -> dict[str, float]:
+def dollars_of(world: ModelWorld) -> Mapping[str, float]:
+    """What a world's runs cost so far, by item."""
     bill = world.bill
     assert bill is not None
     used = bill.used
-    logs = (
-        INVOCATION_LOG * used.invocations + LINE_LOG * len(world.log) + STATE_LOG * used.transitions
-    ) / GIGABYTE
     table, indexes = _table_months(world)
-    objects = sum(version.size for version in _objects(world)) / GIGABYTE
-    months = RETENTION_DAYS * 86_400 / MONTH
-    return {
-        "writes": prices.WRITE_UNIT * (bill.write_units - bill.index_units),
-        "writes of indexes": prices.WRITE_UNIT * bill.index_units,
-        "reads": prices.READ_UNIT * bill.read_units,
-        "state transitions": prices.TRANSITION * used.transitions,
-        "Lambda": prices.LAMBDA_GB_SECOND_ARM * used.gb_seconds
-        + prices.LAMBDA_REQUEST * used.invocations,
-        "S3 requests": prices.S3_PUT * used.puts + prices.S3_GET * used.gets,
-        "table: storage": prices.TABLE_STORAGE * (table + indexes),
-        "table: recovery": prices.POINT_IN_TIME_RECOVERY * table,
-        "S3: storage": prices.S3_STORAGE * objects * months,
-        "logs": logs * (prices.LOG_INGESTION + prices.LOG_STORAGE * LOG_DAYS * 86_400 / MONTH),
-        "secrets": prices.SECRET_READ * bill.secrets,
-    }
+    objects = sum(version.size for version in _objects(world)) / prices.GIGABYTE
+    return prices.cost(
+        replace(
+            used,
+            table_months=table,
+            index_months=indexes,
+            object_months=objects * RETENTION_DAYS * 86_400 / prices.MONTH,
+            log_gigabytes=log_gigabytes(used.invocations, used.transitions, len(world.log)),
+        )
+    )
 
 
 def _table_months(world: ModelWorld) -> tuple[float, float]:
@@ -128,7 +103,8 @@ def _table_months(world: ModelWorld) -> tuple[float, float]:
     table = indexes = 0.0
     for item, size in world.table.sizes():
         if "expires_at" in item:
-            held = (size + ITEM_OVERHEAD) / GIGABYTE * (item["expires_at"] - now) / MONTH
+            held = (size + ITEM_OVERHEAD) / prices.GIGABYTE
+            held *= (item["expires_at"] - now) / prices.MONTH
             table += held
             indexes += held * sum(all(name in item for name in names) for names in INDEXES)
     return table, indexes
@@ -161,30 +137,6 @@ def measure_one(rows_a_job: int, latency: float, jobs: int) -> dict[str, Any]:
     }
 
 
-@cache
-def fixed_month() -> dict[str, float]:
-    """Dollars a month of a deployment with one connection in which nothing runs."""
-    from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
-
-    template = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))
-    resources = template["Resources"].values()
-    alarms = sum(resource["Type"] == "AWS::CloudWatch::Alarm" for resource in resources)
-    minutes = int(template["Parameters"]["SweepMinutes"]["Default"])
-    sweeps = MONTH / 60 / minutes
-    gigabytes = template["Globals"]["Function"]["MemorySize"] / 1024
-    return {
-        "metrics": METRICS * prices.METRIC,
-        "alarms": alarms * prices.ALARM,
-        "secret": prices.SECRET,
-        "sweeps": sweeps
-        * (
-            prices.LAMBDA_REQUEST
-            + SWEEP_SECONDS * gigabytes * prices.LAMBDA_GB_SECOND_ARM
-            + SWEEP_READS * prices.READ_UNIT
-        ),
-    }
-
-
 def measure(
     rows_a_job: Sequence[int] = tuple(ACCOUNTS),
     latencies: Sequence[float] = LATENCIES,
@@ -195,7 +147,7 @@ def measure(
     cells = [(rows, latency, jobs) for rows in rows_a_job for latency in latencies]
     with ProcessPoolExecutor(processes) as pool:
         found = list(pool.map(measure_one, *zip(*cells, strict=True)))
-    fixed = {name: round(amount, 3) for name, amount in fixed_month().items()}
+    fixed = {name: round(amount, 3) for name, amount in fixed_month(1).items()}
     return {"retention_days": RETENTION_DAYS, "results": found, "fixed_month": fixed}
 
 

@@ -12,6 +12,7 @@ import click
 from jobferry_cli.app import global_options
 from jobferry_cli.connections import connection
 from jobferry_cli.control import abort, delete, priority, problems, resume
+from jobferry_cli.costing import cost
 from jobferry_cli.errors import AWS_ERRORS, CommandError, ExitCode, explain, misused
 from jobferry_cli.operations import operations
 from jobferry_cli.outcomes import results, rows
@@ -92,6 +93,7 @@ def cli() -> None:
 for command in (
     abort,
     connection,
+    cost,
     delete,
     operations,
     plan,

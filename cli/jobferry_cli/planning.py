@@ -29,9 +29,10 @@ from jobferry.domain.error_codes import FileRefused
 from jobferry.domain.outcome import OutcomeStatus, RejectedRow
 from jobferry.domain.profile import OnDuplicate
 from jobferry.domain.types import JsonObject
+from jobferry.reporting.costs import Load
 from jobferry.reporting.forecast import Forecast, Terms, forecast
 from jobferry.reporting.formatting import counted, dollars, duration, number
-from jobferry.reporting.run_metrics import rows_per_job, terms_of
+from jobferry.reporting.run_metrics import planned_load, rows_per_job, terms_of
 from jobferry.runtime.settings import Settings
 from jobferry.scheduler.rows_at_stake import rows_at_stake
 from jobferry.vendors.operation import most_records
@@ -58,6 +59,8 @@ class PlannedFile:
     bad_rows: list[RejectedRow] = field(default_factory=list)
     first_record: JsonObject | None = None
     warnings: Sequence[str] = ()
+    offset: int = 0
+    """Bytes of the file up to its last row."""
 
     @property
     def to_send(self) -> int:
@@ -92,9 +95,9 @@ def plan_file(
                                 path, item, usable, dialect, mapping
                             )
                         planned.jobs += 1
-                        planned.rows = item.end_row
+                        planned.rows, planned.offset = item.end_row, item.end_offset
                     case Boundary():
-                        planned.rows = item.end_row
+                        planned.rows, planned.offset = item.end_row, item.end_offset
             found = _order_matters(stack, path, usable, dialect, mapping, planned)
             planned.warnings = [*planned.warnings, *_conflicts(planned), *found]
     except FileRefused as refusal:
@@ -233,7 +236,7 @@ def plan(app: App, file: Path, profile_name: str) -> None:
     usable = usable_profile(app.stack, profile_name)
     planned = plan_file(file, usable, app.stack.settings, _job_rows(app.stack, usable))
     terms = _terms(app.stack, usable)
-    expected = forecast(planned.rows, planned.jobs, terms)
+    expected = forecast(_load(app.stack, usable, planned), terms)
     document = plan_document(file, usable, planned, expected, terms.max_jobs)
     if app.as_json:
         put_json(document)
@@ -255,6 +258,18 @@ def _terms(stack: Stack, usable: UsableProfile) -> Terms:
         usable.operation.name,
         stack.deps.store,
         in_order=usable.profile.in_order,
+    )
+
+
+def _load(stack: Stack, usable: UsableProfile, planned: PlannedFile) -> Load:
+    """What the run would consist of."""
+    return planned_load(
+        planned.rows,
+        planned.jobs,
+        rejected=planned.unsent[OutcomeStatus.REJECTED],
+        every_row=usable.profile.row_items == "all",
+        offset=planned.offset,
+        retention_days=stack.settings.retention_days,
     )
 
 

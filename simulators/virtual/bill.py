@@ -80,13 +80,15 @@ class Bill:
     @property
     def used(self) -> prices.Used:
         return prices.Used(
-            write_units=self.write_units,
+            write_units=self.write_units - self.index_units,
+            index_units=self.index_units,
             read_units=self.read_units,
             transitions=self.transitions,
             invocations=self.invocations.total(),
             gb_seconds=sum(self.gb_seconds.values()),
             puts=self.puts,
             gets=self.gets,
+            secret_reads=self.secrets,
         )
 
 

@@ -10,6 +10,7 @@ from benchmarks import cost, side_by_side, small_files
 from benchmarks.policies import SCARCE, TARGET_JOBS
 from benchmarks.virtual.bounds import jobs_bind
 from benchmarks.virtual.vendor import USUAL
+from jobferry.reporting import costs
 
 
 def test_a_cold_small_file_takes_longer_than_a_warm_one_by_its_cold_starts() -> None:
@@ -33,7 +34,7 @@ def test_every_item_of_the_cost_is_counted_and_failed_rows_cost_an_index_copy() 
 def test_a_million_rows_are_extrapolated_without_what_a_run_costs_by_itself() -> None:
     small, large = (cost.measure_one(25, 5.0, jobs) for jobs in (20, 60))
     assert small["together"] == pytest.approx(large["together"], rel=0.25)
-    assert set(cost.fixed_month()) == {"metrics", "alarms", "secret", "sweeps"}
+    assert set(costs.fixed_month()) == {"metrics", "alarms", "secret", "sweeps"}
 
 
 def test_an_urgent_file_is_timed_from_its_upload() -> None:

@@ -190,6 +190,7 @@ TYPED = [
     Typed("jobferry rerun RUN", refused),
     Typed("jobferry rerun RUN", unusable),
     Typed("jobferry schedule list", nothing),
+    Typed("jobferry cost", nothing),
     Typed("jobferry resolve RUN --wait", given_up),
     Typed("jobferry retry RUN --unknown", closed, asks=True),
     Typed("jobferry retry RUN", failed),

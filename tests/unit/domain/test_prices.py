@@ -38,6 +38,11 @@ def test_nothing_that_is_used_is_free(kind: str) -> None:
         (Used(gb_seconds=1_000_000), 13.3334),
         (Used(puts=1_000_000), 5.0),
         (Used(gets=1_000_000), 0.40),
+        (Used(index_units=1_000_000), 0.625),
+        (Used(table_months=1), 0.45),
+        (Used(index_months=1), 0.25),
+        (Used(object_months=1), 0.023),
+        (Used(secret_reads=10_000), 0.05),
     ],
     ids=str,
 )

@@ -1,6 +1,6 @@
-"""List prices (us-east-1, US dollars) and what measured counts cost by them.
+"""List prices (US dollars) and what counts cost by them: the only table of prices there is.
 
-Sources: the public price pages, as of November 2026.
+Sources: the public price pages of `REGION`, as of `AS_OF`.
 https://aws.amazon.com/lambda/pricing/
 https://aws.amazon.com/step-functions/pricing/
 https://aws.amazon.com/dynamodb/pricing/on-demand/
@@ -14,6 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+REGION = "us-east-1"
+AS_OF = "November 2026"
 
 TRANSITION = 0.025 / 1_000
 LAMBDA_REQUEST = 0.20 / 1_000_000
@@ -36,8 +39,16 @@ SECRET_READ = 0.05 / 10_000
 
 # By month.
 METRIC = 0.30
+"""In hours in which it is sent."""
 ALARM = 0.10
+"""For each metric that an alarm looks at."""
 SECRET = 0.40
+
+MONTH = 30.4 * 86_400
+"""Seconds."""
+GIGABYTE = 1024**3
+LOG_DAYS = 30
+"""For how long logs are kept (template.yaml, LogRetention)."""
 
 ITERATION_TRANSITIONS = 6
 """States that an iteration of a lane enters: LaneIteration, SubmitJobs, WaitForJobs,
@@ -49,34 +60,51 @@ ITERATION = ITERATION_TRANSITIONS * TRANSITION + 2 * LAMBDA_REQUEST
 POLL_GB = 0.25
 """Memory of the function that waits for jobs, in gigabytes (template.yaml)."""
 
-WRITES_PER_REFUSAL = 3
-"""Write units of a submission that comes too early: request 1, intent 1, taken back 1."""
-
-WRITES_PER_CHUNK = 12
-"""Write units of one chunk on its way: claimed (7 for pool, limits and claim, shared by those
-claimed together), intent 1, mark of the job 1, job 1, requests 1, finished 2 (and 2, shared),
-settled 2 (and 2, shared); see docs/data-model.md."""
+POLL_LARGE_GB = 1.0
+"""The same where jobs are so short, or so many, that a small one would hold them up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a run used of the services that are paid by use."""
+    """What a run used of the services that are paid by use.
+
+    Attributes:
+        write_units: of the table itself
+        index_units: of its indexes, besides
+        table_months, index_months, object_months: gigabyte-months kept in the table, in its
+            indexes, and in S3
+        log_gigabytes: of logs, as written
+        secret_reads: of the connection's secret
+    """
 
     write_units: float = 0
+    index_units: float = 0
     read_units: float = 0
     transitions: float = 0
     invocations: float = 0
     gb_seconds: float = 0
     puts: float = 0
     gets: float = 0
+    table_months: float = 0
+    index_months: float = 0
+    object_months: float = 0
+    log_gigabytes: float = 0
+    secret_reads: float = 0
 
 
 def cost(used: Used) -> Mapping[str, float]:
     """Dollars by item at list prices."""
+    kept_logs = LOG_STORAGE * LOG_DAYS * 86_400 / MONTH
     return {
-        "Row and chunk writes": WRITE_UNIT * used.write_units,
-        "Reads": READ_UNIT * used.read_units,
-        "State transitions": TRANSITION * used.transitions,
+        "writes": WRITE_UNIT * used.write_units,
+        "writes of indexes": WRITE_UNIT * used.index_units,
+        "reads": READ_UNIT * used.read_units,
+        "state transitions": TRANSITION * used.transitions,
         "Lambda": LAMBDA_GB_SECOND_ARM * used.gb_seconds + LAMBDA_REQUEST * used.invocations,
         "S3 requests": S3_PUT * used.puts + S3_GET * used.gets,
+        "table: storage": TABLE_STORAGE * (used.table_months + used.index_months),
+        "table: recovery": POINT_IN_TIME_RECOVERY * used.table_months,
+        "S3: storage": S3_STORAGE * used.object_months,
+        "logs": (LOG_INGESTION + kept_logs) * used.log_gigabytes,
+        "secrets": SECRET_READ * used.secret_reads,
     }

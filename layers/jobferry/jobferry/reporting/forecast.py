@@ -8,10 +8,13 @@ a job: no client can be done before `max(K·L/J, 60·C/R)` and the last job's en
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jobferry.domain import prices
 from jobferry.domain.latency import Latency
+from jobferry.reporting import costs
+from jobferry.reporting.costs import Load, Work
 from jobferry.scheduler import lanes as lanes_module
 from jobferry.scheduler.settings import USUAL
 
@@ -19,13 +22,21 @@ ASSUMED = Latency(mu=math.log(10.0), spread=0.5, jobs=0)
 """Jobs of a connection that has never run one: ten seconds."""
 
 _PLANNED_ROWS_A_SECOND = 80_000
-_CLOSED_ROWS_A_SECOND = 20_000
+_CLOSED_ROWS_A_SECOND = 40_000
 _START_SECONDS = 2.0
-_SETTLED_GB_SECONDS = 0.08
-"""Of settling one job."""
-
-_REFUSED = 0.4
-"""Submissions refused for each job, where slots are refilled on an estimated end; measured."""
+# Of what a lane does, as `benchmarks/cost.py` sees it.
+_REFUSED_A_SECOND, _REFUSED_BELOW, _MOST_REFUSED = 0.3, 0.25, 0.5
+"""Submissions refused for each job, where slots are refilled on an estimated end: the more seconds
+lie between two ends, the more come too early."""
+_CLAIM_SECONDS = 0.8
+"""Between two claims, where slots are refilled on an estimated end."""
+_SEEN_AT_ONCE = 0.6
+"""Part of the jobs in flight that a poll finds ended, where slots are refilled without it."""
+_SEEN_IF_BUSY = 0.4
+"""The same where the function is what a run waits for."""
+_REFUSALS_BEFORE_POLL = 20
+_POLL_SECONDS = 0.6
+"""What a poll takes beside the wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +91,47 @@ def least_seconds(jobs: int, terms: Terms) -> float:
 
 def polls(jobs: int, terms: Terms) -> int:
     """Looks that a run is likely to take."""
+    if not jobs:
+        return 0
     at_once = max(1, min(terms.max_jobs, jobs))
-    fewest = -(-jobs // max(1, min(terms.max_jobs, terms.poll_batch))) if jobs else 0
-    tail = math.ceil(math.log2(at_once + 1)) + 1 if jobs else 0
+    fewest = -(-jobs // max(1, min(terms.max_jobs, terms.poll_batch)))
+    tail = math.ceil(math.log2(at_once + 1)) + 1
+    seconds = busy_seconds(jobs, terms)
     if terms.estimates or not _slots_bind(jobs, terms):
-        return fewest + tail
+        seen = jobs / (_SEEN_AT_ONCE * terms.max_jobs)
+        often = max(seen, seconds / USUAL.max_poll_interval) if jobs > terms.max_jobs else 0
+        after_refusals = refused_tries(jobs, terms) / _REFUSALS_BEFORE_POLL
+        return max(fewest, round(often + after_refusals)) + tail
     gap = max(
         0.02 * terms.latency.median,
         1.5 * terms.latency.mean / terms.max_jobs,
         USUAL.min_poll_interval,
     )
-    return max(fewest, round(jobs * terms.latency.mean / terms.max_jobs / gap)) + tail
+    if _function_binds(jobs, terms):
+        gap = max(gap, _SEEN_IF_BUSY * terms.max_jobs * costs.POLL_JOB_SECONDS)
+    return max(fewest, round(seconds / (gap + _POLL_SECONDS))) + tail
 
 
 def refused_tries(jobs: int, terms: Terms) -> int:
     """Submissions that are likely to come a moment too early, and are retried."""
-    return round(_REFUSED * jobs) if terms.estimates and _slots_bind(jobs, terms) else 0
+    if not terms.estimates or not _slots_bind(jobs, terms):
+        return 0
+    between = terms.latency.mean / terms.max_jobs - _REFUSED_BELOW
+    return round(min(_MOST_REFUSED, max(0.0, _REFUSED_A_SECOND * between)) * jobs)
+
+
+def busy_seconds(jobs: int, terms: Terms) -> float:
+    """How long lanes are likely to be at work."""
+    return max(1.03 * least_seconds(jobs, terms), _function_seconds(jobs, terms))
+
+
+def _function_seconds(jobs: int, terms: Terms) -> float:
+    lanes = lanes_module.lanes_for(terms.max_jobs, jobs, terms.poll_batch)
+    return costs.POLL_JOB_SECONDS * jobs / max(1, lanes)
+
+
+def _function_binds(jobs: int, terms: Terms) -> bool:
+    return _function_seconds(jobs, terms) > least_seconds(jobs, terms)
 
 
 def _slots_bind(jobs: int, terms: Terms) -> bool:
@@ -104,31 +140,54 @@ def _slots_bind(jobs: int, terms: Terms) -> bool:
     return jobs > terms.max_jobs and slots > rate
 
 
-def forecast(rows: int, jobs: int, terms: Terms) -> Forecast:
-    """Forecast a run of `rows` rows, bad ones included, in `jobs` jobs."""
-    bound = least_seconds(jobs, terms)
-    polled, refused = polls(jobs, terms), refused_tries(jobs, terms)
-    seconds = _START_SECONDS + rows / _PLANNED_ROWS_A_SECOND + 1.03 * bound
-    seconds += rows / _CLOSED_ROWS_A_SECOND
+def work_of(load: Load, terms: Terms) -> Work:
+    """What lanes are likely to do for a run."""
+    jobs = load.jobs
     lanes = lanes_module.lanes_for(terms.max_jobs, jobs, terms.poll_batch)
-    iterations = lanes * (1 + bound / USUAL.iteration_seconds)
-    used = prices.Used(
-        write_units=rows + prices.WRITES_PER_CHUNK * jobs + prices.WRITES_PER_REFUSAL * refused,
-        read_units=rows / 8 + 3 * polled + 3 * jobs,
-        transitions=9
-        + lanes
-        + prices.ITERATION_TRANSITIONS * iterations
-        + jobs / USUAL.settle_group,
-        invocations=5 + 2 * iterations + jobs / USUAL.settle_group,
-        gb_seconds=prices.POLL_GB * lanes * bound + _SETTLED_GB_SECONDS * jobs + rows / 30_000,
-        puts=min(polled, jobs / 5) + 12,
-        gets=jobs + 10,
+    polled, refused = polls(jobs, terms), refused_tries(jobs, terms)
+    lane_seconds = lanes * busy_seconds(jobs, terms)
+    in_flight = min(terms.max_jobs, jobs)
+    settles = min(jobs, max(polled, jobs / costs.SETTLE_BATCH))
+    claims = settles
+    if terms.estimates:
+        # Each as soon as slots are expected to be free.
+        together = max(1.0, _CLAIM_SECONDS * jobs / max(1.0, busy_seconds(jobs, terms)))
+        claims = jobs / min(together, costs.SETTLE_BATCH)
+    large = lanes_module.needs_large(
+        in_flight / max(1, lanes),
+        terms.latency.mean,
+        terms.per_minute,
+        load.rows / max(1, jobs),
     )
+    return Work(
+        lane_seconds=lane_seconds,
+        poll_gb=prices.POLL_LARGE_GB if large else prices.POLL_GB,
+        lanes=lanes,
+        in_flight=in_flight,
+        iterations=lanes + lane_seconds / USUAL.iteration_seconds,
+        claims=claims,
+        refused=refused,
+        polls=polled,
+        settles=settles,
+        blocks=costs.blocks_of(load, settles, in_flight),
+    )
+
+
+def expected_costs(load: Load, terms: Terms) -> Mapping[str, float]:
+    """Dollars that a run is likely to cost, by item, at list prices."""
+    return prices.cost(costs.used(load, work_of(load, terms)))
+
+
+def forecast(load: Load, terms: Terms) -> Forecast:
+    """Forecast a run, rows that are not sent included."""
+    jobs = load.jobs
+    seconds = _START_SECONDS + load.rows / _PLANNED_ROWS_A_SECOND + busy_seconds(jobs, terms)
+    seconds += load.rows / _CLOSED_ROWS_A_SECOND
     return Forecast(
         jobs=jobs,
-        requests=jobs + refused + polled,
+        requests=jobs + refused_tries(jobs, terms) + polls(jobs, terms),
         seconds=round(seconds, 1),
-        bound=round(bound, 1),
-        cost=sum(prices.cost(used).values()),
+        bound=round(least_seconds(jobs, terms), 1),
+        cost=sum(expected_costs(load, terms).values()),
         learned_from=terms.latency.jobs,
     )

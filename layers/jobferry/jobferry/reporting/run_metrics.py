@@ -6,7 +6,10 @@ from typing import Any
 
 from jobferry.domain import prices
 from jobferry.domain.connection import Connection
-from jobferry.domain.run import Run
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.run import Figures, Run
+from jobferry.reporting import costs
+from jobferry.reporting.costs import Load
 from jobferry.reporting.forecast import (
     ASSUMED,
     Forecast,
@@ -18,17 +21,12 @@ from jobferry.reporting.forecast import (
 from jobferry.reporting.timeline import Timeline
 from jobferry.scheduler.latency import best_size
 from jobferry.store import Store
+from jobferry.store.row_items import FOR_A_PERSON
 from jobferry.vendors.connections import max_jobs
 from jobferry.vendors.operation import Operation
 from jobferry.vendors.protocol import Vendor
 
-_STATES_OF_A_RUN = 9
-"""OpenRun, IsRunOpen, PlanRun, IsPlanned, ProcessLanes, CloseRun, IsRunClosed,
-AnnounceRun, RunEnded."""
-
-_CLOSED_ROWS_A_GB_SECOND = 30_000
-_CLOSED_ROWS_A_READ_UNIT = 16
-"""An outcome takes below a quarter of a kilobyte."""
+_DAY = 86_400
 
 
 def terms_of(
@@ -77,7 +75,34 @@ def expected(
 ) -> Forecast:
     """The forecast of a planned run."""
     terms = terms_of(connection, vendor, run.operation, store, in_order=in_order)
-    return forecast(run.plan.row, run.plan.chunks, terms)
+    load = planned_load(
+        run.plan.row,
+        run.plan.chunks,
+        rejected=run.outcomes.get(OutcomeStatus.REJECTED, 0),
+        every_row=run.row_items,
+        offset=run.plan.offset,
+        retention_days=store.retention / _DAY,
+    )
+    return forecast(load, terms)
+
+
+def planned_load(
+    rows: int, jobs: int, *, rejected: int, every_row: bool, offset: int, retention_days: float
+) -> Load:
+    """What a planned run consists of.
+
+    Args:
+        offset: bytes of the file up to its last row.
+    """
+    row_bytes = offset / rows if rows else 0.0
+    return Load(
+        rows,
+        jobs,
+        rejected=rejected,
+        every_row=every_row,
+        row_bytes=row_bytes,
+        retention_days=retention_days,
+    )
 
 
 def figures(
@@ -100,19 +125,7 @@ def figures(
     requests = sum(used.requests.values())
     seconds = now - run.started_at
     bound, least = least_seconds(timeline.jobs, terms), least_requests(timeline.jobs, terms)
-    spent = prices.Used(
-        # Rows that were never sent are written by planning, the rest by settling.
-        write_units=used.write_units + run.settle_units + (run.rows - timeline.sent),
-        read_units=used.read_units + run.settle_reads + run.rows / _CLOSED_ROWS_A_READ_UNIT,
-        transitions=_STATES_OF_A_RUN
-        + run.lanes
-        + prices.ITERATION_TRANSITIONS * used.laps
-        + run.settle_calls,
-        invocations=5 + 2 * used.laps + run.settle_calls,
-        gb_seconds=(used.gb_ms + run.settle_gb_ms) / 1000 + run.rows / _CLOSED_ROWS_A_GB_SECOND,
-        puts=used.puts + 12,
-        gets=timeline.chunks + run.settle_calls + 10,
-    )
+    spent = _used(run, timeline, used, store)
     cost = prices.cost(spent)
     use = timeline.slot_use(terms.max_jobs)
     return {
@@ -125,13 +138,60 @@ def figures(
         "request_ratio": _ratio(requests, least),
         "transitions": round(spent.transitions),
         "gb_seconds": round(spent.gb_seconds, 2),
-        "write_units": round(spent.write_units),
+        "write_units": round(spent.write_units + spent.index_units),
         "read_units": round(spent.read_units),
         "cost": {item: round(amount, 6) for item, amount in cost.items()},
         "cost_dollars": round(sum(cost.values()), 6),
         "cost_per_million_rows": _ratio(1_000_000 * sum(cost.values()), run.rows),
         "forecast": run.forecast,
     }
+
+
+def _used(run: Run, timeline: Timeline, counted: Figures, store: Store) -> prices.Used:
+    """What a run has used: what its steps have counted, and what follows from it."""
+    in_need = sum(run.outcomes.get(status, 0) for status in FOR_A_PERSON)
+    rejected = run.outcomes.get(OutcomeStatus.REJECTED, 0)
+    load = Load(
+        run.rows,
+        timeline.chunks,
+        rejected=in_need,
+        failed_share=0.0,
+        every_row=run.row_items,
+        row_bytes=run.plan.offset / run.rows if run.rows else 0.0,
+        retention_days=store.retention / _DAY,
+    )
+    polls = max(1, counted.poll)
+    blocks = costs.blocks_of(load, polls, timeline.chunks // polls)
+    index_units = costs.RUN_INDEX_UNITS + costs.ROW_INDEX_UNITS * in_need
+    # Rows that were never sent are written by planning, the rest is counted by the lanes.
+    planned = costs.RUN_UNITS + costs.PLAN_UNITS * load.jobs
+    planned += (costs.ROW_UNITS + costs.ROW_INDEX_UNITS) * rejected
+    invocations = costs.RUN_INVOCATIONS + 2 * counted.laps + run.settle_calls
+    transitions = costs.RUN_TRANSITIONS + run.lanes + run.settle_calls
+    transitions += prices.ITERATION_TRANSITIONS * counted.laps
+    table, indexes, objects = costs.kept(load, blocks)
+    return prices.Used(
+        write_units=planned
+        + counted.write_units
+        + run.settle_units
+        - costs.ROW_INDEX_UNITS * in_need,
+        index_units=index_units,
+        read_units=costs.RUN_READS
+        + counted.read_units
+        + run.settle_reads
+        + costs.close_reads(load, blocks),
+        transitions=transitions,
+        invocations=invocations,
+        gb_seconds=(counted.gb_ms + run.settle_gb_ms) / 1000 + costs.run_gb_seconds(run.rows),
+        puts=counted.puts + costs.RUN_PUTS,
+        gets=counted.submit + run.settle_calls + costs.RUN_GETS,
+        table_months=table,
+        index_months=indexes,
+        object_months=objects,
+        log_gigabytes=costs.log_gigabytes(
+            invocations, transitions, costs.RUN_LINES + counted.poll + run.settle_calls
+        ),
+    )
 
 
 def _ratio(value: float, bound: float) -> float | None:

@@ -42,7 +42,7 @@ def is_cheaper_here(wait: float, memory_gb: float) -> bool:
 
 
 def needs_large(
-    slots: int,
+    slots: float,
     seconds: float,
     per_minute: int | None,
     rows: float,

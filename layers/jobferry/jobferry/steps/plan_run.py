@@ -114,7 +114,9 @@ def _offer(context: RunContext, deps: Deps) -> dict[str, Any]:
         demand = Demand(run.run_id, run.priority, min(1, need) if in_order else need)
         deps.store.limits.need(run.connection, demand, deps.now())
     deps.store.chunks.open_pool(run)
-    forecast = expected(run, context.connection, context.vendor, deps.store, in_order=in_order)
+    # As the checkpoints left it: they have counted what is not sent.
+    planned = deps.store.runs.must_get(run.run_id)
+    forecast = expected(planned, context.connection, context.vendor, deps.store, in_order=in_order)
     deps.store.runs.begin(run.run_id, lanes, asdict(forecast))
     deps.log(
         "run planned", run_id=run.run_id, rows=run.plan.row, chunks=run.plan.chunks, lanes=lanes
