@@ -17,6 +17,7 @@ from jobferry.domain import prices
 CHUNK_UNITS = 5.0
 """Of each chunk on its way. `CHUNK#`: intent 1, job id 1, ended and settled in one move 2 (in a
 transaction). `ADOPTED#` 1. One less where the vendor is searched by a token: no intent."""
+INTENT_UNITS = 1.0
 PLAN_UNITS = 0.035
 """Of each chunk's part of its page of the plan."""
 CLAIM_UNITS = 8.0
@@ -102,7 +103,7 @@ RUN_LINES = 10
 # What a month costs in which nothing runs (template.yaml).
 METRICS = 9
 """Names of metrics that a run sends when it is closed; others are sent when something is wrong."""
-ALARM_METRICS = 22
+ALARM_METRICS = 23
 """Metrics that alarms look at."""
 SWEEP_MINUTES = 5.0
 SWEEP_SECONDS = 0.3
@@ -156,12 +157,14 @@ class Work:
     Attributes:
         lane_seconds: of all lanes together
         poll_gb: memory of their functions
+        chunk_units: write units of each chunk
         in_flight: jobs, as long as there are enough
         blocks: outcome blocks written
     """
 
     lane_seconds: float
     poll_gb: float
+    chunk_units: float
     lanes: int
     in_flight: int
     iterations: float
@@ -204,7 +207,7 @@ def used(load: Load, work: Work) -> prices.Used:
 def _write_units(load: Load, work: Work) -> float:
     return (
         RUN_UNITS
-        + (CHUNK_UNITS + PLAN_UNITS) * load.jobs
+        + (work.chunk_units + PLAN_UNITS) * load.jobs
         + CLAIM_UNITS * work.claims
         + REFUSAL_UNITS * work.refused
         + POLL_UNITS * work.polls

@@ -49,6 +49,7 @@ class Terms:
         poll_batch: P
         latency: what was learned of jobs; `ASSUMED` before the first
         estimates: slots are refilled on the expected end of their jobs
+        by_token: lost jobs are searched for by a token, so that a claim is the intent
     """
 
     max_jobs: int
@@ -56,6 +57,7 @@ class Terms:
     poll_batch: int
     latency: Latency
     estimates: bool = False
+    by_token: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,7 @@ def work_of(load: Load, terms: Terms) -> Work:
         lanes=lanes,
         in_flight=in_flight,
         iterations=lanes + lane_seconds / USUAL.iteration_seconds,
+        chunk_units=costs.CHUNK_UNITS - costs.INTENT_UNITS * terms.by_token,
         claims=claims,
         refused=refused,
         polls=polled,

@@ -55,6 +55,7 @@ def terms_of(
         per_minute=min(limits) if limits else None,
         poll_batch=can.poll_batch,
         latency=store.limits.latencies(connection.name, operation).get("", ASSUMED),
+        by_token=can.token_search,
         estimates=can.refuses_excess and most >= can.max_jobs and not in_order,
     )
 
