@@ -98,14 +98,14 @@ def test_the_page_shows_what_the_command_says(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), "instead of $0.16"),
-        (("--job-seconds", 60, "--max-jobs", 5), "with 5 in flight cost $0.82"),
-        (("--job-seconds", 60), "with 30 $0.29"),
-        (("--row-items",), "$1.30 instead"),
-        (("--failed-share", 0.2), "$0.56 instead"),
-        (("--retention-days", 365), "makes $0.30 of $0.16"),
-        (("--row-bytes", 2_000), "$0.40 instead"),
-        (("--rows", 100), "$6.52 for a million rows in such runs"),
+        ((), "instead of $0.13"),
+        (("--job-seconds", 60, "--max-jobs", 5), "with 5 in flight cost $0.67"),
+        (("--job-seconds", 60), "with 30 $0.25"),
+        (("--row-items",), "$1.27 instead"),
+        (("--failed-share", 0.2), "$0.53 instead"),
+        (("--retention-days", 365), "makes $0.23 of $0.13"),
+        (("--row-bytes", 2_000), "$0.37 instead"),
+        (("--rows", 100), "$6.40 for a million rows in such runs"),
     ],
 )
 def test_the_page_shows_what_makes_it_dearer(
