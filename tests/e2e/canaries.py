@@ -25,7 +25,7 @@ MOST_CELLS = 300
 """Of one file: its first rows and its last ones."""
 
 TELLING = ("FunctionLogGroup", "RunLogGroup")
-OUTCOMES = "ROWS#"
+OUTCOMES = ("ROWS#", "OUTCOMES#")
 
 WORDS_OF_VENDORS = ("verdict", "last", "pause", "halt", "error", "warnings", "trouble_")
 """Attributes of chunks and runs that hold what a vendor said, which may quote a cell."""
