@@ -18,9 +18,9 @@ FUNCTIONS = (
     "PlanRunFunction",
     "SubmitJobsFunction",
     "PollJobsFunction",
-    "SettleJobFunction",
     "CloseRunFunction",
 )
+"""SettleJob is at work only where a poll could not settle; chaos scenarios kill it in memory."""
 
 
 TRIES = 5
@@ -61,7 +61,7 @@ class Assassin(threading.Thread):
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_function_killed_once(desk: Desk, function: str) -> None:
-    desk.put_profile(batch_size=10)
+    desk.put_profile(batch_size=2)  # so many jobs that the run has a lane
     assassin = Assassin(desk, (function,))
     assassin.start()
     rows = good_tickets(60 * TRIES)
@@ -136,12 +136,10 @@ def test_a_run_whose_execution_is_stopped_is_brought_to_its_end_by_the_sweep(
     store = desk.stack.deps.store
     assert store.runs.must_get(run_id).execution != run.execution
 
-    # A claim that comes too late leaves a pointer; with the next sweep it is gone.
+    # A claim that comes too late leaves nothing.
     first = store.runs.planned_chunks(run_id, 1, 1)
     late = store.chunks.claim(run, 0, first, Pool(1, 2, frozenset()), time.time(), max_jobs=30)
     assert late is None
-    assert run_id in store.chunks.runs_in_flight(desk.name)
-    desk.stack.invoke("SweepFunction", {})
     assert run_id not in store.chunks.runs_in_flight(desk.name)
 
 

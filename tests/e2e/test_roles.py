@@ -122,12 +122,17 @@ REFUSED: dict[str, tuple[Attempt, ...]] = {
     ),
     "SubmitJobsFunction": (
         Hands.write_unpacked,
-        Hands.write_evidence,
         Hands.write_results,
         Hands.read_results,
         Hands.start_run,
     ),
     "PollJobsFunction": (
+        Hands.write_unpacked,
+        Hands.write_results,
+        Hands.read_results,
+        Hands.start_run,
+    ),
+    "PollJobsLargeFunction": (
         Hands.write_unpacked,
         Hands.write_results,
         Hands.read_results,
