@@ -53,7 +53,7 @@ UPLOAD_PARTS = 10_000
 # What we ask of ourselves.
 SHARED_ITEM_BYTES = 16 * 1024
 """Items that every lane reads and writes all the time stay small."""
-ITEMS_A_CALL = 2_000
+ITEMS_A_CALL = 10_000
 """Read by one invocation of a lane's step, whatever the size of the run."""
 CLOSING_BYTES = 64 * 1024
 """Of the state that closing hands to its next invocation."""

@@ -189,7 +189,7 @@ SCENES: dict[str, Scene] = {
     "watch": lambda shell, folder: ("watch", _just_started(shell, folder)),
 }
 
-NO_STACK = {"operations", "local", "vendor check"}
+NO_STACK = {"cost", "operations", "local", "vendor check"}
 
 
 def _commands(group: object = cli, path: str = "") -> Iterator[str]:

@@ -21,6 +21,8 @@ from tests.thorough import at_most
 
 JOBS = at_most(2_000, 1_200)
 ROWS_A_JOB = 5
+SETTINGS = replace(USUAL, max_events=40, iteration_seconds=60.0, rows_settled_at_once=40)
+"""Many iterations and lanes, and something left for SettleJob."""
 SETTLE_PARALLEL = 10
 """Concurrency of the map of SettleJob."""
 
@@ -29,7 +31,7 @@ SETTLE_PARALLEL = 10
 def report() -> Report:
     """A run in storms whose lanes are renewed and whose closing is put aside, again and again."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(long_run, "SCHEDULING", replace(USUAL, max_events=40))
+        patch.setattr(long_run, "SCHEDULING", SETTINGS)
         patch.setattr(long_run, "CLOSING_SECONDS", 0.1)
         return simulate(JOBS * ROWS_A_JOB, rows_a_job=ROWS_A_JOB)
 

@@ -158,7 +158,7 @@ def test_a_crash_while_unpacking_changes_nothing(crash: int, phase: Phase) -> No
                 state = world.plan(run_id)["state"]
             except Crash:
                 continue
-        assert state == "planned"
+        assert state == "small"
         run = world.run(run_id)
         assert run.plan.row == 40
         assert unpacked_bytes(world, run) == BODY
@@ -174,7 +174,7 @@ def test_two_that_unpack_at_once_agree_on_one_file(world: World) -> None:
     def unpacked_meanwhile(kind: str, phase: Phase) -> None:
         if kind == "objects.end_upload" and phase is Phase.BEFORE:
             world.effects.on_effect = lambda _kind, _phase: None
-            assert world.plan(run_id)["state"] == "planned"
+            assert world.plan(run_id)["state"] == "small"
 
     world.effects.on_effect = unpacked_meanwhile
     late = module.unpacked(before, world.deps, world.clock.now() + 600)

@@ -151,7 +151,7 @@ def test_the_requests_of_a_whole_run_are_looked_at(monkeypatch: pytest.MonkeyPat
         assert world.problems(run.run_id) == []
     ways = {shape[0] for shape in requests.shapes if isinstance(shape, tuple)}
     assert ways == {"write", "transact", "query"}
-    assert len(requests.shapes) > 30
+    assert len(requests.shapes) > 25
 
 
 def test_the_fake_has_no_way_to_write_of_its_own() -> None:

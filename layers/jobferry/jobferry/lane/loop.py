@@ -148,6 +148,8 @@ def needs_large(session: LaneSession) -> bool:
     if latency is None or not run.plan.chunks:
         return False
     slots = min(lanes.window_for(session.limits.ceiling, max(1, run.lanes)), run.plan.chunks)
+    if latency.jobs < slots:
+        return False  # of the first that run side by side the quick ones are seen first
     per_minute = session.account_limit().get(rate_limit.ACCOUNT)
     rows = run.plan.row / run.plan.chunks
     return lanes.needs_large(slots, latency.mean, per_minute, rows, session.settings)

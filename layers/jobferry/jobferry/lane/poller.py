@@ -104,7 +104,7 @@ def _settle_at_once(
     context = session.context.for_run(session.run, session.deps)
     settled = settle_at_once(context, ended, seen.stored.jobs, session.deps).chunks
     if settled:
-        session.note_settled()
+        session.refresh_soon()
     return frozenset(settled)
 
 
@@ -115,7 +115,7 @@ def _settle_here(session: LaneSession, numbers: Sequence[int], seen: _Seen) -> N
     settle_chunks(session.run, numbers, session.deps, dict, seen.stored.jobs)
     found = session.deps.store.chunks.get(session.run.run_id, numbers)
     _let_go(session, [chunk.number for chunk in found if not chunk.in_flight])
-    session.note_settled()
+    session.refresh_soon()
 
 
 def _let_go(session: LaneSession, numbers: Iterable[int]) -> None:

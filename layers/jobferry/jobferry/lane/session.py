@@ -320,8 +320,8 @@ class LaneSession:
         pace.refused, pace.correction, pace.last_polled_at = 0, NO_CORRECTION, now
         pace.pool = None
 
-    def note_settled(self) -> None:
-        """Chunks were settled here: what the run says of itself is to be read again."""
+    def refresh_soon(self) -> None:
+        """Rows were counted, or the run was paused: read it again before anything else is done."""
         self._refreshed_at = 0.0
 
     def note_released(self, number: int) -> None:

@@ -168,6 +168,8 @@ def _keep_warnings(session: LaneSession, sent: Chunk, answer: Accepted) -> None:
     if is_trial(session.run, sent):
         pause_trial(session.run, fresh[0], session.deps)
         session.throttled.set()
+        session.refresh_soon()
+        session.throttled.set()
 
 
 def _refused(session: LaneSession, chunk: Chunk, sent: Chunk, answer: Refused) -> None:

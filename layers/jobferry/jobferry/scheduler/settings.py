@@ -170,7 +170,7 @@ class SchedulerSettings:
     watchful_iteration_seconds: float = 20.0
     iteration_chunks: int = 160
     rows_settled_at_once: int = 10_000
-    small_function_load: float = 0.085
+    small_function_load: float = 0.075
     job_cpu_seconds: float = 0.010
     row_cpu_seconds: float = 0.000_05
     small_run_jobs: int = 20
