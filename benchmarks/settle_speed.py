@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -42,6 +43,7 @@ from jobferry.domain.routes import LaneRoute
 from jobferry.domain.run_request import RunRequest
 from jobferry.lane.state import LaneState
 from jobferry.runtime.settings import Settings
+from jobferry.scheduler.settings import USUAL as SCHEDULING
 from jobferry.steps.close_run import close_run
 from jobferry.steps.open_run import open_run
 from jobferry.steps.plan_run import plan_run
@@ -80,7 +82,9 @@ def measure_once(rows: int, table: str) -> dict[str, Any]:
         store = fake_store(stack.enter_context(_emulated_table()) if of_emulator else None)
         # No step waits: the simulator's jobs have ended when they are looked at.
         clock = Clock()
-        deps = _deps(store, simulator.url, clock)
+        # All of it is left to SettleJob, so that settling can be timed by itself.
+        later = replace(SCHEDULING, rows_settled_at_once=0)
+        deps = replace(_deps(store, simulator.url, clock), scheduling=later)
         run_id = _planned(rows, deps, scratch)
         at_rest = peak_mb()
         seconds = cpu = 0.0
