@@ -16,7 +16,15 @@ from unittest import mock
 from jobferry.operator import resolve_run
 from jobferry.scheduler.settings import SchedulerSettings
 from jobferry.settlement import abandon_run
-from jobferry.store import chunk_moves, chunk_settling, keys, plan_pages, plan_writer, rows
+from jobferry.store import (
+    chunk_moves,
+    chunk_settling,
+    keys,
+    plan_pages,
+    plan_writer,
+    row_items,
+    rows,
+)
 from jobferry.vendors.zendesk_sunshine import jobs
 from jobferry.vendors.zendesk_support import job_statuses
 from virtual import table
@@ -94,6 +102,9 @@ _USES: Mapping[str, Sequence[_Use]] = {
     "transaction": (
         (chunk_moves, "TRANSACTION_ITEMS", lambda size: 1 + size),
         (rows, "TRANSACTION_ITEMS", lambda size: 1 + size),
+        (row_items, "TRANSACTION_ITEMS", lambda size: 1 + size),
+        # A chunk, its block, and what else one transaction holds.
+        (chunk_settling, "TRANSACTION_ITEMS", lambda size: 5 + 2 * size),
     ),
     "batch": ((table, "BATCH_WRITE_ITEMS", _same), (table, "BATCH_GET_ITEMS", _same)),
     "page": (
@@ -103,6 +114,7 @@ _USES: Mapping[str, Sequence[_Use]] = {
     ),
     "block": (
         (keys, "ROWS_PER_BLOCK", _same),
+        (keys, "ROWS_PER_PARTITION", lambda size: 1 + size),
         (keys, "ROWS_PER_PERSON_BLOCK", lambda size: 1 + size),
     ),
     "rejects": ((plan_writer, "REJECTS_AT_ONCE", _same),),

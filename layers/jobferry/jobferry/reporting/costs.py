@@ -72,7 +72,7 @@ HELD = 1.25
 """Items are kept for the retention and a quarter (`settlement/retention.py`)."""
 PARTITION_ROWS = 5_000
 """Rows of one partition of blocks (`store/keys.py`)."""
-SETTLE_BATCH = 50
+MOST_TOGETHER = 50
 """Chunks that one transaction settles, or claims, at the most."""
 
 # Lambda: gigabyte-seconds, cold starts included.

@@ -149,12 +149,12 @@ def work_of(load: Load, terms: Terms) -> Work:
     polled, refused = polls(jobs, terms), refused_tries(jobs, terms)
     lane_seconds = lanes * busy_seconds(jobs, terms)
     in_flight = min(terms.max_jobs, jobs)
-    settles = min(jobs, max(polled, jobs / costs.SETTLE_BATCH))
+    settles = min(jobs, max(polled, jobs / costs.MOST_TOGETHER))
     claims = settles
     if terms.estimates:
         # Each as soon as slots are expected to be free.
         together = max(1.0, _CLAIM_SECONDS * jobs / max(1.0, busy_seconds(jobs, terms)))
-        claims = jobs / min(together, costs.SETTLE_BATCH)
+        claims = jobs / min(together, costs.MOST_TOGETHER)
     large = lanes_module.needs_large(
         in_flight / max(1, lanes),
         terms.latency.mean,
