@@ -298,7 +298,9 @@ class TestFinish:
 
     def test_a_chunk_claimed_anew_is_not_finished_by_who_held_it_before(self, store: Store) -> None:
         opened(store, 1)
-        (before,) = claim(store, [1])
+        (first,) = claim(store, [1])
+        store.chunks.release(CONNECTION, first)
+        (before,) = claim(store, [1], now=NOW + 2)  # now it has an item of its own
         store.chunks.release(CONNECTION, before)
         claim(store, [1], now=NOW + 5)
         assert store.chunks.finish(CONNECTION, [before], [JobEnd(1, verdict=VERDICT)], NOW) == []
