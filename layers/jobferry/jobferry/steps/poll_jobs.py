@@ -2,7 +2,7 @@
 
 A short wait is cheaper here than as an iteration of the state machine, and a slot that waits for
 one is a slot that stands empty: so the function stays while the next moment is near, and leaves
-when there is something to settle or a long wait ahead.
+before a long wait, when much is left to be settled, or once when its lane needs the large function.
 """
 
 from __future__ import annotations
