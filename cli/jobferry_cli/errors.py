@@ -27,7 +27,7 @@ class ExitCode(IntEnum):
     SERVICE = 2
     """AWS, the stack or the vendor cannot be reached or refuses us."""
     ROWS_FAILED = 3
-    """Some rows failed or were rejected, or the run was aborted or is paused."""
+    """Some rows failed or were rejected, or the run was aborted, or is paused for a reason."""
     ROWS_UNKNOWN = 4
     INTERRUPTED = 130
     """Ctrl-C, as shells number it."""

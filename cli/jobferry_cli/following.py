@@ -6,6 +6,7 @@ from typing import Any
 
 from jobferry.domain.commands import command
 from jobferry.domain.run import Run, RunStatus
+from jobferry.operator.pause_resume import TRIAL
 from jobferry.operator.status import run_document
 from jobferry_cli.app import App
 from jobferry_cli.errors import CommandError, ExitCode
@@ -64,11 +65,28 @@ def closed_run(app: App, run_id: str, done: str) -> Run:
     """
     run = found_run(app, run_id)
     if run.closed_at is None:
-        raise CommandError(
-            f"Run {run_id} is not over ({run.status.value}); only then can it be {done}.",
-            next_command=command("watch", run_id),
-        )
+        raise not_over(run, f"only then can it be {done}")
     return run
+
+
+def not_over(run: Run, needs: str) -> CommandError:
+    """The refusal of what only a run that is over can have. One that is paused waits for a person:
+    watching it would lead nowhere.
+
+    Args:
+        needs: completes "Run R is not over (running); …".
+    """
+    if run.paused:
+        return CommandError(
+            f"Run {run.run_id} is paused; {needs}. Send the rest of it, or end it "
+            f"({command('abort', run.run_id)}); its report of now: "
+            f"{command('report', run.run_id)}",
+            next_command=command("resume", run.run_id),
+        )
+    return CommandError(
+        f"Run {run.run_id} is not over ({run.phase.value}); {needs}.",
+        next_command=command("watch", run.run_id),
+    )
 
 
 def follow(app: App, run_id: str, *, started: bool = False) -> dict[str, Any]:
@@ -107,7 +125,8 @@ def _pause(run_seconds: float) -> float:
 def exit_code_of(document: dict[str, Any]) -> ExitCode:
     """What a closed or paused run means for a script."""
     outcomes = document["outcomes"]
-    if document["paused"]:
+    paused = document["paused"]
+    if paused and paused["code"] != TRIAL:
         return ExitCode.ROWS_FAILED
     if outcomes["unknown"]:
         return ExitCode.ROWS_UNKNOWN

@@ -20,6 +20,7 @@ from jobferry_cli.output import note, put_json
 from jobferry_cli.planning import plan
 from jobferry_cli.profiles import profile
 from jobferry_cli.repeating import rerun, retry
+from jobferry_cli.reports import report
 from jobferry_cli.resolving import resolve
 from jobferry_cli.runs import runs, status, watch
 from jobferry_cli.schedules import schedule
@@ -100,6 +101,7 @@ for command in (
     priority,
     problems,
     profile,
+    report,
     rerun,
     resolve,
     results,

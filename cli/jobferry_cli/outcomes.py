@@ -17,7 +17,7 @@ from jobferry.reporting.formatting import number
 from jobferry.reporting.result_files import result_key
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError
-from jobferry_cli.following import found_run
+from jobferry_cli.following import found_run, not_over
 from jobferry_cli.output import note, put_json, put_text
 from jobferry_cli.stack import Stack
 
@@ -109,10 +109,7 @@ def results(app: App, run_id: str, folder: Path) -> None:
     """Fetch the result files and the report of a closed run."""
     run = found_run(app, run_id)
     if run.closed_at is None:
-        raise CommandError(
-            f"Run {run_id} is not closed yet ({run.status.value}); its results come at the end.",
-            next_command=command("watch", run_id),
-        )
+        raise not_over(run, "its result files come at the end")
     # A file that could not be used has no rows, and the report says why.
     tables = [] if run.status is RunStatus.FAILED else [f"{s.value}.csv" for s in OutcomeStatus]
     names = [*tables, REPORT]

@@ -13,7 +13,7 @@ from jobferry.operator.resolve_run import ask_resolve
 from jobferry.reporting.formatting import counted
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
-from jobferry_cli.following import follow, found_run
+from jobferry_cli.following import follow, found_run, not_over
 from jobferry_cli.output import note, put_json, put_text
 
 
@@ -71,10 +71,7 @@ def _asked_before(run: Run) -> bool:
 
 def _check(run: Run) -> None:
     if run.closed_at is None:
-        raise CommandError(
-            f"Run {run.run_id} is not over ({run.status.value}); only then can it be resolved.",
-            next_command=command("watch", run.run_id),
-        )
+        raise not_over(run, "only then can it be resolved")
     if not run.outcomes.get(OutcomeStatus.UNKNOWN):
         raise CommandError(
             f"Run {run.run_id} has no unknown rows.", next_command=command("status", run.run_id)

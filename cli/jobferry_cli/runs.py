@@ -69,7 +69,7 @@ def _matching(
     newest: Iterator[tuple[str, Run]], status: str | None, profile: str | None
 ) -> Iterator[tuple[str, Run]]:
     for cursor, run in newest:
-        if status in (None, run.status.value) and profile in (None, run.profile):
+        if status in (None, run.phase.value) and profile in (None, run.profile):
             yield cursor, run
 
 
@@ -77,11 +77,11 @@ def _line(run: Run) -> tuple[str, ...]:
     not_well = (OutcomeStatus.FAILED, OutcomeStatus.REJECTED, OutcomeStatus.UNKNOWN)
     return (
         run.run_id,
-        "paused" if run.paused else run.status.value,
+        run.phase.value,
         number(run.rows),
         number(sum(run.outcomes.get(status, 0) for status in not_well)),
         timestamp(run.started_at),
-        "" if run.closed_at is None else duration(run.closed_at - run.started_at),
+        "" if run.closed_at is None else duration(run.worked(run.closed_at)),
     )
 
 
@@ -126,7 +126,7 @@ def _live_document(app: App, run: Run) -> dict[str, Any]:
 def watch(app: App, run_id: str) -> ExitCode:
     """Follow a run to its end, or until it is paused.
 
-    Exit code 3 when rows failed or it is paused, 4 when some are unknown.
+    Exit code 3 when rows failed or it is paused for a reason, 4 when some are unknown.
     """
     return put_ending(app, follow(app, run_id))
 

@@ -24,7 +24,8 @@ def status_lines(document: Mapping[str, Any]) -> list[str]:
         f"Jobs      {number(jobs['finished'])} of {number(jobs['planned'])} finished, "
         f"{counted(sum(requests.values()), 'request')}",
         f"Time      {duration(document['seconds'])} since {document['started_at']}"
-        + (f", closed {document['closed_at']}" if closed else ""),
+        + (f", closed {document['closed_at']}" if closed else "")
+        + (f", and {duration(idle)} paused" if (idle := document["paused_seconds"]) else ""),
     ]
     if document["origin"]:
         lines.append(f"Origin    {document['origin']}")
@@ -38,7 +39,10 @@ def status_lines(document: Mapping[str, Any]) -> list[str]:
         lines.append(f"Reason    {document['error']}")
     if not closed:
         lines.append(f"Progress  {progress_line(document)}")
-    return [*lines, *(f"Next:     {command}" for command in document["next"])]
+    for step in document["steps"]:
+        lines.append(f"          {step['text']}")
+        lines += [f"Next:     {command}" for command in step["commands"]]
+    return lines
 
 
 def _but_pauses(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from jobferry.domain.outcome import OutcomeStatus
-from jobferry.domain.run import RunStatus
-from jobferry.operator.job_control import ABORTED
+from jobferry.domain.run import ABORTED, RunStatus
 from jobferry.store import keys
 from tests.chaos.history import History
 from tests.chaos.malformed_answers import LONGEST_WAIT, WAITS

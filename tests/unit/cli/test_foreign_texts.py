@@ -93,8 +93,10 @@ def test_next_commands_of_the_document_are_shell_words(name: str) -> None:
         "closed_at": "t",
         "paused": None,
         "outcomes": dict.fromkeys(OutcomeStatus, 1),
+        "failed_by_class": {"row": 1, "account": 1, "vendor": 1},
         "source": {"key": f"inbox/p/{name}"},
         "error": "e",
+        "error_code": None,
         "waiting": [{"for": "problem"}, {"for": "rate_limit"}, {"for": "vendor_unreachable"}],
     }
     for changes in (
@@ -102,7 +104,7 @@ def test_next_commands_of_the_document_are_shell_words(name: str) -> None:
         {"status": "aborted"},
         {"status": "unresolved"},
         {"closed_at": None},
-        {"paused": {"reason": "r"}},
+        {"paused": {"code": "policy", "reason": "r"}},
     ):
         for each in next_commands({**document, **changes}):
             words = shlex.split(each)

@@ -29,9 +29,9 @@ def test_a_trial_ends_with_the_commands_that_come_next(shell: Shell, csv_file: C
     file = csv_file(6)
     answer = shell("run", file, "--profile", "things", "--trial", "2", "--wait", "--json")
 
-    assert answer.code == 3
+    assert answer.code == 0
     document = answer.document
-    assert document["status"] == "running"
+    assert document["status"] == "paused"
     assert document["paused"]["code"] == "trial"
     assert document["paused"]["reason"] == REASON
     assert document["paused"]["at"].startswith("2026-01-01T")
@@ -65,11 +65,13 @@ def test_people_are_told_why_and_what_next(shell: Shell) -> None:
     run = paused(shell)
     answer = shell("watch", run.run_id)
 
-    assert answer.code == 3
+    assert answer.code == 0
     lines = answer.stdout.splitlines()
     assert f"Paused    {REASON}" in lines
-    assert lines[-2:] == [
+    assert lines[-4:] == [
+        "          If all is well, send the rest.",
         f"Next:     jobferry resume {run.run_id}",
+        "          If not, end the run; rows not yet sent are skipped.",
         f"Next:     jobferry abort {run.run_id}",
     ]
     assert "paused: 2 of 6 rows settled, 0 jobs in flight" in answer.stderr
@@ -84,12 +86,15 @@ def test_failed_rows_are_to_be_looked_at_first(shell: Shell) -> None:
 
     next_line = f"Next:     jobferry rows {run.run_id} --status failed"
     assert next_line in shell("status", run.run_id).stdout.splitlines()
+    assert shell("watch", run.run_id).code == 3
 
 
 def test_a_list_says_which_runs_wait(shell: Shell) -> None:
     run = paused(shell)
 
     assert shell("runs", "--json").document["paused"]["code"] == "trial"
+    assert shell("runs", "--json", "--status", "paused").document["run_id"] == run.run_id
+    assert shell("runs", "--json", "--status", "running").stdout == ""
     (line,) = [line for line in shell("runs").stdout.splitlines() if run.run_id in line]
     assert "paused" in line
 

@@ -61,7 +61,10 @@ def test_status_of_an_unusable_file_says_why_and_what_to_try(shell: Shell) -> No
     answer = shell("status", run.run_id)
 
     assert "Reason    " in answer.stdout
-    assert answer.stdout.splitlines()[-1].endswith("jobferry plan ./file.csv --profile things")
+    assert answer.stdout.splitlines()[-2:] == [
+        "Next:     jobferry plan ./file.csv --profile things",
+        "Next:     jobferry profile show things",
+    ]
 
 
 @pytest.mark.parametrize("command", ["status", "watch", "rows", "abort"])

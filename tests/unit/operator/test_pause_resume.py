@@ -98,7 +98,7 @@ class TestTrial:
             "5 more rows can be sent.",
             "at": timestamp(world.clock.now()),
         }
-        assert run_document(run, world.deps)["status"] == "running"
+        assert run_document(run, world.deps)["status"] == "paused"
 
     def test_a_yes_sends_the_rest(self, world: World) -> None:
         run = world.execute(world.drop(sample_csv(9), options=trial(3)))

@@ -44,17 +44,25 @@ def test_a_closed_run(world: World) -> None:
         "forecast": run.forecast,
         "figures": run.figures,
         "error": None,
+        "error_code": None,
+        "failed_by_class": {"row": 2},
+        "paused_seconds": 0,
+        "steps": document["steps"],
         "paused": None,
         "waiting": [],
         "warnings": [],
         "by": dict.fromkeys(("started", "aborted", "resumed", "priority", "resolved")),
         "next": [
             f"jobferry rows {run.run_id} --status failed",
-            f"jobferry rows {run.run_id} --status rejected",
-            f"jobferry retry {run.run_id}",
             f"jobferry results {run.run_id} --out results/{run.run_id}",
+            f"jobferry run results/{run.run_id}/failed.csv --profile things",
+            f"jobferry retry {run.run_id}",
+            f"jobferry rows {run.run_id} --status rejected",
+            f"jobferry run results/{run.run_id}/rejected.csv --profile things",
         ],
     }
+    commands = [each for step in document["steps"] for each in step["commands"]]
+    assert list(dict.fromkeys(commands)) == document["next"]
     assert 20 <= document["seconds"] <= 40
     assert document["closed_at"].startswith("2026-01-01T00:00:")
     assert json.loads(json.dumps(document)) == document

@@ -9,10 +9,20 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from jobferry.domain.error_codes import ErrorClass
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import RunStatus
-from jobferry.reporting.html import ErrorGroup, RunReport, Sample, TimelinePoint, render_report
+from jobferry.operator.next_steps import next_steps
+from jobferry.reporting.html import (
+    Cell,
+    ErrorGroup,
+    RunReport,
+    Sample,
+    TimelinePoint,
+    render_report,
+)
 
 STARTED = datetime(2026, 11, 22, 6, 9, 22, tzinfo=UTC)
 RUN_ID = "20261122T060922-7f3a9c"
@@ -63,6 +73,8 @@ def run(rows: int = 300, **changes: object) -> RunReport:
         source="s3://jobferry-files/inbox/new-tickets/november import.csv",
         started_at=STARTED,
         closed_at=STARTED + timedelta(seconds=12.3),
+        as_of=STARTED,
+        seconds=0.0,
         rows=rows,
         outcomes=counts(succeeded=rows),
         jobs={"planned": 3, "submitted": 3, "finished": 3},
@@ -74,11 +86,39 @@ def run(rows: int = 300, **changes: object) -> RunReport:
             for name in ("succeeded", "failed", "rejected", "skipped", "unknown")
         ],
     )
-    return replace(report, **changes)  # type: ignore[arg-type]
+    report = replace(report, **changes)  # type: ignore[arg-type]
+    until = report.closed_at or report.as_of
+    seconds = (until - report.started_at).total_seconds() - report.paused_seconds
+    return replace(report, as_of=until, seconds=seconds, steps=next_steps(document_of(report)))
+
+
+def document_of(report: RunReport) -> dict[str, Any]:
+    """The run's status document, as far as the next steps depend on it."""
+    account = report.error if report.count(OutcomeStatus.SKIPPED) else None
+    kind = ErrorClass.ACCOUNT if account else ErrorClass.ROW
+    return {
+        "run_id": report.run_id,
+        "status": report.status,
+        "profile": report.profile,
+        "connection": report.connection,
+        "outcomes": report.outcomes,
+        "failed_by_class": {kind.value: report.count(OutcomeStatus.FAILED)},
+        "paused": {"code": "breaker"} if report.status is RunStatus.PAUSED else None,
+        "closed_at": report.closed_at,
+        "error_code": "vendor_forbidden" if account else None,
+        "error": report.error,
+        "waiting": [],
+        "source": {"key": report.source},
+    }
 
 
 def ticket(row: int, subject: str, text: str = "") -> Sample:
-    cells = {"Ref": f"INV-{row:05d}", "Subject": subject, "Body": "", "Priority": "high"}
+    cells = [
+        Cell("Body", "", wrong=True),
+        Cell("Ref", f"INV-{row:05d}"),
+        Cell("Subject", subject),
+        Cell("Priority", "high"),
+    ]
     return Sample(row=row, cells=cells, text=text)
 
 
@@ -96,7 +136,14 @@ def mixed_run() -> RunReport:
         "not_allowed",
         "Priority: only low, normal, high, urgent are allowed",
         3,
-        [Sample(12, {"Ref": "INV-00012", "Priority": "asap"}, "Priority: “asap” is not allowed")],
+        [
+            Sample(
+                12,
+                [Cell("Priority", "asap", wrong=True), Cell("Ref", "INV-00012")],
+                "Priority: “asap” is not allowed",
+                hidden=2,
+            )
+        ],
     )
     return run(
         status=RunStatus.COMPLETED_WITH_FAILURES,
@@ -175,7 +222,7 @@ def large_run() -> RunReport:
 
 def hostile_run() -> RunReport:
     """Markup, formulas and control characters wherever a file or a vendor can put them."""
-    cells = dict(zip(HOSTILE, reversed(HOSTILE), strict=True))
+    cells = [Cell(one, other) for one, other in zip(HOSTILE, reversed(HOSTILE), strict=True)]
     samples = [Sample(row, cells, text) for row, text in enumerate(HOSTILE, start=1)]
     groups = [ErrorGroup(OutcomeStatus.FAILED, text, text, 40, samples) for text in HOSTILE]
     return run(
@@ -196,14 +243,14 @@ def hostile_run() -> RunReport:
 
 def crowded_run() -> RunReport:
     """More kinds of error, columns and text than a page can show."""
-    cells = {f"Column {number}": f"cell-{number}-" + "x" * 3_000 for number in range(40)}
+    cells = [Cell(f"Column {n}", f"cell-{n}-" + "x" * 200, cut=2_800) for n in range(6)]
     groups = [
         ErrorGroup(
             OutcomeStatus.FAILED,
             f"code_{number}",
             "long " * 400,
             10 + number,
-            [Sample(row, cells, "long " * 400) for row in range(5)],
+            [Sample(row, cells, "long " * 400, hidden=34) for row in range(5)],
         )
         for number in range(27)
     ]
@@ -216,6 +263,27 @@ def crowded_run() -> RunReport:
     )
 
 
+def paused_run() -> RunReport:
+    """The circuit breaker has stopped it, overnight."""
+    text = "Email: ann@example.com is not properly formatted"
+    group = ErrorGroup(
+        OutcomeStatus.FAILED, "RecordInvalid", text, 200, [ticket(3, "Hi", text)], alike=False
+    )
+    return run(
+        20_000,
+        status=RunStatus.PAUSED,
+        closed_at=None,
+        as_of=STARTED + timedelta(hours=12),
+        paused_seconds=43_000.0,
+        outcomes=counts(succeeded=30, failed=200),
+        jobs={"planned": 200, "submitted": 3, "finished": 3},
+        error_groups=[group],
+        waiting=["200 of 230 rows failed with RecordInvalid."],
+        by={"started": "arn:aws:iam::123456789012:user/ann"},
+        files=[],
+    )
+
+
 SAMPLES = {
     "good": run,
     "mixed": mixed_run,
@@ -225,6 +293,7 @@ SAMPLES = {
     "large": large_run,
     "hostile": hostile_run,
     "crowded": crowded_run,
+    "paused": paused_run,
 }
 
 

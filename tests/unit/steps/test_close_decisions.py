@@ -300,7 +300,7 @@ class TestProof:
             while world.close(run.run_id)["state"] == "closing":
                 pass
         assert world.run(run.run_id).status is RunStatus.ABORTED
-        assert "is taken" in str(report.call_args.args[3].to_json())
+        assert "is taken" in str(report.call_args.kwargs["groups"])
 
     def test_files_are_begun_anew_after_a_crash_from_their_completion_on(
         self, world: World

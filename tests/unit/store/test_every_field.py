@@ -480,7 +480,7 @@ class TestRun:
     def test_a_forced_run_rests_no_more(self, store: Store) -> None:
         store.runs.create(a_run())
         store.runs.pause(RUN, Pause("ops", "Wait.", NOW))
-        store.runs.rest(RUN)
+        store.runs.rest(RUN, NOW)
         assert store.runs.must_get(RUN).suspended
         assert store.runs.force(RUN, StopReason("ops", "Now."))
         run = store.runs.must_get(RUN)
@@ -493,7 +493,7 @@ class TestClosing:
         for where in (SUBMIT, POLL, SOURCE):
             store.runs.note_trouble(store.runs.must_get(RUN), where, "x", "X.", NOW)
         store.runs.pause(RUN, Pause("ops", "Wait.", NOW))
-        store.runs.rest(RUN)
+        store.runs.rest(RUN, NOW)
         store.runs.save_close(RUN, "key")
         assert store.runs.close(
             RUN, RunStatus.UNRESOLVED, NOW + 5, {"submit": 1}, {"a": 1}, **given

@@ -43,7 +43,7 @@ WRITES: dict[str, Callable[[Store, Run], Any]] = {
     "halt": lambda store, run: store.runs.stop(run.run_id, StopReason("aborted", "Stop.")),
     "count_halving": lambda store, run: store.runs.count_bisection(run.run_id),
     "pause": lambda store, run: store.runs.pause(run.run_id, Pause("trial", "Look.", NOW)),
-    "rest": lambda store, run: store.runs.rest(run.run_id),
+    "rest": lambda store, run: store.runs.rest(run.run_id, NOW),
     "resume": lambda store, run: store.runs.resume(run),
     "take_over": lambda store, run: store.runs.take_over(run.run_id, "new", run.execution),
     "save_close": lambda store, run: store.runs.save_close(run.run_id, "key"),

@@ -77,15 +77,15 @@ class TestRuns:
         store.runs.pause(RUN, Pause("trial", "Look.", NOW))
         store.runs.stop(RUN, StopReason("aborted", "Stop."))
         assert not store.runs.must_get(RUN).paused
-        assert not store.runs.rest(RUN)
+        assert not store.runs.rest(RUN, NOW)
         store.runs.resume(store.runs.must_get(RUN))
         assert not store.runs.pause(RUN, Pause("breaker", "Stop.", NOW))
 
     def test_a_run_rests_while_it_is_paused_and_until_it_is_taken_over(self, store: Store) -> None:
         store.runs.create(a_run())
-        assert not store.runs.rest(RUN)
+        assert not store.runs.rest(RUN, NOW)
         store.runs.pause(RUN, Pause("trial", "Look.", NOW))
-        assert store.runs.rest(RUN)
+        assert store.runs.rest(RUN, NOW)
         run = store.runs.must_get(RUN)
         assert run.suspended
         store.runs.resume(run)
@@ -258,5 +258,5 @@ def test_the_page_of_a_chunk(number: int, start: int) -> None:
 
 @pytest.mark.parametrize("status", RunStatus)
 def test_closed_is_a_property_of_the_status(status: RunStatus) -> None:
-    open_ones = {RunStatus.PLANNING, RunStatus.RUNNING, RunStatus.CLOSING}
+    open_ones = {RunStatus.PLANNING, RunStatus.RUNNING, RunStatus.PAUSED, RunStatus.CLOSING}
     assert status.closed == (status not in open_ones)

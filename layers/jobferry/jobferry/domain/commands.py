@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from typing import NewType
 
 Command = NewType("Command", str)
@@ -17,3 +18,15 @@ def command(*words: object) -> Command:
 def other_command(*words: object) -> Command:
     """The same for another program, which is the first word."""
     return Command(shlex.join(map(str, words)))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a person does next: a sentence, and the commands that do it.
+
+    Attributes:
+        text: plain words; code in backticks
+    """
+
+    text: str
+    commands: tuple[Command, ...] = ()

@@ -14,6 +14,8 @@ from jobferry.domain.trouble import Trouble
 class RunStatus(StrEnum):
     PLANNING = "planning"
     RUNNING = "running"
+    PAUSED = "paused"
+    """Shown, never stored: a pause is kept beside the status (`Run.phase`)."""
     CLOSING = "closing"
     COMPLETED = "completed"
     COMPLETED_WITH_FAILURES = "completed_with_failures"
@@ -35,6 +37,10 @@ _CLOSED = frozenset(
         RunStatus.FAILED,
     }
 )
+
+
+ABORTED = "aborted"
+"""The code of a stop that somebody asked for; any other says what refused the run."""
 
 
 class RunGoneError(LookupError):
@@ -194,6 +200,10 @@ class Run:
     known."""
     unpacked: Source | None = None
     """What was packed in its source; None while it is not unpacked, or of a plain file."""
+    rested_at: float | None = None
+    """Since when nobody works on it (epoch seconds): it is paused and its execution has ended."""
+    idle: tuple[tuple[float, float], ...] = ()
+    """From when to when nobody worked on it before: it rested, or was closed and opened again."""
 
     @property
     def file(self) -> Source:
@@ -219,6 +229,22 @@ class Run:
     def paused(self) -> bool:
         """Whether its lanes send nothing for now; a run that is stopped for good is not paused."""
         return self.pause is not None and self.stop is None
+
+    @property
+    def phase(self) -> RunStatus:
+        """Its status as people see it."""
+        return RunStatus.PAUSED if self.paused and not self.status.closed else self.status
+
+    def idle_until(self, moment: float) -> tuple[tuple[float, float], ...]:
+        """From when to when nobody worked on it, up to a moment (epoch seconds)."""
+        rests = () if self.rested_at is None else ((self.rested_at, moment),)
+        known = (*self.idle, *rests)
+        return tuple((start, min(end, moment)) for start, end in known if start < moment)
+
+    def worked(self, until: float) -> float:
+        """Seconds from its start to a moment in which it was worked on: pauses do not count."""
+        idle = sum(end - start for start, end in self.idle_until(until))
+        return max(0.0, until - self.started_at - idle)
 
     @property
     def processed(self) -> int:

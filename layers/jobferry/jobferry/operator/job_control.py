@@ -12,7 +12,7 @@ from typing import cast
 
 from jobferry.deps import Deps
 from jobferry.domain.chunk import Chunk, ChunkState
-from jobferry.domain.run import Run, StopReason
+from jobferry.domain.run import ABORTED, Run, StopReason
 from jobferry.lane.request_meter import keep_throttle
 from jobferry.operator.vendor_requests import vendor_session
 from jobferry.vendors.answers import (
@@ -24,8 +24,6 @@ from jobferry.vendors.answers import (
     ThrottleReason,
 )
 from jobferry.vendors.protocol import JobControl
-
-ABORTED = "aborted"
 
 DELETED_AT_ONCE = 20
 """Jobs whose records are removed together. Where one is gone already they go one by one, which few

@@ -39,7 +39,7 @@ def rest(run: Run, pool: Pool, deps: Deps) -> bool:
             deps.emit(RunsPaused=1)
     elif run.pause is None:
         return False
-    if not deps.store.runs.rest(run.run_id):
+    if not deps.store.runs.rest(run.run_id, deps.now()):
         return False
     # Other runs of the connection may have its share meanwhile.
     deps.store.limits.delete_demand(run.connection, run.run_id)

@@ -9,9 +9,10 @@ from jobferry.deps import Deps
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.run import Run
 from jobferry.domain.timestamps import timestamp
-from jobferry.operator.next_steps import next_commands
+from jobferry.operator.next_steps import commands_of, next_steps
 from jobferry.operator.waiting import waiting_for
 from jobferry.reporting.timeline import Timeline
+from jobferry.settlement.circuit_breaker import failed_by_class
 from jobferry.vendors.answers import JobReading
 
 ACTIONS = ("started", "aborted", "resumed", "priority", "resolved")
@@ -21,11 +22,11 @@ ACTIONS = ("started", "aborted", "resumed", "priority", "resolved")
 def run_summary(run: Run) -> dict[str, Any]:
     """What a run's own item says: the status document but for `jobs`, `requests`, `waiting`.
 
-    `seconds` is null until the run is closed.
+    `seconds` (of work, without pauses) and `paused_seconds` are null until the run is closed.
     """
     return {
         "run_id": run.run_id,
-        "status": run.status.value,
+        "status": run.phase.value,
         "profile": run.profile,
         "operation": run.operation,
         "connection": run.connection,
@@ -35,6 +36,7 @@ def run_summary(run: Run) -> dict[str, Any]:
         "started_at": timestamp(run.started_at),
         "closed_at": None if run.closed_at is None else timestamp(run.closed_at),
         "seconds": None if run.closed_at is None else _seconds(run, run.closed_at),
+        "paused_seconds": None if run.closed_at is None else _idle_seconds(run, run.closed_at),
         "source": {
             "bucket": run.source.bucket,
             "key": run.source.key,
@@ -44,6 +46,8 @@ def run_summary(run: Run) -> dict[str, Any]:
         "forecast": run.forecast,
         "figures": run.figures or None,
         "error": run.error or (run.stop.reason if run.stop else None),
+        "error_code": run.stop.code if run.stop else None,
+        "failed_by_class": failed_by_class(run.failures, run.outcomes.get(OutcomeStatus.FAILED, 0)),
         "paused": _paused(run),
         "by": {action: run.by.get(action) for action in ACTIONS},
     }
@@ -67,7 +71,12 @@ def run_document(run: Run, deps: Deps, problems: Sequence[JobReading] = ()) -> d
         "waiting": waiting_for(run, limits, deps.now(), problems, under_way=under_way),
         "warnings": list(run.warnings),
     }
-    return {**document, "next": next_commands(document)}
+    steps = next_steps(document)
+    return {
+        **document,
+        "steps": [{"text": step.text, "commands": list(step.commands)} for step in steps],
+        "next": commands_of(steps),
+    }
 
 
 def _document(run: Run, deps: Deps) -> tuple[dict[str, Any], int, Run]:
@@ -84,6 +93,7 @@ def _document(run: Run, deps: Deps) -> tuple[dict[str, Any], int, Run]:
     document = {
         **run_summary(run),
         "seconds": _seconds(run, run.closed_at or deps.now()),
+        "paused_seconds": _idle_seconds(run, run.closed_at or deps.now()),
         "jobs": {
             "planned": run.plan.chunks,
             "submitted": min(run.plan.chunks, run.jobs_settled + counts["submitted"]),
@@ -107,8 +117,12 @@ def _jobs_of(run: Run, deps: Deps) -> dict[str, int]:
     return jobs
 
 
+def _idle_seconds(run: Run, until: float) -> float:
+    return round(sum(end - start for start, end in run.idle_until(until)), 1)
+
+
 def _seconds(run: Run, until: float) -> float:
-    return round(max(0.0, until - run.started_at), 1)
+    return round(run.worked(until), 1)
 
 
 def row_document(outcome: Outcome) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def figures(
     terms = terms_of(connection, vendor, run.operation, store)
     used = store.runs.figures(run.run_id)
     requests = sum(used.requests.values())
-    seconds = now - run.started_at
+    seconds = run.worked(now)
     bound, least = least_seconds(timeline.jobs, terms), least_requests(timeline.jobs, terms)
     spent = _used(run, timeline, used, store)
     cost = prices.cost(spent)

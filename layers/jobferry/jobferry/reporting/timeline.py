@@ -122,7 +122,7 @@ class Timeline:
         for moment, (more_rows, more_jobs) in sorted(changes.items()):
             rows += more_rows
             jobs += more_jobs
-            points.append(TimelinePoint(max(0.0, moment - self._run.started_at), rows, jobs))
+            points.append(TimelinePoint(self._run.worked(moment), rows, jobs))
         return points
 
     def slot_use(self, max_jobs: int) -> float | None:

@@ -96,6 +96,20 @@ def tripped_by(breaker: Breaker | None, failures: Mapping[str, int], processed: 
     return Trip(failed, processed, _most_frequent(worst), len(worst))
 
 
+def failed_by_class(failures: Mapping[str, int], failed: int) -> dict[str, int]:
+    """Failed rows by the class of their errors, as far as any are.
+
+    Args:
+        failures: failed rows by code, as a run counts them.
+        failed: failed rows in all; those that were not counted by code count as the row's own.
+    """
+    counted: Counter[str] = Counter()
+    for code, rows in failures.items():
+        counted[_class_of(code).value] += rows
+    counted[ErrorClass.ROW.value] += failed - sum(failures.values())
+    return {kind: rows for kind, rows in counted.items() if rows > 0}
+
+
 def _most_frequent(rows: Mapping[str, int]) -> str:
     """The code of most rows; one with a name of its own where there is any."""
     return max(rows, key=lambda code: (not code.startswith(OTHER), rows[code]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from jobferry.csvfile.dialect import Dialect
@@ -17,14 +18,16 @@ from jobferry.domain.closing import Action, WorkLeft, final_status, is_cut_short
 from jobferry.domain.connection import Connection
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.routes import CloseRoute
-from jobferry.domain.run import Run, RunStatus
+from jobferry.domain.run import ABORTED, Run, RunStatus
 from jobferry.domain.timestamps import timestamp
 from jobferry.domain.trouble import SOURCE, TEXTS
 from jobferry.lane.moved_account import account_moved, pause_moved_account
-from jobferry.operator.job_control import ABORTED
+from jobferry.operator.next_steps import next_steps
 from jobferry.operator.pause_resume import rest
+from jobferry.operator.report import column_names
 from jobferry.operator.resolve_run import resolve_on
-from jobferry.reporting.error_summary import ErrorTally, RunEnd, build_report
+from jobferry.operator.status import run_summary
+from jobferry.reporting.error_summary import ErrorTally, build_report
 from jobferry.reporting.result_files import BOM, ResultFiles, partial_key, result_key
 from jobferry.reporting.run_metrics import figures
 from jobferry.reporting.timeline import Timeline
@@ -115,7 +118,7 @@ def _rests_as_moved(run: Run, deps: Deps) -> bool:
     if moved is None:
         return False
     pause_moved_account(run, moved, deps)
-    if not deps.store.runs.rest(run.run_id):
+    if not deps.store.runs.rest(run.run_id, deps.now()):
         return False
     deps.store.limits.delete_demand(run.connection, run.run_id)
     return True
@@ -162,7 +165,8 @@ def _write_files(
         or deps.objects.read_range(run.file, 0, 3) == BOM,
         state=saved.get("files"),
     )
-    tally = ErrorTally.from_json(saved.get("errors", []))
+    names = column_names(run, deps)
+    tally = ErrorTally.from_json(saved.get("errors", []), names)
     at, row = saved.get("offset", dialect.data_offset), saved.get("row", 0)
     cut_short = bool(saved.get("harmed"))
     source_rows = _no_rows(run, dialect, row) if without_source else None
@@ -303,8 +307,26 @@ def _finish(
     now = deps.now()
     # Those of a run that is closed once more stay as they were.
     closeness = dict(run.figures or _figures(run, timeline, deps, now))
-    end = RunEnd(status, error, now, outcomes, requests, files, closeness)
-    page = build_report(run, end, timeline, tally)
+    ended = replace(
+        run,
+        status=status,
+        error=error,
+        outcomes=outcomes,
+        figures=closeness,
+        closed_at=now,
+        pause=None,
+        idle=run.idle_until(now),
+        rested_at=None,
+    )
+    page = build_report(
+        ended,
+        now,
+        timeline=timeline,
+        groups=tally.groups(run.run_id, run.connection),
+        steps=next_steps({**run_summary(ended), "waiting": []}),
+        requests=requests,
+        files=files,
+    )
     deps.objects.put(
         result_key(run.run_id, "report.html"), page.encode(), "text/html; charset=utf-8"
     )
@@ -320,6 +342,7 @@ def _finish(
         jobs=timeline.job_counts,
         expires_at=expires_at,
         resolving=run.resolving,
+        idle=run.idle_until(now),
     ):
         deps.log(
             "run closed",
@@ -333,7 +356,7 @@ def _finish(
             RunsUnusable=int(status is RunStatus.FAILED),
             # Whoever aborted a run knows of it.
             RunsAborted=int(status is RunStatus.ABORTED and not _by_a_person(run)),
-            RunSeconds=now - run.started_at,
+            RunSeconds=run.worked(now),
             **{f"Rows{s.value.title()}": n for s, n in outcomes.items()},
         )
     return _closed(deps.store.runs.must_get(run.run_id), deps)

@@ -258,7 +258,10 @@ def resume_run(run_id: str, previous: str, execution: str, deps: Deps) -> dict[s
         if deps.store.runs.is_deleted(run_id):
             return {"run_id": run_id, "state": OpenRoute.DUPLICATE}
         return refuse(f"There is no run {shown(run_id)} that could go on.", deps)
-    mine = run.execution == execution or deps.store.runs.take_over(run_id, execution, previous)
+    idle = run.idle_until(deps.now())
+    mine = run.execution == execution or deps.store.runs.take_over(
+        run_id, execution, previous, idle
+    )
     if not mine or run.closed_at is not None:
         return {"run_id": run_id, "state": OpenRoute.DUPLICATE}
     to_plan = run.status is RunStatus.PLANNING and not run.forced

@@ -17,9 +17,8 @@ from typing import Any
 
 from jobferry.deps import Deps
 from jobferry.domain.inbox import INBOX, is_folder, profile_of
-from jobferry.domain.run import Run, StopReason
+from jobferry.domain.run import ABORTED, Run, StopReason
 from jobferry.domain.run_request import RunRequest
-from jobferry.operator.job_control import ABORTED
 from jobferry.settlement.expiring_results import results_at_risk
 from jobferry.settlement.retention import is_due, prolong
 from jobferry.steps.open_run import run_id_of

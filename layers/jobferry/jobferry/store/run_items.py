@@ -90,6 +90,8 @@ def run_of(item: Item) -> Run:
         warnings=tuple(json.loads(item.get("warnings", "[]"))),
         by=_with_prefix(item, keys.BY),
         unpacked=Source(**unpacked) if unpacked else None,
+        rested_at=item.get("rested_at"),
+        idle=tuple((start, end) for start, end in json.loads(item.get("idle", "[]"))),
     )
 
 

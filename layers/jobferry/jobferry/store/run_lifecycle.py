@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
@@ -25,12 +25,27 @@ BEHIND_SECONDS = 3_600.0
 class RunLifecycle(RunAccess):
     """Which execution works on a run, and how far it is."""
 
-    def take_over(self, run_id: str, execution: str, previous: str) -> bool:
-        """Make `execution` the one that works on the run, if `previous` still is."""
+    def take_over(
+        self,
+        run_id: str,
+        execution: str,
+        previous: str,
+        idle: Sequence[tuple[float, float]] = (),
+    ) -> bool:
+        """Make `execution` the one that works on the run, if `previous` still is.
+
+        Args:
+            idle: `Run.idle_until` now.
+        """
         return self._change(
             run_id,
-            assign={"execution": execution, "relaunches": 0, "settled_at_relaunch": -1},
-            remove=("rests",),
+            assign={
+                "execution": execution,
+                "relaunches": 0,
+                "settled_at_relaunch": -1,
+                **_idle(idle),
+            },
+            remove=("rests", "rested_at"),
             condition="execution = :previous AND attribute_not_exists(closed_at)",
             values={":previous": previous},
         )
@@ -87,11 +102,12 @@ class RunLifecycle(RunAccess):
             condition=f"{OPEN} AND attribute_not_exists(pause) AND attribute_not_exists(halt)",
         )
 
-    def rest(self, run_id: str) -> bool:
+    def rest(self, run_id: str, now: float) -> bool:
         """Note that the execution of a paused run ends; false when the run is paused no more."""
         return self._change(
             run_id,
             assign={"rests": True},
+            assign_once={"rested_at": now},
             condition="attribute_exists(pause) AND attribute_not_exists(halt)",
         )
 
@@ -118,6 +134,7 @@ class RunLifecycle(RunAccess):
         jobs: Mapping[str, int] | None = None,
         expires_at: int = 0,
         resolving: Resolving | None = None,
+        idle: Sequence[tuple[float, float]] = (),
     ) -> bool:
         """Give the run its final status; false when it has one already.
 
@@ -126,6 +143,7 @@ class RunLifecycle(RunAccess):
             expires_at: when the table forgets it (epoch seconds); 0: never.
             resolving: as it was read before the proof of the sum. Whoever proved it before an
                 operator asked for a resolve has old files and an old status, and is too late.
+            idle: `Run.idle_until` now.
         """
         fields: dict[str, Any] = {
             "figures": json.dumps(figures),
@@ -133,6 +151,7 @@ class RunLifecycle(RunAccess):
             "closed_at": now,
             "requests": dict(requests),
             "time_pk": keys.CLOSED_RUNS,
+            **_idle(idle),
         }
         if jobs is not None:
             fields["jobs"] = dict(jobs)
@@ -145,7 +164,7 @@ class RunLifecycle(RunAccess):
         closed = self._change(
             run_id,
             assign=fields,
-            remove=("close", "pause", "rests", *troubles),
+            remove=("close", "pause", "rests", "rested_at", *troubles),
             condition=f"{OPEN} AND {same}",
             values={} if resolving is None else {":resolving": asdict(resolving)},
         )
@@ -238,3 +257,8 @@ def _prolonged(item: Item, expires_at: int) -> Update:
         assign={"expires_at": expires_at},
         condition="attribute_exists(pk)",
     )
+
+
+def _idle(idle: Sequence[tuple[float, float]]) -> dict[str, str]:
+    """Kept as it is known now; of most runs there is none, and nothing is written."""
+    return {"idle": json.dumps([list(each) for each in idle])} if idle else {}

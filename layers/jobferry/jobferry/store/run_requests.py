@@ -105,6 +105,7 @@ class RunRequests(RunAccess):
                 "resolving": asdict(asked),
                 "status": RunStatus.CLOSING.value,
                 "time_pk": keys.OPEN_RUNS,
+                "idle": json.dumps([*run.idle, (run.closed_at or now, now)]),
                 **named,
             },
             remove=("closed_at", "close", "rests", "expires_at", *unnamed),

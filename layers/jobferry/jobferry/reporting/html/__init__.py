@@ -6,7 +6,7 @@ security policy that says so), readable in print, in the dark, on a phone and wi
 
 from __future__ import annotations
 
-from jobferry.reporting.html.model import ErrorGroup, RunReport, Sample, TimelinePoint
+from jobferry.reporting.html.model import Cell, ErrorGroup, RunReport, Sample, TimelinePoint
 from jobferry.reporting.html.page import render_report
 
-__all__ = ["ErrorGroup", "RunReport", "Sample", "TimelinePoint", "render_report"]
+__all__ = ["Cell", "ErrorGroup", "RunReport", "Sample", "TimelinePoint", "render_report"]

@@ -8,12 +8,12 @@ pasted into a spreadsheet is defused as in the result files.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 
 from jobferry.csvfile.formula_injection import defuse
+from jobferry.domain.commands import Command
 from jobferry.reporting.formatting import counted
 
 MAX_TEXT = 300
@@ -72,9 +72,15 @@ def foreign(text: str) -> Html:
     return join(shown, tag("span", more, class_="quiet"))
 
 
-def command(*words: str) -> Html:
-    """A command line to type, every word quoted for a shell."""
-    return tag("code", shlex.join(words), class_="command")
+def command_line(command: Command) -> Html:
+    """A command line to type."""
+    return tag("code", command, class_="command")
+
+
+def prose(text: str) -> Html:
+    """A sentence of ours, in which what stands in backticks is code."""
+    parts = text.split("`")
+    return join(*(tag("code", part) if at % 2 else part for at, part in enumerate(parts)))
 
 
 def table(

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.reporting.formatting import counted, dollars, duration, number, share
-from jobferry.reporting.html.markup import Html, foreign, moment, table, tag, void
-from jobferry.reporting.html.model import ErrorGroup, RunReport, Sample
-from jobferry.reporting.html.next_steps import next_steps
+from jobferry.reporting.html.markup import (
+    Html,
+    command_line,
+    foreign,
+    moment,
+    prose,
+    table,
+    tag,
+    void,
+)
+from jobferry.reporting.html.model import Cell, ErrorGroup, RunReport, Sample
 from jobferry.reporting.html.plot import plot
 from jobferry.reporting.html.style import POLICY, STYLE
 from jobferry.reporting.html.verdict import tally, verdict
@@ -14,8 +27,6 @@ from jobferry.reporting.html.verdict import tally, verdict
 MAX_GROUPS = 20
 MAX_SAMPLES = 3
 """Of each group."""
-MAX_CELLS = 12
-"""Of each sample."""
 
 
 def render_report(report: RunReport) -> str:
@@ -36,9 +47,11 @@ def render_report(report: RunReport) -> str:
             "main",
             _header(report),
             _verdict_section(report),
-            _warning_section(report),
-            _outcome_section(report),
+            _contents(report),
+            _waiting_section(report),
             _next_section(report),
+            _outcome_section(report),
+            _warning_section(report),
             _error_section(report),
             _timeline_section(report),
             tag(
@@ -61,18 +74,26 @@ def render_report(report: RunReport) -> str:
 
 def _header(report: RunReport) -> Html:
     facts = {
+        "Status": report.status.value.replace("_", " "),
         "Profile": report.profile,
         "Operation": report.operation,
         "Connection": report.connection,
+        "Priority": report.priority,
+        "Sends again": report.origin or "",
+        **{f"{action.title()} by": who for action, who in report.by.items()},
         "File": report.source,
     }
     pairs = (
-        tag("div", tag("dt", name), tag("dd", foreign(value))) for name, value in facts.items()
+        tag("div", tag("dt", name), tag("dd", foreign(value)))
+        for name, value in facts.items()
+        if value
     )
+    as_of = tag("p", "As of ", moment(report.as_of), class_="quiet") if not report.closed else ""
     return tag(
         "header",
         tag("p", "Jobferry run report", class_="quiet"),
         tag("h1", "Run ", tag("bdi", report.run_id)),
+        as_of,
         tag("dl", *pairs, class_="facts"),
     )
 
@@ -81,6 +102,32 @@ def _verdict_section(report: RunReport) -> Html:
     tone, sentence = verdict(report)
     reason = tag("p", "Reason: ", foreign(report.error)) if report.error else ""
     return tag("section", tag("p", sentence, class_="sentence"), reason, class_=f"verdict {tone}")
+
+
+_CONTENTS = ("Next", "Outcomes", "Errors", "Timeline", "Figures", "Files")
+
+
+def _contents(report: RunReport) -> Html:
+    """Links to the sections that are there."""
+    there = {
+        "Next": report.steps,
+        "Outcomes": report.rows,
+        "Errors": report.error_groups,
+        "Timeline": report.timeline,
+        "Figures": True,
+        "Files": report.files,
+    }
+    links = (
+        tag("li", tag("a", name, href=f"#{name.lower()}")) for name in _CONTENTS if there[name]
+    )
+    return tag("nav", tag("ul", *links), aria_label="Contents", class_="contents")
+
+
+def _waiting_section(report: RunReport) -> Html:
+    if not report.waiting:
+        return Html("")
+    texts = (tag("li", foreign(text)) for text in dict.fromkeys(report.waiting))
+    return tag("section", tag("h2", "What it waits for"), tag("ul", *texts))
 
 
 def _warning_section(report: RunReport) -> Html:
@@ -128,17 +175,18 @@ def _outcome_section(report: RunReport) -> Html:
         heads=("Outcome", "Rows", "Share"),
         total=("all rows", number(report.rows), ""),
     )
-    return tag("section", tag("h2", "Outcomes"), bar, counts, class_="outcomes")
+    return tag("section", tag("h2", "Outcomes"), bar, counts, class_="outcomes", id="outcomes")
 
 
 def _next_section(report: RunReport) -> Html:
-    steps = next_steps(report)
-    if not steps:
+    if not report.steps:
         return Html("")
+    items = (
+        tag("li", prose(step.text), *(command_line(each) for each in step.commands))
+        for step in report.steps
+    )
     return tag(
-        "section",
-        tag("h2", "What to do next"),
-        tag("ol", *(tag("li", *step) for step in steps), class_="steps"),
+        "section", tag("h2", "What to do next"), tag("ol", *items, class_="steps"), id="next"
     )
 
 
@@ -158,6 +206,7 @@ def _error_section(report: RunReport) -> Html:
         tag("h2", "Errors"),
         *(_error_group(group) for group in groups[:MAX_GROUPS]),
         more,
+        id="errors",
     )
 
 
@@ -173,7 +222,8 @@ def _error_group(group: ErrorGroup) -> Html:
             f"{counted(group.count, 'row')} {group.status}: ",
             tag("code", foreign(group.code)),
         ),
-        tag("p", foreign(group.text)),
+        tag("p", "" if group.alike else "Such as: ", foreign(group.text)),
+        tag("p", "What to do: ", prose(group.advice)) if group.advice else "",
         *(_sample(sample, group.text) for sample in samples),
         more if samples and hidden > 0 else "",
     )
@@ -181,21 +231,25 @@ def _error_group(group: ErrorGroup) -> Html:
 
 def _sample(sample: Sample, group_text: str) -> Html:
     own_text = sample.text if sample.text != group_text else ""
-    shown = list(sample.cells.items())[:MAX_CELLS]
-    hidden = len(sample.cells) - len(shown)
+    hidden = sample.hidden
     more = tag("p", f"and {counted(hidden, 'more column')}", class_="quiet") if hidden else ""
     return tag(
         "div",
         tag("p", tag("strong", f"Row {number(sample.row)}"), " ", foreign(own_text)),
-        tag("dl", *(_cell(header, text) for header, text in shown), class_="cells"),
+        tag("dl", *map(_cell, sample.cells), class_="cells"),
         more,
         class_="sample",
     )
 
 
-def _cell(header: str, text: str) -> Html:
-    value = foreign(text) if text else tag("span", "(empty)", class_="quiet")
-    return tag("div", tag("dt", foreign(header)), tag("dd", value))
+def _cell(cell: Cell) -> Html:
+    value = foreign(cell.text) if cell.text else tag("span", "(empty)", class_="quiet")
+    cut = f" … and {counted(cell.cut, 'more character')}"
+    more = tag("span", cut, class_="quiet") if cell.cut else ""
+    if not cell.wrong:
+        return tag("div", tag("dt", foreign(cell.header)), tag("dd", value, more))
+    named = tag("dt", foreign(cell.header), tag("span", " this cell", class_="quiet"))
+    return tag("div", named, tag("dd", tag("mark", value), more), class_="wrong")
 
 
 def _timeline_section(report: RunReport) -> Html:
@@ -211,23 +265,25 @@ def _timeline_section(report: RunReport) -> Html:
         tag("h2", "Timeline"),
         tag(
             "div",
-            plot("Rows settled", settled, rows, stepped=False),
+            plot("Rows settled", settled, rows, stepped=True),
             plot("Jobs in flight", f"at most {counted(peak, 'job')}", jobs, stepped=True),
             class_="columns",
         ),
+        id="timeline",
     )
 
 
 def _time_section(report: RunReport) -> Html:
-    seconds = (report.closed_at - report.started_at).total_seconds()
-    rows = [
-        ("Started", moment(report.started_at)),
-        ("Closed", moment(report.closed_at)),
-        ("Took", duration(seconds)),
-    ]
-    if seconds >= 1 and report.rows:
-        rows.append(("Rows a minute", number(round(60 * report.rows / seconds))))
-    return tag("section", table("Time", rows))
+    seconds = report.seconds
+    rows: list[tuple[str, str]] = [("Started", moment(report.started_at))]
+    if report.closed_at is not None:
+        rows.append(("Closed", moment(report.closed_at)))
+    rows.append(("Took" if report.closed else "So far", duration(seconds)))
+    if report.paused_seconds:
+        rows.append(("Paused besides", duration(report.paused_seconds)))
+    if seconds >= 1 and report.settled:
+        rows.append(("Rows a minute", number(round(60 * report.settled / seconds))))
+    return tag("section", table("Time", rows), id="figures")
 
 
 _REQUESTS = {"submit": "requests to submit", "poll": "requests to poll", "other": "other requests"}
@@ -246,7 +302,7 @@ def _limits_section(report: RunReport) -> Html:
     if not figures:
         return Html("")
     rows = [
-        ("Least time the vendor's limits allow", duration(figures["bound_seconds"])),
+        ("Least time the vendor allows", duration(figures["bound_seconds"])),
         ("Requests that cannot be avoided", number(figures["bound_requests"])),
         ("Requests made", number(figures["requests"])),
         ("State transitions", number(figures["transitions"])),
@@ -257,14 +313,25 @@ def _limits_section(report: RunReport) -> Html:
         rows.insert(1, ("Slots in use while work was left", f"{100 * figures['slot_use']:.1f} %"))
     if figures["cost_per_million_rows"] is not None:
         rows.append(("Cost of a million such rows", dollars(figures["cost_per_million_rows"])))
+    least = tag(
+        "p",
+        "The least time is that of the jobs alone, side by side in all slots and within the rate "
+        "limit. Starting, planning and closing come on top, a few seconds for any run.",
+        class_="quiet",
+    )
+    return tag("section", table("How close to the limits", rows), least, _forecast_table(figures))
+
+
+def _forecast_table(figures: Mapping[str, Any]) -> Html:
     forecast = figures["forecast"]
-    if forecast:
-        rows += [
-            ("Forecast time", duration(forecast["seconds"])),
-            ("Forecast requests", number(forecast["requests"])),
-            ("Forecast cost", dollars(forecast["cost"])),
-        ]
-    return tag("section", table("How close to the limits", rows))
+    if not forecast:
+        return Html("")
+    rows = [
+        ("time", duration(forecast["seconds"]), duration(figures["seconds"])),
+        ("requests", number(forecast["requests"]), number(figures["requests"])),
+        ("cost", dollars(forecast["cost"]), dollars(sum(figures.get("cost", {}).values()))),
+    ]
+    return table("Forecast and actual", rows, heads=("", "Forecast", "Actual"))
 
 
 def _cost_section(report: RunReport) -> Html:
@@ -278,5 +345,10 @@ def _cost_section(report: RunReport) -> Html:
 def _files_section(report: RunReport) -> Html:
     if not report.files:
         return Html("")
-    files = (tag("li", tag("code", foreign(name))) for name in report.files)
-    return tag("section", tag("h2", "Files"), tag("ul", *files))
+    names = [PurePosixPath(file).name for file in report.files]
+    # They lie beside this page, in the bucket and where they are downloaded to.
+    files = (
+        tag("li", tag("a", foreign(name), href=quote(name, errors="replace"))) for name in names
+    )
+    where = tag("p", "Beside this page: ", class_="quiet")
+    return tag("section", tag("h2", "Files"), where, tag("ul", *files), id="files")

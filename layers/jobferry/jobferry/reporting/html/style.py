@@ -12,12 +12,14 @@ STYLE = """
   --paper: #fff; --sheet: #f6f7f9; --ink: #1b1f24; --quiet: #5a6472; --rule: #d5dae1;
   --succeeded: #0072b2; --failed: #c44f00; --rejected: #b97a00; --skipped: #767f8c;
   --unknown: #a64d85; --texture: rgb(255 255 255 / .65);
+  --link: #005a8f; --mark: #ffe3a8;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --paper: #14171b; --sheet: #1e2329; --ink: #e8ebef; --quiet: #9ba6b3; --rule: #39424d;
     --succeeded: #4aa8e0; --failed: #f0803c; --rejected: #e0ab3a; --skipped: #8e98a5;
     --unknown: #d58cbb; --texture: rgb(0 0 0 / .55);
+    --link: #7cc4f2; --mark: #6b4a00;
   }
 }
 * { box-sizing: border-box; }
@@ -42,6 +44,14 @@ dt { color: var(--quiet); font-size: .85rem; }
   display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, auto)); gap: .5rem 2rem;
 }
 .facts > :last-child { grid-column: 1 / -1; }
+.contents ul {
+  display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 1.25rem 0 0; padding: 0;
+}
+.contents li { list-style: none; }
+a { color: var(--link); text-underline-offset: .15em; }
+a:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
+mark { background: var(--mark); color: inherit; padding: 0 .2em; border-radius: .2em; }
+.wrong dt { font-weight: 600; }
 .verdict {
   margin-top: 1.5rem; padding: 1rem 1.25rem; background: var(--sheet);
   border: 1px solid var(--rule); border-left: .4rem solid var(--tone); border-radius: .4rem;
@@ -125,11 +135,21 @@ footer {
 }
 @media (max-width: 34rem) {
   main { padding: 1.25rem 1rem 2rem; }
+  .columns tbody th { white-space: normal; }
+  td, thead th:not(:first-child) { white-space: normal; }
   .cells > div { grid-template-columns: minmax(4.5rem, 30%) 1fr; }
   article { padding: .8rem .9rem; }
 }
 @media print {
+  body { font-size: 10pt; line-height: 1.35; }
   main { max-width: none; padding: 0; }
+  .contents { display: none; }
+  h2 { margin: 1.2rem 0 .4rem; }
+  article { padding: .5rem .8rem; margin-bottom: .5rem; }
+  .sample { margin: .3rem 0; padding: .3rem .6rem; }
+  .columns { grid-template-columns: 1fr 1fr; gap: 0 1.5rem; }
+  .columns > section { margin-top: 1rem; }
+  th, td { padding-block: .2rem; }
   article, figure, table, .verdict { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
 }

@@ -14,9 +14,13 @@ _PREDICATES = {
     OutcomeStatus.UNKNOWN: ("is unknown", "are unknown"),
 }
 
+_TROUBLE = (OutcomeStatus.FAILED, OutcomeStatus.REJECTED, OutcomeStatus.UNKNOWN)
+
 
 def verdict(report: RunReport) -> tuple[str, str]:
     """The tone (`good`, `fair`, `bad`) and the sentence."""
+    if not report.closed:
+        return _so_far(report)
     if not report.adds_up:
         total = sum(report.outcomes.values())
         return "bad", (
@@ -28,11 +32,33 @@ def verdict(report: RunReport) -> tuple[str, str]:
     if report.status is RunStatus.FAILED:
         return "bad", f"The run failed: {tally(report)}."
     if report.status is RunStatus.ABORTED:
-        return "fair", f"The run was aborted: {tally(report)}."
+        # Whoever stops a run that goes well need not be alarmed.
+        tone = "fair" if report.count(OutcomeStatus.SUCCEEDED) else "bad"
+        return tone, f"The run was aborted: {tally(report)}."
     if report.status is RunStatus.UNRESOLVED:
         return "bad", f"The run ended with rows that nobody can vouch for: {tally(report)}."
     sentence = tally(report)
     return _tone(report), f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def _so_far(report: RunReport) -> tuple[str, str]:
+    """The tone and the sentence of a run that is open."""
+    troubled = sum(report.count(status) for status in _TROUBLE)
+    tone = "fair" if troubled or report.status is RunStatus.PAUSED else "good"
+    known = f"{number(report.settled)} of {counted(report.rows, 'row')} have their outcome"
+    others = [
+        f"{number(count)} {_PREDICATES[status][count != 1]}"
+        for status in _TROUBLE
+        if (count := report.count(status))
+    ]
+    so_far = listed([known, *others])
+    match report.status:
+        case RunStatus.PAUSED:
+            return tone, f"The run is paused and waits for your yes or no: {so_far}."
+        case RunStatus.PLANNING:
+            return tone, f"The file is being read: {counted(report.rows, 'row')} so far."
+        case _:
+            return tone, f"The run goes on: {so_far}."
 
 
 def _tone(report: RunReport) -> str:
