@@ -168,6 +168,7 @@ SCENES: dict[str, Scene] = {
     "profile list": lambda *_: ("profile", "list"),
     "profile put": lambda _, folder: ("profile", "put", _profile(folder)),
     "profile show": lambda *_: ("profile", "show", "things"),
+    "report": lambda shell, folder: ("report", _failed(shell), "--out", folder / "report.html"),
     "rerun": lambda shell, _: ("rerun", _failed(shell), "--repeat-succeeded", "--wait"),
     "resolve": lambda shell, _: ("resolve", _unknown(shell), "--wait"),
     "results": lambda shell, folder: ("results", _closed(shell), "--out", folder / "out"),

@@ -79,7 +79,7 @@ def test_a_refused_account_is_mended_first_and_then_all_is_sent(code: str) -> No
     assert next_commands(stopped) == [TEST, RERUN, RESULTS]
 
 
-def test_a_word_of_the_vendor_that_nobody_knows_is_the_account_too_when_it_stopped_the_run() -> None:
+def test_a_word_that_nobody_knows_is_the_account_when_it_stopped_the_run() -> None:
     stopped = document(
         status="aborted",
         error="No.",
@@ -156,9 +156,7 @@ def test_a_file_that_cannot_be_used() -> None:
 def test_a_paused_run_waits_for_a_yes_or_a_no(
     code: str, outcomes: dict[str, int], first: str
 ) -> None:
-    paused = document(
-        status="paused", closed_at=None, paused={"code": code}, outcomes=outcomes
-    )
+    paused = document(status="paused", closed_at=None, paused={"code": code}, outcomes=outcomes)
     commands = next_commands(paused)
     assert commands[0] == first
     assert commands[-2:] == [f"jobferry resume {RUN}", f"jobferry abort {RUN}"]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from jobferry.domain.outcome import OutcomeStatus
+from dataclasses import replace
+from functools import partial
+
+from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.run import Run, RunStatus
-from jobferry.operator.pause_resume import resume
+from jobferry.operator.job_control import abort_run
+from jobferry.operator.pause_resume import continue_run, resume
 from jobferry.operator.report import report_page
 from jobferry.operator.status import run_document
 from jobferry.reporting.result_files import result_key
-from jobferry.store.rows import Rows
-from jobferry.vendors.answers import RecordResult
-from tests.fakes.records import sample_csv
-from tests.fakes.world import World
+from virtual.world import World, sample_csv
 
 HOURS = 12 * 3_600.0
 
@@ -20,11 +21,13 @@ def _trial(world: World, rows: int = 9, first: int = 4) -> Run:
     return world.execute(world.drop(sample_csv(rows), options={"jobferry-trial": str(first)}))
 
 
+def _ask(world: World, run_id: str, previous: str) -> None:
+    world.restarts.append((run_id, previous))
+
+
 def _resumed(world: World, run: Run) -> Run:
-    started = []
-    resume(run, world.deps, lambda run_id, previous: started.append((run_id, previous)))
-    for run_id, previous in started:
-        world.resume(run_id, previous)
+    resume(run, world.deps, partial(_ask, world))
+    world.run_restarts()
     return world.run(run.run_id)
 
 
@@ -82,16 +85,28 @@ class TestTime:
     def test_a_run_that_is_aborted_while_it_rests(self, world: World) -> None:
         run = _trial(world)
         world.clock.advance(HOURS)
-        world.abort(run.run_id)
+        abort_run(world.run(run.run_id), "Wrong file.", world.deps)
+        continue_run(run.run_id, world.deps, partial(_ask, world))
+        world.run_restarts()
         document = run_document(world.run(run.run_id), world.deps)
         assert document["status"] == "aborted"
         assert document["seconds"] < 300
         assert document["paused_seconds"] >= HOURS
 
-    def test_a_run_that_rests_twice(self, world: World) -> None:
-        assert Run.idle_until(
-            _bare(idle=((10.0, 20.0),), rested_at=50.0), 60.0
-        ) == ((10.0, 20.0), (50.0, 60.0))
-        assert _bare(idle=((10.0, 20.0),), rested_at=50.0).worked(60.0) == 40.0
-        assert _bare(idle=((10.0, 20.0),)).worked(15.0) == 10.0
-        assert _bare().worked(-5.0) == 0.0
+    def test_a_run_that_is_opened_again_to_be_resolved(self, world: World) -> None:
+        run = world.processed(sample_csv(3))
+        seconds = run_document(run, world.deps)["seconds"]
+        world.clock.advance(HOURS)
+        assert world.store.runs.ask_resolve(run, world.clock.now())
+        again = run_document(world.run(run.run_id), world.deps)
+        assert again["seconds"] == seconds
+        assert again["paused_seconds"] >= HOURS
+
+    def test_idle_time_of_a_run(self, world: World) -> None:
+        run = replace(world.planned(sample_csv(1)), started_at=0.0)
+        twice = replace(run, idle=((10.0, 20.0),), rested_at=50.0)
+        assert twice.idle_until(60.0) == ((10.0, 20.0), (50.0, 60.0))
+        assert twice.worked(60.0) == 40.0
+        assert twice.worked(15.0) == 10.0
+        assert twice.phase is RunStatus.RUNNING
+        assert run.worked(-5.0) == 0.0

@@ -158,10 +158,10 @@ def _account(document: Document) -> list[Step]:
     if not _refused(document):
         return []
     if error_class(document["error_code"]) is ErrorClass.FILE:
-        look = command("profile", "show", document["profile"])
+        show = command("profile", "show", document["profile"])
         mend = Step(
             "The request was refused, not the rows: mend what the reason names in the profile.",
-            (look,),
+            (show,),
         )
     else:
         test = command("connection", "test", document["connection"])

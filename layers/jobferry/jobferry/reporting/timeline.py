@@ -134,7 +134,9 @@ class Timeline:
         if self.jobs <= max_jobs or self._last <= self._first:
             return None
         beyond = sum(end - self._last for end in self._ends if end > self._last)
-        return min(1.0, (self._busy - beyond) / (max_jobs * (self._last - self._first)))
+        # Slots that were free while the run was paused were not left unused by it.
+        span = self._run.worked(self._last) - self._run.worked(self._first)
+        return min(1.0, (self._busy - beyond) / (max_jobs * span)) if span > 0 else None
 
     def _change(self, moment: float, rows: int, jobs: int) -> None:
         _add(self._changes, self._rounded(moment), rows, jobs)

@@ -318,18 +318,7 @@ def _finish(
         idle=run.idle_until(now),
         rested_at=None,
     )
-    page = build_report(
-        ended,
-        now,
-        timeline=timeline,
-        groups=tally.groups(run.run_id, run.connection),
-        steps=next_steps({**run_summary(ended), "waiting": []}),
-        requests=requests,
-        files=files,
-    )
-    deps.objects.put(
-        result_key(run.run_id, "report.html"), page.encode(), "text/html; charset=utf-8"
-    )
+    _write_report(ended, timeline, tally, requests, files, deps)
     deps.store.chunks.forget_all(run.connection, run.run_id)
     expires_at = int(now) + deps.store.retention
     if deps.store.runs.close(
@@ -342,7 +331,7 @@ def _finish(
         jobs=timeline.job_counts,
         expires_at=expires_at,
         resolving=run.resolving,
-        idle=run.idle_until(now),
+        idle=ended.idle,
     ):
         deps.log(
             "run closed",
@@ -356,10 +345,33 @@ def _finish(
             RunsUnusable=int(status is RunStatus.FAILED),
             # Whoever aborted a run knows of it.
             RunsAborted=int(status is RunStatus.ABORTED and not _by_a_person(run)),
-            RunSeconds=run.worked(now),
+            RunSeconds=ended.worked(now),
             **{f"Rows{s.value.title()}": n for s, n in outcomes.items()},
         )
     return _closed(deps.store.runs.must_get(run.run_id), deps)
+
+
+def _write_report(
+    ended: Run,
+    timeline: Timeline,
+    tally: ErrorTally,
+    requests: Mapping[str, int],
+    files: list[str],
+    deps: Deps,
+) -> None:
+    """Write the page of a run that is about to be closed, which is given as it will be."""
+    page = build_report(
+        ended,
+        deps.now(),
+        timeline=timeline,
+        groups=tally.groups(ended.run_id, ended.connection),
+        steps=next_steps({**run_summary(ended), "waiting": []}),
+        requests=requests,
+        files=files,
+    )
+    deps.objects.put(
+        result_key(ended.run_id, "report.html"), page.encode(), "text/html; charset=utf-8"
+    )
 
 
 def _figures(run: Run, timeline: Timeline, deps: Deps, now: float) -> dict[str, Any]:

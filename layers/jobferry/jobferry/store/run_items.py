@@ -33,8 +33,7 @@ def _trouble(item: Mapping[str, Any]) -> Trouble:
 
 
 def run_of(item: Item) -> Run:
-    unpacked = item.get("unpacked")
-    resolving = item.get("resolving")
+    unpacked, resolving = item.get("unpacked"), item.get("resolving")
     stop, pause = item.get("halt"), item.get("pause")
     return Run(
         run_id=item["run_id"],
@@ -91,8 +90,12 @@ def run_of(item: Item) -> Run:
         by=_with_prefix(item, keys.BY),
         unpacked=Source(**unpacked) if unpacked else None,
         rested_at=item.get("rested_at"),
-        idle=tuple((start, end) for start, end in json.loads(item.get("idle", "[]"))),
+        idle=_idle_of(item),
     )
+
+
+def _idle_of(item: Item) -> tuple[tuple[float, float], ...]:
+    return tuple((start, end) for start, end in json.loads(item.get("idle", "[]")))
 
 
 def _troubles_of(item: Item) -> dict[str, Trouble]:
