@@ -135,7 +135,7 @@ def _closed(document: Document) -> list[Step]:
                 "the errors name, and run that file.",
                 (
                     command("rows", run_id, "--status", "rejected"),
-                    fetch,
+                    *(() if fetch in commands_of(steps) else (fetch,)),
                     _run_file(document, "rejected.csv"),
                 ),
             )

@@ -156,7 +156,7 @@ def _outcome_section(report: RunReport) -> Html:
         if count
     )
     bar = tag("div", *segments, class_="bar", role="img", aria_label=tally(report))
-    rows = [
+    rows: list[tuple[str, str, str]] = [
         (
             tag(
                 "div",
@@ -169,6 +169,9 @@ def _outcome_section(report: RunReport) -> Html:
         )
         for status, count in shares
     ]
+    if not report.closed:
+        left = report.rows - report.settled
+        rows.append(("no outcome yet", number(left), share(left, report.rows)))
     counts = table(
         "What became of the rows",
         rows,

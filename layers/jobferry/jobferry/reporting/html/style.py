@@ -136,7 +136,7 @@ footer {
 @media (max-width: 34rem) {
   main { padding: 1.25rem 1rem 2rem; }
   .columns tbody th { white-space: normal; }
-  td, thead th:not(:first-child) { white-space: normal; }
+  .columns td { white-space: normal; }
   .cells > div { grid-template-columns: minmax(4.5rem, 30%) 1fr; }
   article { padding: .8rem .9rem; }
 }
