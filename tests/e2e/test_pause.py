@@ -25,10 +25,10 @@ def test_a_trial_waits_for_a_yes(desk: Desk, tmp_path: Path) -> None:
     rows = good_tickets(130)
     tried = _carried(desk, tmp_path, rows, "--trial", "7")
 
-    assert tried.code == 3, tried.stderr
+    assert tried.code == 0, tried.stderr
     document = tried.document
     run_id = document["run_id"]
-    assert (document["status"], document["paused"]["code"]) == ("running", "trial")
+    assert (document["status"], document["paused"]["code"]) == ("paused", "trial")
     assert document["paused"]["reason"] == (
         "The trial of 7 rows is over: 7 succeeded. 123 more rows can be sent."
     )
@@ -58,7 +58,7 @@ def test_a_file_whose_rows_all_fail_is_stopped(desk: Desk, tmp_path: Path) -> No
     assert stopped.code == 3, stopped.stderr
     document = stopped.document
     run_id = document["run_id"]
-    assert (document["status"], document["paused"]["code"]) == ("running", "breaker")
+    assert (document["status"], document["paused"]["code"]) == ("paused", "breaker")
     assert " rows failed with TicketCreateFailed: " in document["paused"]["reason"]
     failed = document["outcomes"]["failed"]
     assert 20 <= failed < ROWS
