@@ -75,6 +75,11 @@ def confirm(question: str) -> None:
     click.confirm(printable(question), abort=True, err=True)
 
 
+def shows_people() -> bool:
+    """Whether stdout is a terminal, on which a long list helps nobody."""
+    return sys.stdout.isatty()
+
+
 def is_terminal() -> bool:
     """Whether there is somebody to ask: stdin and stderr are terminals."""
     return sys.stdin.isatty() and sys.stderr.isatty()

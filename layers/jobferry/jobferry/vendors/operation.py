@@ -15,10 +15,9 @@ class Notifies:
     """Whom the vendor itself may notify because of an operation: declared, never tried.
 
     Attributes:
-        whom: who gets it, in the plural ("requesters")
+        whom: who gets it, in the singular ("requester")
         text: what may notify them, and what keeps it from doing so, for people
-        named_by: fields that say who it is, the first that is filled; empty, or none of them
-            filled: the record's own people, one a record
+        named_by: fields that say who it is, the first that is filled; nobody, where none is
         needs: fields of which one must be filled; empty: any record will do
         unless: field → a value with which nobody is notified
     """
@@ -28,6 +27,27 @@ class Notifies:
     named_by: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     unless: Mapping[str, Any] = field(default_factory=dict)
+
+    def person(self, record: JsonObject) -> str | None:
+        """Who may be notified because of a record, by what names them in it; None: nobody."""
+        if self.needs and not any(_filled(record, path) for path in self.needs):
+            return None
+        if any(value_at(record, path) == value for path, value in self.unless.items()):
+            return None
+        name = next((path for path in self.named_by if _filled(record, path)), None)
+        return None if name is None else f"{name}:{value_at(record, name)}".casefold()
+
+
+def value_at(record: JsonObject, path: str) -> Any:
+    """What stands at a dotted path of a record; None where nothing does."""
+    value: Any = record
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _filled(record: JsonObject, path: str) -> bool:
+    return value_at(record, path) not in (None, "")
 
 
 @dataclass(frozen=True, slots=True)

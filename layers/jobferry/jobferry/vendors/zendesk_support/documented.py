@@ -61,14 +61,14 @@ _BODIES = ("comment.body", "comment.html_body")
 _MAILS = "Zendesk's triggers may mail"
 _NOTIFIES: Mapping[str, Notifies] = {
     "tickets.create": Notifies(
-        "requesters",
+        "requester",
         f"{_MAILS} them that their ticket has arrived. A private first comment (comment.public: "
         "false) keeps the standard triggers from it; for a history, tickets.import fires none.",
         named_by=("requester.email", "requester_id"),
         unless={"comment.public": False},
     ),
     "tickets.update": Notifies(
-        "requesters",
+        "requester",
         f"{_MAILS} them each public comment. comment.public: false makes the comments private. "
         "Triggers of the account may also act on other changes.",
         named_by=("id",),
@@ -76,13 +76,13 @@ _NOTIFIES: Mapping[str, Notifies] = {
         unless={"comment.public": False},
     ),
     "tickets.merge": Notifies(
-        "requesters",
+        "requester",
         f"{_MAILS} them the comments of the merge that are public.",
         named_by=("id",),
         needs=("target_comment", "source_comment"),
     ),
     "users.create": Notifies(
-        "users",
+        "user",
         "Zendesk may mail them a welcome, and ask them to verify their address. "
         "skip_verify_email: true keeps it from that.",
         named_by=("email",),
@@ -90,7 +90,7 @@ _NOTIFIES: Mapping[str, Notifies] = {
         unless={"skip_verify_email": True},
     ),
     "users.create_or_update": Notifies(
-        "users",
+        "user",
         "Zendesk may mail a welcome to those who are new, and ask them to verify their address. "
         "skip_verify_email: true keeps it from that.",
         named_by=("email",),
