@@ -1,8 +1,9 @@
 """What Zendesk's pages say of fields and of notifications, for people who plan.
 
 Nothing here changes what is sent: words and types from the pages that `fields` names; what is
-mailed from https://support.zendesk.com (standard triggers, the comment privacy of tickets, welcome
-mails of users). Triggers are the account's own, so that all of it is "may".
+mailed from https://support.zendesk.com/hc/en-us/articles/4408828984346 (the standard triggers) and
+the page of the Users API (`skip_verify_email`). Triggers are the account's own, so that all of it
+is "may".
 """
 
 from __future__ import annotations
@@ -62,15 +63,16 @@ _MAILS = "Zendesk's triggers may mail"
 _NOTIFIES: Mapping[str, Notifies] = {
     "tickets.create": Notifies(
         "requester",
-        f"{_MAILS} them that their ticket has arrived. A private first comment (comment.public: "
-        "false) keeps the standard triggers from it; for a history, tickets.import fires none.",
+        f"{_MAILS} them, and those in copy, that their ticket has arrived, and agents what they "
+        "are assigned. A private first comment (comment.public: false) keeps the standard ones "
+        "from mailing customers; tickets.import fires none.",
         named_by=("requester.email", "requester_id"),
         unless={"comment.public": False},
     ),
     "tickets.update": Notifies(
         "requester",
-        f"{_MAILS} them each public comment. comment.public: false makes the comments private. "
-        "Triggers of the account may also act on other changes.",
+        f"{_MAILS} them, and those in copy, each public comment. comment.public: false makes the "
+        "comments private. Triggers of the account may also act on other changes.",
         named_by=("id",),
         needs=_BODIES,
         unless={"comment.public": False},
