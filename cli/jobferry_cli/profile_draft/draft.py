@@ -10,14 +10,13 @@ from typing import Any
 from jobferry.csvfile.header_names import fold_name
 from jobferry.vendors.operation import Operation
 from jobferry.vendors.protocol import Vendor
-from jobferry_cli.profile_draft.fields import keyed, listed_fields, nearest, open_places
+from jobferry_cli.profile_draft.columns import ColumnDraft, unmatched
+from jobferry_cli.profile_draft.fields import listed_fields
 from jobferry_cli.profile_draft.keys import RowKey, row_key_of
 from jobferry_cli.profile_draft.matching import (
     Match,
     adopt_only_one,
-    as_likely,
     is_needed,
-    is_risky,
     match_columns,
 )
 from jobferry_cli.profile_draft.readings import Reading, reading_of
@@ -51,26 +50,6 @@ class Question:
     text: str
     choices: tuple[str, ...] = ()
     default: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnDraft:
-    """One column of the file.
-
-    Attributes:
-        entry: what the profile says of it; None: it is not sent
-        proposal: what could be said of it; stands as a comment
-        notes: what somebody should check, a sentence each
-        alternatives: fields that it may be meant for
-        needs_zone: it could be sent if somebody said a time zone
-    """
-
-    header: str
-    entry: Mapping[str, Any] | None = None
-    proposal: Mapping[str, Any] | None = None
-    notes: tuple[str, ...] = ()
-    alternatives: tuple[str, ...] = ()
-    needs_zone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +233,7 @@ def _columns(
     matched = match_columns(sample.header, operation, cells, fixed, chosen, out)
     adopt_only_one(sample, operation, cells, fixed, matched, out)
     zone = answers.get("timezone")
+    taken_by = {match.field: sample.header[place] for place, match in matched.items()}
     found = []
     for place, header in enumerate(sample.header):
         if header in unusable:
@@ -261,7 +241,7 @@ def _columns(
             continue
         match = matched.get(place)
         if match is None or header in dropped:
-            found.append(_unmatched(header, operation, matched, sample.header))
+            found.append(unmatched(header, operation, cells[place], taken_by))
             continue
         empty = len(sample.rows) - len(cells[place])
         reading = reading_of(match.field, operation, cells[place], zone)
@@ -281,33 +261,6 @@ def _unusable_names(header: Sequence[str]) -> dict[str, str]:
         if shown.count(seen) > 1
     }
     return found | {each: "has no name" for each in header if not fold_name(each)}
-
-
-def _unmatched(
-    header: str, operation: Operation, matched: Mapping[int, Match], names: Sequence[str]
-) -> ColumnDraft:
-    """A column that is not sent as it stands, with what it may have been meant for."""
-    places = open_places(operation)
-    near = nearest(header, operation)
-    taken_by = {match.field: names[place] for place, match in matched.items()}
-    own = keyed(header, places)
-    near = tuple(dict.fromkeys([*as_likely(header, operation), *near]))
-    found = [each for each in near if each not in taken_by]
-    rivals = [each for each in near if each in taken_by]
-    if own is not None and own not in taken_by:
-        found.append(own)
-    proposal = {"field": found[0]} if found else None
-    custom = [f"{place}<id>]" for place in places if place.endswith("[")]
-    notes = [f"{each} has the column {taken_by[each]} already" for each in rivals[:1]]
-    if found:
-        notes.insert(0, f"matches no field for sure; did you mean {' or '.join(found)}?")
-    elif not rivals and not custom:
-        notes.append(f"is no field of {operation.name}, and is not sent")
-    if "comment.body" in found and is_risky(header, "comment.body", operation):
-        notes.append("comment.body adds a comment to each ticket, which may be mailed")
-    if custom:
-        notes.append(f"if it is a field of your account: {custom[0]} with the field's id")
-    return ColumnDraft(header, None, proposal, tuple(notes), (*found, *custom))
 
 
 def _mapped(header: str, match: Match, reading: Reading, *, optional: bool) -> ColumnDraft:
@@ -335,7 +288,7 @@ def _questions(
                 yield Question("timezone", f"{each.header}: its times name no zone. Which is it?")
             continue
         choices = tuple(name for name in each.alternatives if "<" not in name)
-        if key not in answers and len(choices) > len(each.proposal) - 1 == 0:
+        if each.asks and key not in answers:
             text = f"{each.header} matches no field for sure. Which one is it?"
             yield Question(key, text, (*choices, NO_FIELD), NO_FIELD)
     for names in draft.missing:

@@ -211,9 +211,9 @@ def snake(header: str) -> str:
 _UMLAUTS: Mapping[str, str] = {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"}
 
 
-def keyed(header: str, places: Sequence[str]) -> str | None:
-    """The field of an open place that a header would have as its key; None where it has none."""
+def keyed(header: str, places: Sequence[str]) -> list[str]:
+    """The fields of open places that a header would have as its key."""
     key = snake(header)
     if not key or not key[0].isalpha():
-        return None
-    return next((f"{place}{key}" for place in places if not place.endswith("[")), None)
+        return []
+    return [f"{place}{key}" for place in places if not place.endswith("[")]

@@ -88,7 +88,7 @@ def _is_typed(name: str, operation: Operation) -> bool:
 def _content(header: str, operation: Operation) -> str | None:
     """The field of a column in a record whose fields only the account knows."""
     places = [place for place in open_places(operation) if place in CONTENT]
-    return keyed(header, places) if places else None
+    return next(iter(keyed(header, places)), None)
 
 
 def _if_other_key(header: str, path: str) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ SYNONYMS: Mapping[str, str] = {
     "subject": "title | topic | headline | summary | betreff | titel | thema | emne | asunto | "
     "sujet | objet | oggetto | ticket subject | onderwerp",
     "comment.body": "body | text | comment | message | description | content | question | "
-    "first comment | initial comment | comment body | message body | beschreibung | nachricht | "
+    "first comment | anliegen | issue | details | inquiry | feedback | "
+    "initial comment | comment body | message body | beschreibung | nachricht | "
     "kommentar | anfrage | beskrivelse | descripcion | mensaje | descrizione | messaggio | "
     "omschrijving | reply | public reply | public comment",
     "comment.html_body": "html | html body | body html",
@@ -97,6 +98,12 @@ NOUNS: Mapping[str, str] = {
 }
 """First part of an operation's name → what its records are called: "Ticket", "Ticket ID",
 "Ticket #" name one."""
+
+NAME_PARTS = (
+    "first name | last name | given name | family name | surname | vorname | nachname | prenom | "
+    "forename | nombre de pila | apellido | cognome"
+)
+"""Headers of columns that hold a part of a person's name."""
 
 MERGED = "duplicate | source | source ticket | merge | merge from | close | duplicate ticket"
 """What the ticket that a merge closes is called."""

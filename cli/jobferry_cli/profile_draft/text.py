@@ -10,10 +10,10 @@ import yaml
 
 from jobferry.domain.commands import command
 from jobferry.domain.profile import Profile
+from jobferry_cli.profile_draft.columns import ColumnDraft
 from jobferry_cli.profile_draft.draft import (
     CONNECTION,
     ENCODING_TEXT,
-    ColumnDraft,
     Draft,
     missing_text,
 )

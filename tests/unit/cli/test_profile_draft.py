@@ -236,6 +236,23 @@ def test_a_description_is_no_comment_on_tickets_that_are_there() -> None:
     assert "may be mailed" in notes(draft, "Description")
 
 
+def test_cells_that_do_not_fit_are_said() -> None:
+    draft = drafted("tickets.create", ["Body", "Assignee"], ["a", "Bob Agent"])
+
+    assert list(columns(draft)) == ["Body"]
+    assert 'assignee_id takes type integer, and its cells are none: "Bob Agent"' in notes(
+        draft, "Assignee"
+    )
+
+
+@pytest.mark.parametrize("header", ["First Name", "nachname", "Prénom"])
+def test_a_part_of_a_name_is_no_name(header: str) -> None:
+    draft = drafted("users.create_or_update", ["Email", header], ["a@b.com", "Ann"])
+
+    assert list(columns(draft)) == ["Email"]
+    assert "name is one field" in notes(draft, header)
+
+
 def test_a_name_that_two_fields_share_is_not_guessed() -> None:
     draft = drafted("tickets.merge", ["id", "target_id", "Note"], ["1", "2", "same"])
 
