@@ -20,7 +20,7 @@ from jobferry.csvfile.plan_items import Boundary, ChunkSpec, PlanItem
 from jobferry.csvfile.planner import plan as plan_rows
 from jobferry.csvfile.planner import superseded_rows
 from jobferry.csvfile.reader import RowBlock, read_blocks, read_rows
-from jobferry.csvfile.row_mapping import RowMapping, RowRejected
+from jobferry.csvfile.row_mapping import RowMapping
 from jobferry.csvfile.shared_records import rows_that_share_records
 from jobferry.domain.chunk import Span
 from jobferry.domain.error_codes import FileRefused
@@ -29,7 +29,7 @@ from jobferry.domain.profile import OnDuplicate
 from jobferry.domain.types import JsonObject
 from jobferry.reporting.formatting import counted
 from jobferry.runtime.settings import Settings
-from jobferry.vendors.operation import Notifies
+from jobferry_cli.plan_people import Notified, count_people, people_reader
 from jobferry_cli.profiles import UsableProfile
 from jobferry_cli.source_file import bind, plain, refused
 
@@ -46,14 +46,6 @@ class FirstRecord:
     row: int
     cells: Sequence[str]
     record: JsonObject
-
-
-@dataclass(frozen=True, slots=True)
-class Notified:
-    """Whom the vendor may notify: rows, and people whom they name."""
-
-    rows: int
-    people: int
 
 
 @dataclass
@@ -138,9 +130,8 @@ class _Planning:
             *_conflicts(planned),
             *self._order_matters(unsent),
         ]
-        notifies = self.usable.operation.notifies
-        if notifies is not None and planned.to_send:
-            planned.notified = self._notified(notifies, unsent)
+        if planned.to_send:
+            planned.notified = self._notified(unsent)
 
     def _items(self, job_rows: int | None) -> Iterator[PlanItem]:
         profile, operation, vendor = (
@@ -208,31 +199,12 @@ class _Planning:
             "effect in another order than in the file. `order: file` in the profile keeps it."
         ]
 
-    def _notified(self, notifies: Notifies, unsent: frozenset[int]) -> Notified | None:
+    def _notified(self, unsent: frozenset[int]) -> Notified | None:
         """How many rows, and people, the vendor may send a notification for."""
-        seen = self._no_keys_yet("people.keys")
-        count = repeats = 0
-        for block in self._blocks():
-            rows: list[int] = []
-            people: list[str] = []
-            for place, cells in enumerate(block.cells):
-                row = block.first + place
-                if row in unsent or place in block.problems:
-                    continue
-                person = _person(notifies, self.mapping, cells)
-                if person is not None:
-                    rows.append(row)
-                    people.append(person)
-            count += len(rows)
-            repeats += len(seen.add(rows, people, [0] * len(rows)))
-        return Notified(count, count - repeats) if count else None
-
-
-def _person(notifies: Notifies, mapping: RowMapping, cells: Sequence[str]) -> str | None:
-    try:
-        return notifies.person(mapping.record(cells))
-    except RowRejected:
-        return None
+        reader = people_reader(self.usable.profile, self.usable.operation, self.dialect.header)
+        if reader is None:
+            return None
+        return count_people(self._blocks(), reader, self._no_keys_yet("people.keys"), unsent)
 
 
 def _conflicts(planned: PlannedFile) -> list[str]:

@@ -30,13 +30,13 @@ from virtual.world import sample_csv
 CsvFile = Callable[..., Path]
 
 
-def desk(shell: Shell, operation: str, columns: dict[str, Any], **more: Any) -> None:
+def desk(shell: Shell, operation: str, columns: dict[str, Any] | None, **more: Any) -> None:
     """The profile `things` for an operation of Zendesk Support."""
     shell.world.store.config.put_connection(
         Connection("desk", "zendesk_support", "https://acme.zendesk.com")
     )
     profile = {"connection": "desk", "operation": operation, "columns": columns, "constants": {}}
-    shell.world.put_profile(profile | more)
+    shell.world.put_profile({**profile, **more})
 
 
 def planned(shell: Shell, file: Path, *words: object) -> dict[str, Any]:
@@ -202,6 +202,41 @@ def test_people_who_may_be_notified_are_counted(shell: Shell, csv_file: CsvFile)
     desk(shell, "tickets.create", columns, constants={})
     desk(shell, "tickets.import", columns)
     assert planned(shell, file)["notifies"] is None
+
+
+@pytest.mark.parametrize(
+    ("constants", "people"),
+    [
+        ({}, 2),
+        ({"comment.public": False}, None),
+        ({"comment": {"public": False}}, None),
+        ({"priority": "low"}, 2),
+        ({"comment.body": "the same for all"}, 3),
+        ({"comment.body": ""}, 2),
+    ],
+)
+def test_constants_decide_as_well(
+    shell: Shell, csv_file: CsvFile, constants: dict[str, Any], people: int | None
+) -> None:
+    columns: dict[str, Any] = {"Ticket": "id"}
+    if "comment" not in constants:
+        columns["Note"] = {"field": "comment.html_body", "optional": True}
+    desk(shell, "tickets.update", columns, constants=constants)
+    file = csv_file("Ticket,Note\n1,a\n2,b\n3,\n1,a\n")
+    notifies = planned(shell, file)["notifies"]
+
+    assert (notifies and notifies["people"]) == people
+
+
+def test_a_result_file_and_a_profile_without_columns_name_people_too(
+    shell: Shell, csv_file: CsvFile
+) -> None:
+    desk(shell, "users.create", {"Name": "name", "=Mail": "email"})
+    file = csv_file("Name,'=Mail,jobferry_row\nAnn,ann@b.com,1\nBob,bob@b.com,2\n")
+    assert planned(shell, file)["notifies"]["people"] == 2
+    desk(shell, "users.create", None)
+    file = csv_file("name,email\nAnn,ann@b.com\nBob,\n")
+    assert planned(shell, file)["notifies"]["people"] == 1
 
 
 def test_an_update_without_comments_notifies_nobody(shell: Shell, csv_file: CsvFile) -> None:

@@ -28,6 +28,11 @@ class Notifies:
     needs: tuple[str, ...] = ()
     unless: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields of a record that decide."""
+        return frozenset((*self.named_by, *self.needs, *self.unless))
+
     def person(self, record: JsonObject) -> str | None:
         """Who may be notified because of a record, by what names them in it; None: nobody."""
         if self.needs and not any(_filled(record, path) for path in self.needs):
