@@ -269,23 +269,22 @@ def contents_of(file: Path) -> list[str]:
 
     A bucket with a key of its own names contents otherwise; nothing is found then.
     """
-    sizes = (PART_BYTES, _OTHER_PART_BYTES)
+    # A file that is smaller than a part is uploaded whole.
+    total = file.stat().st_size
+    parts: dict[int, list[bytes]] = {
+        size: [] for size in (PART_BYTES, _OTHER_PART_BYTES) if size <= total
+    }
     whole = hashlib.md5(usedforsecurity=False)
-    parts: dict[int, list[bytes]] = {size: [] for size in sizes}
-    total = 0
     with file.open("rb") as stream:
         while block := stream.read(PART_BYTES):
             whole.update(block)
-            total += len(block)
             for size, digests in parts.items():
                 digests += [
                     hashlib.md5(block[at : at + size], usedforsecurity=False).digest()
                     for at in range(0, len(block), size)
                 ]
-    # One request takes an empty file, or one that is smaller than a part.
     tags = [whole.hexdigest()]
-    for size, digests in parts.items():
-        if len(digests) > 1 or total == size:
-            of_parts = hashlib.md5(b"".join(digests), usedforsecurity=False).hexdigest()
-            tags.append(f"{of_parts}-{len(digests)}")
+    for digests in parts.values():
+        of_parts = hashlib.md5(b"".join(digests), usedforsecurity=False).hexdigest()
+        tags.append(f"{of_parts}-{len(digests)}")
     return [f"{tag}-{total}" for tag in dict.fromkeys(tags)]

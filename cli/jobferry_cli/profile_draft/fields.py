@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 
 from jobferry.csvfile.fieldpath import looks_like_path
 from jobferry.csvfile.header_names import fold_name
@@ -86,25 +86,18 @@ def open_places(operation: Operation) -> tuple[str, ...]:
 
 
 def candidates(header: str, operation: Operation) -> list[Candidate]:
-    """The fields that a header may name, the likeliest first; those that are only near as well."""
+    """The fields that a header may name, the likeliest first."""
     path = _own_path(header, operation)
     if path is not None:
         return [Candidate(path, _EXACT)]
-    name = folded(header)
-    found = [
-        best
-        for field in listed_fields(operation)
-        if (best := _candidate(name, field, operation)) is not None
-    ]
-    return sorted(found, key=lambda each: -each.score)
+    return list(_named(folded(header), operation.name, listed_fields(operation)))
 
 
 def _own_path(header: str, operation: Operation) -> str | None:
     """The field of a header that is written as a path: a listed one, or in an open place."""
     if header in listed_fields(operation):
         return header
-    places = open_places(operation)
-    for place in filter(None, places):
+    for place in filter(None, open_places(operation)):
         if place.endswith("["):
             number = _CUSTOM_FIELD.fullmatch(header.strip()) or _BARE_ID.fullmatch(header.strip())
             if number:
@@ -115,39 +108,46 @@ def _own_path(header: str, operation: Operation) -> str | None:
     return None
 
 
-def _candidate(name: str, field: str, operation: Operation) -> Candidate | None:
-    """How well a folded name fits one field."""
-    score = max(
-        (_SCORES[kind] for kind, names in _names_of(field, operation) if name in names),
-        default=0.0,
+@lru_cache(maxsize=4_096)
+def _named(name: str, operation: str, fields: tuple[str, ...]) -> tuple[Candidate, ...]:
+    """The fields that a folded name fits; only where there is none, those that it nearly fits."""
+    found: dict[str, Candidate] = {}
+    for field, score, names in _names(operation, fields):
+        if name in names and field not in found:
+            found[field] = Candidate(field, score)
+    if not found and len(name) >= _SHORTEST_SLIP:
+        for field, _, names in _names(operation, fields):
+            ratio = max((_alike(name, known) for known in names), default=0.0)
+            if ratio >= _MISSPELT and field not in found:
+                found[field] = Candidate(field, ratio * _WEAK, misspelt=True)
+    return tuple(sorted(found.values(), key=lambda each: -each.score))
+
+
+def _alike(name: str, known: str) -> float:
+    """How alike two names are (difflib's ratio); 0 where they are not."""
+    if len(known) < _SHORTEST_SLIP or 2 * min(len(name), len(known)) < _MISSPELT * (
+        len(name) + len(known)
+    ):
+        return 0.0
+    matcher = SequenceMatcher(None, name, known)
+    return matcher.ratio() if matcher.quick_ratio() >= _MISSPELT else 0.0
+
+
+@cache
+def _names(
+    operation: str, fields: tuple[str, ...]
+) -> tuple[tuple[str, float, frozenset[str]], ...]:
+    """(field, score, folded names) of all fields, the surest names of each first."""
+    return tuple(
+        (field, score, names)
+        for field in fields
+        for score, names in (
+            (_EXACT, frozenset({folded(field)})),
+            (_KNOWN, _known(field) | _of_noun(field, operation, fields)),
+            (_LAST_PART, frozenset(_last_part(field, fields))),
+            (_WEAK, _split(OTHERWISE.get(field, ""))),
+        )
     )
-    if score:
-        return Candidate(field, score)
-    best = max(
-        (
-            SequenceMatcher(None, name, known).ratio()
-            for _, names in _names_of(field, operation)
-            for known in names
-            if min(len(name), len(known)) >= _SHORTEST_SLIP
-        ),
-        default=0.0,
-    )
-    if best >= _MISSPELT:
-        return Candidate(field, best * _WEAK, misspelt=True)
-    return None
-
-
-_SCORES = {"exact": _EXACT, "known": _KNOWN, "last": _LAST_PART, "weak": _WEAK}
-
-
-def _names_of(field: str, operation: Operation) -> list[tuple[str, frozenset[str]]]:
-    """The folded names of a field, by how sure each of them is."""
-    return [
-        ("exact", frozenset({folded(field)})),
-        ("known", _known(field) | _of_noun(field, operation)),
-        ("last", frozenset(_last_part(field, operation))),
-        ("weak", _split(OTHERWISE.get(field, ""))),
-    ]
 
 
 @cache
@@ -159,27 +159,26 @@ def _split(names: str) -> frozenset[str]:
     return frozenset(folded(name) for name in names.split("|") if name.strip())
 
 
-def _of_noun(field: str, operation: Operation) -> frozenset[str]:
+def _of_noun(field: str, operation: str, fields: Sequence[str]) -> frozenset[str]:
     """`Ticket`, `Ticket ID`, `Ticket #`: the record that a row is about."""
-    kind, _, action = operation.name.partition(".")
+    kind, _, action = operation.partition(".")
     if field not in ("id", "external_id", "name"):
         return frozenset()
     nouns = [noun.strip() for noun in NOUNS.get(kind, kind.rstrip("s")).split("|")]
     if kind == "custom_objects":
         nouns.append(action.partition(".")[0])
     if field == "name":
-        alone = () if "id" in listed_fields(operation) else ("",)
+        alone = () if "id" in fields else ("",)
         return frozenset(folded(f"{noun}{of}") for noun in nouns for of in (*alone, " name"))
     endings = (" id", " number", " key", "") if field == "id" else (" id", " number", " ref")
     names = {folded(f"{noun}{ending}") for noun in nouns for ending in endings}
-    also = _split(MERGED) if "target_id" in operation.fields and field == "id" else frozenset()
+    also = _split(MERGED) if "target_id" in fields and field == "id" else frozenset()
     return frozenset(names | also | {folded("id"), folded("number"), folded("key")})
 
 
-def _last_part(field: str, operation: Operation) -> Iterable[str]:
+def _last_part(field: str, fields: Sequence[str]) -> Iterable[str]:
     """The last part of a path where no other field ends so, and an id without the word."""
     last = field.rpartition(".")[2]
-    fields = listed_fields(operation)
     if sum(each.rpartition(".")[2] == last for each in fields) == 1:
         yield folded(last)
     stem = last.removesuffix("_id")
@@ -190,12 +189,19 @@ def _last_part(field: str, operation: Operation) -> Iterable[str]:
 
 def nearest(header: str, operation: Operation) -> tuple[str, ...]:
     """Fields whose names are like a header's: what it may have been meant for."""
-    by_name: dict[str, str] = {}
-    for field in listed_fields(operation):
-        for name in (folded(field), *_last_part(field, operation), *_known(field)):
-            by_name.setdefault(name, field)
+    by_name = _to_be_near(listed_fields(operation))
     near = get_close_matches(folded(header), by_name, 3 * _MOST_NEAR, _NEAR)
     return tuple(dict.fromkeys(by_name[name] for name in near))[:_MOST_NEAR]
+
+
+@cache
+def _to_be_near(fields: tuple[str, ...]) -> Mapping[str, str]:
+    """Folded name → field; nouns of records are left out, which are like too much."""
+    by_name: dict[str, str] = {}
+    for field in fields:
+        for name in (folded(field), *_last_part(field, fields), *_known(field)):
+            by_name.setdefault(name, field)
+    return by_name
 
 
 def snake(header: str) -> str:

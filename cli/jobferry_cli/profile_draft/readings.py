@@ -7,7 +7,7 @@ row of the sample is not rejected for its sake. What two readings fit stays unde
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -68,7 +68,7 @@ class Reading:
 
 def parses(cells: Iterable[str], **settings: Any) -> bool:
     """Whether a column of these settings takes every one of the cells."""
-    return not _refused(cells, **settings)
+    return next(_each_refused(cells, **settings), None) is None
 
 
 def fits(name: str, operation: Operation, cells: Sequence[str]) -> bool:
@@ -334,15 +334,17 @@ def _plain(cell: str) -> str:
 
 def _refused(cells: Iterable[str], **settings: Any) -> list[str]:
     """The cells, each once, that a column of these settings does not take."""
+    return list(_each_refused(cells, **settings))
+
+
+def _each_refused(cells: Iterable[str], **settings: Any) -> Iterator[str]:
     if "type" in settings:
         settings["type"] = ColumnType(settings["type"])
     parse: Callable[[str], object] | None = cell_parser(Column("field", **settings))
     if parse is None:
-        return []
-    refused = []
+        return
     for cell in dict.fromkeys(cells):
         try:
             parse(cell)
         except CellError:
-            refused.append(cell)
-    return refused
+            yield cell
