@@ -18,6 +18,7 @@ from jobferry_cli.operations import operations
 from jobferry_cli.outcomes import results, rows
 from jobferry_cli.output import note, put_json
 from jobferry_cli.planning import plan
+from jobferry_cli.profile_new import new
 from jobferry_cli.profiles import profile
 from jobferry_cli.repeating import rerun, retry
 from jobferry_cli.reports import report
@@ -117,6 +118,7 @@ for command in (
     watch,
 ):
     cli.add_command(command)
+profile.add_command(new)
 
 
 def main() -> None:

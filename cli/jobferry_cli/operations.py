@@ -24,6 +24,7 @@ def operation_document(vendor: Vendor, operation: Operation) -> dict[str, Any]:
         "summary": operation.summary,
         "required": [list(alternatives) for alternatives in operation.required],
         "fields": list(operation.fields),
+        "values": {field: list(words) for field, words in operation.values.items()},
         "max_records": operation.max_records,
         "max_bytes": operation.max_bytes,
         "max_jobs": vendor.capabilities.max_jobs,
@@ -80,6 +81,9 @@ def _described(operation: Operation) -> list[str]:
         f"bytes a job; a record {again}",
         f"    needs   {needed or 'nothing'}",
         f"    fields  {', '.join(operation.fields)}",
+    ]
+    lines += [
+        f"    {field} is one of {', '.join(words)}" for field, words in operation.values.items()
     ]
     if operation.identified_by:
         lines.append(

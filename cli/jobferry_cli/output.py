@@ -11,6 +11,7 @@ stdout is for data and for prose that was asked for, stderr for all the rest.
 from __future__ import annotations
 
 import json
+import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
@@ -72,6 +73,32 @@ def confirm(question: str) -> None:
         click.Abort: the answer is no.
     """
     click.confirm(printable(question), abort=True, err=True)
+
+
+def shows_people() -> bool:
+    """Whether stdout is a terminal, on which a long list helps nobody."""
+    return sys.stdout.isatty()
+
+
+def is_terminal() -> bool:
+    """Whether there is somebody to ask: stdin and stderr are terminals."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask(question: str, choices: Sequence[str] = (), default: str | None = None) -> str:
+    """Ask on stderr for a text, or for one of several; empty: nothing was said.
+
+    Raises:
+        click.Abort: Ctrl-C, or the end of the input.
+    """
+    answer = click.prompt(
+        printable(question),
+        default=default or "",
+        type=click.Choice([printable(each) for each in choices]) if choices else None,
+        show_default=bool(default),
+        err=True,
+    )
+    return str(answer).strip()
 
 
 def progress_bar(*columns: ProgressColumn, transient: bool = False) -> Progress | None:

@@ -190,7 +190,7 @@ SCENES: dict[str, Scene] = {
     "watch": lambda shell, folder: ("watch", _just_started(shell, folder)),
 }
 
-NO_STACK = {"cost", "operations", "local", "vendor check"}
+NO_STACK = {"cost", "operations", "local", "profile new", "vendor check"}
 
 
 def _commands(group: object = cli, path: str = "") -> Iterator[str]:

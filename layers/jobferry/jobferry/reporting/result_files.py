@@ -54,11 +54,44 @@ class _File:
         self.buffer.write(text.encode())
 
 
+class ResultLines:
+    """The lines of result files, which look like the source: the same columns in the same order.
+
+    The columns that Jobferry adds replace those of an earlier run.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._kept = [i for i, name in enumerate(dialect.header) if name not in RESULT_COLUMNS]
+        self._resent = len(self._kept) < len(dialect.header)
+        names = [dialect.header[i] for i in self._kept]
+        self.header = [*self._safe(names), *RESULT_COLUMNS]
+
+    def line(self, cells: Sequence[str], outcome: Outcome) -> list[str]:
+        """The cells of one row with its outcome."""
+        own = (
+            str(outcome.row),
+            outcome.status.value,
+            outcome.vendor_id or "",
+            outcome.error_code or "",
+            outcome.error or "",
+        )
+        kept = [cells[i] if i < len(cells) else "" for i in self._kept]
+        return [*self._safe(kept), *map(defuse, own)]
+
+    def _safe(self, cells: Sequence[str]) -> Sequence[str]:
+        """Cells that no spreadsheet runs.
+
+        In a file of ours they are defused already; but anybody may write a header like ours.
+        """
+        if self._resent:
+            cells = [undefuse(cell) for cell in cells]
+        return [defuse(cell) for cell in cells]
+
+
 class ResultFiles:
     """Writes `succeeded.csv`, `failed.csv`, `rejected.csv`, `skipped.csv` and `unknown.csv`.
 
-    The files look like the source: same delimiter, same columns in the same order. The columns
-    that Jobferry adds replace those of an earlier run.
+    They have the source's delimiter, and the lines of `ResultLines`.
 
     Args:
         marked: begin with a byte order mark whatever they hold. Those that hold more than ASCII do
@@ -78,8 +111,7 @@ class ResultFiles:
         self._run_id = run_id
         self._objects = objects
         self._marked = marked
-        self._kept = [i for i, name in enumerate(dialect.header) if name not in RESULT_COLUMNS]
-        self._resent = len(self._kept) < len(dialect.header)
+        self._lines = ResultLines(dialect)
         self._files = {
             status: _File() if state is None else self._restored(state[status.value])
             for status in OutcomeStatus
@@ -89,9 +121,8 @@ class ResultFiles:
             for status, file in self._files.items()
         }
         if state is None:
-            names = [dialect.header[i] for i in self._kept]
-            for status in self._files:
-                self._writers[status].writerow([*self._safe(names), *RESULT_COLUMNS])
+            for writer in self._writers.values():
+                writer.writerow(self._lines.header)
 
     @property
     def counts(self) -> dict[OutcomeStatus, int]:
@@ -102,15 +133,7 @@ class ResultFiles:
         """Write one row with its outcome."""
         file = self._files[outcome.status]
         file.rows += 1
-        own = (
-            str(outcome.row),
-            outcome.status.value,
-            outcome.vendor_id or "",
-            outcome.error_code or "",
-            outcome.error or "",
-        )
-        kept = [cells[i] if i < len(cells) else "" for i in self._kept]
-        self._writers[outcome.status].writerow([*self._safe(kept), *map(defuse, own)])
+        self._writers[outcome.status].writerow(self._lines.line(cells, outcome))
         if file.buffer.tell() >= part_bytes(len(file.tags)):
             self._put_part(outcome.status, file)
 
@@ -145,15 +168,6 @@ class ResultFiles:
                 self._objects.end_upload(key, file.upload_id, file.tags)
             names.append(name)
         return names
-
-    def _safe(self, cells: Sequence[str]) -> Sequence[str]:
-        """Cells that no spreadsheet runs.
-
-        In a file of ours they are defused already; but anybody may write a header like ours.
-        """
-        if self._resent:
-            cells = [undefuse(cell) for cell in cells]
-        return [defuse(cell) for cell in cells]
 
     def _restored(self, saved: Mapping[str, Any]) -> _File:
         file = _File(saved["rows"], saved["upload_id"], list(saved["tags"]))

@@ -30,6 +30,14 @@ class ContentMarks(RunAccess):
             return str(found["run_id"]), found["noted_at"]
         return run.run_id, now
 
+    def sender_of(self, profile: str, content: str) -> tuple[str, float, int] | None:
+        """The run of a profile that sent a content first: its id, when that was noted, and when it
+        is forgotten (epoch seconds); None: none did. The run may be deleted or failed since."""
+        found = self._table.get(keys.profile(profile), keys.content(content))
+        if found is None:
+            return None
+        return str(found["run_id"]), float(found["noted_at"]), int(found["expires_at"])
+
     def carries_first(self, run: Run, content: str, now: float, expires_at: int) -> None:
         """From now on this run is the first one with this content."""
         self._table.write(Put(_content_mark(run, content, now, expires_at)))

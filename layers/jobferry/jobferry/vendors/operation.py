@@ -11,6 +11,51 @@ from jobferry.domain.types import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
+class Notifies:
+    """Whom the vendor itself may notify because of an operation: declared, never tried.
+
+    Attributes:
+        whom: who gets it, in the singular ("requester")
+        text: what may notify them, and what keeps it from doing so, for people
+        named_by: fields that say who it is, the first that is filled; nobody, where none is
+        needs: fields of which one must be filled; empty: any record will do
+        unless: field → a value with which nobody is notified
+    """
+
+    whom: str
+    text: str
+    named_by: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    unless: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields of a record that decide."""
+        return frozenset((*self.named_by, *self.needs, *self.unless))
+
+    def person(self, record: JsonObject) -> str | None:
+        """Who may be notified because of a record, by what names them in it; None: nobody."""
+        if self.needs and not any(_filled(record, path) for path in self.needs):
+            return None
+        if any(value_at(record, path) == value for path, value in self.unless.items()):
+            return None
+        name = next((path for path in self.named_by if _filled(record, path)), None)
+        return None if name is None else f"{name}:{value_at(record, name)}".casefold()
+
+
+def value_at(record: JsonObject, path: str) -> Any:
+    """What stands at a dotted path of a record; None where nothing does."""
+    value: Any = record
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _filled(record: JsonObject, path: str) -> bool:
+    return value_at(record, path) not in (None, "")
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """One bulk operation: what may be sent and how safe it is to send it again.
 
@@ -39,6 +84,10 @@ class Operation:
             vendor id; empty: there is none
         undone_by_field: the field of that operation that takes the vendor id
         cannot_undo: what stays all the same, or why nothing can be undone, for people
+        values: fields that take certain words only, as documented; others pass unchecked, as the
+            account may know more
+        usual_types: what the vendor documents of fields whose type a profile may say otherwise
+        notifies: whom the vendor may notify; None: nobody, as far as its pages say
     """
 
     name: str
@@ -61,6 +110,9 @@ class Operation:
     undone_by: str = ""
     undone_by_field: str = "id"
     cannot_undo: str = ""
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    usual_types: Mapping[str, ColumnType] = field(default_factory=dict)
+    notifies: Notifies | None = None
 
     @property
     def deletes(self) -> bool:

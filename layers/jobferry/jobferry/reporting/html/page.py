@@ -17,11 +17,10 @@ from jobferry.reporting.html.markup import (
     prose,
     table,
     tag,
-    void,
 )
 from jobferry.reporting.html.model import Cell, ErrorGroup, RunReport, Sample
 from jobferry.reporting.html.plot import plot
-from jobferry.reporting.html.style import POLICY, STYLE
+from jobferry.reporting.html.style import framed
 from jobferry.reporting.html.verdict import tally, verdict
 
 MAX_GROUPS = 20
@@ -32,15 +31,6 @@ MAX_SAMPLES = 3
 def render_report(report: RunReport) -> str:
     """The whole page, ready to be encoded as UTF-8."""
     title = f"Jobferry run {report.run_id}"
-    head = tag(
-        "head",
-        void("meta", charset="utf-8"),
-        void("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        void("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        void("meta", name="referrer", content="no-referrer"),
-        tag("title", title),
-        tag("style", Html(STYLE)),
-    )
     body = tag(
         "body",
         tag(
@@ -69,7 +59,7 @@ def render_report(report: RunReport) -> str:
             ),
         ),
     )
-    return "<!doctype html>\n" + tag("html", head, body, lang="en") + "\n"
+    return framed(title, body)
 
 
 def _header(report: RunReport) -> Html:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from jobferry.reporting.html.markup import Html, tag, void
+
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 # Colours after Okabe and Ito, which people with any colour vision can distinguish; the textures
@@ -154,3 +156,17 @@ footer {
   h2, h3 { break-after: avoid; }
 }
 """
+
+
+def framed(title: str, body: Html) -> str:
+    """A whole page around a `body`, ready to be encoded as UTF-8."""
+    head = tag(
+        "head",
+        void("meta", charset="utf-8"),
+        void("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        void("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        void("meta", name="referrer", content="no-referrer"),
+        tag("title", title),
+        tag("style", Html(STYLE)),
+    )
+    return "<!doctype html>\n" + tag("html", head, body, lang="en") + "\n"

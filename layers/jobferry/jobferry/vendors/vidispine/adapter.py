@@ -42,6 +42,7 @@ OPERATIONS = {
             "notificationData",
             "<any other key>",
         ),
+        values={"priority": PRIORITIES},
         cannot_undo="What a job did to items and storages stays done. The outcome of each row "
         "names the item: delete there what should not be.",
     )

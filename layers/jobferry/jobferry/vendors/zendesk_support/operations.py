@@ -13,6 +13,7 @@ from typing import Any
 
 from jobferry.domain.profile import ColumnType
 from jobferry.vendors.operation import Operation
+from jobferry.vendors.zendesk_support.documented import documented
 from jobferry.vendors.zendesk_support.fields import (
     BY_EITHER_ID,
     BY_ID,
@@ -375,7 +376,7 @@ _CUSTOM_OBJECTS = (
 )
 
 OPERATIONS: dict[str, Operation] = {
-    operation.name: operation
+    operation.name: documented(operation)
     for operation in (
         *_TICKETS,
         *_USERS,
