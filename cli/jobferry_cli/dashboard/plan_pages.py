@@ -1,0 +1,240 @@
+"""Choose a file, see what would be sent of it, and start."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from jobferry.reporting.formatting import counted, dollars, duration, number
+from jobferry.reporting.html.markup import Html, foreign, tag, void
+from jobferry.steps.open_run import PRIORITIES
+from jobferry_cli.dashboard.desk import Desk
+from jobferry_cli.dashboard.held_files import HeldFile
+from jobferry_cli.dashboard.layout import (
+    button,
+    command_line,
+    facts,
+    field,
+    form,
+    page,
+    scrolled,
+    select,
+    warnings,
+)
+from jobferry_cli.errors import CommandError
+
+BAD_ROWS_SHOWN = 200
+
+
+def new_page(desk: Desk, query: Mapping[str, str]) -> str:
+    """Where a file is dropped or chosen."""
+    names = desk.stack.deps.store.config.profile_names()
+    if not names:
+        first = tag(
+            "div",
+            tag("p", "A profile says what the columns of a file are, and where they go."),
+            command_line("jobferry profile put FILE.yaml"),
+            class_="empty",
+        )
+        return page(desk, "New run", tag("h1", "New run"), first, section="new")
+    chosen = query.get("profile", "")
+    options = [(name, name) for name in names]
+    if len(names) > 1:
+        options.insert(0, ("", "choose one"))
+    most = desk.stack.settings.max_file_bytes
+    choose = tag(
+        "form",
+        field("Profile", select("profile", options, chosen), name="profile"),
+        tag(
+            "div",
+            tag("label", "CSV file", for_="file"),
+            tag("p", "Drop a file here, or choose one.", id="file-hint"),
+            void(
+                "input",
+                type="file",
+                id="file",
+                name="file",
+                accept=".csv,.tsv,.gz",
+                aria_describedby="file-hint",
+            ),
+            class_="drop",
+            id="drop",
+        ),
+        tag(
+            "p",
+            tag("button", "Show the plan", type="submit", class_="button primary"),
+            tag("span", "Nothing is sent.", class_="quiet"),
+            class_="submit",
+        ),
+        tag("progress", "", max=100, value=0, hidden="hidden", id="arrived", aria_label="Upload"),
+        id="choose",
+        data_upload=desk.url("files"),
+        data_most=most,
+        method="post",
+        action=desk.url("new"),
+    )
+    without = tag(
+        "noscript",
+        tag("p", "Choosing a file takes JavaScript. In a terminal:"),
+        command_line("jobferry plan FILE.csv --profile PROFILE"),
+    )
+    return page(desk, "New run", tag("h1", "New run"), choose, without, section="new")
+
+
+def plan_page(desk: Desk, held: HeldFile) -> str:
+    """What would be sent of a file that waits."""
+    document, base_url = held.plan, held.base_url
+    return page(
+        desk,
+        f"Plan of {held.name}",
+        tag("p", tag("a", "New run", href=desk.url("new")), class_="back"),
+        tag("h1", "Plan of ", foreign(held.name)),
+        _summary(document, base_url),
+        warnings(document["warnings"]),
+        _start(desk, held, document, base_url),
+        _first(document),
+        _bad_rows(document),
+        section="new",
+    )
+
+
+def _summary(document: Mapping[str, Any], base_url: str) -> Html:
+    forecast, to_send = document["forecast"], document["to_send"]
+    unsent = [
+        f"{number(document[name])} {name}" for name in ("rejected", "skipped") if document[name]
+    ]
+    tone = "bad" if not to_send else "fair" if unsent else "good"
+    words = f"{number(to_send)} of {counted(document['rows'], 'row')} would be sent"
+    if unsent:
+        words += f"; {' and '.join(unsent)}"
+    learned = forecast["learned_from"]
+    basis = f"by {counted(learned, 'earlier job')}" if learned else "if jobs take ten seconds"
+    stake = document["at_stake"]
+    return tag(
+        "section",
+        tag(
+            "div",
+            tag("p", words + ".", class_="sentence"),
+            tag("p", "Nothing has been sent."),
+            class_=f"verdict {tone}",
+        ),
+        facts(
+            [
+                ("Profile", document["profile"]),
+                ("Operation", document["operation"]),
+                ("To", foreign(base_url)),
+                ("Jobs", number(forecast["jobs"])),
+                ("Requests", f"about {number(forecast['requests'])}"),
+                ("Time", f"about {duration(forecast['seconds'])}, {basis}"),
+                ("Cost", f"about {dollars(forecast['cost'])} of AWS at list prices"),
+                ("At stake", _stake(to_send, stake) if to_send else ""),
+            ]
+        ),
+        aria_label="What would be sent",
+    )
+
+
+def _stake(to_send: int, stake: int) -> str:
+    if stake < to_send:
+        return f"about {counted(stake, 'row')}: then a run of which every row fails stops"
+    return "all of them: rows that fail are seen too late; a trial sends a few first"
+
+
+def _start(desk: Desk, held: HeldFile, document: Mapping[str, Any], base_url: str) -> Html:
+    discard = form(
+        desk,
+        desk.url("plans", held.file_id, "discard"),
+        button("Discard", ""),
+        id="discard",
+    )
+    if not document["to_send"]:
+        return tag("section", tag("p", "There is nothing to start."), discard)
+    jobs = counted(document["forecast"]["jobs"], "job")
+    says = (
+        f"{counted(document['to_send'], 'row')} will be sent as {document['operation']} in {jobs}, "
+        "at "
+    )
+    trial = void(
+        "input",
+        type="number",
+        id="trial",
+        name="trial",
+        min=1,
+        max=document["to_send"],
+        inputmode="numeric",
+        aria_describedby="trial-hint",
+    )
+    priorities = [("", "as usual"), *((name, name) for name in PRIORITIES)]
+    return tag(
+        "section",
+        tag("h2", "Start"),
+        form(
+            desk,
+            desk.url("plans", held.file_id, "start"),
+            field(
+                "Trial",
+                trial,
+                "Rows to send first; the run then waits for your yes. Empty: all of them.",
+                name="trial",
+            ),
+            field("Priority", select("priority", priorities), name="priority"),
+            tag("p", says, foreign(base_url), ".", class_="says"),
+            tag("p", button("Start"), class_="submit"),
+            class_="start",
+        ),
+        discard,
+    )
+
+
+def _first(document: Mapping[str, Any]) -> Html:
+    record = document["first_record"]
+    if record is None:
+        return Html("")
+    text = json.dumps(record, ensure_ascii=False, indent=2)
+    return tag(
+        "section",
+        tag("h2", "The first record"),
+        scrolled("The first record", tag("pre", tag("code", text[:20_000]))),
+    )
+
+
+def _bad_rows(document: Mapping[str, Any]) -> Html:
+    bad = document["bad_rows"]
+    if not bad:
+        return Html("")
+    rows = (
+        tag(
+            "tr",
+            tag("th", number(each["row"]), scope="row"),
+            tag("td", tag("span", class_=f"key {each['status']}"), " ", each["status"]),
+            tag("td", foreign(each["error"]), class_="said"),
+        )
+        for each in bad[:BAD_ROWS_SHOWN]
+    )
+    heads = ("Row", "Status", "Why")
+    left = len(bad) - BAD_ROWS_SHOWN
+    return tag(
+        "section",
+        tag("h2", f"{counted(len(bad), 'row')} would not be sent"),
+        scrolled(
+            "Rows that would not be sent",
+            tag(
+                "table",
+                tag("caption", "Rows that would not be sent", class_="unseen"),
+                tag("thead", tag("tr", *(tag("th", text, scope="col") for text in heads))),
+                tag("tbody", *rows),
+                class_="rows",
+            ),
+        ),
+        tag("p", f"and {number(left)} more.") if left > 0 else "",
+    )
+
+
+def refused_part(name: str, error: CommandError) -> Html:
+    """Why a file cannot be planned, as a part that the script shows beside the form."""
+    return tag(
+        "div",
+        tag("p", tag("strong", foreign(name), " cannot be planned. "), foreign(error.message)),
+        *(tag("p", foreign(text)) for text in error.details),
+    )

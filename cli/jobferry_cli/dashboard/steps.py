@@ -1,0 +1,104 @@
+"""What a person can do now: the steps that every surface advises, and buttons for them here."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobferry.domain.run import Run
+from jobferry_cli.dashboard.desk import Desk
+from jobferry_cli.dashboard.layout import status_of
+
+NAMES = {
+    "abort": "Abort",
+    "resume": "Resume",
+    "retry": "Retry failed rows",
+    "rerun": "Run again",
+    "resolve": "Ask about unknown rows",
+    "priority": "Priority",
+}
+"""Commands that the page does itself, and what it calls them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A link to where something is confirmed, or shown."""
+
+    text: str
+    href: str
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What to do, with the commands that do it elsewhere, and the buttons that do it here."""
+
+    text: str
+    commands: Sequence[str]
+    actions: Sequence[Action] = ()
+
+
+def actions_of(desk: Desk, run: Run, document: Mapping[str, Any]) -> list[Action]:
+    """What this run's state allows, the most likely first."""
+    run_id, outcomes = run.run_id, document["outcomes"]
+
+    def to(name: str, kind: str = "") -> Action:
+        return Action(NAMES[name], desk.url("runs", run_id, name), kind)
+
+    found: list[Action] = []
+    if run.closed_at is None:
+        if run.stop is None:
+            if status_of(document) == "paused":
+                found.append(to("resume", "primary"))
+            found += [to("abort", "danger"), to("priority")]
+    else:
+        if outcomes["unknown"]:
+            found.append(to("resolve"))
+        if outcomes["failed"]:
+            found.append(to("retry", "primary"))
+        if document["rows"]:
+            found.append(to("rerun"))
+    if sum(outcomes.values()):
+        found.append(Action("Rows", desk.url("runs", run_id, "rows")))
+    return found
+
+
+def steps_of(desk: Desk, document: Mapping[str, Any]) -> list[Step]:
+    """The steps of the run's document. Those that only say how to see this page are left out."""
+    given = document.get("steps")
+    if given is None:
+        given = [{"text": "", "commands": [each]} for each in document["next"]]
+    found = []
+    for step in given:
+        commands = [each for each in step["commands"] if not _is_shown_here(each)]
+        if not commands and step["commands"]:
+            continue
+        actions = [action for each in commands if (action := _action(desk, each)) is not None]
+        found.append(Step(step["text"], commands, actions))
+    return found
+
+
+def _words(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError:
+        return []
+
+
+def _is_shown_here(line: str) -> bool:
+    return _words(line)[:2] in (["jobferry", "watch"], ["jobferry", "status"])
+
+
+def _action(desk: Desk, line: str) -> Action | None:
+    """What on this page does the same as a command."""
+    match _words(line):
+        case ["jobferry", ("abort" | "resume" | "retry" | "rerun" | "resolve") as name, run_id, *_]:
+            return Action(NAMES[name], desk.url("runs", run_id, name))
+        case ["jobferry", "rows", run_id, "--status", status]:
+            return Action(f"Rows {status}", desk.url("runs", run_id, "rows", status=status))
+        case ["jobferry", "connection", ("show" | "test"), name]:
+            return Action("The connection", desk.url("connections", name))
+        case _:
+            return None
