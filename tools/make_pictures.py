@@ -37,7 +37,7 @@ def main() -> None:
         urls = addresses(made, served_page)
         for width in WIDTHS:
             for scheme in SCHEMES:
-                _take(browser, served_page, made, urls, asked, width, scheme)
+                _take(browser, served_page, urls, asked, width, scheme)
 
 
 def addresses(made: Scene, page: RunningPage) -> Mapping[str, str]:
@@ -63,7 +63,6 @@ def addresses(made: Scene, page: RunningPage) -> Mapping[str, str]:
 def _take(
     browser: Browser,
     served_page: RunningPage,
-    made: Scene,
     urls: Mapping[str, str],
     asked: argparse.Namespace,
     width: int,

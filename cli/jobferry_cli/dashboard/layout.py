@@ -247,11 +247,6 @@ def pill(status: str) -> Html:
     return tag("span", status.replace("_", " "), class_=f"pill {_TONES.get(status, 'open')}")
 
 
-def status_of(document: Mapping[str, Any]) -> str:
-    """The status as people see it."""
-    return "paused" if document.get("paused") and not document["closed_at"] else document["status"]
-
-
 def name_of_file(document: Mapping[str, Any]) -> str:
     """The last part of the key, or of a copy that `retry` made the file of its origin."""
     return str(document["source"]["key"]).rpartition("/")[2]

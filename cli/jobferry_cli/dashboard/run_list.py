@@ -22,7 +22,6 @@ from jobferry_cli.dashboard.layout import (
     page,
     pill,
     select,
-    status_of,
     tally,
     when,
 )
@@ -31,7 +30,7 @@ PER_PAGE = 20
 MOST_READ = 400
 """Runs that are read for one page, where few of them are wanted."""
 
-STATUSES = ("planning", "running", "paused", "closing", *(s.value for s in RunStatus if s.closed))
+STATUSES = tuple(status.value for status in RunStatus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class Wanted:
         )
 
     def has(self, document: Mapping[str, Any]) -> bool:
-        return self.status in (None, status_of(document)) and self.profile in (
+        return self.status in (None, document["status"]) and self.profile in (
             None,
             document["profile"],
         )
@@ -93,7 +92,7 @@ def runs_part(desk: Desk, query: Mapping[str, str]) -> Html:
     found = _listed(desk, wanted)
     given = {"status": wanted.status, "profile": wanted.profile}
     open_runs = [d for d in found.documents if d["closed_at"] is None]
-    moving = any(status_of(d) != "paused" for d in open_runs)
+    moving = any(d["status"] != "paused" for d in open_runs)
     older = Html("")
     if found.cursor is not None:
         older = link_button("Older runs", desk.url("runs", **given, after=found.cursor))
@@ -111,7 +110,7 @@ def runs_part(desk: Desk, query: Mapping[str, str]) -> Html:
 
 
 def _said(open_runs: list[dict[str, Any]]) -> str:
-    going = sum(status_of(d) != "paused" for d in open_runs)
+    going = sum(d["status"] != "paused" for d in open_runs)
     paused = len(open_runs) - going
     return f"{counted(going, 'run')} in progress" + (f", {number(paused)} paused" if paused else "")
 
@@ -161,7 +160,7 @@ def _filter(desk: Desk, wanted: Wanted) -> Html:
 
 
 def _listed(desk: Desk, wanted: Wanted) -> Listed:
-    is_open = wanted.status in ("planning", "running", "paused", "closing")
+    is_open = wanted.status is not None and not RunStatus(wanted.status).closed
     newest = desk.stack.deps.store.runs.newest(before=wanted.after, only_open=is_open)
     found: list[dict[str, Any]] = []
     last = None
@@ -180,12 +179,12 @@ def listed_document(desk: Desk, run: Run) -> dict[str, Any]:
     """What a run's own item says, with the time that an open one has taken so far."""
     document = run_summary(run)
     if document["seconds"] is None:
-        document["seconds"] = round(max(0.0, desk.stack.deps.now() - run.started_at), 1)
+        document["seconds"] = round(run.worked(desk.stack.deps.now()), 1)
     return document
 
 
 def _entry(desk: Desk, document: Mapping[str, Any]) -> Html:
-    run_id, status = document["run_id"], status_of(document)
+    run_id, status = document["run_id"], document["status"]
     return tag(
         "li",
         tag(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from jobferry.domain.outcome import OutcomeStatus
-from jobferry.domain.run import Run
+from jobferry.domain.run import Run, RunStatus
 from jobferry.operator.status import run_document
-from jobferry.reporting.formatting import counted, duration, listed, number
-from jobferry.reporting.html.markup import Html, foreign, join, tag
+from jobferry.reporting.formatting import counted, duration, number
+from jobferry.reporting.html import RunReport
+from jobferry.reporting.html.markup import Html, foreign, join, prose, tag
+from jobferry.reporting.html.verdict import verdict
 from jobferry_cli.dashboard import run_parts
 from jobferry_cli.dashboard.desk import Desk
 from jobferry_cli.dashboard.layout import (
@@ -23,24 +26,22 @@ from jobferry_cli.dashboard.layout import (
     live,
     name_of_file,
     page,
+    parsed,
     pill,
     said_of_rows,
-    status_of,
     tally,
     warnings,
     when,
     when_both,
 )
-from jobferry_cli.dashboard.steps import Action, actions_of, steps_of
-
-REPORT = "report.html"
+from jobferry_cli.dashboard.steps import REPORT, Action, actions_of, steps_of
 
 
 def run_page(desk: Desk, run: Run, *, course: bool = False) -> str:
     document = run_document(run, desk.stack.deps)
     return page(
         desk,
-        f"{name_of_file(document)}: {status_of(document).replace('_', ' ')}",
+        f"{name_of_file(document)}: {document['status'].replace('_', ' ')}",
         tag(
             "p",
             tag("a", "Runs", href=desk.url("runs")),
@@ -74,12 +75,12 @@ def begun_page(desk: Desk, run_id: str) -> str:
 def live_part(desk: Desk, run: Run, document: Mapping[str, Any] | None = None) -> Html:
     """All that changes while it goes on, but for errors and course, which cost more to read."""
     document = document or run_document(run, desk.stack.deps)
-    status = status_of(document)
+    status = document["status"]
     closed = document["closed_at"] is not None
     resting = status == "paused" and run.suspended
     return live(
         "run",
-        _verdict(document, status),
+        _verdict(document),
         tag(
             "section",
             tag("h2", "Progress", class_="unseen"),
@@ -109,54 +110,43 @@ def _said(document: Mapping[str, Any], status: str) -> str:
     return f"The run is {words}, {tenths * 10} % of its rows have ended."
 
 
-_OPEN = {
-    "planning": "The file is being read",
-    "running": "Rows are being sent",
-    "closing": "All rows have ended; the result files are being written",
-    "paused": "The run is paused: nothing more is sent until somebody says so",
-}
-_TONES = {
-    "completed": "good",
-    "completed_with_failures": "fair",
-    "paused": "fair",
-    "aborted": "fair",
-    "unresolved": "bad",
-    "failed": "bad",
-}
-
-
-def _verdict(document: Mapping[str, Any], status: str) -> Html:
+def _verdict(document: Mapping[str, Any]) -> Html:
+    """How the run stands: the sentence of the report."""
+    tone, sentence = verdict(_as_report(document))
+    stopped = document["error"] and document["closed_at"] is None and document["status"] != "failed"
+    if stopped:
+        sentence = f"Nothing more is sent, as was asked. {sentence}"
     reason = document["error"] or (document["paused"] or {}).get("reason")
     return tag(
         "section",
-        tag("p", pill(status)),
-        tag("p", sentence(document, status), class_="sentence"),
+        tag("p", pill(document["status"])),
+        tag("p", sentence, class_="sentence"),
         tag("p", foreign(reason)) if reason else "",
-        class_=f"verdict {_TONES.get(status, 'open')}",
+        class_=f"verdict {tone}",
         aria_label="Status",
     )
 
 
-def sentence(document: Mapping[str, Any], status: str) -> str:
-    """How the run stands."""
-    rows, outcomes = document["rows"], document["outcomes"]
-    settled = sum(outcomes.values())
-    if status == "failed":
-        return "The run failed before anything was sent."
-    if document["closed_at"] is None:
-        stopped = " and nothing more is sent, as was asked" if document["error"] else ""
-        words = _OPEN.get(status, status) if not stopped else "The run is being stopped"
-        if status == "planning":
-            return f"{words}: {counted(rows, 'row')} so far."
-        return f"{words}{stopped}: {number(settled)} of {counted(rows, 'row')} have ended."
-    if settled != rows:
-        return (
-            f"The run does not add up: the file has {counted(rows, 'row')}, but "
-            f"{number(settled)} have an outcome. Do not rely on these figures."
-        )
-    parts = [f"{number(n)} {name}" for name, n in outcomes.items() if n]
-    ended = "was aborted" if status == "aborted" else "has ended"
-    return f"The run {ended}: of {counted(rows, 'row')}, {listed(parts) or 'none was sent'}."
+def _as_report(document: Mapping[str, Any]) -> RunReport:
+    """As much of the report as its sentence takes."""
+    started = parsed(document["started_at"]) or datetime.now(UTC)
+    return RunReport(
+        run_id=document["run_id"],
+        profile=document["profile"],
+        operation=document["operation"],
+        connection=document["connection"],
+        status=RunStatus(document["status"]),
+        error=document["error"],
+        source="",
+        started_at=started,
+        closed_at=parsed(document["closed_at"]),
+        as_of=started,
+        seconds=float(document["seconds"] or 0.0),
+        rows=document["rows"],
+        outcomes=document["outcomes"],
+        jobs=document["jobs"],
+        requests=document["requests"],
+    )
 
 
 def _buttons(actions: Sequence[Action]) -> Html:
@@ -191,7 +181,7 @@ def _steps(desk: Desk, document: Mapping[str, Any]) -> Html:
     for step in steps:
         lines = (command_line(each) for each in step.commands)
         here = (link_button(each.text, each.href) for each in step.actions)
-        items.append(tag("li", foreign(step.text) if step.text else "", *lines, *here))
+        items.append(tag("li", prose(step.text), *lines, *here))
     return tag("section", tag("h2", "What to do next"), tag("ol", *items, class_="steps"))
 
 

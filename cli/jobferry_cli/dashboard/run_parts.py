@@ -6,28 +6,24 @@ Both are kept for a while, so that a page that is open all day does not read a t
 from __future__ import annotations
 
 import re
-from itertools import islice
 
 from jobferry.domain.chunk import Chunk
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Run
-from jobferry.reporting.error_summary import ErrorTally
+from jobferry.operator.report import MOST_ROWS, error_groups
 from jobferry.reporting.formatting import counted, duration, number
 from jobferry.reporting.html import ErrorGroup
-from jobferry.reporting.html.markup import Html, foreign, join, tag
+from jobferry.reporting.html.markup import Html, join, tag
+from jobferry.reporting.html.page import error_group
 from jobferry.reporting.html.plot import plot
 from jobferry.reporting.timeline import Timeline
 from jobferry_cli.dashboard.desk import Desk
 from jobferry_cli.dashboard.layout import OVER, STILL, link_button, live
 
-MOST_ROWS = 5_000
-"""Rows that are read to tell kinds of errors apart."""
-
 MOST_CHUNKS = 3_000
 """Chunks that are read for a plot without being asked to."""
 
 MOST_GROUPS = 12
-MOST_SAMPLES = 6
 
 
 def errors_part(desk: Desk, run: Run) -> Html:
@@ -43,52 +39,28 @@ def errors_part(desk: Desk, run: Run) -> Html:
 
 
 def _errors(desk: Desk, run: Run) -> Html:
-    if not run.rows:
-        return Html("")
-    tally, read = ErrorTally(), 0
-    found = desk.stack.deps.store.rows.for_a_person(run.run_id, run.rows)
-    for outcome in islice(found, MOST_ROWS):
-        tally.add(outcome, (), ())
-        read += 1
-    groups = tally.groups()
+    groups = error_groups(run, desk.stack.deps)
     if not groups:
         return Html("")
     content = [_group(desk, run, each) for each in groups[:MOST_GROUPS]]
     if left := groups[MOST_GROUPS:]:
         rows = counted(sum(group.count for group in left), "row")
         content.append(tag("p", f"and {counted(len(left), 'more kind')} of error in {rows}."))
-    if read >= MOST_ROWS:
+    if sum(group.count for group in groups) >= MOST_ROWS:
         text = f"Of the first {number(MOST_ROWS)} of these rows."
         content.append(tag("p", text, class_="quiet"))
     return join(tag("h2", "Errors"), *content)
 
 
 def _group(desk: Desk, run: Run, group: ErrorGroup) -> Html:
-    rows = [sample.row for sample in group.samples[:MOST_SAMPLES]]
     behind = desk.url(
         *("runs", run.run_id, "rows"),
         status=group.status.value,
         code=group.code,
         find=fragment_of(group.text),
     )
-    return tag(
-        "article",
-        tag(
-            "h3",
-            tag("span", class_=f"key {group.status}"),
-            f"{counted(group.count, 'row')} {group.status}: ",
-            tag("code", foreign(group.code)),
-        ),
-        tag("p", foreign(group.text)),
-        tag(
-            "p",
-            "Row " + ", ".join(number(row) for row in rows),
-            f" and {number(group.count - len(rows))} more" if group.count > len(rows) else "",
-            ". ",
-            tag("a", f"Show {counted(group.count, 'row')}", href=behind),
-        ),
-        class_="error",
-    )
+    rows = tag("a", f"Show {counted(group.count, 'such row')}", href=behind)
+    return error_group(group, tag("p", rows))
 
 
 _VARIES = re.compile(r"[^\s]*[\d@\"'“”‘’«»<>:/][^\s]*")
@@ -138,7 +110,7 @@ def course_part(desk: Desk, run: Run, *, asked: bool = False) -> Html:
         tag("h2", "Timeline"),
         tag(
             "div",
-            plot("Rows settled", settled, rows, stepped=False),
+            plot("Rows settled", settled, rows, stepped=True),
             plot("Jobs in flight", used, jobs, stepped=True),
             class_="columns",
         ),

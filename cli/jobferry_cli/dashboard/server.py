@@ -24,6 +24,7 @@ from starlette.routing import Mount, Route
 from jobferry.domain.commands import command
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Run
+from jobferry.operator.report import report_page
 from jobferry.reporting.html.markup import Html, foreign, join, tag
 from jobferry.reporting.html.style import STYLE
 from jobferry.reporting.result_files import result_key
@@ -32,8 +33,9 @@ from jobferry_cli.dashboard.confirm import ACTIONS, confirm_page
 from jobferry_cli.dashboard.desk import Desk
 from jobferry_cli.dashboard.layout import command_line, link_button, page
 from jobferry_cli.dashboard.row_page import rows_page
-from jobferry_cli.dashboard.run_page import REPORT, about_part, begun_page, live_part, run_page
+from jobferry_cli.dashboard.run_page import about_part, begun_page, live_part, run_page
 from jobferry_cli.dashboard.security import headers
+from jobferry_cli.dashboard.steps import REPORT
 from jobferry_cli.dashboard.uploads import take
 from jobferry_cli.errors import AWS_ERRORS, CommandError, ExitCode, explain
 from jobferry_cli.output import note
@@ -247,6 +249,8 @@ def _file(desk: Desk, request: Request) -> Response:
     if name not in _FILES:
         raise HTTPException(404)
     run = _known(desk, request)
+    if name == REPORT:
+        return HTMLResponse(report_page(run, desk.stack.deps), headers=headers(report=True))
     file_id, path = desk.held.room(name)
     try:
         desk.stack.deps.objects.get_file(result_key(run.run_id, name), path)
@@ -263,10 +267,6 @@ def _file(desk: Desk, request: Request) -> Response:
         desk.held.drop(file_id)
         raise
     done = BackgroundTask(desk.held.drop, file_id)
-    if name == REPORT:
-        return FileResponse(
-            path, media_type="text/html", headers=headers(report=True), background=done
-        )
     return FileResponse(
         path, media_type="text/csv", filename=f"{run.run_id}-{name}", background=done
     )

@@ -9,7 +9,8 @@ from typing import Any
 
 from jobferry.domain.run import Run
 from jobferry_cli.dashboard.desk import Desk
-from jobferry_cli.dashboard.layout import status_of
+
+REPORT = "report.html"
 
 NAMES = {
     "abort": "Abort",
@@ -50,7 +51,7 @@ def actions_of(desk: Desk, run: Run, document: Mapping[str, Any]) -> list[Action
     found: list[Action] = []
     if run.closed_at is None:
         if run.stop is None:
-            if status_of(document) == "paused":
+            if document["status"] == "paused":
                 found.append(to("resume", "primary"))
             found += [to("abort", "danger"), to("priority")]
     else:
@@ -60,6 +61,8 @@ def actions_of(desk: Desk, run: Run, document: Mapping[str, Any]) -> list[Action
             found.append(to("retry", "primary"))
         if document["rows"]:
             found.append(to("rerun"))
+    if run.rows:
+        found.append(Action("Report", desk.url("runs", run_id, "files", REPORT)))
     if sum(outcomes.values()):
         found.append(Action("Rows", desk.url("runs", run_id, "rows")))
     return found
@@ -67,11 +70,8 @@ def actions_of(desk: Desk, run: Run, document: Mapping[str, Any]) -> list[Action
 
 def steps_of(desk: Desk, document: Mapping[str, Any]) -> list[Step]:
     """The steps of the run's document. Those that only say how to see this page are left out."""
-    given = document.get("steps")
-    if given is None:
-        given = [{"text": "", "commands": [each]} for each in document["next"]]
     found = []
-    for step in given:
+    for step in document["steps"]:
         commands = [each for each in step["commands"] if not _is_shown_here(each)]
         if not commands and step["commands"]:
             continue
@@ -98,6 +98,8 @@ def _action(desk: Desk, line: str) -> Action | None:
             return Action(NAMES[name], desk.url("runs", run_id, name))
         case ["jobferry", "rows", run_id, "--status", status]:
             return Action(f"Rows {status}", desk.url("runs", run_id, "rows", status=status))
+        case ["jobferry", "report", run_id]:
+            return Action("The report", desk.url("runs", run_id, "files", REPORT))
         case ["jobferry", "connection", ("show" | "test"), name]:
             return Action("The connection", desk.url("connections", name))
         case _:
