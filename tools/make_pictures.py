@@ -15,11 +15,12 @@ from playwright.sync_api import Browser, Page
 
 from jobferry.reporting.html import render_report
 from jobferry_cli.dashboard.command import RunningPage
-from tests.browser.chromium import PATH, SCHEMES, launched
+from tests.browser.chromium import PATH, launched
 from tests.browser.scene import Scene, furnished, served, tickets
 from tests.unit.reporting.report_sample import mixed_run
 
 WIDTHS = (390, 1200)
+SCHEMES = ("light", "dark")
 DOCS = {"report-1200-light": "report.png", "run-1200-light": "run.png"}
 """Pictures that the documents show, and their names there."""
 

@@ -1,4 +1,4 @@
-"""One browser for all tests of this folder, and one deployment in memory for those that only look."""
+"""One browser for all tests of this folder, and a deployment in memory for those that only look."""
 
 from __future__ import annotations
 

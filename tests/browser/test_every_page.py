@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from jobferry_cli.dashboard.command import RunningPage
-from tests.browser.chromium import SCHEMES, WIDTHS, too_wide, violations
+from tests.browser.chromium import problems
 from tests.browser.conftest import Visit, visit
 from tests.browser.scene import OpenRun, Scene, tickets
 
@@ -88,20 +88,18 @@ def show(at: Visit, name: str) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_for_everybody(at: Visit, name: str) -> None:
     show(at, name)
-    for width in WIDTHS:
-        at.page.set_viewport_size({"width": width, "height": 900})
-        assert too_wide(at.page) == [], width
-        if width == 390:
-            continue
-        for scheme in SCHEMES:
-            at.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            assert violations(at.page) == [], (width, scheme)
+    assert problems(at.page) == []
+
+
+def test_a_page_in_the_dark_at_a_desk(at: Visit) -> None:
+    for name in ("runs", "running", "plan"):
+        show(at, name)
+        assert problems(at.page, {1200: "dark"}) == []
 
 
 def test_nothing_was_asked_of_others_and_nothing_broke(at: Visit) -> None:
-    for name in PAGES:
-        if name not in ("refused file", "not there"):
-            show(at, name)
+    """By any of the pages above."""
+    assert len(at.asked) > len(PAGES)
     assert at.elsewhere == []
     expected = ("409", "404")
     assert [each for each in at.complaints if not any(code in each for code in expected)] == []

@@ -75,9 +75,11 @@ def new_page(desk: Desk, query: Mapping[str, str]) -> str:
         action=desk.url("new"),
     )
     without = tag(
-        "noscript",
+        "div",
         tag("p", "Choosing a file takes JavaScript. In a terminal:"),
         command_line("jobferry plan FILE.csv --profile PROFILE"),
+        id="without",
+        class_="empty",
     )
     return page(desk, "New run", tag("h1", "New run"), choose, without, section="new")
 

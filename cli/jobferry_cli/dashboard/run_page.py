@@ -179,9 +179,12 @@ def _steps(desk: Desk, document: Mapping[str, Any]) -> Html:
         return Html("")
     items = []
     for step in steps:
-        lines = (command_line(each) for each in step.commands)
-        here = (link_button(each.text, each.href) for each in step.actions)
-        items.append(tag("li", prose(step.text), *lines, *here))
+        lines = [command_line(each) for each in step.commands]
+        here = [link_button(each.text, each.href) for each in dict.fromkeys(step.actions)]
+        if here:
+            words = tag("summary", "In a terminal")
+            lines = [tag("div", *here, class_="here"), tag("details", words, *lines)]
+        items.append(tag("li", prose(step.text), *lines))
     return tag("section", tag("h2", "What to do next"), tag("ol", *items, class_="steps"))
 
 
@@ -263,4 +266,4 @@ def _files(desk: Desk, document: Mapping[str, Any]) -> Html:
             items.append(tag("li", link, " ", tag("span", counted(count, "row"), class_="quiet")))
     report = tag("a", "Report", href=desk.url("runs", run_id, "files", REPORT))
     items.append(tag("li", report, " ", tag("span", "one page to pass on", class_="quiet")))
-    return tag("section", tag("h2", "Result files"), tag("ul", *items, class_="files"))
+    return tag("section", tag("h2", "Result files"), tag("ul", *items, class_="files"), id="files")

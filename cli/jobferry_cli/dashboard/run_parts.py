@@ -6,6 +6,7 @@ Both are kept for a while, so that a page that is open all day does not read a t
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from jobferry.domain.chunk import Chunk
 from jobferry.domain.outcome import OutcomeStatus
@@ -60,7 +61,7 @@ def _group(desk: Desk, run: Run, group: ErrorGroup) -> Html:
         find=fragment_of(group.text),
     )
     rows = tag("a", f"Show {counted(group.count, 'such row')}", href=behind)
-    return error_group(group, tag("p", rows))
+    return error_group(replace(group, samples=group.samples[:1]), tag("p", rows))
 
 
 _VARIES = re.compile(r"[^\s]*[\d@\"'“”‘’«»<>:/][^\s]*")

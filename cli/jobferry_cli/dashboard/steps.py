@@ -98,6 +98,10 @@ def _action(desk: Desk, line: str) -> Action | None:
             return Action(NAMES[name], desk.url("runs", run_id, name))
         case ["jobferry", "rows", run_id, "--status", status]:
             return Action(f"Rows {status}", desk.url("runs", run_id, "rows", status=status))
+        case ["jobferry", "results", run_id, *_]:
+            return Action("Result files", desk.url("runs", run_id) + "#files")
+        case ["jobferry", "run", _, "--profile", profile]:
+            return Action("Choose the mended file", desk.url("new", profile=profile))
         case ["jobferry", "report", run_id]:
             return Action("The report", desk.url("runs", run_id, "files", REPORT))
         case ["jobferry", "connection", ("show" | "test"), name]:

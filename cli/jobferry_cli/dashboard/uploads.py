@@ -10,6 +10,8 @@ from starlette.concurrency import run_in_threadpool
 
 from jobferry.csvfile.bounds import file_too_large
 from jobferry.domain.commands import command
+from jobferry.domain.inbox import no_name
+from jobferry.domain.names import is_name
 from jobferry_cli.dashboard.desk import Desk
 from jobferry_cli.dashboard.held_files import HeldFile
 from jobferry_cli.errors import CommandError
@@ -50,6 +52,8 @@ async def take(desk: Desk, stream: AsyncIterator[bytes], profile: str, name: str
         CommandError: it cannot be used.
     """
     name = plain_name(name)
+    if not is_name(profile):
+        raise CommandError(no_name(profile), next_command=command("profile", "list"))
     usable = await run_in_threadpool(usable_profile, desk.stack, profile)
     most = desk.stack.settings.max_file_bytes
     file_id, path = desk.held.room(name)

@@ -21,6 +21,8 @@ from virtual.world import World
 PORT = 41_234
 OWN = f"http://127.0.0.1:{PORT}"
 
+_BLOCKS = ("p", "dt", "dd", "li", "div", "h1", "h2", "h3", "td", "th", "title", "option", "time")
+
 
 @dataclass
 class Seen(HTMLParser):
@@ -46,6 +48,8 @@ class Seen(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "a":
             self._link = None
+        if tag in _BLOCKS:
+            self.said.append(" ")
 
     def handle_data(self, data: str) -> None:
         self.said.append(data)
@@ -81,9 +85,9 @@ class Page:
         answer = self.client.get(f"/?token={self.entry.token}")
         assert answer.status_code == 303, answer.text
 
-    def get(self, *parts: object, status: int = 200, **query: Any) -> Seen:
+    def get(self, *parts: object, expect: int = 200, **query: Any) -> Seen:
         answer = self.client.get(self.desk.url(*parts, **query))
-        assert answer.status_code == status, answer.text
+        assert answer.status_code == expect, answer.text
         return Seen(answer.text)
 
     def post(self, *parts: object, **fields: Any) -> Any:

@@ -178,6 +178,7 @@ window.addEventListener("pageshow", () => {
 const choose = document.getElementById("choose");
 
 if (choose) {
+  document.getElementById("without").remove();
   const drop = document.getElementById("drop");
   const input = document.getElementById("file");
   const hint = document.getElementById("file-hint");
