@@ -1,4 +1,4 @@
-"""The report in a real browser: it shows what it says, to everybody, and asks nobody for anything."""
+"""The report in a real browser: it shows what it says, to everybody, and asks nobody else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people do with the page, in a real browser: by keyboard, while runs go on, without a script."""
+"""What people do with the page in a real browser: by keyboard, while runs go on, with no script."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_TABS = 60
 
 
 def tab_to(page: Page, name: str) -> None:
-    """Go to the link, button or field of this name by the tabulator, as people do without a mouse."""
+    """Go to the link, button or field of this name as people do who have no mouse."""
     for _ in range(MOST_TABS):
         page.keyboard.press("Tab")
         focused = page.evaluate(

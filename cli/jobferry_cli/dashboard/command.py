@@ -47,7 +47,7 @@ def dashboard(app: App, port: int, no_open: bool) -> None:
     """
     stack = app.stack
     name = choose_stack(app.stack_name, os.environ).name
-    with serving(stack, name, port) as page:
+    with serving(stack, name, port) as page, page.ended_by_signals():
         url = page.url()
         if app.as_json:
             put_json({"url": url})
@@ -83,11 +83,23 @@ class RunningPage:
         return f"http://{ADDRESS}:{self.port}/?{TOKEN_FIELD}={self.entry.token}"
 
     def wait(self) -> None:
-        """Wait for Ctrl-C, or to be told to end."""
-        with _told_to_end(self._ended):
-            # Python handles signals between two of these.
-            while not self._ended.wait(0.5):
-                pass
+        """Wait to be told to end."""
+        # Python handles signals between two of these.
+        while not self._ended.wait(0.5):
+            pass
+
+    @contextmanager
+    def ended_by_signals(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM end it; that is how it is meant to end."""
+        before = {
+            number: signal.signal(number, lambda *_: self._ended.set())
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 @contextmanager
@@ -138,17 +150,3 @@ def _listening(port: int) -> socket.socket:
             next_command=command("dashboard"),
         ) from None
     return sock
-
-
-@contextmanager
-def _told_to_end(ended: threading.Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the page; that is how it is meant to end."""
-    before = {
-        number: signal.signal(number, lambda *_: ended.set())
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -135,6 +135,8 @@ document.addEventListener("visibilitychange", () => {
   parts.forEach((part) => (document.hidden ? part.plan() : part.renew()));
 });
 
+window.addEventListener("online", () => parts.forEach((part) => part.renew()));
+
 // Commands are copied
 
 function enhance(root) {
