@@ -83,7 +83,9 @@ def _take(
             return
         if asked.docs and full not in DOCS:
             return
-        _shot(page, asked.out / (DOCS[full] if asked.docs else f"{full}.png"))
+        file = asked.out / (DOCS[full] if asked.docs else f"{full}.png")
+        # The documents show what is seen first, and no more.
+        page.screenshot(path=file, full_page=not asked.docs)
 
     page.goto(served_page.url())
     for name, path in urls.items():
@@ -98,10 +100,6 @@ def _take(
     page.set_content(render_report(mixed_run()))
     take("report")
     context.close()
-
-
-def _shot(page: Page, file: Path) -> None:
-    page.screenshot(path=file, full_page=True)
 
 
 if __name__ == "__main__":

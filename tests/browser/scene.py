@@ -15,6 +15,7 @@ from jobferry.domain.routes import LaneRoute
 from jobferry.domain.run import Run
 from jobferry.domain.types import JsonObject
 from jobferry.lane.state import LaneState
+from jobferry.steps.open_run import open_run
 from jobferry.vendors.registry import LOADERS, VendorRegistry
 from jobferry_cli.dashboard.command import RunningPage, serving
 from tests.unit.cli.shell import Shell
@@ -113,13 +114,14 @@ class Scene:
     def __init__(self, world: World) -> None:
         self.world = world
         self.shell = Shell(world)
-        self.stack = self.shell._connect(None)
+        stack = self.shell._connect(None)
+        # The page reads in threads of its own, and the world's actors know nothing of those.
+        deps = replace(stack.deps, parallel_map=lambda work, items, _: [work(i) for i in items])
+        self.stack = replace(stack, deps=deps)
 
     def open_run(self, rows: int = 6_000, name: str = "november tickets.csv") -> OpenRun:
         """A run whose rows are planned."""
         request = self.world.drop(tickets(rows), profile=TICKETS, name=name)
-        from jobferry.steps.open_run import open_run
-
         opened = open_run(request, "arn:execution:0", self.world.deps)
         self.world.plan(opened["run_id"])
         return OpenRun(self.world, opened["run_id"], LaneState(opened["run_id"], 0))
