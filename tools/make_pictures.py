@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from jobferry.reporting.html import render_report
 from jobferry_cli.dashboard.command import RunningPage
@@ -97,6 +97,7 @@ def _take(
     page.click("text=Show the plan")
     page.wait_for_url("**/plans/**")
     take("plan")
+    page = context.new_page()
     page.set_content(render_report(mixed_run()))
     take("report")
     context.close()

@@ -196,14 +196,16 @@ def _figures(desk: Desk, document: Mapping[str, Any]) -> Html:
     left = pace.seconds_left
     figures = [
         ("Rows a minute", "–" if rate is None else number(round(rate))),
-        ("Time left", "–" if left is None else f"about {duration(round(left))}"),
+        ("Time left, about", "–" if left is None else duration(round(left))),
         ("Time taken", duration(round(float(document["seconds"]), 1))),
         ("Jobs finished", f"{number(jobs['finished'])} of {number(jobs['planned'])}"),
         ("Jobs in flight", number(in_flight)),
         ("Requests", number(sum(requests.values()))),
     ]
     if document["closed_at"] is not None:
-        figures = [each for each in figures if each[0] not in ("Time left", "Jobs in flight")]
+        figures = [
+            each for each in figures if each[0] not in ("Time left, about", "Jobs in flight")
+        ]
     return tag(
         "section",
         tag("h2", "Figures", class_="unseen"),
