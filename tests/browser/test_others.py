@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import Visit
 
@@ -127,6 +127,19 @@ def test_the_page_can_be_led_to_no_other(visitor: Visit, hostile: Hostile) -> No
     )
     assert answer == "refused"
     assert hostile.cookies == []
+
+
+def test_the_address_may_be_followed_from_another_page(
+    chromium: Browser, visitor: Visit, hostile: Hostile
+) -> None:
+    hostile.html = f'<a href="{visitor.served.url()}">the address</a>'
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(f"http://localhost:{hostile.port}/")
+    page.click("text=the address")
+    page.get_by_role("heading", name="Runs").wait_for()
+    assert "token" not in page.url
+    context.close()
 
 
 def test_the_address_of_the_page_holds_no_secret(visitor: Visit) -> None:

@@ -55,8 +55,19 @@ def dashboard(app: App, port: int, no_open: bool) -> None:
             put_text(url)
         note("The address lets one browser in, once. Ctrl-C ends the page.")
         if not no_open:
-            webbrowser.open(url)
+            _opened(url)
         page.wait()
+
+
+def _opened(url: str) -> None:
+    """Open the address in a browser with windows; one in this terminal would take the terminal."""
+    try:
+        browser = webbrowser.get()
+    except webbrowser.Error:
+        browser = None
+    in_terminal = type(browser) is webbrowser.GenericBrowser
+    if browser is None or in_terminal or not browser.open(url):
+        note("There is no browser here to open it with; open the address yourself.")
 
 
 @dataclass

@@ -72,7 +72,7 @@ class Gate:
         given = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         token = given.get(TOKEN_FIELD, "")
         if refused is None and token and self._entry.take(token):
-            answer = RedirectResponse(guard.root, 303, {"set-cookie": guard.set_cookie()})
+            answer = _let_in(guard, asked)
             await answer(scope, receive, _with_headers(send))
             return
         if refused is None and token and self._entry.was_used(token):
@@ -80,6 +80,22 @@ class Gate:
             refused = Refusal(403, USED)
         text = "Open the address that the terminal shows where `jobferry dashboard` runs."
         await _refuse(refused or Refusal(403, text), scope, receive, send)
+
+
+def _let_in(guard: Guard, asked: Asked) -> Response:
+    """The cookie, and the way to an address without the token."""
+    cookie = {"set-cookie": guard.set_cookie()}
+    if asked.site in (None, "none", "same-origin"):
+        return RedirectResponse(guard.root, 303, cookie)
+    # Where a page elsewhere holds the link (a terminal in the browser), a redirect counts as that
+    # page's, and goes without the cookie. What this page does counts as ours.
+    root = escape(guard.root)
+    return HTMLResponse(
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Jobferry</title>'
+        f'<meta http-equiv="refresh" content="0; url={root}">'
+        f'<main><p><a href="{root}">Open the page</a></p></main></html>',
+        headers=cookie,
+    )
 
 
 def _headers(scope: Scope) -> dict[str, tuple[str, ...]]:

@@ -27,7 +27,7 @@ from jobferry_cli.dashboard.layout import (
 )
 
 PER_PAGE = 20
-MOST_READ = 400
+MOST_READ = 200
 """Runs that are read for one page, where few of them are wanted."""
 
 STATUSES = tuple(status.value for status in RunStatus)
@@ -161,10 +161,13 @@ def _filter(desk: Desk, wanted: Wanted) -> Html:
 
 def _listed(desk: Desk, wanted: Wanted) -> Listed:
     is_open = wanted.status is not None and not RunStatus(wanted.status).closed
-    newest = desk.stack.deps.store.runs.newest(before=wanted.after, only_open=is_open)
+    most = MOST_READ if wanted.status or wanted.profile else PER_PAGE
+    newest = desk.stack.deps.store.runs.newest(
+        before=wanted.after, limit=most + 1, only_open=is_open
+    )
     found: list[dict[str, Any]] = []
     last = None
-    for cursor, run in islice(newest, MOST_READ):
+    for cursor, run in islice(newest, most):
         if len(found) == PER_PAGE:
             return Listed(found, last)
         last = cursor

@@ -218,13 +218,13 @@ def about_part(desk: Desk, run: Run, document: Mapping[str, Any] | None = None) 
     document = document or run_document(run, desk.stack.deps)
     return live(
         "about",
-        _facts(document),
+        _facts(desk, document),
         url=desk.url("runs", run.run_id, part="about"),
         pace=STILL if run.closed_at is None else OVER,
     )
 
 
-def _facts(document: Mapping[str, Any]) -> Html:
+def _facts(desk: Desk, document: Mapping[str, Any]) -> Html:
     source = document["source"]
     paused = document.get("paused_seconds")
     by = document["by"]
@@ -241,12 +241,16 @@ def _facts(document: Mapping[str, Any]) -> Html:
                 ("Started", when_both(document["started_at"])),
                 ("Closed", when_both(document["closed_at"])),
                 ("Paused for", duration(paused) if paused else ""),
-                ("Rows of", document["origin"] or ""),
+                ("Rows of", _link(desk, document["origin"])),
                 ("File", foreign(f"s3://{source['bucket']}/{source['key']}")),
                 *((_BY.get(what, what), foreign(name)) for what, name in by.items() if name),
             ]
         ),
     )
+
+
+def _link(desk: Desk, run_id: str | None) -> Html:
+    return Html("") if run_id is None else tag("a", run_id, href=desk.url("runs", run_id))
 
 
 _BY = {

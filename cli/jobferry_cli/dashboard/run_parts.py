@@ -11,7 +11,7 @@ from dataclasses import replace
 from jobferry.domain.chunk import Chunk
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Run
-from jobferry.operator.report import MOST_ROWS, error_groups
+from jobferry.operator.report import error_groups
 from jobferry.reporting.formatting import counted, duration, number
 from jobferry.reporting.html import ErrorGroup
 from jobferry.reporting.html.markup import Html, join, tag
@@ -20,6 +20,10 @@ from jobferry.reporting.html.plot import plot
 from jobferry.reporting.timeline import Timeline
 from jobferry_cli.dashboard.desk import Desk
 from jobferry_cli.dashboard.layout import OVER, STILL, link_button, live
+
+MOST_ROWS = 5_000
+"""Rows that are read to tell kinds of errors apart, again and again while a run goes on; the report
+reads more."""
 
 MOST_CHUNKS = 3_000
 """Chunks that are read for a plot without being asked to."""
@@ -40,7 +44,7 @@ def errors_part(desk: Desk, run: Run) -> Html:
 
 
 def _errors(desk: Desk, run: Run) -> Html:
-    groups = error_groups(run, desk.stack.deps)
+    groups = error_groups(run, desk.stack.deps, MOST_ROWS)
     if not groups:
         return Html("")
     content = [_group(desk, run, each) for each in groups[:MOST_GROUPS]]

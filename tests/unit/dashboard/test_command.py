@@ -6,10 +6,13 @@ import os
 import signal
 import socket
 import threading
+import webbrowser
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -37,7 +40,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[RunningPag
     def does(work: Callable[[RunningPage], None]) -> None:
         monkeypatch.setattr(RunningPage, "wait", work)
 
-    monkeypatch.setattr(command.webbrowser, "open", lambda url: pytest.fail(f"opened {url}"))
+    monkeypatch.setattr(command.webbrowser, "get", lambda: pytest.fail("a browser was opened"))
     return does
 
 
@@ -83,9 +86,30 @@ def test_a_browser_is_opened_with_it(
 ) -> None:
     meanwhile(lambda _page: None)
     opened: list[str] = []
-    monkeypatch.setattr(command.webbrowser, "open", opened.append)
+    browser = SimpleNamespace(open=lambda url: opened.append(url) or True)
+    monkeypatch.setattr(command.webbrowser, "get", lambda: browser)
     answer = shell("dashboard", "--json")
     assert opened == [answer.document["url"]]
+
+
+def no_browser() -> Any:
+    raise webbrowser.Error("could not locate runnable browser")
+
+
+@pytest.mark.parametrize("get", [no_browser, lambda: webbrowser.GenericBrowser("lynx")])
+def test_without_a_browser_with_windows_it_says_so_and_serves(
+    shell: Shell,
+    meanwhile: Callable[[Callable[[RunningPage], None]], None],
+    monkeypatch: pytest.MonkeyPatch,
+    get: Callable[[], Any],
+) -> None:
+    served: list[int] = []
+    meanwhile(lambda page: served.append(page.port))
+    monkeypatch.setattr(command.webbrowser, "get", get)
+    answer = shell("dashboard")
+    assert answer.code == 0
+    assert "open the address yourself" in answer.stderr
+    assert served
 
 
 def test_a_port_that_is_taken_is_a_sentence(shell: Shell) -> None:

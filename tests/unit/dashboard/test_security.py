@@ -94,6 +94,14 @@ class TestEntry:
         assert "set-cookie" not in answer.headers
         assert page.renewed == 0
 
+    @pytest.mark.parametrize("site", ["cross-site", "same-site"])
+    def test_a_link_on_another_page_leads_in_by_a_page_of_ours(self, page: Page, site: str) -> None:
+        page.client.cookies.clear()
+        answer = page.client.get(f"/?token={page.entry.token}", headers={"Sec-Fetch-Site": site})
+        assert answer.status_code == 200
+        assert f'url={page.guard.root}"' in answer.text
+        assert page.client.get(path_of(page)).status_code == 200
+
     def test_a_head_request_does_not_use_it_up(self, page: Page) -> None:
         page.client.head(f"/?token={page.entry.token}")
         page.client.cookies.clear()
