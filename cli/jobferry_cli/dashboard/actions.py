@@ -143,7 +143,6 @@ def start(desk: Desk, held: HeldFile, form: Mapping[str, str]) -> Done:
             priority=priority or None,
             trial=int(trial[:12]) if trial else None,
         )
-    desk.held.drop(held.file_id)
     return run_id, join("Started: ", tag("strong", foreign(held.name)), ".")
 
 

@@ -6,7 +6,8 @@ import secrets
 import shutil
 import tempfile
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -74,6 +75,23 @@ class HeldFiles:
     def get(self, file_id: str) -> HeldFile | None:
         with self._lock:
             return self._files.get(file_id)
+
+    @contextmanager
+    def taken(self, file_id: str) -> Iterator[HeldFile | None]:
+        """A file for one who uses it up: nobody else gets it meanwhile, and it is deleted after.
+
+        Where the block fails, it waits again. None: it is not there.
+        """
+        with self._lock:
+            held = self._files.pop(file_id, None)
+        try:
+            yield held
+        except BaseException:
+            if held is not None:
+                self.keep(held)
+            raise
+        if held is not None:
+            self.drop(file_id)
 
     def drop(self, file_id: str) -> None:
         """Delete a file, be it there or not."""

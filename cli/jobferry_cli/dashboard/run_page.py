@@ -62,13 +62,18 @@ def begun_page(desk: Desk, run_id: str) -> str:
         desk,
         "A run begins",
         tag("h1", "The run begins"),
-        live(
-            "run",
-            tag("p", "Run ", tag("code", run_id), " was started. It takes a few seconds to begin."),
-            url=desk.url("runs", run_id, part="run"),
-            pace=MOVING,
-        ),
+        begun_part(desk, run_id),
         section="runs",
+    )
+
+
+def begun_part(desk: Desk, run_id: str) -> Html:
+    """What stands there until the run does; the script then takes the whole page."""
+    return live(
+        "begun",
+        tag("p", "Run ", tag("code", run_id), " was started. It takes a few seconds to begin."),
+        url=desk.url("runs", run_id, part="run"),
+        pace=MOVING,
     )
 
 

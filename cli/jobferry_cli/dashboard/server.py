@@ -33,7 +33,7 @@ from jobferry_cli.dashboard.confirm import ACTIONS, confirm_page
 from jobferry_cli.dashboard.desk import Desk
 from jobferry_cli.dashboard.layout import command_line, link_button, page
 from jobferry_cli.dashboard.row_page import rows_page
-from jobferry_cli.dashboard.run_page import about_part, begun_page, live_part, run_page
+from jobferry_cli.dashboard.run_page import about_part, begun_page, begun_part, live_part, run_page
 from jobferry_cli.dashboard.security import headers
 from jobferry_cli.dashboard.steps import REPORT
 from jobferry_cli.dashboard.uploads import take
@@ -211,7 +211,7 @@ def _run(desk: Desk, request: Request) -> str:
     run_id, part = request.path_params["run_id"], request.query_params.get("part")
     run = _found(desk, run_id)
     if run is None:
-        return begun_page(desk, run_id)
+        return begun_page(desk, run_id) if part is None else begun_part(desk, run_id)
     match part:
         case "run":
             return live_part(desk, run)
@@ -304,10 +304,10 @@ def _gone() -> CommandError:
 
 
 def _start(desk: Desk, request: Request) -> Response:
-    held = desk.held.get(request.path_params["file_id"])
-    if held is None:
-        raise _gone()
-    run_id, said = actions.start(desk, held, request.state.form)
+    with desk.held.taken(request.path_params["file_id"]) as held:
+        if held is None:
+            raise _gone()
+        run_id, said = actions.start(desk, held, request.state.form)
     return _see(desk, desk.url("runs", run_id), said)
 
 

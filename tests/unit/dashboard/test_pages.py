@@ -155,6 +155,8 @@ class TestRun:
         shown = page.get("runs", "things-0123456789ab")
         assert "was started" in shown.text
         assert 'data-pace="moving"' in shown.html
+        part = page.get("runs", "things-0123456789ab", part="run")
+        assert part.html.startswith('<div id="begun"')
 
     def test_that_is_not_there(self, page: Page) -> None:
         assert "There is no run 'nope'" in page.get("runs", "nope", expect=409).text

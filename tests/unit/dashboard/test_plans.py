@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gzip
+from typing import Any
 
 import pytest
 
 from jobferry.domain.run import Run
-from jobferry_cli.dashboard import held_files
-from tests.unit.cli.shell import ANN
+from jobferry_cli.dashboard import actions, held_files
+from tests.unit.cli.shell import ANN, client_error
 from tests.unit.dashboard.conftest import Page, Seen
 from virtual.world import sample_csv
 
@@ -73,6 +74,37 @@ def test_asked_twice_it_is_started_once(page: Page) -> None:
     started(page, file_id)
     page.refused("plans", file_id, "start")
     assert len(list(page.world.store.runs.newest())) == 1
+
+
+def test_who_comes_second_while_it_is_started_starts_nothing(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_id = planned(page)
+    real, seconds = actions.start_file, []
+
+    def slow(*of: Any, **options: Any) -> str:
+        seconds.append(page.post("plans", file_id, "start").status_code)
+        return real(*of, **options)
+
+    monkeypatch.setattr(actions, "start_file", slow)
+    started(page, file_id)
+    assert seconds == [409]
+    assert len(list(page.world.store.runs.newest())) == 1
+
+
+def test_an_upload_that_fails_can_be_tried_again(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_id = planned(page)
+
+    def refused(*_: Any, **__: Any) -> str:
+        raise client_error("AccessDenied", operation="PutObject")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(actions, "start_file", refused)
+        shown = page.refused("plans", file_id, "start")
+    assert "the right s3:PutObject is missing" in shown.text
+    assert started(page, file_id).rows == 5
 
 
 def test_a_no_deletes_the_file(page: Page) -> None:
