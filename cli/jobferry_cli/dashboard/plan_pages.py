@@ -144,13 +144,9 @@ def _stake(to_send: int, stake: int) -> str:
 
 
 def _start(desk: Desk, held: HeldFile, document: Mapping[str, Any], base_url: str) -> Html:
-    discard = form(
-        desk,
-        desk.url("plans", held.file_id, "discard"),
-        button("Discard", ""),
-        id="discard",
-    )
+    to = desk.url("plans", held.file_id, "discard")
     if not document["to_send"]:
+        discard = form(desk, to, button("Discard", ""))
         return tag("section", tag("p", "There is nothing to start."), discard)
     jobs = counted(document["forecast"]["jobs"], "job")
     says = (
@@ -182,10 +178,15 @@ def _start(desk: Desk, held: HeldFile, document: Mapping[str, Any], base_url: st
             ),
             field("Priority", select("priority", priorities), name="priority"),
             tag("p", says, foreign(base_url), ".", class_="says"),
-            tag("p", button("Start"), class_="submit"),
+            tag(
+                "p",
+                button("Start"),
+                tag("button", "Discard", type="submit", class_="button", form="discard"),
+                class_="submit",
+            ),
             class_="start",
         ),
-        discard,
+        form(desk, to, id="discard"),
     )
 
 

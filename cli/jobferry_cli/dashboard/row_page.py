@@ -64,7 +64,7 @@ def _search(desk: Desk, run: Run, query: Mapping[str, str]) -> Html:
 
 
 def _table(found: RowPage) -> Html:
-    heads = ("Row", "Status", "Vendor id", "Error", "Job", "Attempts")
+    heads = ("Row", "Status", "Error", "Vendor id", "Job", "Attempts")
     return scrolled(
         "Rows",
         tag(
@@ -87,8 +87,8 @@ def _row(outcome: Outcome) -> Html:
         "tr",
         tag("th", number(outcome.row), scope="row", class_="number"),
         tag("td", tag("span", class_=f"key {outcome.status}"), " ", outcome.status.value),
-        tag("td", foreign(outcome.vendor_id or "")),
         tag("td", *error, class_="said"),
+        tag("td", foreign(outcome.vendor_id or "")),
         tag("td", foreign(outcome.job_id or "")),
         tag("td", number(outcome.attempts)),
     )
