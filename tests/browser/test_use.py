@@ -97,6 +97,7 @@ def test_progress_is_seen_while_the_run_goes_on(visitor: Visit) -> None:
         settled = visitor.scene.world.run(running.run_id).settled_rows
         visitor.shows(f"{settled:,} of 9,000 rows have their outcome")
         seen.add(settled)
+        expect(page).to_have_title(f"{100 * settled // 9_000} % november tickets.csv · Jobferry")
         # The focus stays where it is, although the page is another one by now.
         assert page.evaluate("document.activeElement.textContent") == "Priority"
     assert len(seen) == 3

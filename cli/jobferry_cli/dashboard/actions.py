@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from jobferry.domain.commands import command
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Run
+from jobferry.operator.job_control import waiting_jobs
 from jobferry.operator.rerun import rerun_of, retry_of
 from jobferry.operator.resolve_run import ask_resolve
 from jobferry.operator.vendor_requests import VendorUnavailableError, vendor_session
@@ -21,9 +22,12 @@ from jobferry_cli.profiles import usable_profile
 from jobferry_cli.repeats import Repeated, repeatable_run, send_again
 from jobferry_cli.run_actions import go_on, prioritise, stop_run
 from jobferry_cli.starting import start_file
-from jobferry_cli.vendor_calls import vendor_reached
+from jobferry_cli.vendor_calls import vendor_asked, vendor_reached
 
 REASON = "Stopped by an operator."
+
+MOST_JOBS = 20
+"""Jobs that are named of those that wait for somebody."""
 
 Done = tuple[str, Html]
 """The run to show next, and what was done."""
@@ -109,7 +113,25 @@ def _resolve(desk: Desk, run: Run, _form: Mapping[str, str]) -> Done:
     return run.run_id, join("The vendor is asked about the unknown rows.")
 
 
+def _problems(desk: Desk, run: Run, _form: Mapping[str, str]) -> Done:
+    with vendor_asked(run.connection):
+        found = waiting_jobs(run, desk.stack.deps)
+    if not found:
+        return run.run_id, join("No job of this run waits for anybody.")
+    items = (
+        tag("li", "Job ", foreign(job.job_id), ": ", foreign(job.waiting_for or ""))
+        for job in found[:MOST_JOBS]
+    )
+    more = len(found) - MOST_JOBS
+    left = tag("p", f"and {counted(more, 'more job')}.") if more > 0 else ""
+    waits = "wait" if len(found) > 1 else "waits"
+    return run.run_id, join(
+        f"{counted(len(found), 'job')} {waits} for somebody:", tag("ul", *items), left
+    )
+
+
 _PERFORMED = {
+    "problems": _problems,
     "abort": _abort,
     "resume": _resume,
     "priority": _priority,

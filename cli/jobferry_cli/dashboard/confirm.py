@@ -183,7 +183,18 @@ def _priority(desk: Desk, run: Run, document: Mapping[str, Any]) -> Asked:
     return "Change the priority", content, "Change the priority", "primary"
 
 
+def _problems(desk: Desk, run: Run, _document: Mapping[str, Any]) -> Asked:
+    vendor = vendor_of(desk.stack, run)
+    title = "the vendor" if vendor is None else vendor.title
+    content = _says(
+        f"A request is sent to {title}, {_where(desk, run)}, and asks what the jobs of this run "
+        "wait for. It changes nothing.",
+    )
+    return "What jobs wait for", content, "Ask the vendor", "primary"
+
+
 _ASKED = {
+    "problems": _problems,
     "abort": _abort,
     "resume": _resume,
     "retry": _retry,

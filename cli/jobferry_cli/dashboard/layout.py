@@ -29,7 +29,7 @@ def page(desk: Desk, title: str, *content: str, section: str = "") -> str:
         void("meta", charset="utf-8"),
         void("meta", name="viewport", content="width=device-width, initial-scale=1"),
         void("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{title} · Jobferry"),
+        tag("title", in_title(title)),
         void("link", rel="stylesheet", href=desk.url("static", "style.css")),
         void("link", rel="icon", href=desk.url("static", "icon.svg"), type="image/svg+xml"),
         tag("script", src=desk.url("static", "app.js"), type="module"),
@@ -77,15 +77,22 @@ def _place(desk: Desk) -> str:
     return f" · {parts[3]}" if len(parts) > 3 and parts[3] else ""
 
 
-def live(name: str, *content: str, url: str, pace: str, say: str = "") -> Html:
+def live(name: str, *content: str, url: str, pace: str, say: str = "", title: str = "") -> Html:
     """A part of a page that the script asks for again.
 
     Args:
         name: its id.
         say: what is said to those who cannot see it, when it changes.
+        title: of the whole page, as it is by now.
     """
-    said: dict[str, str] = {"data_say": say} if say else {}
-    return tag("div", *content, id=name, data_live=url, data_pace=pace, **said)
+    more = {"data_say": say, "data_title": title and in_title(title)}
+    given = {key: value for key, value in more.items() if value}
+    return tag("div", *content, id=name, data_live=url, data_pace=pace, **given)
+
+
+def in_title(text: str) -> str:
+    """What a browser's tab says."""
+    return f"{text} · Jobferry"
 
 
 def form(desk: Desk, action: str, *content: str, **attributes: str) -> Html:

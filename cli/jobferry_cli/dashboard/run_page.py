@@ -41,7 +41,7 @@ def run_page(desk: Desk, run: Run, *, course: bool = False) -> str:
     document = run_document(run, desk.stack.deps)
     return page(
         desk,
-        f"{name_of_file(document)}: {document['status'].replace('_', ' ')}",
+        _title(document),
         tag(
             "p",
             tag("a", "Runs", href=desk.url("runs")),
@@ -102,7 +102,16 @@ def live_part(desk: Desk, run: Run, document: Mapping[str, Any] | None = None) -
         url=desk.url("runs", run.run_id, part="run"),
         pace=STILL if closed or resting else MOVING,
         say=_said(document, status),
+        title=_title(document),
     )
+
+
+def _title(document: Mapping[str, Any]) -> str:
+    """The file, and how far it is: it can be seen from another tab."""
+    name, rows = name_of_file(document), document["rows"]
+    if document["status"] == "running" and rows:
+        return f"{100 * sum(document['outcomes'].values()) // rows} % {name}"
+    return f"{name}: {document['status'].replace('_', ' ')}"
 
 
 def _said(document: Mapping[str, Any], status: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from jobferry.domain.run import Run
 from jobferry_cli.dashboard.desk import Desk
+from jobferry_cli.run_actions import vendor_of
 
 REPORT = "report.html"
 
@@ -19,6 +20,7 @@ NAMES = {
     "rerun": "Run again",
     "resolve": "Ask about unknown rows",
     "priority": "Priority",
+    "problems": "What jobs wait for",
 }
 """Commands that the page does itself, and what it calls them."""
 
@@ -43,29 +45,38 @@ class Step:
 
 def actions_of(desk: Desk, run: Run, document: Mapping[str, Any]) -> list[Action]:
     """What this run's state allows, the most likely first."""
-    run_id, outcomes = run.run_id, document["outcomes"]
-
-    def to(name: str, kind: str = "") -> Action:
-        return Action(NAMES[name], desk.url("runs", run_id, name), kind)
-
-    found: list[Action] = []
-    if run.closed_at is None:
-        if run.stop is None:
-            if document["status"] == "paused":
-                found.append(to("resume", "primary"))
-            found += [to("abort", "danger"), to("priority")]
-    else:
-        if outcomes["unknown"]:
-            found.append(to("resolve"))
-        if outcomes["failed"]:
-            found.append(to("retry", "primary"))
-        if document["rows"]:
-            found.append(to("rerun"))
+    run_id = run.run_id
+    names = _while_open(desk, run, document) if run.closed_at is None else _when_over(document)
+    found = [
+        Action(NAMES[name], desk.url("runs", run_id, name), _KINDS.get(name, "")) for name in names
+    ]
     if run.rows:
         found.append(Action("Report", desk.url("runs", run_id, "files", REPORT)))
-    if sum(outcomes.values()):
+    if sum(document["outcomes"].values()):
         found.append(Action("Rows", desk.url("runs", run_id, "rows")))
     return found
+
+
+_KINDS = {"resume": "primary", "retry": "primary", "abort": "danger"}
+
+
+def _while_open(desk: Desk, run: Run, document: Mapping[str, Any]) -> list[str]:
+    if run.stop is not None:
+        return []
+    names = ["resume"] if document["status"] == "paused" else []
+    vendor = vendor_of(desk.stack, run)
+    tells = vendor is not None and vendor.capabilities.problems
+    return [*names, "abort", "priority", *(["problems"] if tells else [])]
+
+
+def _when_over(document: Mapping[str, Any]) -> list[str]:
+    outcomes = document["outcomes"]
+    wanted = {
+        "resolve": outcomes["unknown"],
+        "retry": outcomes["failed"],
+        "rerun": document["rows"],
+    }
+    return [name for name, rows in wanted.items() if rows]
 
 
 def steps_of(desk: Desk, document: Mapping[str, Any]) -> list[Step]:
@@ -94,7 +105,12 @@ def _is_shown_here(line: str) -> bool:
 def _action(desk: Desk, line: str) -> Action | None:
     """What on this page does the same as a command."""
     match _words(line):
-        case ["jobferry", ("abort" | "resume" | "retry" | "rerun" | "resolve") as name, run_id, *_]:
+        case [
+            "jobferry",
+            ("abort" | "resume" | "retry" | "rerun" | "resolve" | "problems") as name,
+            run_id,
+            *_,
+        ]:
             return Action(NAMES[name], desk.url("runs", run_id, name))
         case ["jobferry", "rows", run_id, "--status", status]:
             return Action(f"Rows {status}", desk.url("runs", run_id, "rows", status=status))

@@ -12,6 +12,7 @@ from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Run, RunStatus
 from jobferry.lane.poller import JOB_DEADLINE
 from jobferry.lane.state import LaneState
+from jobferry.vendors.answers import JobPhase, JobReading, PollAnswer
 from tests.unit.cli.shell import ANN, client_error
 from tests.unit.cli.test_runs import fail_all
 from tests.unit.dashboard.conftest import Page
@@ -270,11 +271,38 @@ def test_a_run_of_a_connection_that_is_gone_can_still_be_seen(page: Page) -> Non
     page.world.store.config.put_connection(Connection("acme", "fake", "https://acme.example"))
 
 
-def test_a_vendor_that_can_is_asked_to_end_jobs(page: Page) -> None:
-    can = replace(page.world.vendor.capabilities, abort=True, priority=True)
+def deploy(page: Page, **capabilities: bool) -> None:
+    """The vendor can do more from now on."""
+    can = replace(page.world.vendor.capabilities, **capabilities)
     page.world.vendor = replace(page.world.vendor, capabilities=can)
     page.world.deps = page.world.fresh_deps()
     page.desk.stack = page.shell._connect(None)
+
+
+@pytest.mark.parametrize(
+    ("waits", "words"),
+    [
+        ("A tape must be mounted.", "Job job-1: A tape must be mounted."),
+        (None, "No job of this run waits for anybody."),
+    ],
+)
+def test_a_vendor_that_tells_is_asked_what_jobs_wait_for(
+    page: Page, waits: str | None, words: str
+) -> None:
+    deploy(page, problems=True)
+    run = page.world.planned(sample_csv(2))
+    page.world.submit(LaneState(run.run_id, 0))
+    (job_id,) = page.world.account.jobs
+    reading = JobReading(job_id, JobPhase.ACTIVE, "WAITING", waiting_for=waits)
+    page.world.account.will_answer_polls(PollAnswer({job_id: reading}))
+    assert page.get("runs", run.run_id).link("What jobs wait for").endswith("/problems")
+    assert "asks what the jobs" in page.get("runs", run.run_id, "problems").text
+    assert len(page.world.account.polls) == 0
+    assert words.replace("job-1", job_id) in page.done("runs", run.run_id, "problems").text
+
+
+def test_a_vendor_that_can_is_asked_to_end_jobs(page: Page) -> None:
+    deploy(page, abort=True, priority=True)
     run = page.world.planned(sample_csv(9))
     page.world.submit(LaneState(run.run_id, 0))
     assert "Fake is asked to end 3" in page.get("runs", run.run_id, "abort").text

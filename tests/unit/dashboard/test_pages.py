@@ -8,7 +8,9 @@ import pytest
 
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.timestamps import timestamp
+from jobferry.domain.trouble import SOURCE_UNREADABLE
 from jobferry.lane.state import LaneState
+from jobferry.store.objects import SourceError
 from jobferry_cli.dashboard import run_list, run_parts
 from tests.unit.cli.test_runs import fail_all
 from tests.unit.dashboard.conftest import Page, Seen
@@ -172,6 +174,22 @@ class TestRun:
         answer = page.client.get(page.desk.url("runs", run.run_id, part=part))
         assert answer.text.startswith(f'<div id="{part}"')
         assert answer.headers["x-jobferry-part"] == "yes"
+
+    def test_whoever_may_not_read_the_file_sees_errors_without_cells(
+        self, page: Page, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        page.world.account.result_of = fail_all
+        run = page.world.processed(sample_csv(4))
+        assert "thing 1" in page.get("runs", run.run_id, part="errors").text
+
+        def denied(*_: object) -> bytes:
+            raise SourceError(SOURCE_UNREADABLE)
+
+        monkeypatch.setattr(page.world.objects, "read_range", denied)
+        page.desk._kept.clear()
+        shown = page.get("runs", run.run_id)
+        assert "4 rows failed: Invalid" in shown.text
+        assert "thing 1" not in shown.text
 
     def test_its_errors_are_read_again_only_when_there_are_more(
         self, page: Page, monkeypatch: pytest.MonkeyPatch

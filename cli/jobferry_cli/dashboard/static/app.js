@@ -113,6 +113,7 @@ class Part {
     if (!fresh || fresh.id !== this.id) return location.reload();
     become(this.element, fresh);
     enhance(this.element);
+    if (this.element.dataset.title) document.title = this.element.dataset.title;
     this.tell();
   }
 
