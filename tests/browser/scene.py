@@ -184,5 +184,5 @@ def furnished() -> Iterator[tuple[Scene, OpenRun]]:
 
 @contextmanager
 def served(made: Scene) -> Iterator[RunningPage]:
-    with serving(made.stack, "jobferry", 0) as page:
+    with serving(lambda: made.stack, "jobferry", 0) as page:
         yield page

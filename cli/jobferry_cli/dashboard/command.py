@@ -7,9 +7,10 @@ import signal
 import socket
 import threading
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import click
 import uvicorn
@@ -45,9 +46,8 @@ def dashboard(app: App, port: int, no_open: bool) -> None:
 
     It listens on this machine only, works with your rights, and ends with Ctrl-C.
     """
-    stack = app.stack
     name = choose_stack(app.stack_name, os.environ).name
-    with serving(stack, name, port) as page, page.ended_by_signals():
+    with serving(partial(app.connect, app.stack_name), name, port) as page, page.ended_by_signals():
         url = page.url()
         if app.as_json:
             put_json({"url": url})
@@ -114,16 +114,20 @@ class RunningPage:
 
 
 @contextmanager
-def serving(stack: Stack, stack_name: str, port: int = 0) -> Iterator[RunningPage]:
+def serving(connect: Callable[[], Stack], stack_name: str, port: int = 0) -> Iterator[RunningPage]:
     """Serve the page in a thread until the context ends; then its files are deleted.
+
+    Args:
+        connect: opens the stack.
 
     Raises:
         CommandError: the port is taken.
     """
+    stack = connect()
     sock = _listening(port)
     guard, entry = Guard(sock.getsockname()[1]), Entry()
     with sock, HeldFiles() as held:
-        desk = Desk(stack, stack_name, guard, held)
+        desk = Desk(stack, stack_name, guard, held, connect)
         config = uvicorn.Config(
             Gate(make_app(desk), guard, entry, lambda: _renewed(page)),
             log_level="critical",

@@ -43,12 +43,14 @@ class Desk:
 
     Attributes:
         stack_name: as it was asked for, or found
+        connect: opens the stack once more, with the credentials that there are by then
     """
 
     stack: Stack
     stack_name: str
     guard: Guard
     held: HeldFiles
+    connect: Callable[[], Stack]
     notices: Notices = field(default_factory=Notices)
     paces: Paces = field(default_factory=Paces)
 

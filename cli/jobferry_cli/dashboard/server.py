@@ -37,7 +37,13 @@ from jobferry_cli.dashboard.run_page import about_part, begun_page, begun_part, 
 from jobferry_cli.dashboard.security import headers
 from jobferry_cli.dashboard.steps import REPORT
 from jobferry_cli.dashboard.uploads import take
-from jobferry_cli.errors import AWS_ERRORS, CommandError, ExitCode, explain
+from jobferry_cli.errors import (
+    AWS_ERRORS,
+    CommandError,
+    ExitCode,
+    explain,
+    refuses_credentials,
+)
 from jobferry_cli.output import note
 
 STATIC = Path(__file__).parent / "static"
@@ -104,7 +110,7 @@ def _no_such_page(desk: Desk) -> Callable[[Request, Exception], Awaitable[Respon
 def _answered(desk: Desk, answer: Answer, request: Request) -> Response:
     """The answer, or why there is none, in words."""
     try:
-        made = answer(desk, request)
+        made = _made(desk, answer, request)
     except HTTPException:
         raise
     except (CommandError, *AWS_ERRORS) as error:
@@ -116,6 +122,19 @@ def _answered(desk: Desk, answer: Answer, request: Request) -> Response:
         return made
     part = isinstance(made, Html)
     return HTMLResponse(made, headers={PART_HEADER: "yes"} if part else None)
+
+
+def _made(desk: Desk, answer: Answer, request: Request) -> str | Response:
+    """What a page says; with other credentials, where those that it had are not taken any more."""
+    try:
+        return answer(desk, request)
+    except AWS_ERRORS as error:
+        if not refuses_credentials(error):
+            raise
+        desk.stack = desk.connect()
+        if request.method == "POST":
+            raise
+        return answer(desk, request)
 
 
 def as_failure(error: Exception) -> CommandError:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from jobferry_cli.dashboard.desk import Desk
 from jobferry_cli.dashboard.gate import Gate
@@ -17,6 +17,10 @@ from jobferry_cli.dashboard.security import Entry, Guard
 from jobferry_cli.dashboard.server import make_app
 from tests.unit.cli.shell import Shell
 from virtual.world import World
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it would rather have a newer httpx
+    from starlette.testclient import TestClient
 
 PORT = 41_234
 OWN = f"http://127.0.0.1:{PORT}"
@@ -73,7 +77,9 @@ class Page:
         self.guard, self.entry = Guard(PORT), Entry()
         self.held = HeldFiles()
         self.stack = self.shell._connect(None)
-        self.desk = Desk(self.stack, "jobferry", self.guard, self.held)
+        self.desk = Desk(
+            self.stack, "jobferry", self.guard, self.held, lambda: self.shell._connect(None)
+        )
         self.renewed = 0
         gate = Gate(make_app(self.desk), self.guard, self.entry, self._renew)
         self.client = TestClient(gate, base_url=OWN, follow_redirects=False)

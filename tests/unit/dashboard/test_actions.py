@@ -250,6 +250,20 @@ class TestWithoutRights:
             assert "aws sts get-caller-identity" in shown.text
             assert "Traceback" not in shown.html
 
+    def test_new_credentials_are_taken_without_a_restart(self, page: Page) -> None:
+        run = page.world.processed(sample_csv(3))
+        fresh = page.desk.connect()
+
+        class Expired:
+            def __getattr__(self, _name: str) -> Any:
+                raise client_error("ExpiredToken")
+
+        page.desk.stack = replace(fresh, deps=Expired())  # type: ignore[arg-type]
+        assert run.run_id in page.get("runs").text
+        page.desk.stack = replace(fresh, deps=Expired())  # type: ignore[arg-type]
+        assert "does not accept your credentials" in page.refused("runs", run.run_id, "abort").text
+        assert "there is nothing left to stop" in page.refused("runs", run.run_id, "abort").text
+
     def test_what_nobody_expects_is_said_where_it_runs(
         self, page: Page, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:

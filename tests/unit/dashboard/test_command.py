@@ -122,7 +122,7 @@ def test_a_port_that_is_taken_is_a_sentence(shell: Shell) -> None:
 
 
 def test_it_listens_on_this_machine_only(shell: Shell) -> None:
-    with serving(shell._connect(None), "jobferry") as page:
+    with serving(lambda: shell._connect(None), "jobferry") as page:
         assert page.sock.getsockname()[0] == "127.0.0.1"
         with socket.socket() as other, pytest.raises(OSError, match="refused"):
             other.connect(("127.0.0.2", page.port))
@@ -131,7 +131,7 @@ def test_it_listens_on_this_machine_only(shell: Shell) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_and_nothing_stays(shell: Shell, number: signal.Signals) -> None:
     before = signal.getsignal(number)
-    with serving(shell._connect(None), "jobferry") as page:
+    with serving(lambda: shell._connect(None), "jobferry") as page:
         with closing(entered(page.url())) as client:
             answer = client.post(
                 f"http://127.0.0.1:{page.port}{page.desk.url('files', profile='things', name='a')}",
@@ -157,7 +157,7 @@ def test_a_signal_ends_it_and_nothing_stays(shell: Shell, number: signal.Signals
 def test_who_comes_with_a_used_address_is_helped_by_the_terminal(
     shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with serving(shell._connect(None), "jobferry") as page:
+    with serving(lambda: shell._connect(None), "jobferry") as page:
         url = page.url()
         entered(url).close()
         assert httpx.get(url).status_code == 403
