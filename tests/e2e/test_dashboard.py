@@ -61,7 +61,7 @@ def test_a_file_goes_from_the_page_to_its_results(desk: Desk) -> None:
         answer = sent(f"{area}files{query}", content=body, headers=kind)
         assert answer.status_code == 200, answer.text
         plan = origin + answer.json()["location"]
-        assert "39 of 40 rows would be sent; 1 rejected." in browser.get(plan).text
+        assert "39 of 40 rows would be sent, 1 not." in browser.get(plan).text
 
         started = sent(f"{plan}/start", data={"token": token, "priority": "high"})
         assert started.status_code == 200, started.text

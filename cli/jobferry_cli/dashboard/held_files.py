@@ -26,8 +26,7 @@ class HeldFile:
 
     Attributes:
         name: of the file where it was chosen
-        plan: what would be sent of it (`planning.plan_document`)
-        base_url: where it would be sent
+        plan: what would be sent of it (`plan_document.planned_document`)
     """
 
     file_id: str
@@ -35,7 +34,6 @@ class HeldFile:
     name: str
     path: Path
     plan: Mapping[str, Any]
-    base_url: str
 
 
 class HeldFiles:

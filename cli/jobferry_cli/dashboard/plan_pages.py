@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from jobferry.reporting.formatting import counted, dollars, duration, number
+from jobferry.reporting.formatting import counted
 from jobferry.reporting.html.markup import Html, foreign, tag, void
 from jobferry.steps.open_run import PRIORITIES
 from jobferry_cli.dashboard.desk import Desk
@@ -14,17 +13,13 @@ from jobferry_cli.dashboard.held_files import HeldFile
 from jobferry_cli.dashboard.layout import (
     button,
     command_line,
-    facts,
     field,
     form,
     page,
-    scrolled,
     select,
-    warnings,
 )
 from jobferry_cli.errors import CommandError
-
-BAD_ROWS_SHOWN = 200
+from jobferry_cli.plan_page import plan_in_short, plan_rows
 
 
 def new_page(desk: Desk, query: Mapping[str, str]) -> str:
@@ -86,64 +81,20 @@ def new_page(desk: Desk, query: Mapping[str, str]) -> str:
 
 def plan_page(desk: Desk, held: HeldFile) -> str:
     """What would be sent of a file that waits."""
-    document, base_url = held.plan, held.base_url
+    document = held.plan
     return page(
         desk,
         f"Plan of {held.name}",
         tag("p", tag("a", "New run", href=desk.url("new")), class_="back"),
         tag("h1", "Plan of ", foreign(held.name)),
-        _summary(document, base_url),
-        warnings(document["warnings"]),
-        _start(desk, held, document, base_url),
-        _first(document),
-        _bad_rows(document),
+        plan_in_short(document),
+        _start(desk, held, document),
+        plan_rows(document),
         section="new",
     )
 
 
-def _summary(document: Mapping[str, Any], base_url: str) -> Html:
-    forecast, to_send = document["forecast"], document["to_send"]
-    unsent = [
-        f"{number(document[name])} {name}" for name in ("rejected", "skipped") if document[name]
-    ]
-    tone = "bad" if not to_send else "fair" if unsent else "good"
-    words = f"{number(to_send)} of {counted(document['rows'], 'row')} would be sent"
-    if unsent:
-        words += f"; {' and '.join(unsent)}"
-    learned = forecast["learned_from"]
-    basis = f"by {counted(learned, 'earlier job')}" if learned else "if jobs take ten seconds"
-    stake = document["at_stake"]
-    return tag(
-        "section",
-        tag(
-            "div",
-            tag("p", words + ".", class_="sentence"),
-            tag("p", "Nothing has been sent."),
-            class_=f"verdict {tone}",
-        ),
-        facts(
-            [
-                ("Profile", document["profile"]),
-                ("Operation", document["operation"]),
-                ("To", foreign(base_url)),
-                ("Jobs", number(forecast["jobs"])),
-                ("Requests", f"about {number(forecast['requests'])}"),
-                ("Time", f"about {duration(forecast['seconds'])}, {basis}"),
-                ("Cost", f"about {dollars(forecast['cost'])} of AWS at list prices"),
-                ("At stake", _stake(to_send, stake) if to_send else ""),
-            ]
-        ),
-        aria_label="What would be sent",
-    )
-
-
-def _stake(to_send: int, stake: int) -> str:
-    if stake < to_send:
-        return f"about {counted(stake, 'row')}: then a run of which every row fails stops"
-    return "all of them: rows that fail are seen too late; a trial sends a few first"
-
-
-def _start(desk: Desk, held: HeldFile, document: Mapping[str, Any], base_url: str) -> Html:
+def _start(desk: Desk, held: HeldFile, document: Mapping[str, Any]) -> Html:
     to = desk.url("plans", held.file_id, "discard")
     if not document["to_send"]:
         discard = form(desk, to, button("Discard", ""))
@@ -177,7 +128,7 @@ def _start(desk: Desk, held: HeldFile, document: Mapping[str, Any], base_url: st
                 name="trial",
             ),
             field("Priority", select("priority", priorities), name="priority"),
-            tag("p", says, foreign(base_url), ".", class_="says"),
+            tag("p", says, foreign(document["base_url"]), ".", class_="says"),
             tag(
                 "p",
                 button("Start"),
@@ -187,50 +138,6 @@ def _start(desk: Desk, held: HeldFile, document: Mapping[str, Any], base_url: st
             class_="start",
         ),
         form(desk, to, id="discard"),
-    )
-
-
-def _first(document: Mapping[str, Any]) -> Html:
-    record = document["first_record"]
-    if record is None:
-        return Html("")
-    text = json.dumps(record, ensure_ascii=False, indent=2)
-    return tag(
-        "section",
-        tag("h2", "The first record"),
-        scrolled("The first record", tag("pre", tag("code", text[:20_000]))),
-    )
-
-
-def _bad_rows(document: Mapping[str, Any]) -> Html:
-    bad = document["bad_rows"]
-    if not bad:
-        return Html("")
-    rows = (
-        tag(
-            "tr",
-            tag("th", number(each["row"]), scope="row"),
-            tag("td", tag("span", class_=f"key {each['status']}"), " ", each["status"]),
-            tag("td", foreign(each["error"]), class_="said"),
-        )
-        for each in bad[:BAD_ROWS_SHOWN]
-    )
-    heads = ("Row", "Status", "Why")
-    left = len(bad) - BAD_ROWS_SHOWN
-    return tag(
-        "section",
-        tag("h2", f"{counted(len(bad), 'row')} would not be sent"),
-        scrolled(
-            "Rows that would not be sent",
-            tag(
-                "table",
-                tag("caption", "Rows that would not be sent", class_="unseen"),
-                tag("thead", tag("tr", *(tag("th", text, scope="col") for text in heads))),
-                tag("tbody", *rows),
-                class_="rows",
-            ),
-        ),
-        tag("p", f"and {number(left)} more.") if left > 0 else "",
     )
 
 

@@ -15,7 +15,7 @@ from jobferry.domain.names import is_name
 from jobferry_cli.dashboard.desk import Desk
 from jobferry_cli.dashboard.held_files import HeldFile
 from jobferry_cli.errors import CommandError
-from jobferry_cli.planning import planned_document
+from jobferry_cli.plan_document import planned_document
 from jobferry_cli.profiles import usable_profile
 
 MOST_NAME = 200
@@ -59,10 +59,8 @@ async def take(desk: Desk, stream: AsyncIterator[bytes], profile: str, name: str
     file_id, path = desk.held.room(name)
     try:
         await receive(stream, path, most)
-        document, _ = await run_in_threadpool(planned_document, desk.stack, path, usable)
-        base_url = usable.connection.base_url
-        document = {**document, "file": name}
-        held = HeldFile(file_id, profile, name, path, document, base_url)
+        document = await run_in_threadpool(planned_document, path, usable, desk.stack)
+        held = HeldFile(file_id, profile, name, path, {**document, "file": name})
         desk.held.keep(held)
     except TooLargeError:
         raise CommandError(
