@@ -90,9 +90,8 @@ def _warnings(document: Mapping[str, Any]) -> Html:
     found = warnings(document)
     if not found:
         return Html("")
-    return tag(
-        "section", tag("h2", "Warnings"), tag("ul", *(tag("li", foreign(text)) for text in found))
-    )
+    texts = (tag("li", foreign(text)) for text in found)
+    return tag("section", tag("h2", "Warnings"), tag("ul", *texts), class_="warnings")
 
 
 def _facts(document: Mapping[str, Any]) -> Html:

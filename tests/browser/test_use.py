@@ -6,7 +6,8 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from playwright.sync_api import Browser, FileChooser, Page, TimeoutError, expect
+from playwright.sync_api import Browser, FileChooser, Page, expect
+from playwright.sync_api import TimeoutError as TooLateError
 
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import RunStatus
@@ -59,7 +60,7 @@ def test_a_run_is_aborted_by_keyboard(visitor: Visit) -> None:
 def chooser(page: Page) -> FileChooser:
     """The dialog for a file, opened by keyboard; a browser that is busy may miss a key."""
     for _ in range(3):
-        with suppress(TimeoutError):
+        with suppress(TooLateError):
             with page.expect_file_chooser(timeout=5_000) as found:
                 page.keyboard.press("Enter")
             return found.value
