@@ -80,4 +80,7 @@ def prioritise(stack: Stack, run: Run, level: str) -> int:
 def vendor_of(stack: Stack, run: Run) -> Vendor | None:
     """The vendor of a run; None when its connection is gone, or it never had one."""
     found = stack.deps.store.config.connection(run.connection) if run.connection else None
-    return None if found is None else stack.deps.vendors.named(found.vendor)
+    try:
+        return None if found is None else stack.deps.vendors.named(found.vendor)
+    except LookupError:
+        return None  # its document was deleted

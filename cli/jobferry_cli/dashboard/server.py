@@ -23,7 +23,7 @@ from starlette.routing import Mount, Route
 
 from jobferry.domain.commands import command
 from jobferry.domain.outcome import OutcomeStatus
-from jobferry.domain.run import Run
+from jobferry.domain.run import Run, RunGoneError
 from jobferry.operator.report import report_page
 from jobferry.reporting.html.markup import Html, foreign, join, tag
 from jobferry.reporting.html.style import STYLE
@@ -113,7 +113,7 @@ def _answered(desk: Desk, answer: Answer, request: Request) -> Response:
         made = _made(desk, answer, request)
     except HTTPException:
         raise
-    except (CommandError, *AWS_ERRORS) as error:
+    except (CommandError, RunGoneError, *AWS_ERRORS) as error:
         return _failed(desk, request, as_failure(error))
     except Exception:  # noqa: BLE001 - shown where the command runs, and not to the browser
         note(*traceback.format_exc().rstrip().split("\n"))
@@ -138,6 +138,8 @@ def _made(desk: Desk, answer: Answer, request: Request) -> str | Response:
 
 
 def as_failure(error: Exception) -> CommandError:
+    if isinstance(error, RunGoneError):
+        return CommandError("The run has been deleted.", next_command=command("runs"))
     return error if isinstance(error, CommandError) else explain(error)
 
 

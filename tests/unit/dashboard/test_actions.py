@@ -9,7 +9,7 @@ import pytest
 
 from jobferry.domain.connection import Connection
 from jobferry.domain.outcome import OutcomeStatus
-from jobferry.domain.run import Run, RunStatus
+from jobferry.domain.run import Run, RunGoneError, RunStatus
 from jobferry.lane.poller import JOB_DEADLINE
 from jobferry.lane.state import LaneState
 from jobferry.vendors.answers import JobPhase, JobReading, PollAnswer
@@ -275,6 +275,27 @@ class TestWithoutRights:
         assert "Something went wrong in the page itself" in shown.text
         assert "the cell of a row" not in shown.html
         assert "ValueError" in capsys.readouterr().err
+
+
+def test_a_run_of_a_vendor_that_is_gone_can_be_seen_and_stopped(page: Page) -> None:
+    run = page.world.planned(sample_csv(3))
+    page.world.store.config.put_connection(Connection("acme", "gone", "https://acme.example"))
+    page.get("runs", run.run_id)
+    page.get("runs", run.run_id, "abort")
+    page.done("runs", run.run_id, "abort")
+    assert page.world.run(run.run_id).stop is not None
+
+
+def test_a_run_that_is_deleted_meanwhile_is_a_sentence(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = page.world.planned(sample_csv(3))
+
+    def gone(*_: Any) -> Run:
+        raise RunGoneError(run.run_id)
+
+    monkeypatch.setattr(page.world.store.runs.__class__, "must_get", gone)
+    assert "has been deleted" in page.get("runs", run.run_id, expect=409).text
 
 
 def test_a_run_of_a_connection_that_is_gone_can_still_be_seen(page: Page) -> None:

@@ -107,7 +107,8 @@ class Part {
     if (!answer.ok || !answer.headers.has("x-jobferry-part")) {
       if (answer.ok) return location.reload();
       const why = found.querySelector(".sentence") ?? found.body;
-      throw new Error(why.textContent.trim());
+      const next = found.querySelector("code.command");
+      throw new Error([why, next].map((each) => each?.textContent.trim() ?? "").join(" "));
     }
     const fresh = found.body.firstElementChild;
     if (!fresh || fresh.id !== this.id) return location.reload();
