@@ -6,32 +6,24 @@ import sys
 
 import click
 
-from jobferry.domain.chunk import ChunkState
 from jobferry.domain.commands import command
-from jobferry.domain.run import Run, RunStatus
+from jobferry.domain.run import Run
 from jobferry.operator.delete_run import Deleted, delete_run
 from jobferry.operator.job_control import (
     RunOpenError,
     WaitingProblem,
-    abort_run,
-    change_priority,
-    force_run,
     problems_of,
 )
-from jobferry.operator.pause_resume import continue_run
-from jobferry.operator.pause_resume import resume as resume_run
 from jobferry.operator.status import run_document
 from jobferry.reporting.formatting import counted
 from jobferry.steps.open_run import PRIORITIES
-from jobferry.vendors.protocol import Vendor
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import closed_run, found_run
 from jobferry_cli.output import confirm, note, put_json, put_text
+from jobferry_cli.run_actions import go_on, prioritise, stop_run, vendor_of
 from jobferry_cli.sending import put_started
 from jobferry_cli.vendor_calls import vendor_asked
-
-REASON_CHARACTERS = 300
 
 
 @click.command()
@@ -52,24 +44,13 @@ def abort(app: App, run_id: str, reason: str, no_cleanup: bool, force: bool) -> 
 
     The run itself asks the vendor, within its requests; jobs that cannot be ended are seen through.
     """
-    run = found_run(app, run_id)
-    if run.closed_at is not None and run.status is not RunStatus.ABORTED:
-        raise CommandError(
-            f"Run {run_id} is over ({run.status.value}); there is nothing left to stop.",
-            next_command=command("status", run_id),
-        )
-    deps, go_on = app.stack.deps, app.stack.executions.go_on
-    if run.closed_at is None:
-        why = reason[:REASON_CHARACTERS]
-        if force:
-            force_run(run, why, deps, go_on, by=app.stack.caller.name)
-            note("Rows in flight become unknown; `resolve` asks the vendor what became of them.")
-        else:
-            by = app.stack.caller.name
-            abort_run(run, why, deps, cleanup=not no_cleanup, by=by)
-            _note_cleanup(app, run, cleanup=not no_cleanup)
-        run = continue_run(run_id, deps, go_on)
-    document = run_document(run, deps)
+    before = found_run(app, run_id)
+    run = stop_run(app.stack, before, reason, cleanup=not no_cleanup, force=force)
+    if before.closed_at is None and force:
+        note("Rows in flight become unknown; `resolve` asks the vendor what became of them.")
+    elif before.closed_at is None:
+        _note_cleanup(app, run, cleanup=not no_cleanup)
+    document = run_document(run, app.stack.deps)
     if app.as_json:
         put_json(document)
         return
@@ -78,7 +59,7 @@ def abort(app: App, run_id: str, reason: str, no_cleanup: bool, force: bool) -> 
 
 
 def _note_cleanup(app: App, run: Run, *, cleanup: bool) -> None:
-    vendor = _vendor_of(app, run)
+    vendor = vendor_of(app.stack, run)
     if vendor is not None and not vendor.capabilities.abort:
         note(f"{vendor.title} cannot end jobs; those that it has are seen through.")
     elif vendor is not None and cleanup:
@@ -96,14 +77,8 @@ def resume(app: App, run_id: str, wait: bool) -> ExitCode:
     It was paused after a trial, or because too many rows failed alike.
     """
     run = found_run(app, run_id)
-    if run.closed_at is not None or run.stop is not None:
-        over = "is being stopped" if run.closed_at is None else f"is over ({run.status.value})"
-        raise CommandError(
-            f"Run {run_id} {over}; it cannot go on.", next_command=command("status", run_id)
-        )
-    if run.pause is None:
+    if not go_on(app.stack, run):
         note(f"Run {run_id} is not paused.")
-    resume_run(run, app.stack.deps, app.stack.executions.go_on, by=app.stack.caller.name)
     return put_started(app, {"run_id": run_id}, wait=wait)
 
 
@@ -118,27 +93,15 @@ def priority(app: App, run_id: str, level: str) -> None:
     LEVEL: lowest, low, medium, high, highest, immediate.
     """
     run = found_run(app, run_id)
-    if not change_priority(run, level, app.stack.deps, by=app.stack.caller.name):
-        raise CommandError(
-            f"Run {run_id} is over ({run.status.value}); its priority changes nothing.",
-            next_command=command("status", run_id),
-        )
-    vendor = _vendor_of(app, run)
-    notified = 0
+    notified = prioritise(app.stack, run, level)
+    vendor = vendor_of(app.stack, run)
     if vendor is not None and not vendor.capabilities.priority:
         note(f"{vendor.title} gives jobs no priority; it is kept with the run alone.")
-    elif vendor is not None:
-        notified = _jobs_in_flight(app, run)
     if app.as_json:
         put_json({"run_id": run_id, "priority": level, "jobs": notified})
     else:
         jobs = counted(notified, "job")
         put_text(f"Run {run_id} has priority {level}; {jobs} in flight will get it too.")
-
-
-def _jobs_in_flight(app: App, run: Run) -> int:
-    in_flight = app.stack.deps.store.chunks.in_flight(run.connection, run.run_id)
-    return sum(chunk.state is ChunkState.SUBMITTED for chunk in in_flight)
 
 
 @click.command()
@@ -158,7 +121,7 @@ def problems(app: App, run_id: str | None) -> None:
             found += problems_of(name, run, app.stack.deps)
     for each in found:
         _put_problem(app, each)
-    vendor = None if run is None else _vendor_of(app, run)
+    vendor = None if run is None else vendor_of(app.stack, run)
     if vendor is not None and not vendor.capabilities.problems:
         note(f"{vendor.title} does not report what its jobs wait for.")
     elif not found and not app.as_json:
@@ -217,7 +180,7 @@ def delete(app: App, run_ids: tuple[str, ...], vendor_jobs: bool, source: bool, 
                     f"The upload of run {run.run_id} is read by run {error}, which is not over.",
                     next_command=command("watch", str(error)),
                 ) from None
-        vendor = _vendor_of(app, run)
+        vendor = vendor_of(app.stack, run)
         if vendor_jobs and vendor is not None and not vendor.capabilities.delete:
             note(f"{vendor.title} keeps its records of jobs; they cannot be deleted.")
         _put_deleted(app, run.run_id, deleted)
@@ -251,9 +214,3 @@ def _put_deleted(app: App, run_id: str, deleted: Deleted) -> None:
     if deleted.uploads is not None:
         gone += f", {counted(deleted.uploads, 'version')} of its upload"
     put_text(f"Run {run_id} is deleted: {counted(deleted.rows, 'row')}{gone}.")
-
-
-def _vendor_of(app: App, run: Run) -> Vendor | None:
-    """The vendor of a run; None when its connection is gone, or it never had one."""
-    found = app.stack.deps.store.config.connection(run.connection) if run.connection else None
-    return None if found is None else app.stack.deps.vendors.named(found.vendor)

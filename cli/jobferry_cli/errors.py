@@ -126,6 +126,13 @@ def is_refusal(error: aws.ClientError) -> bool:
     return error.response.get("Error", {}).get("Code") in _REFUSED
 
 
+def refuses_credentials(error: Exception) -> bool:
+    """Whether AWS does not take the credentials, or not any more: others may do."""
+    if isinstance(error, aws.ClientError):
+        return error.response.get("Error", {}).get("Code") in _BAD_CREDENTIALS
+    return isinstance(error, aws.TokenRetrievalError | aws.SSOError | aws.NoCredentialsError)
+
+
 def explain(error: Exception) -> CommandError:
     """An error of the AWS SDK as a failure of the service, with what to try first."""
     message, next_command = _in_words(error)

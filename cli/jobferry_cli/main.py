@@ -29,7 +29,8 @@ from jobferry_cli.sending import run
 from jobferry_cli.undo import undo
 from jobferry_cli.vendors import vendor
 
-_LOCAL = "local"
+_LOADED = {"local": "jobferry_cli.local", "dashboard": "jobferry_cli.dashboard.command"}
+"""Commands that bring what no other needs, such as the emulator's processes or a web server."""
 
 
 class _Jobferry(click.Group):
@@ -58,13 +59,12 @@ class _Jobferry(click.Group):
         sys.exit(code if isinstance(code, int) else ExitCode.OK)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), _LOCAL})
+        return sorted({*super().list_commands(ctx), *_LOADED})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name == _LOCAL:
-            # Deploying and the emulator's processes: nothing that another command needs.
-            group: click.Command = importlib.import_module("jobferry_cli.local").local
-            return group
+        if cmd_name in _LOADED:
+            loaded: click.Command = getattr(importlib.import_module(_LOADED[cmd_name]), cmd_name)
+            return loaded
         return super().get_command(ctx, cmd_name)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from jobferry.domain.commands import command
 from jobferry.reporting.formatting import counted, number
-from jobferry.reporting.html.markup import Html, command_line, foreign, prose, tag
+from jobferry.reporting.html.markup import Html, command_line, foreign, join, prose, tag
 from jobferry.reporting.html.style import framed
 from jobferry_cli.plan_document import NOT_SENT, side_by_side
 from jobferry_cli.plan_text import facts, shown_value, warnings
@@ -32,11 +32,8 @@ def plan_page(document: Mapping[str, Any], csv_name: str | None = None) -> str:
         tag(
             "main",
             _header(document),
-            _verdict(document),
-            _warnings(document),
-            _facts(document),
-            _first_records(document),
-            _bad_rows(document, csv_name),
+            plan_in_short(document),
+            plan_rows(document, csv_name),
             _next(document, csv_name),
             tag(
                 "footer",
@@ -45,6 +42,16 @@ def plan_page(document: Mapping[str, Any], csv_name: str | None = None) -> str:
         ),
     )
     return framed(f"Jobferry plan of {document['file']}", body)
+
+
+def plan_in_short(document: Mapping[str, Any]) -> Html:
+    """How much would be sent, what is doubtful, and what the run would do; on any page."""
+    return join(_verdict(document), _warnings(document), _facts(document))
+
+
+def plan_rows(document: Mapping[str, Any], csv_name: str | None = None) -> Html:
+    """The first records beside their rows, and the rows that would not be sent; on any page."""
+    return join(_first_records(document), _bad_rows(document, csv_name))
 
 
 def _header(document: Mapping[str, Any]) -> Html:
@@ -83,9 +90,8 @@ def _warnings(document: Mapping[str, Any]) -> Html:
     found = warnings(document)
     if not found:
         return Html("")
-    return tag(
-        "section", tag("h2", "Warnings"), tag("ul", *(tag("li", foreign(text)) for text in found))
-    )
+    texts = (tag("li", foreign(text)) for text in found)
+    return tag("section", tag("h2", "Warnings"), tag("ul", *texts), class_="warnings")
 
 
 def _facts(document: Mapping[str, Any]) -> Html:

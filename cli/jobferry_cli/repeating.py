@@ -3,49 +3,28 @@
 from __future__ import annotations
 
 import sys
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
-from botocore.exceptions import ClientError
 
-from jobferry.binding.column_binding import bind_columns
-from jobferry.binding.run_binding import operation_of
 from jobferry.domain.commands import command
-from jobferry.domain.error_codes import FileRefused
-from jobferry.domain.inbox import COPYING, copy_names
 from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Run
-from jobferry.domain.run_request import RunRequest
-from jobferry.operator.rerun import (
-    Copied,
-    LeftOut,
-    OutcomesMissingError,
-    ReadsOtherwiseError,
-    Repeat,
-    RowFilter,
-    check_copy,
-    copy_rows,
-    rerun_of,
-    retry_of,
-)
-from jobferry.reporting.formatting import counted, listed
-from jobferry.steps.open_run import PRIORITIES, run_id_of
-from jobferry.store.objects import SourceError
+from jobferry.operator.rerun import Repeat, rerun_of, retry_of
+from jobferry.reporting.formatting import counted
+from jobferry.steps.open_run import PRIORITIES
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import closed_run, follow
 from jobferry_cli.output import confirm, note
 from jobferry_cli.profiles import UsableProfile, usable_profile
 from jobferry_cli.progress import shown_upload
+from jobferry_cli.repeats import repeatable_run, send_again
 from jobferry_cli.resolving import start_resolve
-from jobferry_cli.resources import UploadedBeforeError
 from jobferry_cli.sending import put_started
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_MISSING = frozenset({"NoSuchVersion", "NoSuchKey", "404"})
 
 
 def _repeat_options(command: F) -> F:
@@ -89,7 +68,7 @@ def retry(
     }
     statuses = [status for status, asked in wanted.items() if asked]
     usable = usable_profile(app.stack, run.profile)
-    repeatable = _repeatable(run, usable)
+    repeatable = repeatable_run(run, usable)
     if unknown and run.outcomes.get(OutcomeStatus.UNKNOWN):
         run = _looked_up(app, run)
         if not yes and not repeatable:
@@ -155,16 +134,10 @@ def rerun(
     """
     run = closed_run(app, run_id, "sent again")
     usable = usable_profile(app.stack, run.profile)
-    twice = _repeatable(run, usable) or repeat_succeeded
+    twice = repeatable_run(run, usable) or repeat_succeeded
     repeat = rerun_of(run, repeatable=twice)
     once = not (again or twice)
     return _repeat(app, run, usable, repeat, once=once, wait=wait, priority=priority)
-
-
-def _repeatable(run: Run, usable: UsableProfile) -> bool:
-    """Whether rows of the run may be sent twice."""
-    operation = operation_of(run, usable.profile, usable.vendor)
-    return operation is not None and operation.repeatable
 
 
 def _repeat(
@@ -177,163 +150,12 @@ def _repeat(
     wait: bool,
     priority: str | None,
 ) -> ExitCode:
+    repeated = send_again(
+        app.stack, run, usable, repeat, once=once, priority=priority, shown=shown_upload
+    )
+    for text in repeated.notes:
+        note(text)
     document: dict[str, Any] = {"origin": run.run_id}
-    request = _earlier(app, run, repeat) if once else None
-    if request is None:
-        try:
-            request, copied = _uploaded(
-                app, run, repeat, usable, priority or run.priority, once=once
-            )
-            document["left_out"] = _told(copied, usable)
-        except UploadedBeforeError:
-            # By somebody who has typed the same a moment before: one run sends them.
-            note("These rows are being sent again already, by this very run.")
-            request = app.stack.inbox.current(run.profile, repeat.name)
-    run_id = run_id_of(request, request.version_id or "null")
-    app.stack.executions.start(run_id, request)
-    return put_started(app, {"run_id": run_id, **document}, wait=wait)
-
-
-def _earlier(app: App, run: Run, repeat: Repeat) -> RunRequest | None:
-    """The upload that has sent just these rows again before; asked for twice, it happens once.
-
-    Raises:
-        CommandError: other rows of the run have been sent again, and these may be among them.
-    """
-    kind = repeat.name.split("/")[0]
-    uploads = {
-        name: request
-        for verb in COPYING
-        for name, request in app.stack.inbox.uploads(
-            run.profile, copy_names(verb, run.run_id)
-        ).items()
-    }
-    found = uploads.get(repeat.name)
-    if found is not None:
-        note("These rows have been sent again before, by this very run. Once more: --again")
-        return found
-    if not uploads:
-        return None
-    other = next(iter(uploads.values()))
-    earlier = run_id_of(other, other.version_id or "null")
-    raise CommandError(
-        f"Rows of {run.run_id} have been sent again before, by the run {earlier}, and some "
-        "would be done twice. With --again they are sent all the same.",
-        next_command=command(kind, earlier),
-    )
-
-
-def _uploaded(
-    app: App,
-    run: Run,
-    repeat: Repeat,
-    usable: UsableProfile,
-    priority: str,
-    *,
-    once: bool,
-) -> tuple[RunRequest, Copied]:
-    """The new file in the inbox, and what of the old one it holds.
-
-    Raises:
-        UploadedBeforeError: it must be there once only, and is there.
-    """
-    try:
-        if repeat.row_filter is None:
-            request = app.stack.inbox.copy(
-                run.source,
-                run.profile,
-                repeat.name,
-                priority=priority,
-                origin=run.run_id,
-                by=app.stack.caller.name,
-                once=once,
-            )
-            return request, Copied(run.rows)
-        return _uploaded_rows(app, run, repeat, repeat.row_filter, usable, priority, once=once)
-    except FileRefused as refusal:
-        raise _unfit(
-            run,
-            f"The file of run {run.run_id} does not fit the profile {run.profile} as it is now. "
-            f"{refusal.message}",
-        ) from None
-    except ReadsOtherwiseError:
-        raise _unfit(
-            run,
-            f"The rows alone would be read in another way than in the file of run {run.run_id}. "
-            f"Say `encoding` and `delimiter` in the profile {run.profile}.",
-        ) from None
-    except (OutcomesMissingError, SourceError):
-        raise _gone(run) from None
-    except ClientError as error:
-        if error.response["Error"].get("Code") not in _MISSING:
-            raise
-        raise _gone(run) from None
-
-
-def _uploaded_rows(
-    app: App,
-    run: Run,
-    repeat: Repeat,
-    row_filter: RowFilter,
-    usable: UsableProfile,
-    priority: str,
-    *,
-    once: bool,
-) -> tuple[RunRequest, Copied]:
-    """A file of some of the run's rows, in the inbox."""
-    with tempfile.TemporaryFile() as file:
-        copied = copy_rows(run, row_filter, file, app.stack.deps)
-        if not copied.rows:
-            raise CommandError(
-                f"No row of run {run.run_id} can be retried.{_reasons(copied.left_out)}",
-                next_command=command("results", run.run_id, "--out", f"results/{run.run_id}"),
-            )
-        size = file.tell()
-        header = check_copy(run, usable.profile, file).header
-        bind_columns(usable.profile, usable.operation, usable.vendor, header)
-        with shown_upload(size) as sent:
-            request = app.stack.inbox.upload(
-                file,
-                run.profile,
-                repeat.name,
-                priority=priority,
-                origin=run.run_id,
-                by=app.stack.caller.name,
-                once=once,
-                sent=sent,
-            )
-    return request, copied
-
-
-def _unfit(run: Run, message: str) -> CommandError:
-    return CommandError(message, next_command=command("profile", "show", run.profile))
-
-
-def _gone(run: Run) -> CommandError:
-    return CommandError(
-        f"The file or the outcomes of run {run.run_id} are no longer kept.",
-        next_command=command("results", run.run_id, "--out", f"results/{run.run_id}"),
-    )
-
-
-_WHY = {
-    LeftOut.SUCCEEDED: "succeeded",
-    LeftOut.UNKNOWN: "may have been applied",
-    LeftOut.REPEATS: "repeat another row",
-    LeftOut.UNREADABLE: "cannot be read and must be mended by hand",
-}
-
-
-def _told(copied: Copied, usable: UsableProfile) -> int:
-    """Say on stderr what stays behind and why; returns how many rows that are."""
-    reasons = _reasons(copied.left_out)
-    if reasons:
-        twice = copied.left_out.keys() & {LeftOut.SUCCEEDED, LeftOut.UNKNOWN}
-        twice_text = f" {usable.operation.name} would do them twice (--repeat-succeeded)."
-        note(f"{counted(copied.rows, 'row')} sent again.{reasons}{twice_text if twice else ''}")
-    return sum(n for why, n in copied.left_out.items() if why in _WHY)
-
-
-def _reasons(left_out: Mapping[LeftOut, int]) -> str:
-    parts = [f"{left_out[why]} that {words}" for why, words in _WHY.items() if left_out.get(why)]
-    return f" Left out: {listed(parts)}." if parts else ""
+    if repeated.left_out is not None:
+        document["left_out"] = repeated.left_out
+    return put_started(app, {"run_id": repeated.run_id, **document}, wait=wait)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from jobferry.domain.commands import command
-from jobferry.steps.open_run import PRIORITIES, run_id_of
+from jobferry.steps.open_run import PRIORITIES
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import follow
@@ -18,6 +18,7 @@ from jobferry_cli.profiles import usable_profile
 from jobferry_cli.progress import shown_upload
 from jobferry_cli.runs import put_ending
 from jobferry_cli.source_file import bind
+from jobferry_cli.starting import start_file
 
 
 @click.command()
@@ -51,14 +52,8 @@ def run(
     note_warnings(usable.warnings(dialect.header))
     try:
         with file.open("rb") as body, shown_upload(file.stat().st_size) as sent:
-            request = stack.inbox.upload(
-                body,
-                profile_name,
-                file.name,
-                priority=priority,
-                trial=trial,
-                by=stack.caller.name,
-                sent=sent,
+            run_id = start_file(
+                stack, body, profile_name, file.name, priority=priority, trial=trial, sent=sent
             )
     except OSError as error:
         raise CommandError(
@@ -66,9 +61,6 @@ def run(
             next_command=command("run", file, "--profile", profile_name),
             code=ExitCode.SERVICE,
         ) from None
-    run_id = run_id_of(request, request.version_id or "null")
-    # The upload alone starts the run too; whichever comes second finds that it exists.
-    stack.executions.start(run_id, request)
     return put_started(app, {"run_id": run_id}, wait=wait)
 
 

@@ -13,13 +13,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import httpx
 import pytest
 import yaml
 
 from jobferry.lane.poller import JOB_DEADLINE
 from jobferry.store import keys
 from jobferry.vendors.protocol import Vendor
+from jobferry_cli.dashboard.command import RunningPage, dashboard
 from jobferry_cli.main import cli
 from tests.contract.documents.bench import DOCUMENT
 from tests.template.conftest import ROOT, Template
@@ -149,6 +152,27 @@ def _vendor(verb: str) -> Scene:
     return scene
 
 
+def _dashboard(shell: Shell, _folder: Path) -> Words:
+    """The page is opened, looked at, and ended. What its buttons do takes what commands take."""
+    closed, going_on = _closed(shell), _open(shell)
+
+    def visit(page: RunningPage) -> None:
+        waiting.stop()
+        url = page.desk.url
+        paths = [url("runs"), url("new"), url("connections"), url("connections", "acme")]
+        paths += [url("runs", each) for each in (closed, going_on)]
+        paths += [url("runs", closed, "rows"), url("runs", closed, "files", "succeeded.csv")]
+        with httpx.Client(follow_redirects=True) as browser:
+            assert browser.get(page.url()).status_code == 200
+            for path in paths:
+                answer = browser.get(f"http://127.0.0.1:{page.port}{path}")
+                assert answer.status_code == 200, answer.text
+
+    waiting = mock.patch.object(RunningPage, "wait", visit)
+    waiting.start()
+    return ("dashboard", "--no-open")
+
+
 SCENES: dict[str, Scene] = {
     "abort": lambda shell, _: ("abort", _open(shell)),
     "abort --force": lambda shell, _: ("abort", _open(shell), "--force"),
@@ -158,6 +182,7 @@ SCENES: dict[str, Scene] = {
     "connection show": lambda *_: ("connection", "show", "acme"),
     "connection test": lambda *_: ("connection", "test", "acme"),
     "connection unblock": lambda *_: ("connection", "unblock", "acme"),
+    "dashboard": _dashboard,
     "delete": lambda shell, _: ("delete", _closed(shell), "--yes"),
     "delete --source": lambda shell, _: ("delete", _closed(shell), "--source", "--yes"),
     "delete --vendor-jobs": lambda shell, _: ("delete", _closed(shell), "--vendor-jobs", "--yes"),
@@ -195,7 +220,10 @@ NO_STACK = {"cost", "operations", "local", "profile new", "vendor check"}
 
 def _commands(group: object = cli, path: str = "") -> Iterator[str]:
     """Every command, by the words that it is typed with."""
-    for name, command in getattr(group, "commands", {}).items():
+    named = dict(getattr(group, "commands", {}))
+    if group is cli:
+        named["dashboard"] = dashboard  # loaded when it is asked for
+    for name, command in named.items():
         inner = list(_commands(command, f"{path}{name} "))
         yield from inner or [f"{path}{name}"]
 

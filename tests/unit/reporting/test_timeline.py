@@ -11,9 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobferry.domain.chunk import Chunk, ChunkState, Span
+from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import PlanState, Run
+from jobferry.lane.state import LaneState
+from jobferry.reporting.html import TimelinePoint
 from jobferry.reporting.timeline import MOST_MOMENTS, Timeline
 from tests.unit.store.samples import RUN, a_run
+from virtual.world import World, sample_csv
 
 START = a_run().started_at
 
@@ -24,7 +28,12 @@ def chunk(number: int, **moments: object) -> Chunk:
 
 
 def planned(chunks: int, rows: int) -> Run:
-    return replace(a_run(planned_at=START + 1), plan=PlanState(chunks=chunks, row=rows))
+    """A run of which every row has its outcome."""
+    return replace(
+        a_run(planned_at=START + 1),
+        plan=PlanState(chunks=chunks, row=rows),
+        outcomes={OutcomeStatus.SUCCEEDED: rows},
+    )
 
 
 def test_a_timeline_has_a_point_per_change() -> None:
@@ -105,3 +114,18 @@ def test_it_may_be_put_aside_at_any_chunk(at: int, count: int) -> None:
     assert later.timeline() == whole.timeline()
     assert later.job_counts == whole.job_counts
     assert later.slot_use(1) == whole.slot_use(1)
+
+
+def test_rows_of_an_open_run_that_are_not_sent_yet_are_not_settled(world: World) -> None:
+    run = world.planned("Name,Ref\n,r0\n" + sample_csv(6).partition("\n")[2])
+    state = world.submit(LaneState(run.run_id, 0))
+    run = world.run(run.run_id)
+    assert timeline_of(world, run)[-1].rows_settled == run.settled_rows == 1
+    world.clock.sleep(30)
+    world.poll(state)
+    run = world.run(run.run_id)
+    assert timeline_of(world, run)[-1].rows_settled == run.settled_rows == 7
+
+
+def timeline_of(world: World, run: Run) -> list[TimelinePoint]:
+    return Timeline.of(run, world.chunks(run.run_id)).timeline()

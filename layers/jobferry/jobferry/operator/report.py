@@ -57,9 +57,13 @@ def page_of_now(run: Run, deps: Deps) -> str:
     )
 
 
-def error_groups(run: Run, deps: Deps) -> list[ErrorGroup]:
-    """The errors of a run so far by kind, the largest first, with sample rows and their cells."""
-    outcomes = _first(run, deps)
+def error_groups(run: Run, deps: Deps, most: int = MOST_ROWS) -> list[ErrorGroup]:
+    """The errors of a run so far by kind, the largest first, with sample rows and their cells.
+
+    Args:
+        most: rows that are looked at.
+    """
+    outcomes = _first(run, deps, most)
     # Which rows are shown is known when all are counted; only of these the file is read.
     counted = _tally(outcomes, {}, ColumnNames()).groups()[:MAX_GROUPS]
     shown = [sample.row for group in counted for sample in group.samples]
@@ -83,7 +87,7 @@ def column_names(run: Run, deps: Deps) -> ColumnNames:
     return ColumnNames.of(found and Profile.from_document(found[1], found[0]))
 
 
-def _first(run: Run, deps: Deps) -> list[Outcome]:
+def _first(run: Run, deps: Deps, most: int) -> list[Outcome]:
     """The first of its rows that ended badly."""
     wanted = (OutcomeStatus.FAILED, OutcomeStatus.REJECTED, OutcomeStatus.UNKNOWN)
     if not any(run.outcomes.get(status) for status in wanted):
@@ -91,6 +95,6 @@ def _first(run: Run, deps: Deps) -> list[Outcome]:
     found = []
     for outcome in deps.store.rows.for_a_person(run.run_id, run.plan.row):
         found.append(outcome)
-        if len(found) == MOST_ROWS:
+        if len(found) == most:
             break
     return found

@@ -116,7 +116,7 @@ class Timeline:
         changes = dict(self._changes)
         if self._run.planned_at is not None:
             rows, jobs = changes.get(self._run.planned_at, (0, 0))
-            changes[self._run.planned_at] = (rows + self._run.rows - self.sent, jobs)
+            changes[self._run.planned_at] = (rows + self._never_sent(), jobs)
         points = [TimelinePoint(0.0, 0, 0)]
         rows = jobs = 0
         for moment, (more_rows, more_jobs) in sorted(changes.items()):
@@ -124,6 +124,13 @@ class Timeline:
             jobs += more_jobs
             points.append(TimelinePoint(self._run.worked(moment), rows, jobs))
         return points
+
+    def _never_sent(self) -> int:
+        """Rows that were in no chunk; while others have no outcome yet, as far as known."""
+        if self._run.settled_rows >= self._run.rows:
+            return self._run.rows - self.sent
+        settled = sum(rows for rows, _ in self._changes.values())
+        return max(0, self._run.settled_rows - settled)
 
     def slot_use(self, max_jobs: int) -> float | None:
         """The part of the slots in use while work was left: from the first submission to the last.

@@ -197,13 +197,18 @@ def _error_section(report: RunReport) -> Html:
     return tag(
         "section",
         tag("h2", "Errors"),
-        *(_error_group(group) for group in groups[:MAX_GROUPS]),
+        *(error_group(group) for group in groups[:MAX_GROUPS]),
         more,
         id="errors",
     )
 
 
-def _error_group(group: ErrorGroup) -> Html:
+def error_group(group: ErrorGroup, *more_of_it: str) -> Html:
+    """Rows that ended alike, with a few of them.
+
+    Args:
+        more_of_it: what stands below, such as a link to all of them.
+    """
     samples = group.samples[:MAX_SAMPLES]
     hidden = group.count - len(samples)
     more = tag("p", f"and {counted(hidden, 'more row')}", class_="quiet")
@@ -219,6 +224,7 @@ def _error_group(group: ErrorGroup) -> Html:
         tag("p", "What to do: ", prose(group.advice)) if group.advice else "",
         *(_sample(sample, group.text) for sample in samples),
         more if samples and hidden > 0 else "",
+        *more_of_it,
     )
 
 

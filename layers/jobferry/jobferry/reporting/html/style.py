@@ -53,6 +53,7 @@ dt { color: var(--quiet); font-size: .85rem; }
 a { color: var(--link); text-underline-offset: .15em; }
 a:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 mark { background: var(--mark); color: inherit; padding: 0 .2em; border-radius: .2em; }
+mark .quiet { color: inherit; }
 .wrong dt { font-weight: 600; }
 .verdict {
   margin-top: 1.5rem; padding: 1rem 1.25rem; background: var(--sheet);
