@@ -30,6 +30,9 @@ from jobferry.store.row_items import FOR_A_PERSON
 PAGE_SECONDS = 8.0
 """How long one page is looked for: a person waits for it, or a page in a browser."""
 
+MORE_SECONDS = 0.5
+"""How long a page that is full looks whether there is more."""
+
 ROWS_PER_CLOCK_CHECK = 500
 
 FEW = 2_000
@@ -85,7 +88,7 @@ class RowPage:
     """Rows that were found, in order.
 
     Attributes:
-        cursor: to go on with; None when there is nothing more.
+        cursor: to go on with; None when there is nothing more. With a full page there may be.
         searched_all: it ends at the last row of the run, and not where it was full or out of time.
         searched_to: the last row that was looked at.
         keys_unread: why no keys were searched (a code of `domain.trouble`); None: they were, or
@@ -145,6 +148,8 @@ def find_rows(
             if len(found) == limit:
                 return RowPage(found, last.cursor, False, last.row, search.keys_unread)
             found.append(FoundRow(seen.outcome, seen.key))
+            if len(found) == limit:
+                until = min(until, deps.now() + MORE_SECONDS)
         last = seen
         if count % ROWS_PER_CLOCK_CHECK == 0 and deps.now() >= until:
             return RowPage(found, last.cursor, False, last.row, search.keys_unread)
