@@ -14,7 +14,7 @@ from jobferry.domain.profile import Profile
 from jobferry.domain.run import Run
 from jobferry.domain.types import JsonObject
 from jobferry.scheduler import ramp
-from jobferry.vendors.operation import Operation
+from jobferry.vendors.operation import Operation, most_records
 from jobferry.vendors.protocol import Vendor
 
 if TYPE_CHECKING:
@@ -47,6 +47,11 @@ class RunContext:
     def ramps(self) -> bool:
         """Whether the run begins with few jobs."""
         return ramp.applies(self.profile, undoable=bool(self.operation.undone_by))
+
+    @cached_property
+    def reads_per_job(self) -> int:
+        """Requests that read what the records of a job are before it is sent; 0: none are."""
+        return snapshot_reads(self.profile, self.operation, self.dialect.header)
 
     @cached_property
     def dialect(self) -> Dialect:
@@ -92,6 +97,17 @@ class RunContext:
             for record in records:
                 record.setdefault(capabilities.priority_field, word)
         return records
+
+
+def snapshot_reads(profile: Profile, operation: Operation, header: Sequence[str] = ()) -> int:
+    """Requests beside each job that read what its records are before they are changed.
+
+    Args:
+        header: of the file, which says what is filled where the profile does not.
+    """
+    if not (profile.snapshot and operation.readable_in_batches):
+        return 0
+    return operation.reads(most_records(profile, operation), profile.fills(header))
 
 
 def cannot_go_on(error: LookupError) -> str:
