@@ -17,10 +17,12 @@ from jobferry.operator.find_rows import (
     RowQuery,
     find_rows,
     key_place,
+    profile_of,
 )
-from jobferry.operator.row_cells import Cells, cells_of, named_cells, wrong_place
+from jobferry.operator.row_cells import Cells, cells_of, named_cells
 from jobferry.operator.status import row_document
 from jobferry.reporting.formatting import counted, number
+from jobferry.reporting.sample_cells import ColumnNames, wrong_column
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError
 from jobferry_cli.following import found_run
@@ -127,7 +129,7 @@ def _put_documents(
         size = ROWS_OF_A_PAGE if left is None else min(left, ROWS_OF_A_PAGE)
         page = _page(stack, run, query, size, after)
         cells = _cells(stack, run, page.rows) if with_cells else {}
-        place = key_place(run, stack.deps) if with_cells else None
+        place = key_place(run, profile_of(run, stack.deps)) if with_cells else None
         for found in page.rows:
             document = row_document(found.outcome)
             if query.find is not None or with_cells:
@@ -148,8 +150,11 @@ def _put_page(stack: Stack, run: Run, page: RowPage) -> None:
     """The rows as a table, with the key and the cell that is wrong beside each."""
     if not page.rows:
         return
-    cells, place = _cells(stack, run, page.rows), key_place(run, stack.deps)
-    lines = [_cells_of_line(found, cells.get(found.outcome.row), place) for found in page.rows]
+    cells, profile = _cells(stack, run, page.rows), profile_of(run, stack.deps)
+    names, place = ColumnNames.of(profile), key_place(run, profile)
+    lines = [
+        _cells_of_line(found, cells.get(found.outcome.row), place, names) for found in page.rows
+    ]
     shown = [i for i in range(len(_COLUMNS)) if i < 2 or any(line[i] for line in lines)]
     put_table([_COLUMNS[i] for i in shown], ([line[i] for i in shown] for line in lines))
 
@@ -157,13 +162,17 @@ def _put_page(stack: Stack, run: Run, page: RowPage) -> None:
 _COLUMNS = ("ROW", "STATUS", "KEY", "VENDOR ID", "ERROR", "CELL")
 
 
-def _cells_of_line(found: FoundRow, cells: Cells | None, place: int | None) -> list[str]:
+def _cells_of_line(
+    found: FoundRow, cells: Cells | None, place: int | None, names: ColumnNames
+) -> list[str]:
     outcome = found.outcome
     said = ": ".join(filter(None, (outcome.error_code, outcome.error)))
-    wrong = None if cells is None else wrong_place(outcome.error, cells[0])
+    wrong = _wrong(found, cells, names)
     cell = ""
-    if cells is not None and wrong is not None and wrong < len(cells[1]):
-        cell = f"{cells[0][wrong]}: {_cut(cells[1][wrong], CELL_CHARACTERS) or '(empty)'}"
+    if cells is not None and wrong is not None:
+        at = cells[0].index(wrong)
+        text = cells[1][at] if at < len(cells[1]) else ""
+        cell = f"{wrong}: {_cut(text, CELL_CHARACTERS) or '(empty)'}"
     return [
         number(outcome.row),
         outcome.status.value,
@@ -189,14 +198,16 @@ def _put_one(stack: Stack, run: Run, found: FoundRow) -> None:
     put_text(*(f"{name:<9} {value}" for name, value in known.items() if value))
     if cells is None:
         return
-    wrong = wrong_place(outcome.error, cells[0])
+    wrong = _wrong(found, cells, ColumnNames.of(profile_of(run, stack.deps)))
     put_table(
         ("", "COLUMN", "CELL"),
-        (
-            ("→" if place == wrong else "", name, cell)
-            for place, (name, cell) in enumerate(named_cells(*cells).items())
-        ),
+        (("→" if name == wrong else "", name, cell) for name, cell in named_cells(*cells).items()),
     )
+
+
+def _wrong(found: FoundRow, cells: Cells | None, names: ColumnNames) -> str | None:
+    """The column that the row's error speaks of."""
+    return None if cells is None else wrong_column(found.outcome.error or "", cells[0], names)
 
 
 def _cells(stack: Stack, run: Run, found: Sequence[FoundRow]) -> Mapping[int, Cells]:

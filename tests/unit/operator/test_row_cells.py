@@ -7,7 +7,7 @@ import random
 import pytest
 
 from jobferry.operator import row_cells
-from jobferry.operator.row_cells import cells_of, named_cells, wrong_place
+from jobferry.operator.row_cells import cells_of, named_cells
 from tests.unit.csvfile.samples import read
 from virtual.world import World, sample_csv
 
@@ -90,24 +90,6 @@ def test_of_very_many_unsent_rows_only_the_first_are_read(
     run = world.processed("Name,Ref\na,1\n" + "".join(f",{i}\n" for i in range(2, 100)))
     found = cells_of(run, [2, 5, 99], world.deps)
     assert {row: cells[1] for row, (_, cells) in found.items()} == {2: "2", 5: "5"}
-
-
-@pytest.mark.parametrize(
-    ("error", "place"),
-    [
-        ("Due: must be a date", 1),
-        ("Due date: must be a date", 2),
-        ("due: is wrong", 1),
-        ("External_id: is taken", 3),
-        ("Due", None),
-        ("Nothing: of the kind", None),
-        (": odd", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_the_column_that_an_error_names(error: str | None, place: int | None) -> None:
-    assert wrong_place(error, ["", "Due", "Due date", "External id"]) == place
 
 
 def test_every_cell_has_a_name() -> None:

@@ -156,13 +156,16 @@ def find_rows(
     return RowPage(found, None, True, run.plan.row, search.keys_unread)
 
 
-def key_place(run: Run, deps: Deps) -> int | None:
-    """The column of the file that holds the `row_key`; None where there is none."""
+def profile_of(run: Run, deps: Deps) -> Profile | None:
+    """The profile that a run was opened with; None where it is gone."""
     kept = deps.store.config.profile(run.profile, run.revision)
-    if kept is None or run.plan.dialect is None:
-        return None
-    name = Profile.from_document(kept[1], kept[0]).row_key
-    if name is None:
+    return None if kept is None else Profile.from_document(kept[1], kept[0])
+
+
+def key_place(run: Run, profile: Profile | None) -> int | None:
+    """The column of the file that holds the `row_key`; None where there is none."""
+    name = None if profile is None else profile.row_key
+    if name is None or run.plan.dialect is None:
         return None
     try:
         return places_of(run.plan.dialect["header"], [name])[name]
@@ -275,7 +278,7 @@ class _Search:
 
     @cached_property
     def _key_place(self) -> int | None:
-        return key_place(self._run, self._deps)
+        return key_place(self._run, profile_of(self._run, self._deps))
 
 
 def _key(cells: Sequence[str], place: int) -> str | None:

@@ -132,23 +132,6 @@ def cells_of(run: Run, rows: Iterable[int], deps: Deps) -> dict[int, Cells]:
     return {row: cells for part in parts for row, cells in part.items()}
 
 
-def wrong_place(error: str | None, header: Sequence[str]) -> int | None:
-    """The column that an error's text names first (`Due: must be a date`), if it names one.
-
-    A vendor names its own fields (`External_id: is taken`), which files often name alike.
-    """
-    named = (error or "").partition(":")[0]
-    if error is None or not named or named == error:
-        return None
-    exact = [place for place, name in enumerate(header) if name and error.startswith(f"{name}:")]
-    if exact:
-        return max(exact, key=lambda place: len(header[place]))
-    plain = _plain(named)
-    return next(
-        (place for place, name in enumerate(header) if plain and _plain(name) == plain), None
-    )
-
-
 def named_cells(header: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
     """Cells by the names of their columns; those of a nameless column, or of one more of the same
     name, by the column's letters."""
@@ -158,10 +141,6 @@ def named_cells(header: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
         letters = f"Column {column_letters(place)}"
         named[letters if not name or name in named else name] = cell
     return named
-
-
-def _plain(name: str) -> str:
-    return "".join(character for character in name.casefold() if character.isalnum())
 
 
 def _read_part(
