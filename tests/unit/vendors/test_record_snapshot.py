@@ -68,7 +68,8 @@ USER = {
 @pytest.mark.parametrize(
     ("sent", "fields", "lost"),
     [
-        ({"external_id": "E", "name": "B"}, {"name": "Ada"}, ()),
+        ({"external_id": "e", "name": "B"}, {"name": "Ada"}, ()),
+        ({"external_id": "E", "name": "B"}, {"external_id": "e", "name": "Ada"}, ()),
         ({"id": 5, "external_id": "x"}, {"external_id": "e"}, ()),
         ({"id": 5, "organization": {"name": "O"}}, {"organization_id": None}, ()),
         (

@@ -71,7 +71,10 @@ def _before(
     names_it = naming_field(sent, operation.read_by)
     for name, value in sent.items():
         target = operation.restores.get(name, name)
-        if name in (names_it, ID) or target is None:
+        if name == ID or target is None:
+            continue
+        if name == names_it and before.get(name) == value:
+            # Named in another case than it is kept in, it may be kept in that from now on.
             continue
         if not target or target not in before:
             yield name, None, False
