@@ -14,7 +14,7 @@ from jobferry.domain.profile import Profile
 from jobferry.domain.run import Run
 from jobferry.domain.types import JsonObject
 from jobferry.scheduler import ramp
-from jobferry.vendors.operation import Operation, most_records
+from jobferry.vendors.operation import Operation, snapshot_reads
 from jobferry.vendors.protocol import Vendor
 
 if TYPE_CHECKING:
@@ -97,17 +97,6 @@ class RunContext:
             for record in records:
                 record.setdefault(capabilities.priority_field, word)
         return records
-
-
-def snapshot_reads(profile: Profile, operation: Operation, header: Sequence[str] = ()) -> int:
-    """Requests beside each job that read what its records are before they are changed.
-
-    Args:
-        header: of the file, which says what is filled where the profile does not.
-    """
-    if not (profile.snapshot and operation.readable_in_batches):
-        return 0
-    return operation.reads(most_records(profile, operation), profile.fills(header))
 
 
 def cannot_go_on(error: LookupError) -> str:

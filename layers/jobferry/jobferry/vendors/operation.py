@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -202,3 +202,14 @@ def compact_json(value: Any) -> bytes:
 def most_records(profile: Profile, operation: Operation) -> int:
     """Records of one job: the vendor's limit, or less where the profile says so."""
     return min(operation.max_records, profile.batch_size or operation.max_records)
+
+
+def snapshot_reads(profile: Profile, operation: Operation, header: Sequence[str] = ()) -> int:
+    """Requests beside each job that read what its records are before they are changed.
+
+    Args:
+        header: of the file, which says what is filled where the profile does not.
+    """
+    if not (profile.snapshot and operation.readable_in_batches):
+        return 0
+    return operation.reads(most_records(profile, operation), profile.fills(header))
