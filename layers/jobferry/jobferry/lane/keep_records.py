@@ -2,7 +2,7 @@
 
 They are read and kept before the intent is written: no change is sent whose records are not kept.
 The first time counts. What is read again, because a function died or a submission had no clear
-answer, may show the change already, so that it replaces nothing. Rows that go again are kept once
+answer, may show the change already, so that it replaces nothing. Retried rows are kept once
 more with their new chunk; of two, that of the lower number is older.
 """
 

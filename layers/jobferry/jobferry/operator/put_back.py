@@ -181,7 +181,7 @@ class PutBackColumn:
         if self.type_for(rows) is not ColumnType.JSON:
             return "" if value is None else _plain_text(value)
         text = json.dumps(value, ensure_ascii=False)
-        return json.dumps(value) if _looks_garbled(text) else text
+        return json.dumps(value) if _seems_garbled(text) else text
 
 
 def _mapping(path: str, column_type: ColumnType, operation: Operation) -> RowMapping | None:
@@ -199,7 +199,7 @@ def _comes_back(path: str, value: object, mapping: RowMapping) -> bool:
     if not isinstance(value, str | int | float):
         return False
     cell = _plain_text(value)
-    if not cell.strip() or _looks_garbled(cell):
+    if not cell.strip() or _seems_garbled(cell):
         return False
     wanted: JsonObject = {}
     put(wanted, parse_path(path), value)
@@ -215,7 +215,7 @@ def _plain_text(value: str | float) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _looks_garbled(text: str) -> bool:
+def _seems_garbled(text: str) -> bool:
     """Whether a file of ours that holds this text would be taken for one that Excel has spoilt."""
     return not text.isascii() and is_garbled(text)
 
