@@ -18,6 +18,7 @@ from jobferry.domain.profile import Profile
 from jobferry.domain.run import Run
 from jobferry.domain.types import JsonObject
 from jobferry.lane.keep_records import snapshot_key
+from jobferry.vendors.answers import RecordsRead, Refused
 from jobferry.vendors.operation import Operation
 from tests.unit.cli.shell import Shell
 from virtual.vendor import NOTE, UPDATE
@@ -251,3 +252,23 @@ def test_a_run_that_changed_nothing_has_nothing_to_undo(shell: Shell, tmp_path: 
 
     assert answer.code == 1
     assert "changed nothing" in answer.stderr
+
+
+def test_a_run_that_waits_for_its_snapshot_goes_on_when_that_is_mended(
+    shell: Shell, tmp_path: Path
+) -> None:
+    shell.world.account.will_read(RecordsRead(problem=Refused("not_found", "No such path.")))
+    shell.world.put_profile({"operation": UPDATE, "snapshot": True})
+    paused = shell.world.processed(sample_csv(3))
+    document = shell("status", paused.run_id, "--json").document
+    assert (document["status"], document["paused"]["code"]) == ("paused", "snapshot")
+    assert document["waiting"][0]["for"] == "problem"
+    assert f"jobferry connection test {paused.connection}" in document["next"]
+    assert not shell.world.account.submissions
+
+    resumed = shell("resume", paused.run_id, "--wait", "--json")
+
+    assert resumed.code == 0, resumed.stderr
+    assert resumed.document["outcomes"]["succeeded"] == 3
+    undo = shell("undo", paused.run_id, "--out", tmp_path, "--json").document
+    assert [record["name"] for record in records(undo)] == ["old r1", "old r2", "old r3"]
