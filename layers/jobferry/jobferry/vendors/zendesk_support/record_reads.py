@@ -36,19 +36,30 @@ def read_records(
         asked = [str(r[name]) for r in records if naming_field(r, names) == name]
         # A text with a comma would name two records, and is no id that a change could name.
         wanted = [text for text in dict.fromkeys(asked) if "," not in text]
-        for start in range(0, len(wanted), most):
-            found = _read(account, operation, name, wanted[start : start + most])
+        left = [wanted[start : start + most] for start in range(0, len(wanted), most)]
+        while left:
+            batch = left.pop()
+            found = _read(account, operation, name, batch)
             requests += 1
-            if not isinstance(found, list):
+            if found is _TOO_LARGE and len(batch) > 1:
+                half = len(batch) // 2
+                left += [batch[:half], batch[half:]]
+            elif not isinstance(found, list):
                 return RecordsRead(problem=found, requests=requests)
-            shown += found
+            else:
+                shown += found
     return RecordsRead(matched(records, shown, names, operation.folded), requests=requests)
+
+
+_TOO_LARGE = Ambiguous("the answer was too large")
 
 
 def _read(
     account: Account, operation: Operation, name: str, wanted: Sequence[str]
 ) -> list[JsonObject] | Problem:
     """The records with these ids, or external ids, as far as they are there."""
+    from jobferry.vendors.http.client import NoAnswer
+
     kind, *parts = operation.name.split(".")
     listed = ",".join(wanted)
     if kind in READABLE:
@@ -57,6 +68,8 @@ def _read(
         path, plural = f"/custom_objects/{parts[0]}/records", "custom_object_records"
         params = {f"filter[{name}s]": listed, "page[size]": "100"}
     answer = account.request("GET", API + path, params=params)
+    if isinstance(answer, NoAnswer) and answer.too_large:
+        return _TOO_LARGE
     problem = problem_of(answer)
     if problem is not None:
         return problem
