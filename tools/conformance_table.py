@@ -101,6 +101,13 @@ def capability_table(vendors: Sequence[Vendor] | None = None) -> str:
         [text, *("yes" if getattr(vendor.capabilities, name) else "no" for vendor in listed)]
         for name, text in words.items()
     ]
+    able = [
+        any(operation.readable_in_batches for operation in vendor.operations.values())
+        for vendor in listed
+    ]
+    rows.append(
+        ["a change's records are read before (`snapshot`)", *("yes" if a else "no" for a in able)]
+    )
     return _table(["", *(vendor.title for vendor in listed)], rows)
 
 

@@ -15,7 +15,7 @@ from jobferry_cli.control import abort, delete, priority, problems, resume
 from jobferry_cli.costing import cost
 from jobferry_cli.errors import AWS_ERRORS, CommandError, ExitCode, explain, misused
 from jobferry_cli.operations import operations
-from jobferry_cli.outcomes import results, rows
+from jobferry_cli.outcomes import results
 from jobferry_cli.output import note, put_json
 from jobferry_cli.planning import plan
 from jobferry_cli.profile_new import new
@@ -23,6 +23,7 @@ from jobferry_cli.profiles import profile
 from jobferry_cli.repeating import rerun, retry
 from jobferry_cli.reports import report
 from jobferry_cli.resolving import resolve
+from jobferry_cli.rows import rows
 from jobferry_cli.runs import runs, status, watch
 from jobferry_cli.schedules import schedule
 from jobferry_cli.sending import run

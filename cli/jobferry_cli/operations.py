@@ -33,6 +33,7 @@ def operation_document(vendor: Vendor, operation: Operation) -> dict[str, Any]:
         "external_id_field": operation.external_id_field or None,
         "undone_by": operation.undone_by or None,
         "cannot_undo": operation.cannot_undo or None,
+        "snapshot": operation.readable_in_batches,
     }
 
 
@@ -97,6 +98,8 @@ def _described(operation: Operation) -> list[str]:
         )
     if operation.undone_by:
         lines.append(f"    undo    by {operation.undone_by} (jobferry undo RUN)")
+    if operation.readable_in_batches:
+        lines.append("    undo    puts records back, with snapshot: true (jobferry undo RUN)")
     if operation.cannot_undo:
         lines.append(f"    stays   {operation.cannot_undo}")
     return lines

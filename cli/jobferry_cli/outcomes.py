@@ -1,96 +1,23 @@
-"""`jobferry rows` and `jobferry results`: what became of every row."""
+"""`jobferry results`: the files of a closed run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 import click
 from botocore.exceptions import ClientError
 
 from jobferry.domain.commands import command
-from jobferry.domain.outcome import Outcome, OutcomeStatus
-from jobferry.domain.run import Run, RunStatus
-from jobferry.operator.status import row_document
-from jobferry.reporting.formatting import number
+from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.run import RunStatus
 from jobferry.reporting.result_files import result_key
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError
 from jobferry_cli.following import found_run, not_over
-from jobferry_cli.output import note, put_json, put_text
+from jobferry_cli.output import put_json, put_text
 from jobferry_cli.stack import Stack
 
-ROWS_FOR_PEOPLE = 100
-"""Outcomes printed when nobody said how many; scripts are given all of them."""
-
 REPORT = "report.html"
-_INDEXED = frozenset({OutcomeStatus.FAILED, OutcomeStatus.REJECTED, OutcomeStatus.UNKNOWN})
-
-
-@click.command()
-@click.argument("run_id", metavar="RUN")
-@click.option("--status", "wanted", type=click.Choice([s.value for s in OutcomeStatus]))
-@click.option("--row", type=click.IntRange(min=1), help="One row, numbered from 1.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    help=f"At most so many; all with --json, else {ROWS_FOR_PEOPLE}.",
-)
-@global_options
-@pass_app
-def rows(app: App, run_id: str, wanted: str | None, row: int | None, limit: int | None) -> None:
-    """List the outcomes of rows, in the order of the file."""
-    run = found_run(app, run_id)
-    status = None if wanted is None else OutcomeStatus(wanted)
-    found = _outcomes(app.stack, run, status) if row is None else _one(app.stack, run, row)
-    if app.as_json:
-        for outcome in islice(found, limit):
-            put_json(row_document(outcome))
-        return
-    limit = limit or ROWS_FOR_PEOPLE
-    shown = 0
-    for outcome in islice(found, limit):
-        put_text(_line(outcome))
-        shown += 1
-    if not shown:
-        put_text(f"Run {run_id} has no such rows.", f"Next:  {command('status', run_id)}")
-    elif next(found, None) is not None:
-        asked = [] if wanted is None else ["--status", wanted]
-        note("There are more.", f"Next:  {command('rows', run_id, *asked, '--limit', limit * 10)}")
-
-
-def _outcomes(stack: Stack, run: Run, status: OutcomeStatus | None) -> Iterator[Outcome]:
-    kept = stack.deps.store.rows
-    if status in _INDEXED:
-        found = kept.for_a_person(run.run_id, run.rows)
-    else:
-        found = kept.between(run.run_id, 1, run.rows)
-    return (outcome for outcome in found if status in (None, outcome.status))
-
-
-def _one(stack: Stack, run: Run, row: int) -> Iterator[Outcome]:
-    found = stack.deps.store.rows.get(run.run_id, row)
-    if found is None:
-        beyond = run.plan.done and row > run.rows
-        raise CommandError(
-            f"Run {run.run_id} has {number(run.rows)} rows; there is no row {number(row)}."
-            if beyond
-            else f"Row {number(row)} of run {run.run_id} has no outcome yet.",
-            next_command=command("status", run.run_id),
-        )
-    return iter([found])
-
-
-def _line(outcome: Outcome) -> str:
-    parts = [f"row {outcome.row:>8}  {outcome.status:<9}"]
-    if outcome.vendor_id is not None:
-        parts.append(f"id {outcome.vendor_id}")
-    if outcome.error_code is not None or outcome.error is not None:
-        parts.append(": ".join(filter(None, (outcome.error_code, outcome.error))))
-    if outcome.job_id is not None:
-        parts.append(f"(job {outcome.job_id}, attempt {outcome.attempts})")
-    return "  ".join(parts)
 
 
 @click.command()

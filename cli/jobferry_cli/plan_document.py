@@ -18,7 +18,7 @@ from jobferry.reporting.costs import Load
 from jobferry.reporting.forecast import Terms, forecast
 from jobferry.reporting.run_metrics import planned_load, rows_per_job, terms_of
 from jobferry.scheduler.rows_at_stake import rows_at_stake
-from jobferry.vendors.operation import Operation, most_records
+from jobferry.vendors.operation import Operation, most_records, snapshot_reads
 from jobferry_cli.plan_file import FirstRecord, PlannedFile, plan_file
 from jobferry_cli.profiles import UsableProfile
 from jobferry_cli.resources import PART_BYTES
@@ -54,7 +54,7 @@ def document_of(
     file: Path, plan: PlannedFile, usable: UsableProfile, stack: Stack
 ) -> dict[str, Any]:
     """What is known of a planned file (docs/cli.md, plan)."""
-    terms = _terms(usable, stack)
+    terms = _terms(plan, usable, stack)
     columns = _columns(plan, usable)
     records = [_first_record(plan, each) for each in plan.first_records]
     operation = usable.operation
@@ -93,24 +93,41 @@ def document_of(
             usable.profile,
             undoable=bool(operation.undone_by),
         ),
-        "undo": undo_of(operation),
+        "undo": undo_of(operation, kept=usable.keeps_records),
         "notifies": _notifies(plan, operation),
         "forecast": asdict(forecast(_load(plan, usable, stack), terms)),
     }
 
 
-def undo_of(operation: Operation) -> dict[str, Any]:
-    """What can be taken back: the operation that does, and what stays all the same."""
+def undo_of(operation: Operation, *, kept: bool = False) -> dict[str, Any]:
+    """What can be taken back: the operation that does, and what stays all the same.
+
+    Args:
+        kept: what the records are is kept before they are changed.
+    """
+    stays = operation.cannot_undo
     if operation.undone_by:
         text = f"`undo` plans {operation.undone_by} of what the run has made."
     elif operation.deletes:
         text = "What is deleted cannot be brought back by Jobferry."
+    elif kept:
+        text = (
+            "What the records are is read and kept before each job, so that `undo` writes the file "
+            "that puts them back. What the change sets off stays."
+        )
+        stays = ""
+    elif operation.readable_in_batches:
+        text = (
+            "Jobferry cannot take this back: `snapshot: true` in the profile keeps what the "
+            "records were."
+        )
     else:
         text = "Jobferry cannot take this back."
     return {
-        "by": operation.undone_by or None,
+        "by": operation.name if kept else operation.undone_by or None,
         "deletes": operation.deletes,
-        "text": f"{text} {operation.cannot_undo}".strip(),
+        "snapshot": kept,
+        "text": f"{text} {stays}".strip(),
     }
 
 
@@ -125,7 +142,7 @@ def _notifies(plan: PlannedFile, operation: Operation) -> dict[str, Any] | None:
     }
 
 
-def _terms(usable: UsableProfile, stack: Stack) -> Terms:
+def _terms(plan: PlannedFile, usable: UsableProfile, stack: Stack) -> Terms:
     """The conditions of the connection, as learned from earlier runs."""
     return terms_of(
         usable.connection,
@@ -133,6 +150,7 @@ def _terms(usable: UsableProfile, stack: Stack) -> Terms:
         usable.operation.name,
         stack.deps.store,
         in_order=usable.profile.in_order,
+        reads=snapshot_reads(usable.profile, usable.operation, plan.dialect.header),
     )
 
 
@@ -145,6 +163,7 @@ def _load(plan: PlannedFile, usable: UsableProfile, stack: Stack) -> Load:
         every_row=usable.profile.row_items == "all",
         offset=plan.offset,
         retention_days=stack.settings.retention_days,
+        snapshot=usable.keeps_records,
     )
 
 

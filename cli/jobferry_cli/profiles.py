@@ -40,6 +40,11 @@ class UsableProfile:
     vendor: Vendor
     operation: Operation
 
+    @property
+    def keeps_records(self) -> bool:
+        """Whether what records are is read and kept before they are changed."""
+        return self.profile.snapshot and self.operation.readable_in_batches
+
     def warnings(self, header: Sequence[str] = ()) -> list[str]:
         """What it asks for that the vendor is not known to take, with a file of this header."""
         return warnings_of(self.profile, self.connection, self.vendor, self.operation, header)

@@ -1,11 +1,12 @@
-"""`jobferry undo`: the file and the profile that would take away what a run made. Runs nothing."""
+"""`jobferry undo`: the file and the profile that would take away what a run made, or put back what
+it changed. Runs nothing."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from jobferry.csvfile.formula_injection import defuse
 from jobferry.domain.commands import Command, command
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.run import Run
+from jobferry.operator.find_rows import profile_of
+from jobferry.operator.put_back import OutcomesGoneError
 from jobferry.reporting.formatting import counted
 from jobferry.vendors.operation import Operation
 from jobferry_cli.app import App, global_options, pass_app
@@ -23,6 +26,7 @@ from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import closed_run
 from jobferry_cli.output import printable, put_json, put_text
 from jobferry_cli.stack import Stack
+from jobferry_cli.undo_changes import UndoFiles, write_changes
 
 _NAME_LENGTH = 48
 """Characters of a profile's name, at the most (see `jobferry.binding.profile_document`)."""
@@ -30,6 +34,11 @@ _NAME_LENGTH = 48
 _COLUMNS = ("id", "jobferry_row")
 """A column of ours says that an apostrophe before a formula is ours, and no part of the id."""
 _CANNOT_COLUMNS = ("row", "status", "vendor_id", "error_code", "error")
+
+STAYS = (
+    "What the change has set off (notifications, triggers), and comments. What somebody has "
+    "changed since in these fields is overwritten: look at the file first."
+)
 
 _MAY_BE_THERE = frozenset({OutcomeStatus.SUCCEEDED, OutcomeStatus.UNKNOWN})
 
@@ -40,8 +49,10 @@ class UndoPlan:
 
     Attributes:
         name: of the profile
-        rows: records that can be deleted
+        rows: records that can be deleted, or put back
         cannot: rows whose record cannot be, or nobody knows whether there is one
+        lost: field → rows of which it cannot be put back
+        puts_back: the records are changed, and not deleted
     """
 
     name: str
@@ -50,6 +61,13 @@ class UndoPlan:
     rows: int
     cannot: int
     cannot_csv: Path | None
+    lost: Mapping[str, int] = field(default_factory=dict)
+    puts_back: bool = False
+
+    @property
+    def done(self) -> str:
+        """What becomes of the records."""
+        return "put back as they were" if self.puts_back else "deleted"
 
 
 @click.command()
@@ -63,15 +81,20 @@ class UndoPlan:
 @global_options
 @pass_app
 def undo(app: App, run_id: str, out: Path) -> ExitCode:
-    """Write a file that would delete the records a run made.
+    """Write a file that would undo a run.
 
-    Nothing is sent.
+    It deletes the records that the run made, or puts back what it changed, where the run was sent
+    with `snapshot: true`. Nothing is sent.
 
     Exit code 1: nothing of the run can be undone. 3: some rows cannot be.
     """
     run = closed_run(app, run_id, "undone")
     operation = _operation_of(app.stack, run)
-    plan = _write(app.stack, run, operation, out) if operation.undone_by else None
+    plan = None
+    if operation.undone_by:
+        plan = _write(app.stack, run, operation, out)
+    elif _has_snapshot(app.stack, run, operation):
+        plan = _write_changes(app.stack, run, operation, out)
     if app.as_json:
         put_json(_document(run, operation, plan))
     else:
@@ -99,21 +122,47 @@ def _operation_of(stack: Stack, run: Run) -> Operation:
     return operation
 
 
-def _write(stack: Stack, run: Run, operation: Operation, out: Path) -> UndoPlan:
-    """Write the files; those of an earlier undo are replaced."""
+def _has_snapshot(stack: Stack, run: Run, operation: Operation) -> bool:
+    """Whether what the run has changed was kept before."""
+    profile = profile_of(run, stack.deps)
+    return operation.readable_in_batches and profile is not None and profile.snapshot
+
+
+def _files(run: Run, out: Path, did: str) -> UndoFiles:
+    """Where to write.
+
+    Raises:
+        CommandError: the run did nothing.
+    """
     if not any(run.outcomes.get(status) for status in _MAY_BE_THERE):
         raise CommandError(
-            f"Run {run.run_id} made nothing; there is nothing to undo.",
+            f"Run {run.run_id} {did} nothing; there is nothing to undo.",
             next_command=command("status", run.run_id),
         )
     out.mkdir(parents=True, exist_ok=True)
-    rows_file, profile_file, cannot_file = (
-        out / f"undo-{run.run_id}{job_end}" for job_end in (".csv", ".yaml", "-cannot.csv")
-    )
-    rows, cannot = _write_rows(_made(stack, run), rows_file, cannot_file)
-    name = _profile_name(run)
-    profile_file.write_text(_profile_text(run, operation, name), encoding="utf-8")
-    return UndoPlan(name, rows_file, profile_file, rows, cannot, cannot_file if cannot else None)
+    ends = (".csv", ".yaml", "-cannot.csv")
+    return UndoFiles(*(out / f"undo-{run.run_id}{end}" for end in ends))
+
+
+def _write(stack: Stack, run: Run, operation: Operation, out: Path) -> UndoPlan:
+    """Write the files; those of an earlier undo are replaced."""
+    files, name = _files(run, out, "made"), _profile_name(run)
+    rows, cannot = _write_rows(_made(stack, run), files.rows, files.cannot)
+    files.profile.write_text(_profile_text(run, operation, name), encoding="utf-8")
+    cannot_file = files.cannot if cannot else None
+    return UndoPlan(name, files.rows, files.profile, rows, cannot, cannot_file)
+
+
+def _write_changes(stack: Stack, run: Run, operation: Operation, out: Path) -> UndoPlan:
+    """The same for what a run has changed."""
+    files, name = _files(run, out, "changed"), _profile_name(run)
+    try:
+        made = write_changes(stack, run, operation, files, name)
+    except OutcomesGoneError:
+        raise _outcomes_gone(run) from None
+    cannot_file = files.cannot if made.cannot else None
+    counts = (made.rows, made.cannot, cannot_file, made.lost)
+    return UndoPlan(name, files.rows, files.profile, *counts, puts_back=True)
 
 
 def _write_rows(made: Iterator[Outcome], rows_file: Path, cannot_file: Path) -> tuple[int, int]:
@@ -161,10 +210,14 @@ def _made(stack: Stack, run: Run) -> Iterator[Outcome]:
         if outcome.status in _MAY_BE_THERE:
             yield outcome
     if seen < run.rows:
-        raise CommandError(
-            f"The outcomes of run {run.run_id} are no longer all kept.",
-            next_command=command("results", run.run_id, "--out", f"results/{run.run_id}"),
-        )
+        raise _outcomes_gone(run)
+
+
+def _outcomes_gone(run: Run) -> CommandError:
+    return CommandError(
+        f"The outcomes of run {run.run_id} are no longer all kept.",
+        next_command=command("results", run.run_id, "--out", f"results/{run.run_id}"),
+    )
 
 
 def _cannot_cells(outcome: Outcome) -> list[str]:
@@ -214,8 +267,9 @@ def _document(run: Run, operation: Operation, plan: UndoPlan | None) -> dict[str
     return {
         "run_id": run.run_id,
         "operation": operation.name,
-        "undone_by": operation.undone_by or None,
+        "undone_by": operation.name if plan and plan.puts_back else operation.undone_by or None,
         "cannot_undo": operation.cannot_undo or None,
+        "lost": dict(plan.lost) if plan else {},
         "rows": plan.rows if plan else 0,
         "cannot": plan.cannot if plan else 0,
         "csv": str(plan.csv) if plan else None,
@@ -230,14 +284,20 @@ def _lines(run: Run, operation: Operation, plan: UndoPlan | None) -> list[str]:
         why = operation.cannot_undo or "The vendor has no operation that takes it back."
         return [f"{operation.name} cannot be undone. {why}"]
     lines = [
-        f"{counted(plan.rows, 'record')} of run {run.run_id} can be deleted by "
-        f"{operation.undone_by}. Nothing has been sent.",
+        f"{counted(plan.rows, 'record')} of run {run.run_id} can be {plan.done} by "
+        f"{operation.undone_by or operation.name}. Nothing has been sent.",
         f"File      {plan.csv}",
         f"Profile   {plan.profile}",
     ]
     if plan.cannot_csv is not None:
         lines.append(f"Not       {counted(plan.cannot, 'row')}, with the reason: {plan.cannot_csv}")
-    if operation.cannot_undo:
+    lines += [
+        f"Stays     {name} of {counted(rows, 'row')}: nothing puts it back"
+        for name, rows in plan.lost.items()
+    ]
+    if plan.puts_back:
+        lines.append(f"Stays     {STAYS}")
+    elif operation.cannot_undo:
         lines.append(f"Stays     {operation.cannot_undo}")
     if plan.rows:
         lines += ["Next:", *(f"  {each}" for each in _next_commands(plan))]

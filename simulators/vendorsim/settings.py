@@ -89,7 +89,8 @@ class Scenario(BaseModel):
     settings: Settings = Settings()
     faults: list[Fault] = Field(default_factory=list)
     records: dict[str, list[JsonObject]] = Field(default_factory=dict)
-    """Kind in the plural (`tickets`, `users`, `organizations`, `groups`) → records."""
+    """Kind in the plural (`tickets`, `users`, `organizations`, `groups`, `custom_objects`) →
+    records."""
 
 
 def load_scenario(path: Path) -> Scenario:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import count
 from pathlib import Path
 from threading import RLock
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -167,6 +168,13 @@ class FakeObjects(Objects):
     def put(self, key: str, body: bytes, content_type: str) -> None:
         with self.effects.around("objects.put"):
             self.upload(self.archive_bucket, key, bytes(body), content_type=content_type)
+
+    def put_first(self, key: str, document: Any) -> bool:
+        with self.effects.around("objects.put"), self._lock:
+            there = self.current_version(self.archive_bucket, key)
+            body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+            self.upload(self.archive_bucket, key, body, content_type="application/json", new=True)
+        return there is None
 
     def get(self, key: str) -> bytes:
         self._note_read(self.archive_bucket)

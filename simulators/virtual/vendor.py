@@ -23,6 +23,7 @@ from jobferry.vendors.answers import (
     JobPhase,
     JobReading,
     PollAnswer,
+    RecordsRead,
     RefusalScope,
     Refused,
     SubmitAnswer,
@@ -41,6 +42,8 @@ from virtual.schedule import Schedule
 VENDOR = "fake"
 CREATE = "things.create"
 UPSERT = "things.upsert"
+UPDATE = "things.update"
+"""Changes things that are there; what they are can be read in batches."""
 NOTE = "note"
 """The field that adds something each time it is sent."""
 
@@ -149,10 +152,15 @@ class Account:
     jobs: dict[str, Job] = field(default_factory=dict)
     polls: list[tuple[float, tuple[str, ...]]] = field(default_factory=list)
     searches: list[tuple[float, LostSubmission]] = field(default_factory=list)
+    reads: list[tuple[float, tuple[str, ...]]] = field(default_factory=list)
+    """When records were read, and which."""
+    knows: Callable[[JsonObject], bool] = lambda _record: True
+    """Whether there was such a record before any job."""
     most_in_flight: int = 0
     _replies: deque[Reply] = field(default_factory=deque)
     _poll_answers: deque[PollAnswer | None] = field(default_factory=deque)
     _find_answers: deque[Found | None] = field(default_factory=deque)
+    _read_answers: deque[RecordsRead | None] = field(default_factory=deque)
     _lock: RLock = field(default_factory=RLock)
 
     def will_reply(self, *replies: Reply | Behaviour) -> None:
@@ -166,6 +174,10 @@ class Account:
     def will_find(self, *answers: Found | None) -> None:
         """The next searches get these answers; None stands for the truth."""
         self._find_answers.extend(answers)
+
+    def will_read(self, *answers: RecordsRead | None) -> None:
+        """The next reads of records get these answers; None stands for the truth."""
+        self._read_answers.extend(answers)
 
     @property
     def in_flight(self) -> int:
@@ -280,6 +292,27 @@ class Account:
             self.during_find(lost)
         return answer
 
+    def read_records(self, records: Sequence[JsonObject]) -> RecordsRead:
+        self.clock.advance(self.request_seconds)
+        with self._lock:
+            self._note_request()
+            keys = tuple(str(record.get(KEY_FIELD)) for record in records)
+            self.reads.append((self.clock.now(), keys))
+            scripted = self._read_answers.popleft() if self._read_answers else None
+            return scripted or RecordsRead([self.record(each) for each in records])
+
+    def record(self, sent: JsonObject) -> JsonObject | None:
+        """What it holds of a thing: as it was, with all jobs applied since."""
+        if not self.knows(sent):
+            return None
+        key = sent.get(KEY_FIELD)
+        held = {"id": f"id-{key}", KEY_FIELD: key, "name": old_name(key)}
+        for job in self.jobs.values():
+            for record in job.records:
+                if record.get(KEY_FIELD) == key:
+                    held |= record
+        return held
+
     def _truth(self, lost: LostSubmission) -> Found:
         now = self.clock.now()
         # As adapters ask it of a list that shows none. This one has forgotten nothing.
@@ -294,6 +327,11 @@ class Account:
     def _note_request(self) -> None:
         if self.clock.now() < self.retry_after_until:
             self.requests_during_wait += 1
+
+
+def old_name(key: object) -> str:
+    """The name of a thing before anybody changes it."""
+    return f"old {key}"
 
 
 class FakeClient:
@@ -364,6 +402,15 @@ class FakeClient:
         self.requests_made += answer.requests
         return answer
 
+    def read_records(self, _operation: Operation, records: Sequence[JsonObject]) -> RecordsRead:
+        if not self._paid(1):
+            return RecordsRead(problem=Throttled(ThrottleReason.BUDGET), requests=0)
+        if (unsigned := self._sign_in()) is not None:
+            return RecordsRead(problem=unsigned, requests=0)
+        self.requests_made += 1
+        with self._account.effects.around("vendor.read"):
+            return self._account.read_records(records)
+
 
 def read_results(
     _operation: Operation,
@@ -386,7 +433,7 @@ def encode(_operation: Operation, records: Sequence[JsonObject]) -> bytes:
 
 
 def _operations(max_records: int, max_bytes: int) -> Iterable[Operation]:
-    for name, repeatable in ((CREATE, False), (UPSERT, True)):
+    for name, repeatable in ((CREATE, False), (UPSERT, True), (UPDATE, True)):
         yield Operation(
             name=name,
             summary="things",
@@ -396,6 +443,8 @@ def _operations(max_records: int, max_bytes: int) -> Iterable[Operation]:
             adds=frozenset({NOTE}),
             required=(("name",),),
             match_on=(KEY_FIELD,),
+            read_by={KEY_FIELD: max_records} if name == UPDATE else {},
+            restores={NOTE: ""},
         )
 
 

@@ -9,7 +9,10 @@ from jobferry.domain.trouble import REFUSED_READING
 from jobferry.domain.types import JsonObject
 from jobferry.store.row_items import ID_CHARACTERS
 from jobferry.vendors.answers import (
+    Ambiguous,
     PollAnswer,
+    Problem,
+    RecordsRead,
     Refused,
     Throttled,
     ThrottleReason,
@@ -92,6 +95,7 @@ class AccountOfAScenario(Account):
         self._search_replies = list(vendor.searches)
         self.will_reply(*vendor.replies)
         self.will_answer_polls(*map(_scripted_poll, vendor.polls))
+        self.will_read(*map(_scripted_read, vendor.reads))
 
     def record_behaviour(self, record: JsonObject) -> RecordBehaviour:
         records = self.vendor.records
@@ -276,6 +280,19 @@ class AccountOfAScenario(Account):
         now, me = self.clock.now(), self.who()
         self._throttle_log.note_request(now, me)
         self.requests.append(Request(now, me))
+
+
+def _scripted_read(scripted: ScriptedPoll) -> RecordsRead | None:
+    match scripted.reply:
+        case PollReply.NORMAL:
+            return None
+        case PollReply.THROTTLED:
+            problem: Problem = Throttled(ThrottleReason.RATE, scripted.retry_after)
+        case PollReply.REFUSED:
+            problem = Refused("404", "No.", http_status=404)
+        case PollReply.PROBLEM:
+            problem = Ambiguous("a gateway error")
+    return RecordsRead(problem=problem)
 
 
 def _scripted_poll(poll: ScriptedPoll) -> PollAnswer | None:

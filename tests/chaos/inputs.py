@@ -10,7 +10,7 @@ from tests.chaos.scenario import (
     File,
     letter,
 )
-from virtual.vendor import CREATE, UPSERT
+from virtual.vendor import CREATE, UPDATE, UPSERT
 
 
 def contents(index: int, file: File, *, changes: bool = False) -> str:
@@ -36,6 +36,8 @@ def profile_of(index: int, file: File, adapter_scenario: AdapterScenario | None)
         "order": "file" if file.in_order else None,
     }
     if adapter_scenario is None:
+        if file.snapshot:
+            return {**common, "operation": UPDATE, "snapshot": True}
         return {**common, "operation": UPSERT if file.repeatable else CREATE}
     adapter = ADAPTERS[adapter_scenario.vendor]
     work = adapter.work(repeatable=file.repeatable)

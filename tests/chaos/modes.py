@@ -39,6 +39,7 @@ from tests.chaos.scenario import (
 )
 from tests.chaos.vendor_modes import (
     absurd_waits,
+    kept_before,
     late,
     late_with_adapter,
     malformed,
@@ -185,6 +186,7 @@ MODES: Mapping[str, Mode] = {
         Mode("malformed_answers", malformed),
         Mode("absurd_waits", absurd_waits),
         Mode("late", late),
+        Mode("kept_before", kept_before),
         Mode("late_with_adapter", late_with_adapter),
         Mode("rate_limited", rate_limited),
         Mode("open_failures", _open_failures),

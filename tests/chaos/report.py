@@ -106,6 +106,7 @@ def _of_a_file(name: str, file: File, *, several: bool) -> str:
     breaker = f", to be paused after {file.breaker} failures" if file.breaker else ""
     ramp = ", with a ramp" if file.ramp else ""
     in_order = ", in order" if file.in_order else ""
+    in_order += ", its records kept before" if file.snapshot else ""
     return (
         f"File {name} arrives at {file.arrives:g} s: {file.rows} rows in jobs of "
         f"{max(1, file.batch)}, {kind}, at most {max(1, file.max_attempts)} attempts"
@@ -189,6 +190,8 @@ def _of_the_vendor(scenario: Scenario) -> Iterator[str]:
         yield f"It answers submissions: {', '.join(words)}; then as its limits are."
     if any(poll.reply is not PollReply.NORMAL for poll in vendor.polls):
         yield f"It answers polls: {', '.join(poll.reply.value for poll in vendor.polls)}."
+    if vendor.reads:
+        yield f"It answers reads of records: {', '.join(r.reply.value for r in vendor.reads)}."
     if vendor.searches:
         yield f"It answers searches: {', '.join(reply.value for reply in vendor.searches)}."
     if any(behaviour is not RecordBehaviour.APPLIED for behaviour in vendor.records):

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.row_verdict import ABORTED_BY_FORCE
@@ -27,6 +28,7 @@ from tests.chaos.scenario import (
     letter,
 )
 from tests.chaos.scripted_account import ScriptedAccount
+from virtual.vendor import old_name
 from virtual.world import CONNECTION
 
 SUCCEEDED, FAILED = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED
@@ -287,11 +289,29 @@ def _uncertain(result: Result, row: int) -> bool:
     )
 
 
+def changes_are_kept(result: Result) -> Iterator[str]:
+    """What a record was before the run is kept of every row that was sent."""
+    if not result.file.snapshot or result.run is None:
+        return
+    objects, kept = result.history.world.objects, dict[int, Any]()
+    for key in objects.keys(f"snapshots/{result.run.run_id}/"):
+        for row, record in objects.get_json(key)["rows"]:
+            kept.setdefault(row, record)
+    for row in range(1, result.file.rows + 1):
+        # Of rows with one key each changes the other's record.
+        if row in result.file.repeats or (row == 1 and result.file.repeats):
+            continue
+        was = {"name": old_name(f"{letter(result.index)}-k{row}")}
+        if result.sent(row) and (row not in kept or kept[row]["fields"] != was):
+            yield result.sentence(row, f"was sent; of its record is kept: {kept.get(row)}.")
+
+
 def plain(counts: Mapping[OutcomeStatus, int]) -> dict[str, int]:
     return {status.value: n for status, n in sorted(counts.items())}
 
 
 OF_A_RUN: tuple[Promise, ...] = (
+    changes_are_kept,
     ends,
     sum_holds,
     one_outcome_each,

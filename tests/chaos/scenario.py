@@ -172,6 +172,7 @@ class File:
     breaker  rows that may fail alike before the operator must approve; 0 for any number
     ramp     the first jobs are judged before all slots are filled, where there is a breaker
     in_order one job at a time
+    snapshot what the records are is kept before they are changed
     """
 
     rows: int = 1
@@ -187,6 +188,7 @@ class File:
     breaker: int = 0
     ramp: bool = False
     in_order: bool = False
+    snapshot: bool = False
 
 
 class RecordBehaviour(StrEnum):
@@ -241,7 +243,8 @@ class VendorBehaviour:
     late        seconds for which a late job is not visible
     excess      its capabilities say that one job too many is refused without a penalty
     latencies   seconds from acceptance to end, by job, over and over; as are `records` by row
-    replies     to the first submissions; then as the limits are. So with `polls` and `searches`
+    replies     to the first submissions; then as the limits are. So with `polls`, `searches` and
+                `reads` of records
     malformed   jobs about which it answers what no adapter should let through
     """
 
@@ -254,6 +257,7 @@ class VendorBehaviour:
     replies: tuple[Reply, ...] = ()
     polls: tuple[ScriptedPoll, ...] = ()
     searches: tuple[SearchReply, ...] = ()
+    reads: tuple[ScriptedPoll, ...] = ()
     records: tuple[RecordBehaviour, ...] = ()
     jobs: tuple[JobBehaviour, ...] = ()
     malformed: tuple[MalformedAnswer, ...] = ()

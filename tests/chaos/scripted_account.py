@@ -12,11 +12,13 @@ from typing import cast
 from jobferry.domain.outcome import RecordResult
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answers import (
+    Accepted,
     Ambiguous,
     Found,
     FoundState,
     JobPhase,
     PollAnswer,
+    RecordsRead,
     SubmitAnswer,
     Throttled,
 )
@@ -102,6 +104,21 @@ class ScriptedAccount(AccountOfAScenario):
             self._note_throttle("vendor.poll", seconds, me, submissions_only=False)
         self.refused_polls += answer.refused is not None
         return answer
+
+    def read_records(self, records: Sequence[JsonObject]) -> RecordsRead:
+        me, outage = self.who(), self.outage(SUBMIT)
+        if outage is None:
+            read = super().read_records(records)
+        else:
+            self.clock.advance(self.request_seconds)
+            answer = to_submission(outage.way)
+            read = RecordsRead(problem=None if isinstance(answer, Accepted) else answer)
+            if outage.way is not Way.UNREACHABLE:
+                self._note_request()
+        if isinstance(read.problem, Throttled) and read.problem.retry_after is not None:
+            seconds = read.problem.retry_after
+            self._note_throttle("vendor.read", seconds, me, submissions_only=False)
+        return read
 
     def _with_malformed(self, answer: PollAnswer) -> PollAnswer:
         """The answer to a poll, with what is malformed about its jobs."""

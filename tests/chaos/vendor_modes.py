@@ -28,9 +28,13 @@ from tests.chaos.outages import (
 )
 from tests.chaos.scenario import (
     AbortRun,
+    Fault,
+    FaultKind,
     File,
     JobBehaviour,
     PollReply,
+    RetryRun,
+    Reupload,
     Scenario,
     ScriptedPoll,
     VendorBehaviour,
@@ -58,6 +62,35 @@ def late(seed: int) -> Scenario:
     )
     return replace(
         scenario, vendor=vendor, faults=scenario.faults[:1], production_deadlines=True, hours=26.0
+    )
+
+
+def kept_before(seed: int) -> Scenario:
+    """Records are kept before they are changed, and that goes wrong in every way."""
+    rng, scenario = random_for("kept before", seed), draw(seed)
+    replies = (PollReply.NORMAL, PollReply.THROTTLED, PollReply.PROBLEM, PollReply.REFUSED)
+    reads = tuple(
+        ScriptedPoll(rng.choice(replies), rng.choice((None, 5.0, 40.0)))
+        for _ in range(rng.choice((0, 1, 3, 6)))
+    )
+    faults = tuple(
+        Fault(
+            kind,
+            rng.randint(1, 6),
+            rng.choice((FaultKind.CRASH_BEFORE, FaultKind.CRASH_AFTER, FaultKind.SLOW_ANSWER)),
+            rng.choice((5.0, 55.0, 90.0)) if kind == "objects.put" else 25.0,
+        )
+        for kind in ("vendor.read", "objects.put", "vendor.submit")
+        if rng.random() < 0.6
+    )
+    # What others do to the same records shows in what is kept.
+    alone = tuple(a for a in scenario.actions if not isinstance(a, Reupload | RetryRun))
+    return replace(
+        scenario,
+        files=tuple(replace(file, snapshot=True, repeatable=True) for file in scenario.files),
+        vendor=replace(scenario.vendor, reads=reads),
+        faults=(*scenario.faults, *faults),
+        actions=alone,
     )
 
 

@@ -12,6 +12,7 @@ from jobferry.domain.types import JsonObject
 from jobferry.vendors.connections import Connections, max_jobs
 from jobferry.vendors.http.addresses import LOOPBACK
 from vendorsim import RunningSimulator, start
+from vendorsim.settings import Scenario
 from virtual.schedule import Schedule
 from virtual.world import World
 
@@ -36,6 +37,7 @@ def simulated_world(
     latency: str,
     path: str = "",
     documents: Iterable[JsonObject] = (),
+    records: Mapping[str, list[JsonObject]] | None = None,
 ) -> Iterator[tuple[World, RunningSimulator]]:
     """A deployment in memory whose connections lead to a simulator.
 
@@ -43,8 +45,13 @@ def simulated_world(
         connections: name → (vendor, credentials).
         path: what stands behind the simulator's address.
         documents: vendors that are documents, as `jobferry vendor put` keeps them.
+        records: that the simulator begins with, by kind.
     """
-    with World() as world, start(clock=SharedClock(world.clock), latency=latency) as sim:
+    scenario = Scenario(records=dict(records or {}))
+    with (
+        World() as world,
+        start(scenario=scenario, clock=SharedClock(world.clock), latency=latency) as sim,
+    ):
         world.deps = replace(
             world.deps,
             connections=Connections(

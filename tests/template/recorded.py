@@ -201,6 +201,7 @@ def _methods(recorder: Recorder) -> Iterator[tuple[type, str, Callable[..., None
     yield FakeObjects, "stream", source
     yield FakeObjects, "read_range", source
     yield FakeObjects, "get_file", get_file
+    yield FakeObjects, "get", lambda key: get_file(key, None)
     yield FakeObjects, "delete_prefix", delete_prefix
     yield FakeObjects, "delete_uploads", delete_uploads
     yield FakeObjects, "delete_upload", delete_uploads

@@ -204,7 +204,7 @@ def _of_objects(note: Callable[..., None]) -> Iterator[tuple[type, str, Callable
     yield FakeObjects, "stream", source
     yield FakeObjects, "get", get
     yield FakeObjects, "get_file", get
-    for method in ("put", "put_file", "begin_upload", "put_part", "end_upload"):
+    for method in ("put", "put_first", "put_file", "begin_upload", "put_part", "end_upload"):
         yield FakeObjects, method, put
     yield FakeObjects, "drop_upload", drop
     for method in ("delete", "delete_prefix"):

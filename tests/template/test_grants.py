@@ -34,7 +34,7 @@ from jobferry.vendors.answers import Found, FoundState
 from tests.template.conftest import Template
 from tests.template.policies import LEADING_KEYS, TABLE, Call, Policy
 from tests.template.recorded_steps import FUNCTIONS, ColdWorld, StepRecorder
-from virtual.vendor import KEY_FIELD, UPSERT, Behaviour
+from virtual.vendor import KEY_FIELD, UPDATE, UPSERT, Behaviour
 from virtual.world import CONNECTION, INBOX, World, sample_csv
 
 FAILED, SUCCEEDED = OutcomeStatus.FAILED, OutcomeStatus.SUCCEEDED
@@ -116,6 +116,12 @@ def in_order(recorder: StepRecorder) -> None:
         world.put_profile({"order": "file", "operation": UPSERT})
         world.account.result_of = _conflict_at_first(3)
         assert world.processed(sample_csv(9)).outcomes[SUCCEEDED] == 9
+
+
+def with_snapshots(recorder: StepRecorder) -> None:
+    with ColdWorld(recorder, max_records=2, slots=3) as world:
+        world.put_profile({"operation": UPDATE, "snapshot": True})
+        assert world.processed(sample_csv(50)).outcomes[SUCCEEDED] == 50
 
 
 def plan_in_steps(recorder: StepRecorder) -> None:
@@ -274,6 +280,7 @@ SCENES = (
     rows_again,
     rows_again_of_a_packed_file,
     in_order,
+    with_snapshots,
     plan_in_steps,
     submissions_lost,
     given_up_and_resolved,

@@ -42,7 +42,7 @@ from tests.template.policies import (
 from tests.template.recorded import Recorder
 from tests.unit.cli.shell import Shell
 from tests.unit.cli.test_runs import fail_all
-from virtual.vendor import FakeClient
+from virtual.vendor import UPDATE, FakeClient
 from virtual.world import PLAIN_PROFILE, World, sample_csv
 
 ROLES = ("Viewer", "Operator", "ProfileAuthor", "Administrator")
@@ -70,6 +70,12 @@ def _closed(shell: Shell) -> str:
 
 def _failed(shell: Shell) -> str:
     shell.world.account.result_of = fail_all
+    return _closed(shell)
+
+
+def _changed(shell: Shell) -> str:
+    """A run whose records were kept before."""
+    shell.world.put_profile({"operation": UPDATE, "snapshot": True})
     return _closed(shell)
 
 
@@ -199,7 +205,8 @@ SCENES: dict[str, Scene] = {
     "results": lambda shell, folder: ("results", _closed(shell), "--out", folder / "out"),
     "resume": lambda shell, folder: ("resume", _trial(shell, folder), "--wait"),
     "retry": lambda shell, _: ("retry", _failed(shell), "--wait"),
-    "rows": lambda shell, _: ("rows", _failed(shell), "--status", "failed"),
+    "rows": lambda shell, _: ("rows", _failed(shell), "--status", "failed", "--json"),
+    "rows --cells": lambda shell, _: ("rows", _failed(shell), "--cells", "--json"),
     "run": lambda _, folder: ("run", _file(folder), "--profile", "things", "--wait"),
     "runs": lambda shell, _: ("runs", "--profile", _closed(shell)),
     "schedule delete": _schedule("delete", "nightly"),
@@ -207,7 +214,7 @@ SCENES: dict[str, Scene] = {
     "schedule put": lambda shell, _: _scheduled(shell),
     "schedule run-now": _schedule("run-now", "nightly", "--wait"),
     "status": lambda shell, _: ("status", _open(shell)),
-    "undo": lambda shell, folder: ("undo", _closed(shell), "--out", folder / "undo"),
+    "undo": lambda shell, folder: ("undo", _changed(shell), "--out", folder / "undo"),
     "vendor delete": _vendor("delete"),
     "vendor list": lambda *_: ("vendor", "list"),
     "vendor put": _vendor_put,

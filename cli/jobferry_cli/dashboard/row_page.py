@@ -6,20 +6,27 @@ from collections.abc import Mapping
 
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.run import Run
+from jobferry.operator.find_rows import BadCursorError, RowPage, RowQuery, find_rows
 from jobferry.reporting.formatting import counted, number
 from jobferry.reporting.html.markup import Html, foreign, tag, void
 from jobferry_cli.dashboard.desk import Desk
 from jobferry_cli.dashboard.layout import field, link_button, page, scrolled, select
-from jobferry_cli.dashboard.row_search import RowPage, RowQuery, find_rows
 
 PER_PAGE = 50
+
+KEYS_NOT_READ = (
+    "Row keys were not searched: the file of the run is gone, or you have no right to read it."
+)
 
 
 def rows_page(desk: Desk, run: Run, query: Mapping[str, str]) -> str:
     wanted = _wanted(query)
-    found = find_rows(
-        run, wanted, desk.stack.deps, limit=PER_PAGE, after=query.get("after") or None
-    )
+    deps, after = desk.stack.deps, query.get("after") or None
+    try:
+        found = find_rows(run, wanted, deps, limit=PER_PAGE, after=after)
+    except BadCursorError:
+        # An address that somebody has typed: the rows from the first on.
+        found = find_rows(run, wanted, deps, limit=PER_PAGE)
     return page(
         desk,
         f"Rows of {run.run_id}",
@@ -27,6 +34,7 @@ def rows_page(desk: Desk, run: Run, query: Mapping[str, str]) -> str:
         tag("h1", "Rows"),
         _search(desk, run, query),
         _table(found) if found.rows else _nothing(found),
+        tag("p", KEYS_NOT_READ, class_="quiet") if found.keys_unread else "",
         _pages(desk, run, query, found),
         section="runs",
     )

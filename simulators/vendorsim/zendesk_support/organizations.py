@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vendorsim.values import JsonObject, iso_time
 from vendorsim.zendesk_support.operations import CANONICAL_HOST, Operation, Row, RowRefused
-from vendorsim.zendesk_support.records import Record, Store, Table
+from vendorsim.zendesk_support.records import Record, Store, Table, merged
 
 _DEFAULTS: JsonObject = {
     "name": None,
@@ -43,6 +43,7 @@ def _update(row: Row) -> JsonObject:
     organization = _existing(row)
     _refuse_taken(row, organization)
     changes = {name: value for name, value in row.record.items() if name != "id"}
+    changes = merged(organization.fields, changes, "organization_fields")
     row.store.organizations.update(organization, changes, row.at)
     row.note("updated", row.store.organizations, organization)
     return {"action": "update", "id": organization.id, "status": "Updated", "success": True}

@@ -26,6 +26,23 @@ class Record:
         return None if value is None else str(value)
 
 
+def merged(before: JsonObject, changes: JsonObject, *names: str) -> JsonObject:
+    """Changes of which these fields say only what is other inside them: an object, or a list of
+    `{"id": …, "value": …}`."""
+    found = dict(changes)
+    for name in names:
+        old, new = before.get(name), changes.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found[name] = old | new
+        elif isinstance(old, list) and isinstance(new, list):
+            found[name] = list(({_id(each): each for each in [*old, *new]}).values())
+    return found
+
+
+def _id(entry: object) -> str:
+    return str(entry.get("id")) if isinstance(entry, dict) else str(entry)
+
+
 class Table:
     """The records of one kind.
 

@@ -14,7 +14,7 @@ from vendorsim.zendesk_support.operations import (
     Row,
     RowRefused,
 )
-from vendorsim.zendesk_support.records import Record, RecordId, Store, Table
+from vendorsim.zendesk_support.records import Record, RecordId, Store, Table, merged
 
 Merged = Literal["sources", "target"]
 """What the results of a merge name."""
@@ -186,7 +186,7 @@ def _refuse_bad_requester(requester: object) -> None:
 def _update(row: Row) -> JsonObject:
     ticket = _existing(row, row.record.get("id"))
     _refuse_outdated(row, ticket)
-    changes = stored(row.record)
+    changes = merged(ticket.fields, stored(row.record), "custom_fields")
     if row.bulk:
         tags = _words(changes if "tags" in changes else ticket.fields, "tags")
         added, removed = _words(row.record, "additional_tags"), _words(row.record, "remove_tags")

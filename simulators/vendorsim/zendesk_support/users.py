@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vendorsim.values import EMAIL, JsonObject, iso_time
 from vendorsim.zendesk_support.operations import CANONICAL_HOST, Operation, Row, RowRefused
-from vendorsim.zendesk_support.records import Record, Store, Table
+from vendorsim.zendesk_support.records import Record, Store, Table, merged
 
 _DEFAULTS: JsonObject = {
     "name": None,
@@ -75,7 +75,7 @@ def _change(row: Row, user: Record) -> Record:
     _refuse_bad_email(row)
     _refuse_taken(row, user)
     changes = {name: value for name, value in row.record.items() if name != "id"}
-    row.store.users.update(user, changes, row.at)
+    row.store.users.update(user, merged(user.fields, changes, "user_fields"), row.at)
     row.note("updated", row.store.users, user)
     return user
 

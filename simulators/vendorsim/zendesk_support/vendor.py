@@ -172,8 +172,13 @@ class ZendeskSupport:
         return self._account.gate
 
     def load(self, records: dict[str, list[JsonObject]]) -> None:
-        """Add records that are there already; each may bring its own `id`."""
+        """Add records that are there already; each may bring its own `id`. Those of
+        `custom_objects` name their `custom_object_key`."""
         now = self._account.world.clock.now()
+        for each in records.get("custom_objects", []):
+            table = self._account.store.custom_object(each["custom_object_key"])
+            kept = {name: value for name, value in each.items() if name != "custom_object_key"}
+            table.insert(table.reserve(1)[0], kept, now)
         for plural, fields in records.items():
             if plural in _TABLES:
                 table = _TABLES[plural](self._account.store)

@@ -61,6 +61,16 @@ class Bench(ABC):
     readers: ClassVar[JsonObject]
     harmless: ClassVar[JsonObject]
 
+    changes: ClassVar[Operation | None] = None
+    """An operation that changes what `create` has made, by its id, and whose records can be read in
+    batches; None: there is none."""
+    change: ClassVar[JsonObject] = {}
+    """What a record of `changes` says besides its id."""
+    look_up: ClassVar[JsonObject] = {}
+    """Which requests read such records, as a fault matches them."""
+    absent_id: ClassVar[int | str] = ""
+    """An id that no record has."""
+
     replies: ClassVar[Mapping[str, JsonObject]]
     """The vendor's own words for a situation that the kit names."""
     differences: ClassVar[Mapping[str, Mapping[str, Any]]] = {}

@@ -202,6 +202,26 @@ READS = (
 
 
 @dataclass(frozen=True)
+class ReadRecords(Read):
+    """The same of what reads the records that are to be changed."""
+
+    def why_not(self, bench: type[Bench]) -> str | None:
+        if bench.changes is None:
+            return "records cannot be read in batches before they are changed"
+        return super().why_not(bench)
+
+
+SHOWN = "as they are, in the order asked for, and absent ones as absent"
+RECORD_READS = (
+    ReadRecords(SHOWN),
+    *(
+        ReadRecords(read.name, read.does, read.reply, read.throttled, read.refused)
+        for read in READS
+    ),
+)
+
+
+@dataclass(frozen=True)
 class Job(Case):
     """One end of a job of four rows, and what poll and results must say once its time is up.
 
@@ -386,6 +406,7 @@ SCENARIOS: Mapping[str, tuple[Case, ...]] = {
     "Redirects": REDIRECTED,
     "Polling": (*READS,),
     "Testing a connection": (*READS,),
+    "Reading records before a change": RECORD_READS,
     "Jobs": (*JOBS,),
     "Lost submissions": (*LOST, Case(TWINS)),
     "Conduct": CONDUCT,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
 from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.profile import ColumnType
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answers import (
     Accepted,
@@ -22,15 +24,21 @@ from jobferry.vendors.answers import (
     ThrottleReason,
 )
 from jobferry.vendors.http.addresses import LOOPBACK
+from jobferry.vendors.operation import Operation
+from jobferry.vendors.protocol import RecordReader
+from jobferry.vendors.record_snapshot import kept_of
 from tests.contract.conformance.bench import Bench
 from tests.contract.conformance.benches import BENCHES
 from tests.contract.conformance.scenarios import (
     LOST,
+    READS,
     SCENARIOS,
+    SHOWN,
     TWINS,
     Job,
     Lost,
     Read,
+    ReadRecords,
     Redirect,
     Words,
     Write,
@@ -179,6 +187,71 @@ def test_a_poll_that_learns_nothing_says_why_and_loses_nothing(
     assert healed.readings[job_id].phase is JobPhase.ENDED
     assert healed.problem is None
     bench.show_no_secret(answer)
+
+
+# Reading records before a change
+
+
+def _reader(bench: Bench) -> tuple[RecordReader, Operation]:
+    assert bench.changes is not None
+    return cast("RecordReader", bench.client), bench.changes
+
+
+@plays("Reading records before a change", SHOWN)
+def test_records_are_shown_as_they_are_before_they_are_changed(
+    case: ReadRecords, bench: Bench
+) -> None:
+    client, operation = _reader(bench)
+    sent = bench.records(3)
+    job_id = bench.submitted(sent)
+    bench.pass_time()
+    ids = [result.vendor_id for result in bench.results(bench.create, job_id, sent)]
+    asked = [{"id": each, **bench.change} for each in (ids[2], bench.absent_id, ids[0])]
+
+    before = client.read_records(operation, asked)
+    bench.submitted([{"id": _id(bench, each), **bench.change} for each in ids], operation)
+    bench.pass_time()
+    after = client.read_records(operation, asked)
+
+    assert before.problem is None
+    assert before.requests == 1
+    shown = [None if each is None else str(each["id"]) for each in before.records]
+    assert shown == [ids[2], None, ids[0]]
+    kept = [kept_of(operation, s, b) for s, b in zip(asked, before.records, strict=True)]
+    changed = [kept_of(operation, s, b) for s, b in zip(asked, after.records, strict=True)]
+    assert kept[0].fields != changed[0].fields
+    assert kept[1].record_id is None
+    bench.show_no_secret(before)
+
+
+def _id(bench: Bench, vendor_id: str | None) -> int | str | None:
+    """An id as a row of the change sends it."""
+    assert bench.changes is not None
+    whole = bench.changes.types.get("id") is ColumnType.INTEGER
+    return int(vendor_id or "") if whole else vendor_id
+
+
+@plays("Reading records before a change", *[case.name for case in READS])
+def test_a_read_of_records_that_learns_nothing_says_why(
+    case: ReadRecords, prompt_bench: Bench, tight_bounds: Callable[[JsonObject], None]
+) -> None:
+    bench = prompt_bench
+    client, operation = _reader(bench)
+    bench.befall(bench.look_up, **_effect(bench, case))
+    tight_bounds(case.does)
+
+    read = client.read_records(operation, [{"id": bench.absent_id, **bench.change}])
+
+    assert not read.records
+    if case.throttled:
+        assert read.problem == case.throttled
+    elif case.refused:
+        assert isinstance(read.problem, Refused)
+        assert read.problem.scope is case.refused
+    else:
+        assert isinstance(read.problem, Ambiguous)
+    assert not bench.jobs()
+    bench.show_no_secret(read)
 
 
 @plays("Testing a connection")

@@ -24,3 +24,4 @@ class DeclaredSunshineBench(SunshineBench):
     title: ClassVar[str] = "Sunshine, declared"
     vendor: ClassVar[Vendor] = DECLARED_SUNSHINE
     create: ClassVar[Operation] = DECLARED_SUNSHINE.operations["resources.post"]
+    changes: ClassVar[Operation | None] = None

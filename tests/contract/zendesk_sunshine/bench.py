@@ -36,6 +36,9 @@ class SunshineBench(ZendeskBench):
     by_id: ClassVar[JsonObject] = {"method": "GET", "path": "sunshine/jobs/"}
     listing: ClassVar[JsonObject] = {"method": "GET", "path": "sunshine/jobs$"}
     look_up: ClassVar[JsonObject] = {"method": "GET", "path": "sunshine/objects/records"}
+    changes: ClassVar[Operation | None] = ZENDESK_SUNSHINE.operations["resources.update"]
+    change: ClassVar[JsonObject] = {"attributes": {"name": "changed"}}
+    absent_id: ClassVar[int | str] = "00000000-0000-0000-0000-000000000000"
     harmless: ClassVar[JsonObject] = {"method": "GET", "path": "sunshine/jobs$"}
 
     replies: ClassVar[Mapping[str, JsonObject]] = {

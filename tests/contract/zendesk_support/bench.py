@@ -41,6 +41,9 @@ class ZendeskBench(Bench):
     by_id: ClassVar[JsonObject] = {"method": "GET", "path": "job_statuses/"}
     listing: ClassVar[JsonObject] = {"method": "GET", "path": "job_statuses$"}
     look_up: ClassVar[JsonObject] = {"method": "GET", "path": "tickets/show_many$"}
+    changes: ClassVar[Operation | None] = ZENDESK_SUPPORT.operations["tickets.update"]
+    change: ClassVar[JsonObject] = {"subject": "changed", "priority": "high"}
+    absent_id: ClassVar[int | str] = 999_999_999
     harmless: ClassVar[JsonObject] = {"method": "GET", "path": "users/me$"}
 
     replies: ClassVar[Mapping[str, JsonObject]] = {

@@ -1,4 +1,4 @@
-"""`jobferry rows` and `jobferry results`."""
+"""`jobferry results`."""
 
 from __future__ import annotations
 
@@ -7,87 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from jobferry.domain.outcome import OutcomeStatus, RecordResult
+from jobferry.domain.outcome import OutcomeStatus
 from jobferry.domain.run import Run
-from jobferry.domain.types import JsonObject
 from tests.unit.cli.shell import Shell
+from tests.unit.cli.test_rows import ROWS, mixed
 from virtual.world import sample_csv
-
-ROWS = 150
-
-
-def mixed(record: JsonObject) -> RecordResult:
-    number = int(record["ref"][1:])
-    if number % 50 == 7:
-        return RecordResult(OutcomeStatus.FAILED, code="Invalid", text="Name: \x1b[31mwrong")
-    return RecordResult(OutcomeStatus.SUCCEEDED, vendor_id=str(1000 + number))
 
 
 @pytest.fixture
 def run(shell: Shell) -> Run:
     shell.world.account.result_of = mixed
     return shell.world.processed(sample_csv(ROWS) + ",nameless\n")
-
-
-def test_every_row_has_one_line_in_order(shell: Shell, run: Run) -> None:
-    documents = shell("rows", run.run_id, "--json").documents
-
-    assert [document["row"] for document in documents] == list(range(1, ROWS + 2))
-    assert documents[6] == {
-        "row": 7,
-        "status": "failed",
-        "vendor_id": None,
-        "error_code": "Invalid",
-        "error": "Name: \x1b[31mwrong",
-        "job_id": "job-1",
-        "attempts": 1,
-    }
-
-
-@pytest.mark.parametrize(
-    ("status", "rows"), [("failed", [7, 57, 107]), ("rejected", [151]), ("unknown", [])]
-)
-def test_rows_by_status(shell: Shell, run: Run, status: str, rows: list[int]) -> None:
-    documents = shell("rows", run.run_id, "--status", status, "--json").documents
-
-    assert [document["row"] for document in documents] == rows
-
-
-def test_succeeded_rows_and_a_limit(shell: Shell, run: Run) -> None:
-    words = ("rows", run.run_id, "--status", "succeeded", "--limit", 7, "--json")
-
-    assert [d["row"] for d in shell(*words).documents] == [1, 2, 3, 4, 5, 6, 8]
-
-
-def test_one_row(shell: Shell, run: Run) -> None:
-    assert shell("rows", run.run_id, "--row", 9, "--json").document["vendor_id"] == "1009"
-
-
-def test_a_row_that_is_not_there(shell: Shell, run: Run) -> None:
-    answer = shell("rows", run.run_id, "--row", 152, "--json")
-
-    assert answer.code == 1
-    assert "there is no row 152" in answer.stderr
-
-
-def test_a_row_without_an_outcome_yet(shell: Shell) -> None:
-    open_run = shell.world.planned(sample_csv(3))
-    answer = shell("rows", open_run.run_id, "--row", 2)
-
-    assert answer.code == 1
-    assert "no outcome yet" in answer.stderr
-
-
-def test_people_see_a_hundred_rows_and_how_to_see_more(shell: Shell, run: Run) -> None:
-    answer = shell("rows", run.run_id)
-
-    assert len(answer.stdout.splitlines()) == 100
-    assert f"jobferry rows {run.run_id} --limit 1000" in answer.stderr
-
-
-def test_a_vendors_text_cannot_steer_the_terminal(shell: Shell, run: Run) -> None:
-    assert "\x1b" not in shell("rows", run.run_id, "--status", "failed").stdout
-    assert "\x1b" not in shell("rows", run.run_id, "--status", "failed", "--json").stdout
 
 
 def test_results_lie_directly_in_the_folder(shell: Shell, run: Run, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from jobferry.domain.connection import Connection
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from tests.unit.cli.shell import Shell
-from virtual.vendor import UPSERT
+from virtual.vendor import UPDATE, UPSERT
 from virtual.world import sample_csv
 
 CsvFile = Callable[..., Path]
@@ -193,3 +193,32 @@ def test_the_forecast_knows_that_jobs_go_one_after_the_other(
 
     assert in_order["bound"] > 20 * side_by_side["bound"]
     assert done.forecast == in_order
+
+
+def test_a_snapshot_is_forecast_with_its_requests_and_its_cost(
+    shell: Shell, csv_file: Callable[..., Path]
+) -> None:
+    file = csv_file(500)
+    shell.world.put_profile({"operation": UPDATE})
+    without = shell("plan", file, "--profile", "things", "--json").document
+    shell.world.put_profile({"operation": UPDATE, "snapshot": True})
+    kept = shell("plan", file, "--profile", "things", "--json").document
+    assert "snapshot: true" in without["undo"]["text"]
+    assert (without["undo"]["by"], without["undo"]["snapshot"]) == (None, False)
+    assert "puts them back" in kept["undo"]["text"]
+    assert (kept["undo"]["by"], kept["undo"]["snapshot"]) == (UPDATE, True)
+    assert kept["forecast"]["jobs"] == without["forecast"]["jobs"] == 5
+    assert kept["forecast"]["requests"] == without["forecast"]["requests"] + 5
+    assert kept["forecast"]["cost"] > without["forecast"]["cost"]
+
+
+def test_the_forecast_of_a_run_with_a_snapshot_is_that_of_its_plan(
+    shell: Shell, csv_file: Callable[..., Path]
+) -> None:
+    shell.world.put_profile({"operation": UPDATE, "snapshot": True})
+    file = csv_file(500)
+    planned = shell("plan", file, "--profile", "things", "--json").document
+    done = shell("run", file, "--profile", "things", "--wait", "--json").document
+    assert done["forecast"]["requests"] == planned["forecast"]["requests"]
+    assert done["figures"]["bound_requests"] >= 2 * 5 + 1
+    assert done["requests"]["other"] == 5

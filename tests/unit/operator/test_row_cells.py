@@ -7,7 +7,7 @@ import random
 import pytest
 
 from jobferry.operator import row_cells
-from jobferry.operator.row_cells import cells_of
+from jobferry.operator.row_cells import cells_of, named_cells
 from tests.unit.csvfile.samples import read
 from virtual.world import World, sample_csv
 
@@ -90,3 +90,8 @@ def test_of_very_many_unsent_rows_only_the_first_are_read(
     run = world.processed("Name,Ref\na,1\n" + "".join(f",{i}\n" for i in range(2, 100)))
     found = cells_of(run, [2, 5, 99], world.deps)
     assert {row: cells[1] for row, (_, cells) in found.items()} == {2: "2", 5: "5"}
+
+
+def test_every_cell_has_a_name() -> None:
+    named = named_cells(["A", "", "A"], ["1", "2", "3", "4"])
+    assert named == {"A": "1", "Column B": "2", "Column C": "3", "Column D": "4"}

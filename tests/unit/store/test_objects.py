@@ -118,6 +118,11 @@ class TestArchive:
         assert objects.get("a.json") == '{"text":"ä€","list":[1,null]}'.encode()
         assert objects.get_json("a.json") == {"text": "ä€", "list": [1, None]}
 
+    def test_what_is_put_first_stays(self, objects: Objects) -> None:
+        assert objects.put_first("snapshots/r/1.json", {"rows": ["é"]})
+        assert not objects.put_first("snapshots/r/1.json", {"rows": []})
+        assert objects.get_json("snapshots/r/1.json") == {"rows": ["é"]}
+
     def test_what_is_missing(self, objects: Objects) -> None:
         with pytest.raises(ObjectMissingError):
             objects.get("a")

@@ -133,6 +133,7 @@ class _Profile(BaseModel):
     max_rejected: float = Field(default=MAX_REJECTED, gt=0, le=1)
     ramp: Annotated[bool, BeforeValidator(_switch)] = True
     row_items: Literal["all"] | None = None
+    snapshot: bool = False
 
     @field_validator("encoding")
     @classmethod

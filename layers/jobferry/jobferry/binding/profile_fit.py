@@ -15,11 +15,21 @@ class ProfileError(ValueError):
         self.problems = problems
 
 
+def _no_snapshot(profile: Profile, vendor: Vendor) -> str:
+    able = [each.name for each in vendor.operations.values() if each.readable_in_batches]
+    those = f" It can for: {', '.join(able)}." if able else ""
+    return (
+        f"snapshot: {vendor.title} does not show in batches what {profile.operation} would "
+        f"change, so that nothing can be kept of it. Take the line out.{those}"
+    )
+
+
 def check_against(profile: Profile, vendor: Vendor) -> Operation:
     """The vendor's operation of a profile, if the profile can work with it.
 
     Raises:
-        ProfileError: unknown operation, or a field that the vendor needs is not mapped.
+        ProfileError: unknown operation, a field that the vendor needs is not mapped, or a snapshot
+            of what cannot be read.
     """
     operation = vendor.operation(profile.operation, profile.fills())
     if operation is None:
@@ -27,6 +37,8 @@ def check_against(profile: Profile, vendor: Vendor) -> Operation:
         raise ProfileError(
             [f"{vendor.title} has no operation {profile.operation!r}. It has: {names}."]
         )
+    if profile.snapshot and not operation.readable_in_batches:
+        raise ProfileError([_no_snapshot(profile, vendor)])
     if profile.columns is None:
         return operation
     mapped = {column.field for _, column in profile.entries()} | set(profile.constants)

@@ -14,7 +14,7 @@ from jobferry.domain.profile import Profile
 from jobferry.domain.run import Run
 from jobferry.domain.types import JsonObject
 from jobferry.scheduler import ramp
-from jobferry.vendors.operation import Operation
+from jobferry.vendors.operation import Operation, snapshot_reads
 from jobferry.vendors.protocol import Vendor
 
 if TYPE_CHECKING:
@@ -47,6 +47,11 @@ class RunContext:
     def ramps(self) -> bool:
         """Whether the run begins with few jobs."""
         return ramp.applies(self.profile, undoable=bool(self.operation.undone_by))
+
+    @cached_property
+    def reads_per_job(self) -> int:
+        """Requests that read what the records of a job are before it is sent; 0: none are."""
+        return snapshot_reads(self.profile, self.operation, self.dialect.header)
 
     @cached_property
     def dialect(self) -> Dialect:

@@ -180,6 +180,8 @@ class Profile:
     """`all`: the table has an item for each row."""
     add_external_id: bool = True
     """Records that are made get an external id of Jobferry's where the profile sets none."""
+    snapshot: bool = False
+    """What records are is read and kept before they are changed, so that they can be put back."""
     revision: int = 0
 
     @property

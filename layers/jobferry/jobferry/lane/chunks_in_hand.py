@@ -28,6 +28,7 @@ class ChunksInHand:
         self.spent = spent
         self._chunks = {chunk.number: chunk for chunk in chunks}
         self._intents: dict[int, Chunk] = {}
+        self._kept: set[int] = set()
         self._lock = Lock()
 
     def __contains__(self, number: int) -> bool:
@@ -99,6 +100,15 @@ class ChunksInHand:
         with self._lock:
             intents, self._intents = self._intents, {}
         return [intents[number] for number in sorted(intents)]
+
+    def note_kept(self, number: int) -> None:
+        """What the records of a chunk are before they are changed is kept."""
+        with self._lock:
+            self._kept.add(number)
+
+    def is_kept(self, number: int) -> bool:
+        """Whether this invocation has kept what the records of a chunk are."""
+        return number in self._kept
 
     def drop(self, numbers: Iterable[int]) -> None:
         with self._lock:

@@ -1,9 +1,10 @@
 """Send one chunk once, and write down what the vendor answered.
 
 The order that makes it safe (design: submitting without duplicates): the chunk is claimed with its
-slot, the intent is written, the vendor is called once, the job is noted. A crash in between leaves
-a chunk that says how far it came; `lane.recovery` asks the vendor about it before anything is sent
-again. Where the vendor is searched by a token, the claim is the intent.
+slot, what its records are is kept where the profile asks for it, the intent is written, the vendor
+is called once, the job is noted. A crash in between leaves a chunk that says how far it came;
+`lane.recovery` asks the vendor about it before anything is sent again. Where the vendor is searched
+by a token, the claim is the intent.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from jobferry.domain.run import StopReason
 from jobferry.domain.trouble import SOURCE, SUBMIT, TEXTS, VENDOR_UNAVAILABLE
 from jobferry.domain.types import JsonObject
 from jobferry.lane import feedback
+from jobferry.lane.keep_records import keep_records
 from jobferry.lane.session import LaneSession
 from jobferry.scheduler import concurrency, rate_limit
 from jobferry.store.objects import SourceError
@@ -44,14 +46,26 @@ may where no request was made of the records at all (no status)."""
 
 def send_once(session: LaneSession, chunk: Chunk) -> None:
     """Send one chunk, and note what the vendor answered."""
-    deps, chunks = session.deps, session.deps.store.chunks
-    if session.throttled.is_set() or deps.now() >= session.deadline:
+    if session.throttled.is_set() or session.deps.now() >= session.deadline:
         release(session, [chunk])
         return
     records = _records(session, chunk)
     if records is None:
         return
-    context = session.context
+    with session.meter.prepaid(requests_each(session)):
+        _send(session, chunk, records)
+
+
+def requests_each(session: LaneSession) -> int:
+    """Requests that sending one chunk takes: the reads of its records before, and its own."""
+    return 1 + session.context.reads_per_job
+
+
+def _send(session: LaneSession, chunk: Chunk, records: Sequence[JsonObject]) -> None:
+    context, deps, chunks = session.context, session.deps, session.deps.store.chunks
+    if context.reads_per_job and not keep_records(session, chunk, records):
+        release(session, [chunk])
+        return
     began = deps.now()
     sent = session.chunks.take_intent(chunk.number)
     if sent is None or began - (sent.sending_at or 0.0) > session.settings.intent_seconds:
@@ -67,8 +81,7 @@ def send_once(session: LaneSession, chunk: Chunk) -> None:
         _take_back(session, sent)
         return
     session.note_sending(sent)
-    with session.meter.prepaid(1):
-        answer = _answer(session, records, sent.token)
+    answer = _answer(session, records, sent.token)
     match answer:
         case Accepted():
             _accepted(session, sent, answer, began)

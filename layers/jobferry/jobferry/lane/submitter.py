@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from jobferry.domain import row_verdict
 from jobferry.domain.chunk import Chunk, JobEnd, Pool
 from jobferry.domain.run import StopReason
-from jobferry.lane.connection_requests import give_back_requests
+from jobferry.lane.connection_requests import give_back_requests, note_requests
 from jobferry.lane.offer import offered, read_offer
 from jobferry.lane.session import LaneSession
-from jobferry.lane.submission import release, send_once, take_back_intents
+from jobferry.lane.submission import release, requests_each, send_once, take_back_intents
 from jobferry.scheduler import fair_share, rate_limit
 from jobferry.scheduler.policy import Submit
 
@@ -65,23 +65,72 @@ def release_ready(session: LaneSession) -> None:
 
 def _take_requests(session: LaneSession, wanted: int) -> int:
     """Submissions that the connection's requests allow now; notes when more will be."""
-    limits, run_id, demands = _limits(session), session.run.run_id, session.demands
-    settings = session.settings
+    limits, each = _limits(session), requests_each(session)
+    if each == 1 or not limits:
+        units, more_at = _take(session, wanted * each, limits)
+        granted = units // each
+    else:
+        granted, more_at = _take_with_reads(session, wanted, limits, each)
+    if granted < wanted:
+        soon = session.deps.now() + session.settings.min_poll_interval
+        session.pace.submit_not_before = max(more_at, soon)
+    return granted
+
+
+def _take(
+    session: LaneSession, wanted: int, limits: Mapping[str, int], *, whole: bool = False
+) -> tuple[int, float]:
+    """Requests for submissions, some of the account's left to others.
+
+    Args:
+        whole: nothing is left to them: with less nothing can be done.
+    """
+    run_id, demands, settings = session.run.run_id, session.demands, session.settings
     kept = 0
-    if rate_limit.ACCOUNT in limits and not fair_share.is_first(run_id, demands):
+    if not whole and rate_limit.ACCOUNT in limits and not fair_share.is_first(run_id, demands):
         # A small urgent file need not wait for the next minute that a big one has used.
         kept = rate_limit.reserve(limits[rate_limit.ACCOUNT], settings)
-    granted, more_at = session.take_requests(
+    shared = len(demands) > 1 and not whole
+    return session.take_requests(
         wanted,
         limits,
         kept=kept,
-        part=fair_share.part(run_id, demands) if len(demands) > 1 else 1.0,
+        part=fair_share.part(run_id, demands) if shared else 1.0,
         seconds_each=session.pace.answer_seconds / settings.senders,
     )
-    if granted < wanted:
-        soon = session.deps.now() + settings.min_poll_interval
-        session.pace.submit_not_before = max(more_at, soon)
-    return granted
+
+
+def _take_with_reads(
+    session: LaneSession, wanted: int, limits: Mapping[str, int], each: int
+) -> tuple[int, float]:
+    """Submissions for which the reads of their records can be paid, too.
+
+    Both are taken together: submissions that use up a minute would leave none for their reads, and
+    nothing would ever be sent. A limit of the endpoint is about submissions alone.
+    """
+    account = {name: n for name, n in limits.items() if name == rate_limit.ACCOUNT}
+    endpoint = {name: n for name, n in limits.items() if name not in account}
+    store, connection, at = session.deps.store.limits, session.run.connection, session.deps.now()
+    granted, more_at = wanted, at
+    if account:
+        least = min(each, account[rate_limit.ACCOUNT])
+        units, more_at = _take(session, wanted * each, account)
+        if 0 < units < least:
+            give_back_requests(store, connection, account.keys(), units, at)
+            units, more_at = _take(session, least, account, whole=True)
+        granted = units // least
+        if units > granted * least:
+            rest = units - granted * least
+            give_back_requests(store, connection, account.keys(), rest, at)
+    if endpoint and granted:
+        allowed, more_at = _take(session, granted, endpoint)
+        # They are counted for the account, too, which has paid already.
+        unsent = allowed + (granted - allowed) * each if account else 0
+        give_back_requests(store, connection, {rate_limit.ACCOUNT}, unsent, at)
+        if not account:
+            note_requests(store, connection, allowed * (each - 1), at)
+        granted = allowed
+    return granted, more_at
 
 
 def _limits(session: LaneSession) -> dict[str, int]:
@@ -94,12 +143,15 @@ def _limits(session: LaneSession) -> dict[str, int]:
 
 def _give_back(session: LaneSession, unsent: int, granted_at: float) -> None:
     """What was taken for chunks that another lane has claimed meanwhile is free for others."""
-    limits = _limits(session)
+    limits, each = _limits(session), requests_each(session)
     if not limits:
-        session.usage.uncounted -= unsent
+        session.usage.uncounted -= unsent * each
     elif unsent > 0:
-        store, names = session.deps.store.limits, {rate_limit.ACCOUNT, *limits}
-        give_back_requests(store, session.run.connection, names, unsent, granted_at)
+        store, connection = session.deps.store.limits, session.run.connection
+        give_back_requests(store, connection, {rate_limit.ACCOUNT, *limits}, unsent, granted_at)
+        if each > 1:
+            reads = unsent * (each - 1)
+            give_back_requests(store, connection, {rate_limit.ACCOUNT}, reads, granted_at)
 
 
 def _claim(session: LaneSession, wanted: int, max_jobs: int) -> list[Chunk]:

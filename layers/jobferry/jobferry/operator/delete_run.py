@@ -14,7 +14,7 @@ from jobferry.domain.run import Run
 from jobferry.operator.delete_source import delete_source
 from jobferry.operator.job_control import RunOpenError, delete_jobs
 
-ARCHIVED = ("results", "evidence", "plans", "partial", "unpacked")
+ARCHIVED = ("results", "evidence", "snapshots", "plans", "partial", "unpacked")
 """Folders of the archive that keep something of a run under its id."""
 
 

@@ -65,7 +65,7 @@ def _paused(document: Document) -> list[Step]:
         )
     elif code == "trial":
         steps.append(Step("Look at what the trial made at the vendor.", (command("rows", run_id),)))
-    if code in ("connection_changed", "policy") and document["connection"]:
+    if code in ("connection_changed", "policy", "snapshot") and document["connection"]:
         steps.append(
             Step(
                 "Look at the connection.", (command("connection", "test", document["connection"]),)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO
+from threading import Event
 from typing import NamedTuple
 
 from jobferry.csvfile.dialect import Dialect
 from jobferry.csvfile.reader import read_rows
 from jobferry.deps import Deps
 from jobferry.domain.chunk import PlannedChunk, Span
+from jobferry.domain.error_codes import column_letters
 from jobferry.domain.run import Run
 from jobferry.store.objects import SourceError
 from jobferry.store.plan_pages import CHUNKS_PER_PAGE
@@ -116,14 +117,30 @@ def cells_of(run: Run, rows: Iterable[int], deps: Deps) -> dict[int, Cells]:
     for row in sorted({row for row in rows if 1 <= row <= run.plan.row}):
         wanted.setdefault(places.of(row), set()).add(row)
 
+    unreadable = Event()
+
     def read(part: tuple[Place, set[int]]) -> Mapping[int, Cells]:
-        found: dict[int, Cells] = {}
-        with suppress(SourceError):
-            found = _read_part(run, *part, dialect, deps)
-        return found
+        if unreadable.is_set():
+            return {}
+        try:
+            return _read_part(run, *part, dialect, deps)
+        except SourceError:
+            unreadable.set()
+            return {}
 
     parts = deps.parallel_map(read, list(wanted.items()), READERS)
     return {row: cells for part in parts for row, cells in part.items()}
+
+
+def named_cells(header: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
+    """Cells by the names of their columns; those of a nameless column, or of one more of the same
+    name, by the column's letters."""
+    named: dict[str, str] = {}
+    for place, cell in enumerate(cells):
+        name = header[place] if place < len(header) else ""
+        letters = f"Column {column_letters(place)}"
+        named[letters if not name or name in named else name] = cell
+    return named
 
 
 def _read_part(

@@ -27,7 +27,7 @@ RATE_LIMIT = "rate_limit"
 SLOTS = "slots"
 """The vendor takes no further job for now, or other runs have all the slots."""
 
-_PROBLEMS = frozenset({"breaker", "policy", "connection_changed"})
+_PROBLEMS = frozenset({"breaker", "policy", "connection_changed", "snapshot"})
 """Codes of pauses that come of something being wrong; all others just want a yes."""
 
 _AT_WORK = frozenset({RunStatus.RUNNING, RunStatus.CLOSING})

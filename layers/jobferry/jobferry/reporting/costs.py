@@ -66,6 +66,8 @@ EVIDENCE_ROW_BYTES = 41
 EVIDENCE_JOB_BYTES = 50
 RESULT_ROW_BYTES = 34
 """What a result file has beside the row's own cells."""
+SNAPSHOT_ROW_BYTES = 60
+"""What a snapshot has of a row beside its values, which are taken for as long as the row's."""
 REPORT_BYTES = 24_000
 
 HELD = 1.25
@@ -130,6 +132,7 @@ class Load:
         every_row: `row_items: all`
         row_bytes: of a row in the file, on average
         retention_days: for which it is kept
+        snapshot: what records are is kept before they are changed
     """
 
     rows: int
@@ -139,6 +142,7 @@ class Load:
     every_row: bool = False
     row_bytes: float = ROW_BYTES
     retention_days: float = RETENTION_DAYS
+    snapshot: bool = False
 
     @property
     def in_need(self) -> float:
@@ -195,7 +199,7 @@ def used(load: Load, work: Work) -> prices.Used:
         gb_seconds=work.poll_gb * work.lane_seconds
         + SUBMIT_GB_SECONDS * work.iterations
         + run_gb_seconds(load.rows),
-        puts=RUN_PUTS + work.polls,
+        puts=RUN_PUTS + work.polls + load.snapshot * load.jobs,
         gets=RUN_GETS + load.jobs + work.refused,
         table_months=table,
         index_months=indexes,
@@ -254,6 +258,7 @@ def kept(load: Load, blocks: float) -> tuple[float, float, float]:
     chunks = CHUNK_BYTES * load.jobs * min(CHUNK_DAYS, HELD * load.retention_days)
     indexes = RUN_INDEX_BYTES + ROW_ITEM_BYTES * load.in_need
     a_row = 2 * load.row_bytes + EVIDENCE_ROW_BYTES + RESULT_ROW_BYTES
+    a_row += load.snapshot * (load.row_bytes + SNAPSHOT_ROW_BYTES)
     objects = REPORT_BYTES + a_row * load.rows + EVIDENCE_JOB_BYTES * load.jobs
     day = 86_400 / prices.MONTH / prices.GIGABYTE
     months = day * load.retention_days

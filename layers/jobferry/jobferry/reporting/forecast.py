@@ -2,7 +2,7 @@
 
 K jobs, J jobs in flight, R requests a minute, C requests in all, P jobs per look, L the latency of
 a job: no client can be done before `max(K·L/J, 60·C/R)` and the last job's end, nor with fewer than
-`K + ⌈K / min(J, P)⌉` requests.
+`K + ⌈K / min(J, P)⌉` requests, and as many more as it takes to read what records are before.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Terms:
         latency: what was learned of jobs; `ASSUMED` before the first
         estimates: slots are refilled on the expected end of their jobs
         by_token: lost jobs are searched for by a token, so that a claim is the intent
+        reads: requests beside each job that read what its records are before
     """
 
     max_jobs: int
@@ -58,6 +59,7 @@ class Terms:
     latency: Latency
     estimates: bool = False
     by_token: bool = False
+    reads: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,10 @@ class Forecast:
 
 def least_requests(jobs: int, terms: Terms) -> int:
     """Every job is submitted once, and a poll sees at best as many as fit into it."""
-    return jobs + -(-jobs // max(1, min(terms.max_jobs, terms.poll_batch))) if jobs else 0
+    if not jobs:
+        return 0
+    at_once = max(1, min(terms.max_jobs, terms.poll_batch))
+    return jobs * (1 + terms.reads) + -(-jobs // at_once)
 
 
 def least_seconds(jobs: int, terms: Terms) -> float:
@@ -138,7 +143,8 @@ def _function_binds(jobs: int, terms: Terms) -> bool:
 
 def _slots_bind(jobs: int, terms: Terms) -> bool:
     slots = jobs * terms.latency.mean / terms.max_jobs
-    rate = 0.0 if terms.per_minute is None else 60.0 * jobs / terms.per_minute
+    submits = jobs * (1 + terms.reads)
+    rate = 0.0 if terms.per_minute is None else 60.0 * submits / terms.per_minute
     return jobs > terms.max_jobs and slots > rate
 
 
@@ -188,7 +194,7 @@ def forecast(load: Load, terms: Terms) -> Forecast:
     seconds += load.rows / _CLOSED_ROWS_A_SECOND
     return Forecast(
         jobs=jobs,
-        requests=jobs + refused_tries(jobs, terms) + polls(jobs, terms),
+        requests=jobs * (1 + terms.reads) + refused_tries(jobs, terms) + polls(jobs, terms),
         seconds=round(seconds, 1),
         bound=round(least_seconds(jobs, terms), 1),
         cost=sum(expected_costs(load, terms).values()),

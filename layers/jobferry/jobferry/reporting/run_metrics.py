@@ -7,6 +7,7 @@ from typing import Any
 from jobferry.domain import prices
 from jobferry.domain.connection import Connection
 from jobferry.domain.outcome import OutcomeStatus
+from jobferry.domain.profile import Profile
 from jobferry.domain.run import Figures, Run
 from jobferry.reporting import costs
 from jobferry.reporting.costs import Load
@@ -23,7 +24,7 @@ from jobferry.scheduler.latency import best_size
 from jobferry.store import Store
 from jobferry.store.row_items import FOR_A_PERSON
 from jobferry.vendors.connections import max_jobs
-from jobferry.vendors.operation import Operation
+from jobferry.vendors.operation import Operation, snapshot_reads
 from jobferry.vendors.protocol import Vendor
 
 _DAY = 86_400
@@ -36,11 +37,13 @@ def terms_of(
     store: Store,
     *,
     in_order: bool = False,
+    reads: int = 0,
 ) -> Terms:
     """The conditions of an operation's jobs on the connection, as learned.
 
     Args:
         in_order: one job at a time.
+        reads: requests beside each job that read what its records are before.
     """
     requests = store.limits.requests(connection.name)
     ceiling = connection.request_budget
@@ -56,6 +59,7 @@ def terms_of(
         poll_batch=can.poll_batch,
         latency=store.limits.latencies(connection.name, operation).get("", ASSUMED),
         by_token=can.token_search,
+        reads=reads,
         estimates=can.refuses_excess and most >= can.max_jobs and not in_order,
     )
 
@@ -72,10 +76,16 @@ def rows_per_job(
 
 
 def expected(
-    run: Run, connection: Connection, vendor: Vendor, store: Store, *, in_order: bool = False
+    run: Run,
+    connection: Connection,
+    vendor: Vendor,
+    store: Store,
+    *,
+    in_order: bool = False,
+    reads: int = 0,
 ) -> Forecast:
-    """The forecast of a planned run."""
-    terms = terms_of(connection, vendor, run.operation, store, in_order=in_order)
+    """The forecast of a planned run; the arguments are those of `terms_of`."""
+    terms = terms_of(connection, vendor, run.operation, store, in_order=in_order, reads=reads)
     load = planned_load(
         run.plan.row,
         run.plan.chunks,
@@ -83,12 +93,32 @@ def expected(
         every_row=run.row_items,
         offset=run.plan.offset,
         retention_days=store.retention / _DAY,
+        snapshot=reads > 0,
     )
     return forecast(load, terms)
 
 
+def reads_of(run: Run, vendor: Vendor, store: Store) -> int:
+    """Requests beside each job of a run that read what its records are before."""
+    kept, operation = (
+        store.config.profile(run.profile, run.revision),
+        vendor.operation(run.operation),
+    )
+    if kept is None or operation is None:
+        return 0
+    header = (run.plan.dialect or {}).get("header", ())
+    return snapshot_reads(Profile.from_document(kept[1], kept[0]), operation, header)
+
+
 def planned_load(
-    rows: int, jobs: int, *, rejected: int, every_row: bool, offset: int, retention_days: float
+    rows: int,
+    jobs: int,
+    *,
+    rejected: int,
+    every_row: bool,
+    offset: int,
+    retention_days: float,
+    snapshot: bool = False,
 ) -> Load:
     """What a planned run consists of.
 
@@ -103,6 +133,7 @@ def planned_load(
         every_row=every_row,
         row_bytes=row_bytes,
         retention_days=retention_days,
+        snapshot=snapshot,
     )
 
 
@@ -121,12 +152,13 @@ def figures(
         scarce); requests, bound_requests and their ratio; transitions, gb_seconds, write_units;
         cost by item, in all, and per million rows (US dollars); and the forecast it began with.
     """
-    terms = terms_of(connection, vendor, run.operation, store)
+    reads = reads_of(run, vendor, store)
+    terms = terms_of(connection, vendor, run.operation, store, reads=reads)
     used = store.runs.figures(run.run_id)
     requests = sum(used.requests.values())
     seconds = run.worked(now)
     bound, least = least_seconds(timeline.jobs, terms), least_requests(timeline.jobs, terms)
-    spent = _used(run, timeline, used, store)
+    spent = _used(run, timeline, used, store, snapshot=reads > 0)
     cost = prices.cost(spent)
     use = timeline.slot_use(terms.max_jobs)
     return {
@@ -148,7 +180,9 @@ def figures(
     }
 
 
-def _used(run: Run, timeline: Timeline, counted: Figures, store: Store) -> prices.Used:
+def _used(
+    run: Run, timeline: Timeline, counted: Figures, store: Store, *, snapshot: bool
+) -> prices.Used:
     """What a run has used: what its steps have counted, and what follows from it."""
     in_need = sum(run.outcomes.get(status, 0) for status in FOR_A_PERSON)
     rejected = run.outcomes.get(OutcomeStatus.REJECTED, 0)
@@ -160,6 +194,7 @@ def _used(run: Run, timeline: Timeline, counted: Figures, store: Store) -> price
         every_row=run.row_items,
         row_bytes=run.plan.offset / run.rows if run.rows else 0.0,
         retention_days=store.retention / _DAY,
+        snapshot=snapshot,
     )
     polls = max(1, counted.poll)
     blocks = costs.blocks_of(load, polls, timeline.chunks // polls)

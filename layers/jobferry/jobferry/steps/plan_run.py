@@ -116,7 +116,14 @@ def _offer(context: RunContext, deps: Deps) -> dict[str, Any]:
     deps.store.chunks.open_pool(run)
     # As the checkpoints left it: they have counted what is not sent.
     planned = deps.store.runs.must_get(run.run_id)
-    forecast = expected(planned, context.connection, context.vendor, deps.store, in_order=in_order)
+    forecast = expected(
+        planned,
+        context.connection,
+        context.vendor,
+        deps.store,
+        in_order=in_order,
+        reads=context.reads_per_job,
+    )
     deps.store.runs.begin(run.run_id, lanes, asdict(forecast))
     deps.log(
         "run planned", run_id=run.run_id, rows=run.plan.row, chunks=run.plan.chunks, lanes=lanes

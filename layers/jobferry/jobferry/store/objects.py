@@ -189,8 +189,29 @@ class Objects:
         )
 
     def put_json(self, key: str, document: Any) -> None:
-        body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-        self.put(key, body, "application/json")
+        self.put(key, _json_bytes(document), "application/json")
+
+    def put_first(self, key: str, document: Any) -> bool:
+        """Write an object of the archive that nobody may replace.
+
+        Returns:
+            False when there is one, which stays as it is. It may be this very document, where the
+            answer to an earlier request was lost.
+        """
+        try:
+            self._client().put_object(
+                Bucket=self.archive_bucket,
+                Key=key,
+                Body=_json_bytes(document),
+                ContentType="application/json",
+                IfNoneMatch="*",
+            )
+        except ClientError as error:
+            # 409: another one is just being written under this key.
+            if _status(error) == 412:
+                return False
+            raise
+        return True
 
     def get(self, key: str) -> bytes:
         """An object of the archive.
@@ -312,6 +333,10 @@ class Objects:
                 raise ClientError({"Error": {"Code": code, "Message": message}}, "DeleteObjects")
             removed += len(versions)
         return removed
+
+
+def _json_bytes(document: Any) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 _NOT_THERE = frozenset({404, 405})

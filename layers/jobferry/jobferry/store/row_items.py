@@ -74,11 +74,14 @@ class RowItems:
                 return False
         return True
 
-    def _copies_for_a_person(self, run_id: str, rows: int) -> Iterator[Item]:
-        """Items of rows 1 … `rows` in the index, in order of row."""
-        for block in range(keys.person_block_of(max(rows, 1)) + 1):
+    def _copies_for_a_person(self, run_id: str, first: int, rows: int) -> Iterator[Item]:
+        """Items of rows `first` … `rows` in the index, in order of row."""
+        begins = keys.person_block_of(first)
+        for block in range(begins, keys.person_block_of(max(rows, 1)) + 1):
             yield from self._table.query(
-                keys.rows_for_a_person(run_id, block), index=keys.ROWS_BY_PERSON
+                keys.rows_for_a_person(run_id, block),
+                index=keys.ROWS_BY_PERSON,
+                since=keys.row(first) if block == begins and first > 1 else None,
             )
 
     def _items_between(self, run_id: str, first: int, last: int) -> Iterator[Item]:

@@ -63,13 +63,13 @@ class Rows(RowItems):
             ends = min(last, keys.first_row_of(partition + 1) - 1)
             yield from self._in_partition(run_id, partition, begins, ends)
 
-    def for_a_person(self, run_id: str, rows: int) -> Iterator[Outcome]:
-        """Failed, rejected and unknown rows among rows 1 … `rows`, in order.
+    def for_a_person(self, run_id: str, rows: int, first: int = 1) -> Iterator[Outcome]:
+        """Failed, rejected and unknown rows among rows `first` … `rows`, in order.
 
         The index says which rows to look at, and their blocks what they are: an item of the index
         may be written before its row is counted, or be left by a call that was too late.
         """
-        items = self._copies_for_a_person(run_id, rows)
+        items = self._copies_for_a_person(run_id, first, rows)
         for partition, listed in groupby(items, lambda item: keys.partition_of(item["row"])):
             found = list(listed)
             decided: dict[int, Outcome] = {}

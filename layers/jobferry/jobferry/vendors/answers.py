@@ -176,6 +176,22 @@ class PollAnswer:
     """What the last answer of the round advertised."""
 
 
+@dataclass(frozen=True, slots=True)
+class RecordsRead:
+    """What records were when they were read, many at a time.
+
+    Attributes:
+        records: for each record that was asked for, in that order, what the vendor holds of it;
+            None: it has no such record.
+        problem: why they could not be read; then there are no records.
+        requests: that it took.
+    """
+
+    records: Sequence[JsonObject | None] = ()
+    problem: Problem | None = None
+    requests: int = 1
+
+
 class FoundState(StrEnum):
     FOUND = "found"
     """The submission was applied as this job."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,6 +88,12 @@ class Operation:
             account may know more
         usual_types: what the vendor documents of fields whose type a profile may say otherwise
         notifies: whom the vendor may notify; None: nobody, as far as its pages say
+        read_by: fields any of which says which record is meant, with how many records one request
+            reads by it, the best first; empty: they cannot be read in batches. Declared for
+            operations that change records: the client is a `RecordReader` then, and the same
+            operation puts records back, by their field `id`
+        restores: fields of a change → the field that puts back what it changed; "" where none does,
+            None where there is nothing to put back. Others are put back by themselves
     """
 
     name: str
@@ -113,6 +119,22 @@ class Operation:
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     usual_types: Mapping[str, ColumnType] = field(default_factory=dict)
     notifies: Notifies | None = None
+    read_by: Mapping[str, int] = field(default_factory=dict)
+    restores: Mapping[str, str | None] = field(default_factory=dict)
+
+    @property
+    def readable_in_batches(self) -> bool:
+        """Whether what a change would change can be read beforehand."""
+        return bool(self.read_by)
+
+    def reads(self, records: int, filled: Set[str]) -> int:
+        """Requests that read so many records.
+
+        Args:
+            filled: the fields that are filled in them.
+        """
+        most = next((most for name, most in self.read_by.items() if name in filled), 1)
+        return -(-records // most)
 
     @property
     def deletes(self) -> bool:
@@ -180,3 +202,14 @@ def compact_json(value: Any) -> bytes:
 def most_records(profile: Profile, operation: Operation) -> int:
     """Records of one job: the vendor's limit, or less where the profile says so."""
     return min(operation.max_records, profile.batch_size or operation.max_records)
+
+
+def snapshot_reads(profile: Profile, operation: Operation, header: Sequence[str] = ()) -> int:
+    """Requests beside each job that read what its records are before they are changed.
+
+    Args:
+        header: of the file, which says what is filled where the profile does not.
+    """
+    if not (profile.snapshot and operation.readable_in_batches):
+        return 0
+    return operation.reads(most_records(profile, operation), profile.fills(header))

@@ -14,7 +14,14 @@ from typing import Protocol
 
 from jobferry.domain.outcome import RecordResult
 from jobferry.domain.types import JsonObject
-from jobferry.vendors.answers import Found, JobProblem, PollAnswer, Problem, SubmitAnswer
+from jobferry.vendors.answers import (
+    Found,
+    JobProblem,
+    PollAnswer,
+    Problem,
+    RecordsRead,
+    SubmitAnswer,
+)
 from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Capabilities, Operation, RecordRules, no_record_rules
 
@@ -81,6 +88,14 @@ class JobControl(VendorClient, Protocol):
 
     def problems(self, job_id: str | None = None) -> Sequence[JobProblem] | Problem:
         """What jobs wait for: all of them, or one job."""
+        ...
+
+
+class RecordReader(VendorClient, Protocol):
+    """A client whose vendor shows many records at once; `Operation.read_by` says of which."""
+
+    def read_records(self, operation: Operation, records: Sequence[JsonObject]) -> RecordsRead:
+        """What the vendor holds of the records that are to be changed. Repeats no request."""
         ...
 
 

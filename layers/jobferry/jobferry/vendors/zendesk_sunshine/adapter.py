@@ -20,6 +20,7 @@ from jobferry.vendors.answers import (
     JobReading,
     PollAnswer,
     Problem,
+    RecordsRead,
     Refused,
     SubmitAnswer,
     Throttled,
@@ -30,8 +31,9 @@ from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Capabilities, Operation, compact_json
 from jobferry.vendors.poll_collector import READERS, PollRound
 from jobferry.vendors.protocol import Vendor
+from jobferry.vendors.record_matching import matched
 from jobferry.vendors.zendesk.client import ZendeskClient, client_builder, taken
-from jobferry.vendors.zendesk.errors import json_object
+from jobferry.vendors.zendesk.errors import JOB_ID, json_object
 from jobferry.vendors.zendesk_sunshine.jobs import (
     API,
     UNFINISHED,
@@ -68,7 +70,9 @@ def _operation(name: str, summary: str, **declared: Any) -> Operation:
     )
 
 
-_CHANGES_STAY = "What the records were before the change is not known, so it cannot be put back."
+_CHANGES_STAY = (
+    "What the records were before the change is known only of runs with `snapshot: true`."
+)
 _GONE = "Deleted records do not come back."
 
 _ID_ONLY: dict[str, Any] = {"required": (("id",),), "match_on": ("id",), "fields": ("id",)}
@@ -92,6 +96,7 @@ OPERATIONS = {
             required=(("id",),),
             match_on=("id",),
             fields=("id", "attributes.<key>"),
+            read_by={"id": RECORDS_PER_JOB},
             cannot_undo=_CHANGES_STAY,
         ),
         _operation(
@@ -173,6 +178,18 @@ class ZendeskSunshineClient(ZendeskClient):
         job_id = job.get("id") if isinstance(job, dict) else None
         return taken(answer, job_id)
 
+    def read_records(self, operation: Operation, records: Sequence[JsonObject]) -> RecordsRead:
+        """Read the object records that are to be changed, in one request."""
+        names = tuple(operation.read_by)
+        # What is no id cannot be asked for, and no change reaches it.
+        ids = [text for record in records if JOB_ID.fullmatch(text := str(record.get("id")))]
+        if not ids:
+            return RecordsRead([None] * len(records), requests=0)
+        listing = self._reader.records_by_id(list(dict.fromkeys(ids)))
+        if not listing.complete:
+            return RecordsRead(problem=listing.problem or _CUT_OFF)
+        return RecordsRead(matched(records, listing.jobs, names))
+
     def _poll(self, job_ids: Sequence[str]) -> PollAnswer:
         """Read jobs: the unfinished ones from the list, those that ended one by one.
 
@@ -241,6 +258,9 @@ class ZendeskSunshineClient(ZendeskClient):
         """Look for a lost submission among recent jobs, and prove it by reading records back."""
         kind = _KINDS[operation.name.split(".")[0]]
         return find_job(self._reader, operation, kind, lost, now, RETENTION_SECONDS)
+
+
+_CUT_OFF = Ambiguous("the answer lists only a part of the records")
 
 
 def _listed_readings(listing: Listing, wanted: set[str]) -> list[JobReading]:

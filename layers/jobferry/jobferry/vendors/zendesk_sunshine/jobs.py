@@ -109,6 +109,10 @@ class SunshineReader:
             "/objects/records", {"type": type_key, "external_ids": ",".join(external_ids)}
         )
 
+    def records_by_id(self, record_ids: list[str]) -> Listing:
+        """The object records with these ids, as far as they are there."""
+        return self._pages("/objects/records", {"ids": ",".join(record_ids)})
+
     def listed(self, status: str | None = None, *, pages: int | None = None) -> Listing:
         """The jobs of the last day, or those with a status; so many pages at the most."""
         return self._pages("/jobs", {"status": status} if status else {}, pages)

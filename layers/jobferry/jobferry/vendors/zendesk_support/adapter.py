@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.answer_gate import usable_id
-from jobferry.vendors.answers import Ambiguous, Found, PollAnswer, Refused, SubmitAnswer, Throttled
+from jobferry.vendors.answers import (
+    Ambiguous,
+    Found,
+    PollAnswer,
+    RecordsRead,
+    Refused,
+    SubmitAnswer,
+    Throttled,
+)
 from jobferry.vendors.credentials import BEARER, CLIENT, EMAIL_TOKEN
 from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Capabilities, Operation
@@ -22,6 +30,7 @@ from jobferry.vendors.zendesk_support.job_statuses import API, POLL_BATCH, JobRe
 from jobferry.vendors.zendesk_support.lost_jobs import find_job
 from jobferry.vendors.zendesk_support.lost_updates import find_merge, find_update
 from jobferry.vendors.zendesk_support.operations import MERGE, OPERATIONS, find_operation
+from jobferry.vendors.zendesk_support.record_reads import read_records
 from jobferry.vendors.zendesk_support.requests import (
     Request,
     encode,
@@ -95,6 +104,9 @@ class ZendeskSupportClient(ZendeskClient):
         return self._account.request(
             request.method, API + path, params=request.params, body=request.encoded_body
         )
+
+    def read_records(self, operation: Operation, records: Sequence[JsonObject]) -> RecordsRead:
+        return read_records(self._account, operation, records)
 
     def _poll(self, job_ids: Sequence[str]) -> PollAnswer:
         return self._jobs.poll(job_ids)

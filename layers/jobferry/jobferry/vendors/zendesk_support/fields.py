@@ -62,6 +62,9 @@ TICKET_FIELDS = (
     "is_public",
     "allow_attachments",
 )
+TICKET_CHANGE_FIELDS = ("additional_tags", "remove_tags", "safe_update", "updated_stamp")
+"""What only a change may say."""
+
 USER_FIELDS = (
     "name",
     "email",
@@ -150,6 +153,58 @@ USER_KEYS: dict[str, Any] = {
 }
 
 EXTERNAL_ID = "external_id"
+
+_SET_OFF = (
+    "What the records were before the change is known only of runs with `snapshot: true`. What the "
+    "change has set off (notifications, triggers) stays."
+)
+
+# What records are before a change can be read by ids, 100 at a time, or by external ids (fewer, as
+# these are long): https://developer.zendesk.com/api-reference/ticketing/users/users/#show-many-users
+_BY_ID = {"id": 100}
+_BY_EITHER_ID = {"id": 100, EXTERNAL_ID: 50}
+
+PUT_BACK_TICKETS: dict[str, Any] = {
+    "read_by": _BY_ID,
+    "restores": {
+        "additional_tags": "tags",
+        "remove_tags": "tags",
+        "fields": "custom_fields",
+        "requester": "requester_id",
+        "assignee_email": "assignee_id",
+        "collaborators": "collaborator_ids",
+        "additional_collaborators": "collaborator_ids",
+        "followers": "follower_ids",
+        "email_ccs": "email_cc_ids",
+        "comment": "",
+        "voice_comment": "",
+        "description": "",
+        "macro_id": "",
+        "macro_ids": "",
+        "metadata": "",
+        "via": "",
+        "via_id": "",
+        "via_followup_source_id": "",
+        "attribute_value_ids": "",
+        "safe_update": None,
+        "updated_stamp": None,
+    },
+    "cannot_undo": f"{_SET_OFF} Comments stay.",
+}
+PUT_BACK_USERS: dict[str, Any] = {
+    "read_by": _BY_EITHER_ID,
+    "restores": {
+        "organization": "organization_id",
+        "organization_ids": "",
+        "identities": "",
+        "photo": "",
+        "remote_photo_url": "",
+        "skip_verify_email": None,
+    },
+    "cannot_undo": _SET_OFF,
+}
+PUT_BACK_ORGANIZATIONS: dict[str, Any] = {"read_by": _BY_EITHER_ID, "cannot_undo": _SET_OFF}
+PUT_BACK_RECORDS: dict[str, Any] = {"read_by": _BY_ID, "cannot_undo": _SET_OFF}
 
 # Limits of single endpoints, by /introduction/rate-limits/. It gives them for one endpoint of each
 # kind without naming the bulk form, so they are declared for the bulk form as well.

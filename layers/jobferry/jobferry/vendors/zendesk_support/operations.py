@@ -21,7 +21,12 @@ from jobferry.vendors.zendesk_support.fields import (
     ID_TYPE,
     ORGANIZATION_FIELDS,
     ORGANIZATION_TYPES,
+    PUT_BACK_ORGANIZATIONS,
+    PUT_BACK_RECORDS,
+    PUT_BACK_TICKETS,
+    PUT_BACK_USERS,
     RECORD_FIELDS,
+    TICKET_CHANGE_FIELDS,
     TICKET_FIELDS,
     TICKET_TYPES,
     UPDATE_TICKETS,
@@ -45,7 +50,6 @@ KEY_PLACEHOLDER = "<key>"
 
 _CUSTOM_OBJECT = re.compile(r"custom_objects\.(?P<key>[A-Za-z0-9_-]{1,100})\.(?P<action>[a-z_]+)")
 
-_CHANGES_STAY = "What the records were before the change is not known, so it cannot be put back."
 _MADE_OR_CHANGED = (
     "Which rows made a record and which changed one that was there is not kept: deleting them "
     "would delete records that are older than the run."
@@ -132,15 +136,8 @@ _TICKETS = (
         adds=frozenset({"comment", "voice_comment"}),
         **{**BY_ID, "types": ID_TYPE | TICKET_TYPES},
         **UPDATE_TICKETS,
-        fields=(
-            "id",
-            *TICKET_FIELDS,
-            "additional_tags",
-            "remove_tags",
-            "safe_update",
-            "updated_stamp",
-        ),
-        cannot_undo=_CHANGES_STAY,
+        fields=("id", *TICKET_FIELDS, *TICKET_CHANGE_FIELDS),
+        **PUT_BACK_TICKETS,
     ),
     _operation(
         "tickets.delete",
@@ -251,7 +248,7 @@ _USERS = (
         **UPDATE_USERS,
         says_status=True,
         fields=("id", *USER_FIELDS),
-        cannot_undo=_CHANGES_STAY,
+        **PUT_BACK_USERS,
     ),
     _operation(
         "users.delete",
@@ -280,7 +277,7 @@ _ORGANIZATIONS = (
         repeatable=True,
         **{**BY_EITHER_ID, "types": ID_TYPE | ORGANIZATION_TYPES},
         fields=("id", *ORGANIZATION_FIELDS),
-        cannot_undo=_CHANGES_STAY,
+        **PUT_BACK_ORGANIZATIONS,
     ),
     _operation(
         "organizations.delete",
@@ -334,7 +331,7 @@ _CUSTOM_OBJECTS = (
         required=(("id",),),
         match_on=("id",),
         fields=("id", *RECORD_FIELDS),
-        cannot_undo=_CHANGES_STAY,
+        **PUT_BACK_RECORDS,
     ),
     _custom_object(
         "delete",
