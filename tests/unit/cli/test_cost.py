@@ -105,7 +105,7 @@ def test_the_page_shows_what_the_command_says(shell: Shell) -> None:
         (("--failed-share", 0.2), "$0.53 instead"),
         (("--retention-days", 365), "makes $0.23 of $0.13"),
         (("--row-bytes", 2_000), "$0.37 instead"),
-        (("--rows", 100), "$6.40 for a million rows in such runs"),
+        (("--rows", 100), "$6.66 for a million rows in such runs"),
     ],
 )
 def test_the_page_shows_what_makes_it_dearer(

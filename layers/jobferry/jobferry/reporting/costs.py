@@ -87,9 +87,9 @@ PLANNED_ROWS_A_GB_SECOND = 69_000
 CLOSED_ROWS_A_GB_SECOND = 22_600
 """40,000 rows a second with 1,769 MB (`benchmarks/settle_speed.py`)."""
 
-RUN_TRANSITIONS = 9
-"""OpenRun, IsRunOpen, PlanRun, IsPlanned, ProcessLanes, CloseRun, IsRunClosed, AnnounceRun,
-RunEnded."""
+RUN_TRANSITIONS = 10
+"""OpenRun, IsRunOpen, AnnounceOpened, PlanRun, IsPlanned, ProcessLanes, CloseRun, IsRunClosed,
+AnnounceClosed, RunEnded."""
 RUN_INVOCATIONS = 3
 RUN_PUTS, RUN_GETS = 8, 10
 
