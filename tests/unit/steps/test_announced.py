@@ -101,9 +101,9 @@ def test_nothing_that_a_vendor_says_is_told(world: World) -> None:
     world.account.result_of = lambda _record: failed
     world.put_profile({"breaker": {"share": 0.5, "at_least": 2}})
     world.execute(world.drop(sample_csv(3), name="Ann-Marie.csv"))
-    world.account.will_reply(Behaviour.REFUSE_RUN)
+    world.account.will_reply(*[Behaviour.REFUSE_RUN] * 9)
     world.execute(world.drop(sample_csv(4)))
-    assert announced(world)
+    assert announced(world)[-1]["detail"]["status"] == "aborted"
     assert "Ann-Marie" not in json.dumps(world.announced)
 
 

@@ -11,12 +11,10 @@ from enum import StrEnum
 from typing import Any
 
 from jobferry.domain.outcome import OutcomeStatus
-from jobferry.domain.run import Run
+from jobferry.domain.run import Run, RunStatus
 from jobferry.domain.timestamps import timestamp
 
 SOURCE = "jobferry"
-
-PAUSED = "paused"
 
 
 class Change(StrEnum):
@@ -44,11 +42,10 @@ def run_event(run: Run) -> dict[str, Any]:
         so), and where there is one `operation`, `connection` and `code`: why it was paused or
         stopped. The same run makes the same event again.
     """
-    rests = run.paused and run.closed_at is None
     event: dict[str, Any] = {
         "run_id": run.run_id,
         "profile": run.profile,
-        "status": PAUSED if rests else run.status.value,
+        "status": run.phase.value,
         "rows": run.rows,
         "outcomes": {status.value: run.outcomes.get(status, 0) for status in OutcomeStatus},
         "priority": run.priority,
@@ -63,6 +60,11 @@ def opened_event(run: Run) -> dict[str, Any]:
     event = {**run_event(run), "status": run.status.value, "at": timestamp(run.started_at)}
     event.pop("code", None)
     return event
+
+
+def paused_event(run: Run) -> dict[str, Any]:
+    """The detail of `Run paused`: also of a run that somebody has resumed at this very moment."""
+    return {**run_event(run), "status": RunStatus.PAUSED.value}
 
 
 def code_of(run: Run) -> str | None:

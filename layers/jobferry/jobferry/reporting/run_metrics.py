@@ -192,6 +192,7 @@ def _used(run: Run, timeline: Timeline, counted: Figures, store: Store) -> price
         log_gigabytes=costs.log_gigabytes(
             invocations, transitions, costs.RUN_LINES + counted.poll + run.settle_calls
         ),
+        notices=costs.RUN_NOTICES,
     )
 
 

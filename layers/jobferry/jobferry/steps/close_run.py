@@ -19,17 +19,17 @@ from jobferry.domain.connection import Connection
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.routes import CloseRoute
 from jobferry.domain.run import ABORTED, Run, RunStatus
-from jobferry.domain.run_event import run_event
+from jobferry.domain.run_event import paused_event, run_event
 from jobferry.domain.timestamps import timestamp
 from jobferry.domain.trouble import SOURCE, TEXTS
 from jobferry.lane.moved_account import account_moved, pause_moved_account
 from jobferry.operator.next_steps import next_steps
 from jobferry.operator.pause_resume import rest
-from jobferry.operator.report import column_names
+from jobferry.operator.report import column_names, keep_report, put_report
 from jobferry.operator.resolve_run import resolve_on
 from jobferry.operator.status import run_summary
 from jobferry.reporting.error_summary import ErrorTally, build_report
-from jobferry.reporting.result_files import BOM, ResultFiles, partial_key, result_key
+from jobferry.reporting.result_files import BOM, ResultFiles, partial_key
 from jobferry.reporting.run_metrics import figures
 from jobferry.reporting.timeline import Timeline
 from jobferry.scheduler import lanes
@@ -370,9 +370,7 @@ def _write_report(
         requests=requests,
         files=files,
     )
-    deps.objects.put(
-        result_key(ended.run_id, "report.html"), page.encode(), "text/html; charset=utf-8"
-    )
+    put_report(ended.run_id, page, deps)
 
 
 def _figures(run: Run, timeline: Timeline, deps: Deps, now: float) -> dict[str, Any]:
@@ -397,4 +395,5 @@ def _closed(run: Run, deps: Deps) -> dict[str, Any]:
 def _paused(run_id: str, deps: Deps) -> dict[str, Any]:
     """The answer for a run that rests."""
     run = deps.store.runs.must_get(run_id)
-    return {"run_id": run_id, "state": CloseRoute.PAUSED, "event": run_event(run)}
+    keep_report(run, deps)
+    return {"run_id": run_id, "state": CloseRoute.PAUSED, "event": paused_event(run)}
