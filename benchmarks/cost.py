@@ -93,6 +93,7 @@ def dollars_of(world: ModelWorld) -> Mapping[str, float]:
             index_months=indexes,
             object_months=objects * RETENTION_DAYS * 86_400 / prices.MONTH,
             log_gigabytes=log_gigabytes(used.invocations, used.transitions, len(world.log)),
+            notices=len(world.announced),
         )
     )
 

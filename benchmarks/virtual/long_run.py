@@ -184,7 +184,7 @@ class CountedExecution(Execution):
         )
         waits = max(0, self.launches - 1) * events_of(MACHINE["WaitForLanes"])
         lanes = self.launches * events_of(MACHINE["ProcessLanes"])
-        job_end = events_of(MACHINE["AnnounceRun"]) + events_of(MACHINE["RunEnded"])
+        job_end = events_of(MACHINE["AnnounceClosed"]) + events_of(MACHINE["RunEnded"])
         return EXECUTION_EVENTS + passed + waits + lanes + job_end
 
     def entering(self, name: str, payload: Any) -> None:

@@ -15,6 +15,7 @@ from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError
 from jobferry_cli.following import found_run, not_over
 from jobferry_cli.output import put_json, put_text
+from jobferry_cli.report_links import give_link
 from jobferry_cli.stack import Stack
 
 REPORT = "report.html"
@@ -25,16 +26,21 @@ REPORT = "report.html"
 @click.option(
     "--out",
     "folder",
-    required=True,
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
     help="Made when it is not there.",
 )
+@click.option("--link", is_flag=True, help="Print an address of the report instead.")
 @global_options
 @pass_app
-def results(app: App, run_id: str, folder: Path) -> None:
+def results(app: App, run_id: str, folder: Path | None, link: bool) -> None:
     """Fetch the result files and the report of a closed run."""
+    if folder is None and not link:
+        raise click.UsageError("Missing option '--out'.")
     run = found_run(app, run_id)
+    if link or folder is None:
+        give_link(app.stack.report_links, run, app.stack.deps, as_json=app.as_json)
+        return
     if run.closed_at is None:
         raise not_over(run, "its result files come at the end")
     # A file that could not be used has no rows, and the report says why.

@@ -16,6 +16,7 @@ from jobferry.vendors.http.addresses import Reach, networks_of
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.local.state import STACK as LOCAL_STACK
 from jobferry_cli.local.state import LocalState, load_state, state_folder
+from jobferry_cli.report_links import ReportLinks, report_links
 from jobferry_cli.resources import Caller, Executions, Inbox, Secrets
 from jobferry_cli.scheduler import Schedules
 
@@ -56,6 +57,8 @@ class Stack:
     executions: Executions
     schedules: Schedules
     caller: Caller
+    report_links: ReportLinks | None = None
+    """None: the stack gives no addresses of reports."""
 
 
 def choose_stack(
@@ -116,6 +119,7 @@ def open_stack(choice: StackChoice) -> Stack:
     from jobferry.runtime.wiring import build_deps
 
     session = session_for(choice)
+    secrets = session.client("secretsmanager")
     outputs = _outputs(choice, session)
     settings = settings_of(choice, outputs)
     built = build_deps(settings, session)
@@ -124,9 +128,7 @@ def open_stack(choice: StackChoice) -> Stack:
         # Without the functions' log, which goes to stdout and would stand between the data.
         deps=Deps(settings, built.store, built.objects, built.connections),
         inbox=Inbox(session.client("s3"), settings.inbox_bucket),
-        secrets=Secrets(
-            session.client("secretsmanager"), settings.secret_prefix, outputs.get("KmsKeyArn")
-        ),
+        secrets=Secrets(secrets, settings.secret_prefix, outputs.get("KmsKeyArn")),
         executions=Executions(
             session.client("stepfunctions"), settings.run_state_machine_arn or ""
         ),
@@ -138,6 +140,7 @@ def open_stack(choice: StackChoice) -> Stack:
             queue=outputs.get("TriggerDlqArn", ""),
         ),
         caller=Caller(lambda: session.client("sts", config=_SOON)),
+        report_links=report_links(secrets, outputs),
     )
 
 

@@ -16,6 +16,7 @@ from jobferry.store import Store
 from jobferry.store.chunks import Chunks
 from jobferry.store.config import Config
 from jobferry.store.connection_limits import ConnectionLimitsStore
+from jobferry.store.notices import Notices
 from jobferry.store.operations import Delete, Item, Operation, Put, Update
 from jobferry.store.rows import Rows
 from jobferry.store.runs import Runs
@@ -413,6 +414,7 @@ class FakeStore(Store):
         self.limits = ConnectionLimitsStore(table)
         self.config = Config(table)
         self.sweep = SweepProgressStore(table)
+        self.notices = Notices(table)
         self._table = table
         if isinstance(table, FakeTable):
             names = partial(next, table.claim_names)

@@ -79,7 +79,12 @@ PLAIN_PROFILE: Mapping[str, Any] = {
 DEFINITION = Path(__file__).resolve().parents[2] / "statemachines" / "run.asl.json"
 PUT_EVENTS = "putEvents"
 SEND_MESSAGE = "sendMessage"
-_SERVICES = {PUT_EVENTS: "AnnounceRun", SEND_MESSAGE: "KeepTrigger"}
+_ANNOUNCING = {
+    "Run opened": "AnnounceOpened",
+    "Run paused": "AnnouncePaused",
+    "Run closed": "AnnounceClosed",
+}
+"""Type of an event → the state that sends it."""
 
 
 @cache
@@ -477,10 +482,11 @@ class Execution:
 
     def task(self, name: str, payload: Any) -> Any:
         """One invocation; what it answers goes through JSON."""
-        self.history.append(_SERVICES.get(name, name))
         if name == PUT_EVENTS:
+            self.history.append(_ANNOUNCING[payload["Entries"][0]["DetailType"]])
             self.world.announced.append(payload)
             return {"FailedEntryCount": 0}
+        self.history.append("KeepTrigger" if name == SEND_MESSAGE else name)
         if name == SEND_MESSAGE:
             self.world.parked.append(json.loads(payload["MessageBody"]))
             return {"MessageId": "1"}

@@ -67,6 +67,11 @@ class Hands:
             Bucket=self.outputs["ArchiveBucketName"], Key="results/r/a.csv"
         )
 
+    def read_link_key(self) -> object:
+        return self.client("secretsmanager").get_secret_value(
+            SecretId=self.outputs["ReportLinkSecretArn"]
+        )
+
     def get_item(self) -> object:
         return self.client("dynamodb").get_item(**self._row())
 
@@ -157,7 +162,31 @@ REFUSED: dict[str, tuple[Attempt, ...]] = {
         Hands.write_results,
         Hands.batch_write,
     ),
+    "NotifyFunction": (
+        Hands.write_unpacked,
+        Hands.read_secret,
+        Hands.read_inbox,
+        Hands.read_results,
+        Hands.write_results,
+        Hands.delete_item,
+        Hands.batch_write,
+        Hands.start_run,
+    ),
+    "ShowReportFunction": (
+        Hands.write_unpacked,
+        Hands.read_secret,
+        Hands.read_inbox,
+        Hands.read_results,
+        Hands.write_results,
+        Hands.get_item,
+        Hands.delete_item,
+        Hands.batch_write,
+        Hands.start_run,
+    ),
 }
+
+OF_LINKS = ("NotifyFunction", "ShowReportFunction")
+"""Who reads what links to reports are signed with."""
 
 
 @pytest.mark.parametrize("function", REFUSED)
@@ -165,8 +194,12 @@ def test_role_is_refused_what_the_function_has_no_business_with(
     stack: Stack, function: str
 ) -> None:
     hands = Hands(stack, _session_of(stack, function))
-    hands.get_item()  # the credentials work: this every function may
-    for attempt in (*NOBODY, *REFUSED[function]):
+    # The credentials work: this every function may.
+    works, other = Hands.get_item, Hands.read_link_key
+    if function in OF_LINKS:
+        works, other = Hands.read_link_key, Hands.scan
+    works(hands)
+    for attempt in (*NOBODY, other, *REFUSED[function]):
         with pytest.raises(ClientError) as refusal:
             attempt(hands)
         code = refusal.value.response["Error"]["Code"]

@@ -67,7 +67,7 @@ class Script:
             number = len(self._calls[step])
             self._calls[step].append(json.loads(json.dumps(payload)))
             self.order.append(step)
-        answers = self._steps.get(step, [SERVICES[step]] if step in SERVICES else ())
+        answers = self._steps.get(step, (lambda _: SERVICES[step]) if step in SERVICES else ())
         if callable(answers):
             answer = answers(payload)
         elif number < len(answers):

@@ -29,23 +29,21 @@ UPLOAD = {
     "detail": {"bucket": {"name": "inbox"}, "object": {"key": "inbox/things/a.csv"}},
 }
 
-OPENED = {**RUN, "state": OpenRoute.OPEN}
-CLOSED = {
+OPENED_EVENT = {**RUN, "profile": "things", "status": "planning", "rows": 0}
+OPENED = {**RUN, "state": OpenRoute.OPEN, "event": OPENED_EVENT}
+CLOSED_EVENT = {
     **RUN,
-    "state": CloseRoute.CLOSED,
     "profile": "things",
-    "status": "succeeded",
+    "status": "completed",
     "rows": 3,
     "outcomes": {"succeeded": 3, "failed": 0},
 }
-ENDED = {**RUN, "status": "succeeded"}
-ANNOUNCED = {
-    **RUN,
-    "profile": "things",
-    "status": "succeeded",
-    "rows": 3,
-    "outcomes": {"succeeded": 3, "failed": 0},
-}
+CLOSED = {**RUN, "state": CloseRoute.CLOSED, "event": CLOSED_EVENT}
+PAUSED_EVENT = {**CLOSED_EVENT, "status": "paused", "code": "trial"}
+ENDED = {**RUN, "status": "completed"}
+ANNOUNCED_OPENED = ("jobferry", "Run opened", OPENED_EVENT)
+ANNOUNCED_PAUSED = ("jobferry", "Run paused", PAUSED_EVENT)
+ANNOUNCED_CLOSED = ("jobferry", "Run closed", CLOSED_EVENT)
 
 
 def planned(*lanes: int) -> Answer:
@@ -117,16 +115,14 @@ class TestOpening:
         assert script.announced == []
 
     def test_a_run_that_cannot_begin_is_closed_and_announced(self, engine: Engine) -> None:
-        closed = {**CLOSED, "status": "failed", "rows": 0, "outcomes": {"failed": 0}}
+        event = {**CLOSED_EVENT, "status": "failed", "rows": 0}
+        closed = {**CLOSED, "event": event}
         script = Script(OpenRun=[{**RUN, "state": OpenRoute.UNUSABLE}], CloseRun=[closed])
         ended = engine.execute(script, UPLOAD)
         assert (ended.status, ended.output) == ("SUCCEEDED", {**RUN, "status": "failed"})
         assert script.order == ["OpenRun", "CloseRun", PUT_EVENTS]
         assert script.calls("CloseRun") == [RUN]
-        detail = {**RUN, "profile": "things", "status": "failed", "rows": 0}
-        assert script.announced == [
-            ("jobferry", "Run closed", {**detail, "outcomes": {"failed": 0}})
-        ]
+        assert script.announced == [("jobferry", "Run closed", event)]
 
 
 class TestPlanning:
@@ -146,7 +142,7 @@ class TestPlanning:
     def test_a_run_without_jobs_is_closed(self, engine: Engine, answer: Answer) -> None:
         script = Script(OpenRun=[OPENED], PlanRun=[answer], CloseRun=[CLOSED])
         assert engine.execute(script, UPLOAD).output == ENDED
-        assert script.order == ["OpenRun", "PlanRun", "CloseRun", PUT_EVENTS]
+        assert script.order == ["OpenRun", PUT_EVENTS, "PlanRun", "CloseRun", PUT_EVENTS]
 
 
 class TestLanes:
@@ -158,7 +154,7 @@ class TestLanes:
         for lane, polls in iterations.items():
             assert len(script.of_lane("SubmitJobs", lane)) == len(polls)
             assert len(script.of_lane("PollJobs", lane)) == len(polls)
-        assert script.announced == [("jobferry", "Run closed", ANNOUNCED)]
+        assert script.announced == [ANNOUNCED_OPENED, ANNOUNCED_CLOSED]
         assert script.order[-2:] == ["CloseRun", PUT_EVENTS]
 
     def test_a_lane_begins_with_its_number_and_nothing_to_settle(self, engine: Engine) -> None:
@@ -205,7 +201,7 @@ class TestLanes:
         assert sorted(payload["lane"] for payload in begun) == [0, 0, 0, 1, 1]
         assert all(payload == {**RUN, "lane": payload["lane"], "settle": []} for payload in begun)
         assert script.calls("CloseRun") == [RUN] * 3
-        assert [detail for _, _, detail in script.announced] == [ANNOUNCED]
+        assert script.announced == [ANNOUNCED_OPENED, ANNOUNCED_CLOSED]
 
 
 class TestFailures:
@@ -243,7 +239,7 @@ class TestFailures:
         script = through(Lanes({0: [[]]}), **{step: [StepError("RunGoneError")]})
         ended = engine.execute(script, UPLOAD)
         assert (ended.status, ended.error, ended.waits) == ("FAILED", "RunGoneError", [])
-        assert script.announced == []
+        assert script.announced == [ANNOUNCED_OPENED]
 
     def test_a_lane_whose_run_is_gone_is_not_tried_again(self, engine: Engine) -> None:
         script = through(Lanes({0: [[]]}), PollJobs=[StepError("RunGoneError")])
@@ -291,10 +287,22 @@ class TestFailures:
         assert first == second == third
 
     def test_what_could_not_be_announced_is_announced_again(self, engine: Engine) -> None:
-        entry = [StepError(FAILED_ENTRY), {"FailedEntryCount": 0}]
-        script = through(Lanes({0: [[]]}), **{PUT_EVENTS: entry})
+        told = {"FailedEntryCount": 0}
+        entries = [StepError(FAILED_ENTRY), told, StepError(FAILED_ENTRY), told]
+        script = through(Lanes({0: [[]]}), **{PUT_EVENTS: entries})
         assert engine.execute(script, UPLOAD).output == ENDED
-        assert script.announced == [("jobferry", "Run closed", ANNOUNCED)] * 2
+        assert script.announced == [ANNOUNCED_OPENED] * 2 + [ANNOUNCED_CLOSED] * 2
+
+    def test_a_run_that_cannot_be_announced_as_open_goes_on(self, engine: Engine) -> None:
+        def refuse(payload: dict[str, Any]) -> Answer:
+            opened = payload["Entries"][0]["DetailType"] == "Run opened"
+            return StepError(FAILED_ENTRY) if opened else {"FailedEntryCount": 0}
+
+        script = through(Lanes({0: [[]]}), **{PUT_EVENTS: refuse})
+        ended = engine.execute(script, UPLOAD)
+        assert (ended.status, ended.output) == ("SUCCEEDED", ENDED)
+        assert script.calls("PlanRun") == [RUN]
+        assert script.announced[-2:] == [ANNOUNCED_OPENED, ANNOUNCED_CLOSED]
 
     def test_an_answer_that_is_too_large_to_hand_on_ends_its_lane(self, engine: Engine) -> None:
         """More than 256 KiB. Moto tries such a step again before it gives up; AWS does not."""
@@ -309,31 +317,40 @@ class TestFailures:
 
 
 class TestClosing:
-    def test_a_run_that_is_paused_ends_without_a_word(self, engine: Engine) -> None:
-        paused = {**RUN, "state": CloseRoute.PAUSED}
+    def test_a_run_that_is_paused_is_announced_and_ends(self, engine: Engine) -> None:
+        paused = {**RUN, "state": CloseRoute.PAUSED, "event": PAUSED_EVENT}
         script = through(Lanes({0: [[[1]], []]}), CloseRun=[paused])
         ended = engine.execute(script, UPLOAD)
-        assert (ended.status, ended.output, script.announced) == ("SUCCEEDED", paused, [])
+        assert (ended.status, ended.output) == ("SUCCEEDED", {**RUN, "status": "paused"})
+        assert script.announced == [ANNOUNCED_OPENED, ANNOUNCED_PAUSED]
 
     def test_a_run_is_resumed_by_an_execution_of_its_own(self, engine: Engine) -> None:
         given = {"resume": RUN["run_id"], "previous": "arn:of:the:last"}
         script = through(Lanes({0: [[]]}))
         assert engine.execute(script, given).output == ENDED
         assert script.calls("OpenRun")[0]["input"] == given
-        assert script.order[:2] == ["OpenRun", "PlanRun"]
+        assert script.order[:3] == ["OpenRun", PUT_EVENTS, "PlanRun"]
+
+    def test_a_run_that_goes_on_behind_its_plan_is_not_announced_as_opened(
+        self, engine: Engine
+    ) -> None:
+        given = {"resume": RUN["run_id"], "previous": "arn:of:the:last"}
+        script = Script(OpenRun=[{**RUN, "state": OpenRoute.RESUMED}], CloseRun=[CLOSED])
+        assert engine.execute(script, given).output == ENDED
+        assert script.announced == [ANNOUNCED_CLOSED]
 
     def test_closing_goes_on_until_it_is_done(self, engine: Engine) -> None:
         closing = {**RUN, "state": CloseRoute.CLOSING}
         script = through(Lanes({0: [[]]}), CloseRun=[closing, closing, CLOSED])
         assert engine.execute(script, UPLOAD).output == ENDED
         assert script.calls("CloseRun") == [RUN] * 3
-        assert len(script.announced) == 1
+        assert script.announced == [ANNOUNCED_OPENED, ANNOUNCED_CLOSED]
 
     def test_a_run_that_does_not_add_up_fails_loudly(self, engine: Engine) -> None:
         script = through(Lanes({0: [[]]}), CloseRun=[{**RUN, "state": CloseRoute.UNBALANCED}])
         ended = engine.execute(script, UPLOAD)
         assert (ended.status, ended.error) == ("FAILED", "RunDoesNotAddUp")
-        assert script.announced == []
+        assert script.announced == [ANNOUNCED_OPENED]
 
 
 def as_document(answer: Answer) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from jobferry.domain.run_request import RunRequest
 from jobferry.steps.open_run import open_run
 from tests.engines.moto_states import MotoStates
 from tests.engines.script import Ended, StepError
+from tests.events import announced
 from virtual.effects import Crash, CrashOnce, Phase
 from virtual.world import Execution, World, sample_csv
 
@@ -63,9 +64,17 @@ def test_a_run_in_three_lanes(world: World, states: MotoStates) -> None:
     assert run.lanes == 3
     assert world.statuses(run.run_id) == [OutcomeStatus.SUCCEEDED] * 31
     assert world.problems(run.run_id) == []
-    (announced,) = world.announced
-    assert announced["Entries"][0]["DetailType"] == "Run closed"
-    assert '"rows":31' in announced["Entries"][0]["Detail"].replace(" ", "")
+    opened, closed = announced(world)
+    assert (opened["detail-type"], opened["detail"]["rows"]) == ("Run opened", 0)
+    assert (closed["detail-type"], closed["detail"]["rows"]) == ("Run closed", 31)
+
+
+def test_a_trial_is_announced_as_paused(world: World, states: MotoStates) -> None:
+    _run, ended = carried(world, world.drop(sample_csv(9), options={"jobferry-trial": "3"}), states)
+    assert (ended.status, ended.output["status"]) == ("SUCCEEDED", "paused")
+    opened, paused = announced(world)
+    assert (opened["detail-type"], paused["detail-type"]) == ("Run opened", "Run paused")
+    assert paused["detail"]["code"] == "trial"
 
 
 def test_the_second_event_for_a_file_changes_nothing(world: World, states: MotoStates) -> None:

@@ -19,6 +19,9 @@ INBOX = "arn:aws:s3:::inbox-bucket"
 ARCHIVE = "arn:aws:s3:::archive"
 MACHINE = PREFIX.format(service="states") + "stateMachine:Run"
 SECRETS = PREFIX.format(service="secretsmanager") + "secret:jobferry/jobferry/connections/"
+LINK_KEY = PREFIX.format(service="secretsmanager") + "secret:ReportLinkSecret"
+TOPIC = PREFIX.format(service="sns") + "RunTopic"
+DLQ = PREFIX.format(service="sqs") + "TriggerDlq"
 KEY = PREFIX.format(service="kms") + "key/1"
 
 KNOWN = {
@@ -39,6 +42,9 @@ KNOWN = {
     "ScheduleGroup": "runs",
     "ScheduleRole.Arn": "arn:aws:iam::123456789012:role/Schedules",
     "KmsKeyArn": KEY,
+    "ReportLinkSecret.Id": LINK_KEY,
+    "RunTopic": TOPIC,
+    "TriggerDlq.Arn": DLQ,
 }
 """What CloudFormation fills in."""
 
@@ -81,13 +87,14 @@ class Policy:
             own_key: the stack has a key of its own.
         """
         document = template.resources[name]["Properties"]["PolicyDocument"]
-        holds = {"HasKmsKey": own_key, "HasSecretPrefix": False}
+        holds = {"HasKmsKey": own_key, "HasSecretPrefix": False, "HasReportLinks": True}
         return cls(_filled(document["Statement"], holds))
 
     @classmethod
     def of_role(cls, template: Template, name: str) -> Policy:
         """All that the role with this logical id may do, in a VPC and with a key of its own."""
-        holds = {"HasKmsKey": True, "HasSecretPrefix": False, "HasVpc": True}
+        conditions = ("HasKmsKey", "HasVpc", "HasReportLinks")
+        holds = {**dict.fromkeys(conditions, True), "HasSecretPrefix": False}
         policies = template.resources[name]["Properties"]["Policies"]
         documents = [_filled(policy["PolicyDocument"], holds) for policy in policies]
         return cls([each for document in documents for each in document["Statement"]])

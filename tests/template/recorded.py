@@ -12,6 +12,7 @@ from tests.template.policies import (
     ARCHIVE,
     INBOX,
     LEADING_KEYS,
+    LINK_KEY,
     MACHINE,
     PASSED_TO,
     PREFIX,
@@ -187,6 +188,9 @@ def _methods(recorder: Recorder) -> Iterator[tuple[type, str, Callable[..., None
 
         return called
 
+    def link_key(*, SecretId: str) -> None:  # noqa: N803
+        note("secretsmanager:GetSecretValue", LINK_KEY)
+
     def schedule(action: str) -> Callable[..., None]:
         def called(*, Name: str, **request: Any) -> None:  # noqa: N803
             note(f"scheduler:{action}", _SCHEDULES + Name)
@@ -215,6 +219,7 @@ def _methods(recorder: Recorder) -> Iterator[tuple[type, str, Callable[..., None
     yield s3, "get_paginator", lambda _operation: note("s3:ListBucket", INBOX)
     for action in ("CreateSecret", "PutSecretValue", "RestoreSecret", "DeleteSecret"):
         yield FakeSecrets, _python(action), secret(action)
+    yield FakeSecrets, "get_secret_value", link_key
     yield FakeStates, "start_execution", lambda **_: note("states:StartExecution", MACHINE)
     described = lambda executionArn: note(  # noqa: E731, N803
         "states:DescribeExecution", _EXECUTIONS + executionArn.rpartition(":")[2]

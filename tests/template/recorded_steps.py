@@ -7,7 +7,7 @@ Between two invocations nothing is remembered, so that each function reads for i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from threading import local
 from typing import Any
@@ -30,6 +30,8 @@ STEPS = {
     "settle_job": "SettleJob",
     "close_run": "CloseRun",
     "sweep": "Sweep",
+    "notify": "Notify",
+    "show_report": "ShowReport",
 }
 """A step as `World` calls it → the function that does it."""
 
@@ -56,7 +58,8 @@ class StepRecorder:
         for cls, method, note in [*of_table(self.note), *_of_objects(self.note)]:
             self._patches.enter_context(self._telling(cls, method, note))
         for step, function in STEPS.items():
-            self._patches.enter_context(self._as_function(step, function))
+            if hasattr(world_module, step):
+                self._patches.enter_context(self._as_function(step, function))
         self._patches.enter_context(self._in_threads())
         return self
 
@@ -71,6 +74,10 @@ class StepRecorder:
         self._seen.add((function, action, resource, leading))
         keys = {LEADING_KEYS: leading} if leading else {}
         self.used[function].append(Call(action, resource, keys))
+
+    def at_work(self, function: str) -> AbstractContextManager[None]:
+        """What is done inside of it is done by this function."""
+        return self._at_work(function)
 
     @property
     def _function(self) -> str | None:

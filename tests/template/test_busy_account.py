@@ -113,7 +113,7 @@ class File:
         match name:
             case "OpenRun":
                 account.opened.add(number)
-                return {"state": "open", "run_id": str(number)}
+                return {"state": "open", "run_id": str(number), "event": {}}
             case "PlanRun":
                 return {"state": "planned", "run_id": str(number), "lanes": [0]}
             case "SubmitJobs":
@@ -127,8 +127,8 @@ class File:
                     again = {"state": "lanes", "lanes": [0], "wait_until": self.moment()}
                     return {"run_id": str(number), **again}
                 account.closed.add(number)
-                told = {"profile": "p", "status": "completed", "rows": 1, "outcomes": {}}
-                return {"run_id": str(number), "state": "closed", **told}
+                event = {"status": "completed", "rows": 1}
+                return {"run_id": str(number), "state": "closed", "event": event}
         return {}
 
     def moment(self) -> str:

@@ -10,6 +10,7 @@ import gzip
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from unittest import mock
 
 import pytest
@@ -19,20 +20,25 @@ from jobferry.csvfile import gzipped
 from jobferry.domain.chunk import Pool
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.run import Run, RunStatus, StopReason
+from jobferry.domain.run_event import SOURCE, Change
 from jobferry.domain.run_request import RunRequest
 from jobferry.domain.types import JsonObject
 from jobferry.lane.poller import JOB_DEADLINE
 from jobferry.lane.state import LaneState
 from jobferry.operator.delete_run import delete_run
 from jobferry.operator.job_control import abort_run, force_run
+from jobferry.operator.notice import Notice
 from jobferry.operator.pause_resume import continue_run, resume
+from jobferry.operator.report_link import make_token
 from jobferry.operator.resolve_run import ask_resolve
 from jobferry.reporting import result_files
 from jobferry.steps import close_run as closing
+from jobferry.steps.notify import notify
+from jobferry.steps.show_report import show_report
 from jobferry.steps.sweep import INBOX_YOUNG, SETTLED_SECONDS
 from jobferry.vendors.answers import Found, FoundState
 from tests.template.conftest import Template
-from tests.template.policies import LEADING_KEYS, TABLE, Call, Policy
+from tests.template.policies import LEADING_KEYS, LINK_KEY, TABLE, TOPIC, Call, Policy
 from tests.template.recorded_steps import FUNCTIONS, ColdWorld, StepRecorder
 from virtual.vendor import KEY_FIELD, UPDATE, UPSERT, Behaviour
 from virtual.world import CONNECTION, INBOX, World, sample_csv
@@ -43,6 +49,7 @@ WITHOUT_A_CALL_OF_OURS = {
     "logs:": "Lambda delivers the lines of the log.",
     "xray:": "Lambda delivers the traces.",
     "ec2:": "Lambda makes the network interfaces in a VPC.",
+    "sqs:": "Lambda parks an event that failed again and again.",
     "kms:": "DynamoDB, S3 and Secrets Manager use the key on behalf of the function.",
 }
 """What the recorder cannot see of a role's rights → who uses it."""
@@ -275,6 +282,35 @@ def deleted_meanwhile(recorder: StepRecorder) -> None:
             world.execute(again)
 
 
+def notified_and_shown(recorder: StepRecorder) -> None:
+    """What the SDK is asked for by the handlers themselves is noted here in their stead."""
+    with ColdWorld(recorder, max_records=2) as world:
+        run = world.processed(sample_csv(3))
+        event = {
+            "source": SOURCE,
+            "detail-type": Change.CLOSED.detail_type,
+            "detail": {"run_id": run.run_id},
+        }
+        links = {"report_link_url": "https://links.example/", "report_link_hours": 1}
+        deps = replace(world.deps, settings=replace(world.deps.settings, **links))
+        messages: list[Notice] = []
+
+        def publish(message: Notice) -> None:
+            recorder.note("sns:Publish", TOPIC)
+            messages.append(message)
+
+        def key() -> str:
+            recorder.note("secretsmanager:GetSecretValue", LINK_KEY)
+            return "k" * 64
+
+        with recorder.at_work("Notify"):
+            assert notify(event, "delivery", deps, publish, key)["notified"]
+        token = make_token("k" * 64, run.run_id, int(world.clock.now()), 3_600)
+        request = {"rawPath": f"/{token}", "requestContext": {"http": {"method": "GET"}}}
+        with recorder.at_work("ShowReport"):
+            assert show_report(request, deps, key)["statusCode"] == 200
+
+
 SCENES = (
     several_lanes,
     rows_again,
@@ -293,6 +329,7 @@ SCENES = (
     unusable,
     swept,
     deleted_meanwhile,
+    notified_and_shown,
 )
 
 
@@ -365,4 +402,6 @@ def test_what_people_configure_is_only_read(template: Template, function: str) -
     config = {LEADING_KEYS: ("RUN#r", "CONFIG#PROFILE#p")}
     for action in ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"):
         assert not allowed.allows(Call(f"dynamodb:{action}", TABLE, config))
-    assert allowed.allows(Call("dynamodb:GetItem", TABLE, config))
+    # What notifies of runs and shows reports needs none of it.
+    reads = function not in ("Notify", "ShowReport")
+    assert allowed.allows(Call("dynamodb:GetItem", TABLE, config)) is reads

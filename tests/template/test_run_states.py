@@ -20,7 +20,7 @@ DEFINITION = json.loads((ROOT / "statemachines" / "run.asl.json").read_text())
 
 WAYS: dict[str, dict[StrEnum, str]] = {
     "IsRunOpen": {
-        OpenRoute.OPEN: "PlanRun",
+        OpenRoute.OPEN: "AnnounceOpened",
         OpenRoute.RESUMED: "CloseRun",
         OpenRoute.UNUSABLE: "CloseRun",
         OpenRoute.DUPLICATE: "RunEnded",
@@ -40,10 +40,10 @@ WAYS: dict[str, dict[StrEnum, str]] = {
         LaneRoute.RENEW: "LaneEnded",
     },
     "IsRunClosed": {
-        CloseRoute.CLOSED: "AnnounceRun",
+        CloseRoute.CLOSED: "AnnounceClosed",
         CloseRoute.CLOSING: "CloseRun",
         CloseRoute.LANES: "WaitForLanes",
-        CloseRoute.PAUSED: "RunEnded",
+        CloseRoute.PAUSED: "AnnouncePaused",
         CloseRoute.UNBALANCED: "RunUnbalanced",
     },
 }
@@ -96,8 +96,8 @@ def test_how_an_execution_ends() -> None:
         (863_999.0, "lanes", "WaitForLanes"),
         (864_001.0, "lanes", "RunHandedOver"),
         (864_001.0, "closing", "CloseRun"),
-        (864_001.0, "closed", "AnnounceRun"),
-        (864_001.0, "paused", "RunEnded"),
+        (864_001.0, "closed", "AnnounceClosed"),
+        (864_001.0, "paused", "AnnouncePaused"),
     ],
 )
 def test_an_execution_ends_before_it_is_too_old(age: float, state: str, following: str) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from jobferry.domain.inbox import INBOX
+from jobferry.domain.run import RunStatus
+from jobferry.domain.run_event import SOURCE, Change
 from jobferry.runtime.settings import MAX_FILE_BYTES, MAX_ROWS_PER_FILE
 from jobferry.store.objects import PART_BYTES
 from tests.template.conftest import (
@@ -66,6 +68,8 @@ RESOURCE_PATTERNS = (
     ":execution:${RunStateMachine.Name}:",
     ":execution:${RunStateMachine.Name}/",
 )
+
+ONE_FILE_OF_EACH_RUN = {"${ArchiveBucket.Arn}/results/*/report.html"}
 
 # What SAM itself attaches for the traces of the state machine.
 MANAGED_POLICIES = {"AWSXrayWriteOnlyAccess"}
@@ -230,6 +234,7 @@ def test_resources_are_named_or_lie_below_something_of_this_stack(template: Temp
         (name, text)
         for name, text in texts
         if "*" in text
+        and text not in ONE_FILE_OF_EACH_RUN
         and not (
             text.index("*") == len(text) - 1
             and any(pattern in text for pattern in RESOURCE_PATTERNS)
@@ -249,17 +254,30 @@ def test_roles_have_no_managed_policies_but_for_logs_and_traces(template: Templa
     assert attached <= MANAGED_POLICIES
 
 
-def test_only_functions_that_talk_to_vendors_and_administrators_read_secrets(
-    template: Template,
-) -> None:
-    readers = {
+LINK_KEY = {"Fn::GetAtt": ["ReportLinkSecret", "Id"]}
+
+
+def readers_of_secrets(template: Template, *, link_key: bool) -> set[str]:
+    return {
         name.removesuffix("FunctionRole")
         for name, statement in statements(template)
         if "secretsmanager:GetSecretValue" in as_list(statement["Action"])
+        and (statement["Resource"] == LINK_KEY) is link_key
     }
+
+
+def test_only_functions_that_talk_to_vendors_and_administrators_read_secrets(
+    template: Template,
+) -> None:
+    readers = readers_of_secrets(template, link_key=False)
 
     # CloseRun asks the vendor once more where an operator wants unknown rows resolved.
     assert readers == {"SubmitJobs", "PollJobs", "CloseRun", "AdministratorPolicy"}
+
+
+def test_who_may_make_links_to_reports(template: Template) -> None:
+    people = {"OperatorPolicy", "AdministratorPolicy"}
+    assert readers_of_secrets(template, link_key=True) == {"Notify", "ShowReport"} | people
 
 
 # Buckets
@@ -337,14 +355,14 @@ def test_the_table_forgets(template: Template) -> None:
 
 def test_the_upload_rule_starts_the_machine(template: Template) -> None:
     (machine,) = template.of_type(MACHINE)
-    (rule,) = template.properties(RULE).values()
+    rule = template.properties(RULE)["RunStateMachineUpload"]
 
     assert [target["Arn"] for target in rule["Targets"]] == [{"Ref": machine}]
     assert rule["EventPattern"]["detail-type"] == ["Object Created"]
 
 
 def test_the_upload_rule_sees_whatever_is_dropped_below_the_inbox(template: Template) -> None:
-    (rule,) = template.properties(RULE).values()
+    rule = template.properties(RULE)["RunStateMachineUpload"]
 
     detail = rule["EventPattern"]["detail"]
     assert detail["object"] == {"key": [{"prefix": INBOX}]}
@@ -369,8 +387,18 @@ def test_every_trigger_repeats_and_then_parks_its_event(template: Template) -> N
         assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] > 0, name
 
 
-def test_eventbridge_may_write_to_the_queue_of_the_upload_rule(template: Template) -> None:
-    (rule,) = template.of_type(RULE)
+def test_the_rule_of_notices_sees_every_event_of_runs(template: Template) -> None:
+    rule = template.properties(RULE)["NotifyFunctionChange"]
+
+    kinds = [change.detail_type for change in Change]
+    assert rule["EventPattern"] == {"source": [SOURCE], "detail-type": kinds}
+    assert [target["Arn"] for target in rule["Targets"]] == [
+        {"Fn::GetAtt": ["NotifyFunction", "Arn"]}
+    ]
+
+
+def test_eventbridge_may_write_to_the_queue_of_each_rule(template: Template) -> None:
+    rules = template.of_type(RULE)
     allowed = [
         statement["Condition"]["ArnEquals"]["aws:SourceArn"]
         for policy in template.properties("AWS::SQS::QueuePolicy").values()
@@ -378,7 +406,8 @@ def test_eventbridge_may_write_to_the_queue_of_the_upload_rule(template: Templat
         if statement.get("Effect") == "Allow"
     ]
 
-    assert {"Fn::GetAtt": [rule, "Arn"]} in allowed
+    assert len(rules) == len(allowed) == 2
+    assert all({"Fn::GetAtt": [rule, "Arn"]} in allowed for rule in rules)
 
 
 # State machine
@@ -451,7 +480,7 @@ def test_alarm_exists(template: Template, metric: str) -> None:
 
 
 def test_every_alarm_tells_someone_and_says_what_to_read(template: Template) -> None:
-    (topic,) = template.of_type("AWS::SNS::Topic")
+    topic = "AlarmTopic"
     for name, alarm in template.properties(ALARM).items():
         assert alarm["AlarmActions"] == [{"Ref": topic}], name
         assert "docs/runbook.md" in alarm["AlarmDescription"], name
@@ -460,8 +489,57 @@ def test_every_alarm_tells_someone_and_says_what_to_read(template: Template) -> 
         assert alarm["TreatMissingData"] == missing, name
 
 
-def test_the_subscription_is_made_only_with_an_address(template: Template) -> None:
-    (subscription,) = template.of_type("AWS::SNS::Subscription").values()
+@pytest.mark.parametrize(
+    ("name", "parameter"), [("AlarmSubscription", "AlarmEmail"), ("RunSubscription", "RunEmail")]
+)
+def test_a_subscription_is_made_only_with_an_address(
+    template: Template, name: str, parameter: str
+) -> None:
+    subscription = template.of_type("AWS::SNS::Subscription")[name]
 
-    assert subscription["Condition"] in template.body["Conditions"]
-    assert subscription["Properties"]["Endpoint"] == {"Ref": "AlarmEmail"}
+    condition = template.body["Conditions"][subscription["Condition"]]
+    assert condition == {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, ""]}]}
+    assert subscription["Properties"]["Endpoint"] == {"Ref": parameter}
+
+
+# Notices
+
+
+def test_what_mails_are_sent_of(template: Template) -> None:
+    subscription = template.properties("AWS::SNS::Subscription")["RunSubscription"]
+    condition, everything, (trouble, only_trouble, ended) = unfolded(subscription["FilterPolicy"])
+
+    assert (condition, everything) == ("TellsOfAll", {"Ref": "AWS::NoValue"})
+    assert trouble == "TellsOfTrouble"
+    closed = {status.value for status in RunStatus if status.closed}
+    assert set(only_trouble["status"]) == (closed - {"completed"}) | {"paused"}
+    assert ended == {"change": ["paused", "closed"]}
+
+
+def unfolded(policy: dict[str, Any]) -> tuple[str, Any, tuple[str, Any, Any]]:
+    condition, everything, other = policy["Fn::If"]
+    return condition, everything, tuple(other["Fn::If"])
+
+
+def test_messages_are_encrypted(template: Template) -> None:
+    topic = template.properties("AWS::SNS::Topic")["RunTopic"]
+    key = {"Fn::If": ["HasKmsKey", {"Ref": "KmsKeyArn"}, "alias/aws/sns"]}
+    assert topic["KmsMasterKeyId"] == key
+
+
+def test_nothing_is_public_without_links(template: Template) -> None:
+    urls = template.of_type("AWS::Lambda::Url")
+    (url,) = urls.values()
+    assert url["Properties"]["AuthType"] == "NONE"
+    public = {
+        name
+        for name, item in template.of_type("AWS::Lambda::Permission").items()
+        if item["Properties"]["Principal"] == "*"
+    }
+    made_for_links = [*urls, *public, "ShowReportFunction", "ShowReportFunctionRole"]
+    for name in (*made_for_links, "ReportLinkSecret"):
+        assert template.body["Resources"][name]["Condition"] == "HasReportLinks", name
+    assert public
+    (hours, outside) = template.body["Conditions"]["HasReportLinks"]["Fn::And"]
+    assert hours == {"Fn::Not": [{"Fn::Equals": [{"Ref": "ReportLinkHours"}, 0]}]}
+    assert outside == {"Fn::Not": [{"Condition": "InGovCloud"}]}

@@ -16,7 +16,11 @@ from botocore.session import get_session
 from tests.documents import DOCUMENTS, commands
 
 GLOBAL = {"query", "output", "region", "profile", "max-items", "page-size", "starting-token"}
+GLOBAL |= {"cli-binary-format"}
 """Options of every command, and of those that page."""
+
+RENAMED = {("sns", "subscribe", "notification-endpoint"): "endpoint"}
+"""An option that would be mistaken for `--endpoint-url` → the parameter that it is."""
 
 COMMANDS = [
     pytest.param(command, id=f"{path.name}: {command}")
@@ -44,6 +48,7 @@ def problems(command: str) -> list[str]:
         file = words.pop() if words else "--"
         found += [f"{operation} needs a file to write to"] if file.startswith("--") else []
     for name, values in _options(words):
+        name = RENAMED.get((service, operation, name), name)  # noqa: PLW2901
         plain = name.removeprefix("no-") if name not in members else name
         if name == "query":
             jmespath.compile(values[0])

@@ -34,7 +34,7 @@ def test_every_item_of_the_cost_is_counted_and_failed_rows_cost_an_index_copy() 
 def test_a_million_rows_are_extrapolated_without_what_a_run_costs_by_itself() -> None:
     small, large = (cost.measure_one(25, 15.0, jobs) for jobs in (60, 180))
     assert small["together"] == pytest.approx(large["together"], rel=0.25)
-    assert set(costs.fixed_month()) == {"metrics", "alarms", "secret", "sweeps"}
+    assert set(costs.fixed_month()) == {"metrics", "alarms", "secret", "key of links", "sweeps"}
 
 
 def test_an_urgent_file_is_timed_from_its_upload() -> None:

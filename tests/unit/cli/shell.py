@@ -20,6 +20,7 @@ from jobferry.runtime.triggers import read_trigger
 from jobferry.steps.open_run import open_run, resume_run
 from jobferry_cli.app import App
 from jobferry_cli.main import cli
+from jobferry_cli.report_links import ReportLinks
 from jobferry_cli.resources import Caller, Executions, Inbox, Secrets
 from jobferry_cli.scheduler import Schedules
 from jobferry_cli.stack import Stack
@@ -28,6 +29,9 @@ from virtual.world import INBOX, World
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:Run"
 SECRETS = "secrets/"
 GROUP = "runs"
+LINK_SECRET, LINK_KEY = "report-links", "k" * 64
+LINKS = "https://links.example"
+"""Below it lie the reports of those who have an address."""
 ANN = "arn:aws:sts::123456789012:assumed-role/Operators/ann@example.com"
 """Whose credentials the command has."""
 
@@ -159,6 +163,11 @@ class FakeSecrets:
             raise client_error("InvalidRequestException", "scheduled for deletion")
         self.values[SecretId] = SecretString
 
+    def get_secret_value(self, *, SecretId: str) -> dict[str, str]:
+        if SecretId not in self.values:
+            raise client_error("ResourceNotFoundException")
+        return {"SecretString": self.values[SecretId]}
+
     def delete_secret(self, *, SecretId: str, RecoveryWindowInDays: int) -> None:
         if SecretId not in self.values:
             raise client_error("ResourceNotFoundException")
@@ -283,6 +292,8 @@ class Shell:
         self.world = world
         self.s3 = FakeS3(world)
         self.secrets = FakeSecrets()
+        links: Any = FakeSecrets({LINK_SECRET: LINK_KEY})
+        self.report_links: ReportLinks | None = ReportLinks(links, LINKS, LINK_SECRET, 72)
         self.states = FakeStates(world)
         self.scheduler = FakeScheduler()
         self.group = GROUP
@@ -311,6 +322,7 @@ class Shell:
             executions=Executions(clients[2], MACHINE),
             schedules=Schedules(clients[3], self.group, MACHINE, "role", "queue"),
             caller=Caller(self._sts),
+            report_links=self.report_links,
         )
 
     def _sts(self) -> Any:

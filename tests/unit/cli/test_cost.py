@@ -46,7 +46,7 @@ def test_a_run_a_million_rows_and_a_month_add_up(shell: Shell) -> None:
     assert month["runs"] == pytest.approx(20 * run["together"], abs=1e-4)
     fixed = sum(month["fixed"].values())
     assert month["together"] == pytest.approx(month["runs"] + fixed, abs=1e-4)
-    assert {"metrics", "alarms", "secret", "sweeps"} == month["fixed"].keys()
+    assert {"metrics", "alarms", "secret", "key of links", "sweeps"} == month["fixed"].keys()
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_the_page_shows_what_the_command_says(shell: Shell) -> None:
         (("--failed-share", 0.2), "$0.53 instead"),
         (("--retention-days", 365), "makes $0.23 of $0.13"),
         (("--row-bytes", 2_000), "$0.37 instead"),
-        (("--rows", 100), "$6.40 for a million rows in such runs"),
+        (("--rows", 100), "$6.88 for a million rows in such runs"),
     ],
 )
 def test_the_page_shows_what_makes_it_dearer(

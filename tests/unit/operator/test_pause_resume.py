@@ -418,7 +418,7 @@ class TestAbort:
         assert world.plan(run_id)["state"] == "planning"
         abort_run(world.run(run_id), "Wrong file.", world.deps)
         execution = world.execution()
-        execution.run(lambda: {"run_id": run_id, "state": "open"})
+        execution.run(lambda: {"run_id": run_id, "state": "open", "event": {}})
 
         run = world.run(run_id)
         assert run.status is RunStatus.ABORTED

@@ -132,7 +132,8 @@ class TestElsewhere:
 
     def test_the_run_rests(self, world: World) -> None:
         run = self.moved(world)
-        assert world.close(run.run_id) == {"run_id": run.run_id, "state": "paused"}
+        answer = world.close(run.run_id)
+        assert (answer["state"], answer["event"]["code"]) == ("paused", "connection_changed")
         assert world.run(run.run_id).suspended
         pause = world.run(run.run_id).pause
         assert pause is not None

@@ -13,6 +13,7 @@ from jobferry.csvfile.header_names import RESULT_COLUMNS
 from jobferry.domain.closing import final_status
 from jobferry.domain.outcome import Outcome, OutcomeStatus, RecordResult
 from jobferry.domain.run import RunStatus, StopReason
+from jobferry.domain.run_event import run_event
 from jobferry.domain.timestamps import timestamp
 from jobferry.lane.state import LaneState
 from jobferry.reporting import result_files
@@ -66,6 +67,7 @@ class TestClosed:
     def test_every_row_is_in_the_file_of_its_outcome(self, world: World) -> None:
         run_id = mixed(world)
         answer = world.close(run_id)
+        assert answer.pop("event") == run_event(world.run(run_id))
         assert answer == {
             "run_id": run_id,
             "state": "closed",

@@ -14,6 +14,7 @@ import pytest
 from jobferry.binding.profile_document import validate
 from jobferry.domain.connection import Connection
 from jobferry.domain.run import RunStatus
+from jobferry.domain.run_event import opened_event
 from jobferry.domain.run_request import RunRequest
 from jobferry.operator.delete_run import delete_run
 from jobferry.runtime.triggers import read_trigger
@@ -31,8 +32,8 @@ def test_a_run_is_claimed_with_all_that_it_needs(world: World) -> None:
         sample_csv(3), options={"Jobferry-Priority": "high", "jobferry-origin": "r0"}
     )
     answer = open_run(request, ONE, world.deps)
-    assert answer == {"run_id": run_id_of(request, str(request.version_id)), "state": "open"}
-    run = world.run(answer["run_id"])
+    run = world.run(run_id_of(request, str(request.version_id)))
+    assert answer == {"run_id": run.run_id, "state": "open", "event": opened_event(run)}
     assert run.run_id.startswith("things-")
     assert (run.status, run.execution, run.started_at) == (
         RunStatus.PLANNING,
@@ -63,14 +64,16 @@ def test_asking_again_changes_nothing(world: World) -> None:
 def test_a_second_event_is_a_duplicate(world: World) -> None:
     request = world.drop(sample_csv(3))
     first = open_run(request, ONE, world.deps)
-    assert open_run(request, TWO, world.deps) == {**first, "state": "duplicate"}
+    duplicate = {"run_id": first["run_id"], "state": "duplicate"}
+    assert open_run(request, TWO, world.deps) == duplicate
     assert world.run(first["run_id"]).execution == ONE
 
 
 def test_a_request_without_a_version_means_the_current_one(world: World) -> None:
     request = world.drop(sample_csv(3))
     first = open_run(replace(request, version_id=None), ONE, world.deps)
-    assert open_run(request, TWO, world.deps) == {**first, "state": "duplicate"}
+    duplicate = {"run_id": first["run_id"], "state": "duplicate"}
+    assert open_run(request, TWO, world.deps) == duplicate
 
 
 def test_what_makes_a_run_another(world: World) -> None:

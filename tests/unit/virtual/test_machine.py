@@ -110,10 +110,10 @@ def _expressions(value: Json) -> Iterator[str]:
 @pytest.mark.parametrize("text", sorted(set(_expressions(json.loads(DEFINITION.read_text())))))
 @pytest.mark.parametrize("state", ["open", "working", "closed", None])
 def test_what_is_read_directly_is_what_the_language_says(text: str, state: str | None) -> None:
-    names = ("run_id", "wait_until", "profile", "status", "rows", "error")
-    inner = {name: name for name in names}
+    inner = {name: name for name in ("run_id", "wait_until", "error")}
+    event = {"status": "completed", "outcomes": {"failed": 1}}
     states = {
-        "input": {**inner, "state": state, "settle": [[1], [2]], "outcomes": {"failed": 1}},
+        "input": {**inner, "state": state, "settle": [[1], [2]], "event": event},
         "result": {"Payload": {"state": state}},
         "context": {
             "Execution": {"Id": "arn", "StartTime": "now", "Input": {"profile": "p"}},

@@ -7,6 +7,8 @@ https://aws.amazon.com/dynamodb/pricing/on-demand/
 https://aws.amazon.com/s3/pricing/
 https://aws.amazon.com/cloudwatch/pricing/
 https://aws.amazon.com/secrets-manager/pricing/
+https://aws.amazon.com/eventbridge/pricing/
+https://aws.amazon.com/sns/pricing/
 No free tier is counted: of DynamoDB the first 25 GB stored are free.
 """
 
@@ -36,6 +38,16 @@ LOG_STORAGE = 0.03
 LOG_INGESTION = 0.50
 """By gigabyte."""
 SECRET_READ = 0.05 / 10_000
+
+EVENT = 1.00 / 1_000_000
+PUBLISH = 0.50 / 1_000_000
+"""Of a message to a topic. Mails are 2.00 for 100,000 besides, to queues and functions none."""
+NOTICE_GB_SECONDS = 0.6
+"""Of the function that sends a message, which is cold more often than not (assumed)."""
+
+NOTICE = EVENT + PUBLISH + 2 * WRITE_UNIT + 2 * READ_UNIT
+NOTICE += LAMBDA_REQUEST + NOTICE_GB_SECONDS * LAMBDA_GB_SECOND_ARM
+"""What one change of a run costs of which people are notified."""
 
 # By month.
 METRIC = 0.30
@@ -75,6 +87,7 @@ class Used:
             indexes, and in S3
         log_gigabytes: of logs, as written
         secret_reads: of the connection's secret
+        notices: changes of which people are notified
     """
 
     write_units: float = 0
@@ -90,6 +103,7 @@ class Used:
     object_months: float = 0
     log_gigabytes: float = 0
     secret_reads: float = 0
+    notices: float = 0
 
 
 def cost(used: Used) -> Mapping[str, float]:
@@ -107,4 +121,5 @@ def cost(used: Used) -> Mapping[str, float]:
         "S3: storage": S3_STORAGE * used.object_months,
         "logs": (LOG_INGESTION + kept_logs) * used.log_gigabytes,
         "secrets": SECRET_READ * used.secret_reads,
+        "notices": NOTICE * used.notices,
     }

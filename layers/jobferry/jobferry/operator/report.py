@@ -22,7 +22,7 @@ from jobferry.reporting.html.page import MAX_GROUPS
 from jobferry.reporting.result_files import result_key
 from jobferry.reporting.sample_cells import ColumnNames
 from jobferry.reporting.timeline import Timeline
-from jobferry.store.objects import ObjectMissingError
+from jobferry.store.objects import ObjectMissingError, SourceError
 
 MOST_ROWS = 50_000
 """Rows with an error that are looked at; of a run with more, those of its beginning."""
@@ -31,12 +31,31 @@ MOST_CHUNKS = 20_000
 """A run of more has no curve while it is open: its chunks would have to be read for it."""
 
 
+_UNREPORTABLE = (SourceError, AttributeError, LookupError, TypeError, ValueError)
+"""What may come of a file, or a profile, that cannot be read any more."""
+
+
 def report_page(run: Run, deps: Deps) -> str:
     """The HTML report of a run as of now."""
     if run.closed_at is not None:
         with suppress(ObjectMissingError):
             return deps.objects.get(result_key(run.run_id, "report.html")).decode()
     return page_of_now(run, deps)
+
+
+def keep_report(run: Run, deps: Deps) -> None:
+    """Write the report of a run that rests to where its result files will lie, for those who
+    decide how it goes on. A run rests without it where it cannot be made."""
+    try:
+        put_report(run.run_id, page_of_now(run, deps), deps)
+    except _UNREPORTABLE as error:
+        deps.warn("no report of a run that rests", run_id=run.run_id, error=type(error).__name__)
+
+
+def put_report(run_id: str, page: str, deps: Deps) -> None:
+    """Keep the report of a run beside its result files."""
+    key = result_key(run_id, "report.html")
+    deps.objects.put(key, page.encode(), "text/html; charset=utf-8")
 
 
 def page_of_now(run: Run, deps: Deps) -> str:

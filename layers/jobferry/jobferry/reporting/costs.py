@@ -89,11 +89,13 @@ PLANNED_ROWS_A_GB_SECOND = 69_000
 CLOSED_ROWS_A_GB_SECOND = 22_600
 """40,000 rows a second with 1,769 MB (`benchmarks/settle_speed.py`)."""
 
-RUN_TRANSITIONS = 9
-"""OpenRun, IsRunOpen, PlanRun, IsPlanned, ProcessLanes, CloseRun, IsRunClosed, AnnounceRun,
-RunEnded."""
+RUN_TRANSITIONS = 10
+"""OpenRun, IsRunOpen, AnnounceOpened, PlanRun, IsPlanned, ProcessLanes, CloseRun, IsRunClosed,
+AnnounceClosed, RunEnded."""
 RUN_INVOCATIONS = 3
 RUN_PUTS, RUN_GETS = 8, 10
+RUN_NOTICES = 2
+"""A run that begins, and one that ends."""
 
 # Assumed bytes of logs: START, END and REPORT of an invocation; a line of ours; the events of a
 # state, since the state machine logs all of them.
@@ -105,7 +107,7 @@ RUN_LINES = 10
 # What a month costs in which nothing runs (template.yaml).
 METRICS = 9
 """Names of metrics that a run sends when it is closed; others are sent when something is wrong."""
-ALARM_METRICS = 23
+ALARM_METRICS = 26
 """Metrics that alarms look at."""
 SWEEP_MINUTES = 5.0
 SWEEP_SECONDS = 0.3
@@ -205,6 +207,7 @@ def used(load: Load, work: Work) -> prices.Used:
         index_months=indexes,
         object_months=objects,
         log_gigabytes=log_gigabytes(invocations, transitions, RUN_LINES + work.polls),
+        notices=RUN_NOTICES,
     )
 
 
@@ -280,6 +283,7 @@ def fixed_month(connections: int = 1, sweep_minutes: float = SWEEP_MINUTES) -> M
         "metrics": METRICS * prices.METRIC,
         "alarms": ALARM_METRICS * prices.ALARM,
         "secret": connections * prices.SECRET,
+        "key of links": prices.SECRET,
         "sweeps": prices.MONTH / 60 / sweep_minutes * sweep,
     }
 

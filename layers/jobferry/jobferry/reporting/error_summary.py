@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from jobferry.domain.commands import Step
@@ -123,36 +124,60 @@ def build_report(
         files: keys of the result files.
         waiting: what it waits for (`operator.waiting`).
     """
+    return render_report(
+        run_report(
+            run,
+            now,
+            timeline=timeline,
+            groups=groups,
+            steps=steps,
+            requests=requests,
+            files=files,
+            waiting=waiting,
+        )
+    )
+
+
+def run_report(
+    run: Run,
+    now: float,
+    *,
+    timeline: Timeline,
+    groups: Sequence[ErrorGroup] = (),
+    steps: Sequence[Step] = (),
+    requests: Mapping[str, int] = MappingProxyType({}),
+    files: Sequence[str] = (),
+    waiting: Sequence[Mapping[str, Any]] = (),
+) -> RunReport:
+    """What the page of a run shows, and what others say of it in the same words."""
     until = now if run.closed_at is None else run.closed_at
     figures = run.figures or {}
-    return render_report(
-        RunReport(
-            run_id=run.run_id,
-            profile=run.profile,
-            operation=run.operation,
-            connection=run.connection,
-            priority=run.priority,
-            origin=run.origin,
-            by=run.by,
-            status=run.phase,
-            error=run.error or (run.stop.reason if run.stop else None),
-            source=f"s3://{run.source.bucket}/{run.source.key}",
-            started_at=datetime.fromtimestamp(run.started_at, UTC),
-            closed_at=None if run.closed_at is None else datetime.fromtimestamp(until, UTC),
-            as_of=datetime.fromtimestamp(until, UTC),
-            seconds=run.worked(until),
-            paused_seconds=sum(end - start for start, end in run.idle_until(until)),
-            rows=run.rows,
-            outcomes={s.value: run.outcomes.get(s, 0) for s in OutcomeStatus},
-            jobs=timeline.job_counts,
-            requests=requests,
-            error_groups=groups,
-            timeline=timeline.timeline(),
-            cost=figures.get("cost", {}),
-            figures=figures,
-            files=files,
-            warnings=run.warnings,
-            waiting=[entry["text"] for entry in waiting],
-            steps=steps,
-        )
+    return RunReport(
+        run_id=run.run_id,
+        profile=run.profile,
+        operation=run.operation,
+        connection=run.connection,
+        priority=run.priority,
+        origin=run.origin,
+        by=run.by,
+        status=run.phase,
+        error=run.error or (run.stop.reason if run.stop else None),
+        source=f"s3://{run.source.bucket}/{run.source.key}",
+        started_at=datetime.fromtimestamp(run.started_at, UTC),
+        closed_at=None if run.closed_at is None else datetime.fromtimestamp(until, UTC),
+        as_of=datetime.fromtimestamp(until, UTC),
+        seconds=run.worked(until),
+        paused_seconds=sum(end - start for start, end in run.idle_until(until)),
+        rows=run.rows,
+        outcomes={s.value: run.outcomes.get(s, 0) for s in OutcomeStatus},
+        jobs=timeline.job_counts,
+        requests=requests,
+        error_groups=groups,
+        timeline=timeline.timeline(),
+        cost=figures.get("cost", {}),
+        figures=figures,
+        files=files,
+        warnings=run.warnings,
+        waiting=[entry["text"] for entry in waiting],
+        steps=steps,
     )

@@ -227,6 +227,7 @@ def _used(
         log_gigabytes=costs.log_gigabytes(
             invocations, transitions, costs.RUN_LINES + counted.poll + run.settle_calls
         ),
+        notices=costs.RUN_NOTICES,
     )
 
 

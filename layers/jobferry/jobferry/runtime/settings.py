@@ -21,6 +21,9 @@ class Settings:
         reach: addresses that vendors may have
         max_file_bytes: of a file, packed and unpacked
         max_rows_per_file: rows below the header
+        run_topic_arn: where changes of runs are told
+        report_link_url, report_link_secret: of the function that shows reports; None: there is none
+        report_link_hours: for which an address of a report holds
     """
 
     table_name: str
@@ -36,6 +39,10 @@ class Settings:
     """Of the function, which decides where a wait is cheaper."""
     max_file_bytes: int = MAX_FILE_BYTES
     max_rows_per_file: int = MAX_ROWS_PER_FILE
+    run_topic_arn: str | None = None
+    report_link_url: str | None = None
+    report_link_secret: str | None = None
+    report_link_hours: int = 0
 
 
 def from_env(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -60,4 +67,9 @@ def from_env(environ: Mapping[str, str] = os.environ) -> Settings:
         # Only the functions that open and plan runs are told them.
         max_file_bytes=int(environ.get("MAX_FILE_BYTES", MAX_FILE_BYTES)),
         max_rows_per_file=int(environ.get("MAX_ROWS_PER_FILE", MAX_ROWS_PER_FILE)),
+        # Only those that tell of runs, and show their reports.
+        run_topic_arn=environ.get("RUN_TOPIC_ARN"),
+        report_link_url=environ.get("REPORT_LINK_URL") or None,
+        report_link_secret=environ.get("REPORT_LINK_SECRET") or None,
+        report_link_hours=int(environ.get("REPORT_LINK_HOURS", "0")),
     )

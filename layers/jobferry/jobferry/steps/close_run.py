@@ -19,16 +19,17 @@ from jobferry.domain.connection import Connection
 from jobferry.domain.outcome import Outcome, OutcomeStatus
 from jobferry.domain.routes import CloseRoute
 from jobferry.domain.run import ABORTED, Run, RunStatus
+from jobferry.domain.run_event import paused_event, run_event
 from jobferry.domain.timestamps import timestamp
 from jobferry.domain.trouble import SOURCE, TEXTS
 from jobferry.lane.moved_account import account_moved, pause_moved_account
 from jobferry.operator.next_steps import next_steps
 from jobferry.operator.pause_resume import rest
-from jobferry.operator.report import column_names
+from jobferry.operator.report import column_names, keep_report, put_report
 from jobferry.operator.resolve_run import resolve_on
 from jobferry.operator.status import run_summary
 from jobferry.reporting.error_summary import ErrorTally, build_report
-from jobferry.reporting.result_files import BOM, ResultFiles, partial_key, result_key
+from jobferry.reporting.result_files import BOM, ResultFiles, partial_key
 from jobferry.reporting.run_metrics import figures
 from jobferry.reporting.timeline import Timeline
 from jobferry.scheduler import lanes
@@ -63,7 +64,7 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
 
     Returns:
         run_id and state (`closed`, `closing`, `lanes`, `paused`, `unbalanced`), and with `closed`
-        the run's status and totals.
+        and `paused` the `event` to announce.
     """
     run = deps.store.runs.must_get(run_id)
     if run.status.closed and run.closed_at is not None:
@@ -75,7 +76,7 @@ def close_run(run_id: str, deps: Deps, deadline: float) -> dict[str, Any]:
     if run.status is RunStatus.FAILED:
         return _finish(run, Timeline(run), ErrorTally(), [], run.outcomes, deps)
     if _rests_as_moved(run, deps):
-        return {"run_id": run_id, "state": CloseRoute.PAUSED}
+        return _paused(run_id, deps)
     return _settle_and_write(run, deps, deadline)
 
 
@@ -87,7 +88,7 @@ def _settle_and_write(run: Run, deps: Deps, deadline: float) -> dict[str, Any]:
         action, reason = next_action(left), left.abandoned or ""
         if action is Action.REST:
             if rest(left.run, left.pool, deps):
-                return {"run_id": run_id, "state": CloseRoute.PAUSED}
+                return _paused(run_id, deps)
             action = Action.RELAUNCH
         if action is Action.RELAUNCH:
             relaunched = _relaunch(left.run, deps)
@@ -369,9 +370,7 @@ def _write_report(
         requests=requests,
         files=files,
     )
-    deps.objects.put(
-        result_key(ended.run_id, "report.html"), page.encode(), "text/html; charset=utf-8"
-    )
+    put_report(ended.run_id, page, deps)
 
 
 def _figures(run: Run, timeline: Timeline, deps: Deps, now: float) -> dict[str, Any]:
@@ -387,11 +386,14 @@ def _figures(run: Run, timeline: Timeline, deps: Deps, now: float) -> dict[str, 
 def _closed(run: Run, deps: Deps) -> dict[str, Any]:
     """The answer for a closed run. It needs nothing more, as whoever sees it closed knows."""
     deps.store.limits.delete_demand(run.connection, run.run_id)
-    return {
-        "run_id": run.run_id,
-        "state": CloseRoute.CLOSED,
-        "profile": run.profile,
-        "status": run.status.value,
-        "rows": run.rows,
-        "outcomes": {status.value: run.outcomes.get(status, 0) for status in OutcomeStatus},
-    }
+    event = run_event(run)
+    # Executions that a version before has begun announce these.
+    flat = {name: event[name] for name in ("profile", "status", "rows", "outcomes")}
+    return {"run_id": run.run_id, "state": CloseRoute.CLOSED, **flat, "event": event}
+
+
+def _paused(run_id: str, deps: Deps) -> dict[str, Any]:
+    """The answer for a run that rests."""
+    run = deps.store.runs.must_get(run_id)
+    keep_report(run, deps)
+    return {"run_id": run_id, "state": CloseRoute.PAUSED, "event": paused_event(run)}

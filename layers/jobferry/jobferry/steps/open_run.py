@@ -20,6 +20,7 @@ from jobferry.domain.inbox import is_folder, shown, why_refused
 from jobferry.domain.profile import Profile
 from jobferry.domain.routes import OpenRoute
 from jobferry.domain.run import Pause, Run, RunStatus, Source
+from jobferry.domain.run_event import opened_event
 from jobferry.domain.run_request import RunRequest
 from jobferry.domain.who import claimed
 from jobferry.reporting.run_metrics import rows_per_job
@@ -72,9 +73,9 @@ def open_run(
         started_at: when it began (epoch seconds); None: nobody knows.
 
     Returns:
-        run_id and state: `open`; `duplicate` (another execution runs it); or `unusable` (it
-        exists, is failed, and says why). State `ignored` alone: the upload is no file, but stands
-        for a folder.
+        run_id and state: `open`, with the `event` to announce; `duplicate` (another execution
+        runs it); or `unusable` (it exists, is failed, and says why). State `ignored` alone: the
+        upload is no file, but stands for a folder.
 
     Raises:
         DeniedError: S3 does not let us see the file, which may pass.
@@ -250,8 +251,8 @@ def resume_run(run_id: str, previous: str, execution: str, deps: Deps) -> dict[s
         previous: the execution that ran it.
 
     Returns:
-        run_id and state: `open` to plan it on, `resumed` to go on with a planned one,
-        `duplicate`; or state `refused` and the reason.
+        run_id and state: `open` to plan it on, with the `event` to announce, `resumed` to go on
+        with a planned one, `duplicate`; or state `refused` and the reason.
     """
     run = deps.store.runs.get(run_id)
     if run is None:
@@ -264,8 +265,10 @@ def resume_run(run_id: str, previous: str, execution: str, deps: Deps) -> dict[s
     )
     if not mine or run.closed_at is not None:
         return {"run_id": run_id, "state": OpenRoute.DUPLICATE}
-    to_plan = run.status is RunStatus.PLANNING and not run.forced
-    return {"run_id": run_id, "state": OpenRoute.OPEN if to_plan else OpenRoute.RESUMED}
+    if run.status is RunStatus.PLANNING and not run.forced:
+        # Announced once more: the execution before may have died on its way there.
+        return {"run_id": run_id, "state": OpenRoute.OPEN, "event": opened_event(run)}
+    return {"run_id": run_id, "state": OpenRoute.RESUMED}
 
 
 def refuse(reason: str, deps: Deps) -> dict[str, Any]:
@@ -330,4 +333,6 @@ def _claim(run: Run, deps: Deps) -> dict[str, Any]:
         run = existing
     state = OpenRoute.UNUSABLE if run.status is RunStatus.FAILED else OpenRoute.OPEN
     deps.log("run opened", run_id=run.run_id, state=state, size=run.source.size)
-    return {"run_id": run.run_id, "state": state}
+    if state is OpenRoute.UNUSABLE:
+        return {"run_id": run.run_id, "state": state}
+    return {"run_id": run.run_id, "state": state, "event": opened_event(run)}

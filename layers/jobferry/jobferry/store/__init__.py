@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from jobferry.store.chunks import Chunks
 from jobferry.store.config import Config
 from jobferry.store.connection_limits import ConnectionLimitsStore
+from jobferry.store.notices import Notices
 from jobferry.store.rows import Rows
 from jobferry.store.runs import Runs
 from jobferry.store.sweep_progress import SweepProgressStore
@@ -45,6 +46,7 @@ class Store:
         self.limits = ConnectionLimitsStore(table)
         self.config = Config(table)
         self.sweep = SweepProgressStore(table)
+        self.notices = Notices(table)
         self._table = table
 
     def write_units(self) -> int:

@@ -23,6 +23,8 @@ PROGRESS = "PROGRESS"
 
 META = "META"
 DELETED = "DELETED"
+NOTICE = "NOTICE#"
+"""Begins the keys of what was told of a run, which end with the change."""
 POOL = "POOL"
 LIMITS = "LIMITS"
 REQUESTS = "REQUESTS"
