@@ -72,6 +72,29 @@ class CommandError(click.ClickException):
         note(f"Error: {self.message}", *details, f"Next:  {self.next_command}", file=file)
 
 
+def interrupted(words: Sequence[str]) -> CommandError:
+    """Ctrl-C, or a question that was answered with no.
+
+    Args:
+        words: what was typed after `jobferry`.
+    """
+    return CommandError(
+        "Interrupted.",
+        next_command=command(*words),
+        code=ExitCode.INTERRUPTED,
+    )
+
+
+def unexpected(error: Exception) -> CommandError:
+    """A fault of Jobferry itself. Its text may hold anything, and stays in the trace above it."""
+    return CommandError(
+        f"This is a fault of Jobferry ({type(error).__name__}). What it did not expect stands "
+        "above; please report it.",
+        next_command=command("doctor"),
+        error_code="unexpected",
+    )
+
+
 _REFUSED = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403"}
 )
@@ -103,22 +126,8 @@ _BAD_CREDENTIALS = frozenset(
         "UnrecognizedClientException",
     }
 )
+_LOOPBACK = re.compile(r"//(127\.\d+\.\d+\.\d+|localhost|\[::1\])[:/]")
 _WHO_AM_I = other_command("aws", "sts", "get-caller-identity")
-
-
-def misused(error: click.ClickException, path: str) -> CommandError:
-    """A usage that click refuses, as any other failure.
-
-    Args:
-        path: the words of the command that was typed, as its help knows it.
-    """
-    failure = CommandError(
-        error.format_message(),
-        next_command=other_command(*path.split(), "--help"),
-        error_code="usage",
-    )
-    failure.exit_code = ExitCode.INPUT
-    return failure
 
 
 def is_refusal(error: aws.ClientError) -> bool:
@@ -155,11 +164,20 @@ def _in_words(error: Exception) -> tuple[str, Command]:
         case aws.ProfileNotFound():
             return f"{error}.", other_command("aws", "configure", "list-profiles")
         case aws.HTTPClientError() | aws.ConnectionError():
-            return f"AWS cannot be reached: {error}", command("local", "status")
+            return _not_reached(error)
         case BusyTableError():
             return f"The stack's table is too busy: {error}. Try again soon.", command("runs")
         case _:
             return f"AWS cannot be used: {error}", _WHO_AM_I
+
+
+def _not_reached(error: Exception) -> tuple[str, Command]:
+    if _LOOPBACK.search(str(error)):
+        return f"The local stack does not answer: {error}", command("local", "up")
+    return (
+        f"AWS cannot be reached: {error} Is there a network, and is AWS_REGION a region?",
+        _WHO_AM_I,
+    )
 
 
 def _refusal(error: aws.ClientError) -> tuple[str, Command]:

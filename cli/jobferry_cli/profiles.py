@@ -27,6 +27,7 @@ from jobferry_cli.stack import Stack
 
 
 @click.group()
+@global_options
 def profile() -> None:
     """Manage profiles: connection, operation, columns, policies."""
 

@@ -30,6 +30,7 @@ _CRON_FIELDS = 6
 
 
 @click.group()
+@global_options
 def schedule() -> None:
     """Manage scheduled runs."""
 

@@ -34,6 +34,7 @@ _FROM_HERE = Reach(
 
 
 @click.group()
+@global_options
 def vendor() -> None:
     """Vendors as documents: put one, and connections may name it."""
 
