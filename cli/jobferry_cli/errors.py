@@ -67,6 +67,11 @@ class CommandError(click.ClickException):
         error = {"code": self.error_code, "text": text, "next": self.next_command}
         return {**self.document, "error": error}
 
+    def of_run(self, run_id: str) -> CommandError:
+        """The same, so that scripts learn which run it is about."""
+        self.document = {"run_id": run_id, **self.document}
+        return self
+
     def show(self, file: IO[Any] | None = None) -> None:
         details = (f"  {detail}" for detail in self.details)
         note(f"Error: {self.message}", *details, f"Next:  {self.next_command}", file=file)

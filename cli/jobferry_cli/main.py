@@ -39,7 +39,7 @@ from jobferry_cli.sending import run
 from jobferry_cli.undo import undo
 from jobferry_cli.vendors import vendor
 
-_LOADED = {"local": "jobferry_cli.local", "dashboard": "jobferry_cli.dashboard.command"}
+_LOADED = {"local": "jobferry_cli.local.commands", "dashboard": "jobferry_cli.dashboard.command"}
 """Commands that bring what no other needs, such as the emulator's processes or a web server."""
 
 
@@ -85,7 +85,7 @@ def _end(error: CommandError, words: Sequence[str]) -> NoReturn:
     sys.exit(error.exit_code)
 
 
-@click.group(cls=_Jobferry, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("jobferry", cls=_Jobferry, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="jobferry")
 @global_options
 def cli() -> None:

@@ -23,6 +23,7 @@ from jobferry_cli.profiles import usable_profile
 from jobferry_cli.scheduler import Schedule, Schedules
 from jobferry_cli.sending import put_started
 from jobferry_cli.stack import Stack
+from jobferry_cli.starting import start_run
 
 _HELP = command("schedule", "put", "--help")
 _RATE = re.compile(r"[1-9]\d* (minute|hour|day)s?")
@@ -222,5 +223,5 @@ def run_now(app: App, name: str, wait: bool) -> ExitCode:
     run_id = run_id_of(request, version)
     if stack.deps.store.runs.get(run_id) is not None:
         note(f"{found.source} has not changed since the run {run_id} sent it.")
-    stack.executions.start(run_id, request)
+    start_run(stack, run_id, request)
     return put_started(app, {"run_id": run_id, "name": name}, wait=wait)
