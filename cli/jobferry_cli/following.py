@@ -117,7 +117,8 @@ def follow(app: App, run_id: str, *, started: bool = False) -> dict[str, Any]:
             document={"run_id": run_id},
         ) from None
     except CommandError as error:
-        raise error.of_run(run_id) from None
+        # A run that somebody else names may be none.
+        raise (error.of_run(run_id) if started else error) from None
     except AWS_ERRORS as error:
         raise explain(error).of_run(run_id) from None
 
