@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from jobferry_cli.app import JSON_OPTION, global_options
+from jobferry_cli.completion import completion
 from jobferry_cli.connections import connection
 from jobferry_cli.control import abort, delete, priority, problems, resume
 from jobferry_cli.costing import cost
@@ -94,6 +95,7 @@ def cli() -> None:
 
 for command in (
     abort,
+    completion,
     connection,
     cost,
     delete,

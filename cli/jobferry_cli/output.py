@@ -51,6 +51,11 @@ def put_text(*lines: str) -> None:
     _write(lines, None, err=False)
 
 
+def put_source(text: str) -> None:
+    """A program of ours on stdout, as it is."""
+    click.echo(text)
+
+
 def note(*lines: str, file: IO[Any] | None = None) -> None:
     """Prose on stderr (or in `file`), which scripts do not read; each text on one line."""
     _write(lines, file, err=file is None)

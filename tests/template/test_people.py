@@ -224,7 +224,7 @@ SCENES: dict[str, Scene] = {
     "watch": lambda shell, folder: ("watch", _just_started(shell, folder)),
 }
 
-NO_STACK = {"cost", "operations", "local", "profile new", "vendor check"}
+NO_STACK = {"completion", "cost", "operations", "local", "profile new", "vendor check"}
 
 
 def _commands(group: object = cli, path: str = "") -> Iterator[str]:
