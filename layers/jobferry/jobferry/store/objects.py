@@ -76,6 +76,20 @@ class Version:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object as a list names it: its current version.
+
+    Attributes:
+        stored_at: epoch seconds
+        size: bytes
+    """
+
+    key: str
+    stored_at: float
+    size: int
+
+
 class Objects:
     """Source files (any bucket the role may read) and the stack's archive bucket.
 
@@ -113,6 +127,22 @@ class Objects:
             if answer.get("ETag")
             else "",
         )
+
+    def stored(self, bucket: str, prefix: str) -> Iterator[Stored]:
+        """The objects below a prefix, in the order of their keys.
+
+        Raises:
+            DeniedError: S3 does not let us list them, or there is no such bucket.
+        """
+        pages = self._client().get_paginator("list_objects_v2")
+        try:
+            for page in pages.paginate(Bucket=bucket, Prefix=prefix):
+                for found in page.get("Contents", []):
+                    yield Stored(found["Key"], found["LastModified"].timestamp(), found["Size"])
+        except ClientError as error:
+            if _status(error) in (404, *_NOT_OURS):
+                raise DeniedError(f"s3://{bucket}/{prefix}") from None
+            raise
 
     def versions(self, bucket: str, prefix: str, after: str = "") -> Iterator[Version]:
         """All versions of the objects below a prefix, in the order of their keys.
