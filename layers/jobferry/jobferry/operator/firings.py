@@ -18,8 +18,10 @@ FIRST_YEAR, LAST_YEAR = 1970, 2199
 _SEARCHED_YEARS = 40
 """Beyond 29 February of a leap year on a certain day of the week, which comes every 28 or 40."""
 
-_MONTHS = {name.upper(): number for number, name in enumerate(calendar.month_abbr) if name}
-_DAYS = {name: number for number, name in enumerate("SUN MON TUE WED THU FRI SAT".split(), 1)}
+_MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, 1)}
+_DAY_NAMES = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+_DAYS = {name: number for number, name in enumerate(_DAY_NAMES, 1)}
 _UNIT_SECONDS = {"minute": 60, "hour": 3_600, "day": 86_400}
 _RATE = re.compile(r"rate\(\s*([1-9]\d{0,8})\s+(minute|hour|day)s?\s*\)")
 _CRON = re.compile(r"cron\((.*)\)")
