@@ -212,6 +212,8 @@ SCENES: dict[str, Scene] = {
     "run": lambda _, folder: ("run", _file(folder), "--profile", "things", "--wait"),
     "runs": lambda shell, _: ("runs", "--profile", _closed(shell)),
     "schedule delete": _schedule("delete", "nightly"),
+    "schedule disable": _schedule("disable", "nightly"),
+    "schedule enable": _schedule("enable", "nightly"),
     "schedule list": _schedule("list"),
     "schedule put": lambda shell, _: _scheduled(shell),
     "schedule run-now": _schedule("run-now", "nightly", "--wait"),
