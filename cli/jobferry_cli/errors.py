@@ -116,6 +116,7 @@ _RIGHT_FOR = {
     "CompleteMultipartUpload": "s3:PutObject",
     "ListObjectsV2": "s3:ListBucket",
     "ListObjectVersions": "s3:ListBucketVersions",
+    "HeadBucket": "s3:ListBucket",
     "DeleteObjects": "s3:DeleteObjectVersion",
 }
 """The right that a call to S3 needs: its refusals often say no more than "Access Denied"."""
@@ -145,6 +146,14 @@ def refuses_credentials(error: Exception) -> bool:
     if isinstance(error, aws.ClientError):
         return error.response.get("Error", {}).get("Code") in _BAD_CREDENTIALS
     return isinstance(error, aws.TokenRetrievalError | aws.SSOError | aws.NoCredentialsError)
+
+
+def missing_right(error: aws.ClientError) -> str | None:
+    """The right that a refusal is about, where it can be told; None also where it is no refusal."""
+    if not is_refusal(error):
+        return None
+    needed = _NEEDED.search(error.response.get("Error", {}).get("Message", ""))
+    return needed[1] if needed else _RIGHT_FOR.get(error.operation_name)
 
 
 def explain(error: Exception) -> CommandError:
@@ -190,8 +199,7 @@ def _refusal(error: aws.ClientError) -> tuple[str, Command]:
     code, said = details.get("Code", ""), details.get("Message", "")
     call = f"{error.operation_name}: {said or code}"
     if code in _REFUSED:
-        needed = _NEEDED.search(said)
-        right = needed[1] if needed else _RIGHT_FOR.get(error.operation_name)
+        right = missing_right(error)
         if right is None:
             return f"AWS does not allow this to you. {call}", _WHO_AM_I
         return (

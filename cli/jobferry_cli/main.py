@@ -15,6 +15,7 @@ from jobferry_cli.completion import completion
 from jobferry_cli.connections import connection
 from jobferry_cli.control import abort, delete, priority, problems, resume
 from jobferry_cli.costing import cost
+from jobferry_cli.doctor import doctor
 from jobferry_cli.errors import (
     AWS_ERRORS,
     CommandError,
@@ -99,6 +100,7 @@ for command in (
     connection,
     cost,
     delete,
+    doctor,
     operations,
     plan,
     priority,

@@ -192,6 +192,9 @@ SCENES: dict[str, Scene] = {
     "delete": lambda shell, _: ("delete", _closed(shell), "--yes"),
     "delete --source": lambda shell, _: ("delete", _closed(shell), "--source", "--yes"),
     "delete --vendor-jobs": lambda shell, _: ("delete", _closed(shell), "--vendor-jobs", "--yes"),
+    # What it may not ask of the other services it says, and goes on.
+    "doctor": lambda *_: ("doctor",),
+    "doctor --no-vendors": lambda *_: ("doctor", "--no-vendors"),
     "plan": lambda _, folder: ("plan", _file(folder), "--profile", "things"),
     "priority": lambda shell, _: ("priority", _open(shell), "high"),
     "problems": lambda *_: ("problems",),

@@ -287,6 +287,16 @@ class Answer:
         return error
 
 
+class _Answers:
+    """An object that has every method."""
+
+    def __init__(self, answer: Callable[[str], Callable[..., Any]]) -> None:
+        self._answer = answer
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return self._answer(name)
+
+
 class Shell:
     """A terminal of an operator. Call it with the words of a command.
 
@@ -309,6 +319,9 @@ class Shell:
         self.arn = ANN
         self.sts_fails: Exception | None = None
         self.asked_who = 0
+        self.outputs: dict[str, str] = {}
+        self.aws: dict[str, dict[str, Any]] = {}
+        """Service → operation → what it answers; whatever is not there is refused."""
 
     def __call__(self, *words: object) -> Answer:
         app = App(connect=self._connect, sleep=self._sleep, monotonic=lambda: self.time)
@@ -329,7 +342,25 @@ class Shell:
             schedules=Schedules(clients[3], self.group, MACHINE, "role", "queue"),
             caller=Caller(self._sts),
             report_links=self.report_links,
+            name="jobferry",
+            outputs=self.outputs,
+            client=self._client,
         )
+
+    def _client(self, service: str) -> Any:
+        """A client that answers what is in `aws`, or raises it."""
+
+        def answer(operation: str) -> Callable[..., Any]:
+            def called(*_: object, **__: object) -> Any:
+                answers = self.aws.get(service, {})
+                found = answers.get(operation, client_error("AccessDenied", operation=operation))
+                if isinstance(found, Exception):
+                    raise found
+                return found
+
+            return called
+
+        return _Answers(answer)
 
     def _sts(self) -> Any:
         self.asked_who += 1
