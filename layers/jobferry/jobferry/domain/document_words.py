@@ -7,6 +7,7 @@ dictionaries, instances and patterns; none of them is shown.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -60,13 +61,13 @@ _WORDS = {
 }
 
 _BOUNDS = {
-    "greater_than": ("gt", "must be above {}"),
-    "greater_than_equal": ("ge", "must be {} or more"),
-    "less_than": ("lt", "must be below {}"),
-    "less_than_equal": ("le", "must be {} or less"),
-    "multiple_of": ("multiple_of", "must be a multiple of {}"),
-    "string_too_long": ("max_length", "is too long; the most is {} characters"),
-    "too_long": ("max_length", "has too many entries; the most is {}"),
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be {le} or less",
+    "multiple_of": "must be a multiple of {multiple_of}",
+    "string_too_long": "is too long; the most is {max_length} characters",
+    "too_long": "has too many entries; the most is {max_length}",
 }
 
 _QUOTES = frozenset({"string_type", "invalid_key"})
@@ -90,8 +91,8 @@ def in_words(kind: str, said: Mapping[str, Any], value: object = None) -> str:
     if kind in _BOUNDS:
         if kind == "string_too_long" and said.get("max_length") == 1:
             return "must be one character"
-        name, words = _BOUNDS[kind]
-        return words.format(_figure(said.get(name)))
+        figures = {name: _figure(bound) for name, bound in said.items()}
+        return _BOUNDS[kind].format_map(defaultdict(lambda: "another value", figures))
     words = _WORDS.get(kind, "cannot be used as it is")
     if kind in _QUOTES and value is not None and not isinstance(value, str | list | dict):
         return f"{words}; put it in quotes"
