@@ -136,6 +136,21 @@ def test_whose_input_names_no_firing_is_told_once_an_execution(world: World) -> 
     assert open_run(request, TWO, world.deps)["run_id"] != first["run_id"]
 
 
+@pytest.mark.parametrize("fired_at", [None, "<aws.scheduler.scheduled-time>", ""])
+def test_a_firing_that_names_no_moment_goes_by_when_it_asks(
+    world: World, fired_at: str | None
+) -> None:
+    put(world, "scheduled/a.csv")
+    request = replace(firing(world), fired_at=fired_at)
+    first = open_run(request, ONE, world.deps)
+    world.clock.advance(30)
+    assert open_run(request, TWO, world.deps) == {**first, "state": "duplicate"}
+    world.clock.advance(60)
+    told = [open_run(request, execution, world.deps) for execution in (TWO, TWO, THREE)]
+    assert [each["state"] for each in told] == ["unusable"] * 3
+    assert told[0] == told[1] != told[2]
+
+
 def test_a_list_that_is_denied_is_waited_for_and_then_told(world: World) -> None:
     put(world, "scheduled/a.csv")
     request = firing(world)

@@ -14,6 +14,9 @@ from jobferry.store.objects import Objects, Stored
 MOST_LISTED = 10_000
 """Objects below a prefix that are looked at. S3 lists them by name, and not by age."""
 
+DELIVERED_WITHIN = 60.0
+"""Seconds after which a firing that names no moment is taken for another one."""
+
 
 class NoFileError(Exception):
     """There is no newest file below a prefix. Its text says why, and what to do."""
@@ -68,11 +71,12 @@ def of_nothing(request: RunRequest, execution: str) -> RunRequest:
     Args:
         execution: tells firings apart whose input does not say when they were.
     """
-    firing = request.firing or request.fired_at or execution
+    fired_at = request.fired_at if _moment(request.fired_at) is not None else None
+    firing = request.firing or fired_at or execution
     return replace(request, newest=False, firing=firing)
 
 
-def sent_before(request: RunRequest, earlier: Run, execution: str) -> bool:
+def sent_before(request: RunRequest, earlier: Run, execution: str, asked_at: float) -> bool:
     """Whether the run of a file was there before this firing, so that it has found nothing new.
 
     A run that began when the schedule had fired already is this firing's own, which was delivered
@@ -81,11 +85,16 @@ def sent_before(request: RunRequest, earlier: Run, execution: str) -> bool:
     Args:
         earlier: the run that there is of the file.
         execution: that asks.
+        asked_at: when it began (epoch seconds), for a firing that does not say when it was.
     """
-    if request.firing is not None or request.fired_at is None:
+    if request.firing is not None or earlier.execution == execution:
         return False
+    fired_at = _moment(request.fired_at)
+    return earlier.started_at < (asked_at - DELIVERED_WITHIN if fired_at is None else fired_at)
+
+
+def _moment(text: str | None) -> float | None:
     try:
-        fired_at = datetime.fromisoformat(request.fired_at).timestamp()
+        return None if text is None else datetime.fromisoformat(text).timestamp()
     except ValueError:
-        return False
-    return earlier.execution != execution and earlier.started_at < fired_at
+        return None

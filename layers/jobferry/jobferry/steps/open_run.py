@@ -212,7 +212,8 @@ def _newest(
     run_id = run_id_of(found, head.source.version_id)
     earlier = deps.store.runs.get(run_id)
     deleted = earlier is None and deps.store.runs.is_deleted(run_id)
-    if not deleted and (earlier is None or not sent_before(found, earlier, execution)):
+    asked_at = deps.now() if started_at is None else started_at
+    if not deleted and (earlier is None or not sent_before(found, earlier, execution, asked_at)):
         return replace(found, version_id=head.source.version_id), None
     return of_nothing(request, execution), (
         f"There is no new file below {where}: the newest is {file.key}, which the run {run_id} has "
