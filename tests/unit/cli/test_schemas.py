@@ -105,6 +105,12 @@ def _vendors(shell: Shell, _: Path) -> tuple[object, ...]:
     return ("vendor", "list")
 
 
+def _drafted(_: Shell, folder: Path) -> tuple[object, ...]:
+    file = folder / "people.csv"
+    file.write_text("Subject,Body\nHello,Text\n")
+    return ("profile", "new", file, "--operation", "tickets.create")
+
+
 def _without(name: str, option: str) -> Scene:
     def scene(shell: Shell, folder: Path) -> list[object]:
         return [word for word in SCENES[name](shell, folder) if word != option]
@@ -119,6 +125,7 @@ MORE: dict[str, Scene] = {
         f"{name} --started": _without(name, "--wait")
         for name in ("run", "retry", "rerun", "resume", "schedule run-now", "resolve")
     },
+    "profile new": _drafted,
     "cost": lambda *_: ("cost",),
     "operations": lambda *_: ("operations",),
     "completion": lambda *_: ("completion", "bash"),
