@@ -14,6 +14,8 @@ Document = Mapping[str, Any]
 WINDOW_SECONDS = 60.0
 """Of work: the speed of a run is that of its last minute."""
 
+LEAST_SECONDS = 0.1
+
 _OVER = frozenset(status.value for status in RunStatus if status.closed)
 
 _SENT = ("succeeded", "failed", "unknown")
@@ -96,7 +98,8 @@ def _sent(document: Document) -> int:
 
 
 def _a_minute(rows: int, seconds: float) -> float | None:
-    return rows * 60.0 / seconds if rows > 0 and seconds > 0 else None
+    # Documents count tenths of a second; less is no time to judge by.
+    return rows * 60.0 / seconds if rows > 0 and seconds >= LEAST_SECONDS else None
 
 
 def _forecast(document: Document, seconds: float) -> tuple[float | None, bool]:
