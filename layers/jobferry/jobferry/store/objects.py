@@ -78,12 +78,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An object as a list names it: its current version.
-
-    Attributes:
-        stored_at: epoch seconds
-        size: bytes
-    """
+    """An object's current version: when it was stored (epoch seconds), and its bytes."""
 
     key: str
     stored_at: float
@@ -129,11 +124,7 @@ class Objects:
         )
 
     def stored(self, bucket: str, prefix: str) -> Iterator[Stored]:
-        """The objects below a prefix, in the order of their keys.
-
-        Raises:
-            DeniedError: S3 does not let us list them, or there is no such bucket.
-        """
+        """The objects below a prefix, by key. Raises DeniedError where they may not be listed."""
         pages = self._client().get_paginator("list_objects_v2")
         try:
             for page in pages.paginate(Bucket=bucket, Prefix=prefix):
