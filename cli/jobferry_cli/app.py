@@ -13,6 +13,8 @@ import click
 
 from jobferry_cli.stack import STACK_VARIABLE, Stack, choose_stack, open_stack
 
+JSON_OPTION = "--json"
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -57,7 +59,7 @@ def _note_stack(context: click.Context, _: click.Parameter, value: str | None) -
 def global_options(command: F) -> F:
     """`--json` and `--stack`, which may stand before a command's name or after it."""
     as_json = click.option(
-        "--json",
+        JSON_OPTION,
         is_flag=True,
         expose_value=False,
         callback=_note_json,

@@ -31,6 +31,7 @@ from jobferry_cli.vendor_calls import vendor_reached
 
 
 @click.group()
+@global_options
 def connection() -> None:
     """Manage vendor accounts: address, credentials, limits."""
 

@@ -67,9 +67,37 @@ class CommandError(click.ClickException):
         error = {"code": self.error_code, "text": text, "next": self.next_command}
         return {**self.document, "error": error}
 
+    def of_run(self, run_id: str) -> CommandError:
+        """The same, so that scripts learn which run it is about."""
+        self.document = {"run_id": run_id, **self.document}
+        return self
+
     def show(self, file: IO[Any] | None = None) -> None:
         details = (f"  {detail}" for detail in self.details)
         note(f"Error: {self.message}", *details, f"Next:  {self.next_command}", file=file)
+
+
+def interrupted(words: Sequence[str]) -> CommandError:
+    """Ctrl-C, or a question that was answered with no.
+
+    Args:
+        words: what was typed after `jobferry`.
+    """
+    return CommandError(
+        "Interrupted.",
+        next_command=command(*words),
+        code=ExitCode.INTERRUPTED,
+    )
+
+
+def unexpected(error: Exception) -> CommandError:
+    """A fault of Jobferry itself. Its text may hold anything, and stays in the trace above it."""
+    return CommandError(
+        f"This is a fault of Jobferry ({type(error).__name__}). What it did not expect stands "
+        "above; please report it.",
+        next_command=command("doctor"),
+        error_code="unexpected",
+    )
 
 
 _REFUSED = frozenset(
@@ -88,6 +116,7 @@ _RIGHT_FOR = {
     "CompleteMultipartUpload": "s3:PutObject",
     "ListObjectsV2": "s3:ListBucket",
     "ListObjectVersions": "s3:ListBucketVersions",
+    "HeadBucket": "s3:ListBucket",
     "DeleteObjects": "s3:DeleteObjectVersion",
 }
 """The right that a call to S3 needs: its refusals often say no more than "Access Denied"."""
@@ -103,22 +132,8 @@ _BAD_CREDENTIALS = frozenset(
         "UnrecognizedClientException",
     }
 )
+_LOOPBACK = re.compile(r"//(127\.\d+\.\d+\.\d+|localhost|\[::1\])[:/]")
 _WHO_AM_I = other_command("aws", "sts", "get-caller-identity")
-
-
-def misused(error: click.ClickException, path: str) -> CommandError:
-    """A usage that click refuses, as any other failure.
-
-    Args:
-        path: the words of the command that was typed, as its help knows it.
-    """
-    failure = CommandError(
-        error.format_message(),
-        next_command=other_command(*path.split(), "--help"),
-        error_code="usage",
-    )
-    failure.exit_code = ExitCode.INPUT
-    return failure
 
 
 def is_refusal(error: aws.ClientError) -> bool:
@@ -131,6 +146,14 @@ def refuses_credentials(error: Exception) -> bool:
     if isinstance(error, aws.ClientError):
         return error.response.get("Error", {}).get("Code") in _BAD_CREDENTIALS
     return isinstance(error, aws.TokenRetrievalError | aws.SSOError | aws.NoCredentialsError)
+
+
+def missing_right(error: aws.ClientError) -> str | None:
+    """The right that a refusal is about, where it can be told; None also where it is no refusal."""
+    if not is_refusal(error):
+        return None
+    needed = _NEEDED.search(error.response.get("Error", {}).get("Message", ""))
+    return needed[1] if needed else _RIGHT_FOR.get(error.operation_name)
 
 
 def explain(error: Exception) -> CommandError:
@@ -155,11 +178,20 @@ def _in_words(error: Exception) -> tuple[str, Command]:
         case aws.ProfileNotFound():
             return f"{error}.", other_command("aws", "configure", "list-profiles")
         case aws.HTTPClientError() | aws.ConnectionError():
-            return f"AWS cannot be reached: {error}", command("local", "status")
+            return _not_reached(error)
         case BusyTableError():
             return f"The stack's table is too busy: {error}. Try again soon.", command("runs")
         case _:
             return f"AWS cannot be used: {error}", _WHO_AM_I
+
+
+def _not_reached(error: Exception) -> tuple[str, Command]:
+    if _LOOPBACK.search(str(error)):
+        return f"The local stack does not answer: {error}", command("local", "up")
+    return (
+        f"AWS cannot be reached: {error} Is there a network, and is AWS_REGION a region?",
+        _WHO_AM_I,
+    )
 
 
 def _refusal(error: aws.ClientError) -> tuple[str, Command]:
@@ -167,8 +199,7 @@ def _refusal(error: aws.ClientError) -> tuple[str, Command]:
     code, said = details.get("Code", ""), details.get("Message", "")
     call = f"{error.operation_name}: {said or code}"
     if code in _REFUSED:
-        needed = _NEEDED.search(said)
-        right = needed[1] if needed else _RIGHT_FOR.get(error.operation_name)
+        right = missing_right(error)
         if right is None:
             return f"AWS does not allow this to you. {call}", _WHO_AM_I
         return (

@@ -9,7 +9,7 @@ from jobferry.domain.run import Run, RunStatus
 from jobferry.operator.pause_resume import TRIAL
 from jobferry.operator.status import run_document
 from jobferry_cli.app import App
-from jobferry_cli.errors import CommandError, ExitCode
+from jobferry_cli.errors import AWS_ERRORS, CommandError, ExitCode, explain
 from jobferry_cli.output import note_warnings
 from jobferry_cli.progress import shown_progress
 
@@ -114,7 +114,13 @@ def follow(app: App, run_id: str, *, started: bool = False) -> dict[str, Any]:
             f"You have stopped watching; the run {run_id} goes on.",
             next_command=command("watch", run_id),
             code=ExitCode.INTERRUPTED,
+            document={"run_id": run_id},
         ) from None
+    except CommandError as error:
+        # A run that somebody else names may be none.
+        raise (error.of_run(run_id) if started else error) from None
+    except AWS_ERRORS as error:
+        raise explain(error).of_run(run_id) from None
 
 
 def _pause(run_seconds: float) -> float:

@@ -5,15 +5,26 @@ from __future__ import annotations
 import importlib
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
 
-from jobferry_cli.app import global_options
+from jobferry_cli.app import JSON_OPTION, global_options
+from jobferry_cli.completion import completion
 from jobferry_cli.connections import connection
 from jobferry_cli.control import abort, delete, priority, problems, resume
 from jobferry_cli.costing import cost
-from jobferry_cli.errors import AWS_ERRORS, CommandError, ExitCode, explain, misused
+from jobferry_cli.doctor import doctor
+from jobferry_cli.errors import (
+    AWS_ERRORS,
+    CommandError,
+    ExitCode,
+    explain,
+    interrupted,
+    unexpected,
+)
+from jobferry_cli.misuse import misused, note_misuse
 from jobferry_cli.operations import operations
 from jobferry_cli.outcomes import results
 from jobferry_cli.output import note, put_json
@@ -30,7 +41,7 @@ from jobferry_cli.sending import run
 from jobferry_cli.undo import undo
 from jobferry_cli.vendors import vendor
 
-_LOADED = {"local": "jobferry_cli.local", "dashboard": "jobferry_cli.dashboard.command"}
+_LOADED = {"local": "jobferry_cli.local.commands", "dashboard": "jobferry_cli.dashboard.command"}
 """Commands that bring what no other needs, such as the emulator's processes or a web server."""
 
 
@@ -40,23 +51,18 @@ class _Jobferry(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False
         words = args[0] if args else kwargs.get("args")
-        as_json = "--json" in (sys.argv[1:] if words is None else words)
+        typed = sys.argv[1:] if words is None else list(words)
         try:
             code = super().main(*args, **kwargs)
-        except click.UsageError as error:
-            _note_misuse(error)
-            path = error.ctx.command_path if error.ctx else "jobferry"
-            _end(misused(error, path), as_json=as_json, shown=True)
         except CommandError as error:
-            _end(error, as_json=as_json)
+            _end(error, typed)
         except click.ClickException as error:
-            note(*f"Error: {error.format_message()}".split("\n"))
-            sys.exit(error.exit_code)
+            note_misuse(error)
+            _end(misused(error, typed), typed)
         except AWS_ERRORS as error:
-            _end(explain(error), as_json=as_json)
+            _end(explain(error), typed)
         except (click.Abort, KeyboardInterrupt):
-            note("Interrupted.")
-            sys.exit(ExitCode.INTERRUPTED)
+            _end(interrupted(typed), typed)
         sys.exit(code if isinstance(code, int) else ExitCode.OK)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -69,24 +75,19 @@ class _Jobferry(click.Group):
         return super().get_command(ctx, cmd_name)
 
 
-def _note_misuse(error: click.UsageError) -> None:
-    """What click says of a wrong usage, which quotes what was typed: perhaps a file's name."""
-    if error.ctx is not None:
-        usage = error.ctx.get_usage().split("\n")
-        note(*usage, f"Try '{error.ctx.command_path} --help' for help.", "")
-    note(*f"Error: {error.format_message()}".split("\n"))
+def _end(error: CommandError, words: Sequence[str]) -> NoReturn:
+    """Say a failure to people, and with `--json` to scripts as well.
 
-
-def _end(error: CommandError, *, as_json: bool, shown: bool = False) -> NoReturn:
-    """Say a failure to people, and with `--json` to scripts as well."""
-    if not shown:
-        error.show()
-    if as_json:
+    Args:
+        words: what was typed after `jobferry`.
+    """
+    error.show()
+    if JSON_OPTION in words:
         put_json(error.to_json())
     sys.exit(error.exit_code)
 
 
-@click.group(cls=_Jobferry, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("jobferry", cls=_Jobferry, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="jobferry")
 @global_options
 def cli() -> None:
@@ -95,9 +96,11 @@ def cli() -> None:
 
 for command in (
     abort,
+    completion,
     connection,
     cost,
     delete,
+    doctor,
     operations,
     plan,
     priority,
@@ -126,6 +129,6 @@ def main() -> None:
     """The entry point. An unexpected error is shown as Python shows it, but steers no terminal."""
     try:
         cli()
-    except Exception:  # noqa: BLE001 - the last one to hear of it
+    except Exception as error:  # noqa: BLE001 - the last one to hear of it
         note(*traceback.format_exc().rstrip().split("\n"))
-        sys.exit(ExitCode.INPUT)
+        _end(unexpected(error), sys.argv[1:])

@@ -13,14 +13,23 @@ from __future__ import annotations
 import json
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import IO, Any
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
 from rich.progress import Progress, ProgressColumn
 from rich.table import Table
 from rich.text import Text
+
+Part = tuple[str, str]
+"""A text and its style, as rich names it; "" for none."""
+
+Lines = Callable[[int, bool], Sequence[Sequence[Part]]]
+"""Lines for a terminal of so many columns, which may know ASCII alone."""
 
 _PIPED_WIDTH = 1_000
 """Columns of a table that is not shown on a terminal: nothing is folded there."""
@@ -42,6 +51,11 @@ def put_text(*lines: str) -> None:
     _write(lines, None, err=False)
 
 
+def put_source(text: str) -> None:
+    """A program of ours on stdout, as it is."""
+    click.echo(text)
+
+
 def note(*lines: str, file: IO[Any] | None = None) -> None:
     """Prose on stderr (or in `file`), which scripts do not read; each text on one line."""
     _write(lines, file, err=file is None)
@@ -59,8 +73,9 @@ def put_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, width=_PIPED_WIDTH)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for position, column in enumerate(columns):
+        # What a line is about can be copied from it.
+        table.add_column(column, overflow="fold", no_wrap=position == 0)
     for row in rows:
         table.add_row(*(Text(printable(str(cell))) for cell in row))
     console.print(table)
@@ -101,10 +116,43 @@ def ask(question: str, choices: Sequence[str] = (), default: str | None = None) 
     return str(answer).strip()
 
 
-def progress_bar(*columns: ProgressColumn, transient: bool = False) -> Progress | None:
-    """A bar on stderr; None where that is no terminal. Its texts are `printable` before."""
+@contextmanager
+def live_block() -> Iterator[Callable[[Lines], None] | None]:
+    """A few lines on stderr that are written anew: what to call with how they look.
+
+    None where that is no terminal, or one that cannot go back.
+    """
     console = Console(stderr=True, highlight=False)
-    return Progress(*columns, console=console, transient=transient) if console.is_terminal else None
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield None
+        return
+    with Live(console=console, refresh_per_second=4, vertical_overflow="visible") as live:
+        yield lambda lines: live.update(_Block(lines), refresh=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Lines that are laid out for the width that the terminal has at the moment."""
+
+    lines: Lines
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in self.lines(options.max_width, options.ascii_only):
+            text = Text(no_wrap=True, overflow="ellipsis")
+            for part, style in line:
+                text.append(printable(part), style)
+            yield text
+
+
+def progress_bar(*columns: ProgressColumn, transient: bool = False) -> Progress | None:
+    """A bar on stderr, whose texts are `printable` before.
+
+    None where that is no terminal, or one that cannot go back.
+    """
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal or console.is_dumb_terminal:
+        return None
+    return Progress(*columns, console=console, transient=transient)
 
 
 def printable(text: str) -> str:

@@ -14,7 +14,7 @@ from jobferry.binding.column_binding import bind_columns
 from jobferry.binding.profile_document import validate
 from jobferry.binding.profile_fit import ProfileError, check_against
 from jobferry.binding.profile_warnings import profile_warnings, warnings_of
-from jobferry.domain.commands import command
+from jobferry.domain.commands import Command, command
 from jobferry.domain.connection import Connection
 from jobferry.domain.error_codes import FileRefused
 from jobferry.domain.profile import Profile
@@ -24,9 +24,13 @@ from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError
 from jobferry_cli.output import note_warnings, put_json, put_table, put_text
 from jobferry_cli.stack import Stack
+from jobferry_cli.written_document import read_document, with_lines
+
+_HELP = command("profile", "put", "--help")
 
 
 @click.group()
+@global_options
 def profile() -> None:
     """Manage profiles: connection, operation, columns, policies."""
 
@@ -86,6 +90,7 @@ def _bound(stack: Stack, of: Profile) -> UsableProfile:
             f"The profile {of.name} names the connection {of.connection!r}, which is not there.",
             next_command=command("connection", "put", of.connection, "--help"),
         )
+    fields = command("operations", connection.vendor)
     try:
         vendor = stack.deps.vendors.named(connection.vendor)
         operation = check_against(of, vendor)
@@ -93,30 +98,15 @@ def _bound(stack: Stack, of: Profile) -> UsableProfile:
             # A header that fits is the kindest there can be: what is wrong now always is.
             bind_columns(of, operation, vendor, tuple(of.columns))
     except ProfileError as error:
-        raise _unusable(of.name, error.problems) from None
+        raise _unusable(of.name, error.problems, fields) from None
     except (FileRefused, LookupError) as error:
-        raise _unusable(of.name, [str(error.args[0])]) from None
+        raise _unusable(of.name, [str(error.args[0])], fields) from None
     return UsableProfile(of, connection, vendor, operation)
 
 
-def _unusable(name: str, problems: list[str]) -> CommandError:
+def _unusable(name: str, problems: list[str], next_command: Command) -> CommandError:
     return CommandError(
-        f"The profile {name} cannot be used:", details=problems, next_command=command("operations")
-    )
-
-
-def _read(file: Path) -> Any:
-    try:
-        return yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = f"it is no readable text file ({type(error).__name__})"
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        reason = f"line {line}: {error.problem or 'it is no YAML'}"
-    except yaml.YAMLError as error:
-        reason = str(error)
-    raise CommandError(
-        f"{file} cannot be read: {reason}.", next_command=command("profile", "--help")
+        f"The profile {name} cannot be used:", details=problems, next_command=next_command
     )
 
 
@@ -129,12 +119,22 @@ def put(app: App, file: Path, strict: bool) -> None:
     """Check a profile (YAML or JSON) and store it. Changes make a new revision.
 
     Fields that the operation does not list are warned of: the vendor may ignore them.
+
+    \b
+    name: new-tickets
+    connection: acme
+    operation: tickets.create
+    columns:
+      Subject: subject
+      Body: comment.body
+      Priority: {field: priority, enum: [low, normal, high, urgent]}
+      Due: {field: due_at, type: datetime, optional: true}
     """
     stack = app.stack
     try:
-        document = validate(_read(file))
+        document = validate(read_document(file, _HELP))
     except ProfileError as error:
-        raise _unusable(str(file), error.problems) from None
+        raise _unusable(str(file), with_lines(file, error.problems), _HELP) from None
     name = document["name"]
     usable = _bound(stack, Profile.from_document(document, 0))
     of_profile = profile_warnings(usable.profile, usable.vendor, usable.operation)

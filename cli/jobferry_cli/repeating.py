@@ -155,7 +155,6 @@ def _repeat(
     )
     for text in repeated.notes:
         note(text)
-    document: dict[str, Any] = {"origin": run.run_id}
-    if repeated.left_out is not None:
-        document["left_out"] = repeated.left_out
+    # Of rows that were sent again before nobody counts anew what was left out: null.
+    document: dict[str, Any] = {"origin": run.run_id, "left_out": repeated.left_out}
     return put_started(app, {"run_id": repeated.run_id, **document}, wait=wait)

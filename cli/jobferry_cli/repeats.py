@@ -33,6 +33,7 @@ from jobferry_cli.errors import CommandError
 from jobferry_cli.profiles import UsableProfile
 from jobferry_cli.resources import UploadedBeforeError
 from jobferry_cli.stack import Stack
+from jobferry_cli.starting import start_run
 
 _MISSING = frozenset({"NoSuchVersion", "NoSuchKey", "404"})
 
@@ -100,7 +101,7 @@ def send_again(
             notes = ("These rows are being sent again already, by this very run.",)
             request = stack.inbox.current(run.profile, repeat.name)
     run_id = run_id_of(request, request.version_id or "null")
-    stack.executions.start(run_id, request)
+    start_run(stack, run_id, request)
     return Repeated(run_id, left_out, notes)
 
 

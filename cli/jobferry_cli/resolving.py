@@ -42,8 +42,11 @@ def resolve(app: App, run_id: str, wait: bool) -> ExitCode:
         put_text(_text(document))
         for warning in run.warnings:
             note(warning)
+    unknown = bool(document["unknown"]) and run.closed_at is not None
+    steps = [command("rows", run_id, "--status", "unknown")] if unknown else []
+    follow_up = "watch" if run.closed_at is None else "status"
+    note(*(f"Next:  {each}" for each in (*steps, command(follow_up, run_id))))
     if run.closed_at is None:
-        note(f"Next:  {command('watch', run_id)}")
         return ExitCode.OK
     return ExitCode.ROWS_UNKNOWN if document["unknown"] else ExitCode.OK
 

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import re
 import zoneinfo
+from dataclasses import replace
 from typing import Any
 
 import click
 from botocore.exceptions import ClientError
 
+from jobferry.binding.newest_file import NoFileError, newest_below
 from jobferry.domain.commands import command, other_command
 from jobferry.domain.names import NAME
-from jobferry.domain.run_request import RunRequest
+from jobferry.domain.run_request import FAIL, NOTHING_NEW, RunRequest
 from jobferry.domain.timestamps import timestamp
 from jobferry.runtime.triggers import TriggerError, split_source
 from jobferry.steps.open_run import run_id_of
 from jobferry.store.objects import ObjectMissingError
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
-from jobferry_cli.output import note, put_json, put_table, put_text
+from jobferry_cli.moments import beside_utc, local_time
+from jobferry_cli.output import note, note_warnings, put_json, put_table, put_text
 from jobferry_cli.profiles import usable_profile
+from jobferry_cli.schedule_state import doubts, last_runs, schedule_document
 from jobferry_cli.scheduler import Schedule, Schedules
 from jobferry_cli.sending import put_started
 from jobferry_cli.stack import Stack
+from jobferry_cli.starting import start_run
 
 _HELP = command("schedule", "put", "--help")
 _RATE = re.compile(r"[1-9]\d* (minute|hour|day)s?")
@@ -30,21 +35,9 @@ _CRON_FIELDS = 6
 
 
 @click.group()
+@global_options
 def schedule() -> None:
     """Manage scheduled runs."""
-
-
-def schedule_document(found: Schedule) -> dict[str, Any]:
-    """A schedule as scripts read it."""
-    return {
-        "name": found.name,
-        "expression": found.expression,
-        "timezone": found.timezone,
-        "profile": found.profile,
-        "source": found.source,
-        "every_time": found.every_time,
-        "enabled": found.enabled,
-    }
 
 
 def _schedules(stack: Stack) -> Schedules:
@@ -88,8 +81,20 @@ def _checked_timezone(_: click.Context, __: click.Parameter, value: str) -> str:
 @click.option("--rate", metavar="EXPRESSION", help='Such as "1 day" or "15 minutes".')
 @click.option("--timezone", default="UTC", show_default=True, callback=_checked_timezone)
 @click.option("--profile", "profile_name", required=True, metavar="P")
-@click.option("--source", required=True, metavar="s3://BUCKET/KEY", help="In the inbox bucket.")
+@click.option(
+    "--source",
+    required=True,
+    metavar="s3://BUCKET/KEY",
+    help="In the inbox bucket. One that ends with / means the newest file below it.",
+)
+@click.option("--newest", is_flag=True, help="The newest file whose key begins with --source.")
+@click.option(
+    "--nothing-new",
+    type=click.Choice(NOTHING_NEW),
+    help="Where there is no new file: a failed run that says so (fail), or none (ignore).",
+)
 @click.option("--every-time", is_flag=True, help="Even if the file has not changed.")
+@click.option("--strict", is_flag=True, help="Refuse what is only warned of otherwise.")
 @global_options
 @pass_app
 def put(
@@ -100,14 +105,57 @@ def put(
     timezone: str,
     profile_name: str,
     source: str,
+    newest: bool,
+    nothing_new: str | None,
     every_time: bool,
+    strict: bool,
 ) -> None:
-    """Create or change a schedule."""
+    """Create or change a schedule. It is enabled then."""
     expression = _expression(cron, rate)
+    newest = newest or source.endswith("/")
+    if nothing_new is not None and (every_time or not newest):
+        raise click.UsageError("--nothing-new is for the newest file below a prefix.")
     stack = app.stack
     usable_profile(stack, profile_name)
     bucket, key = _source(stack, source)
-    made = Schedule(name, expression, timezone, profile_name, source, every_time)
+    made = Schedule(
+        name,
+        expression,
+        timezone,
+        profile_name,
+        source,
+        every_time,
+        newest=newest,
+        nothing_new=nothing_new or FAIL,
+        put_at=stack.deps.now(),
+    )
+    warnings = doubts(stack, made, bucket, key)
+    if strict and warnings:
+        raise CommandError(
+            f"The schedule {name} is not kept, as --strict asks:",
+            details=warnings,
+            next_command=other_command("aws", "s3", "ls", source),
+            error_code="strict",
+        )
+    _kept(stack, made)
+    note_warnings(warnings)
+    document = schedule_document(made, stack.deps.now(), None)
+    if app.as_json:
+        put_json(document | ({"warnings": warnings} if warnings else {}))
+        return
+    what = f"the newest file below {source}" if newest else source
+    put_text(f"Schedule {name} runs {what} by {expression}, {timezone}.")
+    if document["next_firing"]:
+        put_text(f"It fires next {_when(document['next_firing'], made)}.")
+    put_text(f"Try it now: {command('schedule', 'run-now', name)}")
+
+
+def _kept(stack: Stack, made: Schedule) -> None:
+    """Put a schedule.
+
+    Raises:
+        CommandError: EventBridge Scheduler does not take it.
+    """
     try:
         _schedules(stack).put(made)
     except ClientError as error:
@@ -115,20 +163,15 @@ def put(
             raise
         said = error.response["Error"].get("Message", "")
         raise CommandError(
-            f"EventBridge Scheduler does not take {expression} in {timezone}. {said}",
+            f"EventBridge Scheduler does not take {made.expression} in {made.timezone}. {said}",
             next_command=_HELP,
         ) from None
-    try:
-        stack.deps.objects.head(bucket, key, None)
-    except ObjectMissingError:
-        note(f"There is no file {source} yet; until it is there, every run of it fails.")
-    if app.as_json:
-        put_json(schedule_document(made))
-        return
-    put_text(
-        f"Schedule {name} runs {source} by {expression}, {timezone}.",
-        f"Try it now: {command('schedule', 'run-now', name)}",
-    )
+
+
+def _when(at: str, found: Schedule) -> str:
+    """A moment as people read it; of a rate nobody but AWS knows the second."""
+    about = "about " if found.expression.startswith("rate") else ""
+    return f"{about}{beside_utc(at)}"
 
 
 def _expression(cron: str | None, rate: str | None) -> str:
@@ -171,17 +214,69 @@ def _source(stack: Stack, source: str) -> tuple[str, str]:
 def list_schedules(app: App) -> None:
     """List all schedules."""
     found = list(_schedules(app.stack).all())
+    runs = last_runs(app.stack, [each.name for each in found]) if found else {}
+    now = app.stack.deps.now()
+    documents = [schedule_document(each, now, runs.get(each.name)) for each in found]
     if app.as_json:
-        for each in found:
-            put_json(schedule_document(each))
+        for document in documents:
+            put_json(document)
         return
     if not found:
         put_text("There are no schedules.", f"Make one: {_HELP}")
         return
     put_table(
-        ("NAME", "WHEN", "TIME ZONE", "PROFILE", "SOURCE"),
-        [(s.name, s.expression, s.timezone, s.profile, s.source) for s in found],
+        ("NAME", "ON", "NEXT", "LAST", "LAST RUN", "WHEN", "TIME ZONE", "PROFILE", "SOURCE"),
+        map(_line, documents),
     )
+
+
+def _line(document: dict[str, Any]) -> tuple[str, ...]:
+    next_, last = document["next_firing"], document["last_firing"]
+    return (
+        document["name"],
+        "yes" if document["enabled"] else "no",
+        local_time(next_) if next_ else "-",
+        local_time(last) if last else "-",
+        document["last_run"] or "-",
+        document["expression"],
+        document["timezone"],
+        document["profile"],
+        document["source"] + ("*" if document["newest"] else ""),
+    )
+
+
+@schedule.command()
+@click.argument("name")
+@global_options
+@pass_app
+def enable(app: App, name: str) -> None:
+    """Let a schedule fire again."""
+    _switch(app, name, on=True)
+
+
+@schedule.command()
+@click.argument("name")
+@global_options
+@pass_app
+def disable(app: App, name: str) -> None:
+    """Keep a schedule from firing. Runs that it has started go on."""
+    _switch(app, name, on=False)
+
+
+def _switch(app: App, name: str, *, on: bool) -> None:
+    stack = app.stack
+    found = _known(stack, name)
+    _schedules(stack).switch(name, on=on)
+    switched = replace(found, enabled=on)
+    document = schedule_document(switched, stack.deps.now(), last_runs(stack, [name]).get(name))
+    if app.as_json:
+        put_json(document)
+        return
+    if not on:
+        put_text(f"Schedule {name} does not fire.", f"Next:  {command('schedule', 'enable', name)}")
+        return
+    fires = document["next_firing"]
+    put_text(f"Schedule {name} fires{f' next {_when(fires, switched)}' if fires else ''}.")
 
 
 @schedule.command()
@@ -208,6 +303,8 @@ def run_now(app: App, name: str, wait: bool) -> ExitCode:
     stack = app.stack
     found = _known(stack, name)
     bucket, key = _source(stack, found.source)
+    if found.newest:
+        key = _newest_key(stack, found, bucket, key)
     try:
         version = stack.deps.objects.head(bucket, key, None).source.version_id
     except ObjectMissingError:
@@ -220,6 +317,22 @@ def run_now(app: App, name: str, wait: bool) -> ExitCode:
     request = RunRequest(found.profile, bucket, key, version, firing, by=by)
     run_id = run_id_of(request, version)
     if stack.deps.store.runs.get(run_id) is not None:
-        note(f"{found.source} has not changed since the run {run_id} sent it.")
-    stack.executions.start(run_id, request)
+        note(f"s3://{bucket}/{key} has not changed since the run {run_id} sent it.")
+    start_run(stack, run_id, request)
     return put_started(app, {"run_id": run_id, "name": name}, wait=wait)
+
+
+def _newest_key(stack: Stack, found: Schedule, bucket: str, prefix: str) -> str:
+    """The key of the file that the schedule would send now.
+
+    Raises:
+        CommandError: there is none.
+    """
+    try:
+        newest = newest_below(bucket, prefix, stack.deps.objects)
+    except NoFileError as error:
+        raise CommandError(
+            str(error), next_command=other_command("aws", "s3", "ls", found.source)
+        ) from None
+    note(f"The newest file is s3://{bucket}/{newest.key}, of {timestamp(newest.stored_at)}.")
+    return newest.key

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 
 from jobferry.binding.column_binding import bind_columns
@@ -13,8 +14,9 @@ from jobferry.csvfile.dialect import SAMPLE_BYTES, Dialect, detect
 from jobferry.csvfile.gzipped import unpack
 from jobferry.csvfile.row_mapping import RowMapping
 from jobferry.domain.commands import command, other_command
-from jobferry.domain.error_codes import FileRefused
+from jobferry.domain.error_codes import FileRefused, RefusalCode
 from jobferry.domain.inbox import delimiter_of, is_packed
+from jobferry.domain.profile import Profile
 from jobferry.runtime.settings import Settings
 from jobferry_cli.errors import CommandError
 from jobferry_cli.profiles import UsableProfile
@@ -41,7 +43,6 @@ def bind(file: Path, usable: UsableProfile, settings: Settings) -> tuple[Dialect
             encoding=profile.encoding,
             delimiter=profile.delimiter or delimiter_of(file.name),
         )
-        return dialect, bind_columns(profile, usable.operation, usable.vendor, dialect.header)
     except FileRefused as refusal:
         raise refused(file, profile.name, refusal) from None
     except OSError as error:
@@ -49,6 +50,34 @@ def bind(file: Path, usable: UsableProfile, settings: Settings) -> tuple[Dialect
             f"{file} cannot be read: {error.strerror}.",
             next_command=other_command("ls", "-l", file),
         ) from None
+    try:
+        return dialect, bind_columns(profile, usable.operation, usable.vendor, dialect.header)
+    except FileRefused as refusal:
+        found = _header_found(dialect.header, profile)
+        raise refused(file, profile.name, refusal, found) from None
+
+
+_MOST_NAMES = 30
+_MOST_CHARACTERS = 60
+
+
+def _header_found(header: Sequence[str], profile: Profile) -> list[str]:
+    """The header as it stands in the file, and what is likely meant by a column that is missing."""
+    shown = [f'"{name[:_MOST_CHARACTERS]}"' for name in header[:_MOST_NAMES]]
+    more = len(header) - len(shown)
+    lines = [f"Found: {', '.join(shown)}{f' and {more} more' if more else ''}."]
+    wanted = dict.fromkeys([*(profile.columns or ()), *filter(None, [profile.row_key])])
+    names = set(header)
+    for name in wanted:
+        if name not in names and (near := _nearest(name, names - wanted.keys())):
+            lines.append(f'"{name}" may be "{near[:_MOST_CHARACTERS]}" in this file.')
+    return lines
+
+
+def _nearest(name: str, names: Collection[str]) -> str | None:
+    plain = {each.strip().casefold(): each for each in sorted(names) if each.strip()}
+    near = get_close_matches(name.strip().casefold(), plain, n=1)
+    return plain[near[0]] if near else None
 
 
 def _start(file: Path, most: int) -> Iterator[bytes]:
@@ -86,9 +115,28 @@ def plain(file: Path, most: int) -> Iterator[Path]:
         yield path
 
 
-def refused(file: Path, profile: str, refusal: FileRefused) -> CommandError:
-    """Why the whole file cannot be used, as a failure of the command."""
+_OF_THE_PROFILE = frozenset(
+    {
+        RefusalCode.MISSING_COLUMN,
+        RefusalCode.NO_HEADER,
+        RefusalCode.DUPLICATE_COLUMN,
+        RefusalCode.CONFLICTING_COLUMNS,
+    }
+)
+"""Refusals of a header, which the profile's columns are held against."""
+
+
+def refused(
+    file: Path, profile: str, refusal: FileRefused, details: Sequence[str] = ()
+) -> CommandError:
+    """Why the whole file cannot be used, as a failure of the command.
+
+    Args:
+        details: what more is known of the file.
+    """
     return CommandError(
         f"{file} cannot be used with the profile {profile}. {refusal.message}",
-        next_command=command("plan", file, "--profile", profile),
+        details=details if refusal.code in _OF_THE_PROFILE else (),
+        next_command=command("profile", "show", profile),
+        error_code=refusal.code.value,
     )

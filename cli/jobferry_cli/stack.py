@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -48,7 +49,13 @@ class StackChoice:
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed stack, ready to work with."""
+    """A deployed stack, ready to work with.
+
+    Attributes:
+        name: of the CloudFormation stack
+        outputs: of it
+        client: makes a client of one of AWS's services
+    """
 
     settings: Settings
     deps: Deps
@@ -57,6 +64,9 @@ class Stack:
     executions: Executions
     schedules: Schedules
     caller: Caller
+    name: str
+    outputs: Mapping[str, str]
+    client: Callable[[str], Any]
     report_links: ReportLinks | None = None
     """None: the stack gives no addresses of reports."""
 
@@ -141,7 +151,14 @@ def open_stack(choice: StackChoice) -> Stack:
         ),
         caller=Caller(lambda: session.client("sts", config=_SOON)),
         report_links=report_links(secrets, outputs),
+        name=choice.name,
+        outputs=outputs,
+        client=partial(_client, session),
     )
+
+
+def _client(session: Any, service: str) -> Any:
+    return session.client(service, config=_SOON)
 
 
 def _outputs(choice: StackChoice, session: boto3.Session) -> dict[str, str]:

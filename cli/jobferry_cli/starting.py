@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import BinaryIO
 
+from jobferry.domain.run_request import RunRequest
 from jobferry.steps.open_run import run_id_of
+from jobferry_cli.errors import AWS_ERRORS, explain
 from jobferry_cli.stack import Stack
 
 
@@ -38,5 +40,17 @@ def start_file(
     )
     run_id = run_id_of(request, request.version_id or "null")
     # The upload alone starts the run too; whichever comes second finds that it exists.
-    stack.executions.start(run_id, request)
+    start_run(stack, run_id, request)
     return run_id
+
+
+def start_run(stack: Stack, run_id: str, request: RunRequest) -> None:
+    """Start the run of a file that is in its bucket.
+
+    Raises:
+        CommandError: AWS does not; it names the run, which the file alone may have started.
+    """
+    try:
+        stack.executions.start(run_id, request)
+    except AWS_ERRORS as error:
+        raise explain(error).of_run(run_id) from None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobferry.reporting.formatting import counted, duration, listed, number
+from jobferry_cli.moments import beside_utc
 from jobferry_cli.progress import progress_line
 
 
@@ -23,8 +24,8 @@ def status_lines(document: Mapping[str, Any]) -> list[str]:
         f"Rows      {number(document['rows'])}{': ' if outcomes else ''}{listed(outcomes)}",
         f"Jobs      {number(jobs['finished'])} of {number(jobs['planned'])} finished, "
         f"{counted(sum(requests.values()), 'request')}",
-        f"Time      {duration(document['seconds'])} since {document['started_at']}"
-        + (f", closed {document['closed_at']}" if closed else "")
+        f"Time      {duration(document['seconds'])} since {beside_utc(document['started_at'])}"
+        + (f", closed {beside_utc(document['closed_at'])}" if closed else "")
         + (f", and {duration(idle)} paused" if (idle := document["paused_seconds"]) else ""),
     ]
     if document["origin"]:

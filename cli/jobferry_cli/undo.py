@@ -95,12 +95,12 @@ def undo(app: App, run_id: str, out: Path) -> ExitCode:
         plan = _write(app.stack, run, operation, out)
     elif _has_snapshot(app.stack, run, operation):
         plan = _write_changes(app.stack, run, operation, out)
+    if plan is None or not plan.rows:
+        raise _nothing(run, operation, plan)
     if app.as_json:
         put_json(_document(run, operation, plan))
     else:
         put_text(*_lines(run, operation, plan))
-    if plan is None or not plan.rows:
-        return ExitCode.INPUT
     return ExitCode.ROWS_FAILED if plan.cannot else ExitCode.OK
 
 
@@ -279,10 +279,30 @@ def _document(run: Run, operation: Operation, plan: UndoPlan | None) -> dict[str
     }
 
 
-def _lines(run: Run, operation: Operation, plan: UndoPlan | None) -> list[str]:
+def _nothing(run: Run, operation: Operation, plan: UndoPlan | None) -> CommandError:
+    """Why nothing of a run can be undone."""
     if plan is None:
         why = operation.cannot_undo or "The vendor has no operation that takes it back."
-        return [f"{operation.name} cannot be undone. {why}"]
+        text, details = f"{operation.name} cannot be undone. {why}", []
+    else:
+        text = (
+            f"No row of run {run.run_id} made a record whose id is known; nothing can be deleted."
+        )
+        details = [_not_undone(plan)] if plan.cannot_csv else []
+    return CommandError(
+        text,
+        details=details,
+        next_command=command("results", run.run_id, "--out", f"results/{run.run_id}"),
+        error_code="cannot_undo",
+        document=_document(run, operation, plan),
+    )
+
+
+def _not_undone(plan: UndoPlan) -> str:
+    return f"{counted(plan.cannot, 'row')} cannot be undone, with the reason: {plan.cannot_csv}"
+
+
+def _lines(run: Run, operation: Operation, plan: UndoPlan) -> list[str]:
     lines = [
         f"{counted(plan.rows, 'record')} of run {run.run_id} can be {plan.done} by "
         f"{operation.undone_by or operation.name}. Nothing has been sent.",
@@ -290,7 +310,7 @@ def _lines(run: Run, operation: Operation, plan: UndoPlan | None) -> list[str]:
         f"Profile   {plan.profile}",
     ]
     if plan.cannot_csv is not None:
-        lines.append(f"Not       {counted(plan.cannot, 'row')}, with the reason: {plan.cannot_csv}")
+        lines.append(f"Not       {_not_undone(plan)}")
     lines += [
         f"Stays     {name} of {counted(rows, 'row')}: nothing puts it back"
         for name, rows in plan.lost.items()
@@ -299,6 +319,9 @@ def _lines(run: Run, operation: Operation, plan: UndoPlan | None) -> list[str]:
         lines.append(f"Stays     {STAYS}")
     elif operation.cannot_undo:
         lines.append(f"Stays     {operation.cannot_undo}")
-    if plan.rows:
-        lines += ["Next:", *(f"  {each}" for each in _next_commands(plan))]
-    return lines
+    lines += ["Next:", *(f"  {each}" for each in _next_commands(plan))]
+    return [
+        *lines,
+        "The profile is for this once; take it away when the run is over:",
+        f"  {command('profile', 'delete', plan.name)}",
+    ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.output import put_json, put_table, put_text
 from jobferry_cli.stack import Stack
+from jobferry_cli.written_document import read_document, with_lines
 
 _HELP = command("vendor", "--help")
 _FROM_HERE = Reach(
@@ -34,6 +34,7 @@ _FROM_HERE = Reach(
 
 
 @click.group()
+@global_options
 def vendor() -> None:
     """Vendors as documents: put one, and connections may name it."""
 
@@ -262,37 +263,23 @@ def _checked(file: Path) -> dict[str, Any]:
         CommandError: it cannot be read, or is no vendor's document; with every problem.
     """
     try:
-        return validate(_read(file, yaml.safe_load))
+        return validate(read_document(file, _HELP))
     except DocumentError as error:
         raise CommandError(
             f"The document {file} describes no vendor:",
-            details=error.problems,
+            details=with_lines(file, error.problems),
             next_command=_HELP,
         ) from None
 
 
 def _record(file: Path) -> JsonObject:
-    record = _read(file, json.loads)
+    record = read_document(file, _HELP, json.loads)
     if not isinstance(record, dict):
         raise CommandError(
             f"{file} must hold one JSON object, the record that is sent.",
             next_command=command("vendor", "check", "--help"),
         )
     return record
-
-
-def _read(file: Path, parse: Callable[[str], Any]) -> Any:
-    try:
-        return parse(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
-        raise _unreadable(file) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f" (line {mark.line + 1})" if mark else ""
-        raise CommandError(
-            f"{file} cannot be read{place}: {getattr(error, 'problem', None) or error}.",
-            next_command=_HELP,
-        ) from None
 
 
 def _unreadable(file: Path) -> CommandError:

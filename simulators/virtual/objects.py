@@ -22,6 +22,7 @@ from jobferry.store.objects import (
     ObjectMissingError,
     Objects,
     SourceError,
+    Stored,
     UploadGoneError,
     Version,
     _status,
@@ -144,6 +145,17 @@ class FakeObjects(Objects):
             {name.lower(): value for name, value in version.options.items()},
             f"{hashlib.md5(version.body).hexdigest()}-{len(version.body)}",
         )
+
+    def stored(self, bucket: str, prefix: str) -> Iterator[Stored]:
+        if self.denied.get(prefix, 0.0) > self._now():
+            raise DeniedError(f"s3://{bucket}/{prefix}")
+        with self._lock:
+            found = [
+                Stored(key, versions[-1].stored_at, len(versions[-1].body))
+                for (held, key), versions in sorted(self._versions.items())
+                if held == bucket and key.startswith(prefix)
+            ]
+        yield from found
 
     def versions(self, bucket: str, prefix: str, after: str = "") -> Iterator[Version]:
         with self._lock:

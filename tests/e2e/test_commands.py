@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from jobferry_cli.scheduler import SCHEDULED_TIME
 from tests.e2e.conftest import Desk, good_tickets, ticket_csv
 
 
@@ -135,19 +136,67 @@ def test_a_schedule_is_kept_fires_and_goes(desk: Desk) -> None:
     assert jobferry(desk, "schedule", "run-now", desk.name).code == 1
 
 
-def _twin_due_soon(desk: Desk) -> str:
+def test_a_schedule_of_a_prefix_sends_the_newest_file_once(desk: Desk) -> None:
+    bucket, prefix = desk.stack.outputs["InboxBucketName"], f"exports/{desk.name}/"
+    source = f"s3://{bucket}/{prefix}"
+    put = ("schedule", "put", desk.name, "--profile", desk.profile, "--source", source)
+    empty = jobferry(desk, *put, "--cron", "0 6 * * ? *")
+    assert "There is no .csv" in empty.document["warnings"][0]
+    assert jobferry(desk, *put, "--cron", "0 6 * * ? *", "--strict").code == 1
+    s3 = desk.stack.client("s3")
+    s3.put_object(Bucket=bucket, Key=f"{prefix}b.csv", Body=ticket_csv(good_tickets(2)))
+    time.sleep(1.1)  # S3 keeps the second in which an object was stored
+    s3.put_object(Bucket=bucket, Key=f"{prefix}a.csv", Body=ticket_csv(good_tickets(5)[2:]))
+    s3.put_object(Bucket=bucket, Key=f"{prefix}readme.txt", Body=b"x")
+
+    off = jobferry(desk, "schedule", "disable", desk.name)
+    assert (off.document["enabled"], off.document["next_firing"]) == (False, None)
+    on = jobferry(desk, "schedule", "enable", desk.name)
+    assert on.document["enabled"] is True
+    assert on.document["next_firing"].endswith("T06:00:00.000Z")
+
+    twins = [_twin_due_soon(desk)]
+    version = s3.head_object(Bucket=bucket, Key=f"{prefix}a.csv")["VersionId"]
+    wanted = {"bucket": bucket, "key": f"{prefix}a.csv", "version_id": version}
+    first = desk.wait(_run_of(desk, wanted))
+    assert first["outcomes"]["succeeded"] == 3
+
+    # Nothing new has come: the next firing says so, and sends nothing.
+    twins.append(_twin_due_soon(desk, "again"))
+    nothing = {"bucket": bucket, "key": prefix, "version_id": "null"}
+    told = desk.wait(_run_of(desk, nothing))
+    assert told["status"] == "failed"
+    assert first["run_id"] in told["error"]
+    assert created(desk) == Counter(f"ref-{n}" for n in range(3, 6))
+
+    for name in (desk.name, *twins):
+        assert jobferry(desk, "schedule", "delete", name).code == 0
+
+
+def test_the_doctor_finds_a_stack_well(desk: Desk) -> None:
+    answer = jobferry(desk, "doctor")
+    results = {check["name"]: check["result"] for check in answer.document["checks"]}
+    named = ("stack", "version", "identity", "table", "inbox", "archive", "state machine")
+    assert {name: results[name] for name in named} == dict.fromkeys(named, "ok")
+    assert results[f"connection {desk.name}"] == "ok"
+    assert "wrong" not in {results[name] for name in ("queue", "alarms", "concurrency")}
+
+
+def _twin_due_soon(desk: Desk, suffix: str = "twin") -> str:
     """A schedule with the target of the one that the command has made; its name."""
     scheduler = desk.stack.client("scheduler")
     group = desk.stack.outputs["ScheduleGroupName"]
     found = scheduler.get_schedule(Name=desk.name, GroupName=group)
     moment = datetime.now(UTC) + timedelta(seconds=3)
-    twin = f"{desk.name}-twin"
+    twin = f"{desk.name}-{suffix}"
+    # The emulator leaves what AWS puts the moment of the firing in place of.
+    document = found["Target"]["Input"].replace(SCHEDULED_TIME, f"{moment:%Y-%m-%dT%H:%M:%SZ}")
     scheduler.create_schedule(
         Name=twin,
         GroupName=group,
         ScheduleExpression=f"at({moment:%Y-%m-%dT%H:%M:%S})",
         FlexibleTimeWindow=found["FlexibleTimeWindow"],
-        Target=found["Target"],
+        Target={**found["Target"], "Input": document},
     )
     return twin
 

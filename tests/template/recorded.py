@@ -202,6 +202,11 @@ def _methods(recorder: Recorder) -> Iterator[tuple[type, str, Callable[..., None
     s3 = type(recorder.shell.s3)
     yield from of_table(note)
     yield FakeObjects, "head", head
+    yield (
+        FakeObjects,
+        "stored",
+        lambda bucket, _prefix: note("s3:ListBucket", f"arn:aws:s3:::{bucket}"),
+    )
     yield FakeObjects, "stream", source
     yield FakeObjects, "read_range", source
     yield FakeObjects, "get_file", get_file

@@ -207,6 +207,11 @@ def _of_objects(note: Callable[..., None]) -> Iterator[tuple[type, str, Callable
         "versions",
         lambda bucket, _, after="": note("s3:ListBucketVersions", f"arn:aws:s3:::{bucket}"),
     )
+    yield (
+        FakeObjects,
+        "stored",
+        lambda bucket, _: note("s3:ListBucket", f"arn:aws:s3:::{bucket}"),
+    )
     yield FakeObjects, "read_range", source
     yield FakeObjects, "stream", source
     yield FakeObjects, "get", get

@@ -245,6 +245,8 @@ def unusable(recorder: StepRecorder) -> None:
         assert world.execute(current).status is RunStatus.COMPLETED
         again = world.execute(current)
         assert again.rows == 3
+        below = RunRequest("things", INBOX, "inbox/things/no", newest=True)
+        assert world.execute(below).run_id == again.run_id
         missing = RunRequest("things", INBOX, "inbox/things/never.csv", None)
         assert world.execute(missing).status is RunStatus.FAILED
 

@@ -192,6 +192,9 @@ SCENES: dict[str, Scene] = {
     "delete": lambda shell, _: ("delete", _closed(shell), "--yes"),
     "delete --source": lambda shell, _: ("delete", _closed(shell), "--source", "--yes"),
     "delete --vendor-jobs": lambda shell, _: ("delete", _closed(shell), "--vendor-jobs", "--yes"),
+    # What it may not ask of the other services it says, and goes on.
+    "doctor": lambda *_: ("doctor",),
+    "doctor --no-vendors": lambda *_: ("doctor", "--no-vendors"),
     "plan": lambda _, folder: ("plan", _file(folder), "--profile", "things"),
     "priority": lambda shell, _: ("priority", _open(shell), "high"),
     "problems": lambda *_: ("problems",),
@@ -212,6 +215,8 @@ SCENES: dict[str, Scene] = {
     "run": lambda _, folder: ("run", _file(folder), "--profile", "things", "--wait"),
     "runs": lambda shell, _: ("runs", "--profile", _closed(shell)),
     "schedule delete": _schedule("delete", "nightly"),
+    "schedule disable": _schedule("disable", "nightly"),
+    "schedule enable": _schedule("enable", "nightly"),
     "schedule list": _schedule("list"),
     "schedule put": lambda shell, _: _scheduled(shell),
     "schedule run-now": _schedule("run-now", "nightly", "--wait"),
@@ -224,7 +229,7 @@ SCENES: dict[str, Scene] = {
     "watch": lambda shell, folder: ("watch", _just_started(shell, folder)),
 }
 
-NO_STACK = {"cost", "operations", "local", "profile new", "vendor check"}
+NO_STACK = {"completion", "cost", "operations", "local", "profile new", "vendor check"}
 
 
 def _commands(group: object = cli, path: str = "") -> Iterator[str]:

@@ -11,9 +11,13 @@ from typing import Any
 
 import click
 
+from jobferry.domain.commands import command, other_command
+from jobferry_cli.app import App, global_options, pass_app
+from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.local import deployment, processes
 from jobferry_cli.local.processes import LocalError
 from jobferry_cli.local.state import (
+    FILE,
     STACK,
     LocalState,
     ProcessHandle,
@@ -28,6 +32,7 @@ SIMULATOR = "simulator"
 
 
 @click.group()
+@global_options
 def local() -> None:
     """Run the whole stack on this machine, without AWS."""
 
@@ -48,24 +53,25 @@ def local() -> None:
     type=click.FloatRange(0.0, 100.0),
     help="Stretches the state machine's waits and retry intervals.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@global_options
+@pass_app
 def up(
+    app: App,
     port: int,
     simulator_port: int,
     no_simulators: bool,
     simulator_latency: str,
     wait_scale: float,
-    as_json: bool,
 ) -> None:
     """Start emulator and simulators, build, deploy, and seed samples."""
-    with _for_people():
+    with _failures_told(app):
         state = start_local(
             port=port,
             simulator_port=None if no_simulators else simulator_port,
             simulator_latency=simulator_latency,
             wait_scale=wait_scale,
         )
-    if as_json:
+    if app.as_json:
         put_json(_document(state, state_folder()))
         return
     put_text(f"The stack {state.stack} is up at {state.endpoint_url}.")
@@ -77,25 +83,28 @@ def up(
 
 
 @local.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-def down(as_json: bool) -> None:
+@global_options
+@pass_app
+def down(app: App) -> None:
     """Stop what `local up` started, and delete its data."""
-    with _for_people():
+    with _failures_told(app):
         stopped = stop_local(state_folder())
-    if as_json:
+    if app.as_json:
         put_json({"stopped": stopped})
     else:
         put_text(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
 
 
 @local.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-def status(as_json: bool) -> None:
+@global_options
+@pass_app
+def status(app: App) -> None:
     """Show what runs, and where."""
-    folder = state_folder()
-    state = load_state(folder)
-    document = None if state is None else _document(state, folder)
-    if as_json:
+    with _failures_told(app):
+        folder = state_folder()
+        state = _known_state(folder)
+        document = None if state is None else _document(state, folder)
+    if app.as_json:
         put_json(document or {"running": False})
     elif state is None or document is None:
         put_text("No local stack is up. Start one with: jobferry local up")
@@ -114,9 +123,9 @@ def start_local(
         LocalError: with what to do about it.
     """
     folder = state_folder()
-    before = load_state(folder)
+    before = _known_state(folder)
     if before is not None and any(map(processes.find, before.processes.values())):
-        raise LocalError("A local stack is up already. Stop it with: jobferry local down")
+        raise LocalError("A local stack is up already.", command("local", "down"), misused=True)
     root = deployment.project_root()
     started: dict[str, ProcessHandle] = {}
     # Function bundles and sockets; the path must be short enough for a socket on macOS.
@@ -148,13 +157,29 @@ def start_local(
 
 def stop_local(folder: Path) -> list[str]:
     """Stop the processes that the state names; returns the names of those that still ran."""
-    state = load_state(folder)
+    state = _known_state(folder)
     if state is None:
         return []
     stopped = [name for name, handle in state.processes.items() if processes.stop(handle)]
     shutil.rmtree(state.scratch, ignore_errors=True)
     forget_state(folder)
     return stopped
+
+
+def _known_state(folder: Path) -> LocalState | None:
+    """The stack that was started last.
+
+    Raises:
+        LocalError: its state cannot be read.
+    """
+    try:
+        return load_state(folder)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LocalError(
+            f"{folder / FILE} cannot be read ({type(error).__name__}). Without it nobody knows "
+            "which processes are ours.",
+            other_command("rm", folder / FILE),
+        ) from None
 
 
 def _start_emulator(
@@ -191,8 +216,8 @@ def _start_simulators(
     url = f"http://127.0.0.1:{port}"
     log = folder / "simulator.log"
     _say(f"starting the vendor simulators on port {port}")
-    command = [processes.tool("vendorsim"), "serve", "--port", str(port), "--latency", latency]
-    started[SIMULATOR] = processes.start(command, log, {})
+    words = [processes.tool("vendorsim"), "serve", "--port", str(port), "--latency", latency]
+    started[SIMULATOR] = processes.start(words, log, {})
     processes.wait_for(f"{url}/_sim/effects", started[SIMULATOR], log)
     return url
 
@@ -201,7 +226,10 @@ def _usable(port: int, option: str) -> int:
     if port == 0:
         return processes.free_port()
     if processes.is_taken(port):
-        raise LocalError(f"Port {port} is taken. Choose one with {option}; 0 takes a free one.")
+        raise LocalError(
+            f"Port {port} is taken. Choose one with {option}; 0 takes a free one.",
+            command("local", "up", option, 0),
+        )
     return port
 
 
@@ -223,8 +251,17 @@ def _say(what: str) -> None:
 
 
 @contextmanager
-def _for_people() -> Iterator[None]:
+def _failures_told(app: App) -> Iterator[None]:
+    """Turns what is in the way on this machine into a failure of the command."""
+    if app.stack_name not in (None, STACK):
+        raise click.UsageError(f"The stack on this machine is always {STACK}.")
     try:
         yield
     except LocalError as error:
-        raise click.ClickException(str(error)) from None
+        message, *details = str(error).split("\n")
+        raise CommandError(
+            message,
+            details=details,
+            next_command=error.next_command,
+            code=ExitCode.INPUT if error.misused else ExitCode.SERVICE,
+        ) from None

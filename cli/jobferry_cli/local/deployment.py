@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from jobferry.domain.commands import other_command
 from jobferry_cli.local.processes import LocalError, tool, tool_path
 
 TEMPLATE = "template.yaml"
@@ -24,7 +25,11 @@ def project_root() -> Path:
     for folder in (here, *here.parents):
         if (folder / TEMPLATE).exists() and (folder / "samconfig.toml").exists():
             return folder
-    raise LocalError("There is no template.yaml here or above; run this inside the checkout.")
+    raise LocalError(
+        "There is no template.yaml here or above; run this inside the checkout.",
+        other_command("cd", "CHECKOUT"),
+        misused=True,
+    )
 
 
 def machine_parameters() -> dict[str, str]:
@@ -94,7 +99,10 @@ def _compile(built: Path, log: Path) -> None:
             check=False,
         )
     if done.returncode != 0:
-        raise LocalError(f"What was built could not be compiled; the whole of it is in {log}")
+        raise LocalError(
+            f"What was built could not be compiled; the whole of it is in {log}",
+            other_command("tail", log),
+        )
 
 
 def _overrides(parameters: Mapping[str, str]) -> list[str]:
@@ -116,4 +124,7 @@ def _sam(root: Path, log: Path, environment: Mapping[str, str], verb: str, *opti
         )
     if done.returncode != 0:
         last = "\n".join(log.read_text(errors="replace").strip().splitlines()[-8:])
-        raise LocalError(f"`sam {verb}` failed; the whole of it is in {log}\n{last}")
+        raise LocalError(
+            f"`sam {verb}` failed; the whole of it is in {log}\n{last}",
+            other_command("tail", "-n", "50", log),
+        )

@@ -14,13 +14,26 @@ from pathlib import Path
 
 import psutil
 
+from jobferry.domain.commands import Command, command, other_command
 from jobferry_cli.local.state import ProcessHandle
 
 STOP_SECONDS = 10.0
 
 
 class LocalError(Exception):
-    """Something on this machine is in the way; the message says what to do."""
+    """Something on this machine is in the way; the message says what to do.
+
+    Attributes:
+        next_command: what to type then
+        misused: it is how the command was used, and not a service that failed
+    """
+
+    def __init__(
+        self, message: str, next_command: Command | None = None, *, misused: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.next_command = next_command or command("local", "status")
+        self.misused = misused
 
 
 def free_port() -> int:
@@ -49,7 +62,10 @@ def tool(name: str) -> str:
     """
     path = Path(sys.executable).parent / name
     if not path.exists():
-        raise LocalError(f"The command {name} is not installed. Run `make setup` first.")
+        raise LocalError(
+            f"The command {name} is not installed beside this interpreter.",
+            other_command("make", "setup"),
+        )
     return str(path)
 
 
@@ -110,7 +126,9 @@ def wait_for(url: str, handle: ProcessHandle, log: Path, seconds: float = 60.0) 
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if find(handle) is None:
-            raise LocalError(f"{url} did not start; its last words are in {log}")
+            raise LocalError(
+                f"{url} did not start; its last words are in {log}", other_command("tail", log)
+            )
         try:
             with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own loopback address
                 return
@@ -118,4 +136,6 @@ def wait_for(url: str, handle: ProcessHandle, log: Path, seconds: float = 60.0) 
             return
         except OSError:
             time.sleep(0.1)
-    raise LocalError(f"{url} did not answer within {seconds:.0f} s; see {log}")
+    raise LocalError(
+        f"{url} did not answer within {seconds:.0f} s; see {log}", other_command("tail", log)
+    )

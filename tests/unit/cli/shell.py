@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -50,6 +51,8 @@ class FakeS3:
     open_uploads: int = 0
     fail_at_part: int | None = None
     content_type: str = ""
+    stored_as: dict[str, str] = field(default_factory=dict)
+    """What S3 says besides of objects that are asked for."""
     before_write: Callable[[], None] = lambda: None
     """What somebody else does just before a file arrives."""
 
@@ -97,7 +100,8 @@ class FakeS3:
         self.world.objects.upload(Bucket, Key, body, ExtraArgs["Metadata"])
 
     def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
-        return {"VersionId": self.world.objects.head(Bucket, Key, None).source.version_id}
+        version = self.world.objects.head(Bucket, Key, None).source.version_id
+        return {"VersionId": version, **self.stored_as}
 
     def get_paginator(self, operation: str) -> Any:
         assert operation == "list_objects_v2"
@@ -180,6 +184,7 @@ class FakeScheduler:
 
     schedules: dict[str, dict[str, Any]] = field(default_factory=dict)
     refuses: str | None = None
+    now: Callable[[], float] = lambda: 0.0
 
     def create_schedule(self, **request: Any) -> None:
         if self.refuses is not None:
@@ -191,12 +196,13 @@ class FakeScheduler:
     def update_schedule(self, **request: Any) -> None:
         assert request["GroupName"] == GROUP
         assert request["Target"]["Arn"] == MACHINE
-        self.schedules[request["Name"]] = request
+        known = {"LastModificationDate": datetime.fromtimestamp(self.now(), UTC)}
+        self.schedules[request["Name"]] = request | known
 
     def get_schedule(self, *, Name: str, GroupName: str) -> dict[str, Any]:
         if GroupName != GROUP or Name not in self.schedules:
             raise client_error("ResourceNotFoundException")
-        return {**self.schedules[Name], "State": "ENABLED"}
+        return {"State": "ENABLED", **self.schedules[Name]}
 
     def delete_schedule(self, *, Name: str, GroupName: str) -> None:
         self.get_schedule(Name=Name, GroupName=GroupName)
@@ -281,6 +287,16 @@ class Answer:
         return error
 
 
+class _Answers:
+    """An object that has every method."""
+
+    def __init__(self, answer: Callable[[str], Callable[..., Any]]) -> None:
+        self._answer = answer
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return self._answer(name)
+
+
 class Shell:
     """A terminal of an operator. Call it with the words of a command.
 
@@ -295,7 +311,7 @@ class Shell:
         links: Any = FakeSecrets({LINK_SECRET: LINK_KEY})
         self.report_links: ReportLinks | None = ReportLinks(links, LINKS, LINK_SECRET, 72)
         self.states = FakeStates(world)
-        self.scheduler = FakeScheduler()
+        self.scheduler = FakeScheduler(now=world.clock.now)
         self.group = GROUP
         self.while_sleeping: Callable[[], None] = self.states.go_on
         self.time = 0.0
@@ -303,6 +319,9 @@ class Shell:
         self.arn = ANN
         self.sts_fails: Exception | None = None
         self.asked_who = 0
+        self.outputs: dict[str, str] = {}
+        self.aws: dict[str, dict[str, Any]] = {}
+        """Service → operation → what it answers; whatever is not there is refused."""
 
     def __call__(self, *words: object) -> Answer:
         app = App(connect=self._connect, sleep=self._sleep, monotonic=lambda: self.time)
@@ -323,7 +342,25 @@ class Shell:
             schedules=Schedules(clients[3], self.group, MACHINE, "role", "queue"),
             caller=Caller(self._sts),
             report_links=self.report_links,
+            name="jobferry",
+            outputs=self.outputs,
+            client=self._client,
         )
+
+    def _client(self, service: str) -> Any:
+        """A client that answers what is in `aws`, or raises it."""
+
+        def answer(operation: str) -> Callable[..., Any]:
+            def called(*_: object, **__: object) -> Any:
+                answers = self.aws.get(service, {})
+                found = answers.get(operation, client_error("AccessDenied", operation=operation))
+                if isinstance(found, Exception):
+                    raise found
+                return found
+
+            return called
+
+        return _Answers(answer)
 
     def _sts(self) -> Any:
         self.asked_who += 1

@@ -116,7 +116,7 @@ def test_a_file_with_blanks_and_quotes_is_one_word(shell: Shell, tmp_path: Path)
     shell.world.put_profile({})
     file = tmp_path / 'it\'s "a; file".csv'
     file.write_text("Title\nx\n")
-    answer = shell("plan", file, "--profile", "things")
+    answer = shell("plna", file, "--profile", "things")
 
     assert answer.code == ExitCode.INPUT
     (words,) = commands_of(answer.stderr)

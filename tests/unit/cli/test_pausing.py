@@ -74,7 +74,7 @@ def test_people_are_told_why_and_what_next(shell: Shell) -> None:
         "          If not, end the run; rows not yet sent are skipped.",
         f"Next:     jobferry abort {run.run_id}",
     ]
-    assert "paused: 2 of 6 rows settled, 0 jobs in flight" in answer.stderr
+    assert "paused: 33.3 %, 2 of 6 rows: 2 ok, 0 failed; 0 jobs in flight" in answer.stderr
 
 
 def test_failed_rows_are_to_be_looked_at_first(shell: Shell) -> None:

@@ -11,6 +11,7 @@ from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.run import RunStatus
 from jobferry.domain.types import JsonObject
 from tests.unit.cli.shell import Answer, Shell
+from tests.unit.cli.test_runs import fail_all
 from virtual.vendor import UPSERT
 from virtual.world import INBOX, sample_csv
 
@@ -334,3 +335,13 @@ def test_a_packed_file_goes_again_packed_and_its_rows_unpacked(shell: Shell) -> 
     assert (run.status, run.rows) == (RunStatus.COMPLETED, 3)
     assert run.source.key == f"inbox/things/rerun/{origin.run_id}-all.csv.gz"
     assert shell.world.objects.stream(run.source).read() == packed
+
+
+def test_asked_twice_the_answer_has_the_same_keys(shell: Shell) -> None:
+    shell.world.account.result_of = fail_all
+    run = shell.world.processed(sample_csv(2))
+    first = shell("retry", run.run_id, "--json").document
+    second = shell("retry", run.run_id, "--json").document
+    assert first.keys() == second.keys()
+    assert first["run_id"] == second["run_id"]
+    assert (first["left_out"], second["left_out"]) == (0, None)

@@ -52,7 +52,7 @@ def test_status_of_an_open_run_says_how_to_follow_it(shell: Shell) -> None:
     answer = shell("status", run.run_id)
 
     assert answer.stdout.splitlines()[-1] == f"Next:     jobferry watch {run.run_id}"
-    assert "0 of 5 rows settled" in answer.stdout
+    assert "0 of 5 rows" in answer.stdout
     assert shell("status", run.run_id, "--json").document["closed_at"] is None
 
 
@@ -106,8 +106,8 @@ def test_watch_follows_to_the_end(shell: Shell) -> None:
 
     assert answer.code == 3
     assert answer.document["status"] == "completed_with_failures"
-    assert "running: 0 of 3 rows settled, 0 jobs in flight" in answer.stderr
-    assert "3 of 3 rows settled" in answer.stderr
+    assert "running: 0 %, 0 of 3 rows: 0 ok, 0 failed; 0 jobs in flight" in answer.stderr
+    assert "3 of 3 rows" in answer.stderr
 
 
 def continue_run(shell: Shell, run_id: str) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import pytest
 
+from jobferry.domain.run_request import RunRequest
+from jobferry.runtime.triggers import read_trigger
+from jobferry_cli.scheduler import SCHEDULED_TIME
 from tests.unit.cli.shell import Shell
 from virtual.world import INBOX, sample_csv
 
@@ -32,10 +36,16 @@ def test_put_makes_a_schedule_that_starts_runs(shell: Shell) -> None:
         "timezone": "Europe/Oslo",
         "profile": "things",
         "source": SOURCE,
+        "newest": False,
+        "nothing_new": "fail",
         "every_time": False,
         "enabled": True,
+        "next_firing": answer.document["next_firing"],
+        "last_firing": None,
+        "last_run": None,
     }
     assert answer.document == document
+    assert document["next_firing"][11:] in ("04:00:00.000Z", "05:00:00.000Z")
     assert shell("schedule", "list", "--json").documents == [document]
     asked = {"profile": "things", "source": SOURCE, "schedule": "nightly"}
     assert input_of(shell) == asked
@@ -137,7 +147,7 @@ def test_delete_and_what_is_not_there(shell: Shell) -> None:
         "deleted": True,
     }
     assert "Make one: " in shell("schedule", "list").stdout
-    for command in ("delete", "run-now"):
+    for command in ("delete", "run-now", "enable", "disable"):
         answer = shell("schedule", command, "nightly")
         assert answer.code == 1
         assert answer.stderr.splitlines()[-1] == "Next:  jobferry schedule list"
@@ -154,3 +164,154 @@ def test_a_stack_of_an_older_template_is_said(shell: Shell) -> None:
 
     assert answer.code == 2
     assert answer.stderr.splitlines()[-1] == "Next:  sam deploy"
+
+
+FOLDER = f"s3://{INBOX}/scheduled/"
+FIRE = ("--cron", "0 6 * * ? *")
+
+
+def put_folder(shell: Shell, *more: str) -> None:
+    words = ("schedule", "put", "nightly", "--profile", "things", "--source", FOLDER, *FIRE)
+    answer = shell(*words, *more)
+    assert answer.code == 0, answer.stderr
+
+
+def fire(shell: Shell) -> str:
+    """What EventBridge Scheduler does at the next firing: the id of its run, or of the last."""
+    next_ = shell("schedule", "list", "--json").document["next_firing"]
+    moment = datetime.fromisoformat(next_).timestamp()
+    shell.world.clock.advance(moment - shell.world.clock.now() + 1)
+    text = shell.scheduler.schedules["nightly"]["Target"]["Input"]
+    request = read_trigger(json.loads(text.replace(SCHEDULED_TIME, next_)), INBOX)
+    assert isinstance(request, RunRequest)
+    return shell.world.execute(request).run_id
+
+
+def test_a_prefix_is_the_newest_file_below_it(shell: Shell) -> None:
+    shell.world.objects.upload(INBOX, "scheduled/a.csv", sample_csv(2).encode())
+    shell.world.clock.advance(60)
+    shell.world.objects.upload(INBOX, "scheduled/0.csv", sample_csv(3).encode())
+    put_folder(shell)
+    assert input_of(shell)["newest"] is True
+    run_id = fire(shell)
+
+    listed = shell("schedule", "list", "--json").document
+    assert shell.world.run(run_id).source.key == "scheduled/0.csv"
+    assert listed["last_run"] == run_id
+    assert listed["last_firing"][11:] == "06:00:00.000Z"
+    assert listed["next_firing"] > listed["last_firing"]
+    now = shell("schedule", "run-now", "nightly", "--json")
+    assert now.document["run_id"] == run_id
+    assert "has not changed" in now.stderr
+    assert "scheduled/0.csv" in now.stderr
+
+
+def test_a_firing_without_a_new_file_is_told(shell: Shell) -> None:
+    shell.world.objects.upload(INBOX, "scheduled/a.csv", sample_csv(2).encode())
+    put_folder(shell)
+    first, second = fire(shell), fire(shell)
+    told = shell("status", second, "--json").document
+    assert told["status"] == "failed"
+    assert first in told["error"]
+    assert told["next"][0] == f"aws s3 ls {FOLDER}"
+    assert told["by"]["started"] == "schedule nightly"
+    assert shell("schedule", "list", "--json").document["last_run"] == second
+
+
+def test_a_prefix_need_not_end_with_a_slash(shell: Shell) -> None:
+    words = (*PUT[:-1], f"s3://{INBOX}/exports/users-", "--newest", *FIRE, "--json")
+    answer = shell(*words)
+    assert answer.document["newest"] is True
+    assert "There is no .csv" in answer.document["warnings"][0]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--source", FOLDER), "There is no .csv"),
+        (("--source", SOURCE), "There is no file"),
+        (("--source", f"s3://{INBOX}/inbox/things/a.csv"), "start a run when they are put there"),
+        (("--source", f"s3://{INBOX}/scheduled/a.xlsx"), "is named neither"),
+        (("--source", FOLDER, "--cron", "0 0 30 2 ? *"), "It never fires"),
+        (("--source", FOLDER, "--cron", "0 0 1 1 ? 2000"), "It never fires"),
+    ],
+)
+def test_doubts_are_told_at_put_and_refused_when_asked(
+    shell: Shell, words: tuple[str, ...], told: str
+) -> None:
+    shell.world.objects.upload(INBOX, "scheduled/a.xlsx", b"x")
+    put = ("schedule", "put", "nightly", "--profile", "things", *FIRE, *words)
+    strict = shell(*put, "--strict", "--json")
+    assert (strict.code, strict.error["code"]) == (1, "strict")
+    assert told in strict.error["text"]
+    assert not shell.scheduler.schedules
+
+    loose = shell(*put, "--json")
+    assert loose.code == 0
+    assert any(told in warning for warning in loose.document["warnings"])
+    assert told in loose.stderr
+
+
+@pytest.mark.parametrize(
+    ("stored_as", "told"),
+    [
+        ({"StorageClass": "DEEP_ARCHIVE"}, "is archived (DEEP_ARCHIVE)"),
+        ({"SSEKMSKeyId": "arn:aws:kms:us-east-1:1:key/x"}, "is encrypted with arn:aws:kms"),
+        ({"StorageClass": "GLACIER", "Restore": 'ongoing-request="false"'}, None),
+        ({"StorageClass": "STANDARD_IA"}, None),
+    ],
+)
+def test_a_file_that_the_stack_may_not_read_is_told(
+    shell: Shell, stored_as: dict[str, str], told: str | None
+) -> None:
+    shell.world.objects.upload(INBOX, KEY, sample_csv(2).encode())
+    shell.s3.stored_as = stored_as
+    document = shell(*PUT, *FIRE, "--json").document
+    assert ("warnings" in document) == (told is not None)
+    assert told is None or told in document["warnings"][0]
+
+
+def test_a_file_that_the_caller_may_not_see_is_not_known(shell: Shell) -> None:
+    shell.world.objects.upload(INBOX, "scheduled/a.csv", b"x")
+    shell.world.objects.denied["scheduled/"] = 1e12
+    answer = shell(*PUT[:-1], FOLDER, *FIRE, "--json")
+    assert "is not known: you may not see it" in answer.document["warnings"][0]
+
+
+def test_a_schedule_is_switched_off_and_on_and_stays_as_it_is(shell: Shell) -> None:
+    shell.world.objects.upload(INBOX, KEY, sample_csv(2).encode())
+    shell(*PUT, *FIRE, "--timezone", "Europe/Oslo", "--every-time")
+    before = input_of(shell)
+    off = shell("schedule", "disable", "nightly", "--json").document
+    assert (off["enabled"], off["next_firing"]) == (False, None)
+    assert shell("schedule", "list", "--json").document["enabled"] is False
+    people = shell("schedule", "list").stdout.splitlines()[1].split()
+    assert people[:3] == ["nightly", "no", "-"]
+    on = shell("schedule", "enable", "nightly", "--json").document
+    assert on["enabled"] is True
+    assert on["next_firing"]
+    assert input_of(shell) == before
+    kept = shell.scheduler.schedules["nightly"]
+    assert kept["ScheduleExpressionTimezone"] == "Europe/Oslo"
+    assert kept["FlexibleTimeWindow"] == {"Mode": "OFF"}
+
+
+def test_nothing_new_is_for_prefixes(shell: Shell) -> None:
+    assert shell(*PUT, *FIRE, "--nothing-new", "ignore").code == 1
+    put_folder(shell, "--nothing-new", "ignore")
+    assert input_of(shell)["nothing_new"] == "ignore"
+    assert shell("schedule", "list", "--json").document["nothing_new"] == "ignore"
+
+
+def test_run_now_of_an_empty_prefix(shell: Shell) -> None:
+    put_folder(shell)
+    answer = shell("schedule", "run-now", "nightly", "--json")
+    assert (answer.code, answer.error["next"]) == (1, f"aws s3 ls {FOLDER}")
+    assert not shell.states.names
+
+
+def test_an_expression_that_only_aws_can_read_has_no_known_firing(shell: Shell) -> None:
+    answer = shell(*PUT, "--cron", "0 6 L-3 * ? *", "--json")
+    assert answer.document["next_firing"] is None
+    assert any("is not known" in warning for warning in answer.document["warnings"])
+    assert shell("schedule", "list").code == 0

@@ -176,7 +176,33 @@ def test_what_cannot_be_undone_is_said_and_nothing_written(shell: Shell, tmp_pat
     assert answer.document["undone_by"] is answer.document["csv"] is None
     assert answer.document["next"] == []
     assert list(tmp_path.iterdir()) == []
-    assert STAYS in shell("undo", run.run_id, "--out", tmp_path).stdout
+    people = shell("undo", run.run_id, "--out", tmp_path)
+    assert STAYS in people.stderr
+    results = f"jobferry results {run.run_id} --out results/{run.run_id}"
+    assert people.stderr.splitlines()[-1] == f"Next:  {results}"
+    assert answer.error == {
+        "code": "cannot_undo",
+        "text": f"things.create cannot be undone. {STAYS}",
+        "next": results,
+    }
+
+
+def test_a_run_whose_records_nobody_knows_is_not_undone(shell: Shell, tmp_path: Path) -> None:
+    declare(shell.world, undone_by=DELETE)
+    shell.world.account.result_of = lambda _: RecordResult(OutcomeStatus.SUCCEEDED)
+    run = shell.world.processed(sample_csv(3))
+
+    answer = shell("undo", run.run_id, "--out", tmp_path, "--json")
+
+    assert (answer.code, answer.error["code"]) == (1, "cannot_undo")
+    assert answer.document["cannot"] == 3
+    assert str(answer.document["cannot_csv"]) in answer.error["text"]
+
+
+def test_the_profile_that_is_left_is_said(shell: Shell, run: Run, tmp_path: Path) -> None:
+    said = shell("undo", run.run_id, "--out", tmp_path).stdout.splitlines()
+    assert "take it away" in said[-2]
+    assert said[-1].strip().startswith("jobferry profile delete undo-things-")
 
 
 def test_a_run_on_its_way_is_not_undone(shell: Shell, tmp_path: Path) -> None:

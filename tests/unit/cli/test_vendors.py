@@ -63,7 +63,7 @@ def test_every_problem_is_named_and_nothing_is_kept(shell: Shell, tmp_path: Path
 
     assert answer.code == 1
     assert "unknown key 'opertions', did you mean 'operations'?" in answer.stderr
-    assert "title: must be a text." in answer.error["text"]
+    assert "title: must be a text; put it in quotes." in answer.error["text"]
     assert shell("vendor", "list", "--json").documents == []
 
 

@@ -95,6 +95,18 @@ class TestSources:
         pinned = objects.head(INBOX, "in/a.csv", None).source
         assert pinned.version_id in {each.version_id for each in found if each.size == 5}
 
+    def test_what_is_stored_below_a_prefix_is_its_current_version(
+        self, objects: Objects, upload: Upload
+    ) -> None:
+        for key, body in (("in/b.csv", b"one"), ("in/a.csv", b"x"), ("in/b.csv", b"three")):
+            upload(key, body, {})
+        upload("other.csv", b"", {})
+        found = list(objects.stored(INBOX, "in/"))
+        assert [(each.key, each.size) for each in found] == [("in/a.csv", 1), ("in/b.csv", 5)]
+        versions = {each.size: each.stored_at for each in objects.versions(INBOX, "in/b.csv")}
+        assert found[1].stored_at == versions[5]
+        assert list(objects.stored(INBOX, "nothing/")) == []
+
 
 class TestArchive:
     def test_all_that_lies_under_a_prefix_goes(self, objects: Objects) -> None:

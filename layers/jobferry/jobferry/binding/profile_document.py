@@ -5,7 +5,7 @@ The only module that imports pydantic: hot handlers read the canonical document 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from dateutil import tz
@@ -23,6 +23,7 @@ from pydantic import (
 
 from jobferry.binding.profile_fit import ProfileError
 from jobferry.csvfile.encoding import is_text_codec
+from jobferry.domain.document_words import KEY, Problem, did_you_mean, ended, in_words
 from jobferry.domain.error_codes import ErrorClass
 from jobferry.domain.names import NAME
 from jobferry.domain.profile import MAX_REJECTED, Breaker, ColumnType, Empty, OnDuplicate, Policy
@@ -94,11 +95,22 @@ _Entries = Annotated[
 """The fields of one cell: a column, or a list of columns."""
 
 
+def _no_switch(value: Any) -> Any:
+    # YAML reads `no` as false, which would count as 0.
+    if value is True or value is False:
+        raise ValueError("must be a number; YAML reads yes, no, on and off as true and false")
+    return value
+
+
+_Whole = Annotated[int, BeforeValidator(_no_switch)]
+_Number = Annotated[float, BeforeValidator(_no_switch)]
+
+
 class _Breaker(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    share: float = Field(default=Breaker().share, ge=0, lt=1)
-    at_least: int = Field(default=Breaker().at_least, ge=1)
+    share: _Number = Field(default=Breaker().share, ge=0, lt=1)
+    at_least: _Whole = Field(default=Breaker().at_least, ge=1)
 
 
 def _switch(value: Any) -> Any:
@@ -119,8 +131,8 @@ class _Profile(BaseModel):
     columns: dict[str, _Entries] | None = None
     constants: dict[str, Any] = Field(default_factory=dict)
     row_key: str | None = None
-    batch_size: int | None = Field(default=None, ge=1)
-    max_attempts: int = Field(default=3, ge=1, le=20)
+    batch_size: _Whole | None = Field(default=None, ge=1)
+    max_attempts: _Whole = Field(default=3, ge=1, le=20)
     on_error: dict[ErrorClass, Policy] = Field(default_factory=dict)
     breaker: Annotated[_Breaker | None, BeforeValidator(_breaker)] = Field(default_factory=_Breaker)
     encoding: str | None = None
@@ -130,7 +142,7 @@ class _Profile(BaseModel):
     null_values: tuple[str, ...] = ()
     on_duplicate: OnDuplicate | None = None
     order: Literal["file"] | None = None
-    max_rejected: float = Field(default=MAX_REJECTED, gt=0, le=1)
+    max_rejected: _Number = Field(default=MAX_REJECTED, gt=0, le=1)
     ramp: Annotated[bool, BeforeValidator(_switch)] = True
     row_items: Literal["all"] | None = None
     snapshot: bool = False
@@ -158,27 +170,49 @@ def validate(document: Any) -> dict[str, Any]:
     """The canonical form of a profile document.
 
     Raises:
-        ProfileError: with every problem found.
+        ProfileError: with every problem found, each a `Problem` that knows its place.
     """
     if not isinstance(document, Mapping):
-        raise ProfileError(["A profile is a mapping with name, connection and operation."])
+        raise ProfileError([Problem("A profile is a mapping with name, connection and operation.")])
     try:
         return _Profile.model_validate(document).model_dump(mode="json")
     except ValidationError as error:
-        raise ProfileError([_sentence(dict(problem)) for problem in error.errors()]) from None
+        found = [_problem(dict(problem)) for problem in error.errors(include_url=False)]
+        raise ProfileError(list(found)) from None
+    except (ValueError, RecursionError):
+        raise ProfileError([Problem("constants: holds itself, or what JSON cannot.")]) from None
 
 
 _TAG_PLACE = 2
 """Where pydantic names which form of `columns.<header>` it read."""
 
 
-def _sentence(problem: Mapping[str, Any]) -> str:
-    parts = [
-        p for i, p in enumerate(problem["loc"]) if i != _TAG_PLACE or p not in (_ONE, _SEVERAL)
-    ]
-    place = ".".join(map(str, parts)) or "profile"
-    if problem["type"] == "extra_forbidden":
-        return f"{place}: there is no such setting."
-    if problem["type"] == "missing":
-        return f"{place}: is missing."
-    return f"{place}: {problem['msg']}."
+def _problem(problem: Mapping[str, Any]) -> Problem:
+    loc = [p for i, p in enumerate(problem["loc"]) if i != _TAG_PLACE or p not in (_ONE, _SEVERAL)]
+    kind, said, value = problem["type"], problem.get("ctx", {}), problem.get("input")
+    if loc and loc[-1] == KEY:
+        # What is wrong is a key; it stands before that mark.
+        text = f"{_place(loc[:-2])}: {str(loc[-2])!r} {in_words(kind, said, value)}"
+        return Problem(ended(text), loc[:-1])
+    if kind == "extra_forbidden":
+        hint = did_you_mean(loc[-1], _settings_beside(loc))
+        return Problem(ended(f"{_place(loc)}: there is no such setting{hint}"), loc)
+    form = _FORMS.get(str(loc[0])) if loc and kind in ("model_type", "list_type") else None
+    return Problem(ended(f"{_place(loc)}: {form or in_words(kind, said, value)}"), loc)
+
+
+_FORMS = {
+    "columns": "must be the path of a field, or a mapping with `field`, or a list of these",
+    "breaker": "must be off, or a mapping with share and at_least",
+}
+
+
+def _place(loc: Sequence[Any]) -> str:
+    return ".".join(map(str, loc)) or "profile"
+
+
+def _settings_beside(loc: Sequence[Any]) -> list[str]:
+    """The settings that are known where an unknown one stands."""
+    inside: dict[Any, type[BaseModel]] = {"columns": _Column, "breaker": _Breaker}
+    model = inside.get(loc[0], _Profile) if len(loc) > 1 else _Profile
+    return list(model.model_fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobferry.domain.document_words import did_you_mean
 from jobferry.domain.profile import Profile
 from jobferry.vendors.operation import Operation
 from jobferry.vendors.protocol import Vendor
@@ -34,8 +35,9 @@ def check_against(profile: Profile, vendor: Vendor) -> Operation:
     operation = vendor.operation(profile.operation, profile.fills())
     if operation is None:
         names = ", ".join(vendor.operations)
+        hint = did_you_mean(profile.operation, vendor.operations) or "."
         raise ProfileError(
-            [f"{vendor.title} has no operation {profile.operation!r}. It has: {names}."]
+            [f"{vendor.title} has no operation {profile.operation!r}{hint} It has: {names}."]
         )
     if profile.snapshot and not operation.readable_in_batches:
         raise ProfileError([_no_snapshot(profile, vendor)])

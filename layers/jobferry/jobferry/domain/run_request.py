@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+FAIL = "fail"
+IGNORE = "ignore"
+NOTHING_NEW = (FAIL, IGNORE)
+
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
@@ -16,6 +20,10 @@ class RunRequest:
         problem: why it cannot be processed, whatever is in the file
         by: who has started it, where the input tells
         uploader: who has uploaded the file, as far as S3's event tells
+        newest: `key` is what keys begin with; the newest file among them is meant
+        fired_at: when the schedule fired that asks for it (ISO 8601)
+        nothing_new: what a firing leaves that finds no file which was not sent before: a failed
+            run that says so (`fail`), or none (`ignore`)
     """
 
     profile: str
@@ -26,6 +34,9 @@ class RunRequest:
     problem: str | None = None
     by: str | None = None
     uploader: str | None = None
+    newest: bool = False
+    fired_at: str | None = None
+    nothing_new: str = FAIL
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from jobferry.domain.commands import Command, Step, command
+from jobferry.domain.commands import Command, Step, command, other_command
 from jobferry.domain.error_codes import ErrorClass, error_class
-from jobferry.domain.inbox import UNKNOWN
+from jobferry.domain.inbox import INBOX, UNKNOWN, suffix_of
 from jobferry.domain.run import ABORTED, RunStatus
 from jobferry.reporting.formatting import counted
 
@@ -106,6 +106,16 @@ def _other_file(document: Document) -> Step:
     if document["profile"] == UNKNOWN:
         return Step(
             "See which profile it is for, and run it with that one.", (command("profile", "list"),)
+        )
+    source = document["source"]
+    if suffix_of(source["key"]) is None and not source["key"].startswith(INBOX):
+        return Step(
+            "See what lies there and when the schedule fires again; what is put there until then "
+            "is sent then.",
+            (
+                other_command("aws", "s3", "ls", f"s3://{source['bucket']}/{source['key']}"),
+                command("schedule", "list"),
+            ),
         )
     # "./" keeps a name that starts with a dash from being read as an option.
     file = "./" + (PurePosixPath(document["source"]["key"]).name or "FILE.csv")

@@ -16,6 +16,7 @@ from jobferry.csvfile.dialect import Dialect
 from jobferry.csvfile.formula_injection import defuse, undefuse
 from jobferry.csvfile.header_names import RESULT_COLUMNS
 from jobferry.domain.outcome import Outcome, OutcomeStatus
+from jobferry.reporting.formatting import visible
 from jobferry.store.objects import PART_BYTES, Objects
 
 CONTENT_TYPE = "text/csv; charset=utf-8"
@@ -72,8 +73,9 @@ class ResultLines:
             str(outcome.row),
             outcome.status.value,
             outcome.vendor_id or "",
-            outcome.error_code or "",
-            outcome.error or "",
+            # A vendor's words: `cat` of the file must not run what is in them.
+            visible(outcome.error_code or ""),
+            visible(outcome.error or ""),
         )
         kept = [cells[i] if i < len(cells) else "" for i in self._kept]
         return [*self._safe(kept), *map(defuse, own)]

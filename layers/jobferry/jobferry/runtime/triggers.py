@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from jobferry.domain.inbox import INBOX, MOST_KEY_BYTES, UNKNOWN, no_name, profile_of
 from jobferry.domain.names import is_name, is_run_id
-from jobferry.domain.run_request import ResumeRequest, RunRequest
+from jobferry.domain.run_request import FAIL, NOTHING_NEW, ResumeRequest, RunRequest
 from jobferry.domain.who import SWEEP, name_of, schedule_named, uploader
 
 _UPLOADED = "Object Created"
@@ -26,8 +26,9 @@ def read_trigger(event: object, inbox_bucket: str) -> RunRequest | ResumeRequest
 
     One of: EventBridge's `Object Created` of an upload below `inbox/`; a schedule's or a
     person's `{"profile", "source": "s3://bucket/key"[, "version_id"][, "scheduled_at"]}`, with
-    the name of the `schedule` or of who asks (`by`), which is only shown;
-    the sweep's `{"resume", "previous"}`.
+    the name of the `schedule` or of who asks (`by`), which is only shown; a source that ends with
+    "/", or beside `"newest": true`, means the newest file below it, `fired_at` and `nothing_new`
+    what a firing does that finds none; the sweep's `{"resume", "previous"}`.
 
     Returns:
         The request. One that names a file, but no profile that can be, is for the profile
@@ -58,6 +59,9 @@ def read_trigger(event: object, inbox_bucket: str) -> RunRequest | ResumeRequest
         firing=_text(event.get("scheduled_at"), "scheduled_at"),
         problem=None if named else no_name(profile),
         by=name_of(event.get("by")) or schedule_named(event.get("schedule")),
+        newest=key.endswith("/") or _is(event.get("newest"), (True, False), "newest") is True,
+        fired_at=_text(event.get("fired_at"), "fired_at"),
+        nothing_new=_is(event.get("nothing_new"), NOTHING_NEW, "nothing_new") or FAIL,
     )
 
 
@@ -101,6 +105,13 @@ def _text(value: object, name: str) -> str | None:
         raise TriggerError(f'"{name}" must be a text that is not empty, or be left out.')
     _encoded(value, name)
     return value
+
+
+def _is(value: Any, known: Sequence[Any], name: str) -> Any:
+    """One of a few words that may be left out."""
+    if value is None or any(value is each or value == each for each in known):
+        return value
+    raise TriggerError(f'"{name}" must be one of {json.dumps(list(known))}, or be left out.')
 
 
 def _encoded(text: str, name: str) -> bytes:

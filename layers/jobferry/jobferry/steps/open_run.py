@@ -12,6 +12,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from jobferry.binding.newest_file import (
+    NoFileError,
+    newest_below,
+    of_file,
+    of_nothing,
+    sent_before,
+)
 from jobferry.binding.profile_fit import ProfileError, check_against
 from jobferry.csvfile.bounds import file_too_large
 from jobferry.deps import Deps
@@ -21,7 +28,7 @@ from jobferry.domain.profile import Profile
 from jobferry.domain.routes import OpenRoute
 from jobferry.domain.run import Pause, Run, RunStatus, Source
 from jobferry.domain.run_event import opened_event
-from jobferry.domain.run_request import RunRequest
+from jobferry.domain.run_request import IGNORE, RunRequest
 from jobferry.domain.who import claimed
 from jobferry.reporting.run_metrics import rows_per_job
 from jobferry.settlement.retention import kept_seconds
@@ -80,11 +87,17 @@ def open_run(
     Raises:
         DeniedError: S3 does not let us see the file, which may pass.
     """
-    head = _head(request, deps, started_at)
+    problem: str | None = None
+    if request.newest:
+        request, problem = _newest(request, execution, deps, started_at)
+        if problem is not None and request.nothing_new == IGNORE:
+            deps.log("nothing new below a prefix")
+            return {"state": OpenRoute.IGNORED}
+    head = None if problem is not None else _head(request, deps, started_at)
     if head is not None and is_folder(request.key, head.source.size):
         return {"state": OpenRoute.IGNORED}
     run = _new_run(request, head, execution, deps)
-    reason = file_problem(request, head, deps.settings.max_file_bytes)
+    reason = problem or file_problem(request, head, deps.settings.max_file_bytes)
     if reason is not None or head is None:
         return _claim(_failed(run, reason), deps)
     stored = _stored(request.profile, deps)
@@ -173,6 +186,41 @@ def checked(name: str, head: Head, stored: Stored, vendors: VendorRegistry) -> S
     return Setup(profile, connection, vendor, operation, trial)
 
 
+def _newest(
+    request: RunRequest, execution: str, deps: Deps, started_at: float | None
+) -> tuple[RunRequest, str | None]:
+    """The request of the newest file below a prefix; or of none, and why.
+
+    Raises:
+        DeniedError: S3 does not let us see them, and a missing right may still be given.
+    """
+    if request.problem is not None:
+        return of_nothing(request, execution), request.problem
+    where = f"s3://{request.bucket}/{request.key}"
+    try:
+        file = newest_below(request.bucket, request.key, deps.objects)
+    except NoFileError as error:
+        return of_nothing(request, execution), str(error)
+    except DeniedError:
+        _bear_refusal(request, deps, started_at)
+        why = f"What lies below {where} may not be listed. Files are read from the inbox bucket."
+        return of_nothing(request, execution), why
+    found = of_file(request, file)
+    head = _head(found, deps, started_at)
+    if head is None:
+        return found, None
+    run_id = run_id_of(found, head.source.version_id)
+    earlier = deps.store.runs.get(run_id)
+    deleted = earlier is None and deps.store.runs.is_deleted(run_id)
+    asked_at = deps.now() if started_at is None else started_at
+    if not deleted and (earlier is None or not sent_before(found, earlier, execution, asked_at)):
+        return replace(found, version_id=head.source.version_id), None
+    return of_nothing(request, execution), (
+        f"There is no new file below {where}: the newest is {file.key}, which the run {run_id} has "
+        "sent already. Whatever makes the file has not put a new one there."
+    )
+
+
 def _head(request: RunRequest, deps: Deps, started_at: float | None) -> Head | None:
     """The file's version, size and metadata; None: it is not there, or may not be read.
 
@@ -184,11 +232,20 @@ def _head(request: RunRequest, deps: Deps, started_at: float | None) -> Head | N
     except ObjectMissingError:
         return None
     except DeniedError:
-        ours = request.bucket == deps.settings.inbox_bucket
-        bearable = DENIED_INBOX_SECONDS if ours else DENIED_SECONDS
-        if started_at is None or deps.now() < started_at + bearable:
-            raise
+        _bear_refusal(request, deps, started_at)
         return None
+
+
+def _bear_refusal(request: RunRequest, deps: Deps, started_at: float | None) -> None:
+    """Wait for a right that may still be given; after that the run fails.
+
+    Raises:
+        DeniedError: it may be given yet.
+    """
+    ours = request.bucket == deps.settings.inbox_bucket
+    bearable = DENIED_INBOX_SECONDS if ours else DENIED_SECONDS
+    if started_at is None or deps.now() < started_at + bearable:
+        raise DeniedError(f"s3://{request.bucket}/{request.key}")
 
 
 def _stored(profile: str, deps: Deps) -> Stored:

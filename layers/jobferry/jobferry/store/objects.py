@@ -76,6 +76,15 @@ class Version:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object's current version: when it was stored (epoch seconds), and its bytes."""
+
+    key: str
+    stored_at: float
+    size: int
+
+
 class Objects:
     """Source files (any bucket the role may read) and the stack's archive bucket.
 
@@ -113,6 +122,18 @@ class Objects:
             if answer.get("ETag")
             else "",
         )
+
+    def stored(self, bucket: str, prefix: str) -> Iterator[Stored]:
+        """The objects below a prefix, by key. Raises DeniedError where they may not be listed."""
+        pages = self._client().get_paginator("list_objects_v2")
+        try:
+            for page in pages.paginate(Bucket=bucket, Prefix=prefix):
+                for found in page.get("Contents", []):
+                    yield Stored(found["Key"], found["LastModified"].timestamp(), found["Size"])
+        except ClientError as error:
+            if _status(error) in (404, *_NOT_OURS):
+                raise DeniedError(f"s3://{bucket}/{prefix}") from None
+            raise
 
     def versions(self, bucket: str, prefix: str, after: str = "") -> Iterator[Version]:
         """All versions of the objects below a prefix, in the order of their keys.

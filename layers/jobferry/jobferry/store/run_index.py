@@ -24,17 +24,25 @@ class RunIndex(RunAccess):
     """
 
     def newest(
-        self, *, before: str | None = None, limit: int | None = None, only_open: bool = False
+        self,
+        *,
+        before: str | None = None,
+        since: str | None = None,
+        limit: int | None = None,
+        only_open: bool = False,
     ) -> Iterator[tuple[str, Run]]:
         """(cursor, run), newest first.
 
         Args:
             before: the cursor of the last one already seen.
+            since: a cursor, or its beginning; runs before it are left out.
             only_open: leave out those that are closed.
         """
         partitions = (keys.OPEN_RUNS,) if only_open else (keys.OPEN_RUNS, keys.CLOSED_RUNS)
+        if since is not None and before is not None and since > before:
+            return
         listed = merge(
-            *(self._newest_of(partition, before, limit) for partition in partitions),
+            *(self._newest_of(partition, before, since, limit) for partition in partitions),
             key=_time_of,
             reverse=True,
         )
@@ -85,9 +93,12 @@ class RunIndex(RunAccess):
             values={":open": keys.OPEN_RUNS},
         )
 
-    def _newest_of(self, partition: str, before: str | None, limit: int | None) -> Iterator[Item]:
+    def _newest_of(
+        self, partition: str, before: str | None, since: str | None, limit: int | None
+    ) -> Iterator[Item]:
         return self._table.query(
             partition,
+            since=since,
             until=before,
             newest_first=True,
             # The cursor's own run comes first.

@@ -7,14 +7,13 @@ pasted into a spreadsheet is defused as in the result files.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 
 from jobferry.csvfile.formula_injection import defuse
 from jobferry.domain.commands import Command
-from jobferry.reporting.formatting import counted
+from jobferry.reporting.formatting import counted, visible
 
 MAX_TEXT = 300
 """Characters of one foreign text that are shown."""
@@ -49,17 +48,7 @@ def join(*parts: str) -> Html:
 
 
 def _escaped(text: str) -> str:
-    return escape(_UNSHOWABLE.sub(_shown, text))
-
-
-# C0 and C1 controls (not tab and newline), characters that turn the reading direction, and lone
-# surrogates: a page with these is unreadable, misleading, or cannot be encoded at all.
-_UNSHOWABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def _shown(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return chr(0x2400 + code) if code < 0x20 else f"⟨U+{code:04X}⟩"
+    return escape(visible(text))
 
 
 def foreign(text: str) -> Html:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from jobferry.domain.document_words import KEY, Problem, ended, in_words
 from jobferry.domain.names import NAME
 from jobferry.domain.profile import ColumnType
 from jobferry.vendors.credentials import is_header_text
@@ -239,7 +240,9 @@ def validate(document: Any) -> dict[str, Any]:
         canonical = read.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     except ValidationError as error:
         problems = list(dict.fromkeys(map(_sentence, map(dict, error.errors()))))
-    problems += between_sections(document)
+    except (ValueError, RecursionError):
+        raise DocumentError([Problem("the document: holds itself, or what JSON cannot.")]) from None
+    problems += map(Problem, between_sections(document))
     if not problems and len(json.dumps(canonical)) > MOST_BYTES:
         problems.append(f"the document: has more than {MOST_BYTES:,} bytes.")
     if problems:
@@ -250,39 +253,24 @@ def validate(document: Any) -> dict[str, Any]:
 # In the words of the document
 
 
-_WORDS = {
-    "missing": "is missing",
-    "string_type": "must be a text",
-    "string_too_short": "must be a text that is not empty",
-    "list_type": "must be a list",
-    "dict_type": "must be a mapping",
-    "model_type": "must be a mapping",
-    "bool_type": "must be true or false",
-    "int_type": "must be a whole number",
-    "greater_than_equal": "must be above 0",
-    "too_short": "must not be empty",
-    "string_pattern_mismatch": (
-        "must be up to 48 letters, digits, - and _, beginning with a letter or a digit"
-    ),
-}
-
-
-def _sentence(problem: dict[str, Any]) -> str:
+def _sentence(problem: dict[str, Any]) -> Problem:
     loc = tuple(problem["loc"])
-    place = ".".join(map(str, _without_forms(loc))) or "the document"
-    kind, said = problem["type"], problem.get("ctx", {})
+    keys = tuple(_without_forms(loc))
+    place = ".".join(map(str, keys)) or "the document"
+    kind, said, value = problem["type"], problem.get("ctx", {}), problem.get("input")
+    if keys and keys[-1] == KEY:
+        parent = ".".join(map(str, keys[:-2])) or "the document"
+        text = f"{parent}: {str(keys[-2])!r} {in_words(kind, said, value)}"
+        return Problem(ended(text), keys[:-1])
     if kind == "extra_forbidden":
         near = get_close_matches(str(loc[-1]), _keys_beside(loc), n=1)
         hint = f", did you mean {near[0]!r}?" if near else "."
         parent = ".".join(map(str, loc[:-1])) or "the document"
-        return f"{parent}: unknown key {str(loc[-1])!r}{hint}"
+        return Problem(f"{parent}: unknown key {str(loc[-1])!r}{hint}", keys)
     if loc[:1] == ("credentials",) and len(loc) > 1 and loc[-1] not in ("name", "prefix"):
-        return f"credentials: may be {', '.join(CREDENTIALS)} or {{header: {{name: X-Api-Key}}}}."
-    if kind in ("literal_error", "enum"):
-        return f"{place}: must be {said.get('expected', 'another word')}."
-    if kind == "value_error":
-        return f"{place}: {said['error']}."
-    return f"{place}: {_WORDS.get(kind, problem['msg'])}."
+        forms = f"{', '.join(CREDENTIALS)} or {{header: {{name: X-Api-Key}}}}"
+        return Problem(f"credentials: may be {forms}.", keys[:2])
+    return Problem(ended(f"{place}: {in_words(kind, said, value)}"), keys)
 
 
 def _without_forms(loc: tuple[Any, ...]) -> Iterator[Any]:
