@@ -47,10 +47,11 @@ def simulated_world(
         documents: vendors that are documents, as `jobferry vendor put` keeps them.
         records: that the simulator begins with, by kind.
     """
-    scenario = Scenario(records=dict(records or {}))
+    # Simulators of single vendors begin with what they have themselves.
+    begins = {} if records is None else {"scenario": Scenario(records=dict(records))}
     with (
         World() as world,
-        start(scenario=scenario, clock=SharedClock(world.clock), latency=latency) as sim,
+        start(clock=SharedClock(world.clock), latency=latency, **begins) as sim,
     ):
         world.deps = replace(
             world.deps,

@@ -232,7 +232,7 @@ def test_without_a_snapshot_nothing_is_written(shell: Shell, tmp_path: Path) -> 
     answer = shell("undo", run.run_id, "--out", tmp_path)
 
     assert answer.code == 1
-    assert "Not known." in answer.stdout
+    assert "Not known." in answer.stderr
     assert not list(tmp_path.iterdir())
 
 
