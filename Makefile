@@ -11,6 +11,7 @@ LOCKED := --no-deps --require-hashes
 COMPILE := $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
   --custom-compile-command "make lock"
 VENDOR ?= zendesk_support
+KEEP :=
 N ?= 10000
 # What `make build` and `make deploy` take; CONTAINER=1 builds in a container, for a runtime that is not here.
 STACK := jobferry
@@ -34,13 +35,14 @@ help: ## this list
 setup: $(STAMP) ## the environment in .venv, with the command jobferry
 
 $(STAMP): requirements/lock.txt pyproject.toml
+	@echo "Installing into $(VENV), once: Jobferry, SAM, an emulator of AWS, what tests need. One to two minutes."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP) $(LOCKED) -r requirements/lock.txt
+	$(BIN)/python tools/install.py $(LOCKED) -r requirements/lock.txt
 	$(BIN)/python $(PIP) --no-deps --no-build-isolation -e .
 	touch $@
 
-demo: setup ## a sample CSV through the whole system, on this machine
-	$(BIN)/python tools/demo.py --out $(DEMO) --vendor $(VENDOR)
+demo: setup ## a sample CSV through the whole system, on this machine; KEEP=1 leaves the stack up
+	@$(BIN)/python -m tools.demo --out $(DEMO) --vendor $(VENDOR) $(if $(KEEP),--keep)
 
 test: lint types unit telling faults e2e ## everything that needs no cloud
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNBOOK = ROOT / "docs" / "runbook.md"
+GUIDE = ROOT / "docs" / "guide.md"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 _SECTION = re.compile(r"^## (.*)$", re.MULTILINE)
@@ -26,6 +27,13 @@ def commands(text: str, program: str) -> list[str]:
     """The commands of one program in a text, in code spans and in blocks, as they are typed."""
     found = [*_in_blocks(text), *(_SPAN.findall(_BLOCK.sub("", text)))]
     return [" ".join(each.split()) for each in found if each.split()[:1] == [program]]
+
+
+def shown_commands(text: str, program: str) -> list[str]:
+    """Those of `commands` that a reader is shown to type: in blocks, and in rows of tables."""
+    rows = "\n".join(line for line in text.splitlines() if line.startswith("|"))
+    blocks = "".join(match[0] + "\n" for match in _BLOCK.finditer(text))
+    return commands(f"{blocks}\n{rows}", program)
 
 
 def _in_blocks(text: str) -> Iterator[str]:

@@ -40,6 +40,8 @@ def ticket_rows(count: int, seed: int) -> list[list[str]]:
     rows[41][5] = ""
     rows[52][3] = "person7 at example.com"  # no address
     rows[133][3] = "nobody@"
+    rows[98][3] = rows[98][3].replace(".com", ".invalid")  # looks well; only the vendor can tell
+    rows[259][3] = rows[259][3].replace(".com", ".invalid")
     rows[63][1] = ""  # a ticket needs a text
     rows[87][7] = "15.01.2027"  # not ISO 8601
     rows[120][2] = rows[119][2]  # the same reference twice

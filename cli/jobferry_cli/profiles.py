@@ -161,6 +161,7 @@ def put(app: App, file: Path, strict: bool) -> None:
     put_text(
         f"Profile {name} is ready, revision {revision}.",
         f"Try it without sending: {command('plan', 'FILE.csv', '--profile', name)}",
+        f"Files that are dropped at {stack.inbox.folder(name)} start runs.",
     )
 
 
@@ -193,11 +194,16 @@ def show(app: App, name: str) -> None:
     revision, document = known_profile(app.stack, name)
     by = app.stack.deps.store.config.profile_by(name, revision)
     if app.as_json:
-        put_json(profile_document(revision, document) | {"by": by})
+        inbox = app.stack.inbox.folder(name)
+        put_json(profile_document(revision, document) | {"by": by, "inbox": inbox})
         return
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
     put = "" if by is None else f", put by {by}"
-    put_text(f"# revision {revision}{put}", *text.rstrip().split("\n"))
+    put_text(
+        f"# revision {revision}{put}",
+        f"# files dropped at {app.stack.inbox.folder(name)} start runs",
+        *text.rstrip().split("\n"),
+    )
 
 
 @profile.command()

@@ -53,6 +53,10 @@ class Inbox:
     client: S3Client
     bucket: str
 
+    def folder(self, profile: str) -> str:
+        """Where files of a profile are dropped, as tools of AWS write it."""
+        return f"s3://{self.bucket}/{INBOX}{profile}/"
+
     def upload(
         self,
         file: BinaryIO,

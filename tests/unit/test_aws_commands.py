@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ COMMANDS = [
 def problems(command: str) -> list[str]:
     """What the AWS CLI would not take of a command."""
     _, service, operation, *words = shlex.split(command)
+    if service == "s3":
+        return _of_copying(operation, words)
     try:
         model = get_session().get_service_model(service)
     except UnknownServiceError:
@@ -61,6 +64,14 @@ def problems(command: str) -> list[str]:
             required.discard(member)
             found += _unfit(name, kind, values)
     return found + [f"{operation} needs {name}" for name in sorted(required)]
+
+
+def _of_copying(operation: str, words: list[str]) -> list[str]:
+    """What is wrong with `aws s3 cp`, which has no model: a file goes to a key, or comes back."""
+    if operation != "cp" or len(words) != 2:
+        return [f"s3 {operation} is no copy of one file"]
+    remote = [word for word in words if re.fullmatch(r"s3://[\w.-]+/\S+", word)]
+    return [] if len(remote) == 1 else [f"s3 {operation} copies between a file and a key"]
 
 
 def _options(words: list[str]) -> list[tuple[str, list[str]]]:
@@ -112,6 +123,10 @@ def test_the_runbook_and_the_guide_to_deploying_have_some() -> None:
         ("aws sqs delete-message --queue-url A B --receipt-handle H", "takes one value"),
         ("aws lambda invoke --function-name F", "--function-name takes a value"),
         ("aws lambda invoke", "needs a file"),
+        ("aws s3 mv a s3://b/k", "no copy"),
+        ("aws s3 cp a b", "between a file and a key"),
+        ("aws s3 cp a s3://b", "between a file and a key"),
+        ("aws s3 cp s3://a/k s3://b/k", "between a file and a key"),
     ],
 )
 def test_what_it_would_not_take_is_found(command: str, problem: str) -> None:

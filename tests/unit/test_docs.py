@@ -14,11 +14,14 @@ _FILE = re.compile(r"`((?:tests|tools|docs|cli|layers|events|profiles|statemachi
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
+def anchor(heading: str) -> str:
+    """The anchor of a heading, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
+
+
 def anchors(path: Path) -> set[str]:
-    """The anchors of a document's headings, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
-    plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
-    return {heading.strip().replace(" ", "-") for heading in plain}
+    """The anchors of a document's headings."""
+    return set(map(anchor, re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)))
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

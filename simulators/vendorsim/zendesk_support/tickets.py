@@ -20,6 +20,8 @@ Merged = Literal["sources", "target"]
 """What the results of a merge name."""
 
 BLANK_DESCRIPTION = "cannot be blank"
+_NO_DOMAIN = ".invalid"
+"""No mail can be sent below it (RFC 2606): such an address looks well and is none."""
 _OUTDATED = "Safe Update prevented the update due to outdated ticket data."
 _CLOSED = "closed"
 _NOT_STORED = {
@@ -181,6 +183,8 @@ def _refuse_bad_requester(requester: object) -> None:
     email = requester.get("email") if isinstance(requester, dict) else None
     if email not in (None, "") and not EMAIL.fullmatch(str(email)):
         raise RowRefused("Requester", f"Email: {email} is not properly formatted")
+    if str(email).casefold().endswith(_NO_DOMAIN):
+        raise RowRefused("Requester", f"Email: {email} cannot receive mail")
 
 
 def _update(row: Row) -> JsonObject:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.unit.cli.shell import ANN, Answer, Shell
 
@@ -32,7 +33,16 @@ def test_put_answers_with_the_canonical_form_and_its_revision(shell: Shell, tmp_
     assert answer.document["revision"] == 1
     assert answer.document["columns"]["Size"]["type"] == "integer"
     shown = shell("profile", "show", "new", "--json").document
-    assert shown == {**answer.document, "by": ANN}
+    assert shown == {**answer.document, "by": ANN, "inbox": "s3://inbox-bucket/inbox/new/"}
+
+
+def test_put_and_show_say_where_files_are_dropped(shell: Shell, tmp_path: Path) -> None:
+    where = "s3://inbox-bucket/inbox/new/"
+
+    assert where in put(shell, tmp_path, GOOD).stdout
+    shown = shell("profile", "show", "new").stdout
+    assert f"# files dropped at {where} start runs" in shown
+    assert yaml.safe_load(shown)["name"] == "new"
 
 
 def test_only_a_change_makes_a_new_revision(shell: Shell, tmp_path: Path) -> None:

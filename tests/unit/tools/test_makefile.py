@@ -127,3 +127,18 @@ def test_help_lists_every_target() -> None:
 
     listed = {line.split()[0] for line in said.splitlines() if line[:1].isalpha()}
     assert listed == set(phony.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "vendor", "kept"),
+    [
+        ([], "zendesk_support", False),
+        (["KEEP=1"], "zendesk_support", True),
+        (["KEEP=", "VENDOR=vidispine"], "vidispine", False),
+    ],
+)
+def test_the_demo_keeps_its_stack_when_asked(arguments: list[str], vendor: str, kept: bool) -> None:
+    (words,) = commands("demo", *arguments)
+    assert words[1:3] == ["-m", "tools.demo"]
+    assert words[words.index("--vendor") + 1] == vendor
+    assert ("--keep" in words) is kept

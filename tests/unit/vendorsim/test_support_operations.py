@@ -80,6 +80,16 @@ def test_bulk_update_needs_no_body(run_job: RunJob, ticket_ids: list[int]) -> No
     assert shown["status"] == "completed"
 
 
+def test_an_address_that_nobody_can_have_fails_its_ticket_alone(run_job: RunJob) -> None:
+    tickets = [
+        {"subject": "s", "comment": {"body": "b"}, "requester": {"email": address}}
+        for address in ("a@example.com", "a@example.invalid", "a@EXAMPLE.INVALID", "a@invalid.com")
+    ]
+    results = run_job("POST", "tickets/create_many", {"tickets": tickets})["results"]
+    assert ["error" in each for each in results] == [False, True, True, False]
+    assert results[1]["details"] == "Requester: Email: a@example.invalid cannot receive mail"
+
+
 def test_an_outdated_ticket_is_a_failed_row(
     sim: RunningSimulator, clock: ManualClock, run_job: RunJob, ticket_ids: list[int]
 ) -> None:
