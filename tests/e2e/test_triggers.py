@@ -155,7 +155,7 @@ def test_everything_dropped_below_the_inbox_gets_an_answer(desk: Desk) -> None:
         assert reason in status["error"]
     assert len(desk.effects(action="created")) == sum(rows for _, rows in processed.values())
     keys = {run.source.key for _, run in desk.stack.deps.store.runs.newest(limit=50)}
-    assert not any(key.endswith("/") for key in keys)
+    assert f"inbox/{desk.profile}/new/" not in keys
     archive = desk.stack.outputs["ArchiveBucketName"]
     assert "Uploads" not in desk.stack.client("s3").list_multipart_uploads(Bucket=archive)
 
