@@ -1,6 +1,6 @@
 """Pictures of the report and of the page, for the documents and for looking at them.
 
-    python tools/make_pictures.py --out build/pictures [--only run runs] [--docs]
+    python -m tools.make_pictures --out build/pictures [--only run runs] [--docs]
 
 Takes a Chromium on this machine, and a deployment in memory that looks like one of practice.
 """

@@ -48,7 +48,8 @@ def gather(stack: Stack, *, vendors: bool) -> Snapshot:
         rights=_asked(lambda: _rights(stack, name)),
         reached=_reached(stack),
         connections=_connections(stack) if vendors else None,
-        subscriptions=_asked(lambda: _subscriptions(stack)),
+        subscriptions=_asked(lambda: _subscriptions(stack, "AlarmTopicArn")),
+        listeners=_asked(lambda: _subscriptions(stack, "RunTopicArn")),
         ringing=_asked(lambda: _ringing(stack)),
         swept_at=_asked(lambda: _swept_at(stack)),
         **_open_runs(stack),
@@ -101,6 +102,9 @@ def _output(stack: Stack, name: str) -> str:
 def _rights(stack: Stack, name: str | None) -> Mapping[str, bool]:
     if name is None:
         raise _NotKnownError("STS does not say who you are.")
+    if name.endswith(":root"):
+        # The account's own user has no policies that could be simulated, and may do everything.
+        return dict.fromkeys(_WORK, True)
     resources = {
         "machine": stack.settings.run_state_machine_arn or "*",
         "table": _arn(stack, "dynamodb", f"table/{stack.settings.table_name}"),
@@ -194,10 +198,8 @@ def _refused_within(error: BaseException | None) -> bool:
     return False
 
 
-def _subscriptions(stack: Stack) -> tuple[int, int]:
-    answer = stack.client("sns").list_subscriptions_by_topic(
-        TopicArn=_output(stack, "AlarmTopicArn")
-    )
+def _subscriptions(stack: Stack, topic: str) -> tuple[int, int]:
+    answer = stack.client("sns").list_subscriptions_by_topic(TopicArn=_output(stack, topic))
     arns = [each["SubscriptionArn"] for each in answer["Subscriptions"]]
     confirmed = sum(arn.startswith("arn:") for arn in arns)
     return confirmed, len(arns) - confirmed

@@ -32,6 +32,7 @@ WELL = Snapshot(
     reached={"table": None, "inbox": None},
     connections={"acme": None},
     subscriptions=(1, 0),
+    listeners=(1, 0),
     ringing=[],
     swept_at=NOW - 200,
     paused={},
@@ -67,6 +68,15 @@ def test_where_all_is_well_every_line_is_ok() -> None:
         ({"undelivered": 2}, "queue", "wrong", "2 events", "aws sqs receive-message"),
         ({"subscriptions": (0, 0)}, "alarms", "warning", "nobody has subscribed", "make deploy"),
         ({"subscriptions": (0, 1)}, "alarms", "warning", "not confirmed", None),
+        ({"listeners": (0, 0)}, "runs", "warning", "nobody has subscribed", "make deploy"),
+        ({"listeners": (0, 1)}, "runs", "warning", "not confirmed", None),
+        (
+            {"listeners": (0, 0), "outputs": {**OUTPUTS, "AllowLoopbackHttp": "true"}},
+            "runs",
+            "ok",
+            "local stack",
+            None,
+        ),
         ({"ringing": list("abcdefg")}, "ringing", "wrong", "7 alarms", "aws cloudwatch"),
         ({"connections": {}}, "connections", "warning", "no connection", "jobferry connection put"),
         ({"connections": None}, "connections", "not known", "--no-vendors", None),
@@ -108,7 +118,16 @@ def test_what_is_not_well_says_what_to_do(
 def test_what_cannot_be_found_out_is_not_known_and_never_a_fault() -> None:
     unknown = Unknown("you have not the right x.")
     fields = (
-        *("identity", "rights", "subscriptions", "ringing", "swept_at", "paused", "waiting"),
+        *(
+            "identity",
+            "rights",
+            "subscriptions",
+            "listeners",
+            "ringing",
+            "swept_at",
+            "paused",
+            "waiting",
+        ),
         *("undelivered", "concurrency", "executions"),
     )
     seen = replace(WELL, **dict.fromkeys(fields, unknown), reached={"table": unknown})
@@ -170,6 +189,16 @@ def test_who_may_look_at_nothing_learns_that(shell: Shell) -> None:
     )
     assert "wrong" not in found.values()
     assert shell("doctor", "--no-vendors").code == 0
+
+
+def test_the_accounts_own_user_may_do_everything(shell: Shell) -> None:
+    well(shell)
+    shell.aws["iam"] = {"simulate_principal_policy": {"EvaluationResults": []}}
+    shell.arn = "arn:aws:iam::123456789012:root"
+    (rights,) = [
+        check for check in shell("doctor", "--json").document["checks"] if check["name"] == "rights"
+    ]
+    assert (rights["result"], "and not" in rights["text"]) == ("ok", False)
 
 
 def test_a_vendor_that_refuses_is_wrong_and_exit_code_2(
