@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 import click
 
@@ -53,14 +53,21 @@ def before_moment(at: float) -> str:
 
 def local_time(at: str) -> str:
     """A moment (UTC in ISO 8601) in the time of this machine: `2026-03-31 11:30 CEST`."""
-    here = _here(at)
+    here = datetime.fromisoformat(at).astimezone()
     return f"{here:%Y-%m-%d %H:%M} {here.tzname() or ''}".rstrip()
 
 
-def beside_utc(at: str) -> str:
-    """A moment in UTC, and in the time of this machine where that is another."""
-    return f"{at} ({local_time(at)})" if _here(at).utcoffset() else at
+def both_times(at: str, zone: tzinfo | None = None) -> str:
+    """`2026-03-31 09:30 UTC (11:30 CEST)`; UTC alone where the local clock shows it.
 
-
-def _here(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone()
+    Args:
+        at: ISO 8601, as documents have it.
+        zone: the local one; None: that of this machine.
+    """
+    parsed = datetime.fromisoformat(at)
+    there, here = parsed.astimezone(UTC), parsed.astimezone(zone)
+    shown = f"{there:%Y-%m-%d %H:%M} UTC"
+    if here.utcoffset() == there.utcoffset():
+        return shown
+    day = "" if here.date() == there.date() else f"{here:%Y-%m-%d} "
+    return f"{shown} ({day}{here:%H:%M %Z})"

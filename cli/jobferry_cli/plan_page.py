@@ -9,9 +9,9 @@ from jobferry.domain.commands import command
 from jobferry.reporting.formatting import counted, number
 from jobferry.reporting.html.markup import Html, command_line, foreign, join, prose, tag
 from jobferry.reporting.html.style import framed
+from jobferry_cli.moments import both_times
 from jobferry_cli.plan_document import NOT_SENT, side_by_side
 from jobferry_cli.plan_text import facts, shown_value, warnings
-from jobferry_cli.times import both_times
 
 MOST_BAD_ROWS = 200
 """Rows that the page lists; the CSV has all of them."""

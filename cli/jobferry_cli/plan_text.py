@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobferry.reporting.formatting import counted, dollars, duration, number
+from jobferry_cli.moments import both_times
 from jobferry_cli.plan_document import NOT_SENT, side_by_side
-from jobferry_cli.times import both_times
 
 BAD_ROWS_FOR_PEOPLE = 50
 """Bad rows printed on a terminal, unless all are asked for."""

@@ -22,7 +22,7 @@ from jobferry_cli.following import exit_code_of, follow, found_run
 from jobferry_cli.moments import (
     FORMS,
     before_moment,
-    beside_utc,
+    both_times,
     checked_moment,
     is_cursor,
     local_time,
@@ -241,7 +241,7 @@ def watch(app: App, run_id: str | None, profile: str | None) -> ExitCode:
     if run_id is None:
         run = newest_run(app, profile)
         run_id = run.run_id
-        note(f"Run {run_id}, begun {beside_utc(timestamp(run.started_at))}")
+        note(f"Run {run_id}, begun {both_times(timestamp(run.started_at))}")
     return put_ending(app, follow(app, run_id))
 
 

@@ -20,7 +20,7 @@ from jobferry.steps.open_run import run_id_of
 from jobferry.store.objects import ObjectMissingError
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
-from jobferry_cli.moments import beside_utc, local_time
+from jobferry_cli.moments import both_times, local_time
 from jobferry_cli.output import note, note_warnings, put_json, put_table, put_text
 from jobferry_cli.profiles import usable_profile
 from jobferry_cli.schedule_state import doubts, last_runs, schedule_document
@@ -171,7 +171,7 @@ def _kept(stack: Stack, made: Schedule) -> None:
 def _when(at: str, found: Schedule) -> str:
     """A moment as people read it; of a rate nobody but AWS knows the second."""
     about = "about " if found.expression.startswith("rate") else ""
-    return f"{about}{beside_utc(at)}"
+    return f"{about}{both_times(at)}"
 
 
 def _expression(cron: str | None, rate: str | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobferry.reporting.formatting import counted, duration, listed, number
-from jobferry_cli.moments import beside_utc
+from jobferry_cli.moments import both_times
 from jobferry_cli.progress import progress_line
 
 
@@ -24,8 +24,8 @@ def status_lines(document: Mapping[str, Any]) -> list[str]:
         f"Rows      {number(document['rows'])}{': ' if outcomes else ''}{listed(outcomes)}",
         f"Jobs      {number(jobs['finished'])} of {number(jobs['planned'])} finished, "
         f"{counted(sum(requests.values()), 'request')}",
-        f"Time      {duration(document['seconds'])} since {beside_utc(document['started_at'])}"
-        + (f", closed {beside_utc(document['closed_at'])}" if closed else "")
+        f"Time      {duration(document['seconds'])} since {both_times(document['started_at'])}"
+        + (f", closed {both_times(document['closed_at'])}" if closed else "")
         + (f", and {duration(idle)} paused" if (idle := document["paused_seconds"]) else ""),
     ]
     if document["origin"]:
@@ -53,8 +53,8 @@ def _but_pauses(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _waiting(entry: Mapping[str, Any]) -> str:
     """What a run waits for, since when, and until when."""
-    since = f" (since {entry['since']})" if entry["since"] else ""
-    until = f" (until {entry['until']})" if entry["until"] else ""
+    since = f" (since {both_times(entry['since'])})" if entry["since"] else ""
+    until = f" (until {both_times(entry['until'])})" if entry["until"] else ""
     return f"Waiting   {entry['text']}{since}{until}"
 
 

@@ -20,10 +20,10 @@ from jobferry.domain.types import JsonObject
 from jobferry.vendors.operation import Notifies
 from jobferry.vendors.registry import BUILT_IN
 from jobferry_cli import plan_text, planning
+from jobferry_cli.moments import both_times
 from jobferry_cli.plan_document import NOT_SENT, contents_of, side_by_side, undo_of
 from jobferry_cli.plan_page import MOST_BAD_ROWS, plan_page
 from jobferry_cli.resources import PART_BYTES
-from jobferry_cli.times import both_times
 from tests.unit.cli.shell import Shell
 from virtual.world import sample_csv
 

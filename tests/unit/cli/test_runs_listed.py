@@ -10,7 +10,7 @@ import pytest
 
 from jobferry.domain.timestamps import timestamp
 from jobferry_cli import runs as listing
-from jobferry_cli.moments import beside_utc, local_time, moment
+from jobferry_cli.moments import both_times, local_time, moment
 from tests.unit.cli.shell import Shell
 from virtual.world import sample_csv
 
@@ -118,7 +118,7 @@ def test_a_list_shows_profile_file_and_both_times(shell: Shell, oslo: None) -> N
 
 def test_moments_of_this_machine(oslo: None) -> None:
     assert local_time("2026-01-31T23:30:00.000Z") == "2026-02-01 00:30 CET"
-    assert beside_utc("2026-07-01T12:00:00.000Z").endswith("(2026-07-01 14:00 CEST)")
+    assert both_times("2026-07-01T12:00:00.000Z") == "2026-07-01 12:00 UTC (14:00 CEST)"
     assert moment("2026-07-01T14:00", 0) == moment("2026-07-01T12:00:00Z", 0)
     assert moment("2026-07-01", 0) == moment("2026-06-30T22:00:00Z", 0)
     assert moment("2h", 10_000) == 2_800
