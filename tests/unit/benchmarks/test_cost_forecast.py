@@ -17,6 +17,7 @@ from jobferry.domain.latency import Latency
 from jobferry.reporting import costs
 from jobferry.reporting.costs import Load
 from jobferry.reporting.forecast import Terms, expected_costs
+from tests.thorough import some_in
 from virtual.charges import AWS
 from virtual.cloud import TEMPLATE
 from virtual.schedule import Schedule
@@ -50,8 +51,10 @@ def terms_of(conditions: Conditions) -> Terms:
     )
 
 
-@pytest.mark.parametrize("rows_a_job", cost.ACCOUNTS)
-@pytest.mark.parametrize("latency", [5.0, 60.0])
+@pytest.mark.parametrize(
+    ("rows_a_job", "latency"),
+    some_in(((rows, latency) for latency in (5.0, 60.0) for rows in cost.ACCOUNTS), 2),
+)
 def test_the_forecast_is_what_the_engine_uses(rows_a_job: int, latency: float) -> None:
     billed = cost.measure_one(rows_a_job, latency, JOBS[rows_a_job])
     row_bytes = len(sample_csv(1_000)) / 1_000

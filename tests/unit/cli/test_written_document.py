@@ -81,7 +81,7 @@ def test_what_is_no_yaml_is_said(shell: Shell, tmp_path: Path, text: str) -> Non
         assert "cannot be read" in answer.error["text"]
 
 
-@pytest.mark.parametrize("text", ["[" * 5_000, "&a [*a]", "x" * 1_100_000, "1", "", "[1]"])
+@pytest.mark.parametrize("text", ["[" * 1_500, "&a [*a]", "x" * 1_100_000, "1", "", "[1]"])
 def test_odd_files_are_refused_and_nothing_breaks(shell: Shell, tmp_path: Path, text: str) -> None:
     file = tmp_path / "p.yaml"
     file.write_text(text)
