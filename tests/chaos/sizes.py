@@ -13,7 +13,7 @@ from random import Random
 from types import ModuleType
 from unittest import mock
 
-from jobferry.operator import resolve_run
+from jobferry.operator import resolve_run, row_cells
 from jobferry.scheduler.settings import SchedulerSettings
 from jobferry.settlement import abandon_run
 from jobferry.store import (
@@ -110,6 +110,7 @@ _USES: Mapping[str, Sequence[_Use]] = {
     "page": (
         (plan_pages, "CHUNKS_PER_PAGE", _same),
         (plan_writer, "CHUNKS_PER_PAGE", _same),
+        (row_cells, "CHUNKS_PER_PAGE", _same),
         (plan_writer, "CHUNKS_AT_ONCE", lambda size: 2 * size),
     ),
     "block": (
