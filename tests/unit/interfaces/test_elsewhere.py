@@ -43,6 +43,7 @@ PROVED_BY = {
     "test_an_account_that_refuses_us_stops_the_run_after_a_few_tries",
     "refused_for_good_a_quota": "tests/contract/zendesk_sunshine/test_runs.py::"
     "test_a_full_account_stops_the_run",
+    "warnings_of_the_plan": "tests/unit/binding/test_run_warnings.py",
     "waiting": "tests/unit/operator/test_waiting.py::test_what_is_waited_for",
     "by": "tests/unit/cli/test_who_did_it.py",
     "profile_row_key_resolves_ambiguous_sends": "tests/contract/zendesk_support/test_find.py::"

@@ -275,6 +275,10 @@ def test_result_files_can_be_dropped_in_again(shell: Shell, tmp_path: Path) -> N
     mended = shell.world.processed(again, name="again.csv")
     assert (mended.status, mended.rows) == ("completed", 1)
     assert sent(shell.world)[-1] == {"name": "b\u00e9", "ref": "2"}
+    # Their columns are of the new run, and stand there once.
+    (header, row) = table(results(shell, mended, tmp_path / "again")["succeeded.csv"])
+    assert header == ["Name", "Ref", *ADDED]
+    assert row == ["b\u00e9", "2", "1", "succeeded", "9", "", ""]
 
 
 def test_result_files_columns_are_ignored_by_a_profile_without_columns(
