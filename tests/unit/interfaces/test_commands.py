@@ -208,7 +208,9 @@ def test_runs(shell: Shell, closed: Run, held: str) -> None:
 
 
 def test_report(shell: Shell, closed: Run, held: str, tmp_path: Path) -> None:
-    for run_id in (closed.run_id, held, shell.world.planned(sample_csv(4)).run_id):
+    failed = shell.world.processed("Title\nx\n", name="failed.csv")
+    still_open = shell.world.planned(sample_csv(4))
+    for run_id in (closed.run_id, held, failed.run_id, still_open.run_id):
         out = tmp_path / f"{run_id}.html"
         ok(shell("report", run_id, "--out", out, "--json"))
         assert run_id in out.read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.run import Run
 from jobferry.domain.run_request import RunRequest
 from tests.unit.cli.shell import Shell
-from virtual.world import INBOX, PROFILE, World
+from virtual.world import INBOX, PROFILE, World, sample_csv
 
 CsvFile = Callable[..., Path]
 
@@ -185,6 +185,17 @@ def test_inbox_takes(shell: Shell, name: str) -> None:
     run = dropped(shell, f"inbox/{PROFILE}/{name}", data)
     assert run.status == "completed"
     assert sent(shell.world) == [{"name": "a", "ref": "1"}]
+
+
+@pytest.mark.parametrize("name", ["A.CSV", "a.csv.gz", "a.tsv", "a b.csv"])
+def test_run_takes_what_the_inbox_takes(shell: Shell, tmp_path: Path, name: str) -> None:
+    text = sample_csv(3).replace(",", "\t") if name == "a.tsv" else sample_csv(3)
+    body = gzip.compress(text.encode()) if name.endswith(".gz") else text.encode()
+    (tmp_path / name).write_bytes(body)
+    answer = shell("run", tmp_path / name, "--profile", PROFILE, "--wait", "--json")
+    assert answer.code == 0, answer.stderr
+    assert (answer.document["status"], answer.document["rows"]) == ("completed", 3)
+    assert answer.document["source"]["key"].startswith(f"inbox/{PROFILE}/")
 
 
 @pytest.mark.parametrize(

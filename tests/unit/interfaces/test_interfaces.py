@@ -7,7 +7,9 @@ simulators and `make` in `test_simulators.py`; what is proved by other tests in 
 
 from __future__ import annotations
 
+import importlib
 import shlex
+import tomllib
 from pathlib import Path
 
 import click
@@ -22,6 +24,8 @@ from jobferry_cli.local.state import LocalState
 from jobferry_cli.main import cli
 from jobferry_cli.stack import Stack
 from tests.unit.cli.shell import Answer, Shell
+
+ROOT = Path(__file__).parents[3]
 
 COMMANDS = {
     "local up": "--port --simulator-port --no-simulators --wait-scale",
@@ -243,3 +247,11 @@ def test_local_up_takes_all_its_options(shell: Shell, monkeypatch: pytest.Monkey
     )
     assert (asked["port"], asked["simulator_port"], asked["wait_scale"]) == (1, None, 0.5)
     assert answer.error["text"] == "Not here."
+
+
+def test_jobferry_and_vendorsim_are_installed() -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert set(scripts) == {"jobferry", "vendorsim"}
+    for target in scripts.values():
+        module, _, name = target.partition(":")
+        assert callable(getattr(importlib.import_module(module), name))
