@@ -189,8 +189,10 @@ def check(
         raise CommandError(str(error), next_command=command("vendor", "check", "--help")) from None
     except (OSError, UnicodeDecodeError):
         raise _unreadable(credentials_file) from None
-    where = ("--base-url", base_url, "--credentials", str(credentials_file))
-    _play(app, played, operation, record, command("vendor", "check", str(file), *where))
+    words = ["--base-url", base_url, "--credentials", str(credentials_file)]
+    words += [] if operation_name is None else ["--operation", operation_name]
+    words += [] if record_file is None else ["--record", str(record_file)]
+    _play(app, played, operation, record, command("vendor", "check", str(file), *words))
     return ExitCode.OK
 
 

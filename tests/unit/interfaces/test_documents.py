@@ -117,11 +117,12 @@ def test_every_command_that_fails_prints_an_error_whatever_else_it_prints(
     with RunningSimulator(simulator_of(SHELF_DOCUMENT)(clock=ManualClock())) as running:
         url = running.url if reached else "http://127.0.0.1:9"
         words = ("vendor", "check", DOCUMENT, "--base-url", url, "--credentials", file)
-        answer = shell(*words, "--json")
+        answer = shell(*words, "--operation", "books.add", "--json")
     assert (answer.code, answer.document["ok"]) == (2, False)
     assert list(answer.error) == ["code", "text", "next"]
     assert answer.document["steps"][-1]["problem"] in answer.error["text"]
-    assert answer.error["next"].startswith("jobferry vendor check ")
+    again = " ".join(str(word) for word in words)
+    assert answer.error["next"] == f"jobferry {again} --operation books.add"
     assert answer.error["text"] in answer.stderr
 
 
