@@ -9,7 +9,7 @@ from typing import Any
 import click
 import yaml
 
-from jobferry.domain.commands import command
+from jobferry.domain.commands import Command, command
 from jobferry.domain.types import JsonObject
 from jobferry.vendors.credentials import CredentialsError, parse_credentials
 from jobferry.vendors.declarative.adapter import vendor_from
@@ -189,29 +189,42 @@ def check(
         raise CommandError(str(error), next_command=command("vendor", "check", "--help")) from None
     except (OSError, UnicodeDecodeError):
         raise _unreadable(credentials_file) from None
-    return _play(app, played, operation, record)
+    words = ["--base-url", base_url, "--credentials", str(credentials_file)]
+    words += [] if operation_name is None else ["--operation", operation_name]
+    words += [] if record_file is None else ["--record", str(record_file)]
+    _play(app, played, operation, record, command("vendor", "check", str(file), *words))
+    return ExitCode.OK
 
 
-def _play(app: App, played: VendorCheck, operation: Operation, record: JsonObject) -> ExitCode:
-    """Play a check, and show each step when it is done."""
+def _play(
+    app: App, played: VendorCheck, operation: Operation, record: JsonObject, again: Command
+) -> None:
+    """Play a check, and show each step when it is done.
+
+    Raises:
+        CommandError: a step found a problem; `again` is the next command, once that is mended.
+    """
     steps: list[Step] = []
     for step in played.steps(operation, record):
         steps.append(step)
         if not app.as_json:
             put_text(*_lines(step))
     failed = next((step for step in steps if step.problem), None)
-    if app.as_json:
-        put_json(
-            {
-                "ok": failed is None,
-                "operation": operation.name,
-                "record": record,
-                "steps": [_document(step) for step in steps],
-            }
+    document = {
+        "ok": failed is None,
+        "operation": operation.name,
+        "record": record,
+        "steps": [_document(step) for step in steps],
+    }
+    if failed is not None:
+        raise CommandError(
+            f"The step {failed.name} found a problem. {failed.problem}",
+            next_command=again,
+            code=ExitCode.SERVICE if failed.vendor else ExitCode.INPUT,
+            document=document,
         )
-    if failed is None:
-        return ExitCode.OK
-    return ExitCode.SERVICE if failed.vendor else ExitCode.INPUT
+    if app.as_json:
+        put_json(document)
 
 
 def _document(step: Step) -> dict[str, Any]:
