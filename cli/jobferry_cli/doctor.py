@@ -19,7 +19,7 @@ from jobferry_cli.output import put_json, put_text
 def doctor(app: App, no_vendors: bool) -> ExitCode:
     """Check the stack, your rights, and every connection.
 
-    Each line is ok, warning, wrong or not known. Exit code 2 when something is wrong.
+    Each line is ok, warning or wrong. Exit code 2 when something is wrong.
     """
     try:
         found = checks(gather(app.stack, vendors=not no_vendors))
@@ -47,5 +47,5 @@ def doctor(app: App, no_vendors: bool) -> ExitCode:
 
 
 def _lines(check: Check) -> list[str]:
-    first = f"{check.result:<9}  {check.text}"
+    first = f"{check.result if check.known else 'not known':<9}  {check.text}"
     return [first] if check.next is None else [first, f"           Next:  {check.next}"]

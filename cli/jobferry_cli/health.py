@@ -9,8 +9,8 @@ from typing import Any, TypeAlias, TypeVar
 from jobferry.domain.commands import Command, command, other_command
 from jobferry.reporting.formatting import counted, duration, listed, number
 
-OK, WARNING, WRONG, NOT_KNOWN = "ok", "warning", "wrong", "not known"
-RESULTS = (OK, WARNING, WRONG, NOT_KNOWN)
+OK, WARNING, WRONG = "ok", "warning", "wrong"
+RESULTS = (OK, WARNING, WRONG)
 
 EXPECTED_OUTPUTS = (
     "Version",
@@ -54,12 +54,14 @@ class Check:
         name: stable, for scripts
         result: one of `RESULTS`
         next: what to type where something is to be done
+        known: it could be found out; else `text` says why not, and the result is a warning
     """
 
     name: str
     result: str
     text: str
     next: Command | None = None
+    known: bool = True
 
     def document(self) -> dict[str, Any]:
         return asdict(self)
@@ -150,7 +152,10 @@ def _version(seen: Snapshot) -> Check:
     deployed = seen.outputs.get("Version")
     if deployed is None:
         return Check(
-            "version", NOT_KNOWN, f"The command is {seen.version}; the stack does not say."
+            "version",
+            WARNING,
+            f"The command is {seen.version}; the stack does not say.",
+            known=False,
         )
     if deployed == seen.version:
         return Check("version", OK, f"Command and stack are {deployed}.")
@@ -278,7 +283,8 @@ def _ringing(seen: Snapshot) -> Check:
 
 def _connections(seen: Snapshot) -> Iterator[Check]:
     if seen.connections is None:
-        yield Check("connections", NOT_KNOWN, "No vendor was asked, as --no-vendors says.")
+        text = "No vendor was asked, as --no-vendors says."
+        yield Check("connections", WARNING, text, known=False)
         return
     if not seen.connections:
         text = "There is no connection yet."
@@ -334,7 +340,7 @@ def _executions(seen: Snapshot) -> Check:
 
 
 def _not_known(name: str, what: str, found: Unknown) -> Check:
-    return Check(name, NOT_KNOWN, f"{what} is not known: {found.why}")
+    return Check(name, WARNING, f"{what} is not known: {found.why}", known=False)
 
 
 def _some(names: Sequence[str]) -> str:

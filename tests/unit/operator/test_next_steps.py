@@ -124,6 +124,11 @@ def test_rejected_rows_are_mended() -> None:
     assert next_steps(rejected)[0].text.startswith("1 row was never sent:")
 
 
+def test_rows_with_the_key_of_another_and_other_cells() -> None:
+    conflicting = document(status="completed_with_failures", outcomes={"skipped": 1})
+    assert next_commands(conflicting) == [f"jobferry rows {RUN} --status skipped", RESULTS]
+
+
 def test_a_run_that_somebody_stopped_can_be_sent_on() -> None:
     stopped = document(
         status="aborted", error="Stopped.", error_code="aborted", outcomes={"skipped": 5}

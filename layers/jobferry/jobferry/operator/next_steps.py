@@ -134,7 +134,8 @@ def _closed(document: Document) -> list[Step]:
     fetch = command("results", run_id, "--out", f"results/{run_id}")
     steps = _account(document)
     troubled = outcomes["failed"] or outcomes["rejected"] or outcomes["unknown"] or steps
-    if not troubled and not _cut_short(document):
+    doubtful = document["status"] == RunStatus.COMPLETED_WITH_FAILURES
+    if not troubled and not doubtful and not _cut_short(document):
         return [Step("The result files have the vendor's id of every row.", (fetch,))]
     steps += _unknown(document)
     steps += _failed(document, fetch)
@@ -156,6 +157,14 @@ def _closed(document: Document) -> list[Step]:
                 f"{_rows(outcomes['skipped'])} not sent any more. To send them, and all others "
                 "that were surely not applied:",
                 (command("rerun", run_id),),
+            )
+        )
+    if outcomes["skipped"] and document["status"] == RunStatus.COMPLETED_WITH_FAILURES:
+        steps.append(
+            Step(
+                "Skipped rows have the key of another row; where their other cells differ from it, "
+                "find out which is right.",
+                (command("rows", run_id, "--status", "skipped"),),
             )
         )
     if not any(fetch in step.commands for step in steps):
