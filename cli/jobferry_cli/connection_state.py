@@ -9,10 +9,12 @@ from jobferry.domain.commands import command
 from jobferry.domain.connection import Connection, ConnectionLimits, RequestLog
 from jobferry.domain.run import Run
 from jobferry.domain.timestamps import timestamp
+from jobferry.reporting.formatting import counted
 from jobferry.scheduler import concurrency, rate_limit
 from jobferry.vendors.connections import max_jobs as jobs_allowed
 from jobferry.vendors.protocol import Vendor
 from jobferry_cli.errors import CommandError
+from jobferry_cli.moments import both_times
 from jobferry_cli.stack import Stack
 
 
@@ -37,6 +39,7 @@ def connection_state(stack: Stack, found: Connection) -> dict[str, Any]:
         **connection_document(found),
         "blocked_until": _moment(limits.retry_after_until, now),
         "full_until": _moment(limits.no_slot_until, now),
+        "throttles": limits.throttles,
         "in_flight": limits.in_flight,
         "slots": concurrency.max_jobs(limits, now),
         "requests_last_minute": _last_minute(requests, now),
@@ -61,6 +64,10 @@ def connection_lines(stack: Stack, found: Connection, vendor: Vendor) -> list[st
         f", of which Jobferry may use {found.share:.0%}{_rate_learned(requests)}; "
         f"{_last_minute(requests, now)} in the last minute",
     ]
+    if limits.throttles:
+        last = limits.retry_after_until
+        until = f", last until {both_times(timestamp(last))}" if last else ""
+        lines.append(f"Throttled {counted(limits.throttles, 'time')}{until}")
     if found.by is not None:
         lines.append(f"Put       by {found.by}")
     if limits.retry_after_until > now:

@@ -182,7 +182,10 @@ def _learned(learned: dict[str, Any]) -> str:
 
 
 def _now(state: dict[str, Any]) -> Html:
-    return tag("p", f"{counted(state['requests_last_minute'], 'request')} in the last minute.")
+    asked = state["throttles"]
+    throttled = f" The vendor has asked for a wait {counted(asked, 'time')}." if asked else ""
+    requests = counted(state["requests_last_minute"], "request")
+    return tag("p", f"{requests} in the last minute.{throttled}")
 
 
 def _waits(desk: Desk, found: Connection, state: dict[str, Any]) -> Html:

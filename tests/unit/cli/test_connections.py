@@ -257,7 +257,7 @@ def test_show_tells_what_it_waits_for_and_unblock_ends_it(shell: Shell) -> None:
         "2026-01-01T00:10:00.000Z",
         "2026-01-01T00:05:00.000Z",
     )
-    assert (shown["in_flight"], shown["slots"]) == (0, 5)
+    assert (shown["in_flight"], shown["slots"], shown["throttles"]) == (0, 5, 1)
     assert shown["learned"] == {
         "jobs": 5,
         "told_jobs": None,
@@ -271,6 +271,15 @@ def test_show_tells_what_it_waits_for_and_unblock_ends_it(shell: Shell) -> None:
     answer = shell("connection", "unblock", CONNECTION, "--json")
     assert (answer.document["blocked_until"], answer.document["full_until"]) == (None, None)
     assert answer.document["slots"] == 5
+    assert answer.document["throttles"] == 1
+    limits.block(CONNECTION, now + 60)
+    limits.block(CONNECTION, now + 60)
+    limits.block(CONNECTION, now + 30)
+    assert shell("connection", "show", CONNECTION, "--json").document["throttles"] == 2
+    assert "Throttled 2 times, last until 2026-01-01 00:01 UTC" in (
+        shell("connection", "show", CONNECTION).stdout
+    )
+    limits.unblock(CONNECTION)
     assert "Waiting" not in shell("connection", "show", CONNECTION).stdout
     assert shell("connection", "unblock", "none").code == 1
 

@@ -683,6 +683,7 @@ class TestLimits:
             unclear=2,
             unclear_since=NOW + 4,
             outage_until=NOW + 5,
+            throttles=1,
         )
 
     def test_nothing_is_known_of_one_that_nobody_used(self, store: Store, table: Table) -> None:
@@ -704,7 +705,7 @@ class TestLimits:
         store.limits.full(CONNECTION, NOW)
         store.limits.hold_submissions(CONNECTION, NOW)
         store.limits.unblock(CONNECTION)
-        assert store.limits.get(CONNECTION) == ConnectionLimits(0, 3)
+        assert store.limits.get(CONNECTION) == ConnectionLimits(0, 3, throttles=1)
 
     @pytest.mark.parametrize(
         ("part", "wanted", "granted"),

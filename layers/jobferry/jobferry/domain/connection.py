@@ -54,6 +54,8 @@ class ConnectionLimits:
         learned_jobs: the slots found to be there, when the vendor refused one more
         over_limit_penalised: one job too many is answered with a time of penalty, so none is tried
         retry_after_until: epoch seconds before which no request may be sent (Retry-After)
+        throttles: how often the vendor has asked for a wait, of all lanes; those that ask at the
+            same moment count once
         no_slot_at: when a submission last found no slot, of the lanes that share the connection
         no_slot_jobs: jobs that were taken to be in flight by then
         no_slot_until: epoch seconds before which no job may be submitted (the vendor said: too
@@ -78,6 +80,7 @@ class ConnectionLimits:
     outage_until: float = 0.0
     outages: tuple[tuple[float, float], ...] = ()
     taken: int = 0
+    throttles: int = 0
 
     @property
     def in_outage(self) -> bool:

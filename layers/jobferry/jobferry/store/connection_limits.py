@@ -53,6 +53,7 @@ class ConnectionLimitsStore(RequestLogs, Demands, LearnedLatencies):
             unclear=item.get("unclear", 0),
             unclear_since=item.get("unclear_since", 0.0),
             outage_until=item.get("outage_until", 0.0),
+            throttles=item.get("throttles", 0),
             outages=tuple((since, until) for since, until in item.get("outages", ())),
         )
 
@@ -74,7 +75,7 @@ class ConnectionLimitsStore(RequestLogs, Demands, LearnedLatencies):
 
     def block(self, connection: str, until: float) -> None:
         """No request before `until`, for every lane of every run."""
-        self._extend(connection, "blocked_until", until)
+        self._extend(connection, "blocked_until", until, counted="throttles")
 
     def full(self, connection: str, until: float) -> None:
         """No submission before `until`: the vendor has no slot for us."""
@@ -173,13 +174,16 @@ class ConnectionLimitsStore(RequestLogs, Demands, LearnedLatencies):
     def _set(self, connection: str, values: Mapping[str, Any]) -> None:
         self._table.write(Update(keys.connection(connection), keys.LIMITS, assign=values))
 
-    def _extend(self, connection: str, attribute: str, until: float) -> None:
+    def _extend(
+        self, connection: str, attribute: str, until: float, counted: str | None = None
+    ) -> None:
         try:
             self._table.write(
                 Update(
                     keys.connection(connection),
                     keys.LIMITS,
                     assign={attribute: until},
+                    add={} if counted is None else {counted: 1},
                     condition="attribute_not_exists(#a) OR #a < :until",
                     names={"#a": attribute},
                     values={":until": until},
