@@ -92,7 +92,7 @@ def _repeated(run: Run, repeated: Repeated) -> Done:
 def _must_be_over(run: Run, done: str) -> None:
     if run.closed_at is None:
         raise CommandError(
-            f"Run {run.run_id} is not over ({run.status.value}); only then can it be {done}.",
+            f"Run {run.run_id} is not over ({run.phase.value}); only then can it be {done}.",
             next_command=command("watch", run.run_id),
         )
 

@@ -129,7 +129,9 @@ class TestRetry:
 
     def test_of_an_open_run_is_a_sentence(self, page: Page) -> None:
         run = page.world.planned(sample_csv(4))
-        assert "is not over" in page.refused("runs", run.run_id, "retry").text
+        assert "is not over (running)" in page.refused("runs", run.run_id, "retry").text
+        run = trial(page)
+        assert "is not over (paused)" in page.refused("runs", run.run_id, "rerun").text
 
 
 def test_a_rerun_leaves_out_what_was_done(page: Page) -> None:
