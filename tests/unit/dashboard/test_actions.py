@@ -131,7 +131,9 @@ class TestRetry:
         run = page.world.planned(sample_csv(4))
         assert "is not over (running)" in page.refused("runs", run.run_id, "retry").text
         run = trial(page)
-        assert "is not over (paused)" in page.refused("runs", run.run_id, "rerun").text
+        shown = page.refused("runs", run.run_id, "rerun").text
+        assert "is paused; only then can it be sent again" in shown
+        assert f"jobferry resume {run.run_id}" in shown
 
 
 def test_a_rerun_leaves_out_what_was_done(page: Page) -> None:
