@@ -110,6 +110,7 @@ def test_nothing_that_a_vendor_says_is_told(world: World) -> None:
 
 def test_a_run_with_unknown_rows_closes_as_unresolved(world: World) -> None:
     world.account.latency = lambda _number: 2 * JOB_DEADLINE
+    world.schedule_with(max_poll_interval=1_800.0)
     world.execute(world.drop(sample_csv(2)))
     assert told(world)[-1][:2] == ("Run closed", "unresolved")
 

@@ -289,6 +289,7 @@ class TestWords:
 
     def test_of_rows_that_are_unknown(self, world: World, bus: Bus) -> None:
         world.account.latency = lambda _number: 2 * JOB_DEADLINE
+        world.schedule_with(max_poll_interval=1_800.0)
         run = world.execute(world.drop(sample_csv(2)))
         told = self.told(bus)
         assert told.subject == "[jobferry] things: unresolved, 2 rows unknown"
