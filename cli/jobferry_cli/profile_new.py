@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -246,11 +247,18 @@ def _constants(said: Sequence[str], typed: _Typed) -> dict[str, Any]:
                 f"--constant {each!r} is no FIELD=VALUE.",
                 next_command=command("operations", *([typed.vendor] if typed.vendor else [])),
             )
-        try:
-            found[field.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            found[field.strip()] = value
+        found[field.strip()] = _constant(value)
     return found
+
+
+def _constant(text: str) -> Any:
+    """What a value says in YAML; the text itself where that is nothing that a record may hold."""
+    try:
+        value = yaml.safe_load(text)
+        json.dumps(value, allow_nan=False)
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError):
+        return text
+    return value
 
 
 def _must_be_valid(draft: Draft, typed: _Typed) -> None:

@@ -8,9 +8,9 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import yaml
 
@@ -19,12 +19,13 @@ from jobferry.domain.outcome import Outcome
 from jobferry.domain.run import Run
 from jobferry.operator.put_back import (
     OUR_COLUMN,
+    ChangedRow,
     PutBackColumn,
     changed_rows,
     put_back_profile,
 )
 from jobferry.vendors.operation import Operation
-from jobferry.vendors.record_snapshot import ID, KeptRecord
+from jobferry.vendors.record_snapshot import ID
 from jobferry_cli.output import printable
 from jobferry_cli.stack import Stack
 
@@ -76,26 +77,23 @@ def write_changes(
     rows = cannot = 0
     try:
         with ExitStack() as opened:
-            scratch = opened.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8"))
+            records = _Records(opened.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")))
             others = csv.writer(
                 opened.enter_context(cannot_part.open("w", newline="", encoding="utf-8"))
             )
             others.writerow(CANNOT_COLUMNS)
-            first_rows: dict[str, int] = {}
-            for outcome, kept in changed_rows(run, stack.deps):
-                why = _why_not(outcome.row, kept, first_rows)
-                if kept is None or why is not None:
-                    others.writerow(_cannot_cells(outcome, why or NOT_KEPT))
+            for changed in changed_rows(run, stack.deps):
+                why = records.add(changed)
+                if changed.kept is not None and changed.kept.fields:
+                    lost.update(changed.kept.lost)
+                if why is not None:
+                    others.writerow(_cannot_cells(changed.outcome, why))
                     cannot += 1
-                    continue
-                for path, value in kept.fields.items():
-                    columns.setdefault(path, PutBackColumn(path, operation)).note(value)
-                lost.update(kept.lost)
-                line = json.dumps([outcome.row, kept.record_id, dict(kept.fields)])
-                scratch.write(f"{line}\n")
+            for _, _, fields in records:
                 rows += 1
-            scratch.seek(0)
-            _write_rows(files.rows, map(json.loads, scratch), columns, rows)
+                for path, value in fields.items():
+                    columns.setdefault(path, PutBackColumn(path, operation)).note(value)
+            _write_rows(files.rows, records, columns, rows)
         if cannot:
             cannot_part.replace(files.cannot)
         else:
@@ -109,26 +107,53 @@ def write_changes(
     return PutBack(rows, cannot, dict(lost))
 
 
-def _why_not(row: int, kept: KeptRecord | None, first_rows: dict[str, int]) -> str | None:
-    """Why a row's record cannot be put back; None: it can.
+@dataclass
+class _Records:
+    """The records that can be put back, each once, in the order of the rows that name it first.
 
     Args:
-        first_rows: record → the row that puts it back; the row is added.
+        scratch: where the first row of each waits; of the other rows of a record there are few.
     """
-    if kept is None:
-        return NOT_KEPT
-    if kept.record_id is None:
-        return NOT_THERE
-    if not kept.fields:
-        return NOTHING
-    first = first_rows.setdefault(str(kept.record_id), row)
-    if first != row:
-        return f"Row {first} changes the same record: what it was before that row is put back."
-    return None
+
+    scratch: TextIO
+    _first: dict[str, int] = field(default_factory=dict)
+    _others: dict[str, list[tuple[str, int, Mapping[str, Any]]]] = field(default_factory=dict)
+
+    def add(self, changed: ChangedRow) -> str | None:
+        """Take in a row; why nothing is written for it, or None."""
+        row, kept = changed.outcome.row, changed.kept
+        if kept is None:
+            return NOT_KEPT
+        if kept.record_id is None:
+            return NOT_THERE
+        if not kept.fields:
+            return NOTHING
+        record = str(kept.record_id)
+        first = self._first.setdefault(record, row)
+        if first == row:
+            line = json.dumps([row, changed.taken_at, kept.record_id, dict(kept.fields)])
+            self.scratch.write(f"{line}\n")
+            return None
+        self._others.setdefault(record, []).append((changed.taken_at, row, kept.fields))
+        return (
+            f"Row {first} changes the same record: what it was before both is put back with that "
+            "row."
+        )
+
+    def __iter__(self) -> Iterator[tuple[int, str | int, Mapping[str, Any]]]:
+        """(row, record, path of a field → its value before all rows of the record)."""
+        self.scratch.seek(0)
+        for line in self.scratch:
+            row, taken_at, record_id, fields = json.loads(line)
+            before: dict[str, Any] = {}
+            kept = [(taken_at, row, fields), *self._others.get(str(record_id), ())]
+            for _, _, older in sorted(kept, key=lambda each: each[:2]):
+                before = {**older, **before}
+            yield row, record_id, before
 
 
 def _write_rows(
-    path: Path, lines: Iterator[Any], columns: Mapping[str, PutBackColumn], rows: int
+    path: Path, records: _Records, columns: Mapping[str, PutBackColumn], rows: int
 ) -> None:
     part = path.with_name(f"{path.name}.part")
     try:
@@ -136,7 +161,7 @@ def _write_rows(
         with part.open("w", newline="", encoding="utf-8-sig") as file:
             writer = csv.writer(file)
             writer.writerow([ID, *map(defuse, columns), OUR_COLUMN])
-            for row, record_id, fields in lines:
+            for row, record_id, fields in records:
                 cells = [column.cell(fields, rows) for column in columns.values()]
                 writer.writerow([defuse(str(record_id)), *map(defuse, cells), row])
         part.replace(path)

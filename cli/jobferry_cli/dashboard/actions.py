@@ -18,6 +18,7 @@ from jobferry_cli.dashboard.connection_pages import known_connection, tested
 from jobferry_cli.dashboard.desk import Desk
 from jobferry_cli.dashboard.held_files import HeldFile
 from jobferry_cli.errors import CommandError
+from jobferry_cli.following import not_over
 from jobferry_cli.profiles import usable_profile
 from jobferry_cli.repeats import Repeated, repeatable_run, send_again
 from jobferry_cli.run_actions import go_on, prioritise, stop_run
@@ -91,10 +92,7 @@ def _repeated(run: Run, repeated: Repeated) -> Done:
 
 def _must_be_over(run: Run, done: str) -> None:
     if run.closed_at is None:
-        raise CommandError(
-            f"Run {run.run_id} is not over ({run.status.value}); only then can it be {done}.",
-            next_command=command("watch", run.run_id),
-        )
+        raise not_over(run, f"only then can it be {done}")
 
 
 def _resolve(desk: Desk, run: Run, _form: Mapping[str, str]) -> Done:

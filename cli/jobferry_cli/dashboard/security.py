@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from threading import Lock
 
 ADDRESS = "127.0.0.1"
@@ -120,7 +120,7 @@ class Guard:
             return refused
         if not asked.path.startswith(self.root):
             return Refusal(404, "There is nothing here.")
-        if not _same(self._cookie(asked.cookie), self.session):
+        if not any(_same(value, self.session) for value in self._cookies(asked.cookie)):
             return Refusal(
                 403,
                 "This browser has not been let in. Open the address that the terminal shows where "
@@ -151,12 +151,13 @@ class Guard:
             return Refusal(403, "This page is from before. Load it anew, and try again.")
         return None
 
-    def _cookie(self, header: str) -> str:
-        try:
-            found = SimpleCookie(header).get(self.cookie_name)
-        except CookieError:
-            return ""
-        return "" if found is None else found.value
+    def _cookies(self, header: str) -> Iterator[str]:
+        """What stands under our name. Cookies of other servers of this machine stand beside it, and
+        need not be of any form."""
+        for pair in header.split(";"):
+            name, _, value = pair.strip().partition("=")
+            if name == self.cookie_name:
+                yield value
 
 
 class Entry:

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import (
     FileResponse,
     HTMLResponse,
@@ -300,6 +300,8 @@ async def _upload(desk: Desk, request: Request) -> Response:
         held = await take(desk, request.stream(), profile, name)
     except (CommandError, *AWS_ERRORS) as error:
         failure = as_failure(error)
+    except ClientDisconnect:
+        return Response(status_code=400)  # Nobody is there to read it.
     except Exception:  # noqa: BLE001 - as in `_answered`
         note(*traceback.format_exc().rstrip().split("\n"))
         failure = _unexpected()

@@ -11,7 +11,6 @@ from jobferry.csvfile.header_names import fold_name
 from jobferry.vendors.operation import Operation
 from jobferry.vendors.protocol import Vendor
 from jobferry_cli.profile_draft.columns import ColumnDraft, unmatched
-from jobferry_cli.profile_draft.fields import listed_fields
 from jobferry_cli.profile_draft.keys import RowKey, row_key_of
 from jobferry_cli.profile_draft.matching import (
     Match,
@@ -296,8 +295,3 @@ def _questions(
         if key not in answers:
             text = f"Every record needs {' or '.join(names)}. {names[0]} of all rows"
             yield Question(key, text, operation.values.get(names[0], ()))
-
-
-def operation_fields(operation: Operation) -> tuple[str, ...]:
-    """What a column may be mapped to, for a page that offers a choice."""
-    return listed_fields(operation)

@@ -285,6 +285,21 @@ def test_a_file_that_is_there_is_not_overwritten(
     assert out.read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["2026-01-02", "2026-13-45", "2026-01-02T10:00:00Z", "{a: 2026-01-01}", ".nan", "[" * 1_500,
+     "!!binary aGk="],
+)  # fmt: skip
+def test_a_constant_that_json_does_not_hold_is_the_text_as_typed(
+    shell: Shell, csv_file: CsvFile, value: str
+) -> None:
+    words = ("profile", "new", csv_file(TICKETS), "--operation", "tickets.create")
+    answer = shell(*words, "--constant", f"external_id={value}", "--json")
+    assert answer.code == 0
+    assert answer.document["profile"]["constants"] == {"external_id": value}
+    assert yaml.safe_load(answer.document["yaml"])["constants"] == {"external_id": value}
+
+
 def test_wrong_options(shell: Shell, csv_file: CsvFile) -> None:
     file = csv_file(TICKETS)
     words = ("profile", "new", file, "--operation", "tickets.create")

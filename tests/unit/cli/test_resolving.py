@@ -15,6 +15,7 @@ from virtual.world import CONNECTION, sample_csv
 def run(shell: Shell) -> Run:
     """A closed run whose only job was given up."""
     shell.world.account.latency = lambda _number: 2 * JOB_DEADLINE
+    shell.world.schedule_with(max_poll_interval=1_800.0)
     return shell.world.processed(sample_csv(3))
 
 

@@ -76,6 +76,7 @@ def failed(shell: Shell, _folder: Path) -> Names:
 def given_up(shell: Shell, _folder: Path) -> Names:
     """A closed run whose job ended later than anybody waits for."""
     shell.world.account.latency = lambda _number: 2 * JOB_DEADLINE
+    shell.world.schedule_with(max_poll_interval=1_800.0)
     run = shell.world.processed(sample_csv(3))
     shell.world.clock.advance(2 * JOB_DEADLINE)
     return {"RUN": run.run_id}

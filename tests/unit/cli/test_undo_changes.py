@@ -187,8 +187,30 @@ def test_a_record_that_two_rows_change_is_put_back_once(shell: Shell, tmp_path: 
 
     assert records(answer.document) == [{"id": "a", "name": "1"}, {"id": "b", "name": "2"}]
     assert [row[-1] for row in cells(answer.document["cannot_csv"])[1:]] == [
-        "Row 1 changes the same record: what it was before that row is put back."
+        "Row 1 changes the same record: what it was before both is put back with that row."
     ]
+
+
+def test_of_two_rows_of_a_record_the_older_snapshot_counts(shell: Shell, tmp_path: Path) -> None:
+    """Jobs may go in another order than the file's, and rows of one record send other fields."""
+    shell.world.put_profile({"operation": UPDATE, "snapshot": True})
+    run = shell.world.processed(sample_csv(4))
+    archive = shell.world.objects
+    archive.delete(snapshot_key(run.run_id, 1))
+    for chunk, taken_at, rows in (
+        (1, "2026-01-01T00:00:05Z", {1: old("a", name="of row 4"), 2: old("b", name="b")}),
+        (2, "2026-01-01T00:00:03Z", {3: old("a", name="of row 4", size=1)}),
+        (3, "2026-01-01T00:00:01Z", {4: old("a", name="first", thing="x")}),
+    ):
+        kept = {"taken_at": taken_at, "rows": [[row, record] for row, record in rows.items()]}
+        archive.put_json(snapshot_key(run.run_id, chunk), kept)
+    document = shell("undo", run.run_id, "--out", tmp_path, "--json").document
+
+    assert records(document) == [
+        {"id": "a", "name": "first", "size": 1, "thing": "x"},
+        {"id": "b", "name": "b"},
+    ]
+    assert (document["rows"], document["cannot"]) == (2, 2)
 
 
 def test_of_a_row_that_went_again_the_first_snapshot_counts(shell: Shell, tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ def test_who_retries_has_started_the_new_run(shell: Shell) -> None:
 
 def test_who_resolves_is_kept(shell: Shell) -> None:
     shell.world.account.latency = lambda _number: 2 * JOB_DEADLINE
+    shell.world.schedule_with(max_poll_interval=1_800.0)
     run = shell.world.processed(sample_csv(3))
     shell("resolve", run.run_id, "--wait")
     assert by(shell, run.run_id)["resolved"] == ANN

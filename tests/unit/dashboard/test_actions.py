@@ -129,7 +129,11 @@ class TestRetry:
 
     def test_of_an_open_run_is_a_sentence(self, page: Page) -> None:
         run = page.world.planned(sample_csv(4))
-        assert "is not over" in page.refused("runs", run.run_id, "retry").text
+        assert "is not over (running)" in page.refused("runs", run.run_id, "retry").text
+        run = trial(page)
+        shown = page.refused("runs", run.run_id, "rerun").text
+        assert "is paused; only then can it be sent again" in shown
+        assert f"jobferry resume {run.run_id}" in shown
 
 
 def test_a_rerun_leaves_out_what_was_done(page: Page) -> None:
@@ -146,6 +150,7 @@ def test_a_rerun_leaves_out_what_was_done(page: Page) -> None:
 
 def test_a_resolve_asks_about_unknown_rows(page: Page) -> None:
     page.world.account.latency = lambda _number: 2 * JOB_DEADLINE
+    page.world.schedule_with(max_poll_interval=1_800.0)
     run = page.world.processed(sample_csv(2))
     assert run.outcomes[OutcomeStatus.UNKNOWN] == 2
     assert "what became of 2 unknown rows" in page.get("runs", run.run_id, "resolve").text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from jobferry.domain.run import Run
 from jobferry_cli.dashboard import actions, held_files
 from tests.unit.cli.shell import ANN, client_error
-from tests.unit.dashboard.conftest import Page, Seen
+from tests.unit.dashboard.conftest import OWN, Page, Seen
 from virtual.world import sample_csv
 
 
@@ -198,3 +199,40 @@ def test_the_form_has_the_profiles(page: Page) -> None:
     for name in ("others", "things"):
         page.world.store.config.delete_profile(name)
     assert "jobferry profile put FILE.yaml" in page.get("new").text
+
+
+def test_a_browser_that_is_closed_while_it_sends_is_no_failure(
+    page: Page, capsys: pytest.CaptureFixture[str]
+) -> None:
+    messages = iter(
+        [
+            {"type": "http.request", "body": b"Name,Ref\n", "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+    )
+    sent = []
+
+    async def receive() -> Any:
+        return next(messages)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = {
+        "host": f"127.0.0.1:{page.guard.port}",
+        "cookie": f"{page.guard.cookie_name}={page.guard.session}",
+        "origin": OWN,
+        "sec-fetch-site": "same-origin",
+        "x-jobferry-token": page.guard.token,
+        "content-type": "application/octet-stream",
+    }
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": page.guard.root + "files",
+        "query_string": b"profile=things&name=file.csv",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    asyncio.run(page.client.app(scope, receive, send))
+    assert capsys.readouterr().err == ""
+    assert list(page.held.folder.iterdir()) == []

@@ -128,6 +128,19 @@ class TestCookie:
         answer = page.client.get(path_of(page), headers={"Cookie": cookie})
         assert answer.status_code == 403
 
+    @pytest.mark.parametrize(
+        "others",
+        ["{own}; flag", "flag; {own}", '{own}; a={{"x": 1}}', 'a={{"x": 1}}; {own}', "{own}; =x",
+         "path=/x; {own}", 'q="open; {own}', "a@b=1;{own}"],
+    )  # fmt: skip
+    def test_cookies_of_other_servers_of_this_machine_are_in_nobodys_way(
+        self, page: Page, others: str
+    ) -> None:
+        own = f"{page.guard.cookie_name}={page.guard.session}"
+        page.client.cookies.clear()
+        answer = page.client.get(path_of(page), headers={"Cookie": others.format(own=own)})
+        assert answer.status_code == 200
+
     def test_outside_of_its_area_there_is_nothing(self, page: Page) -> None:
         for path in ("/runs", "/static/app.js", "/other/runs", f"/{page.guard.area}"):
             answer = page.client.get(path)

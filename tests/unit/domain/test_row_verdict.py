@@ -132,6 +132,8 @@ def test_a_chunk_without_an_answer_after_its_last_attempt(
         "vendor_unavailable", "proven never taken", 3, repeatable=repeatable
     )
     assert word == Verdict(status, "vendor_unavailable", "Sent 3 times; proven never taken.")
+    once = row_verdict.when_never_answered("x", "proven never taken", 1, repeatable=repeatable)
+    assert once.text == "Sent once; proven never taken."
 
 
 def test_what_is_lost_is_unknown() -> None:

@@ -37,6 +37,9 @@ from virtual.vendor import Behaviour
 from virtual.world import CONNECTION, ExecutionFailedError, World, sample_csv
 
 ROWS = 6
+SELDOM = 1_800.0
+"""Seconds between polls of jobs that nobody waits for any longer."""
+
 SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN
 
 
@@ -44,6 +47,7 @@ SUCCEEDED, FAILED, UNKNOWN = OutcomeStatus.SUCCEEDED, OutcomeStatus.FAILED, Outc
 def given_up(world: World) -> Run:
     """A closed run of three jobs, the second of which took longer than anybody waits."""
     world.account.latency = lambda number: 2 * JOB_DEADLINE if number == 2 else 20.0
+    world.schedule_with(max_poll_interval=SELDOM)
     run = world.processed(sample_csv(ROWS))
     assert run.status is RunStatus.UNRESOLVED
     assert world.statuses(run.run_id) == [SUCCEEDED] * 2 + [UNKNOWN] * 2 + [SUCCEEDED] * 2
@@ -161,6 +165,7 @@ class TestJobsThatWereGivenUp:
 
     def test_many_jobs_are_asked_about_in_several_invocations(self, world: World) -> None:
         world.account.latency = lambda _number: 2 * JOB_DEADLINE
+        world.schedule_with(max_poll_interval=SELDOM)
         run = world.processed(sample_csv(2 * ROWS))
         world.clock.advance(2 * JOB_DEADLINE)
         polls = len(world.account.polls)

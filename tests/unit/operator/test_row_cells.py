@@ -73,7 +73,7 @@ def test_any_rows_of_a_plan_of_many_pages(seed: int) -> None:
     with World(max_records=2) as world:
         good = [draw.random() > 0.3 for _ in range(1_500)]
         lines = [f"{'thing' if fine else ''},r{i}" for i, fine in enumerate(good, 1)]
-        run = world.processed("Name,Ref\n" + "\n".join(lines) + "\n")
+        run = world.planned("Name,Ref\n" + "\n".join(lines) + "\n")
         assert run.plan.chunks > 300
         asked = draw.sample(range(1, 1_501), 40)
         found = cells_of(run, asked, world.deps)

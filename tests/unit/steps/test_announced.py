@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
-from jobferry.domain.run import StopReason
+from jobferry.domain.run import RunStatus, StopReason
 from jobferry.domain.run_event import Change, run_event
 from jobferry.domain.timestamps import timestamp
 from jobferry.lane.poller import JOB_DEADLINE
@@ -17,6 +17,7 @@ from jobferry.operator.job_control import abort_run
 from jobferry.operator.pause_resume import continue_run, resume
 from tests.events import ROOT, announced, problems, schema
 from tests.unit.store.samples import a_run
+from virtual.machine import ExecutionFailedError
 from virtual.vendor import Behaviour
 from virtual.world import World, sample_csv
 
@@ -109,6 +110,7 @@ def test_nothing_that_a_vendor_says_is_told(world: World) -> None:
 
 def test_a_run_with_unknown_rows_closes_as_unresolved(world: World) -> None:
     world.account.latency = lambda _number: 2 * JOB_DEADLINE
+    world.schedule_with(max_poll_interval=1_800.0)
     world.execute(world.drop(sample_csv(2)))
     assert told(world)[-1][:2] == ("Run closed", "unresolved")
 
@@ -149,3 +151,29 @@ def test_the_schema_refuses(change: Change, wrong: dict[str, Any]) -> None:
     event["detail"] |= wrong
     assert problems(event)
     assert schema(change).schema["title"] == change.detail_type
+
+
+class _NoBus(list[Any]):
+    """A bus that takes no event."""
+
+    def append(self, _event: Any) -> None:
+        raise OSError("no bus")
+
+
+def test_a_bus_that_takes_no_event_keeps_no_run_from_going_on(world: World) -> None:
+    world.announced = _NoBus()
+    with pytest.raises(ExecutionFailedError):
+        world.execute(world.drop(sample_csv(6), options={"jobferry-trial": "2"}))
+    (run,) = [run for _, run in world.store.runs.newest()]
+    assert (run.phase, run.suspended) == (RunStatus.PAUSED, True)
+    world.sweep()
+    assert not world.restarts
+
+    resume(run, world.deps, _start(world))
+    with pytest.raises(ExecutionFailedError):
+        world.run_restarts()
+    assert world.run(run.run_id).status is RunStatus.COMPLETED
+    assert not world.problems(run.run_id)
+    world.clock.pass_time(7_200)
+    world.sweep()
+    assert not world.restarts

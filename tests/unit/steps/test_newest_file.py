@@ -78,6 +78,16 @@ def test_the_same_file_is_not_sent_twice_and_that_is_told(world: World) -> None:
     assert opened(world, firing(world), "arn:execution:new")[:2] == ("open", "scheduled/a.csv")
 
 
+def test_a_file_that_could_not_be_used_was_not_sent(world: World) -> None:
+    put(world, "scheduled/a.csv")
+    world.limit(max_file_bytes=3)
+    first = open_run(firing(world), ONE, world.deps)
+    assert first["state"] == "unusable"
+    error = opened(world, firing(world), TWO)[2]
+    assert "sent" not in str(error)
+    assert f"which could not be used (run {first['run_id']})" in str(error)
+
+
 def test_a_schedule_may_find_nothing_new_in_silence(world: World) -> None:
     quiet = {"nothing_new": IGNORE}
     assert open_run(firing(world, **quiet), ONE, world.deps) == {"state": "ignored"}

@@ -9,19 +9,25 @@ from typing import Any
 
 import pytest
 
+from jobferry.binding.run_warnings import VENDOR_WARNING
 from jobferry.deps import Deps
 from jobferry.domain.commands import command
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.run import Pause, Run, RunStatus, StopReason
 from jobferry.domain.run_event import Change
+from jobferry.lane.keep_records import SNAPSHOT
+from jobferry.lane.moved_account import CONNECTION_CHANGED
 from jobferry.lane.poller import JOB_DEADLINE
 from jobferry.operator.delete_run import delete_run
 from jobferry.operator.job_control import abort_run
-from jobferry.operator.notice import SUBJECT_CHARACTERS, Notice, headline, notice
-from jobferry.operator.pause_resume import continue_run, resume
+from jobferry.operator.notice import SUBJECT_CHARACTERS, Notice, headline, notice, why
+from jobferry.operator.pause_resume import TRIAL, continue_run, resume
 from jobferry.operator.report_link import Link, run_of
 from jobferry.operator.status import run_document
+from jobferry.settlement.outcomes import POLICY
+from jobferry.settlement.pause_run import BREAKER
 from jobferry.steps.notify import STALE_SECONDS, as_published, named_in, notify
+from jobferry.steps.open_run import SAME_CONTENT
 from jobferry.store.notices import CLAIM_SECONDS
 from tests.events import announced
 from tests.unit.store.samples import a_run
@@ -283,6 +289,7 @@ class TestWords:
 
     def test_of_rows_that_are_unknown(self, world: World, bus: Bus) -> None:
         world.account.latency = lambda _number: 2 * JOB_DEADLINE
+        world.schedule_with(max_poll_interval=1_800.0)
         run = world.execute(world.drop(sample_csv(2)))
         told = self.told(bus)
         assert told.subject == "[jobferry] things: unresolved, 2 rows unknown"
@@ -304,6 +311,16 @@ class TestWords:
         assert told.attributes["status"] == status.value
         assert told.subject.startswith("[s] things: ")
         assert f"The report: {command('report', run.run_id)}" in told.text
+
+    @pytest.mark.parametrize(
+        "code",
+        [TRIAL, BREAKER, POLICY, SAME_CONTENT, CONNECTION_CHANGED, VENDOR_WARNING, SNAPSHOT],
+    )
+    def test_of_every_pause_there_are_words(self, code: str) -> None:
+        said = why(Change.PAUSED, a_run(pause=Pause(code, "ann@example.com", 1.0)))
+        assert said is not None
+        assert said.endswith(f" (Code: {code}.)")
+        assert "Somebody has to look" not in said
 
     @pytest.mark.parametrize("stack", ["s" * 128, "größe", "a\nb", ""])
     def test_a_subject_is_as_sns_takes_it(self, stack: str) -> None:

@@ -117,7 +117,8 @@ def when_never_answered(code: str, reason: str, attempts: int, *, repeatable: bo
         repeatable: it was sent again without a proof, so that an attempt may have been applied.
     """
     status = UNKNOWN if repeatable else FAILED
-    return Verdict(status, code, f"Sent {attempts} times; {reason}.")
+    often = "once" if attempts == 1 else f"{attempts} times"
+    return Verdict(status, code, f"Sent {often}; {reason}.")
 
 
 def when_lost(code: str, reason: str) -> Verdict:

@@ -80,7 +80,7 @@ def _note(session: LaneSession, problem: Problem) -> None:
     elif isinstance(problem, Refused):
         reason = (
             f"The vendor does not show what the records are before they are changed "
-            f"({problem.code}: {problem.message}) Nothing is sent without its snapshot."
+            f"({problem.code}: {problem.message}). Nothing is sent without its snapshot."
         )
         pause_run(session.run.run_id, SNAPSHOT, reason, session.deps)
         session.refresh_soon()

@@ -35,6 +35,8 @@ _PAUSED_BY: Mapping[str, str] = {
     "policy": "Rows failed with an error after which its profile wants it paused.",
     "same_content": "The very same content was sent before with this profile.",
     "connection_changed": "Its connection leads to another account than the one it began with.",
+    "snapshot": "What its records are before they are changed cannot be read, and nothing is sent "
+    "without that.",
     "vendor_warning": "The vendor warned of something before the rest is sent.",
 }
 

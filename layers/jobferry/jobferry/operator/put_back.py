@@ -52,10 +52,18 @@ class ChangedRow(NamedTuple):
 
     Attributes:
         kept: of the record before; None: nothing is kept of it.
+        taken_at: when it was read, so that it compares: no job is sent before its snapshot, and
+            of two of one record the older one shows no change of the other's row.
     """
 
     outcome: Outcome
     kept: KeptRecord | None
+    taken_at: str = ""
+
+
+class _Taken(NamedTuple):
+    at: str
+    record: KeptRecord
 
 
 def changed_rows(run: Run, deps: Deps) -> Iterator[ChangedRow]:
@@ -69,7 +77,8 @@ def changed_rows(run: Run, deps: Deps) -> Iterator[ChangedRow]:
     for outcome in deps.store.rows.between(run.run_id, 1, run.rows):
         seen += 1
         if outcome.status in _MAY_BE_CHANGED:
-            yield ChangedRow(outcome, kept.of(outcome.row))
+            taken = kept.of(outcome.row)
+            yield ChangedRow(outcome, taken and taken.record, taken.at if taken else "")
     if seen < run.rows:
         raise OutcomesGoneError(run.run_id)
 
@@ -80,12 +89,12 @@ class _Kept:
 
     run: Run
     deps: Deps
-    _page: dict[int, KeptRecord] = field(default_factory=dict)
+    _page: dict[int, _Taken] = field(default_factory=dict)
     _next_chunk: int = 1
     _last_row: int = 0
-    _resent: dict[int, KeptRecord] | None = None
+    _resent: dict[int, _Taken] | None = None
 
-    def of(self, row: int) -> KeptRecord | None:
+    def of(self, row: int) -> _Taken | None:
         while row > self._last_row and self._next_chunk <= self.run.plan.chunks:
             self._read_page()
         found = self._page.get(row)
@@ -100,7 +109,7 @@ class _Kept:
         # A plan that is gone says nothing of its rows: those that were read must do.
         self._last_row = max([self._last_row, *self._page, *ends])
 
-    def _of_resent(self) -> Mapping[int, KeptRecord]:
+    def _of_resent(self) -> Mapping[int, _Taken]:
         """Of rows that went again: the first snapshot of each, where its planned chunk has none."""
         if self._resent is None:
             first = self.run.plan.chunks + 1
@@ -111,20 +120,20 @@ class _Kept:
                     self._resent.setdefault(row, kept)
         return self._resent
 
-    def _read(self, numbers: range | list[int]) -> dict[int, KeptRecord]:
+    def _read(self, numbers: range | list[int]) -> dict[int, _Taken]:
         objects, run_id = self.deps.objects, self.run.run_id
 
-        def read(number: int) -> list[tuple[int, Any]]:
+        def read(number: int) -> list[tuple[int, str, Any]]:
             try:
                 document = objects.get_json(snapshot_key(run_id, number))
             except ObjectMissingError:
                 return []
-            return [(row, record) for row, record in document["rows"]]
+            return [(row, document["taken_at"], record) for row, record in document["rows"]]
 
-        found: dict[int, KeptRecord] = {}
+        found: dict[int, _Taken] = {}
         for rows in self.deps.parallel_map(read, list(numbers), READERS):
-            for row, record in rows:
-                found.setdefault(row, KeptRecord.from_json(record))
+            for row, at, record in rows:
+                found.setdefault(row, _Taken(at, KeptRecord.from_json(record)))
         return found
 
 

@@ -215,9 +215,13 @@ def _newest(
     asked_at = deps.now() if started_at is None else started_at
     if not deleted and (earlier is None or not sent_before(found, earlier, execution, asked_at)):
         return replace(found, version_id=head.source.version_id), None
+    unusable = earlier is not None and earlier.status is RunStatus.FAILED
+    became = (
+        f"could not be used (run {run_id})" if unusable else f"the run {run_id} has sent already"
+    )
     return of_nothing(request, execution), (
-        f"There is no new file below {where}: the newest is {file.key}, which the run {run_id} has "
-        "sent already. Whatever makes the file has not put a new one there."
+        f"There is no new file below {where}: the newest is {file.key}, which {became}. "
+        "Whatever makes the file has not put a new one there."
     )
 
 
