@@ -9,7 +9,11 @@ from playwright.sync_api import Browser, Page
 
 from jobferry.reporting.html import render_report
 from tests.browser.chromium import WIDTHS, problems
+from tests.thorough import THOROUGH
 from tests.unit.reporting.report_sample import SAMPLES
+
+TELLING = ("mixed", "paused", "refused", "hostile")
+"""Reports that have everything that a page can have."""
 
 LONG = ("crowded", "hostile")
 ADDRESS = "http://report.example/report.html"
@@ -37,7 +41,7 @@ def opened(page: Page, name: str) -> list[str]:
     return asked
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", SAMPLES if THOROUGH else TELLING)
 def test_it_is_for_everybody(page: Page, name: str) -> None:
     opened(page, name)
     # More of the same takes long to look through.

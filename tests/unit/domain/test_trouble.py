@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import ClassVar
 
 import pytest
@@ -36,7 +37,7 @@ from jobferry.vendors.answers import (
 )
 from jobferry.vendors.lost_submission import LostSubmission
 from jobferry.vendors.operation import Operation
-from tests.thorough import THOROUGH
+from tests.thorough import THOROUGH, some_in
 from virtual.vendor import Behaviour, FakeClient
 from virtual.world import CONNECTION, ExecutionFailedError, World, sample_csv
 
@@ -217,12 +218,13 @@ class TestForEver:
         "502": (Ambiguous("502"), PollAnswer(problem="502"), VENDOR_UNAVAILABLE),
     }
 
-    @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-    @pytest.mark.parametrize("sent", [False, True], ids=["from the start", "jobs in flight"])
-    def test_the_run_ends(
-        self, world: World, site: Site, case: tuple[SubmitAnswer, PollAnswer, str], sent: bool
-    ) -> None:
-        submitted, polled, code = case
+    @pytest.mark.parametrize(
+        ("sent", "name"),
+        some_in(product((False, True), CASES), 2),
+        ids=str,
+    )
+    def test_the_run_ends(self, world: World, site: Site, sent: bool, name: str) -> None:
+        submitted, polled, code = self.CASES[name]
         answers = [None] * 3 if sent else []
         site.submit = lambda: answers.pop() if answers else submitted
         site.poll = lambda: polled
