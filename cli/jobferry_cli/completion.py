@@ -6,7 +6,7 @@ Names of runs, profiles and connections are not: each TAB would be a call to AWS
 from __future__ import annotations
 
 import click
-from click.shell_completion import get_completion_class
+from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
 from jobferry.domain.commands import other_command
 from jobferry_cli.app import App, global_options, pass_app
@@ -15,6 +15,11 @@ from jobferry_cli.output import note, put_json, put_source
 _PROGRAM = "jobferry"
 _VARIABLE = "_JOBFERRY_COMPLETE"
 
+_SHELLS: dict[str, type[ShellComplete]] = {
+    "bash": BashComplete,
+    "zsh": ZshComplete,
+    "fish": FishComplete,
+}
 _KEPT_IN = {
     "bash": "~/.local/share/bash-completion/completions/jobferry",
     "zsh": "~/.zfunc/_jobferry",
@@ -32,10 +37,7 @@ def completion(app: App, shell: str) -> None:
 
     bash (4.4 or newer), zsh or fish. Keep it where the shell looks for it, as stderr says.
     """
-    found = get_completion_class(shell)
-    if found is None:  # click knows the shells that we name
-        raise NotImplementedError(shell)
-    script = found(click.Command(_PROGRAM), {}, _PROGRAM, _VARIABLE).source().strip()
+    script = _SHELLS[shell](click.Command(_PROGRAM), {}, _PROGRAM, _VARIABLE).source().strip()
     if app.as_json:
         put_json({"shell": shell, "script": script, "file": _KEPT_IN[shell]})
         return

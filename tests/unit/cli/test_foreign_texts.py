@@ -12,7 +12,7 @@ from jobferry.domain.commands import command
 from jobferry.domain.connection import Connection
 from jobferry.domain.outcome import OutcomeStatus, RecordResult
 from jobferry.domain.run import Run, RunStatus, Source
-from jobferry.operator.next_steps import next_commands
+from jobferry.operator.next_steps import next_steps
 from jobferry.vendors.answers import Refused
 from jobferry_cli import main
 from jobferry_cli.errors import CommandError, ExitCode
@@ -106,7 +106,8 @@ def test_next_commands_of_the_document_are_shell_words(name: str) -> None:
         {"closed_at": None},
         {"paused": {"code": "policy", "reason": "r"}},
     ):
-        for each in next_commands({**document, **changes}):
+        steps = next_steps({**document, **changes})
+        for each in (each for step in steps for each in step.commands):
             words = shlex.split(each)
             assert words[0] == "jobferry"
             assert any(name in word for word in words[1:])

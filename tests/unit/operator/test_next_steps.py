@@ -7,13 +7,17 @@ from typing import Any
 import pytest
 
 from jobferry.domain.error_codes import ErrorClass
-from jobferry.operator.next_steps import next_commands, next_steps
+from jobferry.operator.next_steps import commands_of, next_steps
 
 RUN = "r-1"
 RESULTS = f"jobferry results {RUN} --out results/{RUN}"
 RERUN, RETRY, WATCH = f"jobferry rerun {RUN}", f"jobferry retry {RUN}", f"jobferry watch {RUN}"
 TEST = "jobferry connection test acme"
 FAILED_ROWS = f"jobferry rows {RUN} --status failed"
+
+
+def next_commands(document: dict[str, Any]) -> list[str]:
+    return [*commands_of(next_steps(document))]
 
 
 def document(**changes: Any) -> dict[str, Any]:

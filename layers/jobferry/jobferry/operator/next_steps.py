@@ -26,11 +26,6 @@ _MENDED = (ErrorClass.ROW, ErrorClass.FILE, ErrorClass.LOST)
 """Classes of errors with which rows fail again, unless somebody mends something."""
 
 
-def next_commands(document: Document) -> list[Command]:
-    """The commands of `next_steps`, each once."""
-    return commands_of(next_steps(document))
-
-
 def commands_of(steps: Iterable[Step]) -> list[Command]:
     """The commands of some steps, each once."""
     return list(dict.fromkeys(each for step in steps for each in step.commands))
