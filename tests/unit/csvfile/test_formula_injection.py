@@ -137,11 +137,14 @@ def test_of_a_file_of_ours_a_defused_cell_is_written_the_same_again(cell: str) -
 @example(["r1", "x;=cmd|'/C calc'!A0"], ",")
 @example(["r1", 'x;"=1'], ",")
 @example(["\u200b", "-0"], "\t")
+@example(["-0", ""], ";")
+@example(["-5", "cmd|' /C calc'!A0"], ";")
 def test_no_program_finds_a_formula_in_a_line(cells: list[str], delimiter: str) -> None:
     line = io.StringIO(newline="")
     csv.writer(line, delimiter=delimiter).writerow([defuse(cell) for cell in cells])
-    # Whoever leaves off invisible characters before a formula does so before a number, too.
-    numbers = re.compile(r"[\s\"\u200b\u2060\ufeff]*[+\-][0-9]+([.,][0-9]+)?[\s\"]*$")
+    # Whoever leaves off invisible characters before a formula does so before a number, too. A
+    # separator behind a number is no operator: with what follows it the cell is a text.
+    numbers = re.compile(r"[\s\"\u200b\u2060\ufeff]*[+\-][0-9]+([.,][0-9]+)?([\s\"]*$|\"?[;,|\t])")
     for cell in cells_in_any_program(line.getvalue()):
         assert not _BARE_FORMULA.match(cell) or numbers.match(cell), cell
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -233,6 +234,8 @@ def test_a_browser_that_is_closed_while_it_sends_is_no_failure(
         "query_string": b"profile=things&name=file.csv",
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
     }
-    asyncio.run(page.client.app(scope, receive, send))
+    # In a thread of its own: in that of the tests the event loop of Playwright may be running.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, page.client.app(scope, receive, send)).result()
     assert capsys.readouterr().err == ""
     assert list(page.held.folder.iterdir()) == []
