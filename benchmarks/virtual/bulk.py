@@ -11,8 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from threading import local
 from typing import Any, BinaryIO, TypeVar
+from weakref import WeakKeyDictionary
+
+from greenlet import getcurrent, greenlet
 
 from benchmarks.virtual.ours import ModelClient
 from benchmarks.virtual.vendor import VendorModel
@@ -208,21 +210,20 @@ class BulkTable(FakeTable):
         self._gauge = gauge
         self._book = book
         self._now = now
-        self._latest = local()
+        self._latest: WeakKeyDictionary[greenlet, BulkTable] = WeakKeyDictionary()
         self.reads = 0
 
     def view(self) -> BulkTable:
         view = super().view()
         assert isinstance(view, BulkTable)
         view.reads = 0
-        self._latest.view = view
+        self._latest[getcurrent()] = view
         return view
 
     @property
     def latest(self) -> BulkTable:
         """The view that was made last by whoever asks."""
-        view: BulkTable = self._latest.view
-        return view
+        return self._latest[getcurrent()]
 
     def _get(self, pk: str, sk: str) -> Item | None:
         self.reads += 1
@@ -355,5 +356,4 @@ class LongSchedule(Schedule):
             return [work(item) for item in items]
         results = super().parallel_map(work, items, workers)
         self._actors[1:] = [actor for actor in self._actors[1:] if not actor.ended]
-        self._threads[:] = [thread for thread in self._threads if thread.is_alive()]
         return results

@@ -1,15 +1,15 @@
 """Virtual time for ordinary blocking code that runs side by side.
 
-Actors are threads of which exactly one runs: it runs until it waits, and then
-hands over to the actor that is due next. So code that sleeps and code that maps over workers runs
-unchanged, no real time passes, and what happens depends on the seed alone.
+Actors are greenlets, so exactly one runs: it runs until it waits, and then hands over to the actor
+that is due next. So code that sleeps and code that maps over workers runs unchanged, no real time
+passes, and what happens depends on the seed alone.
 
     schedule = Schedule(0.0, seed=7)
     schedule.run(lambda: schedule.gather(lambda s: schedule.sleep(s), [3, 1, 2], workers=2))
     assert schedule.now() == 3
 
-An actor must not wait while it holds a real lock that others need: they would wait for the lock
-while it is their turn, and nothing would ever go on.
+An actor must not wait while it holds a real lock that others need. All actors are in one thread:
+for a `Lock` they would wait for ever, and an `RLock` would keep nobody out.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
-from threading import Lock, Thread, get_ident
 from typing import Any, Generic, TypeVar, cast
+
+from greenlet import getcurrent, greenlet
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -53,9 +54,7 @@ class Actor(Generic[T]):
         self._error: BaseException | None = None
         self._error_raised = False
         self._joining: list[Actor[Any]] = []
-        self._ident = 0
-        self._turn = Lock()
-        self._turn.acquire()
+        self.greenlet = greenlet(self._live, parent=schedule._hub)
 
     def join(self) -> T:
         """Wait for the end of the work.
@@ -72,12 +71,13 @@ class Actor(Generic[T]):
             raise self._error
         return cast("T", self._result)
 
-    def _run(self) -> None:
-        self._ident = get_ident()
-        try:
-            self._result = self._context.run(self._work)
-        except BaseException as error:  # noqa: BLE001 - handed to whoever joins
-            self._error = error
+    def _live(self) -> None:
+        if self._schedule._failure is None:
+            try:
+                self._result = self._context.run(self._work)
+            except BaseException as error:  # noqa: BLE001 - handed to whoever joins
+                self._error = error
+        self._schedule._end(self)
 
 
 class Schedule:
@@ -103,10 +103,8 @@ class Schedule:
         self._order = count()
         self._blocked: dict[Actor[Any], Actor[Any]] = {}
         self._actors: list[Actor[Any]] = []
-        self._threads: list[Thread] = []
         self._failure: BaseException | None = None
-        self._over = Lock()
-        self._over.acquire()
+        self._hub = getcurrent()
 
     def now(self) -> float:
         """Epoch seconds."""
@@ -135,7 +133,7 @@ class Schedule:
             heappush(self._later, (moment, next(self._order), me))
         else:
             self._due.append(me)
-        self._hand_over(me)
+        self._hand_over()
 
     def give_way(self) -> None:
         """Let others run that are due, without any time passing."""
@@ -195,7 +193,7 @@ class Schedule:
         return results
 
     def run(self, work: Callable[[], T]) -> T:
-        """Run `work` as the first actor, in this thread, until it and all others ended.
+        """Run `work` as the first actor until it and all others ended.
 
         Returns:
             What `work` returned.
@@ -205,28 +203,23 @@ class Schedule:
             NoTimePassesError: with the name of the actor whose turn was one too many.
             BaseException: what `work` raised; the other actors are stopped where they wait. Or what
                 another actor raised that nobody joined, after all have ended.
+            KeyboardInterrupt: whoever ran; all actors are stopped.
             RuntimeError: inside of `run`.
         """
         if self._current is not None:
             raise RuntimeError("The schedule is running already.")
-        main = Actor(self, work, "main")
-        main._ident = get_ident()
+        self._hub = getcurrent()
         self._failure = None
+        main = Actor(self, work, "main")
         self._actors = [main]
         self._current = main
-        main._run()
-        main._error_raised = True
-        if self._current is not main:
-            # Interrupted from outside (Ctrl-C, a test's time-out) while another actor ran.
-            self._failure = main._error
-            raise cast("BaseException", main._error)
-        if main._error is not None and self._failure is None:
-            self._fail(main._error)
-        self._pass_on(self._end(main))
-        self._over.acquire()
-        for thread in self._threads:
-            thread.join()
-        actors, self._actors, self._threads = self._actors, [], []
+        try:
+            while self._current is not None:
+                self._current.greenlet.switch()
+                self._current = self._next()
+        finally:
+            self._current = None
+        actors, self._actors = self._actors, []
         if self._failure is not None:
             raise self._failure
         for actor in actors:
@@ -235,10 +228,10 @@ class Schedule:
         return cast("T", main._result)
 
     def _me(self) -> Actor[Any]:
-        """The actor that calls; its thread is the only one that may."""
+        """The actor that calls; nobody else may."""
         if self._current is None:
             raise RuntimeError("Nobody runs on the schedule; this is for the inside of `run`.")
-        if self._current._ident != get_ident():
+        if self._current.greenlet is not getcurrent():
             raise RuntimeError(
                 "A thread that is no actor would wait in virtual time; use `parallel_map`."
             )
@@ -252,14 +245,11 @@ class Schedule:
         me = self._me()
         actor._joining.append(me)
         self._blocked[me] = actor
-        self._hand_over(me)
+        self._hand_over()
 
-    def _hand_over(self, me: Actor[Any]) -> None:
-        """Run the next actor, and return when it is my turn again."""
-        following = self._next()
-        if following is not None and following is not me:
-            self._wake(following)
-            me._turn.acquire()
+    def _hand_over(self) -> None:
+        """Let the actor run that is due next; returns when it is my turn again."""
+        self._hub.switch()
         if self._failure is not None:
             raise _Stopped
 
@@ -277,45 +267,23 @@ class Schedule:
             return None
         if self._choice is not None:
             self._due.rotate(self._choice.randrange(len(self._due)))
-        self._current = self._due.popleft()
+        following = self._due.popleft()
         self._turns += 1
         if self._turns > self._most_turns and self._failure is None:
-            text = f"{self._current.name} had the last of {self._most_turns} turns at {self._now}"
+            text = f"{following.name} had the last of {self._most_turns} turns at {self._now}"
             self._fail(NoTimePassesError(text))
-        return self._current
+        return following
 
-    def _wake(self, actor: Actor[Any]) -> None:
-        if actor._ident:
-            actor._turn.release()
-            return
-        thread = Thread(target=self._live, args=(actor,), name=actor.name, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _live(self, actor: Actor[Any]) -> None:
-        """A thread's life: one actor, and then the next one, as long as that has no thread yet."""
-        following: Actor[Any] | None = actor
-        while following is not None and not following._ident:
-            if self._failure is None:
-                following._run()
-            following = self._end(following)
-        self._pass_on(following)
-
-    def _end(self, actor: Actor[Any]) -> Actor[Any] | None:
-        """Whoever waits for the actor is due; returns who runs next."""
+    def _end(self, actor: Actor[Any]) -> None:
+        """Whoever waits for the actor is due. With the first one, or by Ctrl-C, the run fails."""
         actor.ended = True
         for joining in actor._joining:
             if self._blocked.pop(joining, None) is not None:
                 self._due.append(joining)
-        return self._next()
-
-    def _pass_on(self, following: Actor[Any] | None) -> None:
-        """The last that a thread does."""
-        if following is not None:
-            self._wake(following)
+        if actor._error is None or self._failure is not None:
             return
-        self._current = None
-        self._over.release()
+        if actor is self._actors[0] or isinstance(actor._error, KeyboardInterrupt):
+            self._fail(actor._error)
 
     def _fail(self, failure: BaseException) -> None:
         """Make everybody due, to be stopped where they wait."""

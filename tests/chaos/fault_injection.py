@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from random import Random
-from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+from greenlet import getcurrent, greenlet
 
 from jobferry.store.table import BusyTableError
 from tests.chaos.ground_truth import Invocation
@@ -58,7 +58,7 @@ class FaultInjector:
         self._world = world
         self._scenario = world.scenario
         self.counts: Counter[str] = Counter()
-        self._armed: dict[int, Fault] = {}
+        self._armed: dict[greenlet, Fault] = {}
         self._outages: Counter[Outage] = Counter()
         self._chance = Random(world.scenario.seed)
         self._most_effects = _most_effects(world.scenario)
@@ -112,14 +112,14 @@ class FaultInjector:
             ),
             None,
         )
-        self._armed.pop(get_ident(), None)
+        self._armed.pop(getcurrent(), None)
         if fault is None:
             self._world.note(kind)
             return
         self._world.note(kind, fault.fault_kind)
         self._world.history.injected[kind, fault.fault_kind] += 1
         if fault.fault_kind not in _BEFORE:
-            self._armed[get_ident()] = fault
+            self._armed[getcurrent()] = fault
             return
         if fault.fault_kind is FaultKind.SLOW_REQUEST:
             me.delayed = True
@@ -179,7 +179,7 @@ class FaultInjector:
             self._world.clock.give_way()
 
     def _inject_after(self, me: Invocation, kind: str) -> None:
-        fault = self._armed.pop(get_ident(), None)
+        fault = self._armed.pop(getcurrent(), None)
         if fault is None:
             return
         if fault.fault_kind is FaultKind.SLOW_ANSWER:
@@ -194,7 +194,7 @@ class FaultInjector:
             raise Crash(f"after {kind}")
 
     def portion(self, kind: str, items: int) -> int:
-        fault = self._armed.get(get_ident())
+        fault = self._armed.get(getcurrent())
         if fault is None or fault.fault_kind is not FaultKind.PARTIAL_BATCH:
             return items
         me = invocation.get()
@@ -203,7 +203,7 @@ class FaultInjector:
         return items // 2
 
     def echoed(self, kind: str) -> bool:
-        fault = self._armed.get(get_ident())
+        fault = self._armed.get(getcurrent())
         return fault is not None and fault.fault_kind is FaultKind.SENT_TWICE
 
 

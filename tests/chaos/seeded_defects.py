@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from threading import get_ident
 from typing import Any
 from unittest import mock
+
+from greenlet import getcurrent, greenlet
 
 from jobferry.binding.run_binding import RunContext
 from jobferry.deps import Deps
@@ -103,17 +104,17 @@ def sent_again_blindly() -> Iterator[None]:
 def ended_before_its_evidence() -> Iterator[None]:
     """Note that jobs have ended, and keep what the vendor answered about them afterwards."""
     put_json, finish = FakeObjects.put_json, Chunks.finish
-    held: dict[int, tuple[FakeObjects, str, Any]] = {}
+    held: dict[greenlet, tuple[FakeObjects, str, Any]] = {}
 
     def put_later(objects: FakeObjects, key: str, value: Any) -> None:
         if key.startswith("evidence/"):
-            held[get_ident()] = (objects, key, value)
+            held[getcurrent()] = (objects, key, value)
         else:
             put_json(objects, key, value)
 
     def finish_first(chunks: Chunks, *args: Any, **kwargs: Any) -> list[int]:
         done = finish(chunks, *args, **kwargs)
-        late = held.pop(get_ident(), None)
+        late = held.pop(getcurrent(), None)
         if late is not None:
             put_json(*late)
         return done
