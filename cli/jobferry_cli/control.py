@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from jobferry.domain.commands import command
@@ -20,7 +18,7 @@ from jobferry.steps.open_run import PRIORITIES
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import closed_run, found_run
-from jobferry_cli.output import confirm, note, put_json, put_text
+from jobferry_cli.output import confirm, is_terminal, note, put_json, put_text
 from jobferry_cli.run_actions import go_on, prioritise, stop_run, vendor_of
 from jobferry_cli.sending import put_started
 from jobferry_cli.vendor_calls import vendor_asked
@@ -157,7 +155,7 @@ def _put_problem(app: App, waiting: WaitingProblem) -> None:
     is_flag=True,
     help="Also the upload, in all its versions, and the copies that retry and rerun made.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
 @global_options
 @pass_app
 def delete(app: App, run_ids: tuple[str, ...], vendor_jobs: bool, source: bool, yes: bool) -> None:
@@ -166,8 +164,8 @@ def delete(app: App, run_ids: tuple[str, ...], vendor_jobs: bool, source: bool, 
     Outcomes, result files and evidence go; what was done at the vendor stays.
     """
     runs = [closed_run(app, run_id, "deleted") for run_id in run_ids]
-    if not yes:
-        _confirm(run_ids, vendor_jobs=vendor_jobs, source=source)
+    if is_terminal() and not yes:
+        confirm(f"Delete {', '.join(run_ids)} for good?")
     for run in runs:
         with vendor_asked(run.connection):
             by = app.stack.caller.name
@@ -184,16 +182,6 @@ def delete(app: App, run_ids: tuple[str, ...], vendor_jobs: bool, source: bool, 
         if vendor_jobs and vendor is not None and not vendor.capabilities.delete:
             note(f"{vendor.title} keeps its records of jobs; they cannot be deleted.")
         _put_deleted(app, run.run_id, deleted)
-
-
-def _confirm(run_ids: tuple[str, ...], **options: bool) -> None:
-    words = [*run_ids, *(f"--{name.replace('_', '-')}" for name, on in options.items() if on)]
-    if not sys.stdin.isatty():
-        raise CommandError(
-            f"This deletes {counted(len(run_ids), 'run')} for good.",
-            next_command=command("delete", *words, "--yes"),
-        )
-    confirm(f"Delete {', '.join(run_ids)} for good?")
 
 
 def _put_deleted(app: App, run_id: str, deleted: Deleted) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from jobferry_cli import control
 from tests.unit.cli.shell import Shell
 from virtual.world import CONNECTION, sample_csv
 
@@ -48,15 +51,21 @@ def test_delete_forgets_runs(shell: Shell) -> None:
         assert "has been deleted" in gone.stderr
 
 
-def test_delete_asks_first(shell: Shell) -> None:
+def test_delete_asks_on_a_terminal(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     run = shell.world.processed(sample_csv(2))
+    monkeypatch.setattr(control, "is_terminal", lambda: True)
     answer = shell("delete", run.run_id, "--vendor-jobs")
 
-    assert answer.code == 1
-    assert answer.stderr.splitlines()[-1] == (
-        f"Next:  jobferry delete {run.run_id} --vendor-jobs --yes"
-    )
+    assert answer.code == 130
+    assert f"Delete {run.run_id} for good?" in answer.stderr
     assert shell.world.run(run.run_id).rows == 2
+    assert shell("delete", run.run_id, "--yes").code == 0
+
+
+def test_a_script_is_not_asked(shell: Shell) -> None:
+    run = shell.world.processed(sample_csv(2))
+    assert shell("delete", run.run_id).code == 0
+    assert shell("status", run.run_id).code == 1
 
 
 def test_one_open_run_keeps_all_of_them(shell: Shell) -> None:

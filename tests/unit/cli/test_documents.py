@@ -239,9 +239,6 @@ def test_a_command_that_a_page_shows_works(
 ) -> None:
     words = typed(command, scene_of(command)(shell, tmp_path))
     answer = shell(*words)
-    if command.startswith("jobferry delete "):
-        assert "--yes" in answer.stderr  # a person is asked
-        answer = shell(*words, "--yes")
     assert (answer.code == ExitCode.OK) is (command not in FAILING), (page, words, answer.stderr)
     assert answer.code in (ExitCode.OK, ExitCode.INPUT)
 

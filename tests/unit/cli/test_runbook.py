@@ -201,7 +201,7 @@ TYPED = [
     Typed("jobferry resume RUN", paused),
     Typed("jobferry undo RUN --out DIR", undoable),
     Typed("jobferry problems RUN", telling),
-    Typed("jobferry delete RUN… --vendor-jobs", telling, asks=True),
+    Typed("jobferry delete RUN… --vendor-jobs", telling),
     Typed("jobferry connection test NAME", nothing),
     Typed("jobferry connection unblock NAME", waits),
     Typed("jobferry connection put NAME … --credentials NEW.json", new_secret),

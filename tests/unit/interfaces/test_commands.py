@@ -342,7 +342,7 @@ def test_problems(shell: Shell, closed: Run) -> None:
 
 def test_delete(shell: Shell, closed: Run) -> None:
     other = shell.world.processed(sample_csv(2), name="two.csv")
-    words = ("delete", closed.run_id, other.run_id, "--source", "--yes", "--json")
+    words = ("delete", closed.run_id, other.run_id, "--source", "--json")
     documents = ok(shell(*words)).documents
     assert [d["run_id"] for d in documents] == [closed.run_id, other.run_id]
     assert shell("status", closed.run_id, "--json").code == 1
