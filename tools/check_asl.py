@@ -345,6 +345,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/connect-lambda.html"""
 RETRIED = (NEVER_RETRIED, THROTTLED, ("States.ALL",))
 
 LONGER = frozenset({"OpenRun"})
+SHORTER = frozenset({"AnnounceOpened"})
 _ENDS = ("MaxAttempts", "MaxDelaySeconds")
 
 
@@ -357,27 +358,27 @@ def check_retries(machine: Machine) -> Iterator[str]:
 
     First what a repetition cannot mend, then Lambda's throttles, which outlast many failures in a
     busy account, then everything else. Those of LONGER are tried for longer, as nobody else would
-    do their work.
+    do their work; those of SHORTER for seconds, as the run waits and does not need them.
     """
     tasks = [state for state in machine.states if state.type == "Task"]
     for state in tasks:
         if state.invokes_function and "Retry" not in state.body:
             yield f"{state.where}: has no Retry"
     pattern: State | None = None
-    longer: list[State] = []
+    others: list[State] = []
     for state in tasks:
         if "Retry" not in state.body:
             continue
         problem = _retry_problem(state.body["Retry"])
         if problem:
             yield f"{state.where}: Retry {problem}"
-        elif state.where in LONGER:
-            longer.append(state)
+        elif state.where in LONGER | SHORTER:
+            others.append(state)
         elif pattern is None:
             pattern = state
         elif state.body["Retry"] != pattern.body["Retry"]:
             yield f"{state.where}: Retry differs from that of {pattern.where}"
-    for state in longer:
+    for state in others:
         if pattern and _without_ends(state.body["Retry"]) != _without_ends(pattern.body["Retry"]):
             yield f"{state.where}: Retry differs from that of {pattern.where}"
 

@@ -162,10 +162,12 @@ class _NoBus(list[Any]):
 
 def test_a_bus_that_takes_no_event_keeps_no_run_from_going_on(world: World) -> None:
     world.announced = _NoBus()
+    dropped_at = world.clock.now()
     with pytest.raises(ExecutionFailedError):
         world.execute(world.drop(sample_csv(6), options={"jobferry-trial": "2"}))
     (run,) = [run for _, run in world.store.runs.newest()]
     assert (run.phase, run.suspended) == (RunStatus.PAUSED, True)
+    assert world.account.submissions[0].at - dropped_at < 30
     world.sweep()
     assert not world.restarts
 
