@@ -26,8 +26,11 @@ OVERRIDES = --parameter-overrides Runtime=$(RUNTIME) Architecture=$(ARCHITECTURE
 # `sam build` looks for the runtime's interpreter on PATH; that of the environment is one.
 BUILD_PATH = $(CURDIR)/$(BIN):$$PATH
 
+# Tests start commands and test runs by the hundred: what they import is compiled once.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit thorough coverage faults telling e2e chaos fuzz mutants bench bench-quick lock sbom build deploy validate clean
+.PHONY: help setup demo test lint types unit thorough coverage faults telling checks e2e e2e-log chaos fuzz mutants bench bench-quick lock sbom build deploy validate clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -44,7 +47,20 @@ $(STAMP): requirements/lock.txt pyproject.toml
 demo: setup ## a sample CSV through the whole system, on this machine; KEEP=1 leaves the stack up
 	@$(BIN)/python -m tools.demo --out $(DEMO) --vendor $(VENDOR) $(if $(KEEP),--keep)
 
-test: lint types unit telling faults e2e ## everything that needs no cloud
+# The end-to-end tests wait most of their time, so they run beside the others, which give way to them.
+test: setup $(TOOLS)/.ready ## everything that needs no cloud
+	@echo "The end-to-end tests run beside the others; what they print follows when they have ended."
+	@$(MAKE) --no-print-directory --jobs=2 checks e2e-log
+
+checks: ## all of test but the end-to-end tests, one after the other
+	@nice $(MAKE) --no-print-directory IN_TURN=1 lint types unit telling faults
+
+e2e-log: ## the end-to-end tests, printed when they have ended
+	@mkdir -p build; $(MAKE) --no-print-directory e2e >build/e2e.log 2>&1; status=$$?; cat build/e2e.log; exit $$status
+
+ifdef IN_TURN
+.NOTPARALLEL:
+endif
 
 lint: setup $(TOOLS)/.ready ## style, words, structure, state machine, template (cfn-lint, checkov, rules of the house)
 	$(BIN)/ruff check .

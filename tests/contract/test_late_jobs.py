@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 
 import pytest
 
@@ -18,6 +19,7 @@ from jobferry.vendors.vidispine.adapter import VIDISPINE
 from jobferry.vendors.zendesk_sunshine.adapter import ZENDESK_SUNSHINE
 from jobferry.vendors.zendesk_support.adapter import ZENDESK_SUPPORT
 from tests.contract.simulated import simulated_world
+from tests.thorough import some_in
 
 CONNECTION = "late"
 BEARER = {"bearer": "sim-token"}
@@ -163,8 +165,7 @@ def processed(case: Case, effect: JsonObject) -> tuple[Counter[str | None], list
         return counted, world.statuses(run_id)
 
 
-@pytest.mark.parametrize("seconds", LATE)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "seconds"), some_in(product(CASES, LATE), 2))
 def test_a_job_that_shows_itself_late_is_not_made_twice(name: str, seconds: int) -> None:
     effect = {"reset": True, "after": True, "not_yet_visible": seconds}
 
@@ -173,8 +174,7 @@ def test_a_job_that_shows_itself_late_is_not_made_twice(name: str, seconds: int)
     assert (sorted(counted.values()), set(statuses)) == ([1, 1, 1], {OutcomeStatus.SUCCEEDED})
 
 
-@pytest.mark.parametrize("seconds", LATE[1:])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "seconds"), some_in(product(CASES, LATE[1:]), 3))
 def test_a_request_that_is_taken_late_is_not_made_twice(name: str, seconds: int) -> None:
     effect = {"reset": True, "accepted_after": seconds}
 

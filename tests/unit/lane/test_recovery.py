@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from typing import Any
 from unittest import mock
 
@@ -26,6 +27,7 @@ from jobferry.lane.state import LaneState
 from jobferry.scheduler.settings import USUAL
 from jobferry.vendors.answers import Found, FoundState
 from jobferry.vendors.lost_submission import NO_JOBS, JobsUnreadError, LostSubmission
+from tests.thorough import some_in
 from virtual.effects import Crash, CrashOnce, Phase
 from virtual.vendor import KEY_FIELD, UPSERT, Behaviour, Submission
 from virtual.world import CONNECTION, World, sample_csv
@@ -330,8 +332,10 @@ class TestLate:
         world.processed(sample_csv(2))
         assert len(world.account.searches) <= 24
 
-    @pytest.mark.parametrize("hours", [1.2, 6.0, 20.0])
-    @pytest.mark.parametrize("act", [Behaviour.APPLIED_NO_ANSWER, Behaviour.NEVER_ARRIVED])
+    @pytest.mark.parametrize(
+        ("act", "hours"),
+        some_in(product([Behaviour.APPLIED_NO_ANSWER, Behaviour.NEVER_ARRIVED], [1.2, 6, 20]), 2),
+    )
     def test_an_outage_leaves_nothing_unknown(
         self, world: World, act: Behaviour, hours: float
     ) -> None:

@@ -65,7 +65,7 @@ class TestOpenRuns:
             return store.read_units() - before
 
         few = cost()
-        for n in range(400):
+        for n in range(120):
             store.runs.create(a_run(f"closed-{n}", started_at=NOW + 100 + n))
             close(store, f"closed-{n}")
         assert cost() == few

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from tools.structure import MODULE_LINES, figures, main, repeated
-
-
-def test_every_bound_holds(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == 0, capsys.readouterr().err
+from tools.structure import MODULE_LINES, figures, repeated
 
 
 def test_six_equal_lines_are_found_wherever_they_stand() -> None:

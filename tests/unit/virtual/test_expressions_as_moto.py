@@ -213,7 +213,7 @@ def outcome(table: Table, item: Item | None, operation: Operation) -> tuple[str,
 
 
 SETTINGS = settings(
-    max_examples=at_most(1_000, 250),
+    max_examples=at_most(1_000, 100),
     deadline=None,
     derandomize=True,
     phases=(Phase.generate,),
