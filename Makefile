@@ -48,7 +48,7 @@ demo: setup ## a sample CSV through the whole system, on this machine; KEEP=1 le
 	@$(BIN)/python -m tools.demo --out $(DEMO) --vendor $(VENDOR) $(if $(KEEP),--keep)
 
 # The end-to-end tests wait most of their time, so they run beside the others, which give way to them.
-test: setup $(TOOLS)/.ready ## everything that needs no cloud
+test: setup ## everything that needs no cloud
 	@echo "The end-to-end tests run beside the others; what they print follows when they have ended."
 	@$(MAKE) --no-print-directory --jobs=2 checks e2e-log
 
@@ -75,7 +75,7 @@ lint: setup $(TOOLS)/.ready ## style, words, structure, state machine, template 
 # What does not go with the SAM CLI, or is seldom needed, has an environment of its own.
 $(TOOLS)/.ready: requirements/tools.txt | setup
 	$(BIN)/python -m venv --clear $(TOOLS)
-	$(TOOLS)/bin/python $(PIP) $(LOCKED) -r requirements/tools.txt
+	$(TOOLS)/bin/python $(PIP) --no-compile $(LOCKED) -r requirements/tools.txt
 	touch $@
 
 types: setup ## mypy, strict
