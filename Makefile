@@ -10,6 +10,7 @@ PIP := -m pip install --quiet --disable-pip-version-check
 LOCKED := --no-deps --require-hashes
 COMPILE := $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
   --custom-compile-command "make lock"
+E2E := $(BIN)/pytest tests/e2e -n 2 --dist loadfile --no-loadscope-reorder
 VENDOR ?= zendesk_support
 KEEP :=
 N ?= 10000
@@ -49,14 +50,17 @@ demo: setup ## a sample CSV through the whole system, on this machine; KEEP=1 le
 
 # The end-to-end tests wait most of their time, so they run beside the others, which give way to them.
 test: setup ## everything that needs no cloud
-	@echo "The end-to-end tests run beside the others; what they print follows when they have ended."
-	@$(MAKE) --no-print-directory --jobs=2 checks e2e-log
+	@mkdir -p build
+	@echo "The end-to-end tests run beside the others; what they print follows at the end."
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going checks e2e-log || { cat build/e2e.log; exit 1; }
+	@cat build/e2e.log
 
 checks: ## all of test but the end-to-end tests, one after the other
 	@nice $(MAKE) --no-print-directory IN_TURN=1 lint types unit telling faults
 
-e2e-log: ## the end-to-end tests, printed when they have ended
-	@mkdir -p build; $(MAKE) --no-print-directory e2e >build/e2e.log 2>&1; status=$$?; cat build/e2e.log; exit $$status
+e2e-log: setup ## the end-to-end tests, with what they print in build/e2e.log
+	@mkdir -p build
+	@exec $(E2E) >build/e2e.log 2>&1
 
 ifdef IN_TURN
 .NOTPARALLEL:
@@ -91,7 +95,7 @@ coverage: setup ## the same as unit, and what of the layer they reach: nine tent
 	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/chaos -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 e2e: setup ## the deployed stack on the emulator, IAM enforced
-	$(BIN)/pytest tests/e2e -n 2 --dist loadfile --no-loadscope-reorder
+	$(E2E)
 
 faults: setup ## some five hundred chaos scenarios, and seeded defects that they must find
 	$(BIN)/pytest tests/chaos -n 2 --dist worksteal

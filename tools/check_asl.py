@@ -358,7 +358,7 @@ def check_retries(machine: Machine) -> Iterator[str]:
 
     First what a repetition cannot mend, then Lambda's throttles, which outlast many failures in a
     busy account, then everything else. Those of LONGER are tried for longer, as nobody else would
-    do their work; those of SHORTER for seconds, as the run waits and does not need them.
+    do their work; those of SHORTER for half a minute, as the run waits and does not need them.
     """
     tasks = [state for state in machine.states if state.type == "Task"]
     for state in tasks:

@@ -18,7 +18,7 @@ from jobferry.steps.open_run import PRIORITIES
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import closed_run, found_run
-from jobferry_cli.output import confirm, is_terminal, note, put_json, put_text
+from jobferry_cli.output import can_ask, confirm, note, put_json, put_text
 from jobferry_cli.run_actions import go_on, prioritise, stop_run, vendor_of
 from jobferry_cli.sending import put_started
 from jobferry_cli.vendor_calls import vendor_asked
@@ -164,7 +164,7 @@ def delete(app: App, run_ids: tuple[str, ...], vendor_jobs: bool, source: bool, 
     Outcomes, result files and evidence go; what was done at the vendor stays.
     """
     runs = [closed_run(app, run_id, "deleted") for run_id in run_ids]
-    if is_terminal() and not yes:
+    if can_ask() and not yes:
         confirm(f"Delete {', '.join(run_ids)} for good?")
     for run in runs:
         with vendor_asked(run.connection):

@@ -95,6 +95,11 @@ def shows_people() -> bool:
     return sys.stdout.isatty()
 
 
+def can_ask() -> bool:
+    """Whether somebody can answer: stdin is a terminal."""
+    return sys.stdin.isatty()
+
+
 def is_terminal() -> bool:
     """Whether there is somebody to ask: stdin and stderr are terminals."""
     return sys.stdin.isatty() and sys.stderr.isatty()

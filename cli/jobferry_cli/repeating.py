@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -17,7 +16,7 @@ from jobferry.steps.open_run import PRIORITIES
 from jobferry_cli.app import App, global_options, pass_app
 from jobferry_cli.errors import CommandError, ExitCode
 from jobferry_cli.following import closed_run, follow
-from jobferry_cli.output import confirm, note
+from jobferry_cli.output import can_ask, confirm, note
 from jobferry_cli.profiles import UsableProfile, usable_profile
 from jobferry_cli.progress import shown_upload
 from jobferry_cli.repeats import repeatable_run, send_again
@@ -108,7 +107,7 @@ def _confirm_twice(run: Run, usable: UsableProfile, *, rejected: bool) -> None:
         f"{counted(unknown, 'row')} of run {run.run_id} may have been applied, and "
         f"{usable.operation.name} would do them twice."
     )
-    if not sys.stdin.isatty():
+    if not can_ask():
         more = ["--rejected"] if rejected else []
         raise CommandError(
             f"{doubt} The vendor does not know; look them up there "

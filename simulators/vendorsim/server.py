@@ -79,8 +79,12 @@ class _ServerInThread(_Server):
             listener.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()
-        if self.server_state.tasks:
-            await asyncio.wait(self.server_state.tasks, timeout=_SECONDS_TO_FINISH)
+        connections, loop = self.server_state.connections, asyncio.get_running_loop()
+        until = loop.time() + _SECONDS_TO_FINISH
+        while connections and loop.time() < until:
+            await asyncio.sleep(0.002)
+        for connection in connections:
+            connection.transport.abort()
 
 
 def _listen(port: int) -> socket.socket:

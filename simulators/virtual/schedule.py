@@ -201,9 +201,9 @@ class Schedule:
         Raises:
             DeadlockError: with the names of the actors that wait for each other.
             NoTimePassesError: with the name of the actor whose turn was one too many.
-            BaseException: what `work` raised; the other actors are stopped where they wait. Or what
-                another actor raised that nobody joined, after all have ended.
-            KeyboardInterrupt: whoever ran; all actors are stopped.
+            BaseException: what `work` raised; the other actors are stopped where they wait. What is
+                no `Exception` (Ctrl-C, a test's time-out) stops them in whomever it is raised.
+            Exception: what another actor raised that nobody joined, after all have ended.
             RuntimeError: inside of `run`.
         """
         if self._current is not None:
@@ -219,6 +219,7 @@ class Schedule:
                 self._current = self._next()
         finally:
             self._current = None
+            self._forget()
         actors, self._actors = self._actors, []
         if self._failure is not None:
             raise self._failure
@@ -282,12 +283,17 @@ class Schedule:
                 self._due.append(joining)
         if actor._error is None or self._failure is not None:
             return
-        if actor is self._actors[0] or isinstance(actor._error, KeyboardInterrupt):
+        if actor is self._actors[0] or not isinstance(actor._error, Exception):
             self._fail(actor._error)
 
     def _fail(self, failure: BaseException) -> None:
         """Make everybody due, to be stopped where they wait."""
         self._failure = failure
-        self._due += [*self._blocked, *(actor for _, _, actor in self._later)]
+        everybody = [*self._due, *self._blocked, *(actor for _, _, actor in self._later)]
+        self._forget()
+        self._due += everybody
+
+    def _forget(self) -> None:
+        self._due.clear()
         self._blocked.clear()
         self._later.clear()

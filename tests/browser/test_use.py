@@ -130,23 +130,27 @@ def test_the_list_follows_as_well(visitor: Visit) -> None:
     assert "status=completed_with_failures" in visitor.page.url
 
 
+def show_as(page: Page, *, hidden: bool) -> None:
+    """What a browser does when another tab comes to the front, or this one again."""
+    page.evaluate(
+        """hidden => {
+            Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
 def test_a_hidden_page_asks_for_nothing(visitor: Visit) -> None:
     running = visitor.scene.open_run(600)
     visitor.go("runs", running.run_id)
-    visitor.page.evaluate(
-        """() => { Object.defineProperty(document, "hidden", {value: true, configurable: true});
-        document.dispatchEvent(new Event("visibilitychange")); }"""
-    )
-    visitor.page.wait_for_timeout(300)
+    show_as(visitor.page, hidden=True)
+    visitor.page.wait_for_timeout(1_000)
     before = len(visitor.asked)
     visitor.page.wait_for_timeout(1_800)
     assert len(visitor.asked) == before
-    visitor.page.evaluate(
-        """() => { Object.defineProperty(document, "hidden", {value: false, configurable: true});
-        document.dispatchEvent(new Event("visibilitychange")); }"""
-    )
-    visitor.page.wait_for_timeout(500)
-    assert len(visitor.asked) > before
+    with visitor.page.expect_request("**"):
+        show_as(visitor.page, hidden=False)
 
 
 def test_a_page_whose_server_has_ended_says_so(visitor: Visit) -> None:

@@ -56,7 +56,7 @@ TABLE = {"table", "store"}
 ENGINES = ("emulator", "moto")
 """Beside the table in memory, on which the same tests run in `tests/unit/store`."""
 
-READY_SECONDS = 30.0
+READY_SECONDS = 120.0
 INBOX = "inbox-bucket"
 
 _names = count(1)

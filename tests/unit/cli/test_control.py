@@ -53,7 +53,7 @@ def test_delete_forgets_runs(shell: Shell) -> None:
 
 def test_delete_asks_on_a_terminal(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     run = shell.world.processed(sample_csv(2))
-    monkeypatch.setattr(control, "is_terminal", lambda: True)
+    monkeypatch.setattr(control, "can_ask", lambda: True)
     answer = shell("delete", run.run_id, "--vendor-jobs")
 
     assert answer.code == 130

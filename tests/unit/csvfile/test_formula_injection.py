@@ -143,7 +143,8 @@ def test_no_program_finds_a_formula_in_a_line(cells: list[str], delimiter: str) 
     line = io.StringIO(newline="")
     csv.writer(line, delimiter=delimiter).writerow([defuse(cell) for cell in cells])
     # Whoever leaves off invisible characters before a formula does so before a number, too. A
-    # separator behind a number is no operator: with what follows it the cell is a text.
+    # separator behind a number is no operator: with what follows it the cell is a text. (`|` is
+    # DDE's, behind the name of a program; a number is none.)
     numbers = re.compile(r"[\s\"\u200b\u2060\ufeff]*[+\-][0-9]+([.,][0-9]+)?([\s\"]*$|\"?[;,|\t])")
     for cell in cells_in_any_program(line.getvalue()):
         assert not _BARE_FORMULA.match(cell) or numbers.match(cell), cell

@@ -220,7 +220,7 @@ class TestForEver:
 
     @pytest.mark.parametrize(
         ("sent", "name"),
-        some_in(product((False, True), CASES), 3),
+        some_in(product((False, True), CASES), 2),
         ids=str,
     )
     def test_the_run_ends(self, world: World, site: Site, sent: bool, name: str) -> None:

@@ -99,7 +99,8 @@ def test_make_has_the_target(target: str) -> None:
 def test_make_test_is_lint_types_and_tests() -> None:
     words = " ".join(word for command in commands("test") for word in command)
     assert re.search(r"\bruff check\b.*\bmypy\b.*\bpytest tests --ignore=tests/e2e\b", words)
-    assert "pytest tests/e2e" in words
+    for part in ("mutants.py --telling", "pytest tests/chaos", "pytest tests/e2e"):
+        assert part in words
 
 
 def test_make_demo_leaves_its_files_in_build_demo() -> None:

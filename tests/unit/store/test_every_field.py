@@ -868,8 +868,9 @@ class TestRows:
     def test_a_run_of_so_many_rows_is_forgotten(
         self, store: Store, table: Table, last: int
     ) -> None:
-        first = max(1, last - keys.ROWS_PER_BLOCK)
-        store.rows.put_unsent(RUN, [self.outcome(row) for row in range(first, last + 1)], EXPIRES)
+        size = keys.ROWS_PER_BLOCK
+        rows = sorted({*range(1, last + 1, size), *range(max(1, last - size), last + 1)})
+        store.rows.put_unsent(RUN, [self.outcome(row) for row in rows], EXPIRES)
         self.of_before(store, [last])
         store.rows.purge(RUN, last)
         assert list(store.rows.between(RUN, 1, last)) == []

@@ -250,22 +250,32 @@ def test_when_the_first_actor_fails_the_others_are_stopped_where_they_wait() -> 
     assert schedule.run(lambda: "again") == "again"
 
 
-def test_an_interrupt_ends_the_run_whoever_has_the_turn() -> None:
+class TimeOut(BaseException):
+    """As a test's time-out raises it in whatever runs."""
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, TimeOut])
+def test_an_interrupt_ends_the_run_whoever_has_the_turn(error: type[BaseException]) -> None:
     schedule = Schedule(0.0)
     stopped = []
 
     def interrupted() -> None:
         schedule.sleep(2.0)
-        raise KeyboardInterrupt
+        raise error
+
+    def endless() -> None:
+        while True:
+            schedule.sleep(1.0)
 
     def main() -> None:
         schedule.spawn(interrupted)
+        schedule.spawn(endless)
         try:
             schedule.sleep(100.0)
         finally:
             stopped.append("main")
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(error):
         schedule.run(main)
     assert stopped == ["main"]
     assert schedule.now() == 2.0
