@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import requests
 from click.testing import CliRunner
 from pydantic import ValidationError
 
-from vendorsim import start
+from vendorsim import server, start
 from vendorsim.main import main
 
 SCENARIO = """
@@ -94,6 +95,26 @@ def test_a_stopped_simulator_leaves_nothing_behind() -> None:
     assert set(threading.enumerate()) <= before
     with pytest.raises(requests.ConnectionError):
         simulator.request("GET", "/api/v2/users/me")
+
+
+def test_an_answer_on_its_way_is_finished_when_a_simulator_stops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "_SECONDS_TO_FINISH", 30)
+    large = {"tickets": [{"description": "x" * 60_000} for _ in range(100)]}
+    with start(latency=0) as simulator, socket.socket() as slow:
+        assert simulator.request("POST", "/api/v2/tickets/create_many", json=large).ok
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        slow.connect(("127.0.0.1", simulator.port))
+        slow.sendall(b"GET /_sim/effects HTTP/1.1\r\nHost: x\r\n\r\n")
+        head = slow.recv(100)
+        stopping = threading.Thread(target=simulator.stop)
+        stopping.start()
+        answer = head + b"".join(iter(lambda: slow.recv(65_536), b""))
+        stopping.join()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    (length,) = re.findall(rb"content-length: (\d+)", head)
+    assert len(body) == int(length) > 5_000_000
 
 
 def test_two_simulators_know_nothing_of_each_other() -> None:
