@@ -41,7 +41,8 @@ setup: $(STAMP) ## the environment in .venv, with the command jobferry
 $(STAMP): requirements/lock.txt pyproject.toml
 	@echo "Installing into $(VENV), once: Jobferry, SAM, an emulator of AWS, what tests need. One to two minutes."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python tools/install.py $(LOCKED) -r requirements/lock.txt
+	$(BIN)/python tools/install.py --no-compile $(LOCKED) -r requirements/lock.txt
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true # pip would do so with one processor
 	$(BIN)/python $(PIP) --no-deps --no-build-isolation -e .
 	touch $@
 

@@ -17,7 +17,7 @@ settings.register_profile(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     print_blob=True,
-    max_examples=at_most(100, 40),
+    max_examples=at_most(100, 30),
     derandomize=not THOROUGH,
 )
 settings.register_profile(

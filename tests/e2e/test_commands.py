@@ -210,5 +210,5 @@ def _run_of(desk: Desk, source: dict[str, str], seconds: float = 60.0) -> str:
             if document["source"] == source:
                 run_id: str = document["run_id"]
                 return run_id
-        time.sleep(0.5)
+        time.sleep(3)
     pytest.fail("the schedule has started no run")
