@@ -101,8 +101,8 @@ def can_ask() -> bool:
 
 
 def is_terminal() -> bool:
-    """Whether there is somebody to ask: stdin and stderr are terminals."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    """Whether somebody can answer, and sees what is asked: stderr is a terminal, too."""
+    return can_ask() and sys.stderr.isatty()
 
 
 def ask(question: str, choices: Sequence[str] = (), default: str | None = None) -> str:

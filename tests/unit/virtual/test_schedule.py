@@ -285,17 +285,22 @@ def test_an_interrupt_ends_the_run_whoever_has_the_turn(error: type[BaseExceptio
 def test_a_deadlock_names_the_actors() -> None:
     schedule = Schedule(0.0)
     actors: list[Actor[Any]] = []
+    stopped: list[str] = []
 
-    def wait_for_the_other() -> None:
-        actors[1].join()
+    def wait_for(other: int) -> None:
+        try:
+            actors[other].join()
+        finally:
+            stopped.append(actors[1 - other].name)
 
     def main() -> None:
-        actors.append(schedule.spawn(wait_for_the_other, "actor L"))
-        actors.append(schedule.spawn(actors[0].join, "actor R"))
+        actors.append(schedule.spawn(lambda: wait_for(1), "actor L"))
+        actors.append(schedule.spawn(lambda: wait_for(0), "actor R"))
         schedule.sleep(5.0)
 
     with pytest.raises(DeadlockError, match="actor L waits for actor R; actor R waits for actor L"):
         schedule.run(main)
+    assert stopped == ["actor L", "actor R"]
 
 
 def test_a_loop_in_which_no_time_passes_ends_the_run() -> None:
